@@ -1,0 +1,45 @@
+# `make run` and `make test` do everything; the rest are their parts.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: run test check install lock external browser faults bench up
+
+run: .venv/.ready
+	@exec $(BIN)/python -m standalone
+
+# All but the long kinds of tests, on both cores.
+test: .venv/.ready
+	$(PYTEST) -n 2 --dist loadfile $(TEST_OPTIONS)
+
+check: .venv/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Branch coverage of what runs in production.
+coverage: .venv/.ready
+	$(PYTEST) -n 2 --dist loadfile --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
+
+bench: .venv/.ready
+	$(BIN)/python -m bench
+
+up:
+	docker compose --profile demo up --build
+
+install: .venv/.ready
+
+.venv/.ready: requirements/dev.txt requirements/pip.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Compile requirements/*.in; needs uv.
+lock:
+	for part in pip gateway worker dev; do \
+	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \
+	done

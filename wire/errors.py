@@ -1,0 +1,52 @@
+"""What can go wrong between processes.
+
+WireError
+ ├── BadMessageError        bytes that are no message of ours
+ ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
+ ├── TokenUnknownError      the token is not alive
+ ├── QueueFullError         too much is waiting; `retry_after` says when to come back
+ ├── AnswerGoneError        no such answer, or no longer kept
+ ├── LeaseLostError         this worker may not write any more: its fence is stale
+     ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
+     └── StateLostError         Redis lost what it held of this answer
+"""
+
+
+class WireError(Exception):
+    """The root; never raised itself."""
+
+
+class BadMessageError(WireError):
+    """Bytes that are no message of ours."""
+
+
+class StoreUnavailableError(WireError):
+    """Redis is away, refuses, or is too slow."""
+
+
+class TokenUnknownError(WireError):
+    """The token is not alive, or belongs to another key."""
+
+
+class QueueFullError(WireError):
+    """Too much is waiting."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the queue is full, come back in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class AnswerGoneError(WireError):
+    """No such answer, or its log is no longer kept."""
+
+
+class LeaseLostError(WireError):
+    """This worker's right to the token has ended: nothing that it writes counts."""
+
+
+class AnswerEndedError(WireError):
+    """The answer has its terminal event already: it expired, or was stopped."""
+
+
+class StateLostError(WireError):
+    """Redis lost what it held of this answer."""

@@ -1,0 +1,93 @@
+"""Every key, channel and group name in Redis.
+
+All names of one shard carry the same hash tag, so that each script stays on one slot of a Redis Cluster. For now there
+is one shard, `s0`; an answer's id begins with its shard.
+"""
+
+SHARD = "s0"
+GROUP = "workers"
+
+# The part of a name between the shard's prefix and an id. The Lua scripts get this table too (scripts/__init__.py).
+NAMES = {
+    "jobs": "jobs",  # stream: tokens with work, for any worker
+    "jobs_of": "jobs:",  # stream of one worker: tokens with work whose lease it holds
+    "token": "token:",  # hash: owner, fence, running job, saved session
+    "mailbox": "mailbox:",  # list: a token's waiting jobs, oldest first
+    "job": "job:",  # hash: the work, its state, its last seq
+    "log": "log:",  # stream: the events of an answer, id `seq-0`
+    "channel": "answer:",  # pub/sub: the same events, as they are appended
+    "queued": "queued",  # sorted set: jobs that wait, by the time they were accepted
+    "worker": "worker:",  # hash that lives as long as its worker: since, last
+    "workers": "workers",  # set: workers that have beaten and not left
+    "owned": "owned:",  # set: the tokens whose lease a worker holds
+    "probe": "probe:",  # pub/sub: a process's own liveness probe
+}
+
+
+def prefix(shard: str = SHARD) -> str:
+    """What all names of a shard begin with."""
+    return f"bing:{{{shard}}}:"
+
+
+def shard_of(token: str) -> str:
+    """The shard that a token's keys live on."""
+    del token  # one shard for now; the one place to spread tokens over more
+    return SHARD
+
+
+def shard_of_answer(answer: str) -> str:
+    """The shard that an answer's id names; the answer may not exist."""
+    shard, dash, _ = answer.partition("-")
+    return shard if dash and shard == SHARD else SHARD
+
+
+def _key(kind: str, id_: str = "", shard: str = SHARD) -> str:
+    return prefix(shard) + NAMES[kind] + id_
+
+
+def token_key(token: str) -> str:
+    return _key("token", token, shard_of(token))
+
+
+def mailbox_key(token: str) -> str:
+    return _key("mailbox", token, shard_of(token))
+
+
+def job_key(answer: str) -> str:
+    return _key("job", answer, shard_of_answer(answer))
+
+
+def log_key(answer: str) -> str:
+    return _key("log", answer, shard_of_answer(answer))
+
+
+def channel(answer: str) -> str:
+    return _key("channel", answer, shard_of_answer(answer))
+
+
+def probe_channel(process: str) -> str:
+    return _key("probe", process)
+
+
+def shared_stream() -> str:
+    return _key("jobs")
+
+
+def own_stream(worker: str) -> str:
+    return _key("jobs_of", worker)
+
+
+def worker_key(worker: str) -> str:
+    return _key("worker", worker)
+
+
+def workers_key() -> str:
+    return _key("workers")
+
+
+def owned_key(worker: str) -> str:
+    return _key("owned", worker)
+
+
+def queued_key() -> str:
+    return _key("queued")

@@ -1,0 +1,127 @@
+"""Messages that cross processes: jobs on their way to a worker, events on their way back.
+
+Each is a tagged struct encoded as JSON. `v` is the format's version; unknown fields are ignored, so that processes of
+neighbouring versions understand each other during a rolling restart.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from wire.errors import BadMessageError
+
+VERSION = 1
+
+TYPE_FIELD = "type"
+Style = Literal["balanced", "creative", "precise"]
+
+
+class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
+    """A question. `request` is the id that ties the log lines of all processes together."""
+
+    style: Style
+    question: str
+    request: str = ""
+    v: int = VERSION
+
+
+class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
+    """An image request."""
+
+    keyword: str
+    request: str = ""
+    v: int = VERSION
+
+
+Work = Chat | Image
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A page that an answer cites."""
+
+    title: str
+    url: str
+
+
+class Turns(msgspec.Struct, frozen=True):
+    """How many questions an upstream conversation has had, of how many it allows."""
+
+    used: int
+    limit: int
+
+
+class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD):
+    """Text that continues what was sent before."""
+
+    text: str
+
+
+class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD):
+    """The upstream took its text back: this is the whole text so far."""
+
+    text: str
+
+
+class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
+    """The terminal event of a job that was answered.
+
+    `text` is the whole answer; `reset` says that the next question meets a fresh conversation; `images` holds the
+    addresses of pictures, in a stable order, for an image request.
+    """
+
+    text: str
+    urls: tuple[Source, ...] = ()
+    reset: bool = False
+    suggestions: tuple[str, ...] = ()
+    turns: Turns | None = None
+    images: tuple[str, ...] = ()
+    stopped: bool = False
+    v: int = VERSION
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
+    """The terminal event of a job that was not answered.
+
+    `code` and `message` are what a client sees; `reason` is the typed cause, such as `account.throttled`; `text` is
+    what was answered before it broke off; `retry_after` is in seconds.
+    """
+
+    code: int
+    message: str
+    reason: str
+    text: str = ""
+    reset: bool = True
+    retry_after: int | None = None
+    v: int = VERSION
+
+
+Event = Delta | Replace | Final | Failed
+TERMINAL = (Final, Failed)
+
+_encoder = msgspec.json.Encoder()
+_work: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Work)
+_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(message: Work | Event) -> bytes:
+    """JSON of a message. Lone surrogates can't be encoded: BadMessageError."""
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError as error:
+        raise BadMessageError("text holds half a surrogate pair") from error
+
+
+def decode_work(data: bytes) -> Work:
+    """The job in `data`. BadMessageError if it is none."""
+    try:
+        return _work.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessageError(f"not a job: {error}") from error
+
+
+def decode_event(data: bytes) -> Event:
+    """The event in `data`. BadMessageError if it is none."""
+    try:
+        return _event.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessageError(f"not an event: {error}") from error

@@ -1,0 +1,13 @@
+-- Renews a worker's heartbeat.
+-- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms.
+-- Returns the Redis time in ms.
+local worker, lease = ARGV[2], tonumber(ARGV[3])
+local now = now_ms()
+local last = redis.call('HGET', KEYS[1], 'last')
+if not last or now - tonumber(last) > lease / 2 then
+  redis.call('HSET', KEYS[1], 'since', now)
+end
+redis.call('HSET', KEYS[1], 'last', now)
+redis.call('PEXPIRE', KEYS[1], lease)
+redis.call('SADD', key('workers'), worker)
+return now

@@ -1,0 +1,51 @@
+-- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, lease in ms, interrupted event,
+-- answer ttl in s.
+-- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset"}, or a status alone:
+-- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet; the entry stays pending).
+local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
+local stream, group, entry = ARGV[5], ARGV[6], ARGV[7]
+local lease, interrupted, answer_ttl = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+
+local function acknowledge()
+  redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
+end
+
+local done = repeated(token, op)
+if done then return done end
+if not alive(worker) then return '{"status":"wait"}' end
+
+local owner = redis.call('HGET', KEYS[1], 'owner')
+if owner and owner ~= worker and not alive(owner) then
+  if not may_judge(worker, lease) then return '{"status":"wait"}' end
+  reap_token(token, interrupted, answer_ttl)
+  owner = false
+end
+acknowledge()
+redis.call('HDEL', KEYS[1], 'scheduled')
+if owner and owner ~= worker then
+  -- The hint belongs to the worker that holds the token.
+  if redis.call('HEXISTS', KEYS[1], 'running') == 0 and redis.call('EXISTS', key('mailbox', token)) == 1 then
+    schedule(token)
+  end
+  return '{"status":"nothing"}'
+end
+if owner and redis.call('HEXISTS', KEYS[1], 'running') == 1 then return '{"status":"nothing"}' end
+if redis.call('EXISTS', KEYS[1]) == 0 then return '{"status":"nothing"}' end
+
+local job = next_job(token)
+if not job then return '{"status":"nothing"}' end
+local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
+redis.call('HSET', KEYS[1], 'owner', worker)
+redis.call('SADD', key('owned', worker), token)
+local saved = redis.call('HMGET', KEYS[1], 'session', 'sent', 'reset')
+return remember(token, op, cjson.encode({
+  status = 'claimed',
+  fence = fence,
+  job = job,
+  work = redis.call('HGET', key('job', job), 'work'),
+  session = saved[1] or cjson.null,
+  sent = tonumber(saved[2] or '0'),
+  reset = saved[3] == '1',
+}))

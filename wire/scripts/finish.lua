@@ -1,0 +1,40 @@
+-- Ends a turn: the terminal event (unless the answer has ended already), the saved session, the mailbox's next job.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
+-- '1' if this worker takes the next job, session ttl in s, answer ttl in s.
+-- Returns JSON: {"status": "idle"}, {"status": "next", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
+local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
+local session_ttl, answer_ttl = tonumber(ARGV[11]), tonumber(ARGV[12])
+local done = repeated(token, op)
+if done then return done end
+if not holds(token, worker, fence) then return '{"status":"stale"}' end
+if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
+
+end_job(job, state, event, answer_ttl)
+redis.call('HDEL', KEYS[1], 'running', 'reset')
+if session == '' then
+  redis.call('HDEL', KEYS[1], 'session', 'sent')
+else
+  redis.call('HSET', KEYS[1], 'session', session)
+end
+redis.call('EXPIRE', KEYS[1], session_ttl)
+redis.call('EXPIRE', key('mailbox', token), session_ttl)
+
+if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
+  disown(token)
+  redis.call('DEL', KEYS[1], key('mailbox', token))
+  return '{"status":"released"}'
+end
+if not takes_more then
+  disown(token)
+  if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
+  return remember(token, op, '{"status":"released"}')
+end
+local following = next_job(token)
+if not following then return remember(token, op, '{"status":"idle"}') end
+return remember(token, op, cjson.encode({
+  status = 'next',
+  job = following,
+  work = redis.call('HGET', key('job', following), 'work'),
+  sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),
+}))

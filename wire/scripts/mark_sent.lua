@@ -1,0 +1,20 @@
+-- The write-ahead mark: from here on the question counts as asked.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, questions sent in this conversation with this
+-- one, '1' if the conversation is a fresh one.
+-- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped or expired: it must not be asked).
+local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local sent, fresh = ARGV[7], ARGV[8] == '1'
+local done = repeated(token, op)
+if done then return done end
+if not holds(token, worker, fence) then return 'stale' end
+local state = redis.call('HGET', key('job', job), 'state')
+if not state or TERMINAL[state] then return 'ended' end
+if state ~= 'CLAIMED' then return 'stale' end
+redis.call('HSET', key('job', job), 'state', 'SENT')
+redis.call('HINCRBY', key('job', job), 'attempts', 1)
+if fresh then
+  -- Whoever takes over from here must not go on with the conversation that this one replaces, and must say so.
+  if redis.call('HDEL', KEYS[1], 'session') == 1 then redis.call('HSET', KEYS[1], 'reset', '1') end
+end
+redis.call('HSET', KEYS[1], 'sent', sent)
+return remember(token, op, 'sent')

@@ -1,0 +1,126 @@
+-- Shared by all scripts; prepended to each. NAMES comes from keys.py, ARGV[1] is the shard's prefix.
+
+local PREFIX = ARGV[1]
+local TERMINAL = { DONE = true, FAILED = true, STOPPED = true }
+
+local function key(kind, id)
+  return PREFIX .. NAMES[kind] .. (id or '')
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- A worker is alive as long as its heartbeat key is.
+local function alive(worker)
+  return redis.call('EXISTS', key('worker', worker)) == 1
+end
+
+-- Whether this worker may judge others: its own heartbeat has come without a gap for a whole lease. After a pause of
+-- Redis nobody has, so that nobody looks dead before all had the chance to beat.
+local function may_judge(worker, lease_ms)
+  local beats = redis.call('HMGET', key('worker', worker), 'since', 'last')
+  if not beats[1] then return false end
+  local now = now_ms()
+  return now - tonumber(beats[1]) >= lease_ms and now - tonumber(beats[2]) <= lease_ms / 2
+end
+
+-- Appends one event to an answer's log and publishes it.
+local function emit(job, seq, event)
+  redis.call('XADD', key('log', job), seq .. '-0', 'e', event)
+  redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
+end
+
+-- Writes the terminal event, unless there is one. Returns its seq, or 0.
+local function end_job(job, state, event, answer_ttl)
+  local found = redis.call('HMGET', key('job', job), 'state', 'seq')
+  if not found[1] or TERMINAL[found[1]] then return 0 end
+  local seq = tonumber(found[2]) + 1
+  emit(job, seq, event)
+  redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
+  redis.call('EXPIRE', key('job', job), answer_ttl)
+  redis.call('EXPIRE', key('log', job), answer_ttl)
+  redis.call('ZREM', key('queued'), job)
+  return seq
+end
+
+-- Puts a token with work into its live owner's stream, else into the shared one.
+local function schedule(token)
+  local owner = redis.call('HGET', key('token', token), 'owner')
+  local stream, place = key('jobs'), 'shared'
+  if owner and alive(owner) then
+    stream, place = key('jobs_of', owner), owner
+  end
+  redis.call('XADD', stream, '*', 't', token)
+  redis.call('HSET', key('token', token), 'scheduled', place)
+end
+
+-- Whether an entry for the token waits where a worker will see it.
+local function is_scheduled(token)
+  local place = redis.call('HGET', key('token', token), 'scheduled')
+  return place and (place == 'shared' or alive(place))
+end
+
+-- Takes the token's next job that has not ended; false if none waits.
+local function next_job(token)
+  while true do
+    local job = redis.call('LPOP', key('mailbox', token))
+    if not job then return false end
+    local state = redis.call('HGET', key('job', job), 'state')
+    if state and not TERMINAL[state] then
+      redis.call('HSET', key('job', job), 'state', 'CLAIMED')
+      redis.call('ZREM', key('queued'), job)
+      redis.call('HSET', key('token', token), 'running', job)
+      return job
+    end
+  end
+end
+
+-- Takes the lease away from the token's owner; the fence sees to it that its late writes count for nothing.
+local function disown(token)
+  local owner = redis.call('HGET', key('token', token), 'owner')
+  if owner then redis.call('SREM', key('owned', owner), token) end
+  redis.call('HDEL', key('token', token), 'owner', 'running')
+  redis.call('HINCRBY', key('token', token), 'fence', 1)
+end
+
+-- Back to the front of the mailbox: the job was claimed, and nothing of it was sent.
+local function put_back(token, job)
+  redis.call('HSET', key('job', job), 'state', 'QUEUED')
+  redis.call('ZADD', key('queued'), now_ms(), job)
+  redis.call('LPUSH', key('mailbox', token), job)
+end
+
+-- Ends what a dead owner left: unsent work goes back; a sent question's outcome is unknown, so its answer ends as
+-- interrupted and the conversation is not trusted any more.
+local function reap_token(token, interrupted, answer_ttl)
+  local job = redis.call('HGET', key('token', token), 'running')
+  disown(token)
+  if not job then return end
+  local state = redis.call('HGET', key('job', job), 'state')
+  if state == 'CLAIMED' then
+    redis.call('HINCRBY', key('job', job), 'tries', 1)
+    put_back(token, job)
+  elseif state then
+    end_job(job, 'FAILED', interrupted, answer_ttl)
+    redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
+  end
+end
+
+-- Whether `worker` still holds the lease with this fence.
+local function holds(token, worker, fence)
+  local lease = redis.call('HMGET', key('token', token), 'owner', 'fence')
+  return lease[1] == worker and lease[2] == fence
+end
+
+-- The reply to an op that was already done: the same as then.
+local function repeated(token, op)
+  local last = redis.call('HMGET', key('token', token), 'op', 'reply')
+  return last[1] == op and last[2]
+end
+
+local function remember(token, op, reply)
+  redis.call('HSET', key('token', token), 'op', op, 'reply', reply)
+  return reply
+end

@@ -1,0 +1,19 @@
+"""How a process begins: its settings from the environment, or one sentence and an end."""
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def load_settings(kind: type[Settings]) -> Settings:
+    """The settings; SystemExit with one sentence about each wrong value."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = (
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SystemExit(f"wrong setting: {'; '.join(wrong)}") from None

@@ -1,0 +1,1 @@
+"""Takes jobs, owns sessions, asks the upstream, publishes answers."""

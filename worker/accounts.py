@@ -1,0 +1,16 @@
+"""The accounts of the pool, one per cookie export."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account: `name` is the export's file name without its ending, safe to log; `cookies` are never logged."""
+
+    name: str
+    cookies: dict[str, str] = field(repr=False)
+
+    @property
+    def cookie_header(self) -> str:
+        """All cookies as one `Cookie` header. Values go out as the browser had them, without added quotes."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -1,0 +1,46 @@
+"""A worker's heartbeat: as long as it beats, its leases hold."""
+
+import asyncio
+
+import structlog
+
+from wire.errors import StoreUnavailableError
+from wire.sessions import Sessions
+
+_LOG = structlog.get_logger()
+
+
+class Heartbeat:
+    """Beats every min(1 s, lease/6)."""
+
+    def __init__(self, sessions: Sessions, worker: str) -> None:
+        self._sessions = sessions
+        self._worker = worker
+        self._ttl = sessions.limits.lease_ttl
+        self._began = float("-inf")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lease can't have run out: less than its time has passed since the last good beat began."""
+        return asyncio.get_running_loop().time() - self._began < self._ttl
+
+    async def beat(self) -> None:
+        """Beat once. StoreUnavailableError."""
+        began = asyncio.get_running_loop().time()
+        await self._sessions.beat(self._worker)
+        self._began = began
+
+    async def run(self) -> None:
+        """Beat for ever; a Redis that is away is logged when it goes and when it is back."""
+        away = False
+        while True:
+            try:
+                await self.beat()
+                if away:
+                    _LOG.info("redis is back")
+                away = False
+            except StoreUnavailableError as error:
+                if not away:
+                    _LOG.error("redis is away, trying again", cause=str(error))
+                away = True
+            await asyncio.sleep(min(1.0, self._ttl / 6))

@@ -1,0 +1,28 @@
+"""A worker's settings, from the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class WorkerSettings(BaseSettings):
+    """Times are in seconds."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    cookies_dir: Path = Path("cookies")
+    provider: str = "edgegpt"
+    bing_create_url: str = "https://www.bing.com/turing/conversation/create"
+    bing_chat_url: str = "wss://sydney.bing.com/sydney/ChatHub"
+    bing_image_url: str = "https://www.bing.com"
+    worker_slots: int = Field(default=64, ge=1, le=10_000)
+    session_ttl: int = Field(default=6 * 3600, ge=1)
+    answer_ttl: int = Field(default=600, ge=1)
+    lease_ttl: float = Field(default=15.0, ge=1.0)
+    connect_timeout: float = Field(default=15.0, gt=0)
+    first_text_timeout: float = Field(default=60.0, gt=0)
+    idle_timeout: float = Field(default=60.0, gt=0)
+    answer_timeout: float = Field(default=300.0, gt=0)
+    drain_timeout: float = Field(default=30.0, gt=0)
+    idle_release: float = Field(default=60.0, gt=0)
+    log_format: str = Field(default="console", pattern="^(console|json)$")

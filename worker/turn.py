@@ -1,0 +1,218 @@
+"""One job's run: its attempts, its limits of time, its terminal event."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from wire.errors import LeaseLostError, WireError
+from wire.jobs import RETRY_AFTER
+from wire.messages import Chat, Failed, Final, Image
+from wire.sessions import INTERRUPTED, Sessions, State, Task
+from worker import saved as sessions_saved
+from worker.accounts import Account
+from worker.deltas import without_marks
+from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, UpstreamError
+from worker.pool import Pool
+from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
+from worker.publisher import Publisher
+from worker.saved import Saved
+from worker.settings import WorkerSettings
+
+_LOG = structlog.get_logger()
+# The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
+_GIVEN_UP = ("I’m still learning", "我还在学习")
+_DAY = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time)."""
+
+    state: State
+    event: Final | Failed
+    session: bytes | None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What all turns of a worker share."""
+
+    settings: WorkerSettings
+    pool: Pool
+    chat: ChatProvider
+    images: ImageProvider
+
+
+class Turn:
+    """One job. `may_send` is asked after the SENT mark: whether the lease can't have run out since."""
+
+    def __init__(self, upstream: Upstream, sessions: Sessions, task: Task, may_send: Callable[[], bool]) -> None:
+        self._upstream = upstream
+        self._sessions = sessions
+        self._task = task
+        self._may_send = may_send
+        self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
+        self._attempt = 0
+        self._conversation: Conversation | None = None
+        self._reset = task.reset
+        self._throttled: UpstreamError | None = None
+        self.sent = False
+
+    async def run(self) -> Outcome:
+        """Ask until there is an end. LeaseLostError, AnswerEndedError, StateLostError: nothing may be written."""
+        async with Publisher(self._sessions, self._task) as publisher:
+            try:
+                return await self._attempts(publisher)
+            except UpstreamError as error:
+                return await self._failure(publisher, error)
+            except WireError:
+                raise
+            except asyncio.CancelledError:
+                if not self.sent:
+                    raise
+                await publisher.end()
+                return Outcome("FAILED", _with_text(INTERRUPTED, publisher.sent), None)
+            except Exception as error:  # noqa: BLE001 - a provider of somebody's own may raise anything
+                _LOG.exception("provider failed", answer=self._task.answer)
+                return await self._failure(publisher, UpstreamError("upstream.protocol", type(error).__name__))
+
+    def abandoned(self) -> Outcome:
+        """The outcome of a job whose answer had ended before the turn did; its event is never written."""
+        return Outcome("FAILED", INTERRUPTED, None if self.sent else self._task.session)
+
+    async def _attempts(self, publisher: Publisher) -> Outcome:
+        tried: set[str] = set()
+        account = self._account()
+        while True:
+            if account is None:
+                raise UpstreamError("account.none")
+            try:
+                with self._upstream.pool.turn(account):
+                    return await self._ask(publisher, account)
+            except UpstreamError as error:
+                if not error.refused or publisher.begun:
+                    raise
+                _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self._task.answer)
+                if error.reason == "account.throttled":
+                    self._throttled = error
+                account = await self._another(account, error, tried)
+                if account is None:
+                    raise self._throttled or error from error
+
+    def _account(self) -> Account | None:
+        """The session's own account, or one for a fresh session."""
+        pool = self._upstream.pool
+        saved = sessions_saved.decode(self._task.session) if self._task.session else None
+        if saved is not None and isinstance(self._task.work, Chat):
+            account = pool.get(saved.account)
+            if account is not None:
+                self._conversation = Conversation(saved.state, self._task.sent)
+                return account
+        self._reset = self._reset or self._task.session is not None
+        return pool.choose(())
+
+    async def _another(self, account: Account, error: UpstreamError, tried: set[str]) -> Account | None:
+        """Whom to ask after an explicit refusal: the same account afresh, another one, or nobody."""
+        if error.reason in FRESH_SESSION_REASONS and self._conversation is not None:
+            following: Account | None = account
+        elif error.reason in ACCOUNT_REASONS:
+            self._upstream.pool.refused(account)
+            tried.add(account.name)
+            following = self._upstream.pool.choose(tried)
+        else:
+            return None
+        if following is not None:
+            self._reset = self._reset or self._conversation is not None
+            self._conversation = None
+            if self.sent:
+                await self._sessions.refused(self._task)
+                self.sent = False
+        return following
+
+    async def _before_send(self) -> None:
+        self._attempt += 1
+        conversation = self._conversation
+        count = conversation.sent + 1 if conversation is not None else 1
+        await self._sessions.mark_sent(self._task, self._attempt, count, fresh=conversation is None)
+        if not self._may_send():
+            raise LeaseLostError("no heartbeat for a whole lease")
+        self.sent = True
+
+    async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
+        work = self._task.work
+        if isinstance(work, Image):
+            return await self._draw(account, work)
+        asking = self._upstream.chat.ask(account, self._conversation, work.style, work.question, self._before_send)
+        async with aclosing(self._limited(asking, publisher)) as updates:
+            async for update in updates:
+                if isinstance(update, Completed):
+                    return await self._success(publisher, account, update)
+                publisher.show(update.text)
+        raise UpstreamError("upstream.protocol", "the provider ended without an end")
+
+    async def _draw(self, account: Account, work: Image) -> Outcome:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                pictures = await self._upstream.images.draw(account, work.keyword, self._before_send)
+        except TimeoutError:
+            raise UpstreamError("image.timeout") from None
+        self._upstream.pool.served(account)
+        return Outcome("DONE", Final(text="", images=pictures), None)
+
+    async def _limited(
+        self, asking: AsyncGenerator[Update, None], publisher: Publisher
+    ) -> AsyncGenerator[Update, None]:
+        """The provider's updates, each within its limit: first text, silence, total."""
+        settings, loop = self._upstream.settings, asyncio.get_running_loop()
+        async with aclosing(asking):
+            while True:
+                patience = settings.idle_timeout if publisher.begun else settings.first_text_timeout
+                until = min(self._deadline, loop.time() + patience)
+                try:
+                    async with asyncio.timeout_at(until):
+                        update = await anext(asking)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    if loop.time() >= self._deadline:
+                        raise UpstreamError("timeout.total") from None
+                    raise UpstreamError("timeout.idle" if publisher.begun else "timeout.first") from None
+                yield update
+
+    async def _success(self, publisher: Publisher, account: Account, completed: Completed) -> Outcome:
+        text = without_marks(completed.text)
+        if not text:
+            raise UpstreamError("answer.empty")
+        await publisher.end(completed.text)
+        self._upstream.pool.served(account)
+        given_up = completed.state is None or any(words in text for words in _GIVEN_UP)
+        session = None
+        if not given_up and completed.state is not None:
+            session = sessions_saved.encode(Saved(account.name, completed.state))
+        event = Final(
+            text=text,
+            urls=completed.urls,
+            reset=self._reset or given_up,
+            suggestions=completed.suggestions,
+            turns=completed.turns,
+        )
+        return Outcome("DONE", event, session)
+
+    async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
+        _LOG.warning("turn failed", answer=self._task.answer, reason=error.reason, detail=error.detail)
+        await publisher.end()
+        if error.reason == "account.throttled":
+            # Refused, unspent: the conversation is as it was.
+            event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
+            return Outcome("FAILED", event, self._task.session)
+        if error.reason == "account.none":
+            event = Failed(503, error.message, error.reason, reset=False, retry_after=RETRY_AFTER)
+            return Outcome("FAILED", event, self._task.session)
+        return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
+
+
+def _with_text(event: Failed, text: str) -> Failed:
+    return Failed(event.code, event.message, event.reason, text)

@@ -1,0 +1,214 @@
+"""The worker: takes tokens that have work, runs their turns in its slots, gives them back."""
+
+import asyncio
+import secrets
+import socket
+from dataclasses import dataclass
+
+import structlog
+
+from wire.connect import Store
+from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
+from wire.keys import own_stream
+from wire.limits import Limits
+from wire.messages import Chat, Image
+from wire.schedule import Schedule
+from wire.sessions import Entry, Lease, Sessions, Task
+from worker.heartbeat import Heartbeat
+from worker.settings import WorkerSettings
+from worker.turn import Outcome, Turn, Upstream
+
+_LOG = structlog.get_logger()
+_AWAY_PAUSE = 0.5
+_WAIT_PAUSE = 0.2
+
+
+@dataclass
+class _Idle:
+    """A lease without a running turn, and since when (loop time)."""
+
+    lease: Lease
+    since: float
+
+
+def new_worker_id() -> str:
+    """The host's name, for people, and a random part that no earlier process had."""
+    return f"{socket.gethostname()}-{secrets.token_hex(4)}"
+
+
+class Worker:
+    """One worker process. `run` serves until `drain` is called, then ends."""
+
+    def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
+        limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
+        self.id = new_worker_id()
+        self._settings = settings
+        self._upstream = upstream
+        self._sessions = Sessions(store, limits)
+        self._schedule = Schedule(store, self.id)
+        self._heartbeat = Heartbeat(self._sessions, self.id)
+        self._slots = asyncio.Semaphore(settings.worker_slots)
+        self._serving: set[asyncio.Task[None]] = set()
+        self._idle: dict[str, _Idle] = {}
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take no more jobs; `run` returns when the running turns have ended, or DRAIN_TIMEOUT is over."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Serve. A background task that dies takes the worker down with it."""
+        async with self._schedule, asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(self._heartbeat.run())]
+            await self._prepare()
+            _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
+            background.append(tasks.create_task(self._release_idle()))
+            reading = tasks.create_task(self._read())
+            await self._draining.wait()
+            reading.cancel()
+            await self._finish_turns()
+            await self._leave()
+            for task in background:
+                task.cancel()
+        _LOG.info("worker stopped", worker=self.id)
+
+    async def _prepare(self) -> None:
+        while not self._draining.is_set():
+            try:
+                await self._schedule.prepare()
+                await self._heartbeat.beat()
+            except StoreUnavailableError:
+                await asyncio.sleep(_AWAY_PAUSE)
+            else:
+                return
+
+    async def _read(self) -> None:
+        """Hand entries to free slots. Own entries wait for a slot; shared ones that find none go back at once."""
+        while True:
+            free = self._settings.worker_slots - len(self._serving)
+            if free <= 0:
+                await asyncio.wait(self._serving, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            try:
+                for entry in await self._schedule.read(free):
+                    if entry.stream == own_stream(self.id) or len(self._serving) < self._settings.worker_slots:
+                        self._start(entry)
+                    else:
+                        await self._schedule.give_back(entry)
+            except StoreUnavailableError:
+                await asyncio.sleep(_AWAY_PAUSE)
+
+    def _start(self, entry: Entry) -> None:
+        serving = asyncio.create_task(self._serve(entry))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, entry: Entry) -> None:
+        """One token's turns, for as long as it has work."""
+        async with self._slots:
+            try:
+                task = await self._claim(entry)
+                if task is None:
+                    return
+                await self._turns(task)
+            except TimeoutError:
+                _LOG.error("gave up waiting for Redis", entry=entry.id)
+            except LeaseLostError as error:
+                _LOG.warning("lease lost", cause=str(error))
+            except WireError as error:
+                _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
+
+    async def _turns(self, task: Task) -> None:
+        self._idle.pop(task.lease.token, None)
+        following: Task | None = task
+        while following is not None:
+            following = await self._turn(following)
+        if self._keeps(task):
+            self._idle[task.lease.token] = _Idle(task.lease, asyncio.get_running_loop().time())
+
+    def _keeps(self, task: Task) -> bool:
+        """Whether the token stays with this worker after a turn. An image request's token has no second turn."""
+        return isinstance(task.work, Chat) and not self._draining.is_set()
+
+    async def _claim(self, entry: Entry) -> Task | None:
+        """The entry's task, or None; waits while the fate of the token's owner isn't known, within two leases."""
+        async with asyncio.timeout(2 * self._settings.lease_ttl):
+            while True:
+                try:
+                    claimed = await self._sessions.claim(self.id, entry)
+                except StoreUnavailableError:
+                    claimed = "wait"
+                if not isinstance(claimed, str):
+                    return claimed
+                if claimed == "nothing":
+                    return None
+                await asyncio.sleep(_WAIT_PAUSE)
+
+    async def _turn(self, task: Task) -> Task | None:
+        """Run one job and end it; the token's next one, if it has any."""
+        turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
+        try:
+            outcome = await turn.run()
+        except AnswerEndedError:
+            # Expired or stopped: it only remains to advance the mailbox. What was sent has no known outcome.
+            outcome = turn.abandoned()
+        except StateLostError:
+            await self._sessions.release(task.lease)
+            raise
+        except asyncio.CancelledError:
+            # Draining, and nothing was sent: the job goes back.
+            await self._sessions.release(task.lease)
+            raise
+        return await self._finish(task, outcome)
+
+    async def _finish(self, task: Task, outcome: Outcome) -> Task | None:
+        """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
+        async with asyncio.timeout(self._settings.answer_timeout):
+            while True:
+                try:
+                    return await self._sessions.finish(
+                        task,
+                        outcome.state,
+                        outcome.event,
+                        outcome.session,
+                        takes_more=self._keeps(task),
+                        forget=isinstance(task.work, Image),
+                    )
+                except StoreUnavailableError:
+                    await asyncio.sleep(_AWAY_PAUSE)
+
+    async def _release_idle(self) -> None:
+        """Give tokens back that had no work for IDLE_RELEASE."""
+        while True:
+            await asyncio.sleep(min(1.0, self._settings.idle_release / 4))
+            now = asyncio.get_running_loop().time()
+            for token, idle in list(self._idle.items()):
+                if now - idle.since >= self._settings.idle_release:
+                    await self._release(token)
+
+    async def _release(self, token: str) -> None:
+        idle = self._idle.pop(token, None)
+        if idle is None:
+            return
+        try:
+            await self._sessions.release(idle.lease)
+        except LeaseLostError:
+            pass
+        except StoreUnavailableError:
+            self._idle.setdefault(token, idle)
+
+    async def _finish_turns(self) -> None:
+        """Let running turns end within DRAIN_TIMEOUT; what is left then goes back or ends as interrupted."""
+        if self._serving:
+            _, left = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
+            for serving in left:
+                serving.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _leave(self) -> None:
+        for token in list(self._idle):
+            await self._release(token)
+        try:
+            await self._sessions.leave(self.id)
+        except StoreUnavailableError as error:
+            _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))
