@@ -1,0 +1,41 @@
+"""python -m emulator"""
+
+import asyncio
+import signal
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from emulator.server import Emulator
+from emulator.settings import EmulatorSettings
+
+
+async def serve(settings: EmulatorSettings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with Emulator(settings):
+        await ended.wait()
+
+
+def main() -> int:
+    try:
+        settings = EmulatorSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        sys.stderr.write(f"EMULATOR_{name}: {first['msg']}\n")
+        return 2
+    try:
+        uvloop.run(serve(settings))
+    except OSError as error:
+        sys.stderr.write(f"emulator can't serve on {settings.host}:{settings.port}: {error.strerror or error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

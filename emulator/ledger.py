@@ -1,0 +1,76 @@
+"""What really arrived: every create, every question, every image request."""
+
+from collections import deque
+
+import msgspec
+
+KEPT = 200_000
+RUNNING = "running"
+
+
+class CreateEntry(msgspec.Struct):
+    """One request for a conversation. Times in seconds of the stand-in's clock."""
+
+    started: float
+    account: str
+    conversation: str | None = None
+    outcome: str = RUNNING
+    ended: float | None = None
+
+
+class TurnEntry(msgspec.Struct):
+    """One question. `deltas` and `length` count the text updates and characters sent so far."""
+
+    started: float
+    account: str
+    conversation: str
+    invocation: str
+    question: str
+    start_of_session: bool
+    tone: str | None = None
+    scripted: str = ""
+    outcome: str = RUNNING
+    deltas: int = 0
+    length: int = 0
+    ended: float | None = None
+
+
+class ImageEntry(msgspec.Struct):
+    """One attempt to make pictures; the second POST after a refused first belongs to the same attempt."""
+
+    started: float
+    account: str
+    prompt: str
+    id: str | None = None
+    posts: int = 1
+    polls: int = 0
+    scripted: str = ""
+    outcome: str = RUNNING
+    ended: float | None = None
+
+
+class Ledger:
+    """The newest entries of each kind, oldest first; never more than KEPT of one kind."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.creates: deque[CreateEntry] = deque(maxlen=kept)
+        self.turns: deque[TurnEntry] = deque(maxlen=kept)
+        self.images: deque[ImageEntry] = deque(maxlen=kept)
+
+    def encode(self) -> bytes:
+        """The whole ledger as JSON."""
+        lists = {"creates": list(self.creates), "turns": list(self.turns), "images": list(self.images)}
+        return msgspec.json.encode(lists)
+
+    def clear(self) -> None:
+        """Forget every entry. One still running is finished by its request, but no longer listed."""
+        self.creates.clear()
+        self.turns.clear()
+        self.images.clear()
+
+
+def finish(entry: CreateEntry | TurnEntry | ImageEntry, outcome: str, now: float) -> None:
+    """Give a running entry its outcome; the first one given stays."""
+    if entry.ended is None:
+        entry.outcome = outcome
+        entry.ended = now
