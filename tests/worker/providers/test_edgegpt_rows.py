@@ -1,0 +1,298 @@
+"""Everything that the stand-in for Bing can do in a turn, through the provider, and what its ledger saw of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from emulator import script
+from emulator.server import Emulator
+from emulator.settings import EmulatorSettings
+from worker.accounts import Account
+from worker.errors import UpstreamError
+from worker.providers import Completed, Conversation, Snapshot, Update
+from worker.providers.edgegpt import EdgeGPTProvider
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.anyio
+
+ALICE = Account("alice", {"_U": "alice"})
+
+ANSWERED = [
+    "plain",
+    "search",
+    "search-no-cards",
+    "image",
+    "learning",
+    "surrogate",
+    "cite-cut",
+    "open-mark",
+    "shrink",
+    "replace",
+    "final-longer",
+    "two-answers",
+    "batch",
+    "pings",
+    "progress",
+    "internal-suggestions",
+    "no-cards",
+    "empty-cards",
+    "card-only",
+    "image-block",
+    "apology",
+    "apology-no-text",
+    "apology-first",
+    "no-origin",
+    "no-messages",
+    "final-empty",
+    "final-no-origin",
+    "no-throttling",
+    "unknown-type",
+    "after-final",
+    "surrogate-end",
+    "final-only",
+]
+
+# word: reason, refused, whether text came before
+FAILED = {
+    "disengaged": ("session.disengaged", False, False),
+    "empty": ("answer.empty", False, False),
+    "throttled": ("account.throttled", True, False),
+    "throttled-after-text": ("account.throttled", False, True),
+    "captcha": ("account.captcha", True, False),
+    "invalid-session": ("session.expired", True, False),
+    "unauthorized": ("account.unauthorized", True, False),
+    "unauthorized-signature": ("session.expired", True, False),
+    "unauthorized-expired": ("session.expired", True, False),
+    "forbidden": ("account.unauthorized", True, False),
+    "invalid-request": ("upstream.protocol", False, False),
+    "unknown-value": ("upstream.protocol", False, False),
+    "internal": ("upstream.internal", False, False),
+    "internal-after-text": ("upstream.internal", False, True),
+    "close-before": ("transport.closed", False, False),
+    "close-mid": ("transport.closed", False, True),
+    "close-late": ("transport.closed", False, True),
+    "reset-before": ("transport.closed", False, False),
+    "reset-mid": ("transport.closed", False, True),
+    "type7": ("transport.closed", False, True),
+    "type7-close": ("transport.closed", False, True),
+    "type3": ("upstream.internal", False, True),
+    "type3-error": ("upstream.internal", False, False),
+    "binary": ("upstream.protocol", False, True),
+    "empty-messages": ("upstream.protocol", False, True),
+    "big": ("transport.toobig", False, True),
+    "bad-json": ("upstream.protocol", False, True),
+    "not-object": ("upstream.protocol", False, True),
+    "split-record": ("upstream.protocol", False, False),
+    "no-arguments": ("upstream.protocol", False, True),
+    "wrong-types": ("upstream.protocol", False, False),
+    "no-result": ("upstream.protocol", False, True),
+    "no-item": ("upstream.protocol", False, True),
+}
+ENDED = ["disengaged-mid", "turn-limit"]
+SILENT = {"silence": False, "silence-mid": True, "silence-late": True}
+
+CREATES = {
+    "unauthorized-login": ("account.unauthorized", True),
+    "not-allowed": ("account.unauthorized", True),
+    "forbidden": ("account.unauthorized", True),
+    "internal": ("upstream.internal", False),
+    "try-later": ("upstream.internal", False),
+    "no-ids": ("upstream.protocol", False),
+    "http-403": ("account.unauthorized", True),
+    "http-404": ("upstream.internal", False),
+    "http-429": ("account.throttled", True),
+    "http-500": ("upstream.internal", False),
+    "html": ("upstream.protocol", False),
+    "empty": ("upstream.protocol", False),
+    "bad-json": ("upstream.protocol", False),
+    "redirect-loop": ("upstream.protocol", False),
+    "reset": ("transport.closed", False),
+    "never": ("timeout.connect", False),
+}
+UPGRADES = {
+    "http-200": "transport.upgrade",
+    "http-403": "transport.upgrade",
+    "http-404": "transport.upgrade",
+    "http-502": "transport.upgrade",
+    "never": "timeout.connect",
+    "reset": "transport.connect",
+    "silent-handshake": "timeout.connect",
+    "handshake-error": "transport.upgrade",
+    "handshake-close": "transport.closed",
+}
+
+
+@pytest.fixture
+async def bing() -> AsyncIterator[Emulator]:
+    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
+        yield emulator
+
+
+def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
+    return WorkerSettings(
+        bing_create_url=bing.create_url,
+        bing_chat_url=bing.chat_url,
+        bing_image_url=bing.url,
+        connect_timeout=connect_timeout,
+    )
+
+
+async def asked(
+    provider: EdgeGPTProvider, question: str, conversation: Conversation | None = None, account: Account = ALICE
+) -> tuple[list[Update], UpstreamError | None, int]:
+    """What an ask yielded, how it failed, and how often it was marked as sent."""
+    marks = 0
+
+    async def mark() -> None:
+        nonlocal marks
+        marks += 1
+
+    seen: list[Update] = []
+    with anyio.fail_after(20):
+        try:
+            async for update in provider.ask(account, conversation, "creative", question, mark):
+                seen.append(update)
+        except UpstreamError as error:
+            return seen, error, marks
+    return seen, None, marks
+
+
+def order(bing: Emulator, text: str) -> None:
+    """Tell the stand-in how alice's next request goes."""
+    script.apply(script.parse(text.encode()), bing._bing)
+
+
+@pytest.mark.parametrize("word", ANSWERED)
+async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
+    seen, error, marks = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    assert error is None
+    *snapshots, done = seen
+    assert isinstance(done, Completed)
+    assert done.text
+    assert done.state
+    assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
+    assert "Searching" not in "".join(update.text for update in seen)
+    assert "\ud83d" not in done.text
+    assert marks == 1
+    (turn,) = bing.ledger.turns
+    assert (turn.outcome, turn.invocation, turn.start_of_session, turn.tone) == ("Success", "3", True, "Creative")
+
+
+async def test_an_ordinary_answer_has_everything(bing: Emulator) -> None:
+    seen, _, _ = await asked(EdgeGPTProvider(settings(bing)), "what is new about rivers? !search")
+    done = seen[-1]
+    assert isinstance(done, Completed)
+    assert done.urls
+    assert all(source.title and source.url.startswith("http") for source in done.urls)
+    assert done.suggestions
+    assert done.turns
+    assert (done.turns.used, done.turns.limit) == (1, 30)
+
+
+@pytest.mark.parametrize("word", FAILED)
+async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
+    reason, refused, text = FAILED[word]
+    seen, error, marks = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    assert error is not None
+    assert (error.reason, error.refused) == (reason, refused)
+    assert bool(seen) is text
+    assert all(isinstance(update, Snapshot) for update in seen)
+    assert (marks, len(bing.ledger.turns)) == (1, 1)
+    with anyio.fail_after(5):
+        while bing.ledger.turns[0].ended is None:  # noqa: ASYNC110 - the ledger sets no event
+            await anyio.sleep(0.002)
+
+
+@pytest.mark.parametrize("word", ENDED)
+async def test_a_conversation_that_is_over_has_no_state(bing: Emulator, word: str) -> None:
+    seen, error, _ = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    assert error is None
+    done = seen[-1]
+    assert isinstance(done, Completed)
+    assert done.text
+    assert done.state is None
+
+
+@pytest.mark.parametrize("word", SILENT)
+async def test_a_silent_turn_is_left_to_its_caller(bing: Emulator, word: str) -> None:
+    task = asyncio.ensure_future(asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}"))
+    with anyio.fail_after(5):
+        while not bing.ledger.turns or (SILENT[word] and not bing.ledger.turns[0].deltas):  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.002)
+    assert not task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with anyio.fail_after(1):
+        while bing.ledger.turns[0].ended is None:  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.002)
+    assert bing.ledger.turns[0].outcome == "client gone"
+
+
+@pytest.mark.parametrize("word", CREATES)
+async def test_a_failed_creation_is_one_error_and_asks_nothing(bing: Emulator, word: str) -> None:
+    order(bing, f'{{"account": "alice", "create": {{"outcome": "{word}", "times": null}}}}')
+    reason, refused = CREATES[word]
+    seen, error, marks = await asked(EdgeGPTProvider(settings(bing, 0.3 if word == "never" else 5.0)), "hello")
+    assert error is not None
+    assert (error.reason, error.refused) == (reason, refused)
+    assert (seen, marks, len(bing.ledger.turns)) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("word", UPGRADES)
+async def test_a_failed_upgrade_is_one_error_and_asks_nothing(bing: Emulator, word: str) -> None:
+    order(bing, f'{{"account": "alice", "upgrade": {{"outcome": "{word}", "times": null}}}}')
+    seen, error, marks = await asked(
+        EdgeGPTProvider(settings(bing, 0.3 if "timeout" in UPGRADES[word] else 5.0)), "hello"
+    )
+    assert error is not None
+    assert (error.reason, error.refused) == (UPGRADES[word], False)
+    assert (seen, marks, len(bing.ledger.turns)) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["success", "header-only"])
+async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
+    order(bing, f'{{"account": "*", "create": {{"outcome": "{mode}"}}}}')
+    nobody = Account("nobody", {"MUID": "m"})
+    conversation = None
+    for sent in range(5):
+        provider = EdgeGPTProvider(settings(bing))
+        seen, error, _ = await asked(provider, f"question {sent}", conversation, nobody)
+        assert error is None
+        done = seen[-1]
+        assert isinstance(done, Completed)
+        assert done.turns
+        assert (done.turns.used, done.turns.limit) == (sent + 1, 5)
+        assert (done.state is None) is (sent == 4)
+        if done.state:
+            conversation = Conversation(done.state, sent + 1)
+    assert len(bing.ledger.creates) == 1
+    assert [turn.invocation for turn in bing.ledger.turns] == ["3", "4", "5", "6", "7"]
+
+
+async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
+    provider = EdgeGPTProvider(settings(bing))
+    seen, _, _ = await asked(provider, "hello")
+    done = seen[-1]
+    assert isinstance(done, Completed)
+    assert done.state
+    bing.clock.advance(6 * 3600 + 1)
+    seen, error, _ = await asked(provider, "and now?", Conversation(done.state, 1))
+    assert error is not None
+    assert (error.reason, error.refused, seen) == ("session.expired", True, [])
+
+
+async def test_fifty_ask_at_once(bing: Emulator) -> None:
+    provider = EdgeGPTProvider(settings(bing))
+    accounts = [Account(f"a{n}", {"_U": f"a{n}"}) for n in range(50)]
+    turns = await asyncio.gather(*(asked(provider, f"river {a.name} !deltas=5", None, a) for a in accounts))
+    for seen, error, marks in turns:
+        assert error is None
+        assert marks == 1
+        assert seen[-1].text.split("delta ")[1:] == [f"{n:06d} " for n in range(1, 6)]
+    assert {(turn.account, turn.question) for turn in bing.ledger.turns} == {
+        (a.name, f"river {a.name} !deltas=5") for a in accounts
+    }
+    assert len(bing.ledger.turns) == 50

@@ -1,0 +1,110 @@
+"""Providers: the code that talks to one kind of upstream, behind one interface.
+
+A chat provider is built as `Provider(settings)` and has `ask`; one's own is named by `PROVIDER=module:Class`.
+"""
+
+import importlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wire.messages import Source, Style, Turns
+from worker.accounts import Account
+from worker.settings import WorkerSettings
+
+# Awaited just before a question leaves (the SENT mark). It raises when the question must not be sent; whatever it
+# raises leaves `ask` and `draw` as it is, and nothing was sent.
+BeforeSend = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """An upstream conversation that can go on, in any worker.
+
+    `state` is the provider's own, opaque to all others, without secrets of the account; `sent` counts the questions
+    that were sent in it, refused and broken ones included (EdgeGPT's next invocation id is 3 + sent).
+    """
+
+    state: bytes
+    sent: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The answer's whole text so far, as the upstream shows it, citation marks included."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The upstream's end of a turn.
+
+    `text` is the whole answer, citation marks included. `state` is the conversation to save; None when it can't go on
+    (turn limit reached, disengaged), so that the next question begins a fresh one.
+    """
+
+    text: str
+    state: bytes | None
+    urls: tuple[Source, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    turns: Turns | None = None
+
+
+Update = Snapshot | Completed
+
+
+class ChatProvider(Protocol):
+    """Asks questions. One ask at a time per conversation; the caller sees to that."""
+
+    def __init__(self, settings: WorkerSettings) -> None: ...
+
+    def ask(
+        self,
+        account: Account,
+        conversation: Conversation | None,
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+    ) -> AsyncGenerator[Update, None]:
+        """Yield snapshots, then exactly one Completed.
+
+        `conversation` None begins a fresh one. Raises UpstreamError, and nothing else of the upstream's. Closing the
+        generator (aclose) hangs up at once. Limits of time are the caller's: an ask may be cancelled at any await.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the provider holds."""
+        ...
+
+
+class ImageProvider(Protocol):
+    """Makes pictures."""
+
+    def __init__(self, settings: WorkerSettings) -> None: ...
+
+    async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
+        """Addresses of the pictures, in a stable order. Raises UpstreamError, and nothing else of the upstream's."""
+        ...
+
+    async def close(self) -> None:
+        """Free what the provider holds."""
+        ...
+
+
+_CHAT_PROVIDERS = {"edgegpt": "worker.providers.edgegpt:EdgeGPTProvider"}
+
+
+def chat_provider(name: str) -> type[ChatProvider]:
+    """The class behind a name from the table, or `module:Class`. ValueError with one sentence if there is none."""
+    module, _, attribute = _CHAT_PROVIDERS.get(name, name).partition(":")
+    if not attribute:
+        known = ", ".join(sorted(_CHAT_PROVIDERS))
+        raise ValueError(f"PROVIDER={name} is neither one of {known} nor of the form module:Class")
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"PROVIDER={name} can't be loaded: {error}") from error
+    provider: type[ChatProvider] = found
+    return provider

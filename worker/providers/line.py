@@ -1,0 +1,166 @@
+"""The socket under EdgeGPT: it connects, reads and hangs up, and EdgeGPT talks through it.
+
+EdgeGPT builds the question and drives the exchange, but it waits for ever on a silent server, loses the final frame in
+most failures and breaks on messages that are normal. So the frames are read here, and EdgeGPT gets a digest of each:
+that text came, that the server pinged, that the turn ended.
+"""
+
+import asyncio
+import ssl
+from contextlib import suppress
+
+import aiohttp
+from yarl import URL
+
+from worker.errors import UpstreamError
+from worker.providers import BeforeSend
+from worker.providers.frames import PING, REQUEST, outgoing_type, read_frames
+from worker.providers.reply import News, Reply
+
+# Larger messages are cut off; real ones stay far below.
+MAX_MESSAGE = 4 * 1024 * 1024
+# EdgeGPT pings once for every record that arrives within one second of six: hundreds in a busy stream.
+PING_INTERVAL = 1.0
+
+_DIGESTS = {
+    News.PING: '{"type":6}\x1e',
+    News.TEXT: '{"type":1,"arguments":[{}]}\x1e',
+    News.END: '{"type":2,"item":{"result":{},"messages":[{"contentOrigin":""}]}}\x1e',
+}
+
+
+class Line:
+    """One ask's connection.
+
+    `deadline`, in the loop's time, ends connecting and the handshake. `before_send` is awaited exactly before the
+    question is written; what it raises is kept as `veto` and goes through as it is. All else that goes wrong is an
+    UpstreamError.
+    """
+
+    def __init__(
+        self, address: str, cookie: str, tls: ssl.SSLContext, deadline: float, before_send: BeforeSend, reply: Reply
+    ) -> None:
+        self._address = URL(address, encoded=True)
+        self._cookie = cookie
+        self._tls = tls
+        self._deadline = deadline
+        self._before_send = before_send
+        self._reply = reply
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._shaken = False
+        self._pinged = 0.0
+        self.closed = False
+        self.veto: Exception | None = None
+
+    async def open(self, headers: dict[str, str]) -> None:
+        """Connect, with `headers` and the account's cookies. aiohttp tries once more when it is reset meanwhile."""
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                self._socket = await self._session.ws_connect(
+                    self._address,
+                    ssl=self._tls,
+                    headers={**headers, "Cookie": self._cookie},
+                    max_msg_size=MAX_MESSAGE,
+                )
+        except TimeoutError as error:
+            raise UpstreamError("timeout.connect", "no connection in time") from error
+        except aiohttp.WSServerHandshakeError as error:
+            raise UpstreamError("transport.upgrade", f"HTTP {error.status}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamError("transport.connect", str(error)) from error
+
+    async def send_str(self, data: str) -> None:
+        """Send a record of EdgeGPT's: the handshake, a ping or the question."""
+        kind = outgoing_type(data)
+        if kind == PING:
+            await self._ping(data)
+            return
+        if kind == REQUEST:
+            try:
+                await self._before_send()
+            except Exception as error:
+                self.veto = error
+                raise
+        try:
+            await self._open_socket.send_str(data)
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamError("transport.closed", str(error)) from error
+
+    async def receive_str(self) -> str:
+        """What EdgeGPT may know of the next message that matters to it. An empty message is passed on as it is."""
+        if not self._shaken:
+            return await self._handshake()
+        while True:
+            message = await self._receive()
+            if not message:
+                return message
+            news = self._reply.read(message)
+            if news is not News.NOTHING:
+                return _DIGESTS[news]
+
+    async def close(self) -> None:
+        """Say goodbye and hang up, without waiting for the other side. Harmless when repeated."""
+        self.closed = True
+        if self._socket is not None:
+            # The close frame is written at once; the wait for its echo is what the limit cuts off.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await self._socket.close()
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def _open_socket(self) -> aiohttp.ClientWebSocketResponse:
+        if self._socket is None:
+            raise UpstreamError("transport.closed", "not connected")
+        return self._socket
+
+    async def _ping(self, data: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._pinged >= PING_INTERVAL:
+            self._pinged = now
+            # A connection that is gone shows when it is read, after what the server still said.
+            with suppress(aiohttp.ClientError, OSError):
+                await self._open_socket.send_str(data)
+
+    async def _handshake(self) -> str:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise UpstreamError("timeout.connect", "no handshake in time") from error
+        for frame in read_frames(message):
+            if frame.error:
+                raise UpstreamError("transport.upgrade", frame.error)
+        self._shaken = True
+        return message
+
+    async def _receive(self) -> str:
+        message = await self._open_socket.receive()
+        if message.type is aiohttp.WSMsgType.TEXT:
+            text: str = message.data
+            return text
+        if message.type is aiohttp.WSMsgType.BINARY:
+            raise UpstreamError("upstream.protocol", "a binary message")
+        if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
+            too_big = message.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(message.data))
+        raise UpstreamError("transport.closed", f"close code {self._open_socket.close_code}")
+
+
+class LineSession:
+    """Stands where EdgeGPT makes its aiohttp.ClientSession; the address that it connects to is a Line."""
+
+    def __init__(self, **_: object) -> None:
+        self.closed = False
+
+    async def ws_connect(self, line: Line, *, headers: dict[str, str], **_: object) -> Line:
+        """Open the line. EdgeGPT's other arguments (TLS, proxy) are the line's own business."""
+        await line.open(headers)
+        return line
+
+    async def close(self) -> None:
+        """Nothing to do: the line hangs up by itself."""
+        self.closed = True
