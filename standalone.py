@@ -1,0 +1,93 @@
+"""Everything in one process, without a Redis: `make run`.
+
+A gateway and a worker on `memory://`; with accounts in COOKIES_DIR they ask Bing, without any the built-in stand-in.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvloop
+
+from emulator.server import Emulator
+from emulator.settings import EmulatorSettings
+from gateway.server import serve
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from wire.connect import Store
+from wire.logs import configure
+from wire.startup import load_settings
+from worker.accounts import Account
+from worker.cookies import load_accounts
+from worker.service import open_worker
+from worker.settings import WorkerSettings
+
+_LOG = structlog.get_logger()
+# Ctrl-C ends the process within 2 s: running turns get a part of that.
+_DRAIN = 0.5
+_DEMO_ACCOUNT = Account("demo", {"_U": "demo"})
+
+
+@asynccontextmanager
+async def upstream(settings: WorkerSettings) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
+    """Whom to ask, as which accounts, and a line that says so: Bing if there are accounts, else the stand-in."""
+    accounts, problems = load_accounts(settings.cookies_dir)
+    for problem in problems:
+        _LOG.warning(problem)
+    if accounts:
+        yield settings, accounts, f"asking Bing with {len(accounts)} account(s) from {settings.cookies_dir}"
+        return
+    async with Emulator(EmulatorSettings(port=0)) as emulator:
+        addresses = {
+            "bing_create_url": emulator.create_url,
+            "bing_chat_url": emulator.chat_url,
+            "bing_image_url": emulator.url,
+        }
+        told = f"no account in {settings.cookies_dir}: answers come from the built-in stand-in for Bing"
+        yield settings.model_copy(update=addresses), [_DEMO_ACCOUNT], told
+
+
+async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    turns, loop = Turns(), asyncio.get_running_loop()
+    store = Store("memory://")
+    async with (
+        upstream(worker.model_copy(update={"drain_timeout": _DRAIN})) as (settings, accounts, told),
+        open_worker(settings, store, accounts) as asked,
+    ):
+
+        def end() -> None:
+            turns.cut()
+            asked.drain()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+
+        def ready(address: str) -> None:
+            hint = f"open {address} or try: curl -N '{address}/api_stream?style=balanced&question=hello'"
+            print(f"{told}\n{hint}", flush=True)
+
+        both = [asyncio.create_task(asked.run()), asyncio.create_task(serve(gateway, store, turns, ready=ready))]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        end()
+        await asyncio.gather(*both)
+    await store.close()
+
+
+def main() -> None:
+    """Start with the environment's settings; what is wrong with them ends the start with one sentence."""
+    gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
+    configure(gateway.log_format)
+    try:
+        uvloop.run(run(gateway, worker))
+    except ValueError as error:
+        sys.exit(f"{error}.")
+    except OSError as error:
+        sys.exit(f"Can't listen on {gateway.gateway_host}:{gateway.gateway_port}: {error.strerror}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Real processes of ours for tests: started on free ports, waited for, and ended by their id."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+START_LIMIT = 20.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit: float = START_LIMIT) -> Any:
+    """The condition's first true value; fails with `what` after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {limit} s: {what}")
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of the address gives 200."""
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def process(module: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m module`, with only the settings given; its output goes to `log`."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with log.open("ab") as output:
+        started = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=ROOT, env=inherited | environment, stdout=output, stderr=output
+        )
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait(10)
+
+
+def write_accounts(folder: Path, *names: str) -> None:
+    """One Cookie-Editor export an account; the emulator knows an account by its `_U`."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        cookies = [{"name": "_U", "value": name, "domain": ".bing.com"}]
+        (folder / f"{name}.json").write_text(json.dumps(cookies))
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running system: the addresses of its gateways and of the stand-in for Bing."""
+
+    gateways: list[str]
+    emulator: str
+
+    @property
+    def url(self) -> str:
+        return self.gateways[0]
+
+    def turns(self, text: str) -> list[dict[str, Any]]:
+        """What the upstream's ledger holds of the questions that contain `text`."""
+        ledger = httpx.get(f"{self.emulator}/_ledger").json()
+        return [turn for turn in ledger["turns"] if text in turn["question"]]
+
+    def script(self, **commands: Any) -> None:
+        """Tell the stand-in how to behave."""
+        httpx.post(f"{self.emulator}/_script", json=commands).raise_for_status()
+
+
+@contextmanager
+def deployment(folder: Path, redis_url: str | None, gateways: int = 1, workers: int = 1) -> Iterator[Deployment]:
+    """Gateways, workers and the emulator as processes on a Redis; without one, `standalone`."""
+    write_accounts(folder / "cookies", "first", "second")
+    log, emulator_port = folder / "log.txt", free_port()
+    emulator = f"http://127.0.0.1:{emulator_port}"
+    upstream = {
+        "COOKIES_DIR": str(folder / "cookies"),
+        "BING_CREATE_URL": f"{emulator}/turing/conversation/create",
+        "BING_CHAT_URL": f"ws://127.0.0.1:{emulator_port}/sydney/ChatHub",
+        "BING_IMAGE_URL": emulator,
+        "IDLE_TIMEOUT": "3",
+        "FIRST_TEXT_TIMEOUT": "3",
+    }
+    ports = [free_port() for _ in range(gateways)]
+    with ExitStack() as stack:
+        start = stack.enter_context
+        start(process("emulator", log, EMULATOR_PORT=str(emulator_port), EMULATOR_PACE="0"))
+        if redis_url is None:
+            start(process("standalone", log, GATEWAY_PORT=str(ports[0]), **upstream))
+        else:
+            for port in ports:
+                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url))
+            for _ in range(workers):
+                start(process("worker", log, REDIS_URL=redis_url, **upstream))
+        running = Deployment([f"http://127.0.0.1:{port}" for port in ports], emulator)
+        for address in (f"{emulator}/_health", *(f"{gateway}/readyz" for gateway in running.gateways)):
+            wait_until(partial(answers, address), f"{address} answers, see {log}")
+        yield running

@@ -1,0 +1,93 @@
+"""The documents keep up with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+from starlette.routing import Route, WebSocketRoute
+
+from emulator.settings import EmulatorSettings
+from gateway.app import create_app
+from gateway.errors import TABLE, problem_of
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from wire import scripts
+from wire.connect import Store
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parent.parent
+READMES = ["README.md", "README.zh.md"]
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of all table rows of a document."""
+    lines = (ROOT / name).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def settings() -> list[tuple[str, object]]:
+    """(name in the environment, default) of every setting."""
+    kinds: list[type[BaseSettings]] = [GatewaySettings, WorkerSettings, EmulatorSettings]
+    return sorted(
+        {
+            (f"{kind.model_config.get('env_prefix', '')}{name}".upper(), str(field.default))
+            for kind in kinds
+            for name, field in kind.model_fields.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize(("name", "default"), settings(), ids=lambda value: str(value)[:40])
+def test_every_setting_stands_in_the_readme_with_its_default(readme: str, name: str, default: object) -> None:
+    found = [row[1] for row in rows(readme) if row[0] == f"`{name}`"]
+    assert len(found) == 1, f"{name} has {len(found)} rows"
+    if default != "None":
+        shown = found[0]
+        same = shown == str(default) or (shown.isdecimal() and float(shown) == float(str(default)))
+        assert same, f"{name} is {default}, not {shown}"
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
+    known = {name for name, _ in settings()}
+    documented = {row[0].strip("`") for row in rows(readme) if re.fullmatch(r"`[A-Z_]+`", row[0])}
+    assert documented <= known
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_endpoint_stands_in_the_readme(readme: str) -> None:
+    app = create_app(GatewaySettings(), Store("memory://"), Turns())
+    paths = {route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)}
+    documented = {row[0].strip("`") for row in rows(readme)}
+    served_by_the_page = {path for path in paths if "." in path or "{" in path}
+    assert paths - served_by_the_page <= documented
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_error_code_stands_in_the_readme(readme: str) -> None:
+    codes = {str(code) for code in TABLE if isinstance(code, int)} | {"110", "120", "500", "503"}
+    documented = {row[0] for row in rows(readme)}
+    assert codes <= documented
+
+
+def test_every_script_stands_in_the_architecture() -> None:
+    documented = {row[0] for row in rows("ARCHITECTURE.md")}
+    assert set(scripts.names()) <= documented
+
+
+def test_every_invariant_names_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(named) >= 11
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name} is not there"
+
+
+def test_a_link_between_documents_leads_somewhere() -> None:
+    for document in [*READMES, "ARCHITECTURE.md", "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
+            assert (ROOT / target).exists(), f"{document} links to {target}"
+
+
+__all__ = ["problem_of"]

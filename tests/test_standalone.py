@@ -1,0 +1,82 @@
+"""`python -m standalone` as somebody starts it who has just cloned the project."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import answers, free_port, process, wait_until, write_accounts
+
+
+def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as started:
+        wait_until(lambda: "try: curl" in log.read_text(), "the hint is printed")
+        assert "the built-in stand-in for Bing" in log.read_text()
+        line = re.search(r"curl -N '(\S+)'", log.read_text())
+        assert line is not None
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
+        body = httpx.get(line[1], timeout=20).text
+        assert body.endswith("\n\n")
+        assert '"done": true' in body
+        began = time.monotonic()
+        started.send_signal(signal.SIGINT)
+        assert started.wait(10) == 0
+        assert time.monotonic() - began < 5
+    assert "Traceback" not in log.read_text()
+
+
+def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as started:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
+        question = {"style": "balanced", "question": "!deltas=1000 !rate=10 hello"}
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20) as response:
+            chunks = response.iter_bytes()
+            assert next(chunks).startswith(b"data: ")
+            started.send_signal(signal.SIGINT)
+            rest = b"".join(chunks)
+        assert rest.endswith(b"\n\n")
+        assert started.wait(10) == 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    write_accounts(tmp_path / "cookies", "one", "two")
+    with process("standalone", log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
+        wait_until(lambda: "asking Bing with 2 account(s)" in log.read_text(), "it says whom it asks")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("GATEWAY_PORT", "many"),
+        ("WORKER_SLOTS", "0"),
+        ("PROVIDER", "nobody"),
+        ("PROVIDER", "nowhere:Nothing"),
+        ("LOG_FORMAT", "loud"),
+        ("GATEWAY_HOST", "256.0.0.1"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path, setting: str, value: str) -> None:
+    log = tmp_path / "log.txt"
+    environment = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(tmp_path), setting: value}
+    with process("standalone", log, **environment) as started:
+        assert started.wait(20) == 1
+    told = [line for line in log.read_text().splitlines() if "[info" not in line]
+    assert len(told) == 1, log.read_text()
+    assert setting in told[0] or value in told[0]
+
+
+def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    with process("standalone", tmp_path / "other.txt", GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the first one serves")
+        with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as second:
+            assert second.wait(20) == 1
+    assert "Can't listen on 127.0.0.1" in log.read_text()
+    assert "Traceback" not in log.read_text()
