@@ -1,0 +1,52 @@
+# One file, three images: `gateway` (no client library of Bing's in it), `worker` and `emulator`.
+# A build needs nothing from outside but the base image and the package registry.
+ARG PYTHON=3.11-slim
+
+FROM python:${PYTHON} AS base
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+
+# pip older than 24 can't install hashed requirements with extras. Only wheels: nothing is run or compiled to install.
+FROM base AS install
+RUN pip install --no-cache-dir --root-user-action=ignore pip==26.3 && python -m venv --without-pip /venv
+ENV PIP_PYTHON=/venv/bin/python PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1 PIP_NO_CACHE_DIR=1
+
+FROM install AS gateway-packages
+COPY requirements/gateway.txt .
+RUN pip install -r gateway.txt
+
+FROM install AS worker-packages
+COPY requirements/worker.txt .
+RUN pip install -r worker.txt
+
+# Number 1000 is the first user of most Linux machines, whose files in cookies/ may be readable by their owner only.
+# A home folder is needed by nothing; libraries that look for one find /tmp, which holds nothing of ours.
+FROM base AS runtime
+RUN useradd --uid 1000 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app
+ENV PATH=/venv/bin:$PATH HOME=/tmp
+
+FROM runtime AS gateway
+COPY --from=gateway-packages /venv /venv
+COPY wire/ wire/
+COPY gateway/ gateway/
+RUN python -m compileall -q wire gateway
+USER 1000:1000
+CMD ["python", "-m", "gateway"]
+
+FROM runtime AS worker-runtime
+COPY --from=worker-packages /venv /venv
+
+FROM worker-runtime AS worker
+COPY wire/ wire/
+COPY worker/ worker/
+COPY deploy/start-worker.sh deploy/
+COPY deploy/demo-cookies/ deploy/demo-cookies/
+RUN python -m compileall -q wire worker
+USER 1000:1000
+CMD ["sh", "deploy/start-worker.sh"]
+
+FROM worker-runtime AS emulator
+COPY emulator/ emulator/
+RUN python -m compileall -q emulator
+USER 1000:1000
+CMD ["python", "-m", "emulator"]

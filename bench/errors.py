@@ -1,0 +1,5 @@
+"""What ends a run of the bench."""
+
+
+class BenchError(Exception):
+    """One sentence on what keeps the bench from measuring."""

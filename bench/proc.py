@@ -1,0 +1,51 @@
+"""What Linux knows about a process: its CPU time and its memory."""
+
+import os
+from pathlib import Path
+
+from bench.errors import BenchError
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time a process has used, in user and system mode together; exact to 10 ms. BenchError when it is gone."""
+    return ticks_used(_read(_PROC / str(pid) / "stat")) / _TICKS
+
+
+def pss_kb(pid: int) -> int:
+    """A process's memory (PSS: pages that it shares count in parts) in kB. BenchError when it is gone."""
+    return pss(_read(_PROC / str(pid) / "smaps_rollup"))
+
+
+def machine_seconds() -> float:
+    """The CPU time that all processes of the machine have used since its start."""
+    return busy_ticks(_read(_PROC / "stat")) / _TICKS
+
+
+def ticks_used(stat: str) -> int:
+    """utime + stime of a /proc/PID/stat. The name in it may hold spaces and brackets."""
+    fields = stat[stat.rindex(")") + 1 :].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def pss(smaps_rollup: str) -> int:
+    """The Pss line of a /proc/PID/smaps_rollup, in kB."""
+    for line in smaps_rollup.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise BenchError("the kernel tells no PSS")
+
+
+def busy_ticks(stat: str) -> int:
+    """What /proc/stat counts as work: everything but idle, iowait and the guests' time (counted as user already)."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, stat.split(None, 9)[1:9])
+    return user + nice + system + irq + softirq + steal
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise BenchError(f"{path} can't be read: {error.strerror}") from error

@@ -1,0 +1,144 @@
+"""One round: the load client asks one system, and its processes are read at both edges of the window."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+
+import msgspec
+
+from bench import proc
+from bench.client import EBBING, FULL, Outcome, Plan
+from bench.errors import BenchError
+from bench.processes import ROOT
+from bench.spread import Spread
+from bench.systems import System
+
+# How long the client may take beyond its plan's limit, in seconds.
+_GRACE = 10.0
+# A shorter window says nothing: the kernel counts CPU time in steps of 10 ms.
+_LEAST_WINDOW = 0.5
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """asked = complete + incorrect + unfinished; see client.Outcome."""
+
+    asked: int
+    complete: int
+    incorrect: int
+    unfinished: int
+    wrong: dict[str, int]
+
+
+class Round(msgspec.Struct, frozen=True):
+    """The figures of one round. Those of the window are None when all streams were never open at once for long enough.
+
+    cores_busy: CPUs that this system and the client kept busy; cores_elsewhere: that the rest of the machine did.
+    """
+
+    answers: Answers
+    first_delta_ms: Spread | None
+    delay_ms: Spread | None = None
+    window_s: float | None = None
+    deltas_per_s: float | None = None
+    deltas_per_event: float | None = None
+    cpu_us_per_delta: dict[str, float] | None = None
+    kb_per_stream: dict[str, float] | None = None
+    cores_busy: float | None = None
+    cores_elsewhere: float | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds used since the start: by each role, and by the whole machine."""
+
+    roles: dict[str, float]
+    machine: float
+
+    def since(self, earlier: "Usage") -> "Usage":
+        """What was used in between."""
+        roles = {role: used - earlier.roles[role] for role, used in self.roles.items()}
+        return Usage(roles, self.machine - earlier.machine)
+
+
+@dataclass
+class Readings:
+    """What was read of the processes while the round ran."""
+
+    full: Usage | None = None
+    ebbing: Usage | None = None
+    memory: dict[str, int] | None = None
+
+
+def memory(system: System) -> dict[str, int]:
+    """PSS by role, in kB."""
+    return {role: sum(map(proc.pss_kb, pids)) for role, pids in system.roles.items()}
+
+
+async def run_round(system: System, plan: Plan, before: dict[str, int]) -> Round:
+    """Ask and measure. `before`: the memory without streams. BenchError when a process is gone."""
+    client = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.client",
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(plan.limit + _GRACE):
+            readings, outcome = await _watch(client, system, plan)
+            await client.wait()
+    except TimeoutError:
+        raise BenchError("the load client did not end in time") from None
+    finally:
+        if client.returncode is None:
+            client.kill()
+            await client.wait()
+    return figures(outcome, readings, before)
+
+
+async def _watch(client: asyncio.subprocess.Process, system: System, plan: Plan) -> tuple[Readings, Outcome]:
+    assert client.stdin is not None
+    assert client.stdout is not None
+    client.stdin.write(msgspec.json.encode(plan))
+    client.stdin.close()
+    watched = system.roles | {"client": [client.pid]}
+    readings = Readings()
+    while line := (await client.stdout.readline()).decode().strip():
+        if line == FULL:
+            readings.full = _usage(watched)
+        elif line == EBBING:
+            readings.ebbing = _usage(watched)
+            readings.memory = memory(system)
+        else:
+            return readings, msgspec.json.decode(line, type=Outcome)
+    raise BenchError("the load client ended without a word")
+
+
+def _usage(roles: dict[str, list[int]]) -> Usage:
+    return Usage({role: sum(map(proc.cpu_seconds, pids)) for role, pids in roles.items()}, proc.machine_seconds())
+
+
+def figures(outcome: Outcome, readings: Readings, before: dict[str, int]) -> Round:
+    """A round's figures. `before`: the memory of each role without streams, in kB."""
+    answers = Answers(outcome.asked, outcome.complete, outcome.incorrect, outcome.unfinished, outcome.wrong)
+    window, full, ebbing = outcome.window, readings.full, readings.ebbing
+    if window is None or full is None or ebbing is None or readings.memory is None:
+        return Round(answers, outcome.first_delta_ms)
+    if window.seconds < _LEAST_WINDOW or not window.deltas:
+        return Round(answers, outcome.first_delta_ms)
+    used = ebbing.since(full)
+    busy = sum(used.roles.values())
+    return Round(
+        answers,
+        outcome.first_delta_ms,
+        window.delay_ms,
+        round(window.seconds, 2),
+        round(window.deltas / window.seconds, 1),
+        round(window.deltas / window.events, 3),
+        {role: round(1e6 * seconds / window.deltas, 1) for role, seconds in used.roles.items()},
+        {role: round((now - before[role]) / window.streams, 1) for role, now in readings.memory.items()},
+        round(busy / window.seconds, 2),
+        round(max(0.0, used.machine - busy) / window.seconds, 2),
+    )

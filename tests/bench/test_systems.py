@@ -1,0 +1,18 @@
+"""What the measured processes are given."""
+
+from pathlib import Path
+
+from bench.systems import relocated, write_accounts
+from worker.cookies import load_accounts
+
+
+def test_the_accounts_are_ones_that_a_worker_takes(tmp_path: Path) -> None:
+    write_accounts(tmp_path / "cookies")
+    accounts, problems = load_accounts(tmp_path / "cookies")
+    assert (len(accounts), problems) == (4, [])
+
+
+def test_only_the_places_of_a_configuration_change() -> None:
+    deployed = "# dir\nbind * -::*\nappendonly yes\n\ndir /data\ndirectory x\n"
+    found = relocated(deployed, {"bind": "127.0.0.1", "dir": "/tmp/x"})
+    assert found.splitlines() == ["# dir", "appendonly yes", "", "directory x", "bind 127.0.0.1", "dir /tmp/x"]

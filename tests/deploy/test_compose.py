@@ -1,0 +1,157 @@
+"""What docker-compose.yml promises, read from the file; Docker is not needed."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import unavailable
+from tests.processes import ROOT
+
+pytestmark = pytest.mark.compose
+SERVICES = ("nginx", "gateway", "worker", "redis", "emulator")
+OURS = ("gateway", "worker", "emulator")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    try:
+        yaml = importlib.import_module("yaml")
+    except ModuleNotFoundError:
+        unavailable("PyYAML")
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+@pytest.fixture
+def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = project["services"]
+    assert set(found) == set(SERVICES)
+    return found
+
+
+def dockerfile_stage(target: str) -> str:
+    """The lines of one stage of the Dockerfile."""
+    stages = re.split(r"^(?=FROM )", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    (stage,) = (stage for stage in stages if stage.splitlines()[0].endswith(f" AS {target}"))
+    return stage
+
+
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+def reaches(project: dict[str, Any], service: str) -> set[str]:
+    """The services that share a network with this one."""
+    mine = set(project["services"][service]["networks"])
+    return {name for name, other in project["services"].items() if mine & set(other["networks"])} - {service}
+
+
+def test_nothing_is_published_but_nginx_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if "ports" in service} == {"nginx"}
+    assert all(port.startswith("127.0.0.1:") for port in services["nginx"]["ports"])
+    assert not any("network_mode" in service for service in services.values())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_no_rights_and_nothing_to_write_to(services: dict[str, dict[str, Any]], name: str) -> None:
+    service = services[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add"} & set(service)
+    writable = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
+    assert writable == (["redis:/data"] if name == "redis" else [])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_runs_as_root(services: dict[str, dict[str, Any]], name: str) -> None:
+    user = services[name].get("user") or re.findall(r"^USER (\S+)$", dockerfile_stage(name), re.MULTILINE)[-1]
+    assert user.split(":")[0] not in ("", "0", "root")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_comes_back_and_says_whether_it_is_well(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert services[name]["restart"] == "unless-stopped"
+    check = services[name]["healthcheck"]
+    assert check["test"][0] in ("CMD", "CMD-SHELL")
+    assert seconds(check["timeout"]) < seconds(check["interval"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_starts_after_what_it_needs_is_well(services: dict[str, dict[str, Any]], name: str) -> None:
+    needed = {"nginx": {"gateway"}, "gateway": {"redis"}, "worker": {"redis", "emulator"}}.get(name, set())
+    found = services[name].get("depends_on", {})
+    assert set(found) == needed
+    assert all(need["condition"] == "service_healthy" for need in found.values())
+
+
+def test_any_number_of_gateways_and_workers_can_run(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("gateway", "worker"):
+        assert not {"container_name", "hostname", "ports", "deploy"} & set(services[name])
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_a_container_that_drains_gets_the_time_for_it(services: dict[str, dict[str, Any]], name: str) -> None:
+    settings = importlib.import_module(f"{name}.settings")
+    drain_timeout = getattr(settings, f"{name.capitalize()}Settings").model_fields["drain_timeout"].default
+    assert seconds(services[name]["stop_grace_period"]) > drain_timeout
+
+
+def test_nginx_gets_the_time_for_its_open_streams(services: dict[str, dict[str, Any]]) -> None:
+    (limit,) = re.findall(r"worker_shutdown_timeout (\d+)s;", (ROOT / "deploy" / "nginx.conf").read_text())
+    assert seconds(services["nginx"]["stop_grace_period"]) > int(limit)
+
+
+def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if "cookies" in str(service.get("volumes"))} == {"worker"}
+    assert "cookies" not in dockerfile_stage("gateway")
+
+
+def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:
+    assert reaches(project, "redis") == {"gateway", "worker"}
+    outward = {name for name, network in project["networks"].items() if not (network or {}).get("internal")}
+    having = {name for name, service in project["services"].items() if outward & set(service["networks"])}
+    assert having == {"nginx", "worker", "emulator"}
+    assert reaches(project, "nginx") == {"gateway", "emulator"}
+
+
+def test_the_emulator_runs_only_in_the_demo(services: dict[str, dict[str, Any]]) -> None:
+    assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
+        "emulator": ["demo"]
+    }
+    assert services["worker"]["depends_on"]["emulator"]["required"] is False
+
+
+def test_each_image_is_pinned_and_ours_are_built_here(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        if name in OURS:
+            assert service["build"]["target"] == name
+            assert "image" not in service
+        else:
+            assert re.search(r":\d", service["image"])
+
+
+def test_the_gateways_image_has_no_part_of_the_worker() -> None:
+    stage = dockerfile_stage("gateway")
+    assert "worker" not in stage
+    assert "EdgeGPT" not in (ROOT / "requirements" / "gateway.txt").read_text()
+
+
+def test_cookies_stay_out_of_the_build() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert "*" in ignored
+    assert not any(line.startswith("!cookies") for line in ignored)
+
+
+def test_redis_keeps_what_it_is_given() -> None:
+    lines = [line.split() for line in (ROOT / "deploy" / "redis.conf").read_text().splitlines() if line]
+    for directive in (["appendonly", "yes"], ["appendfsync", "everysec"], ["maxmemory-policy", "noeviction"]):
+        assert directive in lines
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy" / "demo-cookies").iterdir()), ids=lambda path: path.name)
+def test_demo_accounts_are_nobodys(path: Path) -> None:
+    assert '"not-a-real-cookie-' in path.read_text()

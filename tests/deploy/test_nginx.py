@@ -1,0 +1,235 @@
+"""The shipped nginx configuration, in a real nginx."""
+
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import anyio
+import httpx
+import pytest
+
+from gateway import envelope
+from gateway.errors import by_status
+from gateway.middleware import _CORS
+from tests.deploy.conftest import ADDRESSES, Front
+from tests.deploy.upstreams import HALF, STREAM
+from wire.jobs import BUSY
+
+pytestmark = pytest.mark.anyio
+LIMIT = 10.0
+SECRET = "what-nobody-may-read"
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> None:
+    """Wait for the condition; fails with `what` after LIMIT seconds."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        if await condition():
+            return
+        await anyio.sleep(0.02)
+    pytest.fail(f"not within {LIMIT} s: {what}")
+
+
+def assert_busy(response: httpx.Response) -> None:
+    """The answer of a gateway that has no room, told by nginx."""
+    assert response.status_code == 503
+    assert response.content == envelope.error(503, BUSY)
+    assert response.headers["retry-after"] == "2"
+    assert_like_a_gateways(response)
+
+
+def assert_like_a_gateways(response: httpx.Response) -> None:
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+    for name, value in _CORS.items():
+        assert response.headers[name] == value
+
+
+@pytest.mark.parametrize("framing", ["chunked", "counted"])  # a buffering nginx holds back only the latter
+async def test_text_goes_out_as_it_comes_in(front: Front, client: httpx.AsyncClient, framing: str) -> None:
+    received = b""
+    async with client.stream("GET", "/api_stream", params={framing: "1"}) as response:
+        async for chunk in response.aiter_raw():
+            received += chunk
+            if received == STREAM[:HALF]:  # only now does the gateway send the rest
+                for gateway in front.gateways:
+                    gateway.go_on.set()
+    assert received == STREAM
+
+
+async def test_a_websocket_is_upgraded_with_its_query_and_subprotocol(front: Front) -> None:
+    async with aiohttp.ClientSession() as session:
+        address = f"{front.url}/ws?token=abc"
+        async with session.ws_connect(address, protocols=["bing-chat.v2", "key.k"], autoping=False) as ws:
+            assert ws.protocol == "bing-chat.v2"
+            await ws.send_str("one")
+            assert (await ws.receive(timeout=LIMIT)).data == "token=abc one"
+            await ws.ping(b"still there")
+            assert (await ws.receive(timeout=LIMIT)).type is aiohttp.WSMsgType.PONG
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_gateway_that_dies_over_a_request_is_the_only_one_that_saw_it(
+    front: Front, client: httpx.AsyncClient, method: str
+) -> None:
+    assert_busy(await client.request(method, "/die"))
+    assert front.asked == ["/die"]
+
+
+async def test_a_gateway_that_can_not_be_reached_is_no_reason_to_ask_another(
+    front: Front, client: httpx.AsyncClient
+) -> None:
+    await front.services[0].aclose()
+    for _ in range(20):
+        response = await client.get("/api")
+        if response.status_code != 200:
+            assert_busy(response)
+            break
+    else:
+        pytest.fail("the gateway that is gone was never tried")
+    assert front.gateways[0].seen == []
+
+
+async def test_a_gateway_that_died_is_out_as_soon_as_its_name_is(front: Front, client: httpx.AsyncClient) -> None:
+    async def all_go_well() -> bool:
+        return all([(await client.get("/api")).status_code == 200 for _ in range(20)])
+
+    assert await all_go_well()
+    await front.services[0].aclose()
+    front.names.addresses["gateway"] = [ADDRESSES[1]]
+    died = time.monotonic()
+    await until(all_go_well, "every request answered by the other gateway")
+    assert time.monotonic() - died < 4
+
+
+async def test_a_gateway_that_is_added_gets_its_share(front: Front, client: httpx.AsyncClient) -> None:
+    front.names.addresses["gateway"] = [ADDRESSES[0]]
+
+    async def both_answer() -> bool:
+        return {(await client.get("/api")).text for _ in range(20)} == set(ADDRESSES)
+
+    async def one_answers() -> bool:
+        return {(await client.get("/api")).text for _ in range(20)} == {ADDRESSES[0]}
+
+    await until(one_answers, "only the first gateway asked")
+    front.names.addresses["gateway"] = list(ADDRESSES)
+    await until(both_answer, "the second gateway asked too")
+
+
+async def test_without_any_gateway_a_client_is_told_when_to_come_back(front: Front, client: httpx.AsyncClient) -> None:
+    front.names.addresses.clear()
+    assert_busy(await client.get("/api"))
+
+
+async def test_a_gateway_that_takes_no_connection_is_given_up_soon(front: Front, client: httpx.AsyncClient) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.4", front.gateway_port))
+        full.listen(0)
+        front.names.addresses["gateway"] = ["127.0.0.4"]
+        waiting = [socket.socket() for _ in range(2)]
+        for filler in waiting:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        started = time.monotonic()
+        assert_busy(await client.get("/api"))
+        assert time.monotonic() - started < 5
+        for filler in waiting:
+            filler.close()
+
+
+async def test_a_gateways_own_error_passes_as_it_is(front: Front, client: httpx.AsyncClient) -> None:
+    response = await client.get("/refuse")
+    assert (response.status_code, response.text) == (502, "the gateway's own words")
+    assert response.headers["x-accel-buffering"] == "no"  # for another proxy in front
+
+
+async def test_a_body_just_above_the_limit_is_the_gateways_to_refuse(front: Front, client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api", content=b"x" * (1024 * 1024 + 1))).status_code == 200
+    assert [size for gateway in front.gateways for size in gateway.bodies] == [1024 * 1024 + 1]
+
+
+@pytest.mark.parametrize(("language", "english"), [("", False), ("zh-CN,en;q=0.5", False), ("en-GB,en;q=0.9", True)])
+async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
+    front: Front, client: httpx.AsyncClient, language: str, english: bool
+) -> None:
+    response = await client.post("/api", content=b"x" * (2 * 1024 * 1024), headers={"Accept-Language": language})
+    assert response.status_code == 413
+    assert response.content == envelope.error(413, by_status(413, english).message)
+    assert_like_a_gateways(response)
+    assert front.asked == []
+
+
+async def test_a_long_question_fits_into_the_address(front: Front, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api", params={"question": "问" * 5000})).status_code == 200
+
+
+@pytest.mark.parametrize("lines", ["GET /api?question={} HTTP/1.1\r\n", "GET /api HTTP/1.1\r\nX-Long: {}\r\n"])
+async def test_an_address_or_header_without_end_is_refused_like_a_body(front: Front, lines: str) -> None:
+    request = f"{lines.format('x' * 100_000)}Host: x\r\n\r\n"
+    async with await anyio.connect_tcp("127.0.0.1", front.port) as stream:
+        await stream.send(request.encode())
+        with anyio.fail_after(LIMIT):
+            received = await stream.receive()
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert received.endswith(envelope.error(413, by_status(413).message))
+
+
+async def test_a_client_can_not_choose_its_address(front: Front, client: httpx.AsyncClient) -> None:
+    await client.get("/api", headers={"X-Forwarded-For": "10.9.8.7", "Forwarded": "for=10.9.8.7"})
+    (request,) = (request for gateway in front.gateways for request in gateway.seen)
+    assert request.headers.getall("X-Forwarded-For") == ["127.0.0.1"]
+    assert "Forwarded" not in request.headers
+
+
+async def test_a_client_that_never_ends_its_request_is_cut_off(front: Front) -> None:
+    async with await anyio.connect_tcp("127.0.0.1", front.port) as stream:
+        await stream.send(b"GET /api HTTP/1.1\r\nHost: x\r\n")
+        with anyio.fail_after(LIMIT):
+            assert [received async for received in stream] == []
+    assert front.asked == []
+
+
+async def test_pictures_are_the_emulators_if_there_is_one(front: Front, client: httpx.AsyncClient) -> None:
+    front.names.addresses["gateway"] = [ADDRESSES[0]]
+    assert (await client.get("/th/id/x")).text == ADDRESSES[0]
+    front.names.addresses["emulator"] = [ADDRESSES[1]]
+    assert (await client.get("/th/id/x")).text == ADDRESSES[1]
+
+
+async def test_the_page_of_a_refusal_is_not_to_be_asked_for(front: Front, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/-/too-large")).text in ADDRESSES
+
+
+async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClient) -> None:
+    query, headers = {"question": SECRET, "api_key": SECRET}, {"Referer": f"http://x/?q={SECRET}", "X-API-Key": SECRET}
+    await client.get("/api", params=query, headers=headers)
+    await client.get("/die", params=query, headers=headers)
+    await client.get(f"/answers/{SECRET}/stream", params=query, headers=headers)
+    await client.post("/image", params=query, headers=headers, content=b"x" * (2 * 1024 * 1024))
+    front.names.addresses.clear()
+    for service in front.services:
+        await service.aclose()
+    await client.get("/gone", params=query, headers=headers)
+
+    async def all_logged() -> bool:
+        return front.requests.count("\n") == 5
+
+    await until(all_logged, "five lines in the log")
+    # By path: the line of a refused body is written when its connection has closed at last.
+    statuses = {line["path"]: line["status"] for line in map(json.loads, front.requests.splitlines())}
+    assert statuses == {"/api": 200, "/die": 503, "/answers/-/stream": 200, "/image": 413, "/gone": 503}
+    assert SECRET not in front.requests + front.errors
+
+
+async def test_health_checks_are_not_logged(front: Front, client: httpx.AsyncClient) -> None:
+    await client.get("/healthz")
+    await client.get("/api")
+
+    async def logged() -> bool:
+        return "/api" in front.requests
+
+    await until(logged, "the other request in the log")
+    assert "/healthz" not in front.requests
