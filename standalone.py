@@ -40,7 +40,7 @@ async def upstream(settings: WorkerSettings) -> AsyncIterator[tuple[WorkerSettin
     if accounts:
         yield settings, accounts, f"asking Bing with {len(accounts)} account(s) from {settings.cookies_dir}"
         return
-    async with Emulator(EmulatorSettings(port=0)) as emulator:
+    async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
         addresses = {
             "bing_create_url": emulator.create_url,
             "bing_chat_url": emulator.chat_url,

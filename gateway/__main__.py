@@ -1,0 +1,43 @@
+"""`python -m gateway`: one gateway process. SIGTERM drains it, SIGINT ends it at once."""
+
+import asyncio
+import signal
+
+import uvloop
+
+from gateway.server import serve
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from wire.connect import Store
+from wire.logs import configure
+from wire.startup import load_settings
+
+
+async def run(settings: GatewaySettings, store: Store) -> None:
+    """Serve until a signal."""
+    turns, loop = Turns(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, turns.drain)
+    loop.add_signal_handler(signal.SIGINT, turns.cut)
+    try:
+        await serve(settings, store, turns)
+    finally:
+        await store.close()
+
+
+def main() -> None:
+    """Start with the environment's settings; what is wrong with them ends the start with one sentence."""
+    settings = load_settings(GatewaySettings)
+    configure(settings.log_format)
+    try:
+        store = Store(settings.redis_url)
+    except ValueError as error:
+        raise SystemExit(f"{error}.") from None
+    try:
+        uvloop.run(run(settings, store))
+    except OSError as error:
+        where = f"{settings.gateway_host}:{settings.gateway_port}"
+        raise SystemExit(f"Can't listen on {where}: {error.strerror}.") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from gateway import errors, page
+from gateway.api import METHODS, Api
+from gateway.middleware import Cors, Guard, RequestId
+from gateway.ops import Ops
+from gateway.relay import Relay
+from gateway.responses import refusal, tell
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from gateway.ws import Sockets
+from wire.answers import Answers
+from wire.connect import Store
+from wire.jobs import Jobs
+from wire.limits import Limits
+from wire.sessions import Sessions
+
+
+def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlette:
+    """The application of one process. `turns` is the caller's way to drain it; `store` stays the caller's to close."""
+    limits = Limits(session_ttl=settings.session_ttl, answer_ttl=settings.answer_ttl, queue_limit=settings.queue_limit)
+    answers, sessions = Answers(store), Sessions(store, limits)
+    relay = Relay(Jobs(store, limits), answers, turns, settings.queue_timeout, settings.answer_timeout)
+    api, ops = Api(relay, settings.max_body), Ops(sessions, turns)
+    sockets = Sockets(relay, sessions, settings.max_body)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with answers:
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/api", api.api, methods=METHODS),
+            Route("/api_stream", api.api_stream, methods=METHODS),
+            Route("/image", api.image, methods=METHODS),
+            WebSocketRoute("/ws", sockets.ws),
+            WebSocketRoute("/ws_stream", sockets.ws_stream),
+            Route("/healthz", ops.healthz),
+            Route("/readyz", ops.readyz),
+            *page.routes(),
+            WebSocketRoute("/{path:path}", _no_such_socket),
+        ],
+        middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Guard)],
+        exception_handlers=dict.fromkeys(errors.TABLE, tell),
+        lifespan=lifespan,
+    )
+
+
+async def _no_such_socket(socket: WebSocket) -> None:
+    await socket.send_denial_response(refusal(errors.by_status(404)))

@@ -1,0 +1,107 @@
+"""What surrounds every request: its id, CORS, and a last net for errors. Plain ASGI."""
+
+import re
+import secrets
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import UNKNOWN, ClientGoneError
+from gateway.responses import refusal
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_LOG = structlog.get_logger()
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "X-Answer-ID, X-Request-ID, Retry-After",
+}
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
+    "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type",
+    "access-control-max-age": "86400",
+}
+
+
+class RequestId:
+    """Gives each request an id, the client's own if it is a sound one; tells it, and the answer's id, in headers.
+
+    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request=request_id)
+
+        async def sending(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                if "answer" in state:
+                    headers["x-answer-id"] = state["answer"]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class Cors:
+    """Lets pages of every origin read every answer, errors included, without credentials."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_CORS)
+            await send(message)
+
+        app = self._app
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope):
+            app = Response(status_code=204, headers=_PREFLIGHT)
+        await app(scope, receive, sending)
+
+
+class Guard:
+    """Answers what no table knows with a 500, and logs its cause; a client that left is no error."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except (ClientGoneError, ClientDisconnect):
+            return
+        except Exception as error:  # noqa: BLE001 - the last net: no client gets a traceback
+            _LOG.error("request failed", path=scope["path"], exc_info=error)
+            if not started:
+                await refusal(UNKNOWN)(scope, receive, send)

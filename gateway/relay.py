@@ -1,0 +1,124 @@
+"""Relays answers: hands a question over, and turns the answer's events into the frames of the old protocol."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from gateway import envelope
+from gateway.errors import Problem
+from gateway.turns import Turns, background
+from wire.answers import Answers, Entry
+from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.jobs import Jobs
+from wire.messages import Delta, Event, Failed, Final, Replace, Work
+
+# Beyond the limits that others watch over, so that theirs end an answer first.
+_MARGIN = 5.0
+_LOG = structlog.get_logger()
+
+
+class Frames:
+    """The frames of one streamed answer. The joined deltas always end with the whole answer.
+
+    `token` is None for a client that never saw one.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+        self._deltas = envelope.DeltaFrames(token)
+        self._text = ""
+        self._ended = False
+
+    def of(self, event: Event) -> list[bytes]:
+        """The frames that `event` makes; the last one of a terminal event is the terminal frame."""
+        match event:
+            case Delta(text=text):
+                self._text += text
+                return self._delta(text)
+            case Replace(text=text):
+                self._text = text
+                return self._delta(text)
+            case Final():
+                self._ended = True
+                return [*self._delta(self._missing(event.text)), final(event, self._token, streaming=True)]
+            case Failed():
+                self._ended = True
+                return [envelope.error(event.code, event.message)]
+
+    def check_ended(self) -> None:
+        """AnswerGoneError when the events stopped without a terminal one: their log is no longer kept."""
+        if not self._ended:
+            raise AnswerGoneError("the answer's events stopped")
+
+    def _missing(self, text: str) -> str:
+        """What a client that has the deltas lacks of the whole answer: its rest, or all of it if it was replaced."""
+        return text.removeprefix(self._text) if text.startswith(self._text) else text
+
+    def _delta(self, text: str) -> list[bytes]:
+        return [self._deltas.frame(text)] if text else []
+
+
+def final(event: Final, token: str | None, *, streaming: bool) -> bytes:
+    """The frame of a whole answer. A stopped one is a success that resets the conversation."""
+    reset = event.reset or event.stopped
+    return envelope.answer(event.text, event.urls, done=True if streaming else None, reset=reset, token=token)
+
+
+def problem(event: Failed) -> Problem:
+    """What a client is told of a job that failed."""
+    return Problem(event.code, event.message, event.retry_after)
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Asks and follows. Times are in seconds."""
+
+    jobs: Jobs
+    answers: Answers
+    turns: Turns
+    queue_timeout: float
+    answer_timeout: float
+
+    @property
+    def limit(self) -> float:
+        """How long a turn may take in all."""
+        return self.queue_timeout + self.answer_timeout + _MARGIN
+
+    @asynccontextmanager
+    async def ask(
+        self, answer: str, work: Work, token: str, *, create: bool
+    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """Hand `work` over and follow its answer. TokenUnknownError, QueueFullError, StoreUnavailableError."""
+        # Following begins first, so that subscribing and queueing overlap.
+        async with self.answers.follow(answer) as entries:
+            await self.jobs.submit(answer, work, token, create=create)
+            _LOG.info("question accepted", answer=answer)
+            async with background(self._expire(answer)):
+                yield entries
+
+    @asynccontextmanager
+    async def resume(self, answer: str) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """Follow an answer that was asked for before, from its beginning."""
+        async with self.answers.follow(answer) as entries, background(self._expire(answer)):
+            yield entries
+
+    async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:
+        """The terminal event. AnswerGoneError when the events stop without one."""
+        async for entry in entries:
+            if isinstance(entry.event, Final | Failed):
+                return entry.event
+        raise AnswerGoneError("the answer's events stopped")
+
+    async def _expire(self, answer: str) -> None:
+        """End the job if it waits too long; one that runs by then is left alone."""
+        await asyncio.sleep(self.queue_timeout)
+        while True:
+            try:
+                if await self.jobs.expire(answer):
+                    _LOG.warning("question waited too long", answer=answer)
+                return
+            except StoreUnavailableError:
+                await asyncio.sleep(1)

@@ -1,0 +1,101 @@
+"""Runs the application on uvicorn, in whatever event loop the caller has."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+import structlog
+import uvicorn
+
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from wire.connect import Store
+
+_BACKLOG = 2048
+_PING_EVERY = 20.0
+# Above the idle time of any proxy in front, so that the proxy is the one that hangs up.
+_KEEP_ALIVE = 75
+# Seconds that open connections get to take their last bytes.
+_LAST_BYTES = 1
+_LOG = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: a signal drains the process, and that is the caller's to decide."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+
+async def serve(
+    settings: GatewaySettings, store: Store, turns: Turns, *, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve until `turns` is drained, or until cancelled.
+
+    After `turns.drain()` running answers get the drain timeout, after `turns.cut()` nothing; then it returns within
+    2 s. `ready` gets the address, with the real port, once connections are accepted. OSError if the port can't be had.
+    """
+    sock = _listen(settings.gateway_host, settings.gateway_port)
+    server = _Server(_config(settings, store, turns))
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        await server.listening.wait()
+        address = _address(sock)
+        _LOG.info("gateway listens", address=address)
+        if ready is not None:
+            ready(address)
+        await turns.drained(settings.drain_timeout)
+    finally:
+        turns.cut()
+        server.should_exit = True
+        await serving
+        _LOG.info("gateway ended")
+
+
+def _config(settings: GatewaySettings, store: Store, turns: Turns) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, store, turns),
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body,
+        ws_ping_interval=_PING_EVERY,
+        ws_ping_timeout=_PING_EVERY,
+        ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small
+        lifespan="on",
+        log_config=None,
+        log_level="warning",  # below that, uvicorn logs whole queries
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_LAST_BYTES,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, because asyncio turns Nagle's delay off only for sockets that are.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,22 @@
+"""A gateway's settings, from the environment."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class GatewaySettings(BaseSettings):
+    """Times are in seconds, sizes in bytes."""
+
+    gateway_host: str = Field(default="127.0.0.1", min_length=1)
+    gateway_port: int = Field(default=5000, ge=0, le=65535)
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    queue_limit: int = Field(default=1000, ge=1)
+    queue_timeout: float = Field(default=60.0, gt=0)
+    answer_timeout: float = Field(default=300.0, gt=0)
+    answer_ttl: int = Field(default=600, ge=1)
+    session_ttl: int = Field(default=6 * 3600, ge=1)
+    drain_timeout: float = Field(default=30.0, ge=0)
+    max_body: int = Field(default=1024 * 1024, ge=1)
+    log_format: Literal["console", "json"] = "console"

@@ -1,0 +1,145 @@
+"""Server-sent events: the framing, and a response that streams an answer."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway import envelope
+from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.relay import Frames
+from gateway.turns import Turn, Turns, background
+from wire.answers import Entry
+
+HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+}
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_RETRY_MS = 1000
+_PING_EVERY = 15.0
+# How long a client that doesn't read may hold up the last frame, in seconds.
+_LAST_SEND = 5.0
+_EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
+_LOG = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in an answer, as an event's id names it."""
+
+    answer: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.answer}.{self.seq}"
+
+
+def position(last_event_id: str) -> Position | None:
+    """What a Last-Event-ID header names; None if it is none of ours."""
+    found = _EVENT_ID.fullmatch(last_event_id)
+    return Position(found[1], int(found[2])) if found else None
+
+
+def frame(data: bytes, event_id: Position | None = None) -> bytes:
+    """One event; `data` is one line."""
+    head = b"" if event_id is None else b"id: %s\n" % str(event_id).encode()
+    return b"%sdata: %s\n\n" % (head, data)
+
+
+def opening(event_id: Position) -> bytes:
+    """What an EventSource gets before any text, so that it goes on instead of asking again."""
+    return b"retry: %d\nid: %s\n\n" % (_RETRY_MS, str(event_id).encode())
+
+
+async def watch(receive: Receive, turn: Turn) -> None:
+    """End `turn` when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    turn.end(ClientGoneError)
+
+
+@dataclass
+class AnswerStream:
+    """A response that streams one answer.
+
+    Errors before the first byte are raised; later ones are one frame. `events` is set for a client that speaks the
+    whole protocol: it also gets ids and pings. With `after`, everything up to that seq is left out.
+    """
+
+    turns: Turns
+    limit: float
+    follow: Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
+    answer: str
+    token: str
+    events: bool
+    after: int = 0
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._run(receive, sending)
+        except ClientGoneError:
+            return
+        except Exception as error:
+            if not started:
+                raise
+            await self._fail(error, send)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SEND):
+                await send({"type": "http.response.body", "body": b""})
+
+    async def _run(self, receive: Receive, send: Send) -> None:
+        async with self.turns.turn(self.limit) as turn, background(watch(receive, turn)), self.follow() as entries:
+            await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
+            if not self.events:
+                await self._relay(entries, send)
+                return
+            await _chunk(send, opening(Position(self.answer, self.after)))
+            async with background(_ping(send)):
+                await self._relay(entries, send)
+
+    async def _relay(self, entries: AsyncGenerator[Entry, None], send: Send) -> None:
+        frames = Frames(self.token)
+        async for entry in entries:
+            made = frames.of(entry.event)
+            if made and entry.seq > self.after:
+                event_id = Position(self.answer, entry.seq) if self.events else None
+                # Only the last frame of an event has its id: what was cut off within an event comes again as a whole.
+                await _chunk(send, b"".join([*map(frame, made[:-1]), frame(made[-1], event_id)]))
+        frames.check_ended()
+
+    async def _fail(self, error: Exception, send: Send) -> None:
+        """Tell the client, inside the stream; an EventSource comes back by itself after a drain."""
+        if self.events and isinstance(error, DrainingError):
+            return
+        problem = problem_of(error)
+        if problem is None:
+            _LOG.error("stream broke off", answer=self.answer, exc_info=error)
+            problem = UNKNOWN
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SEND):
+                await _chunk(send, frame(envelope.error(problem.code, problem.message)))
+
+
+async def _chunk(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _ping(send: Send) -> None:
+    while True:
+        await asyncio.sleep(_PING_EVERY)
+        await _chunk(send, b": ping\n\n")

@@ -1,0 +1,105 @@
+"""The turns that this gateway relays now: each has a limit, and may be ended early from outside."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from gateway.errors import DeadlineError, DrainingError, TurnEndedError
+
+_LOG = structlog.get_logger()
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside the body, and no longer than it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            _LOG.error("background task failed", exc_info=outcome)
+
+
+class Turn:
+    """The time that one answer may take. The body gets DeadlineError after it, or whatever `end` was called with."""
+
+    def __init__(self, seconds: float) -> None:
+        self._timeout = asyncio.timeout(seconds)
+        self._cause: type[TurnEndedError] = DeadlineError
+        self._open = False
+
+    def end(self, cause: type[TurnEndedError]) -> None:
+        """Stop waiting for the answer, for `cause`; nothing happens when it has ended already."""
+        if self._open:
+            self._open = False
+            self._cause = cause
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def __aenter__(self) -> "Turn":
+        await self._timeout.__aenter__()
+        self._open = True
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._open = False
+        try:
+            await self._timeout.__aexit__(*error)
+        except TimeoutError:
+            raise self._cause from None
+
+
+class Turns:
+    """All turns of a process, for its drain."""
+
+    def __init__(self) -> None:
+        self._running: set[Turn] = set()
+        self._begun = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is going down."""
+        return self._begun.is_set()
+
+    @asynccontextmanager
+    async def turn(self, seconds: float) -> AsyncIterator[Turn]:
+        """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end."""
+        if self.draining:
+            raise DrainingError
+        turn = Turn(seconds)
+        self._running.add(turn)
+        try:
+            async with turn:
+                yield turn
+        finally:
+            self._running.discard(turn)
+            self._settle()
+
+    def drain(self) -> None:
+        """Take no new turns; those that run may end."""
+        self._begun.set()
+        self._settle()
+
+    def cut(self) -> None:
+        """Take no new turns and end those that run."""
+        self._begun.set()
+        self._idle.set()
+        for turn in self._running:
+            turn.end(DrainingError)
+
+    async def drained(self, limit: float) -> None:
+        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's end."""
+        await self._begun.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._idle.wait()
+
+    def _settle(self) -> None:
+        if self.draining and not self._running:
+            self._idle.set()

@@ -1,0 +1,21 @@
+"""A gateway and a scripted worker on both kinds of Redis."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.gateway.scripted import RunningGateway, running
+from wire.connect import Store
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    found = Store(store_url)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
+    async with running(store) as found:
+        yield found

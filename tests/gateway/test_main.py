@@ -1,0 +1,88 @@
+"""`python -m gateway`."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import httpx
+import pytest
+
+from gateway import __main__ as process
+from gateway.server import serve
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from tests.gateway.scripted import settings
+from wire.connect import Store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve_and_signal(settings: GatewaySettings, store: Store, turns: Turns) -> None:
+        await serve(settings, store, turns, ready=lambda _: os.kill(os.getpid(), number))
+
+    monkeypatch.setattr(process, "serve", serve_and_signal)
+    async with asyncio.timeout(5):
+        await process.run(settings(), Store("memory://"))
+
+
+async def test_it_runs_as_a_process_until_sigterm(store_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "GATEWAY_PORT": str(port), "REDIS_URL": store_url, "LOG_FORMAT": "json"}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    assert child.stderr is not None
+    try:
+        async with asyncio.timeout(20):
+            line = await child.stderr.readline()
+            assert f'"address": "http://127.0.0.1:{port}"'.encode() in line
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.get(f"http://127.0.0.1:{port}/healthz?question=secret")
+            assert answer.status_code == 200
+            child.send_signal(signal.SIGTERM)
+            log = await child.stderr.read()
+            assert b"secret" not in log
+            assert await child.wait() == 0
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_PORT", "70000"),
+        ("GATEWAY_HOST", ""),
+        ("MAX_BODY", "much"),
+        ("QUEUE_TIMEOUT", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("REDIS_URL", "redis://127.0.0.1:port"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_one_sentence(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        process.main()
+    assert name in str(ended.value)
+    assert "\n" not in str(ended.value)
+
+
+def test_a_port_that_is_taken_ends_the_start_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory://")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("GATEWAY_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(SystemExit, match=r"Can't listen on 127\.0\.0\.1:\d+: .*in use"):
+            process.main()
+
+
+def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+    assert GatewaySettings().gateway_host == "127.0.0.1"

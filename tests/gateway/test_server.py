@@ -1,0 +1,104 @@
+"""Running and ending a gateway."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+from websockets.asyncio.client import connect
+
+from gateway.server import serve
+from gateway.turns import Turns
+from tests.conftest import unavailable
+from tests.gateway.scripted import RunningGateway, closing_gate, frames_of, running, settings, until
+from wire.connect import Store
+from wire.messages import Delta, Final
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
+
+ASK = {"style": "balanced", "question": "slow"}
+
+
+async def test_a_drain_lets_running_answers_end(store: Store) -> None:
+    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    await listening
+    async with asyncio.timeout(5):
+        async with turns.turn(60):
+            turns.drain()
+            done, _ = await asyncio.wait([serving], timeout=0.3)
+            assert not done
+        await serving
+
+
+async def test_a_drain_cuts_what_takes_too_long(store: Store) -> None:
+    async with running(store, settings(drain_timeout=0.1)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+            answer = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
+            await until(lambda: bool(gateway.worker.asked))
+            gateway.turns.drain()
+            assert frames_of((await answer).content)[-1]["code"] == 503
+
+
+async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> None:
+    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    address: str = await listening
+    port = int(address.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
+    async with connect(f"ws://127.0.0.1:{port}/ws", proxy=None):
+        began = time.monotonic()
+        turns.cut()
+        await serving
+        assert time.monotonic() - began < 2
+    writer.close()
+    assert b"HTTP/1.1 200" not in await reader.read()
+
+
+async def test_cancelling_ends_it_too(store: Store) -> None:
+    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    address: str = await listening
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    with pytest.raises(OSError, match=r"refused|failed"):
+        await asyncio.open_connection("127.0.0.1", int(address.rsplit(":", 1)[1]))
+
+
+async def test_a_port_that_is_taken_is_an_oserror(gateway: RunningGateway, store: Store) -> None:
+    with pytest.raises(OSError, match="in use"):
+        await serve(settings().model_copy(update={"gateway_port": gateway.port}), store, Turns())
+
+
+async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
+    turns = Turns()
+    turns.drain()
+    async with asyncio.timeout(5):
+        await serve(settings(), store, turns)
+
+
+async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        unavailable("IPv6")
+    turns, addresses = Turns(), list[str]()
+    turns.drain()
+    await serve(settings(gateway_host="::1"), store, turns, ready=addresses.append)
+    assert addresses[0].startswith("http://[::1]:")
+
+
+async def test_small_writes_are_not_held_back(gateway: RunningGateway) -> None:
+    began = time.monotonic()
+    for _ in range(20):
+        await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})
+    assert time.monotonic() - began < 20 * 0.04  # what a delayed acknowledgement would cost
+
+
+async def test_a_pipelined_and_a_broken_request_are_answered(gateway: RunningGateway) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\nGET /healthz HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
+    assert (await gateway.raw(request)).count(b"HTTP/1.1 200 OK") == 2
+    assert (await gateway.raw(b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400")

@@ -1,0 +1,113 @@
+"""Limits of turns, and the drain."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.errors import ClientGoneError, DeadlineError, DrainingError
+from gateway.turns import Turn, Turns, background
+
+pytestmark = pytest.mark.anyio
+
+FOREVER = 60
+
+
+async def test_a_turn_has_a_deadline() -> None:
+    with pytest.raises(DeadlineError):
+        async with Turns().turn(0.01):
+            await asyncio.sleep(FOREVER)
+
+
+async def test_a_turn_can_be_ended_with_a_cause() -> None:
+    with pytest.raises(ClientGoneError):  # noqa: PT012 - raised on leaving
+        async with Turns().turn(FOREVER) as turn:
+            turn.end(ClientGoneError)
+            await asyncio.sleep(FOREVER)
+
+
+async def test_the_first_cause_counts() -> None:
+    with pytest.raises(ClientGoneError):  # noqa: PT012 - raised on leaving
+        async with Turns().turn(FOREVER) as turn:
+            turn.end(ClientGoneError)
+            try:
+                await asyncio.sleep(FOREVER)
+            finally:
+                turn.end(DrainingError)
+
+
+async def test_ending_a_turn_that_is_over_does_nothing() -> None:
+    turn = Turn(FOREVER)
+    turn.end(ClientGoneError)
+    async with turn:
+        pass
+    turn.end(ClientGoneError)
+
+
+async def test_an_error_of_the_body_is_left_alone() -> None:
+    with pytest.raises(TimeoutError):
+        async with Turns().turn(FOREVER):
+            raise TimeoutError
+
+
+async def test_no_turn_begins_while_draining() -> None:
+    turns = Turns()
+    turns.drain()
+    assert turns.draining
+    with pytest.raises(DrainingError):
+        async with turns.turn(FOREVER):
+            pass
+
+
+async def test_a_drain_waits_for_running_turns() -> None:
+    turns, over = Turns(), asyncio.Event()
+    async with turns.turn(FOREVER):
+        turns.drain()
+        drained = asyncio.create_task(turns.drained(FOREVER))
+        drained.add_done_callback(lambda _: over.set())
+        await asyncio.sleep(0)
+        assert not over.is_set()
+    async with asyncio.timeout(5):
+        await over.wait()
+
+
+async def test_a_drain_waits_no_longer_than_its_limit() -> None:
+    turns = Turns()
+    async with turns.turn(FOREVER):
+        turns.drain()
+        async with asyncio.timeout(5):
+            await turns.drained(0.01)
+
+
+async def test_a_cut_ends_running_turns() -> None:
+    turns = Turns()
+    with pytest.raises(DrainingError):  # noqa: PT012 - raised on leaving
+        async with turns.turn(FOREVER):
+            turns.cut()
+            await asyncio.sleep(FOREVER)
+    async with asyncio.timeout(5):
+        await turns.drained(FOREVER)
+
+
+async def test_background_work_ends_with_the_body() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(FOREVER)
+        finally:
+            ended.set()
+
+    async with background(work()):
+        await asyncio.sleep(0)
+    assert ended.is_set()
+
+
+async def test_background_work_that_fails_is_logged() -> None:
+    async def work() -> None:
+        raise RuntimeError("broken")
+
+    with capture_logs() as logs:
+        async with background(work()):
+            await asyncio.sleep(0)
+    assert [entry["event"] for entry in logs] == ["background task failed"]
