@@ -53,13 +53,13 @@ class Answers:
         AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
         channel = keys.channel(answer)
-        subscription = await self._subscriptions.add(channel)
+        subscription = self._subscriptions.add(channel)
         entries = self._entries(answer, after, subscription)
         try:
             yield entries
         finally:
+            self._subscriptions.remove(channel, subscription)
             await entries.aclose()
-            await self._subscriptions.remove(channel, subscription)
 
     async def _entries(self, answer: str, after: int, subscription: Subscription) -> AsyncGenerator[Entry, None]:
         seq, behind = after, False
@@ -85,13 +85,16 @@ class Answers:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
         try:
             entries = await self.read(answer, seq)
-            if not entries and await self._ended(answer):
-                # The end may have been written between the two looks.
-                return await self.read(answer, seq) or None
+            if entries or (last := await self._last(answer)) is None:
+                return entries
+            # The end may have been written between the two looks.
+            entries = await self.read(answer, seq)
         except StoreUnavailableError:
             await asyncio.sleep(_AWAY_PAUSE)
             return []
-        return entries
+        if not entries and seq < last:
+            raise AnswerGoneError("the answer's events are no longer kept")
+        return entries or None
 
     async def read(self, answer: str, after: int = 0) -> list[Entry]:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
@@ -99,9 +102,19 @@ class Answers:
             rows: Any = await self._store.commands.xrange(keys.log_key(answer), min=f"{after}-1", count=_BATCH)
         return [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"])) for id_, fields in rows or ()]
 
-    async def _ended(self, answer: str) -> bool:
+    async def token(self, answer: str) -> str:
+        """The token that the answer belongs to. AnswerGoneError, StoreUnavailableError."""
         with translated():
-            state: Any = await self._store.commands.hget(keys.job_key(answer), "state")
+            token: Any = await self._store.commands.hget(keys.job_key(answer), "token")
+        if token is None:
+            raise AnswerGoneError("no such answer")
+        return str(token.decode())
+
+    async def _last(self, answer: str) -> int | None:
+        """The terminal event's seq, None while there is none."""
+        with translated():
+            found: Any = await self._store.commands.hmget(keys.job_key(answer), ["state", "seq"])
+        state, seq = found
         if state is None:
             raise AnswerGoneError("no such answer")
-        return state in _ENDED
+        return int(seq) if state in _ENDED else None

@@ -1,6 +1,6 @@
 """The way to Redis: one pool for commands, connections of their own for blocking reads and for pub/sub."""
 
-import math
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +10,7 @@ import redis.asyncio as redis
 from fakeredis import FakeAsyncRedis, FakeServer
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
@@ -22,16 +22,28 @@ _SCHEMES = ("memory", "redis", "rediss", "unix")
 _COMMAND_TIMEOUT = 0.8
 _MAX_CONNECTIONS = 64
 
+_ONCE_MORE = Retry(ConstantBackoff(0.05), 1)
+# No error counts as one to retry after: redis-py's own way would connect again and not say so.
+_NEVER = Retry(NoBackoff(), 0, supported_errors=())
+
 Argument = str | bytes | int | float
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Whatever redis-py raises becomes a StoreUnavailableError."""
+    """Whatever redis-py raises becomes a StoreUnavailableError.
+
+    redis-py sends through asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes as the sending
+    ends; it is raised here, or the task would go on for ever.
+    """
+    task = asyncio.current_task()
+    asked = task.cancelling() if task else 0
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+    if task and task.cancelling() > asked:
+        raise asyncio.CancelledError
 
 
 class Store:
@@ -46,15 +58,16 @@ class Store:
         self.in_memory = urlsplit(url).scheme == "memory"
         self._url = url
         self._server = FakeServer() if self.in_memory else None
-        self.commands = self._client(_COMMAND_TIMEOUT, _MAX_CONNECTIONS)
+        self.commands = self._client(_COMMAND_TIMEOUT, _MAX_CONNECTIONS, _ONCE_MORE)
         self._scripts: dict[str, AsyncScript] = {
             name: self.commands.register_script(scripts.source(name, flags=not self.in_memory))
             for name in scripts.names()
         }
 
-    def _client(self, timeout: float | None, connections: int) -> "redis.Redis":
+    def _client(self, timeout: float, connections: int, retry: Retry) -> "redis.Redis":
         if self._server is not None:
             return FakeAsyncRedis(server=self._server, protocol=2)
+        keepalive = {} if urlsplit(self._url).scheme == "unix" else {"socket_keepalive": True}
         try:
             pool = redis.BlockingConnectionPool.from_url(
                 self._url,
@@ -62,9 +75,9 @@ class Store:
                 timeout=_COMMAND_TIMEOUT,
                 socket_timeout=timeout,
                 socket_connect_timeout=_COMMAND_TIMEOUT,
-                socket_keepalive=True,
                 protocol=2,
-                retry=Retry(ConstantBackoff(0.05), 1),
+                retry=retry,
+                **keepalive,
             )
         except ValueError as error:
             raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
@@ -72,11 +85,11 @@ class Store:
 
     def blocking(self, block: float) -> "redis.Redis":
         """A client of its own for reads that block for up to `block` seconds; the caller closes it."""
-        return self._client(block + 2, 2)
+        return self._client(block + 2, 2, _ONCE_MORE)
 
     def pubsub(self) -> tuple["redis.Redis", PubSub]:
-        """A connection of its own for pub/sub; the caller closes both."""
-        client = self._client(None if self.in_memory else math.inf, 1)
+        """A connection of its own for pub/sub, which says when it is lost; the caller closes both."""
+        client = self._client(_COMMAND_TIMEOUT, 1, _NEVER)
         return client, client.pubsub()
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:

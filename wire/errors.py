@@ -7,8 +7,8 @@ WireError
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── AnswerGoneError        no such answer, or no longer kept
  ├── LeaseLostError         this worker may not write any more: its fence is stale
-     ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
-     └── StateLostError         Redis lost what it held of this answer
+ ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
+ └── StateLostError         Redis lost what it held of this answer
 """
 
 

@@ -115,7 +115,7 @@ def decode_work(data: bytes) -> Work:
     """The job in `data`. BadMessageError if it is none."""
     try:
         return _work.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"not a job: {error}") from error
 
 
@@ -123,5 +123,5 @@ def decode_event(data: bytes) -> Event:
     """The event in `data`. BadMessageError if it is none."""
     try:
         return _event.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"not an event: {error}") from error

@@ -1,5 +1,7 @@
 """The schedule: streams that say which tokens have work."""
 
+import asyncio
+import contextlib
 from types import TracebackType
 from typing import Any
 
@@ -7,10 +9,15 @@ from redis.exceptions import ResponseError
 
 from wire import keys
 from wire.connect import Store, translated
+from wire.errors import StoreUnavailableError
 from wire.sessions import Entry
 
 # How long one read waits for work, in seconds.
 _BLOCK = 1.0
+# Seconds after which an entry that somebody read and didn't claim is anybody's.
+_ABANDONED_AFTER = 15.0
+
+_Found = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
 
 
 class Schedule:
@@ -21,6 +28,8 @@ class Schedule:
         self._worker = worker
         self._streams = [keys.own_stream(worker), keys.shared_stream()]
         self._client = store.blocking(_BLOCK)
+        self._seen: dict[Any, Any] = dict.fromkeys(self._streams, "0")
+        self._look_at = 0.0
 
     async def __aenter__(self) -> "Schedule":
         return self
@@ -28,7 +37,11 @@ class Schedule:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """What was read and not claimed goes to others; while Redis is away they find it by themselves."""
         await self._client.aclose()
+        with contextlib.suppress(StoreUnavailableError):
+            for entry in await self._mine():
+                await self.give_back(entry)
 
     async def prepare(self) -> None:
         """Make the streams' groups where they are missing: at the start, and after Redis lost its data."""
@@ -44,26 +57,45 @@ class Schedule:
         """Up to `count` entries of each stream, own ones first; empty after about a second without any."""
         with translated():
             try:
-                found = await self._read(count)
+                found = await self._abandoned(count) or await self._read(count)
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
                 await self.prepare()
                 return []
-        return [
-            Entry(stream.decode(), entry.decode(), fields[b"t"].decode())
-            for stream, entries in found
-            for entry, fields in entries
-        ]
+        return _entries(found)
 
-    async def _read(self, count: int) -> list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
+    async def _abandoned(self, count: int) -> _Found:
+        """What a reader left behind: it died, or the reply to its reading was lost. Looks only now and then."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at:
+            return []
+        found = []
+        for stream in self._streams:
+            _, entries, *_ = await self._store.commands.xautoclaim(
+                stream, keys.GROUP, self._worker, min_idle_time=int(_ABANDONED_AFTER * 1000), count=count
+            )
+            found.append((stream.encode(), entries))
+        if not any(entries for _, entries in found):
+            self._look_at = now + _ABANDONED_AFTER / 4
+        return [(stream, entries) for stream, entries in found if entries]
+
+    async def _mine(self) -> list[Entry]:
+        """The shared entries that this worker has read and not claimed, a hundred at most."""
+        with translated():
+            found: Any = await self._store.commands.xreadgroup(
+                keys.GROUP, self._worker, {keys.shared_stream(): "0"}, count=100
+            )
+        return _entries(found or [])
+
+    async def _read(self, count: int) -> _Found:
         wanted: dict[Any, Any] = dict.fromkeys(self._streams, ">")
         block = int(_BLOCK * 1000)
         found: Any = await self._client.xreadgroup(keys.GROUP, self._worker, wanted, count=count, block=block)
         if not found and self._store.in_memory:
-            # fakeredis doesn't wait in XREADGROUP; XREAD it does, and entries are deleted once claimed.
-            wanted = dict.fromkeys(self._streams, "0")
-            await self._client.xread(wanted, count=1, block=block)
+            # fakeredis doesn't wait in XREADGROUP; in XREAD it does, here for an entry newer than the last one read.
+            await self._client.xread(self._seen, count=1, block=block)
+        self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
         return list(found or [])
 
     async def give_back(self, entry: Entry) -> None:
@@ -74,3 +106,13 @@ class Schedule:
                 pipe.xack(entry.stream, keys.GROUP, entry.id)
                 pipe.xdel(entry.stream, entry.id)
                 await pipe.execute()
+
+
+def _entries(found: _Found) -> list[Entry]:
+    # A pending entry that was deleted meanwhile has no fields.
+    return [
+        Entry(stream.decode(), id_.decode(), fields[b"t"].decode())
+        for stream, entries in found
+        for id_, fields in entries
+        if fields
+    ]

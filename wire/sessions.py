@@ -104,7 +104,10 @@ class Sessions:
         return [worker for worker, there in zip(workers, alive, strict=True) if there]
 
     async def claim(self, worker: str, entry: Entry) -> Task | Literal["nothing", "wait"]:
-        """Take the token and its next job, or nothing, or learn that the owner's fate isn't known yet."""
+        """Take the token and its next job, or nothing, or learn that the owner's fate isn't known yet.
+
+        After StoreUnavailableError claim the same entry again: what was claimed meanwhile comes back.
+        """
         reply = await self.store.run(
             "claim",
             keys.token_key(entry.token),
@@ -168,7 +171,8 @@ class Sessions:
         """End a turn: the terminal event, the session to save (None drops it).
 
         The token's next job under the same lease comes back, or None when the token has none or was released
-        (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError.
+        (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
+        StoreUnavailableError finish again: what was done meanwhile counts, and its next job comes back.
         """
         reply = await self._run(
             "finish",

@@ -13,16 +13,17 @@ from typing import Final
 
 import structlog
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from wire import keys
-from wire.connect import Store
+from wire.connect import Store, translated
+from wire.errors import StoreUnavailableError
 
 # How many hints wait for a follower before it has to read the log instead.
 _WAITING = 256
 # Seconds without a word from Redis before it is probed, and before the connection is given up.
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
+_RECONNECT_PAUSE = 0.1
 _LOG = structlog.get_logger()
 
 Hint = tuple[int, bytes]
@@ -66,99 +67,114 @@ class Subscription:
 
 
 class Subscriptions:
-    """The process's pub/sub connection. An async context manager that owns the reader."""
+    """The process's pub/sub connection. An async context manager that owns its reader and its writer.
+
+    Followers never touch the connection, so that a follower's cancellation can't break it for all others.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._followers: dict[str, set[Subscription]] = {}
+        # What the connection was told to subscribe to; `_changed` wakes its writer when followers come or go.
+        self._subscribed: set[str] = set()
+        self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
-        self._pubsub: PubSub | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Subscriptions":
-        self._reader = asyncio.create_task(self._run())
+        self._supervisor = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._reader is not None
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        assert self._supervisor is not None
+        self._supervisor.cancel()
+        await asyncio.gather(self._supervisor, return_exceptions=True)
 
-    async def add(self, channel: str) -> Subscription:
+    def add(self, channel: str) -> Subscription:
         """Follow a channel; doesn't wait for Redis's word, which arrives as a first GAP."""
         subscription = Subscription()
-        first = channel not in self._followers
-        self._followers.setdefault(channel, set()).add(subscription)
-        if first:
-            await self._send("subscribe", channel)
-        else:
+        if channel in self._subscribed:
             subscription.mark_gap()
+        self._followers.setdefault(channel, set()).add(subscription)
+        self._changed.set()
         return subscription
 
-    async def remove(self, channel: str, subscription: Subscription) -> None:
+    def remove(self, channel: str, subscription: Subscription) -> None:
         """Stop following."""
         left = self._followers[channel]
         left.discard(subscription)
         if not left:
             del self._followers[channel]
-            await self._send("unsubscribe", channel)
-
-    async def _send(self, command: str, channel: str) -> None:
-        # The reader notices a broken connection and subscribes anew to all that is followed then.
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                async with asyncio.timeout(_DEAD_AFTER):
-                    await getattr(self._pubsub, command)(channel)
+            self._changed.set()
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._listen()
-            except (RedisError, OSError, TimeoutError, RuntimeError) as error:
-                _LOG.warning("pub/sub connection lost, connecting again", cause=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(0.1)
+                await self._connected()
+            except* (StoreUnavailableError, RuntimeError, ValueError) as errors:
+                # RuntimeError: uvloop's word for a closed connection; ValueError: a message that is none of ours.
+                cause = errors.exceptions[0]
+                _LOG.warning("pub/sub connection lost, connecting again", cause=f"{type(cause).__name__}: {cause}")
+            await asyncio.sleep(_RECONNECT_PAUSE)
 
-    async def _listen(self) -> None:
+    async def _connected(self) -> None:
         """One connection's life; ends by raising."""
         client, pubsub = self._store.pubsub()
         try:
-            async with asyncio.timeout(_DEAD_AFTER):
+            with translated():
                 await pubsub.subscribe(self._probe)
-                self._pubsub = pubsub
-                if self._followers:
-                    await pubsub.subscribe(*self._followers)
-            await self._dispatch(pubsub)
+            self._subscribed = {self._probe}
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(pubsub))
+                tasks.create_task(self._read(pubsub))
         finally:
-            self._pubsub = None
+            self._subscribed = set()
             await pubsub.aclose()  # type: ignore[no-untyped-call]
             await client.aclose()
 
-    async def _dispatch(self, pubsub: PubSub) -> None:
+    async def _write(self, pubsub: PubSub) -> None:
+        """Keep what the connection is subscribed to equal to what is followed."""
+        while True:
+            self._changed.clear()
+            wanted = {self._probe, *self._followers}
+            new, old = wanted - self._subscribed, self._subscribed - wanted
+            self._subscribed = wanted
+            with translated():
+                if new:
+                    await pubsub.subscribe(*new)
+                if old:
+                    await pubsub.unsubscribe(*old)
+            await self._changed.wait()
+
+    async def _read(self, pubsub: PubSub) -> None:
+        """Hand out what comes; probe when nothing does."""
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while True:
-            message = await pubsub.get_message(timeout=_PROBE_AFTER)
+            with translated():
+                message = await pubsub.get_message(timeout=_PROBE_AFTER)
             if message is not None:
                 heard = loop.time()
                 self._deliver(message)
                 continue
             if loop.time() - heard > _DEAD_AFTER:
-                raise TimeoutError("no answer to the probe")
-            async with asyncio.timeout(_DEAD_AFTER):
+                raise StoreUnavailableError("no answer to the probe")
+            with translated():
                 await self._store.commands.publish(self._probe, b"")
 
     def _deliver(self, message: dict[str, object]) -> None:
         channel, data = message["channel"], message["data"]
         assert isinstance(channel, bytes)
         followers = self._followers.get(channel.decode(), ())
+        if not followers:
+            return
         if message["type"] == "message" and isinstance(data, bytes):
             seq, _, event = data.partition(b" ")
-            if followers:
-                hint = (int(seq), event)
-                for follower in followers:
-                    follower.push(hint)
+            hint = (int(seq), event)
+            for follower in followers:
+                follower.push(hint)
         elif message["type"] == "subscribe":
             for follower in followers:
                 follower.mark_gap()

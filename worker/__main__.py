@@ -14,6 +14,7 @@ from wire.errors import StoreUnavailableError
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
+from worker.providers import chat_provider
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
@@ -21,7 +22,8 @@ _LOG = structlog.get_logger()
 
 
 async def run(settings: WorkerSettings, store: Store) -> None:
-    """Serve until SIGTERM or SIGINT, which drain."""
+    """Serve until SIGTERM or SIGINT, which drain. ValueError, with one sentence, when PROVIDER names nothing."""
+    chat_provider(settings.provider)  # at once, not only when there are accounts
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

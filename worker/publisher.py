@@ -14,12 +14,13 @@ _AWAY_PAUSE = 0.2
 class Publisher:
     """An async context manager around one job's answer.
 
-    While Redis is away it tries again with the same event (a repeat is harmless); the turn's limits bound that.
+    While Redis is away it tries again with the same event (a repeat is harmless), for `patience` seconds.
     """
 
-    def __init__(self, sessions: Sessions, task: Task) -> None:
+    def __init__(self, sessions: Sessions, task: Task, patience: float) -> None:
         self._sessions = sessions
         self._task = task
+        self._patience = patience
         self._deltas = Deltas()
         self._seq = 0
         self._text = ""
@@ -55,7 +56,7 @@ class Publisher:
         self._grown.set()
 
     async def end(self, text: str | None = None) -> None:
-        """Publish the rest of the whole final text, or of what came before the answer broke off."""
+        """Publish the rest of the whole final text, or of what came before the answer broke off. Raises as `show`."""
         async with self._in_flight:
             self._raise_failure()
             event = self._deltas.end(self._text if text is None else text)
@@ -79,10 +80,14 @@ class Publisher:
                     await self._append(event)
 
     async def _append(self, event: Event) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
         while True:
             try:
                 await self._sessions.append(self._task, self._seq + 1, event)
             except StoreUnavailableError:
+                if loop.time() >= until:
+                    raise
                 await asyncio.sleep(_AWAY_PAUSE)
             else:
                 self._seq += 1

@@ -1,13 +1,13 @@
 """One job's run: its attempts, its limits of time, its terminal event."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
 
-from wire.errors import LeaseLostError, WireError
+from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, Failed, Final, Image
 from wire.sessions import INTERRUPTED, Sessions, State, Task
@@ -25,6 +25,8 @@ _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 _DAY = 24 * 3600
+_AWAY_PAUSE = 0.2
+_STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Turn:
         self.sent = False
 
     async def run(self) -> Outcome:
-        """Ask until there is an end. LeaseLostError, AnswerEndedError, StateLostError: nothing may be written."""
-        async with Publisher(self._sessions, self._task) as publisher:
+        """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
+        async with Publisher(self._sessions, self._task, self._upstream.settings.answer_timeout) as publisher:
             try:
                 return await self._attempts(publisher)
             except UpstreamError as error:
@@ -82,6 +84,10 @@ class Turn:
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
         return Outcome("FAILED", INTERRUPTED, None if self.sent else self._task.session)
+
+    def broken_off(self, error: BaseException) -> Outcome:
+        """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
+        return Outcome("FAILED", _STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
         tried: set[str] = set()
@@ -128,7 +134,7 @@ class Turn:
             self._reset = self._reset or self._conversation is not None
             self._conversation = None
             if self.sent:
-                await self._sessions.refused(self._task)
+                await self._patiently(lambda: self._sessions.refused(self._task))
                 self.sent = False
         return following
 
@@ -136,10 +142,21 @@ class Turn:
         self._attempt += 1
         conversation = self._conversation
         count = conversation.sent + 1 if conversation is not None else 1
-        await self._sessions.mark_sent(self._task, self._attempt, count, fresh=conversation is None)
+        fresh = conversation is None
+        await self._patiently(lambda: self._sessions.mark_sent(self._task, self._attempt, count, fresh=fresh))
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True
+
+    async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+        """While Redis is away, call again (a repeat is harmless), within the turn's time."""
+        while True:
+            try:
+                return await call()
+            except StoreUnavailableError:
+                if asyncio.get_running_loop().time() >= self._deadline:
+                    raise
+                await asyncio.sleep(_AWAY_PAUSE)
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
         work = self._task.work
@@ -204,8 +221,8 @@ class Turn:
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", answer=self._task.answer, reason=error.reason, detail=error.detail)
         await publisher.end()
-        if error.reason == "account.throttled":
-            # Refused, unspent: the conversation is as it was.
+        if error.reason == "account.throttled" and error.refused and not publisher.begun:
+            # Unspent: the conversation is as it was.
             event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
             return Outcome("FAILED", event, self._task.session)
         if error.reason == "account.none":

@@ -21,6 +21,10 @@ from worker.turn import Outcome, Turn, Upstream
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
 _WAIT_PAUSE = 0.2
+# Seconds for the read that was begun before draining: it may bring entries, which then go back.
+_LAST_READ = 2.0
+# Seconds for turns that were cut short to write their ends.
+_LAST_WORDS = 5.0
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Worker:
             background.append(tasks.create_task(self._release_idle()))
             reading = tasks.create_task(self._read())
             await self._draining.wait()
+            await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
             await self._leave()
@@ -83,20 +88,29 @@ class Worker:
                 return
 
     async def _read(self) -> None:
-        """Hand entries to free slots. Own entries wait for a slot; shared ones that find none go back at once."""
-        while True:
-            free = self._settings.worker_slots - len(self._serving)
-            if free <= 0:
-                await asyncio.wait(self._serving, return_when=asyncio.FIRST_COMPLETED)
-                continue
-            try:
-                for entry in await self._schedule.read(free):
-                    if entry.stream == own_stream(self.id) or len(self._serving) < self._settings.worker_slots:
-                        self._start(entry)
-                    else:
-                        await self._schedule.give_back(entry)
-            except StoreUnavailableError:
-                await asyncio.sleep(_AWAY_PAUSE)
+        """Hand entries to free slots, until draining. What comes after that goes back."""
+        drained = asyncio.create_task(self._draining.wait())
+        try:
+            while not self._draining.is_set():
+                free = self._settings.worker_slots - len(self._serving)
+                if free <= 0:
+                    await asyncio.wait({*self._serving, drained}, return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                try:
+                    for entry in await self._schedule.read(free):
+                        await self._take(entry)
+                except StoreUnavailableError:
+                    await asyncio.sleep(_AWAY_PAUSE)
+        finally:
+            drained.cancel()
+
+    async def _take(self, entry: Entry) -> None:
+        """Own entries wait for a slot; shared ones that find none go back at once."""
+        own, room = entry.stream == own_stream(self.id), len(self._serving) < self._settings.worker_slots
+        if not self._draining.is_set() and (own or room):
+            self._start(entry)
+        else:
+            await self._schedule.give_back(entry)
 
     def _start(self, entry: Entry) -> None:
         serving = asyncio.create_task(self._serve(entry))
@@ -123,7 +137,8 @@ class Worker:
         following: Task | None = task
         while following is not None:
             following = await self._turn(following)
-        if self._keeps(task):
+        if isinstance(task.work, Chat):
+            # Also when draining has begun meanwhile: what finish has given back already, release leaves alone.
             self._idle[task.lease.token] = _Idle(task.lease, asyncio.get_running_loop().time())
 
     def _keeps(self, task: Task) -> bool:
@@ -152,13 +167,14 @@ class Worker:
         except AnswerEndedError:
             # Expired or stopped: it only remains to advance the mailbox. What was sent has no known outcome.
             outcome = turn.abandoned()
-        except StateLostError:
-            await self._sessions.release(task.lease)
-            raise
-        except asyncio.CancelledError:
-            # Draining, and nothing was sent: the job goes back.
-            await self._sessions.release(task.lease)
-            raise
+        except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
+            _LOG.warning("turn broken off", answer=task.answer, cause=f"{type(error).__name__}: {error}")
+            outcome = turn.broken_off(error)
+        except asyncio.CancelledError as error:
+            # Draining, and nothing was sent: the job goes back, unless the mark was being written just now.
+            if await self._sessions.release(task.lease):
+                raise
+            outcome = turn.broken_off(error)
         return await self._finish(task, outcome)
 
     async def _finish(self, task: Task, outcome: Outcome) -> Task | None:
@@ -201,9 +217,11 @@ class Worker:
         """Let running turns end within DRAIN_TIMEOUT; what is left then goes back or ends as interrupted."""
         if self._serving:
             _, left = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
-            for serving in left:
-                serving.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            for _ in range(2):
+                for serving in left:
+                    serving.cancel()
+                if left:
+                    _, left = await asyncio.wait(left, timeout=_LAST_WORDS)
 
     async def _leave(self) -> None:
         for token in list(self._idle):

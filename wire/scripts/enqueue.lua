@@ -1,11 +1,13 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, job, token, work, '1' to make the token if it is new, session ttl in s, queue limit.
--- Returns 'accepted' (also when this very job was accepted before), 'unknown' (no such token) or 'full'.
+-- Returns 'accepted' (also when this very job was accepted before), 'unknown' (no such token, or one that ends with its
+-- running turn) or 'full'.
 local job, token, work, create = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 local session_ttl, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'accepted' end
 local known = redis.call('EXISTS', key('token', token)) == 1
 if not known and not create then return 'unknown' end
+if redis.call('HEXISTS', key('token', token), 'ending') == 1 then return 'unknown' end
 local now = now_ms()
 -- Jobs whose own keys have gone by now wait for nothing any more.
 redis.call('ZREMRANGEBYSCORE', key('queued'), 0, now - session_ttl * 1000)

@@ -4,11 +4,12 @@
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped or expired: it must not be asked).
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local sent, fresh = ARGV[7], ARGV[8] == '1'
-local done = repeated(token, op)
-if done then return done end
 if not holds(token, worker, fence) then return 'stale' end
 local state = redis.call('HGET', key('job', job), 'state')
 if not state or TERMINAL[state] then return 'ended' end
+-- After these: a repeat that comes late must not allow what was lost in between.
+local done = repeated(token, op)
+if done then return done end
 if state ~= 'CLAIMED' then return 'stale' end
 redis.call('HSET', key('job', job), 'state', 'SENT')
 redis.call('HINCRBY', key('job', job), 'attempts', 1)

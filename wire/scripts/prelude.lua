@@ -88,7 +88,7 @@ end
 -- Back to the front of the mailbox: the job was claimed, and nothing of it was sent.
 local function put_back(token, job)
   redis.call('HSET', key('job', job), 'state', 'QUEUED')
-  redis.call('ZADD', key('queued'), now_ms(), job)
+  redis.call('ZADD', key('queued'), redis.call('HGET', key('job', job), 'accepted'), job)
   redis.call('LPUSH', key('mailbox', token), job)
 end
 
@@ -102,7 +102,7 @@ local function reap_token(token, interrupted, answer_ttl)
   if state == 'CLAIMED' then
     redis.call('HINCRBY', key('job', job), 'tries', 1)
     put_back(token, job)
-  elseif state then
+  else
     end_job(job, 'FAILED', interrupted, answer_ttl)
     redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
   end

@@ -1,6 +1,6 @@
 -- Gives a token back: it was idle for long, or its worker leaves. An unsent job goes back to the front of the mailbox.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, op id.
--- Returns 'released', 'busy' (a question is out, or work has come in: the worker keeps the token) or 'stale'.
+-- Returns 'released', 'busy' (a question is out, or its finish is due: the worker keeps the token) or 'stale'.
 local token, worker, fence, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local done = repeated(token, op)
 if done then return done end
@@ -8,9 +8,9 @@ if not holds(token, worker, fence) then return 'stale' end
 local job = redis.call('HGET', KEYS[1], 'running')
 if job then
   local state = redis.call('HGET', key('job', job), 'state')
-  if state == 'SENT' or state == 'STREAMING' then return 'busy' end
+  if state and state ~= 'CLAIMED' then return 'busy' end
   disown(token)
-  if state == 'CLAIMED' then put_back(token, job) end
+  if state then put_back(token, job) end
 else
   disown(token)
 end

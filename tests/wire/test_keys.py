@@ -1,0 +1,39 @@
+"""Every name carries its shard's hash tag, and no two kinds of key can meet."""
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+
+from wire import keys
+
+BUILDERS = {
+    name: builder
+    for name, builder in vars(keys).items()
+    if inspect.isfunction(builder) and (name.endswith(("_key", "_stream", "channel"))) and not name.startswith("_")
+}
+
+
+def build(builder: Callable[..., str], id_: str) -> str:
+    return builder(*[id_] * len(inspect.signature(builder).parameters))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("id_", ["x", "", "s1-elsewhere", "{s9}", "a}b{c"])
+def test_every_name_carries_the_one_tag(name: str, id_: str) -> None:
+    key = build(BUILDERS[name], id_)
+    assert key.startswith(keys.prefix())
+    # What Redis Cluster hashes: between the first { and the next }.
+    assert key.partition("{")[2].partition("}")[0] == keys.SHARD
+
+
+def test_no_two_kinds_of_name_are_alike() -> None:
+    names = [build(builder, "x") for builder in BUILDERS.values()]
+    assert len(BUILDERS) == len(keys.NAMES)
+    assert len(set(names)) == len(names)
+
+
+def test_an_answers_id_names_its_shard() -> None:
+    assert keys.shard_of_answer("s0-abc") == "s0"
+    assert keys.shard_of_answer("anything") == "s0"
+    assert keys.shard_of("token") == "s0"

@@ -1,0 +1,130 @@
+"""Messages survive the journey, and processes of neighbouring versions understand each other."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire.errors import BadMessageError
+from wire.messages import (
+    TERMINAL,
+    VERSION,
+    Chat,
+    Delta,
+    Event,
+    Failed,
+    Final,
+    Image,
+    Replace,
+    Source,
+    Turns,
+    Work,
+    decode_event,
+    decode_work,
+    encode,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+WORK = st.one_of(
+    st.builds(Chat, st.sampled_from(["balanced", "creative", "precise"]), TEXT, TEXT), st.builds(Image, TEXT, TEXT)
+)
+EVENTS = st.one_of(
+    st.builds(Delta, TEXT),
+    st.builds(Replace, TEXT),
+    st.builds(
+        Final,
+        TEXT,
+        st.lists(st.builds(Source, TEXT, TEXT)).map(tuple),
+        st.booleans(),
+        st.lists(TEXT).map(tuple),
+        st.none() | st.builds(Turns, st.integers(0, 100), st.integers(0, 100)),
+        st.lists(TEXT).map(tuple),
+        st.booleans(),
+    ),
+    st.builds(Failed, st.integers(100, 599), TEXT, TEXT, TEXT, st.booleans(), st.none() | st.integers(0, 10**6)),
+)
+
+
+@given(WORK)
+def test_jobs_arrive_as_they_were_sent(work: Work) -> None:
+    assert decode_work(encode(work)) == work
+
+
+@given(EVENTS)
+def test_events_arrive_as_they_were_sent(event: Event) -> None:
+    assert decode_event(encode(event)) == event
+
+
+@given(WORK | EVENTS)
+def test_messages_are_json_with_a_type(message: Work | Event) -> None:
+    assert json.loads(encode(message))["type"] == type(message).__name__.lower()
+
+
+@given(EVENTS, st.dictionaries(TEXT.map("new-".__add__), st.none() | TEXT | st.lists(st.integers(0, 9))))
+def test_what_a_newer_process_adds_is_ignored(event: Event, additions: dict[str, object]) -> None:
+    newer = {**json.loads(encode(event)), **additions, "v": VERSION + 1}
+    decoded = decode_event(json.dumps(newer).encode())
+    assert json.loads(encode(decoded)) == {**json.loads(encode(event)), **({"v": VERSION + 1} if has_v(event) else {})}
+
+
+def has_v(event: Event) -> bool:
+    return isinstance(event, TERMINAL)
+
+
+def test_what_an_older_process_leaves_out_has_a_default() -> None:
+    assert decode_event(b'{"type":"final","text":"x"}') == Final("x")
+    assert decode_event(b'{"type":"failed","code":500,"message":"m","reason":"r"}') == Failed(500, "m", "r")
+    assert decode_work('{"type":"chat","style":"precise","question":"问"}'.encode()) == Chat("precise", "问")
+
+
+def test_a_failure_resets_the_conversation_unless_it_says_otherwise() -> None:
+    assert Failed(500, "m", "r").reset
+    assert not Final("x").reset
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"type":"chat","style":"balanced","question":"\xff"}',
+        b'{"type":"chat","style":"wild","question":"x"}',
+        b'{"type":"chat","style":"balanced"}',
+        b'{"type":"chat","style":"balanced","question":1}',
+        b'{"type":"final"}',
+        b'{"type":"unheard-of"}',
+        b'{"type":"delta","text":"x"',
+        b'{"type":"delta","text":"x","new":' + b"[" * 100_000,
+    ],
+)
+def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
+    with pytest.raises(BadMessageError):
+        decode_work(data)
+    with pytest.raises(BadMessageError):
+        decode_event(data)
+
+
+@given(st.binary())
+def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
+    for decode in (decode_work, decode_event):
+        with contextlib.suppress(BadMessageError):
+            decode(data)
+
+
+@pytest.mark.parametrize("half", ["\ud800", "whole \U0001f389 and half \ud83c"])
+def test_half_a_surrogate_pair_is_refused(half: str) -> None:
+    for message in (Chat("balanced", half), Image(half), Delta(half), Final(half), Failed(500, half, "r")):
+        with pytest.raises(BadMessageError):
+            encode(message)
+
+
+def test_exactly_the_ends_are_terminal() -> None:
+    assert isinstance(Final("x"), TERMINAL)
+    assert isinstance(Failed(500, "m", "r"), TERMINAL)
+    assert not isinstance(Delta("x"), TERMINAL)
+    assert not isinstance(Replace("x"), TERMINAL)

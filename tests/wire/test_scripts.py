@@ -1,0 +1,141 @@
+"""The scripts as files, and what holds for all of them: repeats are harmless, and all keys share a tag."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wire.scene import RepeatingStore, Scene
+from wire import keys, scripts
+from wire.connect import Store
+from wire.errors import StoreUnavailableError
+from wire.messages import Delta, Event, Final
+from wire.sessions import Task
+
+pytestmark = pytest.mark.anyio
+FOLDER = Path(scripts.__file__).parent
+
+
+def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
+    assert len(scripts.names()) == len(list(FOLDER.glob("*.lua"))) - 1
+    for name in scripts.names():
+        header = re.match(r"(-- .*\n)+", (FOLDER / f"{name}.lua").read_text())
+        assert header, name
+        assert "-- KEYS: " in header[0], name
+        assert "ARGV: prefix" in header[0], name
+
+
+def test_only_enqueue_is_refused_above_the_memory_limit() -> None:
+    for name in scripts.names():
+        first = scripts.source(name, flags=True).splitlines()[0]
+        assert first == ("#!lua" if name == "enqueue" else "#!lua flags=allow-oom")
+        assert not scripts.source(name, flags=False).startswith("#!")
+
+
+def test_scripts_build_their_keys_from_the_one_table() -> None:
+    for path in FOLDER.glob("*.lua"):
+        text = path.read_text()
+        assert "bing:" not in text
+        assert all(kind in keys.NAMES for kind in re.findall(r"\bkey\('(\w+)'", text)), path.name
+
+
+async def life(store: Store) -> list[list[Event]]:
+    """Two jobs and all that can happen to them; what their readers see."""
+    scene = Scene(store)
+    await scene.hire("w1", "w2", may_judge=True)
+    first = await scene.ask("first")
+    second = await scene.ask("second", first.token)
+    task = await scene.take("w1")
+    await scene.sessions.mark_sent(task, 1, 1, fresh=True)
+    await scene.sessions.refused(task)
+    await scene.sessions.mark_sent(task, 2, 1, fresh=True)
+    await scene.sessions.append(task, 1, Delta("a"))
+    await scene.sessions.append(task, 2, Delta("b"))
+    following = await scene.finish(task, "ab")
+    assert following is not None
+    assert await scene.sessions.release(following.lease)
+    taken = await scene.sent("w2")
+    assert await scene.finish(taken, "cd") is None
+    assert await scene.sessions.release(taken.lease)
+    third = await scene.ask("third", first.token)
+    await scene.sent("w1")
+    await scene.kill("w1")
+    fourth = await scene.ask("fourth", first.token)
+    last = await scene.take("w2")
+    await scene.finish(last, "ef", takes_more=False)
+    fifth = await scene.ask("fifth", first.token)
+    await scene.jobs.expire(fifth.answer)
+    await scene.sessions.end(first.token)
+    return [await scene.events(asked.answer) for asked in (first, second, third, fourth, fifth)]
+
+
+async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
+    once, twice = Store(store_url), RepeatingStore(store_url)
+    expected = await life(once)
+    await once.commands.flushall()
+    assert await life(twice) == expected
+    assert expected[0] == [Delta("a"), Delta("b"), Final("ab")]
+    await once.close()
+    await twice.close()
+
+
+async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
+    commands: Any = store.commands
+    seen: set[bytes] = set()
+    run = store.run
+
+    async def watched(script: str, key: str, *args: Any) -> Any:
+        assert key.startswith(str(args[0])), script
+        reply = await run(script, key, *args)
+        seen.update(await commands.keys("*"))
+        return reply
+
+    store.run = watched  # type: ignore[method-assign]
+    await life(store)
+    assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
+    kinds = {name for kind, name in keys.NAMES.items() if kind not in ("channel", "probe")}
+    assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in seen)} == set()
+
+
+async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) -> None:
+    commands: Any = valkey_store.commands
+    async with commands.monitor() as monitor:
+        await life(valkey_store)
+        await valkey_store.commands.echo("the end")
+        touched = []
+        async for entry in monitor.listen():
+            if "the end" in entry["command"]:
+                break
+            if entry["client_type"] == "lua":
+                touched.append(entry["command"])
+    assert len(touched) > 100
+    for command in touched:
+        name, *arguments = command.split(" ")
+        if name.upper() not in ("TIME",):
+            assert arguments[0].startswith("bing:{s0}:"), command
+
+
+async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: Store) -> None:
+    scene = Scene(valkey_store)
+    await scene.hire("w1")
+    asked = await scene.ask()
+    await scene.redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(StoreUnavailableError, match="OutOfMemory"):
+            await scene.ask()
+        task = await scene.sent("w1")
+        assert isinstance(task, Task)
+        await scene.sessions.append(task, 1, Delta("a"))
+        await scene.finish(task, "a")
+    finally:
+        await scene.redis.config_set("maxmemory", "0")
+    assert await scene.events(asked.answer) == [Delta("a"), Final("a")]
+
+
+async def test_scripts_that_redis_forgot_are_loaded_again(valkey_store: Store) -> None:
+    scene = Scene(valkey_store)
+    await scene.hire("w1")
+    await scene.redis.script_flush()
+    asked = await scene.ask()
+    assert (await scene.take("w1")).answer == asked.answer

@@ -1,0 +1,92 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest import mock
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.worker.desk import Away, HookedStore, until
+from wire.errors import StoreUnavailableError
+from wire.limits import Limits
+from wire.sessions import Sessions
+from worker.heartbeat import Heartbeat
+
+pytestmark = pytest.mark.anyio
+
+
+def heartbeat(store: HookedStore, lease_ttl: float = 1.0) -> Heartbeat:
+    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w")
+
+
+@asynccontextmanager
+async def beating(heart: Heartbeat) -> AsyncIterator[None]:
+    running = asyncio.create_task(heart.run())
+    try:
+        yield
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_worker_that_beats_is_alive(store: HookedStore) -> None:
+    heart = heartbeat(store)
+    assert await Sessions(store).live_workers() == []
+    assert not heart.holds
+    await heart.beat()
+    assert await Sessions(store).live_workers() == ["w"]
+    assert heart.holds
+
+
+async def test_the_lease_holds_for_its_time_after_the_last_good_beat_began(store: HookedStore) -> None:
+    heart = heartbeat(store, lease_ttl=15.0)
+    with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
+        await heart.beat()
+        clock.return_value = 114.9
+        assert heart.holds
+        clock.return_value = 115.0
+        assert not heart.holds
+
+
+async def test_a_beat_counts_from_when_it_was_sent(store: HookedStore) -> None:
+    heart = heartbeat(store, lease_ttl=15.0)
+    with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
+
+        async def slow() -> None:
+            clock.return_value = 110.0
+
+        store.after["beat"] = slow
+        await heart.beat()
+        clock.return_value = 115.0
+        assert not heart.holds
+
+
+async def test_a_beat_without_a_reply_does_not_count(store: HookedStore) -> None:
+    heart = heartbeat(store)
+    store.after["beat"] = Away()
+    with pytest.raises(StoreUnavailableError):
+        await heart.beat()
+    assert not heart.holds
+
+
+async def test_it_beats_often_enough_to_keep_the_lease(store: HookedStore) -> None:
+    heart = heartbeat(store, lease_ttl=1.0)
+    loop = asyncio.get_running_loop()
+    async with beating(heart):
+        await until(lambda: store.calls.count("beat") >= 2)
+        began = loop.time()
+        await until(lambda: store.calls.count("beat") >= 8)
+        assert loop.time() - began >= 0.5  # every sixth of a second, not without pause
+        assert heart.holds
+
+
+async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedStore) -> None:
+    heart, away = heartbeat(store), Away(3)
+    store.before["beat"] = away
+    with capture_logs() as logs:
+        async with beating(heart):
+            await until(lambda: store.calls.count("beat") >= 2)
+    assert away.met == 3
+    assert [line["event"] for line in logs] == ["redis is away, trying again", "redis is back"]
+    assert heart.holds

@@ -1,0 +1,176 @@
+"""`python -m worker` as a real process."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT, free_port, process, wait_until, write_accounts
+from tests.worker.desk import Client, HookedStore, settings_with, until
+from wire.answers import Answers
+from wire.sessions import Sessions
+from worker.__main__ import main
+from worker.settings import WorkerSettings
+
+SCRIPTED = "tests.worker.scripted:Scripted"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
+    """The environment of a worker that can serve."""
+    write_accounts(tmp_path / "cookies", "one")
+    return {
+        "REDIS_URL": valkey_url,
+        "COOKIES_DIR": str(tmp_path / "cookies"),
+        "PROVIDER": SCRIPTED,
+        "LOG_FORMAT": "json",
+        "LEASE_TTL": "3",
+    }
+
+
+def told(log: Path) -> list[dict[str, Any]]:
+    """The log's lines; every one of them is JSON, so there is no traceback among them."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def tells(log: Path, event: str) -> Callable[[], bool]:
+    return lambda: any(line["event"] == event for line in told(log))
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m worker` up to its end, which must come by itself."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments],
+        cwd=ROOT,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def test_sigterm_ends_it_cleanly(tmp_path: Path, settings: dict[str, str]) -> None:
+    log = tmp_path / "log"
+    with process("worker", log, **settings) as started:
+        wait_until(tells(log, "worker ready"), "the worker is ready")
+        assert run("check", **settings).returncode == 0
+        started.terminate()
+        assert started.wait(10) == 0
+    assert [line["event"] for line in told(log)] == ["worker ready", "worker stopped"]
+    assert told(log)[0]["accounts"] == 1
+    assert run("check", **settings).returncode == 1
+
+
+@pytest.mark.anyio
+async def test_it_answers(tmp_path: Path, settings: dict[str, str]) -> None:
+    store = HookedStore(settings["REDIS_URL"])
+    with process("worker", tmp_path / "log", **settings):
+        async with Answers(store) as answers:
+            client = Client(store, answers)
+            assert await client.text(await client.ask("why?")) == "you asked: why?"
+    await store.close()
+
+
+def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settings: dict[str, str]) -> None:
+    log, folder = tmp_path / "log", tmp_path / "none"
+    with process("worker", log, **settings | {"COOKIES_DIR": str(folder)}) as started:
+        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "it says what is missing")
+        started.terminate()
+        assert started.wait(10) == 0
+    assert len(told(log)) == 2
+
+
+def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settings: dict[str, str]) -> None:
+    log = tmp_path / "log"
+    away = {**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    with process("worker", log, **away) as started:
+        wait_until(tells(log, "redis is away, trying again"), "it says that Redis is away")
+        started.terminate()
+        assert started.wait(10) == 0
+    assert [line["event"] for line in told(log) if line["level"] == "error"] == ["redis is away, trying again"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"WORKER_SLOTS": "none"}, "wrong setting: WORKER_SLOTS: "),
+        ({"REDIS_URL": "http://127.0.0.1"}, "REDIS_URL must begin with one of memory://"),
+        ({"REDIS_URL": "redis://127.0.0.1:port"}, "REDIS_URL is not an address of Redis: "),
+        ({"PROVIDER": "nothing", "COOKIES_DIR": "nowhere"}, "PROVIDER=nothing is neither one of "),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_one_sentence(
+    settings: dict[str, str], wrong: dict[str, str], sentence: str
+) -> None:
+    ended = run(**settings | wrong)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_unknown_command_is_told(settings: dict[str, str]) -> None:
+    ended = run("dance", **settings)
+    assert ended.returncode == 2
+    assert "invalid choice: 'dance'" in ended.stderr
+
+
+# The same inside this process.
+
+
+def loaded(settings: dict[str, str], **changed: object) -> WorkerSettings:
+    return settings_with(
+        redis_url=settings["REDIS_URL"], cookies_dir=Path(settings["COOKIES_DIR"]), provider=SCRIPTED, **changed
+    )
+
+
+@pytest.mark.anyio
+async def test_check_sees_only_workers_of_this_host(settings: dict[str, str]) -> None:
+    store = HookedStore(settings["REDIS_URL"])
+    assert await main("check", loaded(settings)) == 1
+    await Sessions(store).beat("elsewhere-1")
+    assert await main("check", loaded(settings)) == 1
+    await Sessions(store).beat(f"{socket.gethostname()}-1")
+    assert await main("check", loaded(settings)) == 0
+    await store.close()
+
+
+@pytest.mark.anyio
+async def test_check_without_redis_is_no(settings: dict[str, str]) -> None:
+    assert await main("check", loaded({**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"})) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains(settings: dict[str, str], ending: signal.Signals) -> None:
+    store = HookedStore(settings["REDIS_URL"])
+    running = asyncio.create_task(main("run", loaded(settings)))
+
+    async def alive() -> bool:
+        return len(await Sessions(store).live_workers()) == 1
+
+    await until(alive)
+    os.kill(os.getpid(), ending)
+    async with asyncio.timeout(10):
+        assert await running == 0
+    assert not await alive()
+    await store.close()
+
+
+@pytest.mark.anyio
+async def test_a_signal_ends_the_wait_for_accounts(settings: dict[str, str], tmp_path: Path) -> None:
+    running = asyncio.create_task(main("run", loaded({**settings, "COOKIES_DIR": str(tmp_path / "none")})))
+    await until(lambda: signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await running == 0

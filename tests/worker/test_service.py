@@ -1,0 +1,111 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+import worker.service
+from tests.processes import write_accounts
+from tests.worker.desk import ACCOUNTS, SOON, HookedStore, settings_with, until
+from tests.worker.scripted import Scripted
+from wire.sessions import Sessions
+from worker.service import await_accounts, open_worker
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.service, "_LOOK_AGAIN", 0.01)
+
+
+def settings(folder: Path, provider: str = "tests.worker.scripted:Scripted") -> WorkerSettings:
+    return settings_with(cookies_dir=folder, provider=provider)
+
+
+async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
+    write_accounts(tmp_path, "one", "two")
+    with capture_logs() as logs:
+        accounts = await await_accounts(settings(tmp_path))
+    assert [account.name for account in accounts] == ["one", "two"]
+    assert logs == []
+
+
+async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "cookies"
+    with capture_logs() as logs:
+        waiting = asyncio.create_task(await_accounts(settings(folder)))
+        await until(lambda: len(logs) == 2)
+        write_accounts(folder, "one")
+        async with asyncio.timeout(SOON):
+            assert [account.name for account in await waiting] == ["one"]
+    assert [line["event"] for line in logs] == [
+        f"{folder} can't be read as the folder of cookie exports: No such file or directory",
+        f"no usable account in {folder}, waiting for one",
+    ]
+    assert {line["log_level"] for line in logs} == {"warning"}
+
+
+async def test_each_new_state_of_the_folder_is_told(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        waiting = asyncio.create_task(await_accounts(settings(tmp_path)))
+        await until(lambda: len(logs) == 1)
+        (tmp_path / "one.json").write_text("")
+        await until(lambda: len(logs) == 3)
+        write_accounts(tmp_path, "two")
+        async with asyncio.timeout(SOON):
+            await waiting
+    missing = f"no usable account in {tmp_path}, waiting for one"
+    assert [line["event"] for line in logs] == [missing, "one.json is empty", missing, "one.json is empty"]
+
+
+async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> None:
+    write_accounts(tmp_path, "one")
+    (tmp_path / "two.json").write_text("[]")
+    with capture_logs() as logs:
+        assert len(await await_accounts(settings(tmp_path))) == 1
+    assert [line["event"] for line in logs] == [
+        "two.json has no _U cookie: export it while signed in at bing.com",
+    ]
+
+
+async def test_waiting_for_accounts_can_be_given_up(tmp_path: Path) -> None:
+    waiting = asyncio.create_task(await_accounts(settings(tmp_path)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path, store: HookedStore) -> None:
+    async with open_worker(settings(tmp_path), store, ACCOUNTS) as served:
+        running = asyncio.create_task(served.run())
+
+        async def alive() -> bool:
+            return await Sessions(store).live_workers() == [served.id]
+
+        await until(alive)
+        provider = served._upstream.chat
+        assert isinstance(provider, Scripted)
+        served.drain()
+        async with asyncio.timeout(SOON):
+            await running
+        assert not provider.closed
+    assert provider.closed
+
+
+@pytest.mark.parametrize(
+    ("provider", "sentence"),
+    [
+        ("nothing", "PROVIDER=nothing is neither one of .* nor of the form module:Class"),
+        ("nowhere.to.be.found:Class", "PROVIDER=nowhere.to.be.found:Class can't be loaded: No module named 'nowhere'"),
+        ("tests.worker.scripted:Missing", "PROVIDER=tests.worker.scripted:Missing can't be loaded: module .* has no"),
+    ],
+)
+async def test_a_wrong_provider_is_one_sentence(
+    tmp_path: Path, store: HookedStore, provider: str, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        async with open_worker(settings(tmp_path, provider), store, ACCOUNTS):
+            pass
