@@ -20,7 +20,6 @@ from wire.errors import StoreUnavailableError
 _SCHEMES = ("memory", "redis", "rediss", "unix")
 # A command fails within 2 s when Redis is away: two tries, each with these limits.
 _COMMAND_TIMEOUT = 0.8
-_MAX_CONNECTIONS = 64
 
 _ONCE_MORE = Retry(ConstantBackoff(0.05), 1)
 # No error counts as one to retry after: redis-py's own way would connect again and not say so.
@@ -49,16 +48,19 @@ def translated() -> Iterator[None]:
 class Store:
     """Redis by its address: `memory://` (inside this object), `redis://`, `rediss://` or `unix://`.
 
-    Nothing connects before the first command. ValueError, with one sentence, for an address that can't be one.
+    Up to `connections` commands run at once; heartbeats have a connection of their own, so that a crowd of commands
+    can't make a worker look dead. Nothing connects before the first command. ValueError, with one sentence, for an
+    address that can't be one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 64) -> None:
         if urlsplit(url).scheme not in _SCHEMES:
             raise ValueError(f"REDIS_URL must begin with one of {', '.join(s + '://' for s in _SCHEMES)}")
         self.in_memory = urlsplit(url).scheme == "memory"
         self._url = url
         self._server = FakeServer() if self.in_memory else None
-        self.commands = self._client(_COMMAND_TIMEOUT, _MAX_CONNECTIONS, _ONCE_MORE)
+        self.commands = self._client(_COMMAND_TIMEOUT, connections, _ONCE_MORE)
+        self._heartbeats = self._client(_COMMAND_TIMEOUT, 1, _ONCE_MORE)
         self._scripts: dict[str, AsyncScript] = {
             name: self.commands.register_script(scripts.source(name, flags=not self.in_memory))
             for name in scripts.names()
@@ -94,9 +96,11 @@ class Store:
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script. StoreUnavailableError when Redis is away or refuses."""
+        client = self._heartbeats if script == "beat" else self.commands
         with translated():
-            return await self._scripts[script](keys=[key], args=list(args))
+            return await self._scripts[script](keys=[key], args=list(args), client=client)
 
     async def close(self) -> None:
-        """Close the connections for commands."""
+        """Close the connections for commands and heartbeats."""
         await self.commands.aclose()
+        await self._heartbeats.aclose()

@@ -52,7 +52,8 @@ async def check(store: Store) -> bool:
 
 async def main(command: str, settings: WorkerSettings) -> int:
     """The exit code."""
-    store = Store(settings.redis_url)
+    # Each slot has one append or claim in flight at a time; the rest is for what runs beside.
+    store = Store(settings.redis_url, settings.worker_slots + 16)
     try:
         if command == "check":
             return 0 if await check(store) else 1

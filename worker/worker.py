@@ -224,9 +224,9 @@ class Worker:
                     _, left = await asyncio.wait(left, timeout=_LAST_WORDS)
 
     async def _leave(self) -> None:
-        for token in list(self._idle):
-            await self._release(token)
         try:
-            await self._sessions.leave(self.id)
-        except StoreUnavailableError as error:
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*map(self._release, list(self._idle)))
+                await self._sessions.leave(self.id)
+        except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))
