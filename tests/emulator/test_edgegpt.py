@@ -59,8 +59,11 @@ async def make(bing: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     for name in ("ALL_PROXY", "HTTPS_PROXY", "all_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BING_PROXY_URL", bing.create_url)
+    from EdgeGPT import chathub
     from EdgeGPT.EdgeGPT import Chatbot
 
+    # As published, also where the worker's provider was imported before, which puts its own socket there.
+    monkeypatch.setattr(chathub, "aiohttp", aiohttp)
     made: list[Asker] = []
 
     async def create(cookies: list[dict[str, str]] | None = None) -> Asker:
