@@ -3,14 +3,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check install lock external browser faults bench up
+.PHONY: run test check coverage install lock faults soak external browser bench up
 
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
 
-# All but the long kinds of tests, on both cores.
+# All but the long kinds of tests, and a sample of each of those, on both cores.
+SHORT := -n 2 --dist loadfile -m "(not faults and not external) or sample"
+
 test: .venv/.ready
-	$(PYTEST) -n 2 --dist loadfile $(TEST_OPTIONS)
+	$(PYTEST) $(SHORT) $(TEST_OPTIONS)
+	@echo "left out, because they take minutes: make faults, make soak, make external"
+
+# Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth.
+faults: .venv/.ready
+	$(PYTEST) tests/faults -n 2 --dist loadfile $(TEST_OPTIONS)
+
+soak: .venv/.ready
+	$(BIN)/python -m tests.faults.soak $(SOAK_OPTIONS)
+
+# Other people's programs; installs them first.
+external: .venv/.ready
+	bash tests/external/setup.sh
+	$(PYTEST) tests/external $(TEST_OPTIONS)
+
+browser: .venv/.ready
+	$(PYTEST) tests/browser $(TEST_OPTIONS)
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .
@@ -19,7 +37,7 @@ check: .venv/.ready
 
 # Branch coverage of what runs in production.
 coverage: .venv/.ready
-	$(PYTEST) -n 2 --dist loadfile --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
+	$(PYTEST) $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
 
 bench: .venv/.ready
 	$(BIN)/python -m bench

@@ -46,7 +46,11 @@ async def start_path(processes: Processes, folder: Path, streams: int) -> System
     workers = [await processes.module(f"worker{number}", "worker", worker) for number in range(WORKERS)]
     gateways = []
     for number, port in enumerate(ports):
-        settings = shared | {"GATEWAY_PORT": port, "QUEUE_LIMIT": max(1000, streams)}
+        settings = shared | {
+            "GATEWAY_PORT": port,
+            "QUEUE_LIMIT": max(1000, streams),
+            "CLIENT_LIMIT": max(1000, streams),
+        }
         gateways.append(await processes.module(f"gateway{number}", "gateway", settings))
     for started in workers:
         await started.until("it says so in its log", partial(_says, started, "worker ready"))

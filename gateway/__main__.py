@@ -34,6 +34,8 @@ def main() -> None:
         raise SystemExit(f"{error}.") from None
     try:
         uvloop.run(run(settings, store))
+    except ValueError as error:
+        raise SystemExit(f"{error}.") from None
     except OSError as error:
         where = f"{settings.gateway_host}:{settings.gateway_port}"
         raise SystemExit(f"Can't listen on {where}: {error.strerror}.") from None

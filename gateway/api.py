@@ -1,7 +1,7 @@
 """The drop-in endpoints over HTTP: /api, /api_stream and /image."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,16 +10,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import envelope, params, relay, responses, sse
+from gateway.answers import resume
+from gateway.clients import Clients
+from gateway.errors import DrainingError
+from gateway.idempotency import Idempotency
 from gateway.relay import Relay
 from gateway.turns import background
 from wire.answers import Entry
-from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.jobs import new_answer_id, new_token
-from wire.messages import TERMINAL, Chat, Failed, Final, Image, Work
+from wire.errors import AnswerGoneError
+from wire.jobs import Client, Once, new_answer_id, new_token
+from wire.messages import Chat, Failed, Final, Image, Work
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 # How long a client may take to send its body, in seconds.
 _BODY_TIMEOUT = 30.0
+
+_Follow = Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked, by whom, in which conversation; `create` begins it. `once` is set under an Idempotency-Key."""
+
+    work: Work
+    token: str
+    create: bool
+    client: Client
+    once: Once | None
 
 
 @dataclass(frozen=True)
@@ -27,25 +44,29 @@ class Api:
     """The endpoints. `max_body` is in bytes."""
 
     relay: Relay
+    clients: Clients
+    idempotency: Idempotency
     max_body: int
 
     async def api(self, request: Request) -> Response:
         """A question, answered as one JSON document."""
         if request.method in ("HEAD", "OPTIONS"):
             return _nothing(request, "application/json")
+        client = self.clients.of(request)
         ask = params.ask(await self._fields(request))
-        token = ask.token or new_token()
-        event = await self._whole(request, _chat(request, ask), token, create=ask.token is None)
+        question = await self._question(request, client, _chat(request, ask), ask.token)
+        event = await self._whole(request, question)
         if isinstance(event, Failed):
             return responses.refusal(relay.problem(event))
-        return responses.ok(relay.final(event, token, streaming=False))
+        return responses.ok(relay.final(event, question.token, streaming=False))
 
     async def image(self, request: Request) -> Response:
         """Pictures for a keyword."""
         if request.method in ("HEAD", "OPTIONS"):
             return _nothing(request, "application/json")
+        client = self.clients.of(request)
         work = Image(params.keyword(await self._fields(request)), request=request.state.request_id)
-        event = await self._whole(request, work, new_token(), create=True)
+        event = await self._whole(request, await self._question(request, client, work, None))
         if isinstance(event, Failed):
             return responses.refusal(relay.problem(event))
         return responses.ok(envelope.images(event.images))
@@ -54,52 +75,63 @@ class Api:
         """A question, answered as server-sent events."""
         if request.method in ("HEAD", "OPTIONS"):
             return _nothing(request, "text/event-stream")
+        client = self.clients.of(request)
         events = "text/event-stream" in request.headers.get("accept", "")
         position = sse.position(request.headers.get("last-event-id", ""))
         if events and position is not None:
-            return await self._resume(request, position)
+            return await self._resume(request, position, client)
         ask = params.ask(await self._fields(request))
-        token, answer = ask.token or new_token(), new_answer_id()
-        work = _chat(request, ask)
+        question = await self._question(request, client, _chat(request, ask), ask.token)
+        answer, follow = await self._handed_over(request, question)
+        return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, question.token, events)
 
-        def follow() -> AbstractAsyncContextManager[AsyncGenerator[Entry, None]]:
-            return self._asked(request, answer, work, token, create=ask.token is None)
-
-        return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, token, events)
-
-    async def _resume(self, request: Request, position: sse.Position) -> Response | sse.AnswerStream:
-        """Go on after `position`; 204, which an EventSource takes as the end, when there is nothing to go on with."""
-        answer, seq = position.answer, position.seq
+    async def _resume(self, request: Request, position: sse.Position, client: Client) -> Response | sse.AnswerStream:
+        """As `resume`, but 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
         try:
-            token = await self.relay.answers.token(answer)
-            reached = await self.relay.answers.read(answer, seq - 1) if seq else []
+            return await resume(self.relay, request, position, client.holder)
         except AnswerGoneError:
             return Response(status_code=204)
-        except StoreUnavailableError:
-            return _come_back(position)
-        if seq and (not reached or isinstance(reached[0].event, TERMINAL)):
-            return Response(status_code=204)
-        if self.relay.turns.draining:
-            return _come_back(position)
-        request.state.answer = answer
-        return sse.AnswerStream(
-            self.relay.turns, self.relay.limit, lambda: self.relay.resume(answer), answer, token, events=True, after=seq
-        )
 
-    async def _whole(self, request: Request, work: Work, token: str, *, create: bool) -> Final | Failed:
-        answer = new_answer_id()
+    async def _question(self, request: Request, client: Client, work: Work, token: str | None) -> _Question:
+        """The question as it is to be handed over; `token` as it was sent. KeyLengthError, StoreUnavailableError."""
+        key = self.idempotency.key(request, client)
+        if key is None:
+            return _Question(work, token or new_token(), token is None, client, None)
+        once, kept = await self.idempotency.once(client, key, request.url.path, work, token)
+        return _Question(work, kept, token is None, client, once)
+
+    async def _whole(self, request: Request, question: _Question) -> Final | Failed:
+        _, follow = await self._handed_over(request, question)
         async with (
             self.relay.turns.turn(self.relay.limit) as turn,
             background(sse.watch(request.receive, turn)),
-            self._asked(request, answer, work, token, create=create) as entries,
+            follow() as entries,
         ):
             return await self.relay.whole(entries)
 
+    async def _handed_over(self, request: Request, question: _Question) -> tuple[str, _Follow]:
+        """The answer's id, and the way to follow it.
+
+        Under an Idempotency-Key the question is handed over here, since it may have an answer with an id of its own
+        already; any other one when following begins, so that subscribing and queueing overlap.
+        """
+        answer, work, token = new_answer_id(), question.work, question.token
+        if question.once is None:
+            return answer, lambda: self._asked(request, answer, question)
+        if self.relay.turns.draining:
+            raise DrainingError
+        found = await self.relay.jobs.submit(
+            answer, work, token, create=question.create, client=question.client, once=question.once
+        )
+        request.state.answer = found
+        return found, lambda: self.relay.resume(found)
+
     @asynccontextmanager
     async def _asked(
-        self, request: Request, answer: str, work: Work, token: str, *, create: bool
+        self, request: Request, answer: str, question: _Question
     ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        async with self.relay.ask(answer, work, token, create=create) as entries:
+        work, token, create = question.work, question.token, question.create
+        async with self.relay.ask(answer, work, token, create=create, client=question.client) as entries:
             request.state.answer = answer
             yield entries
 
@@ -132,13 +164,8 @@ def _chat(request: Request, ask: params.Ask) -> Chat:
     return Chat(ask.style, ask.question, request=request.state.request_id)
 
 
-def _come_back(position: sse.Position) -> Response:
-    """An EventSource comes back after the end of a stream, but gives up for good after an error."""
-    return Response(sse.opening(position), headers=sse.HEADERS)
-
-
 def _nothing(request: Request, media_type: str) -> Response:
     """The answer to a method that must ask nothing."""
     if request.method == "HEAD":
         return Response(media_type=media_type)
-    return Response(status_code=204, headers={"allow": ", ".join(METHODS)})
+    return responses.allowed(METHODS)

@@ -9,7 +9,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from gateway import errors, page
+from gateway.addresses import networks
+from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
+from gateway.apikeys import load_keys
+from gateway.clients import Clients
+from gateway.idempotency import Idempotency
 from gateway.middleware import Cors, Guard, RequestId
 from gateway.ops import Ops
 from gateway.relay import Relay
@@ -21,16 +26,25 @@ from wire.answers import Answers
 from wire.connect import Store
 from wire.jobs import Jobs
 from wire.limits import Limits
+from wire.secret import Secret, load_secret
 from wire.sessions import Sessions
 
 
 def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlette:
-    """The application of one process. `turns` is the caller's way to drain it; `store` stays the caller's to close."""
-    limits = Limits(session_ttl=settings.session_ttl, answer_ttl=settings.answer_ttl, queue_limit=settings.queue_limit)
+    """The application of one process. `turns` is the caller's way to drain it; `store` stays the caller's to close.
+
+    ValueError, with one sentence, when a file that the settings name is no good.
+    """
+    limits = _limits(settings)
     answers, sessions = Answers(store), Sessions(store, limits)
     relay = Relay(Jobs(store, limits), answers, turns, settings.queue_timeout, settings.answer_timeout)
-    api, ops = Api(relay, settings.max_body), Ops(sessions, turns)
-    sockets = Sockets(relay, sessions, settings.max_body)
+    clients = Clients(
+        load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
+    )
+    idempotency = Idempotency(Secret(store, load_secret(settings.secret_file) if settings.secret_file else None))
+    api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
+    by_id = AnswersById(relay, clients)
+    sockets = Sockets(relay, sessions, clients, settings.max_body)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -42,6 +56,8 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/api", api.api, methods=METHODS),
             Route("/api_stream", api.api_stream, methods=METHODS),
             Route("/image", api.image, methods=METHODS),
+            Route("/answers/{answer}", by_id.answer, methods=ANSWER_METHODS),
+            Route("/answers/{answer}/stream", by_id.stream, methods=STREAM_METHODS),
             WebSocketRoute("/ws", sockets.ws),
             WebSocketRoute("/ws_stream", sockets.ws_stream),
             Route("/healthz", ops.healthz),
@@ -52,6 +68,17 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
         middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Guard)],
         exception_handlers=dict.fromkeys(errors.TABLE, tell),
         lifespan=lifespan,
+    )
+
+
+def _limits(settings: GatewaySettings) -> Limits:
+    return Limits(
+        session_ttl=settings.session_ttl,
+        answer_ttl=settings.answer_ttl,
+        idempotency_ttl=settings.idempotency_ttl,
+        queue_limit=settings.queue_limit,
+        mailbox_limit=settings.mailbox_limit,
+        client_limit=settings.client_limit,
     )
 
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from wire.messages import Source
+from wire.answers import Progress
+from wire.messages import Failed, Final, Source
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -31,6 +32,34 @@ def images(addresses: Sequence[str]) -> bytes:
 
 def _success(data: object) -> bytes:
     return _bytes(_encode({"code": 200, "message": "success", "data": data}))
+
+
+def progress(answer: str, found: Progress) -> bytes:
+    """How far an answer has come. What only its end brings is empty until then."""
+    end = found.end
+    final = end if isinstance(end, Final) else Final(found.text)
+    failed = end if isinstance(end, Failed) else None
+    data: dict[str, object] = {
+        "answer": answer,
+        "token": found.token,
+        "state": found.state,
+        "seq": found.seq,
+        "text": found.text,
+        "urls": [{"title": url.title, "url": url.url} for url in final.urls],
+        "images": list(final.images),
+        "suggestions": list(final.suggestions),
+        "turns": None if final.turns is None else {"used": final.turns.used, "limit": final.turns.limit},
+        "reset": final.reset or (failed is not None and failed.reset),
+        "error": None,
+    }
+    if failed is not None:
+        data["error"] = {
+            "code": failed.code,
+            "message": failed.message,
+            "reason": failed.reason,
+            "retry_after": failed.retry_after,
+        }
+    return _success(data)
 
 
 def error(code: int, message: str) -> bytes:

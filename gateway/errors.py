@@ -1,6 +1,7 @@
 """What can go wrong for a client, and the one table that says how each error is told.
 
 RefusedError          the request itself is at fault, or must come back later
+KeyLengthError        the Idempotency-Key is too short or too long
 TurnEndedError
  ├── DeadlineError    no answer within the limits
  ├── DrainingError    this gateway is going down
@@ -8,12 +9,20 @@ TurnEndedError
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from wire.errors import AnswerGoneError, QueueFullError, StoreUnavailableError, TokenUnknownError
+from wire.errors import (
+    AnswerGoneError,
+    ClientFullError,
+    KeyReusedError,
+    KeySpentError,
+    QueueFullError,
+    StoreUnavailableError,
+    TokenUnknownError,
+)
 from wire.jobs import BUSY
 
 _STATE_LOST = "回答已丢失,请重新提问"
@@ -22,10 +31,13 @@ _UNKNOWN = "未知错误"
 
 # The messages that a client can have in English, by its Accept-Language.
 BY_STATUS = {
+    401: ("API key 缺失或无效", "API key missing or wrong"),
     404: ("未找到文件", "Not found"),
     405: ("请求方法错误", "Method not allowed"),
     408: ("请求超时", "Request timeout"),
     413: ("请求内容过大", "Request too large"),
+    422: ("Idempotency-Key 已用于另一个问题", "Idempotency-Key was used for another question"),
+    429: ("请求过多,请稍后再试", "Too many requests, come back later"),
 }
 
 
@@ -59,6 +71,15 @@ class RefusedError(Exception):
         self.problem = problem
 
 
+class KeyLengthError(Exception):
+    """An Idempotency-Key must have `shortest` to `longest` characters."""
+
+    def __init__(self, shortest: int, longest: int) -> None:
+        super().__init__(f"an Idempotency-Key has {shortest} to {longest} characters")
+        self.shortest = shortest
+        self.longest = longest
+
+
 class TurnEndedError(Exception):
     """The gateway stopped waiting for an answer, which may live on."""
 
@@ -80,11 +101,22 @@ def by_status(status: int, english: bool = False) -> Problem:
     return Problem(status, BY_STATUS.get(status, (_UNKNOWN, "Unknown error"))[english])
 
 
+def _key_length(error: KeyLengthError, english: bool) -> Problem:
+    lengths = (
+        f"{error.shortest} to {error.longest} characters" if english else f"{error.shortest} 至 {error.longest} 个字符"
+    )
+    return Problem(422, f"Idempotency-Key must have {lengths}" if english else f"Idempotency-Key 须有 {lengths}")
+
+
 # Looked up along an error's class tree: the most specific entry wins.
 TABLE: Mapping[type[Exception], Callable[[Any, bool], Problem]] = {
     RefusedError: lambda error, _: error.problem,
     HTTPException: lambda error, english: by_status(error.status_code, english),
+    KeyLengthError: _key_length,
+    KeyReusedError: lambda _, english: by_status(422, english),
+    KeySpentError: lambda _, english: by_status(404, english),
     TokenUnknownError: lambda _, __: TOKEN,
+    ClientFullError: lambda error, english: replace(by_status(429, english), retry_after=error.retry_after),
     QueueFullError: lambda error, _: Problem(503, BUSY, error.retry_after),
     StoreUnavailableError: lambda _, __: Problem(503, BUSY, 2),
     AnswerGoneError: lambda _, __: Problem(500, _STATE_LOST),

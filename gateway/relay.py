@@ -12,7 +12,7 @@ from gateway.errors import Problem
 from gateway.turns import Turns, background
 from wire.answers import Answers, Entry
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.jobs import Jobs
+from wire.jobs import ANYBODY, Client, Jobs
 from wire.messages import Delta, Event, Failed, Final, Replace, Work
 
 # Beyond the limits that others watch over, so that theirs end an answer first.
@@ -89,12 +89,15 @@ class Relay:
 
     @asynccontextmanager
     async def ask(
-        self, answer: str, work: Work, token: str, *, create: bool
+        self, answer: str, work: Work, token: str, *, create: bool, client: Client = ANYBODY
     ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """Hand `work` over and follow its answer. TokenUnknownError, QueueFullError, StoreUnavailableError."""
+        """Hand `work` over and follow its answer.
+
+        TokenUnknownError, QueueFullError, ClientFullError, StoreUnavailableError.
+        """
         # Following begins first, so that subscribing and queueing overlap.
         async with self.answers.follow(answer) as entries:
-            await self.jobs.submit(answer, work, token, create=create)
+            await self.jobs.submit(answer, work, token, create=create, client=client)
             _LOG.info("question accepted", answer=answer)
             async with background(self._expire(answer)):
                 yield entries

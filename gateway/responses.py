@@ -1,7 +1,9 @@
 """Plain JSON responses."""
 
+from collections.abc import Iterable
+
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gateway import envelope
@@ -28,7 +30,12 @@ def refusal(problem: Problem) -> Response:
     return response
 
 
-async def tell(request: Request, error: Exception) -> Response:
+def allowed(methods: Iterable[str]) -> Response:
+    """The answer to OPTIONS."""
+    return Response(status_code=204, headers={"allow": ", ".join(methods)})
+
+
+async def tell(request: HTTPConnection, error: Exception) -> Response:
     """How an error of the table is told over HTTP."""
     english = prefers_english(request.headers.get("accept-language", ""))
     response = refusal(problem_of(error, english) or UNKNOWN)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
@@ -43,10 +44,11 @@ async def serve(
     """Serve until `turns` is drained, or until cancelled.
 
     After `turns.drain()` running answers get the drain timeout, after `turns.cut()` nothing; then it returns within
-    2 s. `ready` gets the address, with the real port, once connections are accepted. OSError if the port can't be had.
+    2 s. `ready` gets the address, with the real port, once connections are accepted. OSError if the port can't be had,
+    ValueError if a file that the settings name is no good.
     """
+    server = _Server(config(create_app(settings, store, turns), settings))
     sock = _listen(settings.gateway_host, settings.gateway_port)
-    server = _Server(_config(settings, store, turns))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await server.listening.wait()
@@ -62,11 +64,12 @@ async def serve(
         _LOG.info("gateway ended")
 
 
-def _config(settings: GatewaySettings, store: Store, turns: Turns) -> uvicorn.Config:
+def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
+    """How every gateway runs uvicorn, around `app`."""
     return uvicorn.Config(
-        create_app(settings, store, turns),
+        app,
         http="httptools",
-        ws="websockets-sansio",
+        ws="wsproto",
         ws_max_size=settings.max_body,
         ws_ping_interval=_PING_EVERY,
         ws_ping_timeout=_PING_EVERY,

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway import envelope, params, relay
-from gateway.errors import UNKNOWN, ClientGoneError, problem_of
+from gateway.clients import Clients, key_subprotocol
+from gateway.errors import UNKNOWN, ClientGoneError, RefusedError, problem_of
 from gateway.relay import Frames, Relay
+from gateway.responses import tell
 from gateway.turns import Turn, background
 from wire.errors import StoreUnavailableError
-from wire.jobs import new_answer_id, new_token
+from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
 from wire.sessions import Sessions
 
@@ -61,9 +64,10 @@ class Inbox:
 class Conversation:
     """One connection: a reader that fills the inbox, and this task, which answers what is in it."""
 
-    def __init__(self, socket: WebSocket, relay: Relay, inbox: Inbox, *, streaming: bool) -> None:
+    def __init__(self, socket: WebSocket, relay: Relay, inbox: Inbox, client: Client, *, streaming: bool) -> None:
         self._socket = socket
         self._relay = relay
+        self._client = client
         self._inbox = inbox
         self._streaming = streaming
         self._turn: Turn | None = None
@@ -119,7 +123,8 @@ class Conversation:
         token = ask.token or self._private
         if ask.token is None:
             self.begun = token
-        async with self._relay.ask(new_answer_id(), work, token, create=ask.token is None) as entries:
+        create = ask.token is None
+        async with self._relay.ask(new_answer_id(), work, token, create=create, client=self._client) as entries:
             if not self._streaming:
                 event = await self._relay.whole(entries)
                 await self._send(self._single(event, ask.token))
@@ -154,6 +159,7 @@ class Sockets:
 
     relay: Relay
     sessions: Sessions
+    clients: Clients
     max_message: int
 
     async def ws(self, socket: WebSocket) -> None:
@@ -165,8 +171,14 @@ class Sockets:
         await self._converse(socket, streaming=True)
 
     async def _converse(self, socket: WebSocket, *, streaming: bool) -> None:
-        await socket.accept()
-        conversation = Conversation(socket, self.relay, Inbox(2 * self.max_message), streaming=streaming)
+        try:
+            client = self.clients.of(socket)
+        except (HTTPException, RefusedError) as error:
+            await socket.send_denial_response(await tell(socket, error))
+            return
+        # A browser hangs up when none of the subprotocols that it offers is taken.
+        await socket.accept(key_subprotocol(socket))
+        conversation = Conversation(socket, self.relay, Inbox(2 * self.max_message), client, streaming=streaming)
         try:
             await conversation.run()
         finally:

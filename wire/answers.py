@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, decode_event
+from wire.messages import TERMINAL, Event, Failed, Final, decode_event, grown
 from wire.subscriptions import GAP, Subscription, Subscriptions
 
 # Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
@@ -27,6 +27,17 @@ class Entry:
 
     seq: int
     event: Event
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an answer has come: its text up to its event `seq`. `end` is the terminal event, if there is one."""
+
+    token: str
+    seq: int
+    text: str
+    state: Literal["queued", "running", "done", "failed", "stopped"]
+    end: Final | Failed | None = None
 
 
 class Answers:
@@ -102,13 +113,35 @@ class Answers:
             rows: Any = await self._store.commands.xrange(keys.log_key(answer), min=f"{after}-1", count=_BATCH)
         return [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"])) for id_, fields in rows or ()]
 
-    async def token(self, answer: str) -> str:
-        """The token that the answer belongs to. AnswerGoneError, StoreUnavailableError."""
+    async def progress(self, answer: str, holder: str = "") -> Progress:
+        """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
+        token, state, written = await self._job(answer, holder)
+        seq, text, end = 0, "", None
+        while entries := await self.read(answer, seq):
+            for entry in entries:
+                seq, text = entry.seq, grown(text, entry.event)
+            if isinstance(entry.event, TERMINAL):
+                end = entry.event
+                break
+        # The log was read after the job, so it may be ahead of it.
+        if seq < int(written):
+            raise AnswerGoneError("the answer's events are no longer kept")
+        waits = state == b"QUEUED" and not seq
+        return Progress(token, seq, text, _state_of(end) if end else "queued" if waits else "running", end)
+
+    async def token(self, answer: str, holder: str = "") -> str:
+        """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
+        token, *_ = await self._job(answer, holder)
+        return token
+
+    async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
+        """The answer's token, state and last seq; to anybody but its holder there is no such answer."""
         with translated():
-            token: Any = await self._store.commands.hget(keys.job_key(answer), "token")
-        if token is None:
+            found: Any = await self._store.commands.hmget(keys.job_key(answer), ["token", "state", "seq", "holder"])
+        token, state, seq, owner = found
+        if token is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
-        return str(token.decode())
+        return token.decode(), state, seq
 
     async def _last(self, answer: str) -> int | None:
         """The terminal event's seq, None while there is none."""
@@ -118,3 +151,9 @@ class Answers:
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None
+
+
+def _state_of(end: Final | Failed) -> Literal["done", "failed", "stopped"]:
+    if isinstance(end, Failed):
+        return "failed"
+    return "stopped" if end.stopped else "done"

@@ -5,6 +5,9 @@ WireError
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
  ├── TokenUnknownError      the token is not alive
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
+ ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
+ ├── KeyReusedError         the Idempotency-Key stands for another question
+ ├── KeySpentError          the Idempotency-Key stands for an answer that is no longer kept
  ├── AnswerGoneError        no such answer, or no longer kept
  ├── LeaseLostError         this worker may not write any more: its fence is stale
  ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
@@ -34,6 +37,22 @@ class QueueFullError(WireError):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the queue is full, come back in {retry_after} s")
         self.retry_after = retry_after
+
+
+class ClientFullError(WireError):
+    """Too much of this one client is waiting or running."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the client is at its limit, come back in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class KeyReusedError(WireError):
+    """The Idempotency-Key stands for another question."""
+
+
+class KeySpentError(WireError):
+    """The Idempotency-Key stands for an answer that is no longer kept."""
 
 
 class AnswerGoneError(WireError):

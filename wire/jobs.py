@@ -2,15 +2,27 @@
 
 import secrets
 import uuid
+from dataclasses import dataclass
+from typing import Any
 
 from wire import keys
 from wire.connect import Store
-from wire.errors import QueueFullError, TokenUnknownError
+from wire.errors import (
+    AnswerGoneError,
+    ClientFullError,
+    KeyReusedError,
+    KeySpentError,
+    QueueFullError,
+    TokenUnknownError,
+)
 from wire.limits import Limits
-from wire.messages import Failed, Work, encode
+from wire.messages import Failed, Final, Work, encode
+from wire.sessions import State
 
-# What a client is told when the queue is full or a job waited too long.
+# What a client is told when no worker could do a job.
 RETRY_AFTER = 5
+# Stands in an event for the seconds that the script puts there.
+_TO_BE_MEASURED = 987654321
 BUSY = "服务繁忙,请稍后再试"
 
 
@@ -24,6 +36,29 @@ def new_token() -> str:
     return str(uuid.uuid4())
 
 
+@dataclass(frozen=True)
+class Client:
+    """Who asks. Jobs count for `name` (an API key's or an address; '' counts nowhere), up to `limit` or the common one.
+
+    Tokens answer only to the `holder` that made them; '' is everybody without an API key.
+    """
+
+    name: str = ""
+    holder: str = ""
+    limit: int | None = None
+
+
+ANYBODY = Client()
+
+
+@dataclass(frozen=True)
+class Once:
+    """An Idempotency-Key: under `name` only this `question` is asked, and once. Neither holds a space."""
+
+    name: str
+    question: str
+
+
 class Jobs:
     """The gateway's way to hand over work."""
 
@@ -31,12 +66,23 @@ class Jobs:
         self._store = store
         self._limits = limits
 
-    async def submit(self, answer: str, work: Work, token: str, *, create: bool) -> None:
+    async def submit(
+        self,
+        answer: str,
+        work: Work,
+        token: str,
+        *,
+        create: bool,
+        client: Client = ANYBODY,
+        once: Once | None = None,
+    ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        TokenUnknownError, QueueFullError, StoreUnavailableError.
+        Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
+        ClientFullError, KeyReusedError, KeySpentError, StoreUnavailableError.
         """
-        reply = await self._store.run(
+        limits = self._limits
+        reply: Any = await self._store.run(
             "enqueue",
             keys.job_key(answer),
             keys.prefix(keys.shard_of(token)),
@@ -44,23 +90,69 @@ class Jobs:
             token,
             encode(work),
             int(create),
-            self._limits.session_ttl,
-            self._limits.queue_limit,
+            limits.session_ttl,
+            limits.queue_limit,
+            limits.mailbox_limit,
+            client.name,
+            limits.client_limit if client.limit is None else client.limit,
+            client.holder,
+            once.name if once else "",
+            once.question if once else "",
+            limits.idempotency_ttl,
         )
-        if reply == b"unknown":
-            raise TokenUnknownError("no such token")
-        if reply == b"full":
-            raise QueueFullError(RETRY_AFTER)
+        return _accepted(answer, *reply)
 
     async def expire(self, answer: str) -> bool:
-        """End a job that still waits with a 503; True if it did. StoreUnavailableError."""
-        event = Failed(code=503, message=BUSY, reason="queue.timeout", reset=False, retry_after=RETRY_AFTER)
+        """End a job that still waits with a 503 that says when to come back; True if it did. StoreUnavailableError."""
+        event = Failed(code=503, message=BUSY, reason="queue.timeout", reset=False, retry_after=_TO_BE_MEASURED)
+        before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
         reply = await self._store.run(
             "expire",
             keys.job_key(answer),
             keys.prefix(keys.shard_of_answer(answer)),
             answer,
-            encode(event),
+            before,
+            after,
             self._limits.answer_ttl,
         )
         return bool(reply)
+
+    async def stop(self, answer: str, holder: str = "") -> State:
+        """End the holder's answer with the text that its readers have by now.
+
+        The state that it ended in, now or before, comes back. The worker hangs up upstream within a second; a job that
+        still waits ends at once, unspent. AnswerGoneError, StoreUnavailableError.
+        """
+        before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
+        reply = await self._store.run(
+            "stop",
+            keys.job_key(answer),
+            keys.prefix(keys.shard_of_answer(answer)),
+            answer,
+            before,
+            after,
+            self._limits.answer_ttl,
+            holder,
+        )
+        if reply is None:
+            raise AnswerGoneError("no such answer")
+        state: State = reply.decode()
+        return state
+
+
+def _accepted(answer: str, status: bytes, detail: Any) -> str:
+    match status:
+        case b"accepted":
+            return answer
+        case b"existing":
+            return str(detail.decode())
+        case b"reused":
+            raise KeyReusedError("the key stands for another question")
+        case b"spent":
+            raise KeySpentError("the key's answer is no longer kept")
+        case b"client":
+            raise ClientFullError(int(detail))
+        case b"full":
+            raise QueueFullError(int(detail))
+        case _:
+            raise TokenUnknownError("no such token")

@@ -19,7 +19,12 @@ NAMES = {
     "queued": "queued",  # sorted set: jobs that wait, by the time they were accepted
     "worker": "worker:",  # hash that lives as long as its worker: since, last
     "workers": "workers",  # set: workers that have beaten and not left
+    "stops": "stops:",  # set: the answers that a worker runs and that were stopped; it hangs up upstream
     "owned": "owned:",  # set: the tokens whose lease a worker holds
+    "idem": "idem:",  # string: the answer that an Idempotency-Key stands for, and what was asked
+    "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
+    "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
+    "rate": "rate",  # hash: how fast jobs end
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -89,5 +94,25 @@ def owned_key(worker: str) -> str:
     return _key("owned", worker)
 
 
+def stops_key(worker: str) -> str:
+    return _key("stops", worker)
+
+
 def queued_key() -> str:
     return _key("queued")
+
+
+def idem_key(name: str) -> str:
+    return _key("idem", name)
+
+
+def secret_key() -> str:
+    return _key("secret")
+
+
+def client_key(client: str) -> str:
+    return _key("client", client)
+
+
+def rate_key() -> str:
+    return _key("rate")

@@ -98,6 +98,18 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
 Event = Delta | Replace | Final | Failed
 TERMINAL = (Final, Failed)
 
+
+def grown(text: str, event: Event) -> str:
+    """The answer's whole text once `event` has followed what made `text`."""
+    match event:
+        case Delta(text=more):
+            return text + more
+        case Replace(text=whole) | Final(text=whole):
+            return whole
+        case Failed():
+            return text
+
+
 _encoder = msgspec.json.Encoder()
 _work: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Work)
 _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

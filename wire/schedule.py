@@ -14,18 +14,22 @@ from wire.sessions import Entry
 
 # How long one read waits for work, in seconds.
 _BLOCK = 1.0
-# Seconds after which an entry that somebody read and didn't claim is anybody's.
-_ABANDONED_AFTER = 15.0
+# How often a worker looks for entries that somebody read and didn't claim, in seconds.
+_LOOK_EVERY = 1.0
 
 _Found = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
 
 
 class Schedule:
-    """A worker's reader of the shared stream and of its own. May raise StoreUnavailableError throughout."""
+    """A worker's reader of the shared stream and of its own. May raise StoreUnavailableError throughout.
 
-    def __init__(self, store: Store, worker: str) -> None:
+    An entry that somebody read and didn't claim for `lease_ttl` seconds is anybody's.
+    """
+
+    def __init__(self, store: Store, worker: str, lease_ttl: float) -> None:
         self._store = store
         self._worker = worker
+        self._idle_ms = int(lease_ttl * 1000)
         self._streams = [keys.own_stream(worker), keys.shared_stream()]
         self._client = store.blocking(_BLOCK)
         self._seen: dict[Any, Any] = dict.fromkeys(self._streams, "0")
@@ -73,11 +77,11 @@ class Schedule:
         found = []
         for stream in self._streams:
             _, entries, *_ = await self._store.commands.xautoclaim(
-                stream, keys.GROUP, self._worker, min_idle_time=int(_ABANDONED_AFTER * 1000), count=count
+                stream, keys.GROUP, self._worker, min_idle_time=self._idle_ms, count=count
             )
             found.append((stream.encode(), entries))
         if not any(entries for _, entries in found):
-            self._look_at = now + _ABANDONED_AFTER / 4
+            self._look_at = now + _LOOK_EVERY
         return [(stream, entries) for stream, entries in found if entries]
 
     async def _mine(self) -> list[Entry]:

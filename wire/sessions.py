@@ -2,19 +2,25 @@
 
 import math
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
 
 from wire import keys
 from wire.connect import Store, translated
-from wire.errors import AnswerEndedError, LeaseLostError, StateLostError
+from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
-from wire.messages import Event, Failed, Work, decode_work, encode
+from wire.messages import Chat, Event, Failed, Work, decode_work, encode
 
 INTERRUPTED = Failed(code=500, message="回答中断,请重新提问", reason="interrupted")
+POISON = Failed(code=500, message="该问题多次使服务中断,已放弃", reason="poison")
+_UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
+_UNREAD = Chat("balanced", "")
 _SESSION_CLOSED = Failed(code=500, message="会话已关闭", reason="session.closed")
+
+# How many tokens one call of the reaper takes over: Redis serves nobody else meanwhile.
+_BATCH = 100
 
 State = Literal["DONE", "FAILED", "STOPPED"]
 
@@ -31,6 +37,7 @@ class _Claimed(msgspec.Struct):
 
 class _Finished(msgspec.Struct):
     status: Literal["idle", "next", "released", "stale"]
+    kept: bool = False
     job: str = ""
     work: str = ""
     sent: int = 0
@@ -80,20 +87,39 @@ class Sessions:
     store: Store
     limits: Limits = field(default_factory=Limits)
 
-    async def beat(self, worker: str) -> None:
-        """Renew the worker's heartbeat, and with it all its leases."""
-        await self.store.run("beat", keys.worker_key(worker), keys.prefix(), worker, self._lease_ms)
+    async def beat(self, worker: str) -> list[str]:
+        """Renew the worker's heartbeat, and with it all its leases.
+
+        The answers that it runs and that were stopped come back, each until it is finished.
+        """
+        stopped: list[bytes] = await self.store.run(
+            "beat", keys.worker_key(worker), keys.prefix(), worker, self._lease_ms
+        )
+        return [answer.decode() for answer in stopped]
 
     async def leave(self, worker: str) -> None:
-        """Take the worker off the list; its tokens were released before."""
+        """Take the worker off the list. Tokens that it could not give back are the reaper's from now on."""
         with translated():
             async with self.store.commands.pipeline(transaction=False) as pipe:
-                pipe.delete(keys.worker_key(worker), keys.own_stream(worker), keys.owned_key(worker))
-                pipe.srem(keys.workers_key(), worker)
-                await pipe.execute()
+                pipe.delete(keys.worker_key(worker), keys.stops_key(worker))
+                pipe.exists(keys.owned_key(worker))
+                _, left = await pipe.execute()
+            if not left:
+                async with self.store.commands.pipeline(transaction=False) as pipe:
+                    pipe.delete(keys.own_stream(worker))
+                    pipe.srem(keys.workers_key(), worker)
+                    await pipe.execute()
 
     async def live_workers(self) -> list[str]:
         """The workers that are alive."""
+        return [worker for worker, alive in (await self._workers()).items() if alive]
+
+    async def dead_workers(self) -> list[str]:
+        """The workers that went silent without leaving."""
+        return [worker for worker, alive in (await self._workers()).items() if not alive]
+
+    async def _workers(self) -> dict[str, bool]:
+        """Every worker that has not left, and whether it is alive."""
         with translated():
             members: Any = await self.store.commands.smembers(keys.workers_key())
             workers = sorted(worker.decode() for worker in members)
@@ -101,7 +127,26 @@ class Sessions:
                 for worker in workers:
                     pipe.exists(keys.worker_key(worker))
                 alive = await pipe.execute()
-        return [worker for worker, there in zip(workers, alive, strict=True) if there]
+        return {worker: bool(there) for worker, there in zip(workers, alive, strict=True)}
+
+    async def reap(self, worker: str, dead: str) -> int:
+        """Take over a batch of a dead worker's tokens, in the name of `worker`.
+
+        How many are left; -1 if that worker lives, or `worker` has not beaten for long enough to judge.
+        """
+        left: int = await self.store.run(
+            "reap",
+            keys.owned_key(dead),
+            keys.prefix(),
+            worker,
+            dead,
+            self._lease_ms,
+            encode(INTERRUPTED),
+            encode(POISON),
+            self.limits.answer_ttl,
+            _BATCH,
+        )
+        return left
 
     async def claim(self, worker: str, entry: Entry) -> Task | Literal["nothing", "wait"]:
         """Take the token and its next job, or nothing, or learn that the owner's fate isn't known yet.
@@ -120,6 +165,7 @@ class Sessions:
             entry.id,
             self._lease_ms,
             encode(INTERRUPTED),
+            encode(POISON),
             self.limits.answer_ttl,
         )
         claimed = msgspec.json.decode(reply, type=_Claimed)
@@ -127,7 +173,15 @@ class Sessions:
             return claimed.status
         session = None if claimed.session is None else claimed.session.encode()
         lease = Lease(entry.token, worker, claimed.fence)
-        return Task(lease, claimed.job, decode_work(claimed.work.encode()), session, claimed.sent, claimed.reset)
+        task = Task(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset)
+        return await self._read(task, claimed.work) or "nothing"
+
+    async def _read(self, task: Task, work: str) -> Task | None:
+        """The task with its work. Work that this version can't read ends as failed, and the token is released."""
+        try:
+            return replace(task, work=decode_work(work.encode()))
+        except BadMessageError:
+            return await self.finish(task, "FAILED", _UNREADABLE, task.session, takes_more=False)
 
     async def mark_sent(self, task: Task, attempt: int, sent: int, *, fresh: bool) -> None:
         """Mark the job as sent, just before it is, for the `attempt`-th time.
@@ -135,13 +189,12 @@ class Sessions:
         `sent` counts the conversation's questions with this one. LeaseLostError or AnswerEndedError when the question
         must not be sent.
         """
-        op = f"sent:{task.lease.fence}:{task.answer}:{attempt}"
-        reply = await self._run("mark_sent", task.lease, task.answer, op, sent, int(fresh))
+        reply = await self._run("mark_sent", task.lease, task.answer, _mark(task, attempt), sent, int(fresh))
         _raise_unless(reply, b"sent")
 
-    async def refused(self, task: Task) -> None:
-        """The upstream refused: the question may be sent once more. LeaseLostError, AnswerEndedError if it may not."""
-        _raise_unless(await self._run("refused", task.lease, task.answer), b"claimed")
+    async def refused(self, task: Task, attempt: int) -> None:
+        """The upstream refused the `attempt`-th sending: another is allowed. LeaseLostError, AnswerEndedError."""
+        _raise_unless(await self._run("refused", task.lease, task.answer, _mark(task, attempt)), b"claimed")
 
     async def append(self, task: Task, seq: int, event: Event) -> None:
         """Add the event that must get `seq`. LeaseLostError, AnswerEndedError, StateLostError."""
@@ -166,9 +219,19 @@ class Sessions:
             raise StateLostError(f"answer {task.answer} is behind {seq} in Redis")
 
     async def finish(
-        self, task: Task, state: State, event: Event, session: bytes | None, *, takes_more: bool, forget: bool = False
+        self,
+        task: Task,
+        state: State,
+        event: Event,
+        session: bytes | None,
+        *,
+        takes_more: bool,
+        forget: bool = False,
+        sent: int | None = None,
     ) -> Task | None:
         """End a turn: the terminal event, the session to save (None drops it).
+
+        `sent` counts the questions sent in that session's conversation, where the last mark was for another one.
 
         The token's next job under the same lease comes back, or None when the token has none or was released
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
@@ -185,13 +248,16 @@ class Sessions:
             int(takes_more),
             self.limits.answer_ttl if forget else self.limits.session_ttl,
             self.limits.answer_ttl,
+            "" if sent is None else sent,
         )
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
-        return Task(task.lease, finished.job, decode_work(finished.work.encode()), session, finished.sent)
+        return await self._read(
+            Task(task.lease, finished.job, _UNREAD, session if finished.kept else None, finished.sent), finished.work
+        )
 
     async def release(self, lease: Lease) -> bool:
         """Give the token back; False if a question is out. LeaseLostError when it was lost already."""
@@ -219,6 +285,11 @@ class Sessions:
     @property
     def _lease_ms(self) -> int:
         return math.ceil(self.limits.lease_ttl * 1000)
+
+
+def _mark(task: Task, attempt: int) -> str:
+    """The op id of one sending."""
+    return f"sent:{task.lease.fence}:{task.answer}:{attempt}"
 
 
 def _raise_unless(reply: bytes, wanted: bytes) -> None:

@@ -22,8 +22,6 @@ def settled(text: str) -> str:
 
     Text from an open `[^` on is held back, and so is half a surrogate pair at the end.
     """
-    if text and "\ud800" <= text[-1] <= "\udbff":
-        text = text[:-1]
     bare = _MARK.sub("", text)
     opened = _OPEN.search(bare)
     return _encodable(bare[: opened.start()] if opened else bare)

@@ -31,11 +31,15 @@ _STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", rea
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time)."""
+    """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time).
+
+    `sent` counts the questions sent in a session that is kept although another conversation was tried after it.
+    """
 
     state: State
     event: Final | Failed
     session: bytes | None
+    sent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Turn:
         self._conversation: Conversation | None = None
         self._reset = task.reset
         self._throttled: UpstreamError | None = None
+        self._sent_before = task.sent
         self.sent = False
 
     async def run(self) -> Outcome:
@@ -83,7 +88,8 @@ class Turn:
 
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
-        return Outcome("FAILED", INTERRUPTED, None if self.sent else self._task.session)
+        untouched = not self.sent and not self._reset
+        return Outcome("FAILED", INTERRUPTED, self._task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
         """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
@@ -134,15 +140,16 @@ class Turn:
             self._reset = self._reset or self._conversation is not None
             self._conversation = None
             if self.sent:
-                await self._patiently(lambda: self._sessions.refused(self._task))
+                await self._patiently(lambda: self._sessions.refused(self._task, self._attempt))
                 self.sent = False
         return following
 
     async def _before_send(self) -> None:
         self._attempt += 1
         conversation = self._conversation
-        count = conversation.sent + 1 if conversation is not None else 1
-        fresh = conversation is None
+        count, fresh = 1, conversation is None
+        if conversation is not None:
+            count = self._sent_before = conversation.sent + 1
         await self._patiently(lambda: self._sessions.mark_sent(self._task, self._attempt, count, fresh=fresh))
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
@@ -224,7 +231,7 @@ class Turn:
         if error.reason == "account.throttled" and error.refused and not publisher.begun:
             # Unspent: the conversation is as it was.
             event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
-            return Outcome("FAILED", event, self._task.session)
+            return Outcome("FAILED", event, self._task.session, self._sent_before)
         if error.reason == "account.none":
             event = Failed(503, error.message, error.reason, reset=False, retry_after=RETRY_AFTER)
             return Outcome("FAILED", event, self._task.session)

@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +17,7 @@ from wire.messages import Chat, Image
 from wire.schedule import Schedule
 from wire.sessions import Entry, Lease, Sessions, Task
 from worker.heartbeat import Heartbeat
+from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn, Upstream
 
@@ -49,10 +52,11 @@ class Worker:
         self._settings = settings
         self._upstream = upstream
         self._sessions = Sessions(store, limits)
-        self._schedule = Schedule(store, self.id)
-        self._heartbeat = Heartbeat(self._sessions, self.id)
+        self._schedule = Schedule(store, self.id, settings.lease_ttl)
+        self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
+        self._running: dict[str, asyncio.Timeout] = {}
         self._idle: dict[str, _Idle] = {}
         self._draining = asyncio.Event()
 
@@ -67,6 +71,7 @@ class Worker:
             await self._prepare()
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             background.append(tasks.create_task(self._release_idle()))
+            background.append(tasks.create_task(Reaper(self._sessions, self.id).run()))
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
@@ -163,7 +168,8 @@ class Worker:
         """Run one job and end it; the token's next one, if it has any."""
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
         try:
-            outcome = await turn.run()
+            async with self._stoppable(task.answer):
+                outcome = await turn.run()
         except AnswerEndedError:
             # Expired or stopped: it only remains to advance the mailbox. What was sent has no known outcome.
             outcome = turn.abandoned()
@@ -177,6 +183,27 @@ class Worker:
             outcome = turn.broken_off(error)
         return await self._finish(task, outcome)
 
+    @asynccontextmanager
+    async def _stoppable(self, answer: str) -> AsyncIterator[None]:
+        """Breaks the body off with AnswerEndedError when the answer is stopped."""
+        try:
+            async with asyncio.timeout(None) as running:
+                self._running[answer] = running
+                try:
+                    yield
+                finally:
+                    del self._running[answer]
+        except TimeoutError:
+            raise AnswerEndedError("the answer was stopped") from None
+
+    def _hang_up(self, stopped: list[str]) -> None:
+        """End the turns of answers that were stopped; those that are over or ending already are left alone."""
+        for answer in stopped:
+            running = self._running.get(answer)
+            if running is not None and not running.expired():
+                _LOG.info("answer stopped, hanging up", answer=answer)
+                running.reschedule(asyncio.get_running_loop().time())
+
     async def _finish(self, task: Task, outcome: Outcome) -> Task | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
         async with asyncio.timeout(self._settings.answer_timeout):
@@ -189,6 +216,7 @@ class Worker:
                         outcome.session,
                         takes_more=self._keeps(task),
                         forget=isinstance(task.work, Image),
+                        sent=outcome.sent,
                     )
                 except StoreUnavailableError:
                     await asyncio.sleep(_AWAY_PAUSE)

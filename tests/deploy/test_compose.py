@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.addresses import client_address, networks
 from tests.conftest import unavailable
 from tests.processes import ROOT
 
@@ -108,6 +109,15 @@ def test_nginx_gets_the_time_for_its_open_streams(services: dict[str, dict[str, 
 def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, service in services.items() if "cookies" in str(service.get("volumes"))} == {"worker"}
     assert "cookies" not in dockerfile_stage("gateway")
+
+
+def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
+    (default,) = re.findall(r"\$\{TRUSTED_PROXIES:-(.*)\}", services["gateway"]["environment"]["TRUSTED_PROXIES"])
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
+    assert client_address("172.18.0.5", ["203.0.113.9"], networks(default)) == "203.0.113.9"
+    # Whoever asks nginx from one of these networks is not taken for nginx.
+    assert client_address("172.18.0.5", ["192.168.7.7"], networks(default)) == "192.168.7.7"
 
 
 def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:

@@ -17,6 +17,6 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return
     with (
         ValkeyServer(host="127.0.0.1", port=free_port()) as server,
-        deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=2, workers=2) as running,
+        deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=3, workers=2) as running,
     ):
         yield running

@@ -236,6 +236,16 @@ def test_a_throttled_pool_is_a_120_with_the_time_to_come_back(client: httpx.Clie
     assert stream(client, unique("!throttled hello")) == [{"code": 120, "message": "已上限,24小时后尝试"}]
 
 
+def test_a_conversation_outlives_a_throttled_pool(client: httpx.Client, deployed: Deployment) -> None:
+    question = unique("hello")
+    token = ask(client, question)["data"]["token"]
+    assert ask(client, f"!throttled {question}", token=token)["code"] == 120
+    answer = ask(client, f"{question} again", token=token)
+    assert (answer["code"], answer["data"]["reset"]) == (200, False)
+    first, *_, last = deployed.turns(question)
+    assert first["conversation"] == last["conversation"]
+
+
 def test_a_refusal_by_one_account_is_answered_by_another(client: httpx.Client, deployed: Deployment) -> None:
     question = unique("!throttled !once hello")
     answer = ask(client, question)

@@ -15,7 +15,7 @@ from gateway.server import serve
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from wire.connect import Store
-from wire.errors import StoreUnavailableError
+from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, State, Task
@@ -45,7 +45,7 @@ class ScriptedWorker:
         """Work until cancelled."""
         sessions = Sessions(self.store)
         await sessions.beat(self.name)
-        async with Schedule(self.store, self.name) as schedule, asyncio.TaskGroup() as tasks:
+        async with Schedule(self.store, self.name, 15.0) as schedule, asyncio.TaskGroup() as tasks:
             await schedule.prepare()
             tasks.create_task(self._beat(sessions))
             while True:
@@ -68,9 +68,15 @@ class ScriptedWorker:
     async def _play(self, sessions: Sessions, task: Task) -> Task | None:
         asked = task.work.question if isinstance(task.work, Chat) else task.work.keyword
         self.asked.append((task.lease.token, task.work))
+        try:
+            return await self._steps(sessions, task, self.scripts.get(asked, HELLO))
+        except AnswerEndedError:
+            return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
+
+    async def _steps(self, sessions: Sessions, task: Task, script: Sequence[Step]) -> Task | None:
         await sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         seq = 0
-        for step in self.scripts.get(asked, HELLO):
+        for step in script:
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, Final | Failed):
@@ -78,7 +84,7 @@ class ScriptedWorker:
             else:
                 seq += 1
                 await sessions.append(task, seq, step)
-        raise AssertionError(f"the script of {asked!r} has no end")
+        raise AssertionError(f"the script of {task.work!r} has no end")
 
 
 def _state(event: Final | Failed) -> State:

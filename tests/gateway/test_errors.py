@@ -5,7 +5,15 @@ from starlette.exceptions import HTTPException
 
 from gateway import errors
 from gateway.errors import Problem, prefers_english, problem_of
-from wire.errors import AnswerGoneError, QueueFullError, StoreUnavailableError, TokenUnknownError
+from wire.errors import (
+    AnswerGoneError,
+    ClientFullError,
+    KeyReusedError,
+    KeySpentError,
+    QueueFullError,
+    StoreUnavailableError,
+    TokenUnknownError,
+)
 
 BUSY = "服务繁忙,请稍后再试"
 
@@ -16,6 +24,10 @@ BUSY = "服务繁忙,请稍后再试"
         (errors.RefusedError(errors.STYLE), Problem(110, "style不存在")),
         (TokenUnknownError("t"), Problem(120, "token不存在")),
         (QueueFullError(7), Problem(503, BUSY, 7)),
+        (ClientFullError(7), Problem(429, "请求过多,请稍后再试", 7)),
+        (KeyReusedError("k"), Problem(422, "Idempotency-Key 已用于另一个问题")),
+        (KeySpentError("k"), Problem(404, "未找到文件")),
+        (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符")),
         (StoreUnavailableError("away"), Problem(503, BUSY, 2)),
         (AnswerGoneError("gone"), Problem(500, "回答已丢失,请重新提问")),
         (errors.DeadlineError(), Problem(500, "回答超时,请重新提问")),

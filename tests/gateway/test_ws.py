@@ -8,6 +8,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from gateway.clients import Clients
 from gateway.relay import Relay
 from gateway.turns import Turns
 from gateway.ws import Inbox, Sockets
@@ -332,4 +333,4 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
     relay = Relay(Jobs(store, Limits()), Answers(store), Turns(), 1, 1)
     socket = WebSocket({"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}, receive, send)
     async with asyncio.timeout(5):
-        await Sockets(relay, Sessions(store), 1000).ws(socket)
+        await Sockets(relay, Sessions(store), Clients(), 1000).ws(socket)

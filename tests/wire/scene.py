@@ -9,7 +9,7 @@ from wire import keys
 from wire.answers import Answers
 from wire.connect import Argument, Store
 from wire.errors import StoreUnavailableError
-from wire.jobs import Jobs, new_answer_id, new_token
+from wire.jobs import ANYBODY, Client, Jobs, Once, new_answer_id, new_token
 from wire.limits import Limits
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.schedule import Schedule
@@ -46,7 +46,7 @@ class Scene:
     async def hire(self, *workers: str, may_judge: bool = False) -> None:
         """Workers with a heartbeat; `may_judge`: one that has beaten without a gap for a whole lease."""
         for worker in workers:
-            async with Schedule(self.store, worker) as schedule:
+            async with Schedule(self.store, worker, self.limits.lease_ttl) as schedule:
                 await schedule.prepare()
             await self.sessions.beat(worker)
             if may_judge:
@@ -56,11 +56,14 @@ class Scene:
         """The worker's heartbeat has run out."""
         await self.redis.delete(keys.worker_key(worker))
 
-    async def ask(self, question: str = "hello", token: str | None = None) -> Asked:
-        """A question; without a token, of a new conversation."""
-        asked = Asked(new_answer_id(), token or new_token())
-        await self.jobs.submit(asked.answer, Chat("balanced", question), asked.token, create=token is None)
-        return asked
+    async def ask(
+        self, question: str = "hello", token: str | None = None, client: Client = ANYBODY, once: Once | None = None
+    ) -> Asked:
+        """A question; without a token, of a new conversation. The answer is the one that the question got."""
+        token_, create = token or new_token(), token is None
+        work = Chat("balanced", question)
+        answer = await self.jobs.submit(new_answer_id(), work, token_, create=create, client=client, once=once)
+        return Asked(answer, token_)
 
     async def hints(self, worker: str) -> list[Entry]:
         """The schedule entries that the worker finds now."""
@@ -124,7 +127,7 @@ class RepeatingStore(Store):
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         first = await super().run(script, key, *args)
         second = await super().run(script, key, *args)
-        assert script in ("beat", "expire") or first == second, (script, first, second)
+        assert script in ("beat", "expire", "reap") or first == second, (script, first, second)
         return first
 
 

@@ -88,7 +88,10 @@ async def test_after_more_than_there_is_comes_nothing(scene: Scene, answers: Ans
     assert await everything(answers, "s0-a", 100) == []
 
 
-async def test_a_long_answer_is_read_in_batches(scene: Scene, answers: Answers) -> None:
+async def test_a_long_answer_is_read_in_batches(
+    scene: Scene, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wire.answers._SILENCE", 60.0)
     await scene.answered("s0-a", "token", 1200)
     assert await everything(answers, "s0-a") == whole(1200)
     assert await everything(answers, "s0-a", 701) == whole(1200, 701)

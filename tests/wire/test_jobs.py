@@ -5,8 +5,15 @@ import pytest
 from tests.wire.scene import Scene
 from wire import keys
 from wire.connect import Store
-from wire.errors import BadMessageError, QueueFullError, TokenUnknownError
-from wire.jobs import BUSY, new_answer_id, new_token
+from wire.errors import (
+    BadMessageError,
+    ClientFullError,
+    KeyReusedError,
+    KeySpentError,
+    QueueFullError,
+    TokenUnknownError,
+)
+from wire.jobs import BUSY, Client, Once, new_answer_id, new_token
 from wire.limits import Limits
 from wire.messages import Chat, Failed, Final
 
@@ -96,3 +103,273 @@ async def test_an_unknown_job_does_not_expire(scene: Scene) -> None:
 async def test_a_question_that_is_no_text_is_refused(scene: Scene) -> None:
     with pytest.raises(BadMessageError):
         await scene.ask("\ud800")
+
+
+# Idempotency-Keys
+
+ONCE = Once("name", "hash-of-hello")
+
+
+async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scene: Scene) -> None:
+    await scene.hire("w1")
+    first = await scene.ask(once=ONCE)
+    assert (await scene.ask(token=first.token, once=ONCE)).answer == first.answer
+    task = await scene.sent("w1")
+    assert (await scene.ask(token=first.token, once=ONCE)).answer == first.answer
+    await scene.finish(task)
+    # The token may end before the key does.
+    await scene.redis.delete(keys.token_key(first.token))
+    for token in (first.token, None):
+        assert (await scene.ask(token=token, once=ONCE)).answer == first.answer
+    assert await scene.hints("w1") == []
+    assert 0 < await scene.redis.ttl(keys.idem_key("name")) <= 24 * 3600
+
+
+async def test_a_key_does_not_stand_for_another_question(scene: Scene) -> None:
+    asked = await scene.ask(once=ONCE)
+    with pytest.raises(KeyReusedError):
+        await scene.ask(token=asked.token, once=Once("name", "hash-of-bye"))
+    assert await scene.redis.zcard(keys.queued_key()) == 1
+    assert (await scene.ask(once=Once("other", "hash-of-hello"))).answer != asked.answer
+
+
+@pytest.mark.parametrize("gone", [("job", "log"), ("log",)])
+async def test_a_key_whose_answer_is_gone_asks_nothing(scene: Scene, gone: tuple[str, ...]) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask(once=ONCE)
+    task = await scene.sent("w1")
+    await scene.finish(task)
+    for kind in gone:
+        await scene.redis.delete(keys.job_key(asked.answer) if kind == "job" else keys.log_key(asked.answer))
+    with pytest.raises(KeySpentError):
+        await scene.ask(token=asked.token, once=ONCE)
+    assert await scene.redis.zcard(keys.queued_key()) == 0
+
+
+@pytest.mark.parametrize("end", ["expire", "end_session", "finish", "stop"])
+async def test_a_job_that_ends_unsent_frees_its_key(scene: Scene, end: str) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask(once=ONCE)
+    match end:
+        case "expire":
+            await scene.jobs.expire(asked.answer)
+        case "end_session":
+            await scene.sessions.end(asked.token)
+        case "stop":
+            await scene.jobs.stop(asked.answer)
+        case _:
+            task = await scene.take("w1")
+            await scene.sessions.finish(task, "FAILED", Failed(120, "none left", "throttled"), None, takes_more=False)
+    assert len(await scene.events(asked.answer)) == 1
+    assert (await scene.ask(once=ONCE)).answer != asked.answer
+
+
+@pytest.mark.parametrize("end", ["finish", "refused", "reap"])
+async def test_a_job_that_was_ever_sent_keeps_its_key(scene: Scene, end: str) -> None:
+    await scene.hire("w1")
+    await scene.hire("w2", may_judge=True)
+    asked = await scene.ask(once=ONCE)
+    task = await scene.sent("w1")
+    if end == "reap":
+        await scene.kill("w1")
+        await scene.sessions.reap("w2", "w1")
+    else:
+        if end == "refused":
+            await scene.sessions.refused(task, 1)
+        await scene.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
+    assert await scene.state(asked.answer) == "FAILED"
+    assert (await scene.ask(token=asked.token, once=ONCE)).answer == asked.answer
+
+
+async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scene: Scene) -> None:
+    first = await scene.ask(once=ONCE)
+    await scene.redis.delete(keys.idem_key("name"))
+    second = await scene.ask(once=ONCE)
+    await scene.jobs.expire(first.answer)
+    assert (await scene.ask(once=ONCE)).answer == second.answer
+
+
+async def test_a_refused_job_takes_no_key(store: Store) -> None:
+    scene = Scene(store, Limits(queue_limit=1))
+    first = await scene.ask()
+    with pytest.raises(QueueFullError):
+        await scene.ask(once=ONCE)
+    await scene.jobs.expire(first.answer)
+    await scene.ask(once=Once("name", "hash-of-bye"))
+
+
+# API keys
+
+
+async def test_a_token_answers_only_to_its_holder(scene: Scene) -> None:
+    alice, bob = Client("key:alice", "alice"), Client("key:bob", "bob")
+    asked = await scene.ask(client=alice)
+    await scene.ask(token=asked.token, client=alice)
+    for other in (bob, Client(), Client("address:::1")):
+        for create in (False, True):
+            with pytest.raises(TokenUnknownError):
+                await scene.jobs.submit("s0-x", Chat("balanced", "x"), asked.token, create=create, client=other)
+    everybodys = await scene.ask()
+    with pytest.raises(TokenUnknownError):
+        await scene.ask(token=everybodys.token, client=alice)
+
+
+# Admission
+
+
+async def test_a_client_at_its_limit_is_refused_and_others_are_not(store: Store) -> None:
+    scene = Scene(store, Limits(client_limit=2))
+    await scene.hire("w1")
+    one, other = Client("address:1"), Client("address:2")
+    first = await scene.ask(client=one)
+    task = await scene.sent("w1")
+    await scene.ask(client=one)
+    with pytest.raises(ClientFullError) as refused:
+        await scene.ask(client=one)
+    assert 1 <= refused.value.retry_after <= 60
+    await scene.ask(client=other)
+    await scene.finish(task)
+    await scene.ask(client=one)
+    with pytest.raises(ClientFullError):
+        await scene.ask(client=one)
+    assert await scene.state(first.answer) == "DONE"
+
+
+async def test_a_limit_of_ones_own_counts_instead_of_the_common_one(store: Store) -> None:
+    scene = Scene(store, Limits(client_limit=1))
+    rich, poor = Client("key:rich", "rich", limit=3), Client("key:poor", "poor")
+    for _ in range(3):
+        await scene.ask(client=rich)
+    await scene.ask(client=poor)
+    for client in (rich, poor):
+        with pytest.raises(ClientFullError):
+            await scene.ask(client=client)
+
+
+@pytest.mark.parametrize("end", ["expire", "end_session", "finish", "stop", "reap"])
+async def test_every_end_leaves_the_clients_count(scene: Scene, end: str) -> None:
+    await scene.hire("w1")
+    await scene.hire("w2", may_judge=True)
+    client = Client("address:1")
+    asked = await scene.ask(client=client)
+    assert await scene.redis.zrange(keys.client_key(client.name), 0, -1) == [asked.answer.encode()]
+    match end:
+        case "expire":
+            await scene.jobs.expire(asked.answer)
+        case "end_session":
+            await scene.sessions.end(asked.token)
+        case "stop":
+            await scene.jobs.stop(asked.answer)
+        case "finish":
+            await scene.finish(await scene.sent("w1"))
+        case _:
+            await scene.sent("w1")
+            await scene.kill("w1")
+            await scene.sessions.reap("w2", "w1")
+    assert await scene.redis.exists(keys.client_key(client.name)) == 0
+
+
+async def test_a_job_that_goes_back_still_counts(scene: Scene) -> None:
+    await scene.hire("w1")
+    await scene.hire("w2", may_judge=True)
+    client = Client("address:1")
+    await scene.ask(client=client)
+    await scene.take("w1")
+    await scene.kill("w1")
+    await scene.sessions.reap("w2", "w1")
+    assert await scene.redis.zcard(keys.client_key(client.name)) == 1
+
+
+async def test_jobs_whose_keys_are_gone_leave_the_clients_count(store: Store) -> None:
+    scene = Scene(store, Limits(client_limit=1, session_ttl=100))
+    await scene.redis.zadd(keys.client_key("address:1"), {"s0-old": 1})
+    await scene.ask(client=Client("address:1"))
+
+
+async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: Store) -> None:
+    scene = Scene(store, Limits(mailbox_limit=2))
+    await scene.hire("w1")
+    asked = await scene.ask()
+    await scene.sent("w1")
+    waiting = [await scene.ask(token=asked.token) for _ in range(2)]
+    with pytest.raises(QueueFullError) as refused:
+        await scene.ask(token=asked.token)
+    assert 1 <= refused.value.retry_after <= 60
+    await scene.ask()
+    await scene.jobs.expire(waiting[0].answer)
+    last = await scene.ask(token=asked.token)
+    with pytest.raises(QueueFullError):
+        await scene.ask(token=asked.token)
+    mailbox = await scene.redis.lrange(keys.mailbox_key(asked.token), 0, -1)
+    assert mailbox == [waiting[1].answer.encode(), last.answer.encode()]
+
+
+async def refused_after(scene: Scene, **ask: object) -> int:
+    """The seconds that a refused client is told."""
+    try:
+        await scene.ask(**ask)  # type: ignore[arg-type]
+    except (QueueFullError, ClientFullError) as refused:
+        return refused.retry_after
+    raise AssertionError("it was not refused")
+
+
+async def test_when_to_come_back_is_measured(store: Store) -> None:
+    scene = Scene(store, Limits(queue_limit=10, client_limit=4, mailbox_limit=1))
+    client = Client("address:1")
+    for _ in range(4):
+        await scene.ask(client=client)
+    for _ in range(6):
+        token = (await scene.ask()).token
+    rate = keys.rate_key()
+    at = (await scene.redis.time())[0] * 1000
+    # One ends every 2 s, and each takes 12 s.
+    await scene.redis.hset(rate, mapping={"at": at, "gap": 2000, "took": 12000})
+    assert await refused_after(scene) == 20
+    assert await refused_after(scene, client=client) == 3
+    assert await refused_after(scene, token=token) == 12
+    await scene.redis.hset(rate, "gap", 10)
+    assert await refused_after(scene) <= 11
+    await scene.redis.hset(rate, "gap", 600000)
+    assert await refused_after(scene) == 60
+
+
+async def test_nothing_that_ends_is_told_too(store: Store) -> None:
+    scene = Scene(store, Limits(queue_limit=2))
+    first, _ = await scene.ask(), await scene.ask()
+    await scene.redis.hset(keys.rate_key(), mapping={"at": 1, "gap": 1, "took": 1})
+    assert await refused_after(scene) == 1
+    now = (await scene.redis.time())[0] * 1000
+    await scene.redis.zadd(keys.queued_key(), {first.answer: now - 10000})
+    assert 20 <= await refused_after(scene) <= 22
+
+
+async def test_who_waited_in_vain_is_told_what_was_measured(scene: Scene) -> None:
+    asked = [await scene.ask() for _ in range(4)]
+    at = (await scene.redis.time())[0] * 1000
+    await scene.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
+    assert await scene.jobs.expire(asked[0].answer)
+    (event,) = await scene.events(asked[0].answer)
+    assert event == Failed(503, BUSY, "queue.timeout", reset=False, retry_after=20)
+
+
+async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(scene: Scene) -> None:
+    await scene.hire("w1")
+
+    async def finish(accepted_before: int, last_end_before: int) -> tuple[float, float]:
+        asked = await scene.ask()
+        task = await scene.sent("w1")
+        seconds, micros = await scene.redis.time()
+        now = seconds * 1000 + micros // 1000
+        await scene.redis.hset(keys.job_key(asked.answer), "accepted", now - accepted_before)
+        if last_end_before:
+            await scene.redis.hset(keys.rate_key(), "at", now - last_end_before)
+        await scene.finish(task, takes_more=False)
+        gap, took = await scene.redis.hmget(keys.rate_key(), ["gap", "took"])
+        return float(gap), float(took)
+
+    assert await finish(4000, 0) == pytest.approx((4000, 4000), abs=300)
+    # Long after the last one: the time without work doesn't count.
+    assert await finish(4000, 900000) == pytest.approx((4000, 4000), abs=300)
+    # Others ended meanwhile.
+    assert await finish(14000, 1000) == pytest.approx((3700, 5000), abs=300)
+    assert await scene.redis.ttl(keys.rate_key()) > 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.wire.scene import Scene
-from wire import keys, schedule
+from wire import keys
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.schedule import Schedule
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_new_work_goes_to_whoever_has_room(scene: Scene) -> None:
     await scene.hire("w1", "w2")
     asked = [await scene.ask(str(number)) for number in range(4)]
-    async with Schedule(scene.store, "w1") as first, Schedule(scene.store, "w2") as second:
+    async with Schedule(scene.store, "w1", 15.0) as first, Schedule(scene.store, "w2", 15.0) as second:
         found = [*await first.read(3), *await second.read(3)]
     assert [entry.token for entry in found] == [job.token for job in asked]
     assert {entry.stream for entry in found} == {keys.shared_stream()}
@@ -29,7 +29,7 @@ async def test_work_for_a_held_token_goes_to_its_holder(scene: Scene) -> None:
     await scene.finish(await scene.take("w1"))
     await scene.ask("second", asked.token)
     assert await scene.hints("w2") == []
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         (entry,) = await reader.read(1)
     assert (entry.stream, entry.token) == (keys.own_stream("w1"), asked.token)
 
@@ -40,7 +40,7 @@ async def test_own_entries_come_before_shared_ones(scene: Scene) -> None:
     await scene.finish(await scene.take("w1"))
     other = await scene.ask("of somebody else")
     await scene.ask("second", asked.token)
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         assert [entry.token for entry in await reader.read(1)] == [asked.token, other.token]
 
 
@@ -65,7 +65,7 @@ async def test_an_entry_in_a_dead_workers_stream_does_not_count(scene: Scene) ->
 
 async def test_reading_waits_for_work(scene: Scene) -> None:
     await scene.hire("w1")
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         assert await reader.read(1) == []
         first = await scene.ask()
         (entry,) = await reader.read(1)
@@ -83,7 +83,7 @@ async def test_reading_waits_for_work(scene: Scene) -> None:
 async def test_what_a_full_worker_gives_back_another_finds(scene: Scene) -> None:
     await scene.hire("w1", "w2")
     asked = await scene.ask()
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         (entry,) = await reader.read(1)
         await reader.give_back(entry)
     assert (await scene.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
@@ -93,22 +93,19 @@ async def test_what_a_full_worker_gives_back_another_finds(scene: Scene) -> None
 async def test_what_a_leaving_worker_has_read_and_not_claimed_another_finds(scene: Scene) -> None:
     await scene.hire("w1", "w2")
     asked = await scene.ask()
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         assert len(await reader.read(1)) == 1
     assert (await scene.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
     assert (await scene.take("w2")).answer == asked.answer
 
 
-async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(scene: Scene) -> None:
     await scene.hire("w1", "w2")
     asked = await scene.ask()
     await scene.hint("w1")
-    async with Schedule(scene.store, "w2") as reader:
+    async with Schedule(scene.store, "w2", 15.0) as reader:
         assert await reader.read(1) == []
-    monkeypatch.setattr(schedule, "_ABANDONED_AFTER", 0.0)
-    async with Schedule(scene.store, "w2") as reader:
+    async with Schedule(scene.store, "w2", 0.0) as reader:
         (entry,) = await reader.read(1)
         task = await scene.sessions.claim("w2", entry)
         assert isinstance(task, Task)
@@ -116,21 +113,20 @@ async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(
         assert await reader.read(1) == []
 
 
-async def test_an_own_entry_whose_reply_was_lost_is_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_ABANDONED_AFTER", 0.0)
+async def test_an_own_entry_whose_reply_was_lost_is_read_again(scene: Scene) -> None:
     await scene.hire("w1")
     asked = await scene.ask()
     await scene.finish(await scene.take("w1"))
     await scene.ask("second", asked.token)
     await scene.hint("w1")
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 0.0) as reader:
         (entry,) = await reader.read(1)
     assert (entry.stream, entry.token) == (keys.own_stream("w1"), asked.token)
 
 
 async def test_streams_that_redis_lost_are_made_again(scene: Scene) -> None:
     await scene.hire("w1")
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         await scene.redis.flushall()
         assert await reader.read(1) == []
         asked = await scene.ask()
@@ -140,7 +136,7 @@ async def test_streams_that_redis_lost_are_made_again(scene: Scene) -> None:
 
 async def test_making_the_streams_twice_loses_nothing(scene: Scene) -> None:
     asked = await scene.ask()
-    async with Schedule(scene.store, "w1") as reader:
+    async with Schedule(scene.store, "w1", 15.0) as reader:
         await reader.prepare()
         await reader.prepare()
         assert [entry.token for entry in await reader.read(1)] == [asked.token]
@@ -148,7 +144,7 @@ async def test_making_the_streams_twice_loses_nothing(scene: Scene) -> None:
 
 async def test_other_refusals_of_redis_are_told(valkey_store: Store) -> None:
     await valkey_store.commands.set(keys.shared_stream(), "no stream")
-    async with Schedule(valkey_store, "w1") as reader:
+    async with Schedule(valkey_store, "w1", 15.0) as reader:
         with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
             await reader.prepare()
         with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
@@ -156,5 +152,5 @@ async def test_other_refusals_of_redis_are_told(valkey_store: Store) -> None:
 
 
 async def test_a_reader_ends_quietly_without_redis() -> None:
-    async with Schedule(Store("redis://127.0.0.1:1/0"), "w1"):
+    async with Schedule(Store("redis://127.0.0.1:1/0"), "w1", 15.0):
         pass

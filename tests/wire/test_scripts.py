@@ -10,10 +10,13 @@ from tests.wire.scene import RepeatingStore, Scene
 from wire import keys, scripts
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.jobs import Client, Once
 from wire.messages import Delta, Event, Final
+from wire.secret import Secret
 from wire.sessions import Task
 
 pytestmark = pytest.mark.anyio
+ALICE = Client("key:alice", "alice")
 FOLDER = Path(scripts.__file__).parent
 
 
@@ -44,11 +47,11 @@ async def life(store: Store) -> list[list[Event]]:
     """Two jobs and all that can happen to them; what their readers see."""
     scene = Scene(store)
     await scene.hire("w1", "w2", may_judge=True)
-    first = await scene.ask("first")
-    second = await scene.ask("second", first.token)
+    first = await scene.ask("first", client=ALICE, once=Once("name", "question"))
+    second = await scene.ask("second", first.token, client=ALICE)
     task = await scene.take("w1")
     await scene.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scene.sessions.refused(task)
+    await scene.sessions.refused(task, 1)
     await scene.sessions.mark_sent(task, 2, 1, fresh=True)
     await scene.sessions.append(task, 1, Delta("a"))
     await scene.sessions.append(task, 2, Delta("b"))
@@ -58,16 +61,21 @@ async def life(store: Store) -> list[list[Event]]:
     taken = await scene.sent("w2")
     assert await scene.finish(taken, "cd") is None
     assert await scene.sessions.release(taken.lease)
-    third = await scene.ask("third", first.token)
+    third = await scene.ask("third", first.token, client=ALICE)
     await scene.sent("w1")
     await scene.kill("w1")
-    fourth = await scene.ask("fourth", first.token)
+    fourth = await scene.ask("fourth", first.token, client=ALICE)
     last = await scene.take("w2")
     await scene.finish(last, "ef", takes_more=False)
-    fifth = await scene.ask("fifth", first.token)
+    other = await scene.ask("of another conversation")
+    stopped = await scene.sent("w2")
+    await scene.sessions.append(stopped, 1, Delta("a"))
+    assert await scene.jobs.stop(other.answer) == "STOPPED"
+    await scene.finish(stopped, session=None)
+    fifth = await scene.ask("fifth", first.token, client=ALICE)
     await scene.jobs.expire(fifth.answer)
     await scene.sessions.end(first.token)
-    return [await scene.events(asked.answer) for asked in (first, second, third, fourth, fifth)]
+    return [await scene.events(asked.answer) for asked in (first, second, third, fourth, fifth, other)]
 
 
 async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
@@ -93,6 +101,8 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
 
     store.run = watched  # type: ignore[method-assign]
     await life(store)
+    await Secret(store).get()
+    seen.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
     kinds = {name for kind, name in keys.NAMES.items() if kind not in ("channel", "probe")}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in seen)} == set()

@@ -103,7 +103,7 @@ async def test_a_stale_holder_can_write_nothing(scene: Scene) -> None:
     with pytest.raises(LeaseLostError):
         await scene.sessions.append(stale, 1, Delta("stale"))
     with pytest.raises(LeaseLostError):
-        await scene.sessions.refused(stale)
+        await scene.sessions.refused(stale, 1)
     with pytest.raises(LeaseLostError):
         await scene.finish(stale, "stale", b"stale")
     with pytest.raises(LeaseLostError):
@@ -165,7 +165,7 @@ async def test_an_answer_that_ended_before_it_was_sent_is_not_sent(scene: Scene)
     with pytest.raises(AnswerEndedError):
         await scene.sessions.mark_sent(task, 1, 1, fresh=True)
     with pytest.raises(AnswerEndedError):
-        await scene.sessions.refused(task)
+        await scene.sessions.refused(task, 1)
 
 
 async def test_a_late_repeat_of_the_mark_does_not_allow_what_has_ended(scene: Scene) -> None:
@@ -184,11 +184,13 @@ async def test_a_question_is_sent_again_only_after_a_refusal_before_any_text(sce
     task = await scene.sent("w1")
     with pytest.raises(LeaseLostError):
         await scene.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scene.sessions.refused(task)
+    await scene.sessions.refused(task, 1)
     await scene.sessions.mark_sent(task, 2, 1, fresh=True)
+    with pytest.raises(LeaseLostError):  # a repeat of the first refusal, late
+        await scene.sessions.refused(task, 1)
     await scene.sessions.append(task, 1, Delta("text"))
     with pytest.raises(LeaseLostError):
-        await scene.sessions.refused(task)
+        await scene.sessions.refused(task, 1)
     with pytest.raises(LeaseLostError):
         await scene.sessions.mark_sent(task, 3, 1, fresh=True)
 
@@ -351,9 +353,9 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scene: Scene)
     second = await scene.ask("second", asked.token)
     task = await scene.take("w1")
     await scene.sessions.mark_sent(task, 1, 2, fresh=False)
-    await scene.sessions.refused(task)
+    await scene.sessions.refused(task, 1)
     await scene.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scene.sessions.refused(task)
+    await scene.sessions.refused(task, 2)
     await scene.kill("w1")
     await scene.ask("third", asked.token)
     taken = await scene.take("w2")
@@ -594,7 +596,7 @@ async def test_at_rest_only_sessions_and_answers_are_left(scene: Scene) -> None:
     await scene.sessions.release(task.lease)
     await scene.sessions.leave("w1")
     left = {keys.token_key(asked.token), keys.job_key(asked.answer), keys.log_key(asked.answer), keys.shared_stream()}
-    assert {key.decode() for key in await scene.redis.keys("*")} == left
+    assert {key.decode() for key in await scene.redis.keys("*")} == left | {keys.rate_key()}
     assert await scene.redis.xlen(keys.shared_stream()) == 0
     assert (await scene.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
 
@@ -628,7 +630,7 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     assert isinstance(task, Task)
     assert task.answer == asked.answer
     await again(scene, "mark_sent", lambda: scene.sessions.mark_sent(task, 1, 1, fresh=True))
-    await again(scene, "refused", lambda: scene.sessions.refused(task))
+    await again(scene, "refused", lambda: scene.sessions.refused(task, 1))
     await again(scene, "mark_sent", lambda: scene.sessions.mark_sent(task, 2, 1, fresh=True))
     await again(scene, "append", lambda: scene.sessions.append(task, 1, Delta("a")))
     following = await again(scene, "finish", lambda: scene.finish(task))
@@ -651,3 +653,21 @@ async def test_a_release_without_a_reply_shows_as_a_lost_lease(forgetful: Forget
     with pytest.raises(LeaseLostError):
         await again(scene, "release", lambda: scene.sessions.release(task.lease))
     await forgetful.close()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scene: Scene, waits: bool) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask()
+    first = await scene.sent("w1") if waits else None
+    odd = await scene.ask("odd", asked.token) if waits else asked
+    await scene.redis.hset(keys.job_key(odd.answer), "work", '{"type": "poem"}')
+    last = await scene.ask("last", asked.token)
+    if first is not None:
+        assert await scene.finish(first) is None
+    else:
+        assert await scene.sessions.claim("w1", await scene.hint("w1")) == "nothing"
+    (event,) = await scene.events(odd.answer)
+    assert isinstance(event, Failed)
+    assert event.reason == "job.unreadable"
+    assert (await scene.take("w1")).answer == last.answer

@@ -35,7 +35,7 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 @pytest.fixture
 async def desk(client: Client) -> AsyncIterator[Desk]:
     sessions = Sessions(client.store, Limits(lease_ttl=60.0))
-    async with Schedule(client.store, "desk") as schedule:
+    async with Schedule(client.store, "desk", 15.0) as schedule:
         await schedule.prepare()
         yield Desk(client, sessions, schedule)
 

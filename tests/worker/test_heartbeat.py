@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 def heartbeat(store: HookedStore, lease_ttl: float = 1.0) -> Heartbeat:
-    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w")
+    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None)
 
 
 @asynccontextmanager

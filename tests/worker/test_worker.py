@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from unittest import mock
 
 import pytest
@@ -13,6 +12,7 @@ import worker.worker
 from tests.worker.desk import ACCOUNTS, SOON, Away, Client, Desk, Held, HookedStore, settings_with, until
 from tests.worker.line import Line
 from tests.worker.scripted import Ask, Pictures, Scripted, echo
+from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError, TokenUnknownError
@@ -25,22 +25,6 @@ from worker.turn import Upstream
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
-
-
-@asynccontextmanager
-async def serving(
-    store: HookedStore, provider: Scripted, pictures: Pictures | None = None, **changed: object
-) -> AsyncIterator[Worker]:
-    """A worker that serves, and is drained at the end."""
-    settings = settings_with(**{"drain_timeout": 3.0, **changed})
-    served = Worker(settings, store, Upstream(settings, Pool(ACCOUNTS), provider, pictures or Pictures()))
-    running = asyncio.create_task(served.run())
-    try:
-        yield served
-    finally:
-        served.drain()
-        async with asyncio.timeout(SOON):
-            await running
 
 
 class Gate:
@@ -460,6 +444,19 @@ async def test_a_drained_worker_gives_its_idle_tokens_back(client: Client) -> No
     async with serving(client.store, two):
         assert await client.end(await client.ask("two", token)) == Final("you asked: two", reset=False)
     assert two.arrived[0].sent == 1
+
+
+async def test_a_token_whose_turn_ends_as_draining_begins_is_given_back(client: Client) -> None:
+    token = new_token()
+    async with serving(client.store, Scripted()) as served:
+
+        async def drain() -> None:
+            served.drain()
+
+        client.store.after["finish"] = drain
+        await client.text(await client.ask("one", token))
+    assert await client.owner(token) is None
+    await at_rest(client)
 
 
 async def test_what_was_not_sent_goes_to_another_worker_when_draining_takes_too_long(client: Client) -> None:

@@ -1,6 +1,7 @@
 -- Renews a worker's heartbeat.
 -- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms.
--- Returns the Redis time in ms.
+-- Returns the answers that the worker runs and that were stopped. Each stays until its job is finished, so that a reply
+-- that is lost loses none.
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
 local last = redis.call('HGET', KEYS[1], 'last')
@@ -10,4 +11,4 @@ end
 redis.call('HSET', KEYS[1], 'last', now)
 redis.call('PEXPIRE', KEYS[1], lease)
 redis.call('SADD', key('workers'), worker)
-return now
+return redis.call('SMEMBERS', key('stops', worker))

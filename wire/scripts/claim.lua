@@ -1,11 +1,11 @@
 -- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, lease in ms, interrupted event,
--- answer ttl in s.
+-- poison event, answer ttl in s.
 -- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset"}, or a status alone:
 -- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet; the entry stays pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
 local stream, group, entry = ARGV[5], ARGV[6], ARGV[7]
-local lease, interrupted, answer_ttl = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local lease, answer_ttl = tonumber(ARGV[8]), tonumber(ARGV[11])
 
 local function acknowledge()
   redis.call('XACK', stream, group, entry)
@@ -19,7 +19,7 @@ if not alive(worker) then return '{"status":"wait"}' end
 local owner = redis.call('HGET', KEYS[1], 'owner')
 if owner and owner ~= worker and not alive(owner) then
   if not may_judge(worker, lease) then return '{"status":"wait"}' end
-  reap_token(token, interrupted, answer_ttl)
+  reap_token(token, { interrupted = ARGV[9], poison = ARGV[10] }, answer_ttl)
   owner = false
 end
 acknowledge()

@@ -1,6 +1,8 @@
 -- Ends a job that waited too long.
--- KEYS: the job's hash. ARGV: prefix, job, event, answer ttl in s.
+-- KEYS: the job's hash. ARGV: prefix, job, the event up to the seconds after which to come back, the event after them,
+-- answer ttl in s.
 -- Returns 1 if it was still waiting and has ended now, else 0.
 if redis.call('HGET', KEYS[1], 'state') ~= 'QUEUED' then return 0 end
-end_job(ARGV[2], 'FAILED', ARGV[3], tonumber(ARGV[4]))
+local event = ARGV[3] .. come_back('gap', redis.call('ZCARD', key('queued'))) .. ARGV[4]
+end_job(ARGV[2], 'FAILED', event, tonumber(ARGV[5]))
 return 1

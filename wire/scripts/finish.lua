@@ -1,7 +1,8 @@
 -- Ends a turn: the terminal event (unless the answer has ended already), the saved session, the mailbox's next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
--- '1' if this worker takes the next job, session ttl in s, answer ttl in s.
--- Returns JSON: {"status": "idle"}, {"status": "next", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
+-- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
+-- saved conversation ('' if the mark has counted them).
+-- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 local session_ttl, answer_ttl = tonumber(ARGV[11]), tonumber(ARGV[12])
@@ -10,12 +11,17 @@ if done then return done end
 if not holds(token, worker, fence) then return '{"status":"stale"}' end
 if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
 
-end_job(job, state, event, answer_ttl)
+local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
+if end_job(job, state, event, answer_ttl) > 0 then measure(job, session_ttl) end
+-- Whoever stopped a question that was out was told that the conversation is reset.
+if before[1] == 'STOPPED' and before[2] then session = '' end
+redis.call('SREM', key('stops', worker), job)
 redis.call('HDEL', KEYS[1], 'running', 'reset')
 if session == '' then
   redis.call('HDEL', KEYS[1], 'session', 'sent')
 else
   redis.call('HSET', KEYS[1], 'session', session)
+  if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'sent', ARGV[13]) end
 end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
@@ -34,6 +40,7 @@ local following = next_job(token)
 if not following then return remember(token, op, '{"status":"idle"}') end
 return remember(token, op, cjson.encode({
   status = 'next',
+  kept = session ~= '',
   job = following,
   work = redis.call('HGET', key('job', following), 'work'),
   sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),

@@ -32,9 +32,15 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
+-- A job that ended without ever being sent frees its Idempotency-Key: the same question may be asked afresh.
+local function free_idem(name, job)
+  local stands_for = redis.call('GET', key('idem', name))
+  if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', name)) end
+end
+
 -- Writes the terminal event, unless there is one. Returns its seq, or 0.
 local function end_job(job, state, event, answer_ttl)
-  local found = redis.call('HMGET', key('job', job), 'state', 'seq')
+  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem', 'attempts')
   if not found[1] or TERMINAL[found[1]] then return 0 end
   local seq = tonumber(found[2]) + 1
   emit(job, seq, event)
@@ -42,7 +48,36 @@ local function end_job(job, state, event, answer_ttl)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
+  if found[3] then redis.call('ZREM', key('client', found[3]), job) end
+  if found[4] and not found[5] then free_idem(found[4], job) end
   return seq
+end
+
+-- Learns from a job that just ended how fast jobs end. `gap` is the time that one more takes: since the one before, but
+-- not from before this one was there. `took` is the time from being accepted to the end. Both in ms, as averages in which
+-- each job weighs a tenth. Kept as long as sessions.
+local function measure(job, ttl)
+  local now, accepted = now_ms(), tonumber(redis.call('HGET', key('job', job), 'accepted') or '')
+  if not accepted then return end
+  local rate = redis.call('HMGET', key('rate'), 'at', 'gap', 'took')
+  local function average(old, new)
+    return string.format('%.3f', old and tonumber(old) * 0.9 + new * 0.1 or new)
+  end
+  local gap = now - math.max(tonumber(rate[1] or '0'), accepted)
+  redis.call('HSET', key('rate'), 'at', now, 'gap', average(rate[2], gap), 'took', average(rate[3], now - accepted))
+  redis.call('EXPIRE', key('rate'), ttl)
+end
+
+-- When to come back, in s: `times` times what was measured, or a guess before anything was. At least 1, at most 60.
+-- When nothing has ended for longer than usual although jobs wait, that counts instead.
+local function come_back(what, times)
+  local rate = redis.call('HMGET', key('rate'), 'at', what)
+  local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')
+  local measured = tonumber(rate[2] or '5000')
+  if oldest[2] then
+    measured = math.max(measured, now_ms() - math.max(tonumber(rate[1] or '0'), tonumber(oldest[2])))
+  end
+  return math.max(1, math.min(60, math.ceil(measured * times / 1000)))
 end
 
 -- Puts a token with work into its live owner's stream, else into the shared one.
@@ -92,19 +127,25 @@ local function put_back(token, job)
   redis.call('LPUSH', key('mailbox', token), job)
 end
 
--- Ends what a dead owner left: unsent work goes back; a sent question's outcome is unknown, so its answer ends as
--- interrupted and the conversation is not trusted any more.
-local function reap_token(token, interrupted, answer_ttl)
+-- Ends what a dead owner left: unsent work goes back, unless it has cost two workers their lives; a sent question's
+-- outcome is unknown, so its answer ends as interrupted and the conversation is not trusted any more. `ends` holds the
+-- terminal events: interrupted, poison.
+local function reap_token(token, ends, answer_ttl)
   local job = redis.call('HGET', key('token', token), 'running')
   disown(token)
-  if not job then return end
-  local state = redis.call('HGET', key('job', job), 'state')
-  if state == 'CLAIMED' then
-    redis.call('HINCRBY', key('job', job), 'tries', 1)
-    put_back(token, job)
-  else
-    end_job(job, 'FAILED', interrupted, answer_ttl)
-    redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
+  if job then
+    local state = redis.call('HGET', key('job', job), 'state')
+    if state ~= 'CLAIMED' then
+      end_job(job, 'FAILED', ends.interrupted, answer_ttl)
+      redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
+    elseif redis.call('HINCRBY', key('job', job), 'tries', 1) < 2 then
+      put_back(token, job)
+    else
+      end_job(job, 'FAILED', ends.poison, answer_ttl)
+    end
+  end
+  if redis.call('HEXISTS', key('token', token), 'ending') == 1 then
+    redis.call('DEL', key('token', token), key('mailbox', token))
   end
 end
 

@@ -1,10 +1,12 @@
 -- The upstream explicitly refused the question before any text: it may be asked once more.
--- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id of the mark that was refused.
 -- Returns 'claimed', 'stale' or 'ended'.
 local token, worker, fence, job = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not holds(token, worker, fence) then return 'stale' end
 local state = redis.call('HGET', key('job', job), 'state')
 if not state or TERMINAL[state] then return 'ended' end
 if state == 'STREAMING' then return 'stale' end
+-- A repeat that comes after the next mark must not undo that one.
+if redis.call('HGET', KEYS[1], 'op') ~= ARGV[6] then return 'stale' end
 redis.call('HSET', key('job', job), 'state', 'CLAIMED')
 return 'claimed'

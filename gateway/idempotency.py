@@ -1,0 +1,54 @@
+"""Idempotency-Key: a request that is sent again gets the answer of the first one."""
+
+import hashlib
+import hmac
+import json
+import uuid
+from dataclasses import dataclass
+
+import msgspec
+from starlette.requests import Request
+
+from gateway import params
+from gateway.errors import KeyLengthError
+from wire.jobs import Client, Once
+from wire.messages import Work, encode
+from wire.secret import Secret
+
+_LONGEST = 255
+# Many people can share an address: without API keys nobody may hit on another's key by chance.
+_SHORTEST_SHARED = 16
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """Turns keys into what the wire asks once."""
+
+    secret: Secret
+
+    def key(self, request: Request, client: Client) -> str | None:
+        """The key that was sent, in the header or else in the query. KeyLengthError."""
+        key = request.headers.get("idempotency-key") or params.query(request.scope["query_string"]).get(
+            "idempotency_key"
+        )
+        if not key:
+            return None
+        shortest = 1 if client.holder else _SHORTEST_SHARED
+        if not shortest <= len(key) <= _LONGEST:
+            raise KeyLengthError(shortest, _LONGEST)
+        return key
+
+    async def once(self, client: Client, key: str, endpoint: str, work: Work, token: str | None) -> tuple[Once, str]:
+        """What the key stands for, and the token: the one that was sent, or always the same one of a new conversation.
+
+        Nobody who lacks the secret can tell either from the key. StoreUnavailableError.
+        """
+        secret = await self.secret.get()
+
+        def derived(*parts: str | None) -> bytes:
+            return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)
+
+        name = derived("name", client.name, key, endpoint, token).hex()
+        question = derived("question", encode(msgspec.structs.replace(work, request="")).decode()).hex()
+        new = uuid.UUID(bytes=derived("token", client.name, key, endpoint)[:16], version=4)
+        return Once(name, question), token or str(new)

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Sets up the programs that tests/external runs, each in an environment of its own beside this file. What is there
+# stays. PYTHON (python3) makes the environments; PYTHON27 names a Python 2.7, if it is not where it is looked for.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+python=${PYTHON:-python3}
+
+has() { command -v "$1" >/dev/null; }
+
+# Debian's packages for what is missing.
+packages=()
+has node || packages+=(nodejs)
+has npm || packages+=(npm)
+has chromium || packages+=(chromium)
+if ((${#packages[@]})); then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# Whether an environment is there and newer than its list of packages.
+ready() { [[ -e $1/.ready && ! $2 -nt $1/.ready ]]; }
+
+python27() {
+  local found
+  for found in "${PYTHON27:-}" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7.*/bin/python python2.7; do
+    if [[ -n $found ]] && "$found" -c 'import sys; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null; then
+      echo "$found"
+      return
+    fi
+  done
+  return 1
+}
+
+autobahn() {
+  local found
+  if ! found=$(python27); then
+    echo "No Python 2.7: Autobahn's cases can't run. PYTHON27 may name one." >&2
+    return
+  fi
+  rm -rf .venv-virtualenv .venv-autobahn
+  "$python" -m venv .venv-virtualenv
+  # The last virtualenv that can make an environment for Python 2.7; it brings the pip for it along.
+  .venv-virtualenv/bin/pip install --quiet --disable-pip-version-check virtualenv==20.21.1
+  .venv-virtualenv/bin/virtualenv --quiet --no-periodic-update --python "$found" .venv-autobahn
+  .venv-autobahn/bin/pip install --quiet --disable-pip-version-check --no-python-version-warning -r autobahn.txt
+  rm -rf .venv-virtualenv
+  touch .venv-autobahn/.ready
+}
+
+schemathesis() {
+  rm -rf .venv-schemathesis
+  "$python" -m venv .venv-schemathesis
+  .venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --require-hashes -r schemathesis.txt
+  touch .venv-schemathesis/.ready
+}
+
+eventsource() {
+  npm ci --silent
+  touch node_modules/.ready
+}
+
+ready .venv-autobahn autobahn.txt || autobahn
+ready .venv-schemathesis schemathesis.txt || schemathesis
+ready node_modules package-lock.json || eventsource

@@ -1,0 +1,46 @@
+"""schemathesis makes up requests, sound and broken ones, from openapi.json: none gets a 5xx, and none hangs."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import Deployment, deployment, write_accounts
+
+pytestmark = [pytest.mark.external, pytest.mark.timeout(180)]
+
+SCHEMA = Path(__file__).parent / "openapi.json"
+SECONDS = 45
+HANG = 10
+# Each may ask 200 questions a day: enough for real answers until the end.
+ACCOUNTS = [f"account{number}" for number in range(40)]
+# Codes 110 and 120 ride on status 200, as old clients expect.
+EXCLUDED = "negative_data_rejection"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("schemathesis")
+    write_accounts(folder / "cookies", *ACCOUNTS)
+    with deployment(folder, None) as running:
+        yield running
+
+
+def test_no_request_gets_an_answer_that_the_schema_does_not_know(
+    schemathesis: str, deployed: Deployment, tmp_path: Path
+) -> None:
+    bounds = ["--max-time", str(SECONDS), "--max-examples", "60", "--request-timeout", str(HANG), "--seed", "1"]
+    how = ["--checks", "all", "--exclude-checks", EXCLUDED, "--phases", "coverage,fuzzing", "--continue-on-failure"]
+    run = subprocess.run(
+        [schemathesis, "--no-color", "run", str(SCHEMA), "--url", deployed.url, *bounds, *how],
+        cwd=tmp_path,
+        timeout=SECONDS + 60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
+    assert len(deployed.turns("")) > 100, "questions got through"
+    assert httpx.get(f"{deployed.url}/readyz").status_code == 200

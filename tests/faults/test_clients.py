@@ -1,0 +1,104 @@
+"""Clients that don't read, vanish, or come in crowds."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import quote
+
+import pytest
+
+from tests.faults.clients import unique, until
+from tests.faults.cluster import connections
+from tests.faults.conftest import Scene
+from tests.faults.history import Kind
+
+pytestmark = [pytest.mark.anyio, pytest.mark.faults]
+
+MEGABYTE = 2**20
+
+
+@contextmanager
+def deaf_client(url: str, question: str) -> Iterator[None]:
+    """A client that asks and never reads."""
+    port = int(url.rpartition(":")[2])
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        path = f"/api_stream?style=balanced&question={quote(question)}"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        yield
+
+
+async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scene: Scene) -> None:
+    url, gateway = scene.cluster.urls[0], scene.cluster.gateways[0]
+    await scene.clients.ask("naive", unique("hello"), gateway=url)
+    before = gateway.memory
+    questions = [unique("!deltas=2500 !rate=1500") for _ in range(10)]
+    with ExitStack() as deaf:
+        for question in questions:
+            deaf.enter_context(deaf_client(url, question))
+        asked = await scene.clients.ask("naive", unique("hello"), gateway=url)
+        assert asked.answered
+        assert asked.ended is not None
+        assert asked.ended - asked.began < 5
+        await until(
+            lambda: sum(len(scene.cluster.turns(question)) for question in questions) == len(questions), "all asked", 20
+        )
+        await until(lambda: all(turn["ended"] for turn in scene.cluster.ledger()["turns"]), "all done upstream", 20)
+        assert gateway.memory - before < 2 * MEGABYTE * len(questions)
+    await scene.verify()
+
+
+async def test_a_client_that_vanishes_mid_stream_does_not_stop_its_question(scene: Scene) -> None:
+    asked = [scene.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in ("naive", "eventsource")]
+    await scene.streaming(*asked)
+    for one in asked:
+        scene.clients.leave(one)
+    await until(
+        lambda: all(scene.cluster.turns(one.question)[0]["outcome"] == "Success" for one in asked), "the turns end"
+    )
+    again = await scene.clients.ask("whole", unique("go on"), asked[0].given_token)
+    assert again.answered
+    assert scene.cluster.turns(again.question)[0]["invocation"] == "4"
+    await scene.verify()
+
+
+async def test_a_crowd_that_vanishes_leaves_no_connection_and_no_subscription(scene: Scene) -> None:
+    crowd = [scene.clients.start("naive", unique("!deltas=60 !rate=30")) for _ in range(60)]
+    await scene.streaming(*crowd, deltas=1)
+    for one in crowd:
+        scene.clients.leave(one)
+    await until(lambda: not any(map(connections, scene.cluster.ports)), "the connections are closed", 20)
+    await scene.verify()
+
+
+async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unspent(scene: Scene) -> None:
+    async with scene.clients.socket() as connection:
+        asked = [await connection.send(unique("!deltas=60 !rate=30")) for _ in range(4)]
+        await scene.streaming(asked[0])
+    await scene.clients.ended()
+    await until(lambda: scene.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
+    scene.cluster.await_rest()
+    assert [len(scene.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
+    await scene.verify()
+
+
+async def test_a_burst_over_all_gateways_is_answered_once_each(scene: Scene) -> None:
+    began = time.monotonic()
+    kinds: list[Kind] = ["whole", "naive", "eventsource"]
+    asked = [scene.clients.start(kinds[n % 3], unique("!deltas=10 !rate=20")) for n in range(120)]
+    await scene.clients.ended()
+    assert all(one.answered for one in asked)
+    assert time.monotonic() - began < 20
+    await scene.verify()
+
+
+async def test_questions_of_one_token_at_all_gateways_at_once_run_one_at_a_time(scene: Scene) -> None:
+    token = (await scene.clients.ask("whole", unique("hello"))).given_token
+    asked = [scene.clients.start("eventsource", unique("!deltas=10 !rate=60"), token) for _ in range(9)]
+    await scene.clients.ended()
+    assert all(one.answered for one in asked)
+    turns = sorted((scene.cluster.turns(one.question)[0] for one in asked), key=lambda turn: turn["started"])
+    assert [int(turn["invocation"]) for turn in turns] == list(range(4, 13))
+    await scene.verify()

@@ -1,0 +1,27 @@
+"""A whole worker on a store, for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.worker.desk import ACCOUNTS, SOON, HookedStore, settings_with
+from tests.worker.scripted import Pictures, Scripted
+from worker.pool import Pool
+from worker.turn import Upstream
+from worker.worker import Worker
+
+
+@asynccontextmanager
+async def serving(
+    store: HookedStore, provider: Scripted, pictures: Pictures | None = None, **changed: object
+) -> AsyncIterator[Worker]:
+    """A worker that serves, and is drained at the end."""
+    settings = settings_with(**{"drain_timeout": 3.0, **changed})
+    served = Worker(settings, store, Upstream(settings, Pool(ACCOUNTS), provider, pictures or Pictures()))
+    running = asyncio.create_task(served.run())
+    try:
+        yield served
+    finally:
+        served.drain()
+        async with asyncio.timeout(SOON):
+            await running

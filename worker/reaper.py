@@ -1,0 +1,35 @@
+"""Takes over what dead workers left; every worker does so."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from wire.errors import StoreUnavailableError
+from wire.sessions import Sessions
+
+_LOG = structlog.get_logger()
+_EVERY = 1.0
+
+
+class Reaper:
+    """Looks for dead workers, in the name of a live one."""
+
+    def __init__(self, sessions: Sessions, worker: str) -> None:
+        self._sessions = sessions
+        self._worker = worker
+
+    async def run(self) -> None:
+        """Look for ever, each second."""
+        while True:
+            with contextlib.suppress(StoreUnavailableError):  # the heartbeat tells of it
+                await self.reap()
+            await asyncio.sleep(_EVERY)
+
+    async def reap(self) -> None:
+        """Look once. StoreUnavailableError."""
+        for dead in await self._sessions.dead_workers():
+            while (left := await self._sessions.reap(self._worker, dead)) > 0:
+                pass
+            if left == 0:
+                _LOG.warning("a worker died, its tokens go on elsewhere", dead=dead)
