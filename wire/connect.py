@@ -21,7 +21,10 @@ _SCHEMES = ("memory", "redis", "rediss", "unix")
 # A command fails within 2 s when Redis is away: two tries, each with these limits.
 _COMMAND_TIMEOUT = 0.8
 
-_ONCE_MORE = Retry(ConstantBackoff(0.05), 1)
+# What a broken line shows up as. RuntimeError: uvloop's word for writing to a connection that the peer has reset.
+_BROKEN = (RedisError, OSError, TimeoutError, RuntimeError)
+_RETRIED: Any = (redis.ConnectionError, redis.TimeoutError, OSError, RuntimeError)
+_ONCE_MORE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
 # No error counts as one to retry after: redis-py's own way would connect again and not say so.
 _NEVER = Retry(NoBackoff(), 0, supported_errors=())
 
@@ -39,7 +42,7 @@ def translated() -> Iterator[None]:
     asked = task.cancelling() if task else 0
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except _BROKEN as error:
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
     if task and task.cancelling() > asked:
         raise asyncio.CancelledError
