@@ -3,12 +3,10 @@
 import asyncio
 from types import TracebackType
 
-from wire.errors import StoreUnavailableError
 from wire.messages import Event
 from wire.sessions import Sessions, Task
 from worker.deltas import Deltas
-
-_AWAY_PAUSE = 0.2
+from worker.patience import patiently
 
 
 class Publisher:
@@ -80,15 +78,6 @@ class Publisher:
                     await self._append(event)
 
     async def _append(self, event: Event) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience
-        while True:
-            try:
-                await self._sessions.append(self._task, self._seq + 1, event)
-            except StoreUnavailableError:
-                if loop.time() >= until:
-                    raise
-                await asyncio.sleep(_AWAY_PAUSE)
-            else:
-                self._seq += 1
-                return
+        until = asyncio.get_running_loop().time() + self._patience
+        await patiently(lambda: self._sessions.append(self._task, self._seq + 1, event), until)
+        self._seq += 1

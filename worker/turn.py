@@ -1,13 +1,13 @@
 """One job's run: its attempts, its limits of time, its terminal event."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
 
-from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
+from wire.errors import LeaseLostError, StateLostError, WireError
 from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, Failed, Final, Image
 from wire.sessions import INTERRUPTED, Sessions, State, Task
@@ -15,6 +15,7 @@ from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.deltas import without_marks
 from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, UpstreamError
+from worker.patience import patiently
 from worker.pool import Pool
 from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
 from worker.publisher import Publisher
@@ -25,7 +26,6 @@ _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 _DAY = 24 * 3600
-_AWAY_PAUSE = 0.2
 _STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
 
 
@@ -140,7 +140,7 @@ class Turn:
             self._reset = self._reset or self._conversation is not None
             self._conversation = None
             if self.sent:
-                await self._patiently(lambda: self._sessions.refused(self._task, self._attempt))
+                await patiently(lambda: self._sessions.refused(self._task, self._attempt), self._deadline)
                 self.sent = False
         return following
 
@@ -150,20 +150,10 @@ class Turn:
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
-        await self._patiently(lambda: self._sessions.mark_sent(self._task, self._attempt, count, fresh=fresh))
+        await patiently(lambda: self._sessions.mark_sent(self._task, self._attempt, count, fresh=fresh), self._deadline)
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True
-
-    async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
-        """While Redis is away, call again (a repeat is harmless), within the turn's time."""
-        while True:
-            try:
-                return await call()
-            except StoreUnavailableError:
-                if asyncio.get_running_loop().time() >= self._deadline:
-                    raise
-                await asyncio.sleep(_AWAY_PAUSE)
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
         work = self._task.work

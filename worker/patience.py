@@ -1,0 +1,19 @@
+"""Calls of Redis that are worth another try while it is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from wire.errors import StoreUnavailableError
+
+_PAUSE = 0.2
+
+
+async def patiently(call: Callable[[], Awaitable[None]], until: float) -> None:
+    """Call; while Redis is away call again, up to `until` (loop time): a repeat is harmless. StoreUnavailableError."""
+    while True:
+        try:
+            return await call()
+        except StoreUnavailableError:
+            if asyncio.get_running_loop().time() >= until:
+                raise
+            await asyncio.sleep(_PAUSE)
