@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from types import TracebackType
 from typing import Any
 
@@ -115,7 +116,7 @@ class Schedule:
 def _entries(found: _Found) -> list[Entry]:
     # A pending entry that was deleted meanwhile has no fields.
     return [
-        Entry(stream.decode(), id_.decode(), fields[b"t"].decode())
+        Entry(stream.decode(), id_.decode(), fields[b"t"].decode(), secrets.token_hex(4))
         for stream, entries in found
         for id_, fields in entries
         if fields

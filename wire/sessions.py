@@ -70,11 +70,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Entry:
-    """A schedule entry as read from a stream: a hint that the token has work."""
+    """A schedule entry as read from a stream: a hint that the token has work.
+
+    `reading` tells two readings of the same entry apart: only a repeat of one reading's claim gets that claim's reply.
+    """
 
     stream: str
     id: str
     token: str
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class Sessions:
             keys.prefix(keys.shard_of(entry.token)),
             entry.token,
             worker,
-            f"claim:{worker}:{entry.stream}:{entry.id}",
+            f"claim:{worker}:{entry.stream}:{entry.id}:{entry.reading}",
             entry.stream,
             keys.GROUP,
             entry.id,

@@ -154,3 +154,17 @@ async def test_other_refusals_of_redis_are_told(valkey_store: Store) -> None:
 async def test_a_reader_ends_quietly_without_redis() -> None:
     async with Schedule(Store("redis://127.0.0.1:1/0"), "w1", 15.0):
         pass
+
+
+async def test_an_entry_that_one_worker_reads_twice_is_claimed_once(scene: Scene) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask()
+    async with Schedule(scene.store, "w1", 0.0) as reader, Schedule(scene.store, "w1", 0.0) as again:
+        (first,) = await reader.read(1)
+        (second,) = await again.read(1)
+        assert (first.stream, first.id) == (second.stream, second.id)
+        task = await scene.sessions.claim("w1", first)
+        assert isinstance(task, Task)
+        assert task.answer == asked.answer
+        assert await scene.sessions.claim("w1", second) == "nothing"
+        assert await scene.sessions.claim("w1", first) == task
