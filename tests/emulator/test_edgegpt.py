@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-HANGS = 0.3  # seconds without a frame after which the library counts as hanging
+HANGS = 1.0  # seconds without a frame after which the library counts as hanging
 
 
 class Asker:
@@ -221,9 +221,9 @@ async def test_unauthorized_turns(asker: Asker, word: str) -> None:
     ["close-before", "close-mid", "close-late", "reset-before", "reset-mid", "binary", "big", "type7-close"],
 )
 async def test_broken_sockets(asker: Asker, word: str) -> None:
-    # A close record is answered on a socket that is closing already, which may be what fails first.
-    errors = (TypeError, ConnectionError) if word == "type7-close" else (TypeError,)
-    with pytest.raises(errors):
+    # The library writes as it reads: it echoes pings and close records, and pings by itself in every sixth second. What
+    # fails first on a broken socket is its next read, or such a write.
+    with pytest.raises((TypeError, ConnectionError)):
         await asker.ask(f"hello !{word}")
 
 
