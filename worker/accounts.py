@@ -1,5 +1,6 @@
 """The accounts of the pool, one per cookie export."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 
@@ -9,6 +10,15 @@ class Account:
 
     name: str
     cookies: dict[str, str] = field(repr=False)
+    expires: float | None = None
+    weight: float = 1.0
+    turns: int | None = None
+    daily: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether the cookie was replaced, without telling the cookie."""
+        return hashlib.sha256(self.cookies.get("_U", "").encode()).hexdigest()[:16]
 
     @property
     def cookie_header(self) -> str:

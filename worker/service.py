@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from wire.connect import Store
+from wire.ledger import Ledger
 from worker.accounts import Account
 from worker.cookies import load_accounts
 from worker.pool import Pool
@@ -14,7 +15,7 @@ from worker.providers import chat_provider
 from worker.providers.bingimage import BingImageProvider
 from worker.settings import WorkerSettings
 from worker.turn import Upstream
-from worker.worker import Worker
+from worker.worker import Worker, new_worker_id
 
 _LOG = structlog.get_logger()
 # How often a folder without a usable account is looked at again, in seconds.
@@ -41,8 +42,9 @@ async def await_accounts(settings: WorkerSettings) -> list[Account]:
 async def open_worker(settings: WorkerSettings, store: Store, accounts: list[Account]) -> AsyncIterator[Worker]:
     """A worker, ready to `run`, and its providers. ValueError, with one sentence, when PROVIDER names nothing."""
     chat, images = chat_provider(settings.provider)(settings), BingImageProvider(settings)
+    pool = Pool(settings, Ledger(store), new_worker_id(), accounts)
     try:
-        yield Worker(settings, store, Upstream(settings, Pool(accounts), chat, images))
+        yield Worker(settings, store, Upstream(settings, pool, chat, images))
     finally:
         await chat.close()
         await images.close()

@@ -1,6 +1,7 @@
 """One job's run: its attempts, its limits of time, its terminal event."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,23 +11,29 @@ import structlog
 from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
 from wire.jobs import RETRY_AFTER
+from wire.ledger import Place
 from wire.messages import Chat, Failed, Final, Image
-from wire.sessions import Sessions, State, Task
+from wire.sessions import Exchange, Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
+from worker.consequences import GOOD, NONE, consequence
 from worker.deltas import without_marks
-from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, UpstreamError
+from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.patience import patiently
-from worker.pool import Pool
+from worker.pool import NoAccountError, Pool, Seat, Wish
 from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
 from worker.publisher import Publisher
+from worker.replay import retold
 from worker.saved import Saved
 from worker.settings import WorkerSettings
 
 _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
-_DAY = 24 * 3600
+# How long a conversation waits for its account's return before another one is asked, in seconds.
+_SHORT_PAUSE = 5.0
+# What another account may be spared from: troubles of this one, or on the way to it.
+_ELSEWHERE = ("account.", "transport.", "timeout.connect", "upstream.")
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,15 @@ class Outcome:
     """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time).
 
     `sent` counts the questions sent in a session that is kept although another conversation was tried after it.
+    `answer` is what the transcript of a session that is kept gets beside the question; `begins`: it starts anew.
     """
 
     state: State
     event: Final | Failed
     session: bytes | None
     sent: int | None = None
+    answer: str | None = None
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,11 @@ class Turn:
         self._attempt = 0
         self._conversation: Conversation | None = None
         self._reset = task.reset
-        self._throttled: UpstreamError | None = None
+        self._account: str | None = None
+        self._context = ""
+        self._tried: set[str] = set()
+        self._tries = 0
+        self._failure_before: UpstreamError | None = None
         self._sent_before = task.sent
         self._publisher = Publisher(sessions, task, upstream.settings.answer_timeout)
         self.sent = False
@@ -78,6 +92,13 @@ class Turn:
     def asked(self) -> int:
         """How many questions were sent in the conversation, with this one; 0 before it was."""
         return (self._conversation.sent if self._conversation else 0) + 1 if self.sent else 0
+
+    def exchange(self, outcome: Outcome) -> Exchange | None:
+        """What the transcript gets of a turn that ended so."""
+        work = self.task.work
+        if outcome.answer is None or not isinstance(work, Chat):
+            return None
+        return Exchange(work.question, outcome.answer)
 
     async def run(self) -> Outcome:
         """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
@@ -107,53 +128,81 @@ class Turn:
         return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
-        tried: set[str] = set()
-        account = self._account()
+        self._adopt_session()
         while True:
-            if account is None:
-                raise UpstreamError("account.none")
+            seat = await self._seat()
             try:
-                with self._upstream.pool.turn(account):
-                    return await self._ask(publisher, account)
+                outcome = await self._ask(publisher, seat.account)
             except UpstreamError as error:
-                if not error.refused or publisher.begun:
+                await seat.leave(consequence(error, sent=self.sent), sent=self.sent)
+                if publisher.begun or (self.sent and not error.refused):
                     raise
-                _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
-                if error.reason == "account.throttled":
-                    self._throttled = error
-                account = await self._another(account, error, tried)
-                if account is None:
-                    raise self._throttled or error from error
+                await self._go_on(seat.account, error)
+            except BaseException:
+                seat.leave_soon(NONE, sent=self.sent)
+                raise
+            else:
+                seat.leave_soon(GOOD, sent=self.sent)
+                return outcome
 
-    def _account(self) -> Account | None:
-        """The session's own account, or one for a fresh session."""
-        pool = self._upstream.pool
+    def _adopt_session(self) -> None:
+        """Go on with the saved conversation, if its account is still there."""
         saved = sessions_saved.decode(self.task.session) if self.task.session else None
-        if saved is not None and isinstance(self.task.work, Chat):
-            account = pool.get(saved.account)
-            if account is not None:
-                self._conversation = Conversation(saved.state, self.task.sent)
-                return account
-        self._reset = self._reset or self.task.session is not None
-        return pool.choose(())
+        if saved is not None and self._upstream.pool.get(saved.account) is not None:
+            self._account, self._conversation = saved.account, Conversation(saved.state, self.task.sent)
+        elif self.task.session is not None:
+            self._reset = True
 
-    async def _another(self, account: Account, error: UpstreamError, tried: set[str]) -> Account | None:
-        """Whom to ask after an explicit refusal: the same account afresh, another one, or nobody."""
-        if error.reason in FRESH_SESSION_REASONS and self._conversation is not None:
-            following: Account | None = account
-        elif error.reason in ACCOUNT_REASONS:
-            self._upstream.pool.refused(account)
-            tried.add(account.name)
-            following = self._upstream.pool.choose(tried)
+    async def _seat(self) -> Seat:
+        """A place at the conversation's account; if that may not be asked, or there is none, at another."""
+        if self._account is not None:
+            try:
+                return await self._seat_among([self._account], _SHORT_PAUSE)
+            except NoAccountError:
+                await self._leave_account(self._account)
+        names = [name for name in self._upstream.pool.names if name not in self._tried]
+        try:
+            return await self._seat_among(names, self.task.work.wait)
+        except NoAccountError as error:
+            if self._failure_before is not None and not self._failure_before.reason.startswith("account."):
+                raise self._failure_before from error
+            raise _no_account(error) from error
+
+    async def _seat_among(self, names: list[str], wait: float) -> Seat:
+        self._tries += 1
+        place = Place(self.task.answer, self._tries, self._upstream.pool.worker)
+        wish = Wish(names, isinstance(self.task.work, Image), wait)
+        return await self._upstream.pool.seat(place, wish, self._deadline)
+
+    async def _go_on(self, account: Account, error: UpstreamError) -> None:
+        """Prepare a further attempt after one of which nothing came, or raise `error`."""
+        _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
+        if error.reason in FRESH_SESSION_REASONS:
+            if self._conversation is None:
+                raise error
+            self._account, self._conversation, self._reset = account.name, None, True
+        elif error.reason.startswith(_ELSEWHERE):
+            self._failure_before = error
+            await self._leave_account(account.name)
+            if len(self._tried) >= self._upstream.settings.account_tries:
+                raise _enough(error)
         else:
-            return None
-        if following is not None:
-            self._reset = self._reset or self._conversation is not None
-            self._conversation = None
-            if self.sent:
-                await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
-                self.sent = False
-        return following
+            raise error
+        if self.sent:
+            await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
+            self.sent = False
+
+    async def _leave_account(self, name: str) -> None:
+        """Another account is to answer; if it can be told all that was said here, the conversation is no other one."""
+        self._tried.add(name)
+        self._account = None
+        if self._conversation is None:
+            return
+        self._conversation = None
+        token = self.task.lease.token
+        transcript = await patiently(lambda: self._sessions.transcript(token), self._deadline)
+        self._context = retold(transcript.exchanges)
+        self._reset = self._reset or not transcript.whole or not transcript.exchanges
 
     async def _before_send(self) -> None:
         self._attempt += 1
@@ -170,7 +219,9 @@ class Turn:
         work = self.task.work
         if isinstance(work, Image):
             return await self._draw(account, work)
-        asking = self._upstream.chat.ask(account, self._conversation, work.style, work.question, self._before_send)
+        asking = self._upstream.chat.ask(
+            account, self._conversation, work.style, work.question, self._before_send, self._context
+        )
         async with aclosing(self._limited(asking, publisher)) as updates:
             async for update in updates:
                 if isinstance(update, Completed):
@@ -184,7 +235,6 @@ class Turn:
                 pictures = await self._upstream.images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError("image.timeout") from None
-        self._upstream.pool.served(account)
         return Outcome("DONE", Final(text="", images=pictures), None)
 
     async def _limited(
@@ -212,7 +262,6 @@ class Turn:
         if not text:
             raise UpstreamError("answer.empty")
         await publisher.end(completed.text)
-        self._upstream.pool.served(account)
         given_up = completed.state is None or any(words in text for words in _GIVEN_UP)
         session = None
         if not given_up and completed.state is not None:
@@ -224,19 +273,31 @@ class Turn:
             suggestions=completed.suggestions,
             turns=completed.turns,
         )
-        return Outcome("DONE", event, session)
+        begins = self._conversation is None and not self._context
+        return Outcome("DONE", event, session, answer=text, begins=begins)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", answer=self.task.answer, reason=error.reason, detail=error.detail)
         await publisher.end()
-        if error.reason == "account.throttled" and error.refused and not publisher.begun:
+        if error.retry_after is not None and not publisher.begun:
             # Unspent: the conversation is as it was.
-            event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
+            code = 120 if error.reason == "account.throttled" else 503
+            event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
             return Outcome("FAILED", event, self.task.session, self._sent_before)
-        if error.reason == "account.none":
-            event = Failed(503, error.message, error.reason, reset=False, retry_after=RETRY_AFTER)
-            return Outcome("FAILED", event, self.task.session)
         return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
+
+
+def _enough(error: UpstreamError) -> UpstreamError:
+    """So many accounts were tried: others may be well, but not for this question."""
+    if not error.reason.startswith("account."):
+        return error
+    return UpstreamError("account.none", error.reason, retry_after=RETRY_AFTER)
+
+
+def _no_account(error: NoAccountError) -> UpstreamError:
+    """Nobody may be asked, until a quota or a pause is over, or somebody sees to the accounts."""
+    reason = "account.throttled" if error.reason == "account.throttled" else "account.none"
+    return UpstreamError(reason, error.reason, retry_after=RETRY_AFTER if error.returns is None else error.returns)
 
 
 def _with_text(event: Failed, text: str) -> Failed:

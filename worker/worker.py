@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
-        self.id = new_worker_id()
+        self.id = upstream.pool.worker
         self._settings = settings
         self._upstream = upstream
         self._sessions = Sessions(store, limits)
@@ -63,12 +63,14 @@ class Worker:
             await self._prepare()
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             background.append(tasks.create_task(self._release_idle()))
-            background.append(tasks.create_task(Reaper(self._sessions, self.id).run()))
+            background.append(tasks.create_task(self._upstream.pool.run()))
+            background.append(tasks.create_task(Reaper(self._sessions, self._upstream.pool).run()))
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
+            await self._upstream.pool.close(_LAST_WORDS)
             await self._leave()
             for task in background:
                 task.cancel()
@@ -78,6 +80,7 @@ class Worker:
         while not self._draining.is_set():
             try:
                 await self._schedule.prepare()
+                await self._upstream.pool.announce()
                 await self._heartbeat.beat()
             except StoreUnavailableError:
                 await asyncio.sleep(_AWAY_PAUSE)
@@ -229,6 +232,8 @@ class Worker:
             forget=isinstance(task.work, Image),
             sent=outcome.sent,
             seq=turn.seq,
+            exchange=turn.exchange(outcome),
+            begins=outcome.begins,
         )
 
     async def _beaten(self) -> bool:

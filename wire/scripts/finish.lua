@@ -1,11 +1,28 @@
 -- Ends a turn: the terminal event (unless the answer has ended already), the saved session, the mailbox's next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
 -- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
--- saved conversation ('' if the mark has counted them), the last seq that the worker knows of.
+-- saved conversation ('' if the mark has counted them), the last seq that the worker knows of, what was asked and answered
+-- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have.
 -- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 local session_ttl, answer_ttl = tonumber(ARGV[11]), tonumber(ARGV[12])
+
+-- Adds to the transcript. What it can't hold is cut off at its beginning, for good.
+local function note(exchange, begins, most)
+  local transcript = key('transcript', token)
+  if begins then
+    redis.call('DEL', transcript)
+    redis.call('HDEL', KEYS[1], 'said', 'cut')
+  end
+  redis.call('RPUSH', transcript, exchange)
+  local said = redis.call('HINCRBY', KEYS[1], 'said', #exchange)
+  while said > most do
+    said = redis.call('HINCRBY', KEYS[1], 'said', -#redis.call('LPOP', transcript))
+    redis.call('HSET', KEYS[1], 'cut', '1')
+  end
+end
+
 local done = repeated(token, op)
 if done then return done end
 if not holds(token, worker, fence) then return '{"status":"stale"}' end
@@ -18,11 +35,13 @@ if before[1] == 'STOPPED' and before[2] then session = '' end
 redis.call('SREM', key('stops', worker), job)
 redis.call('HDEL', KEYS[1], 'running', 'reset')
 if session == '' then
-  redis.call('HDEL', KEYS[1], 'session', 'sent')
+  drop_session(token)
 else
   redis.call('HSET', KEYS[1], 'session', session)
   if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'sent', ARGV[13]) end
+  if ARGV[15] ~= '' then note(ARGV[15], ARGV[16] == '1', tonumber(ARGV[17])) end
 end
+redis.call('EXPIRE', key('transcript', token), session_ttl)
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 

@@ -100,6 +100,12 @@ local function come_back(what, times)
   return math.max(1, math.min(60, math.ceil(measured * times / 1000)))
 end
 
+-- Forgets a token's conversation, and with it what was said in it.
+local function drop_session(token)
+  redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut')
+  redis.call('DEL', key('transcript', token))
+end
+
 -- Puts a token with work into its live owner's stream, else into the shared one.
 local function schedule(token)
   local owner = redis.call('HGET', key('token', token), 'owner')
@@ -152,7 +158,7 @@ end
 -- Forgets a token that was to end with its running turn, which is over. True if it was.
 local function forget_ending(token)
   if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
-  redis.call('DEL', key('token', token), key('mailbox', token))
+  redis.call('DEL', key('token', token), key('mailbox', token), key('transcript', token))
   return true
 end
 
@@ -172,7 +178,8 @@ local function reap_token(token, answer_ttl)
     local state = redis.call('HGET', key('job', job), 'state')
     if state ~= 'CLAIMED' then
       end_job(job, 'FAILED', ENDS.interrupted, answer_ttl)
-      redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
+      drop_session(token)
+      redis.call('HDEL', key('token', token), 'reset')
     elseif redis.call('HINCRBY', key('job', job), 'tries', 1) < 2 then
       put_back(token, job)
     else
@@ -187,7 +194,7 @@ local function lose(token, job, answer_ttl, reached)
   end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
   if redis.call('EXISTS', key('token', token)) == 0 then return end
   if redis.call('HGET', key('token', token), 'running') == job then redis.call('HDEL', key('token', token), 'running') end
-  redis.call('HDEL', key('token', token), 'session', 'sent')
+  drop_session(token)
   redis.call('HSET', key('token', token), 'reset', '1')
 end
 

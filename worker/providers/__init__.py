@@ -66,11 +66,13 @@ class ChatProvider(Protocol):
         style: Style,
         question: str,
         before_send: BeforeSend,
+        context: str = "",
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed.
 
-        `conversation` None begins a fresh one. Raises UpstreamError, and nothing else of the upstream's. Closing the
-        generator (aclose) hangs up at once. Limits of time are the caller's: an ask may be cancelled at any await.
+        `conversation` None begins a fresh one, which is told `context`: what was said before, at another account.
+        Raises UpstreamError, and nothing else of the upstream's. Closing the generator (aclose) hangs up at once.
+        Limits of time are the caller's: an ask may be cancelled at any await.
         """
         ...
 

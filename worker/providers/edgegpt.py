@@ -45,6 +45,7 @@ class EdgeGPTProvider:
         style: Style,
         question: str,
         before_send: BeforeSend,
+        context: str = "",
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
@@ -56,7 +57,10 @@ class EdgeGPTProvider:
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
         line = Line(address, account.cookie_header, tls, deadline, before_send, reply)
         hub = self._hub(bing, FIRST_INVOCATION + sent)
-        stream = hub.ask_stream(prompt=question, wss_link=line, conversation_style=style, raw=True)
+        # The one way to tell it more than a question: as a page that the reader has open.
+        stream = hub.ask_stream(
+            prompt=question, wss_link=line, conversation_style=style, raw=True, webpage_context=context or None
+        )
         try:
             async with aclosing(_snapshots(stream, line, reply)) as snapshots:
                 async for snapshot in snapshots:

@@ -1,0 +1,19 @@
+-- Says that a worker has an account. A cookie that was replaced makes the account ready again.
+-- KEYS: the account's hash. ARGV: prefix, account, fingerprint of its cookie, weight, bound of turns in flight (0: none),
+-- turns a day (0: unknown), when its cookie expires (Unix s, 0: unknown), how long this is kept in ms, and what the worker
+-- last knew of it: state, until in ms, reason, failures, turns today. That counts only where nothing else is known.
+-- Returns 1 if the cookie was replaced, else 0.
+local name, print = ARGV[2], ARGV[3]
+local now = now_ms()
+local known = redis.call('HGET', KEYS[1], 'fingerprint')
+redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', ARGV[4], 'turns', ARGV[5], 'daily', ARGV[6], 'expires', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+redis.call('ZADD', key('accounts'), now, name)
+if not known then
+  redis.call('HSET', KEYS[1], 'state', ARGV[9], 'until', ARGV[10], 'reason', ARGV[11], 'failures', ARGV[12])
+  for turn = 1, tonumber(ARGV[13]) do count_as_asked(name, 'before:' .. turn, now) end
+elseif known ~= print then
+  redis.call('HSET', KEYS[1], 'state', 'ready', 'until', 0, 'reason', '', 'failures', 0)
+  return 1
+end
+return 0
