@@ -14,7 +14,7 @@ from wire.sessions import INTERRUPTED, Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.deltas import without_marks
-from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, UpstreamError
+from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, REASONS, UpstreamError
 from worker.patience import patiently
 from worker.pool import Pool
 from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
@@ -27,6 +27,7 @@ _LOG = structlog.get_logger()
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 _DAY = 24 * 3600
 _STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
+_REASONS = {*REASONS, INTERRUPTED.reason, _STATE_LOST.reason}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Outcome:
     event: Final | Failed
     session: bytes | None
     sent: int | None = None
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """How the turn ended and, if it failed, why; a reason that only somebody's own provider knows is `other`."""
+        if isinstance(self.event, Final):
+            return self.state.lower(), ""
+        return self.state.lower(), self.event.reason if self.event.reason in _REASONS else "other"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,11 +45,15 @@ def new_worker_id() -> str:
 
 
 class Worker:
-    """One worker process. `run` serves until `drain` is called, then ends."""
+    """One worker process. `run` serves until `drain` is called, then ends.
+
+    `ended` counts its turns, by how they ended and why.
+    """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = new_worker_id()
+        self.ended: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._upstream = upstream
         self._sessions = Sessions(store, limits)
@@ -57,8 +62,29 @@ class Worker:
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
+        self._busy: set[str] = set()
         self._idle: dict[str, _Idle] = {}
         self._draining = asyncio.Event()
+
+    @property
+    def slots(self) -> int:
+        """How many questions may be out at once."""
+        return self._settings.worker_slots
+
+    @property
+    def slots_used(self) -> int:
+        """How many slots are taken."""
+        return len(self._serving)
+
+    @property
+    def leases(self) -> int:
+        """How many tokens are held, with a turn or without."""
+        return len(self._busy) + len(self._idle)
+
+    @property
+    def heartbeat_age(self) -> float:
+        """Seconds since the last heartbeat that Redis took."""
+        return self._heartbeat.age
 
     def drain(self) -> None:
         """Take no more jobs; `run` returns when the running turns have ended, or DRAIN_TIMEOUT is over."""
@@ -138,13 +164,18 @@ class Worker:
                 _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
 
     async def _turns(self, task: Task) -> None:
-        self._idle.pop(task.lease.token, None)
+        token = task.lease.token
+        self._idle.pop(token, None)
+        self._busy.add(token)
         following: Task | None = task
-        while following is not None:
-            following = await self._turn(following)
+        try:
+            while following is not None:
+                following = await self._turn(following)
+        finally:
+            self._busy.discard(token)
         if isinstance(task.work, Chat):
             # Also when draining has begun meanwhile: what finish has given back already, release leaves alone.
-            self._idle[task.lease.token] = _Idle(task.lease, asyncio.get_running_loop().time())
+            self._idle[token] = _Idle(task.lease, asyncio.get_running_loop().time())
 
     def _keeps(self, task: Task) -> bool:
         """Whether the token stays with this worker after a turn. An image request's token has no second turn."""
@@ -167,12 +198,13 @@ class Worker:
     async def _turn(self, task: Task) -> Task | None:
         """Run one job and end it; the token's next one, if it has any."""
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
+        stopped = False
         try:
             async with self._stoppable(task.answer):
                 outcome = await turn.run()
         except AnswerEndedError:
             # Expired or stopped: it only remains to advance the mailbox. What was sent has no known outcome.
-            outcome = turn.abandoned()
+            outcome, stopped = turn.abandoned(), True
         except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
             _LOG.warning("turn broken off", answer=task.answer, cause=f"{type(error).__name__}: {error}")
             outcome = turn.broken_off(error)
@@ -181,6 +213,7 @@ class Worker:
             if await self._sessions.release(task.lease):
                 raise
             outcome = turn.broken_off(error)
+        self.ended[("stopped", "") if stopped else outcome.label] += 1
         return await self._finish(task, outcome)
 
     @asynccontextmanager
@@ -195,6 +228,9 @@ class Worker:
                     del self._running[answer]
         except TimeoutError:
             raise AnswerEndedError("the answer was stopped") from None
+        # A turn whose question is out takes the breaking off for its own end, as in a drain.
+        if running.expired():
+            raise AnswerEndedError("the answer was stopped")
 
     def _hang_up(self, stopped: list[str]) -> None:
         """End the turns of answers that were stopped; those that are over or ending already are left alone."""
