@@ -103,9 +103,9 @@ class Relay:
                 yield entries
 
     @asynccontextmanager
-    async def resume(self, answer: str) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """Follow an answer that was asked for before, from its beginning."""
-        async with self.answers.follow(answer) as entries, background(self._expire(answer)):
+    async def resume(self, answer: str, after: int = 0) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """Follow an answer that was asked for before, from behind its event `after`."""
+        async with self.answers.follow(answer, after) as entries, background(self._expire(answer)):
             yield entries
 
     async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:

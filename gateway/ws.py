@@ -10,10 +10,13 @@ from starlette.websockets import WebSocket
 from gateway import envelope, params, relay
 from gateway.clients import Clients, key_subprotocol
 from gateway.connection import Connection
+from gateway.dialogue import Dialogue
 from gateway.errors import UNKNOWN, ClientGoneError, RefusedError, problem_of
+from gateway.idempotency import Idempotency
 from gateway.relay import Frames, Relay
 from gateway.responses import tell
 from gateway.turns import Turn
+from gateway.v2 import SUBPROTOCOL
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
@@ -94,24 +97,35 @@ class Sockets:
     relay: Relay
     sessions: Sessions
     clients: Clients
+    idempotency: Idempotency
     max_message: int
 
     async def ws(self, socket: WebSocket) -> None:
         """One frame for each question."""
-        await self._converse(socket, streaming=False)
+        if (client := await self._client(socket)) is not None:
+            await socket.accept(key_subprotocol(socket))
+            await self._converse(socket, client, streaming=False)
 
     async def ws_stream(self, socket: WebSocket) -> None:
-        """Delta frames and then the whole answer, for each question."""
-        await self._converse(socket, streaming=True)
+        """Delta frames and then the whole answer, for each question; typed frames for a client that speaks v2."""
+        if (client := await self._client(socket)) is None:
+            return
+        if SUBPROTOCOL in socket.scope.get("subprotocols", ()):
+            await socket.accept(SUBPROTOCOL)
+            await Dialogue(socket, self.relay, self.idempotency, self.max_message, client).run()
+        else:
+            await socket.accept(key_subprotocol(socket))
+            await self._converse(socket, client, streaming=True)
 
-    async def _converse(self, socket: WebSocket, *, streaming: bool) -> None:
+    async def _client(self, socket: WebSocket) -> Client | None:
+        """Who asks; None when it was told that it may not."""
         try:
-            client = self.clients.of(socket)
+            return self.clients.of(socket)
         except (HTTPException, RefusedError) as error:
             await socket.send_denial_response(await tell(socket, error))
-            return
-        # A browser hangs up when none of the subprotocols that it offers is taken.
-        await socket.accept(key_subprotocol(socket))
+            return None
+
+    async def _converse(self, socket: WebSocket, client: Client, *, streaming: bool) -> None:
         conversation = Conversation(socket, self.relay, self.max_message, client, streaming=streaming)
         try:
             await conversation.run()

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway.clients import Clients
+from gateway.idempotency import Idempotency
 from gateway.relay import Relay
 from gateway.turns import Turns
 from gateway.ws import Sockets
@@ -20,6 +21,7 @@ from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
+from wire.secret import Secret
 from wire.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
@@ -396,6 +398,6 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
 
     relay = Relay(Jobs(store, Limits()), Answers(store), Turns(), 1, 1)
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": {"request_id": "r"}}
-    sockets = Sockets(relay, Sessions(store), Clients(), 1000)
+    sockets = Sockets(relay, Sessions(store), Clients(), Idempotency(Secret(store)), 1000)
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))
