@@ -252,7 +252,8 @@ async def test_an_end_behind_events_that_redis_lost_is_still_told(gateway: Runni
     await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
     headers = {**EVENTS, "last-event-id": f"{answer}.2"}
     response = await gateway.client.get("/api_stream", params=ASK, headers=headers)
-    assert response.text.split("\n\n")[1].startswith(f"id: {answer}.3\ndata: ")
+    assert response.text.split("\n\n")[-2].startswith(f"id: {answer}.3\ndata: ")
+    assert '"done": true' in response.text.split("\n\n")[-2]
 
 
 async def test_an_id_of_somebody_else_asks(gateway: RunningGateway) -> None:
