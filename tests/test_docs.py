@@ -10,14 +10,22 @@ from starlette.routing import Route, WebSocketRoute
 from emulator.settings import EmulatorSettings
 from gateway import errors
 from gateway.app import create_app
+from gateway.metrics import Metrics, first_text
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
+from tests.worker.desk import ACCOUNTS, settings_with
 from wire import scripts
+from wire.answers import Answers
 from wire.connect import Store
+from worker.metrics import Metrics as WorkerMetrics
+from worker.service import open_worker
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
+# Whose something is, in the words of the tables.
+BOTH = ("gateway", "worker")
+OF = {"gateway": ("gateway",), "网关": ("gateway",), "worker": ("worker",), "both": BOTH, "两者": BOTH}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -65,12 +73,44 @@ def test_every_endpoint_stands_in_the_readme(readme: str) -> None:
     assert paths - served_by_the_page <= documented
 
 
+async def metrics() -> set[tuple[str, str]]:
+    """(name, whose) of every metric of ours, as it stands in `/metrics`."""
+    store = Store("memory://")
+    async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS) as worker:
+        families = {
+            "gateway": [*Metrics(Turns(), Answers(store), first_text()).collect(), *first_text().collect()],
+            "worker": list(WorkerMetrics(worker).collect()),
+        }
+    return {
+        (f"{family.name}_total" if family.type == "counter" else family.name, of)
+        for of, found in families.items()
+        for family in found
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("readme", READMES)
+async def test_the_readmes_metrics_are_those_there_are(readme: str) -> None:
+    documented = {
+        (name, of) for row in rows(readme) for name in re.findall(r"`(bing_\w+)`", row[0]) for of in OF[row[2]]
+    }
+    assert documented == await metrics()
+
+
 @pytest.mark.parametrize("readme", READMES)
 def test_every_error_code_stands_in_the_readme(readme: str) -> None:
     named = {problem.code for problem in vars(errors).values() if isinstance(problem, errors.Problem)}
     codes = {str(code) for code in {*errors.BY_STATUS, *named, 503}}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_reason_that_a_gateway_gives_stands_in_the_readme(readme: str) -> None:
+    reasons = set(re.findall(r'"([a-z]+\.[a-z]+)"', (ROOT / "gateway/errors.py").read_text()))
+    assert len(reasons) > 10
+    documented = {reason for row in rows(readme) for reason in re.findall(r"`([a-z]+\.[a-z]+)`", row[0])}
+    assert reasons <= documented
 
 
 def test_every_script_stands_in_the_architecture() -> None:

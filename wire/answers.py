@@ -1,7 +1,8 @@
 """Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,8 @@ _BATCH = 500
 _AWAY_PAUSE = 0.2
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 
+Outcome = Literal["done", "failed", "stopped"]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,22 +33,43 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a job waits: 1 is the next one, whose turn is likely to come in `wait` seconds."""
+
+    position: int
+    wait: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far an answer has come: its text up to its event `seq`. `end` is the terminal event, if there is one."""
+    """How far an answer has come: its text up to its event `seq`.
+
+    `end` is the terminal event, if there is one; `place` is set while the question waits.
+    """
 
     token: str
     seq: int
     text: str
-    state: Literal["queued", "running", "done", "failed", "stopped"]
+    state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
+    place: Place | None = None
 
 
 class Answers:
-    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager."""
+    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager.
+
+    `ended` counts the terminal events that followers got, by their kind.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._subscriptions = Subscriptions(store)
+        self.ended: Counter[Outcome] = Counter()
+
+    @property
+    def followed(self) -> int:
+        """How many answers are followed now."""
+        return self._subscriptions.channels
 
     async def __aenter__(self) -> "Answers":
         await self._subscriptions.__aenter__()
@@ -57,22 +81,26 @@ class Answers:
         await self._subscriptions.__aexit__(kind, error, trace)
 
     @asynccontextmanager
-    async def follow(self, answer: str, after: int = 0) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """The events after `after`, in order, without gap or repeat, up to the terminal one.
+    async def follow(
+        self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None
+    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
         AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
         channel = keys.channel(answer)
         subscription = self._subscriptions.add(channel)
-        entries = self._entries(answer, after, subscription)
+        entries = self._entries(answer, after, subscription, first)
         try:
             yield entries
         finally:
             self._subscriptions.remove(channel, subscription)
             await entries.aclose()
 
-    async def _entries(self, answer: str, after: int, subscription: Subscription) -> AsyncGenerator[Entry, None]:
+    async def _entries(
+        self, answer: str, after: int, subscription: Subscription, first: Callable[[Event], None] | None
+    ) -> AsyncGenerator[Entry, None]:
         seq, behind = after, False
         while True:
             hint = GAP if behind else await subscription.next(_SILENCE)
@@ -86,11 +114,16 @@ class Answers:
                     return
                 found = caught_up
             behind = len(found) == _BATCH
+            if first is not None and found:
+                first(found[0].event)
+                first = None
             for entry in found:
                 seq = entry.seq
-                yield entry
                 if isinstance(entry.event, TERMINAL):
+                    self.ended[_state_of(entry.event)] += 1
+                    yield entry
                     return
+                yield entry
 
     async def _catch_up(self, answer: str, seq: int) -> list[Entry] | None:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
@@ -126,8 +159,14 @@ class Answers:
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
             raise AnswerGoneError("the answer's events are no longer kept")
-        waits = state == b"QUEUED" and not seq
-        return Progress(token, seq, text, _state_of(end) if end else "queued" if waits else "running", end)
+        place = await self.place(answer) if state == b"QUEUED" and not seq else None
+        return Progress(token, seq, text, _state_of(end) if end else "queued" if place else "running", end, place)
+
+    async def place(self, answer: str) -> Place | None:
+        """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
+        prefix = keys.prefix(keys.shard_of_answer(answer))
+        found: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
+        return None if found is None else Place(*found)
 
     async def token(self, answer: str, holder: str = "") -> str:
         """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
@@ -153,7 +192,7 @@ class Answers:
         return int(seq) if state in _ENDED else None
 
 
-def _state_of(end: Final | Failed) -> Literal["done", "failed", "stopped"]:
+def _state_of(end: Final | Failed) -> Outcome:
     if isinstance(end, Failed):
         return "failed"
     return "stopped" if end.stopped else "done"

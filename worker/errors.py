@@ -46,6 +46,8 @@ class UpstreamError(Exception):
     explicitly declined before any text, so that nothing was spent; `retry_after` is in seconds, where it was told.
     """
 
+    retry_after: float | None = None
+
     def __init__(
         self, reason: str, detail: str = "", *, refused: bool = False, retry_after: float | None = None
     ) -> None:

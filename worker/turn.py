@@ -18,7 +18,7 @@ from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, consequence
 from worker.deltas import without_marks
-from worker.errors import FRESH_SESSION_REASONS, UpstreamError
+from worker.errors import FRESH_SESSION_REASONS, REASONS, UpstreamError
 from worker.patience import patiently
 from worker.pool import NoAccountError, Pool, Seat, Wish
 from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
@@ -32,8 +32,9 @@ _LOG = structlog.get_logger()
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 # How long a conversation waits for its account's return before another one is asked, in seconds.
 _SHORT_PAUSE = 5.0
-# What another account may be spared from: troubles of this one, or on the way to it.
-_ELSEWHERE = ("account.", "transport.", "timeout.connect", "upstream.")
+# What another account may be spared, before the question has left.
+_ELSEWHERE = ("transport.", "timeout.connect", "upstream.")
+_REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Outcome:
     sent: int | None = None
     answer: str | None = None
     begins: bool = False
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """How the turn ended and, if it failed, why; a reason that only somebody's own provider knows is `other`."""
+        if self.state != "FAILED" or isinstance(self.event, Final):
+            return self.state.lower(), ""
+        return self.state.lower(), self.event.reason if self.event.reason in _REASONS else "other"
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ class Turn:
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
         untouched = not self.sent and not self._reset
-        return Outcome("FAILED", INTERRUPTED, self.task.session if untouched else None)
+        return Outcome("STOPPED", INTERRUPTED, self.task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
         """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
@@ -181,7 +189,7 @@ class Turn:
             if self._conversation is None:
                 raise error
             self._account, self._conversation, self._reset = account.name, None, True
-        elif error.reason.startswith(_ELSEWHERE):
+        elif error.reason.startswith("account.") or (not self.sent and error.reason.startswith(_ELSEWHERE)):
             self._failure_before = error
             await self._leave_account(account.name)
             if len(self._tried) >= self._upstream.settings.account_tries:
