@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -100,9 +100,15 @@ class Deployment:
 
 
 @contextmanager
-def deployment(folder: Path, redis_url: str | None, gateways: int = 1, workers: int = 1) -> Iterator[Deployment]:
+def deployment(
+    folder: Path,
+    redis_url: str | None,
+    gateways: int = 1,
+    workers: int = 1,
+    accounts: Sequence[str] = ("first", "second"),
+) -> Iterator[Deployment]:
     """Gateways, workers and the emulator as processes on a Redis; without one, `standalone`."""
-    write_accounts(folder / "cookies", "first", "second")
+    write_accounts(folder / "cookies", *accounts)
     log, emulator_port = folder / "log.txt", free_port()
     emulator = f"http://127.0.0.1:{emulator_port}"
     upstream = {

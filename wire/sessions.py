@@ -240,6 +240,10 @@ class Sessions:
         """The upstream refused the `attempt`-th sending: another is allowed. LeaseLostError, AnswerEndedError."""
         _raise_unless(await self._run("refused", task.lease, task.answer, _mark(task, attempt)), b"claimed")
 
+    async def note_wait(self, task: Task, seconds: float) -> None:
+        """Note that the job waits for an account, which returns in so many seconds. LeaseLostError."""
+        _raise_unless(await self._run("waits", task.lease, task.answer, math.ceil(seconds * 1000)), b"noted")
+
     async def append(self, task: Task, seq: int, event: Event) -> None:
         """Add the event that must get `seq`. LeaseLostError, AnswerEndedError, StateLostError."""
         lease = task.lease

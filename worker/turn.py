@@ -10,30 +10,24 @@ import structlog
 
 from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
-from wire.jobs import RETRY_AFTER
-from wire.ledger import Place
 from wire.messages import Chat, Failed, Final, Image
 from wire.sessions import Exchange, Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, consequence
 from worker.deltas import without_marks
-from worker.errors import FRESH_SESSION_REASONS, REASONS, UpstreamError
+from worker.errors import REASONS, UpstreamError
 from worker.patience import patiently
-from worker.pool import NoAccountError, Pool, Seat, Wish
-from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
+from worker.pool import Pool
+from worker.providers import ChatProvider, Completed, ImageProvider, Update
 from worker.publisher import Publisher
-from worker.replay import retold
 from worker.saved import Saved
 from worker.settings import WorkerSettings
+from worker.whom import Whom
 
 _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
-# How long a conversation waits for its account's return before another one is asked, in seconds.
-_SHORT_PAUSE = 5.0
-# What another account may be spared, before the question has left.
-_ELSEWHERE = ("transport.", "timeout.connect", "upstream.")
 _REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 
@@ -80,13 +74,7 @@ class Turn:
         self._may_send = may_send
         self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
         self._attempt = 0
-        self._conversation: Conversation | None = None
-        self._reset = task.reset
-        self._account: str | None = None
-        self._context = ""
-        self._tried: set[str] = set()
-        self._tries = 0
-        self._failure_before: UpstreamError | None = None
+        self._whom = Whom(upstream.pool, sessions, task, upstream.settings.account_tries, self._deadline)
         self._sent_before = task.sent
         self._publisher = Publisher(sessions, task, upstream.settings.answer_timeout)
         self.sent = False
@@ -99,7 +87,8 @@ class Turn:
     @property
     def asked(self) -> int:
         """How many questions were sent in the conversation, with this one; 0 before it was."""
-        return (self._conversation.sent if self._conversation else 0) + 1 if self.sent else 0
+        conversation = self._whom.conversation
+        return (conversation.sent if conversation else 0) + 1 if self.sent else 0
 
     def exchange(self, outcome: Outcome) -> Exchange | None:
         """What the transcript gets of a turn that ended so."""
@@ -128,7 +117,7 @@ class Turn:
 
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
-        untouched = not self.sent and not self._reset
+        untouched = not self.sent and not self._whom.reset
         return Outcome("STOPPED", INTERRUPTED, self.task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
@@ -136,16 +125,16 @@ class Turn:
         return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
-        self._adopt_session()
+        self._whom.adopt()
         while True:
-            seat = await self._seat()
+            seat = await self._whom.seat()
             try:
                 outcome = await self._ask(publisher, seat.account)
             except UpstreamError as error:
                 await seat.leave(consequence(error, sent=self.sent), sent=self.sent)
                 if publisher.begun or (self.sent and not error.refused):
                     raise
-                await self._go_on(seat.account, error)
+                await self._prepare_again(seat.account, error)
             except BaseException:
                 seat.leave_soon(NONE, sent=self.sent)
                 raise
@@ -153,68 +142,17 @@ class Turn:
                 seat.leave_soon(GOOD, sent=self.sent)
                 return outcome
 
-    def _adopt_session(self) -> None:
-        """Go on with the saved conversation, if its account is still there."""
-        saved = sessions_saved.decode(self.task.session) if self.task.session else None
-        if saved is not None and self._upstream.pool.get(saved.account) is not None:
-            self._account, self._conversation = saved.account, Conversation(saved.state, self.task.sent)
-        elif self.task.session is not None:
-            self._reset = True
-
-    async def _seat(self) -> Seat:
-        """A place at the conversation's account; if that may not be asked, or there is none, at another."""
-        if self._account is not None:
-            try:
-                return await self._seat_among([self._account], _SHORT_PAUSE)
-            except NoAccountError:
-                await self._leave_account(self._account)
-        names = [name for name in self._upstream.pool.names if name not in self._tried]
-        try:
-            return await self._seat_among(names, self.task.work.wait)
-        except NoAccountError as error:
-            if self._failure_before is not None and not self._failure_before.reason.startswith("account."):
-                raise self._failure_before from error
-            raise _no_account(error) from error
-
-    async def _seat_among(self, names: list[str], wait: float) -> Seat:
-        self._tries += 1
-        place = Place(self.task.answer, self._tries, self._upstream.pool.worker)
-        wish = Wish(names, isinstance(self.task.work, Image), wait)
-        return await self._upstream.pool.seat(place, wish, self._deadline)
-
-    async def _go_on(self, account: Account, error: UpstreamError) -> None:
-        """Prepare a further attempt after one of which nothing came, or raise `error`."""
+    async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
+        """Get ready for a further attempt after one of which nothing came. UpstreamError if none may be."""
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
-        if error.reason in FRESH_SESSION_REASONS:
-            if self._conversation is None:
-                raise error
-            self._account, self._conversation, self._reset = account.name, None, True
-        elif error.reason.startswith("account.") or (not self.sent and error.reason.startswith(_ELSEWHERE)):
-            self._failure_before = error
-            await self._leave_account(account.name)
-            if len(self._tried) >= self._upstream.settings.account_tries:
-                raise _enough(error)
-        else:
-            raise error
+        await self._whom.after(error, account, sent=self.sent)
         if self.sent:
             await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
             self.sent = False
 
-    async def _leave_account(self, name: str) -> None:
-        """Another account is to answer; if it can be told all that was said here, the conversation is no other one."""
-        self._tried.add(name)
-        self._account = None
-        if self._conversation is None:
-            return
-        self._conversation = None
-        token = self.task.lease.token
-        transcript = await patiently(lambda: self._sessions.transcript(token), self._deadline)
-        self._context = retold(transcript.exchanges)
-        self._reset = self._reset or not transcript.whole or not transcript.exchanges
-
     async def _before_send(self) -> None:
         self._attempt += 1
-        conversation = self._conversation
+        conversation = self._whom.conversation
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
@@ -228,7 +166,7 @@ class Turn:
         if isinstance(work, Image):
             return await self._draw(account, work)
         asking = self._upstream.chat.ask(
-            account, self._conversation, work.style, work.question, self._before_send, self._context
+            account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.context
         )
         async with aclosing(self._limited(asking, publisher)) as updates:
             async for update in updates:
@@ -277,11 +215,11 @@ class Turn:
         event = Final(
             text=text,
             urls=completed.urls,
-            reset=self._reset or given_up,
+            reset=self._whom.reset or given_up,
             suggestions=completed.suggestions,
             turns=completed.turns,
         )
-        begins = self._conversation is None and not self._context
+        begins = self._whom.conversation is None and not self._whom.context
         return Outcome("DONE", event, session, answer=text, begins=begins)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
@@ -293,19 +231,6 @@ class Turn:
             event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
             return Outcome("FAILED", event, self.task.session, self._sent_before)
         return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
-
-
-def _enough(error: UpstreamError) -> UpstreamError:
-    """So many accounts were tried: others may be well, but not for this question."""
-    if not error.reason.startswith("account."):
-        return error
-    return UpstreamError("account.none", error.reason, retry_after=RETRY_AFTER)
-
-
-def _no_account(error: NoAccountError) -> UpstreamError:
-    """Nobody may be asked, until a quota or a pause is over, or somebody sees to the accounts."""
-    reason = "account.throttled" if error.reason == "account.throttled" else "account.none"
-    return UpstreamError(reason, error.reason, retry_after=RETRY_AFTER if error.returns is None else error.returns)
 
 
 def _with_text(event: Failed, text: str) -> Failed:
