@@ -1,18 +1,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from structlog.testing import capture_logs
 
 import wire.sessions
+from tests.wire.ledger_clock import advance
 from tests.worker.desk import ACCOUNTS, Away, Desk, pool_on, settings_with, until
 from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
+from wire.answers import Place
 from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
 from wire.ledger import Ledger
-from wire.messages import Delta, Failed, Final, Replace, Source, Turns
+from wire.messages import Chat, Delta, Failed, Final, Replace, Source, Turns
 from wire.sessions import Task
 from worker.accounts import Account
 from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
@@ -784,3 +786,38 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
     shop.pictures.held = asyncio.Event()
     outcome = await shop.turn(await shop.desk.picture()).run()
     assert failed(outcome).reason == "image.timeout"
+
+
+# Waiting for an account
+
+
+async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
+    store = shop.desk.client.store
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    await advance(store, 24 * 3600 - 10)
+    task = replace(await shop.desk.task("patient"), work=Chat("balanced", "patient", wait=15))
+    waiting = asyncio.create_task(shop.turn(task).run())
+    place = await shown_place(shop, task)
+    assert place.position == 0
+    assert 1 <= place.wait <= 10
+    await advance(store, 10)
+    assert final(await waiting).text == "you asked: patient"
+
+
+async def shown_place(shop: Shop, task: Task) -> Place:
+    """Where the job waits, once that is told."""
+    found: list[Place] = []
+
+    async def told() -> bool:
+        place = await shop.desk.client.answers.place(task.answer)
+        found.extend([place] if place else [])
+        return bool(found)
+
+    await until(told)
+    return found[0]
+
+
+async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    task = replace(await shop.desk.task("hasty"), work=Chat("balanced", "hasty", wait=10))
+    assert failed(await shop.turn(task).run()).code == 120
