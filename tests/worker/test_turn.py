@@ -794,6 +794,7 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
 async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
     store = shop.desk.client.store
     await shop.outcome(refusing("account.throttled", "a", "b"))
+    shop.provider.play = echo
     await advance(store, 24 * 3600 - 10)
     task = replace(await shop.desk.task("patient"), work=Chat("balanced", "patient", wait=15))
     waiting = asyncio.create_task(shop.turn(task).run())
