@@ -21,7 +21,7 @@ from wire.connect import Store
 from wire.logs import configure
 from wire.startup import load_settings
 from worker.accounts import Account
-from worker.cookies import load_accounts
+from worker.contents import load_accounts
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
@@ -34,10 +34,10 @@ _DEMO_ACCOUNT = Account("demo", {"_U": "demo"})
 @asynccontextmanager
 async def upstream(settings: WorkerSettings) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
     """Whom to ask, as which accounts, and a line that says so: Bing if there are accounts, else the stand-in."""
-    accounts, problems = load_accounts(settings.cookies_dir)
-    for problem in problems:
-        _LOG.warning(problem)
-    if accounts:
+    contents = load_accounts(settings.cookies_dir)
+    for sentence in (*contents.problems, *contents.warnings):
+        _LOG.warning(sentence)
+    if accounts := list(contents.accounts):
         yield settings, accounts, f"asking Bing with {len(accounts)} account(s) from {settings.cookies_dir}"
         return
     async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:

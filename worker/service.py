@@ -1,14 +1,13 @@
 """A worker made from its settings, and the accounts that it waits for."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import structlog
 
 from wire.connect import Store
 from worker.accounts import Account
-from worker.cookies import load_accounts
+from worker.folder import Folder
 from worker.pool import Pool
 from worker.providers import chat_provider
 from worker.providers.bingimage import BingImageProvider
@@ -17,24 +16,23 @@ from worker.turn import Upstream
 from worker.worker import Worker
 
 _LOG = structlog.get_logger()
-# How often a folder without a usable account is looked at again, in seconds.
-_LOOK_AGAIN = 2.0
 
 
 async def await_accounts(settings: WorkerSettings) -> list[Account]:
     """The accounts in COOKIES_DIR; waits until there is one, since a worker without any must not look ready."""
-    told: list[str] = []
-    while True:
-        accounts, problems = load_accounts(settings.cookies_dir)
-        if not accounts:
-            problems = [*problems, f"no usable account in {settings.cookies_dir}, waiting for one"]
-        if problems != told:
-            for problem in problems:
-                _LOG.warning(problem)
-            told = problems
-        if accounts:
-            return accounts
-        await asyncio.sleep(_LOOK_AGAIN)
+    told: set[str] = set()
+    async with aclosing(Folder(settings.cookies_dir).changes()) as changes:
+        while True:
+            contents = await anext(changes)
+            sentences = [*contents.problems, *contents.warnings]
+            if not contents.accounts:
+                sentences.append(f"no usable account in {settings.cookies_dir}, waiting for one")
+            for sentence in sentences:
+                if sentence not in told:
+                    _LOG.warning(sentence)
+            if contents.accounts:
+                return list(contents.accounts)
+            told = set(sentences)
 
 
 @asynccontextmanager
