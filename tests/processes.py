@@ -75,7 +75,9 @@ def write_accounts(folder: Path, *names: str) -> None:
     folder.mkdir(exist_ok=True)
     for name in names:
         cookies = [{"name": "_U", "value": name, "domain": ".bing.com"}]
-        (folder / f"{name}.json").write_text(json.dumps(cookies))
+        file = folder / f"{name}.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(cookies))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from wire.errors import StoreUnavailableError
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
+from worker.folder import Folder
 from worker.providers import chat_provider
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
@@ -29,12 +30,13 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    waiting = asyncio.create_task(await_accounts(settings))
+    folder = Folder(settings.cookies_dir)
+    waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()
         return
-    async with open_worker(settings, store, waiting.result()) as worker:
+    async with open_worker(settings, store, waiting.result(), folder) as worker:
         serving = asyncio.create_task(worker.run())
         await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         worker.drain()

@@ -1,7 +1,9 @@
 """The pool: a worker's accounts, and the places that its turns take in them."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Coroutine, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import Change, Known, Ledger, Place, Standing, Unavailable
 from worker.accounts import Account
 from worker.consequences import Consequence
+from worker.folder import Folder
 from worker.patience import patiently
 from worker.settings import WorkerSettings
 
@@ -64,8 +67,16 @@ class Seat:
 class Pool:
     """The accounts of one worker. How they stand is the ledger's to know, for all workers together."""
 
-    def __init__(self, settings: WorkerSettings, ledger: Ledger, worker: str, accounts: Iterable[Account]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        ledger: Ledger,
+        worker: str,
+        accounts: Iterable[Account],
+        folder: Folder | None = None,
+    ) -> None:
         self.worker = worker
+        self._folder = folder
         self._settings = settings
         self._ledger = ledger
         self._accounts = {account.name: account for account in accounts}
@@ -106,7 +117,22 @@ class Pool:
         await self._ledger.vacate(dead)
 
     async def run(self) -> None:
-        """Keep the ledger and the worker's picture of it fresh, for ever."""
+        """Follow what changes in the folder, and keep the ledger and the worker's picture of it fresh, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._refresh())
+            if self._folder is not None:
+                tasks.create_task(self._watch(self._folder))
+
+    async def _watch(self, folder: Folder) -> None:
+        async with aclosing(folder.changes()) as changes:
+            async for contents in changes:
+                folder.log(contents)
+                before, now = self._accounts.keys(), {account.name for account in contents.accounts}
+                _LOG.info("accounts changed", added=sorted(now - before), removed=sorted(before - now))
+                with contextlib.suppress(StoreUnavailableError):  # the next refresh tells
+                    await self.replace(contents.accounts)
+
+    async def _refresh(self) -> None:
         while True:
             try:
                 await self.announce()

@@ -117,6 +117,10 @@ class Worker:
         drained = asyncio.create_task(self._draining.wait())
         try:
             while not self._draining.is_set():
+                if not len(self._upstream.pool):
+                    # Others may have accounts: what comes now is theirs.
+                    await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
+                    continue
                 free = self._settings.worker_slots - len(self._serving)
                 if free <= 0:
                     await asyncio.wait({*self._serving, drained}, return_when=asyncio.FIRST_COMPLETED)

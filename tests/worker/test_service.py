@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-import worker.service
+import worker.folder
 from tests.processes import write_accounts
 from tests.worker.desk import ACCOUNTS, SOON, HookedStore, settings_with, until
 from tests.worker.scripted import Scripted
@@ -17,7 +17,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.service, "_LOOK_AGAIN", 0.01)
+    for wait in ("_LOOK", "_QUIET", "_PATIENCE"):
+        monkeypatch.setattr(worker.folder, wait, 0.05)
 
 
 def settings(folder: Path, provider: str = "tests.worker.scripted:Scripted") -> WorkerSettings:
@@ -47,26 +48,31 @@ async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> N
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
-async def test_each_new_state_of_the_folder_is_told(tmp_path: Path) -> None:
+async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
         waiting = asyncio.create_task(await_accounts(settings(tmp_path)))
         await until(lambda: len(logs) == 1)
         (tmp_path / "one.json").write_text("")
-        await until(lambda: len(logs) == 3)
+        await until(lambda: len(logs) == 2)
         write_accounts(tmp_path, "two")
+        (tmp_path / "two.json").chmod(0o644)
         async with asyncio.timeout(SOON):
             await waiting
-    missing = f"no usable account in {tmp_path}, waiting for one"
-    assert [line["event"] for line in logs] == [missing, "one.json is empty", missing, "one.json is empty"]
+    assert [line["event"] for line in logs] == [
+        f"no usable account in {tmp_path}, waiting for one",
+        "one.json is empty",
+        "two.json can be used by others than its owner: chmod 600 it",
+    ]
 
 
 async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one")
+    (tmp_path / "two.json").touch(mode=0o600)
     (tmp_path / "two.json").write_text("[]")
     with capture_logs() as logs:
         assert len(await await_accounts(settings(tmp_path))) == 1
     assert [line["event"] for line in logs] == [
-        "two.json has no _U cookie: export it while signed in at bing.com",
+        "two.json has no _U cookie: export it while signed in at www.bing.com",
     ]
 
 

@@ -55,7 +55,7 @@ class EdgeGPTProvider:
             bing, sent = restore(conversation.state), conversation.sent
         reply = Reply()
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
-        line = Line(address, account.cookie_header, tls, deadline, before_send, reply)
+        line = Line(address, account, tls, deadline, before_send, reply)
         hub = self._hub(bing, FIRST_INVOCATION + sent)
         # The one way to tell it more than a question: as a page that the reader has open.
         stream = hub.ask_stream(
