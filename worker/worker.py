@@ -58,6 +58,11 @@ class Worker:
         self._draining = asyncio.Event()
 
     @property
+    def accounts(self) -> list[str]:
+        """The names of the accounts that it has now."""
+        return self._upstream.pool.names
+
+    @property
     def slots(self) -> int:
         """How many questions may be out at once."""
         return self._settings.worker_slots
