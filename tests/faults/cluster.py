@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,10 +155,19 @@ class Cluster:
     all workers reach the upstream over `upstream`.
     """
 
-    def __init__(self, folder: Path, gateways: int = 3, workers: int = 3, chaos: Chaos | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gateways: int = 3,
+        workers: int = 3,
+        chaos: Chaos | None = None,
+        limits: Mapping[str, str] = LIMITS,
+    ) -> None:
         self._folder = folder
         self._chaos = chaos
+        self._limits = dict(limits)
         self.redis_port, self.emulator_port = steady_port(), steady_port()
+        self.redis_path = folder / "redis.sock"
         self.emulator_url = f"http://127.0.0.1:{self.emulator_port}"
         self.redis = Node("redis", self._redis_command(), {}, folder)
         pace = {"EMULATOR_PORT": str(self.emulator_port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
@@ -176,7 +185,7 @@ class Cluster:
 
     def _redis_command(self) -> list[str]:
         options = {"port": self.redis_port, "bind": "127.0.0.1", "dir": self._folder, "appendonly": "yes", "save": ""}
-        options |= {"maxmemory-policy": "noeviction", "enable-debug-command": "yes"}
+        options |= {"maxmemory-policy": "noeviction", "enable-debug-command": "yes", "unixsocket": self.redis_path}
         return [str(get_binary_path()), *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
 
     def _redis_url(self, name: str) -> dict[str, str]:
@@ -184,7 +193,7 @@ class Cluster:
         if self._chaos:
             line = self.lines[name] = self._chaos.line(port)
             port = line.port
-        return LIMITS | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+        return self._limits | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
     def _module(self, name: str, module: str, settings: Mapping[str, str]) -> Node:
         return Node(name, [sys.executable, "-m", module], settings, self._folder)
@@ -345,18 +354,12 @@ class Cluster:
 
 
 @contextmanager
-def running(folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False) -> Iterator[Cluster]:
+def running(
+    folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False, limits: Mapping[str, str] = LIMITS
+) -> Iterator[Cluster]:
     """A cluster that is ready, and ended afterwards."""
-    if not chaos:
-        cluster = Cluster(folder, gateways, workers)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.end()
-        return
-    with Chaos() as lines:
-        cluster = Cluster(folder, gateways, workers, lines)
+    with Chaos() if chaos else nullcontext() as lines:
+        cluster = Cluster(folder, gateways, workers, lines, limits)
         try:
             cluster.start()
             yield cluster
