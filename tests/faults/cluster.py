@@ -218,6 +218,19 @@ class Cluster:
         """Keep Redis busy for so long."""
         self.client.execute_command("DEBUG", "SLEEP", seconds)  # type: ignore[no-untyped-call]
 
+    def flood(self) -> None:
+        """Send all subscribers more than the kernel keeps for one that is behind; Redis hangs up on those that are."""
+        self.client.config_set("client-output-buffer-limit", "pubsub 65536 0 0")
+        for channel in self.client.pubsub_channels():
+            if b"probe:" in channel:
+                for _ in range(32):
+                    self.client.publish(channel, bytes(2**20))
+
+    @property
+    def cut_off(self) -> int:
+        """On how many clients Redis has hung up because they were too far behind."""
+        return int(self.client.info("stats")["client_output_buffer_limit_disconnections"])
+
     @property
     def nodes(self) -> list[Node]:
         return [self.redis, self.emulator, *self.gateways, *self.workers]
@@ -239,6 +252,7 @@ class Cluster:
             self._chaos.heal()
         self.start()
         self.client.config_set("maxmemory", 0)
+        self.client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
         self.client.client_unpause()
         self.script(reset=True)
 
@@ -292,6 +306,12 @@ class Cluster:
         # The braces of the tag are no pattern; brackets don't occur.
         return list(self.client.scan_iter(match=pattern, count=1000))
 
+    @property
+    def pending(self) -> int:
+        """How many shared entries some worker has read and not claimed."""
+        found: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
+        return int(found["pending"])
+
     def job(self, question: str) -> dict[bytes, bytes] | None:
         """The job of a question, as Redis holds it."""
         for key in self._keys(keys.job_key("*")):
@@ -299,6 +319,12 @@ class Cluster:
             if question in json.loads(job.get(b"work", b"{}")).get("question", ""):
                 return job
         return None
+
+    def token(self, question: str) -> str:
+        """The token of an accepted question; clients don't see that of one that failed."""
+        job = self.job(question)
+        assert job is not None
+        return job[b"token"].decode()
 
     def holder(self, question: str) -> Node | None:
         """The worker that holds the lease of the question's token."""

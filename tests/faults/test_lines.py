@@ -151,6 +151,19 @@ async def test_slow_lines_to_redis_only_cost_time(scene: Scene) -> None:
     await scene.verify()
 
 
+async def test_a_gateway_on_a_slow_line_that_redis_cuts_off_for_falling_behind_misses_nothing(scene: Scene) -> None:
+    url, line, before = scene.cluster.urls[2], scene.cluster.lines["gateway2"], scene.cluster.cut_off
+    asked = [scene.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
+    await scene.streaming(*asked)
+    line.delay(0.1)
+    scene.cluster.flood()
+    await until(lambda: scene.cluster.cut_off > before, "Redis hangs up on the gateway")
+    line.heal()
+    await scene.clients.ended()
+    assert all(one.answered and one.connections == 1 for one in asked)
+    await scene.verify()
+
+
 async def test_an_upstream_line_that_breaks_mid_answer_is_told_and_never_asked_again(scene: Scene) -> None:
     asked = scene.clients.start("eventsource", unique("!deltas=200 !rate=30"))
     await scene.streaming(asked)
