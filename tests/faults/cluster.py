@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -168,6 +169,7 @@ class Cluster:
         self._limits = dict(limits)
         self.redis_port, self.emulator_port = steady_port(), steady_port()
         self.redis_path = folder / "redis.sock"
+        self._written = folder / "appendonlydir"
         self.emulator_url = f"http://127.0.0.1:{self.emulator_port}"
         self.redis = Node("redis", self._redis_command(), {}, folder)
         pace = {"EMULATOR_PORT": str(self.emulator_port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
@@ -213,6 +215,21 @@ class Cluster:
     def kill_connections(self, kind: str) -> None:
         """Let Redis hang up on all its clients of a kind, `pubsub` or `normal`, but this one."""
         self.client.client_kill_filter(_type=kind, skipme=True)
+
+    def data(self) -> Path:
+        """A copy of what Redis has written so far."""
+        copy = self._folder / f"data-{time.monotonic_ns()}"
+        shutil.copytree(self._written, copy)
+        return copy
+
+    def restart_redis(self, data: Path | None) -> None:
+        """Kill Redis and start it with these data in place of its own; None for none at all."""
+        self.redis.kill()
+        shutil.rmtree(self._written)
+        if data is not None:
+            shutil.copytree(data, self._written)
+        self.redis.start()
+        wait_until(self._redis_answers, f"Redis answers, see {self.redis.log}")
 
     def sleep(self, seconds: float) -> None:
         """Keep Redis busy for so long."""

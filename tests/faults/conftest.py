@@ -31,13 +31,16 @@ class Scene:
         node: Node = await until(lambda: self.cluster.holder(exchange.question), "a worker has the question")
         return node
 
-    async def verify(self) -> None:
-        """Wait for every end, check every promise, and that nothing is left over."""
+    async def verify(self, *, whole: bool = True) -> None:
+        """Wait for every end, check every promise, and that nothing is left over.
+
+        The answers' logs are only looked at if they are `whole`: if Redis lost nothing.
+        """
         await self.clients.ended()
         found = forbidden(violations(self.clients.exchanges, self.cluster.ledger()["turns"]))
         assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
         await asyncio.to_thread(self.cluster.await_rest)
-        found = list(in_logs(await asyncio.to_thread(self.cluster.logs)))
+        found = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []
         assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
 
 

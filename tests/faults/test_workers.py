@@ -192,7 +192,7 @@ async def test_a_worker_told_to_go_while_it_opens_a_conversation_leaves_the_ques
 
 
 async def test_what_a_newcomer_reads_twice_while_dead_workers_hold_the_tokens_is_asked_once(scene: Scene) -> None:
-    """It may judge the dead only after a lease without a gap; by then its reading counts as abandoned, and is repeated."""
+    """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""
     first = [scene.clients.start("whole", unique("!internal")) for _ in range(4)]
     await scene.clients.ended()
     tokens = [scene.cluster.token(one.question) for one in first]
