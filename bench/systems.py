@@ -1,5 +1,6 @@
 """What is measured: our path with all its processes, and the floor."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bench.processes import ROOT, Processes, Started, free_ports, listens, says_
 GATEWAYS = 2
 WORKERS = 2
 _ACCOUNTS = 4
+_LEASE_TTL = 15
 _REDIS_CONFIG = ROOT / "deploy" / "redis.conf"
 
 
@@ -35,7 +37,7 @@ async def start_path(processes: Processes, folder: Path, streams: int) -> System
     emulator = await _emulator(processes, emulator_port)
     write_accounts(folder / "cookies")
     bing = f"127.0.0.1:{emulator_port}"
-    shared = {"REDIS_URL": redis_url, "LOG_FORMAT": "json", "DRAIN_TIMEOUT": 1}
+    shared = {"REDIS_URL": redis_url, "LOG_FORMAT": "json", "DRAIN_TIMEOUT": 1, "LEASE_TTL": _LEASE_TTL}
     worker = shared | {
         "COOKIES_DIR": folder / "cookies",
         "WORKER_SLOTS": streams,
@@ -56,6 +58,8 @@ async def start_path(processes: Processes, folder: Path, streams: int) -> System
         await started.until("it says so in its log", partial(_says, started, "worker ready"))
     for started, port in zip(gateways, ports, strict=True):
         await started.until("GET /readyz", partial(says_ready, port))
+    # After a start of Redis no question is taken before all workers had the time to say what they hold.
+    await asyncio.sleep(_LEASE_TTL / 2)
     roles = {"gateway": gateways, "worker": workers, "redis": [redis], "emulator": [emulator]}
     return System("path", ports, {role: [started.pid for started in group] for role, group in roles.items()})
 

@@ -75,6 +75,7 @@ def _limits(settings: GatewaySettings) -> Limits:
     return Limits(
         session_ttl=settings.session_ttl,
         answer_ttl=settings.answer_ttl,
+        follow_grace=settings.follow_grace,
         idempotency_ttl=settings.idempotency_ttl,
         queue_limit=settings.queue_limit,
         mailbox_limit=settings.mailbox_limit,

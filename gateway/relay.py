@@ -17,6 +17,9 @@ from wire.messages import Delta, Event, Failed, Final, Replace, Work
 
 # Beyond the limits that others watch over, so that theirs end an answer first.
 _MARGIN = 5.0
+# How often Redis is told that somebody waits for an answer, and how soon again after it was away, in seconds.
+_FOLLOW_EVERY = 5.0
+_AWAY_PAUSE = 0.5
 _LOG = structlog.get_logger()
 
 
@@ -99,13 +102,13 @@ class Relay:
         async with self.answers.follow(answer) as entries:
             await self.jobs.submit(answer, work, token, create=create, client=client)
             _LOG.info("question accepted", answer=answer)
-            async with background(self._expire(answer)):
+            async with background(self._attend(answer)):
                 yield entries
 
     @asynccontextmanager
     async def resume(self, answer: str) -> AsyncIterator[AsyncGenerator[Entry, None]]:
         """Follow an answer that was asked for before, from its beginning."""
-        async with self.answers.follow(answer) as entries, background(self._expire(answer)):
+        async with self.answers.follow(answer) as entries, background(self._attend(answer)):
             yield entries
 
     async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:
@@ -115,13 +118,24 @@ class Relay:
                 return entry.event
         raise AnswerGoneError("the answer's events stopped")
 
-    async def _expire(self, answer: str) -> None:
-        """End the job if it waits too long; one that runs by then is left alone."""
-        await asyncio.sleep(self.queue_timeout)
+    async def _attend(self, answer: str) -> None:
+        """While the job waits, say that somebody waits for it; end it when that takes too long.
+
+        A job that runs by then is left alone.
+        """
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.queue_timeout, _FOLLOW_EVERY
         while True:
+            await asyncio.sleep(min(pause, until - loop.time()))
             try:
-                if await self.jobs.expire(answer):
-                    _LOG.warning("question waited too long", answer=answer)
-                return
+                if loop.time() >= until:
+                    await self._expire(answer)
+                    return
+                waits = await self.jobs.follow(answer)
+                pause = _FOLLOW_EVERY if waits else self.queue_timeout
             except StoreUnavailableError:
-                await asyncio.sleep(1)
+                pause, until = _AWAY_PAUSE, max(until, loop.time() + _AWAY_PAUSE)
+
+    async def _expire(self, answer: str) -> None:
+        if await self.jobs.expire(answer):
+            _LOG.warning("question waited too long", answer=answer)

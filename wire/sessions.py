@@ -13,11 +13,8 @@ from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, State
 from wire.limits import Limits
 from wire.messages import Chat, Event, Failed, Work, decode_work, encode
 
-INTERRUPTED = Failed(code=500, message="回答中断,请重新提问", reason="interrupted")
-POISON = Failed(code=500, message="该问题多次使服务中断,已放弃", reason="poison")
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
-_SESSION_CLOSED = Failed(code=500, message="会话已关闭", reason="session.closed")
 
 # How many tokens one call of the reaper takes over: Redis serves nobody else meanwhile.
 _BATCH = 100
@@ -82,6 +79,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Beat:
+    """What a heartbeat brings: since when Redis runs with the data that it has (ms), and the answers to stop."""
+
+    began: int
+    stopped: list[str]
+
+
+@dataclass(frozen=True)
 class Sessions:
     """Leases and saved sessions, for workers; a token's end, for gateways. All may raise StoreUnavailableError.
 
@@ -91,15 +96,38 @@ class Sessions:
     store: Store
     limits: Limits = field(default_factory=Limits)
 
-    async def beat(self, worker: str) -> list[str]:
+    async def beat(self, worker: str) -> Beat:
         """Renew the worker's heartbeat, and with it all its leases.
 
-        The answers that it runs and that were stopped come back, each until it is finished.
+        Each answer to stop comes back until it is finished. Another `began` than before: Redis may have lost data, and
+        the worker says what it holds (`ended`, `reassert`, `disclaim`) before anybody claims anything.
         """
-        stopped: list[bytes] = await self.store.run(
-            "beat", keys.worker_key(worker), keys.prefix(), worker, self._lease_ms
-        )
-        return [answer.decode() for answer in stopped]
+        lease_ms = math.ceil(self.limits.lease_ttl * 1000)
+        began, stopped = await self.store.run("beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms)
+        return Beat(began, [answer.decode() for answer in stopped])
+
+    async def ended(self, token: str, answer: str, seq: int) -> None:
+        """Say that an answer had ended, with its event `seq`."""
+        prefix = keys.prefix(keys.shard_of(token))
+        await self.store.run("ended", keys.job_key(answer), prefix, answer, token, seq, self.limits.answer_ttl)
+
+    async def reassert(self, lease: Lease, answer: str = "", sent: int = 0, seq: int = 0) -> bool:
+        """Say that the worker holds the lease, and works on `answer`, of which it has `seq` events.
+
+        `sent` counts the questions sent in the conversation, 0 before this one was. False if it can't go on.
+        """
+        return await self._run("reassert", lease, answer, sent, seq, self.limits.answer_ttl) == b"kept"
+
+    async def owned(self, worker: str) -> list[str]:
+        """The tokens that are the worker's, in Redis's eyes."""
+        with translated():
+            found: Any = await self.store.commands.smembers(keys.owned_key(worker))
+        return [token.decode() for token in found]
+
+    async def disclaim(self, worker: str, token: str) -> None:
+        """Say that the worker doesn't hold the token."""
+        key, prefix = keys.token_key(token), keys.prefix(keys.shard_of(token))
+        await self.store.run("disclaim", key, prefix, token, worker, self.limits.answer_ttl)
 
     async def leave(self, worker: str) -> None:
         """Take the worker off the list. Tokens that it could not give back are the reaper's from now on."""
@@ -144,9 +172,6 @@ class Sessions:
             keys.prefix(),
             worker,
             dead,
-            self._lease_ms,
-            encode(INTERRUPTED),
-            encode(POISON),
             self.limits.answer_ttl,
             _BATCH,
         )
@@ -167,9 +192,6 @@ class Sessions:
             entry.stream,
             keys.GROUP,
             entry.id,
-            self._lease_ms,
-            encode(INTERRUPTED),
-            encode(POISON),
             self.limits.answer_ttl,
         )
         claimed = msgspec.json.decode(reply, type=_Claimed)
@@ -193,7 +215,8 @@ class Sessions:
         `sent` counts the conversation's questions with this one. LeaseLostError or AnswerEndedError when the question
         must not be sent.
         """
-        reply = await self._run("mark_sent", task.lease, task.answer, _mark(task, attempt), sent, int(fresh))
+        mark = _mark(task, attempt)
+        reply = await self._run("mark_sent", task.lease, task.answer, mark, sent, int(fresh), self.limits.answer_ttl)
         _raise_unless(reply, b"sent")
 
     async def refused(self, task: Task, attempt: int) -> None:
@@ -232,10 +255,12 @@ class Sessions:
         takes_more: bool,
         forget: bool = False,
         sent: int | None = None,
+        seq: int = 0,
     ) -> Task | None:
         """End a turn: the terminal event, the session to save (None drops it).
 
-        `sent` counts the questions sent in that session's conversation, where the last mark was for another one.
+        `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
+        is the last event that the worker knows of, should Redis have lost it.
 
         The token's next job under the same lease comes back, or None when the token has none or was released
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
@@ -253,6 +278,7 @@ class Sessions:
             self.limits.answer_ttl if forget else self.limits.session_ttl,
             self.limits.answer_ttl,
             "" if sent is None else sent,
+            seq,
         )
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":
@@ -277,7 +303,6 @@ class Sessions:
             keys.token_key(token),
             keys.prefix(keys.shard_of(token)),
             token,
-            encode(_SESSION_CLOSED),
             self.limits.answer_ttl,
         )
 
@@ -285,10 +310,6 @@ class Sessions:
         key, prefix = keys.token_key(lease.token), keys.prefix(keys.shard_of(lease.token))
         reply: bytes = await self.store.run(script, key, prefix, lease.token, lease.worker, lease.fence, *args)
         return reply
-
-    @property
-    def _lease_ms(self) -> int:
-        return math.ceil(self.limits.lease_ttl * 1000)
 
 
 def _mark(task: Task, attempt: int) -> str:

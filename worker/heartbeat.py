@@ -1,7 +1,7 @@
 """A worker's heartbeat: as long as it beats, its leases hold."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -14,26 +14,44 @@ _LOG = structlog.get_logger()
 
 
 class Heartbeat:
-    """Beats every min(0.9 s, lease/6); `stopped` gets the answers that were stopped, until each is finished."""
+    """Beats every min(0.9 s, lease/6).
 
-    def __init__(self, sessions: Sessions, worker: str, stopped: Callable[[list[str]], None]) -> None:
+    `stopped` gets the answers that were stopped, until each is finished. `reassert` tells Redis what the worker holds:
+    it is called when Redis may have forgotten, or comes back.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        worker: str,
+        stopped: Callable[[list[str]], None],
+        reassert: Callable[[], Awaitable[None]],
+    ) -> None:
         self._sessions = sessions
         self._worker = worker
         self._stopped = stopped
+        self._reassert = reassert
         self._ttl = sessions.limits.lease_ttl
-        self._began = float("-inf")
+        self._heard = float("-inf")
+        # Since when Redis runs with its data, as far as it was told what the worker holds.
+        self._told: int | None = None
+        self._owes = False
 
     @property
     def holds(self) -> bool:
         """Whether the lease can't have run out: less than its time has passed since the last good beat began."""
-        return asyncio.get_running_loop().time() - self._began < self._ttl
+        return asyncio.get_running_loop().time() - self._heard < self._ttl
 
     async def beat(self) -> None:
         """Beat once. StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
-        stopped = await self._sessions.beat(self._worker)
-        self._began = began
-        self._stopped(stopped)
+        beat = await self._sessions.beat(self._worker)
+        self._heard = began
+        if self._owes or self._told not in (None, beat.began):
+            _LOG.warning("redis may have lost data or calls, telling it what this worker holds")
+            await self._reassert()
+        self._told, self._owes = beat.began, False
+        self._stopped(beat.stopped)
 
     async def run(self) -> None:
         """Beat for ever; a Redis that is away is logged when it goes and when it is back."""
@@ -47,5 +65,5 @@ class Heartbeat:
             except StoreUnavailableError as error:
                 if not away:
                     _LOG.error("redis is away, trying again", cause=str(error))
-                away = True
+                away = self._owes = True
             await asyncio.sleep(min(_EVERY, self._ttl / 6))

@@ -20,7 +20,7 @@ class Publisher:
         self._task = task
         self._patience = patience
         self._deltas = Deltas()
-        self._seq = 0
+        self.seq = 0
         self._text = ""
         self._grown = asyncio.Event()
         self._in_flight = asyncio.Lock()
@@ -79,5 +79,5 @@ class Publisher:
 
     async def _append(self, event: Event) -> None:
         until = asyncio.get_running_loop().time() + self._patience
-        await patiently(lambda: self._sessions.append(self._task, self._seq + 1, event), until)
-        self._seq += 1
+        await patiently(lambda: self._sessions.append(self._task, self.seq + 1, event), until)
+        self.seq += 1

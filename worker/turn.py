@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
 from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, Failed, Final, Image
-from wire.sessions import INTERRUPTED, Sessions, State, Task
+from wire.sessions import Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.deltas import without_marks
@@ -26,7 +27,6 @@ _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 _DAY = 24 * 3600
-_STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Turn:
     def __init__(self, upstream: Upstream, sessions: Sessions, task: Task, may_send: Callable[[], bool]) -> None:
         self._upstream = upstream
         self._sessions = sessions
-        self._task = task
+        self.task = task
         self._may_send = may_send
         self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
         self._attempt = 0
@@ -66,11 +66,22 @@ class Turn:
         self._reset = task.reset
         self._throttled: UpstreamError | None = None
         self._sent_before = task.sent
+        self._publisher = Publisher(sessions, task, upstream.settings.answer_timeout)
         self.sent = False
+
+    @property
+    def seq(self) -> int:
+        """The seq of the last event that was published."""
+        return self._publisher.seq
+
+    @property
+    def asked(self) -> int:
+        """How many questions were sent in the conversation, with this one; 0 before it was."""
+        return (self._conversation.sent if self._conversation else 0) + 1 if self.sent else 0
 
     async def run(self) -> Outcome:
         """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
-        async with Publisher(self._sessions, self._task, self._upstream.settings.answer_timeout) as publisher:
+        async with self._publisher as publisher:
             try:
                 return await self._attempts(publisher)
             except UpstreamError as error:
@@ -83,17 +94,17 @@ class Turn:
                 await publisher.end()
                 return Outcome("FAILED", _with_text(INTERRUPTED, publisher.sent), None)
             except Exception as error:  # noqa: BLE001 - a provider of somebody's own may raise anything
-                _LOG.exception("provider failed", answer=self._task.answer)
+                _LOG.exception("provider failed", answer=self.task.answer)
                 return await self._failure(publisher, UpstreamError("upstream.protocol", type(error).__name__))
 
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
         untouched = not self.sent and not self._reset
-        return Outcome("FAILED", INTERRUPTED, self._task.session if untouched else None)
+        return Outcome("FAILED", INTERRUPTED, self.task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
         """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
-        return Outcome("FAILED", _STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
+        return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
         tried: set[str] = set()
@@ -107,7 +118,7 @@ class Turn:
             except UpstreamError as error:
                 if not error.refused or publisher.begun:
                     raise
-                _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self._task.answer)
+                _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
                 if error.reason == "account.throttled":
                     self._throttled = error
                 account = await self._another(account, error, tried)
@@ -117,13 +128,13 @@ class Turn:
     def _account(self) -> Account | None:
         """The session's own account, or one for a fresh session."""
         pool = self._upstream.pool
-        saved = sessions_saved.decode(self._task.session) if self._task.session else None
-        if saved is not None and isinstance(self._task.work, Chat):
+        saved = sessions_saved.decode(self.task.session) if self.task.session else None
+        if saved is not None and isinstance(self.task.work, Chat):
             account = pool.get(saved.account)
             if account is not None:
-                self._conversation = Conversation(saved.state, self._task.sent)
+                self._conversation = Conversation(saved.state, self.task.sent)
                 return account
-        self._reset = self._reset or self._task.session is not None
+        self._reset = self._reset or self.task.session is not None
         return pool.choose(())
 
     async def _another(self, account: Account, error: UpstreamError, tried: set[str]) -> Account | None:
@@ -140,7 +151,7 @@ class Turn:
             self._reset = self._reset or self._conversation is not None
             self._conversation = None
             if self.sent:
-                await patiently(lambda: self._sessions.refused(self._task, self._attempt), self._deadline)
+                await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
                 self.sent = False
         return following
 
@@ -150,13 +161,13 @@ class Turn:
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
-        await patiently(lambda: self._sessions.mark_sent(self._task, self._attempt, count, fresh=fresh), self._deadline)
+        await patiently(lambda: self._sessions.mark_sent(self.task, self._attempt, count, fresh=fresh), self._deadline)
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
-        work = self._task.work
+        work = self.task.work
         if isinstance(work, Image):
             return await self._draw(account, work)
         asking = self._upstream.chat.ask(account, self._conversation, work.style, work.question, self._before_send)
@@ -216,15 +227,15 @@ class Turn:
         return Outcome("DONE", event, session)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
-        _LOG.warning("turn failed", answer=self._task.answer, reason=error.reason, detail=error.detail)
+        _LOG.warning("turn failed", answer=self.task.answer, reason=error.reason, detail=error.detail)
         await publisher.end()
         if error.reason == "account.throttled" and error.refused and not publisher.begun:
             # Unspent: the conversation is as it was.
             event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
-            return Outcome("FAILED", event, self._task.session, self._sent_before)
+            return Outcome("FAILED", event, self.task.session, self._sent_before)
         if error.reason == "account.none":
             event = Failed(503, error.message, error.reason, reset=False, retry_after=RETRY_AFTER)
-            return Outcome("FAILED", event, self._task.session)
+            return Outcome("FAILED", event, self.task.session)
         return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
 
 

@@ -5,7 +5,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 
@@ -15,8 +14,9 @@ from wire.keys import own_stream
 from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.schedule import Schedule
-from wire.sessions import Entry, Lease, Sessions, Task
+from wire.sessions import Entry, Sessions, Task
 from worker.heartbeat import Heartbeat
+from worker.holdings import Holdings
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn, Upstream
@@ -28,14 +28,6 @@ _WAIT_PAUSE = 0.2
 _LAST_READ = 2.0
 # Seconds for turns that were cut short to write their ends.
 _LAST_WORDS = 5.0
-
-
-@dataclass
-class _Idle:
-    """A lease without a running turn, and since when (loop time)."""
-
-    lease: Lease
-    since: float
 
 
 def new_worker_id() -> str:
@@ -53,11 +45,11 @@ class Worker:
         self._upstream = upstream
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
-        self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up)
+        self._holdings = Holdings(self._sessions, self.id)
+        self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
-        self._idle: dict[str, _Idle] = {}
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -126,10 +118,8 @@ class Worker:
         """One token's turns, for as long as it has work."""
         async with self._slots:
             try:
-                task = await self._claim(entry)
-                if task is None:
-                    return
-                await self._turns(task)
+                with self._holdings.serving(entry.token):
+                    await self._turns(entry)
             except TimeoutError:
                 _LOG.error("gave up waiting for Redis", entry=entry.id)
             except LeaseLostError as error:
@@ -137,14 +127,13 @@ class Worker:
             except WireError as error:
                 _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
 
-    async def _turns(self, task: Task) -> None:
-        self._idle.pop(task.lease.token, None)
-        following: Task | None = task
+    async def _turns(self, entry: Entry) -> None:
+        task = following = await self._claim(entry)
         while following is not None:
             following = await self._turn(following)
-        if isinstance(task.work, Chat):
+        if task is not None and isinstance(task.work, Chat):
             # Also when draining has begun meanwhile: what finish has given back already, release leaves alone.
-            self._idle[task.lease.token] = _Idle(task.lease, asyncio.get_running_loop().time())
+            self._holdings.keep(task.lease)
 
     def _keeps(self, task: Task) -> bool:
         """Whether the token stays with this worker after a turn. An image request's token has no second turn."""
@@ -167,21 +156,28 @@ class Worker:
     async def _turn(self, task: Task) -> Task | None:
         """Run one job and end it; the token's next one, if it has any."""
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
+        with self._holdings.running(turn):
+            following = await self._finish(turn, await self._run_to_end(turn))
+            self._holdings.note_end(turn)
+            return following
+
+    async def _run_to_end(self, turn: Turn) -> Outcome:
+        """How the turn ended, whatever broke it off."""
+        answer = turn.task.answer
         try:
-            async with self._stoppable(task.answer):
-                outcome = await turn.run()
+            async with self._stoppable(answer):
+                return await turn.run()
         except AnswerEndedError:
-            # Expired or stopped: it only remains to advance the mailbox. What was sent has no known outcome.
-            outcome = turn.abandoned()
+            # Expired, stopped or lost: it only remains to advance the mailbox. What was sent has no known outcome.
+            return turn.abandoned()
         except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
-            _LOG.warning("turn broken off", answer=task.answer, cause=f"{type(error).__name__}: {error}")
-            outcome = turn.broken_off(error)
+            _LOG.warning("turn broken off", answer=answer, cause=f"{type(error).__name__}: {error}")
+            return turn.broken_off(error)
         except asyncio.CancelledError as error:
             # Draining, and nothing was sent: the job goes back, unless the mark was being written just now.
-            if await self._sessions.release(task.lease):
+            if await self._sessions.release(turn.task.lease):
                 raise
-            outcome = turn.broken_off(error)
-        return await self._finish(task, outcome)
+            return turn.broken_off(error)
 
     @asynccontextmanager
     async def _stoppable(self, answer: str) -> AsyncIterator[None]:
@@ -196,50 +192,59 @@ class Worker:
         except TimeoutError:
             raise AnswerEndedError("the answer was stopped") from None
 
-    def _hang_up(self, stopped: list[str]) -> None:
-        """End the turns of answers that were stopped; those that are over or ending already are left alone."""
-        for answer in stopped:
+    def _hang_up(self, answers: list[str]) -> None:
+        """End the turns of answers that can't go on; those that are over or ending already are left alone."""
+        for answer in answers:
             running = self._running.get(answer)
             if running is not None and not running.expired():
-                _LOG.info("answer stopped, hanging up", answer=answer)
+                _LOG.info("answer stopped or lost, hanging up", answer=answer)
                 running.reschedule(asyncio.get_running_loop().time())
 
-    async def _finish(self, task: Task, outcome: Outcome) -> Task | None:
+    async def _reassert(self) -> None:
+        self._hang_up(await self._holdings.reassert())
+
+    async def _finish(self, turn: Turn, outcome: Outcome) -> Task | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
+        asserted = not turn.sent
         async with asyncio.timeout(self._settings.answer_timeout):
             while True:
                 try:
-                    return await self._sessions.finish(
-                        task,
-                        outcome.state,
-                        outcome.event,
-                        outcome.session,
-                        takes_more=self._keeps(task),
-                        forget=isinstance(task.work, Image),
-                        sent=outcome.sent,
-                    )
+                    return await self._finish_once(turn, outcome)
                 except StoreUnavailableError:
                     await asyncio.sleep(_AWAY_PAUSE)
+                except LeaseLostError:
+                    if asserted:
+                        raise
+                    # Redis may have lost the lease; with a beat it is told. The question must not be asked again.
+                    asserted = await self._beaten()
+
+    async def _finish_once(self, turn: Turn, outcome: Outcome) -> Task | None:
+        task = turn.task
+        return await self._sessions.finish(
+            task,
+            outcome.state,
+            outcome.event,
+            outcome.session,
+            takes_more=self._keeps(task),
+            forget=isinstance(task.work, Image),
+            sent=outcome.sent,
+            seq=turn.seq,
+        )
+
+    async def _beaten(self) -> bool:
+        try:
+            await self._heartbeat.beat()
+        except StoreUnavailableError:
+            await asyncio.sleep(_AWAY_PAUSE)
+            return False
+        return True
 
     async def _release_idle(self) -> None:
         """Give tokens back that had no work for IDLE_RELEASE."""
         while True:
             await asyncio.sleep(min(1.0, self._settings.idle_release / 4))
-            now = asyncio.get_running_loop().time()
-            for token, idle in list(self._idle.items()):
-                if now - idle.since >= self._settings.idle_release:
-                    await self._release(token)
-
-    async def _release(self, token: str) -> None:
-        idle = self._idle.pop(token, None)
-        if idle is None:
-            return
-        try:
-            await self._sessions.release(idle.lease)
-        except LeaseLostError:
-            pass
-        except StoreUnavailableError:
-            self._idle.setdefault(token, idle)
+            for token in self._holdings.idle(self._settings.idle_release):
+                await self._holdings.release(token)
 
     async def _finish_turns(self) -> None:
         """Let running turns end within DRAIN_TIMEOUT; what is left then goes back or ends as interrupted."""
@@ -254,7 +259,7 @@ class Worker:
     async def _leave(self) -> None:
         try:
             async with asyncio.timeout(_LAST_WORDS):
-                await asyncio.gather(*map(self._release, list(self._idle)))
+                await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
                 await self._sessions.leave(self.id)
         except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))

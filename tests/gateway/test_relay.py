@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from gateway import relay
 from gateway.relay import Frames, Relay
 from gateway.turns import Turns
-from tests.gateway.scripted import joined
+from tests.gateway.scripted import joined, running, settings, until
+from wire import keys
 from wire.answers import Answers, Entry
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Jobs
 from wire.limits import Limits
-from wire.messages import Delta, Event, Failed, Final, Image, Replace, Source
+from wire.messages import Chat, Delta, Event, Failed, Final, Image, Replace, Source
+from wire.sessions import Sessions
 
 
 def frames(events: Sequence[Event], token: str | None = "t") -> list[Any]:
@@ -119,3 +121,73 @@ pieces = st.lists(st.builds(Delta, st.text()) | st.builds(Replace, st.text()))
 @given(pieces, st.text())
 def test_the_joined_deltas_always_end_with_the_answer(events: list[Event], text: str) -> None:
     assert joined(frames([*events, Final(text)])).endswith(text)
+
+
+@pytest.mark.anyio
+async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, followed = Store("memory://"), asyncio.Event()
+
+    async def follow(jobs: Jobs, answer: str) -> bool:
+        if not followed.is_set():
+            followed.set()
+            raise StoreUnavailableError("away")
+        return await following(jobs, answer)
+
+    following = Jobs.follow
+    monkeypatch.setattr(Jobs, "follow", follow)
+    monkeypatch.setattr(relay, "_FOLLOW_EVERY", 0.01)
+    monkeypatch.setattr(relay, "_AWAY_PAUSE", 0.01)
+    async with Answers(store) as answers, asyncio.timeout(10):
+        jobs = Jobs(store, Limits())
+        made = Relay(jobs, answers, Turns(), 60, 1)
+        async with made.ask("s0-1", Image("cat"), "token", create=True):
+            redis: Any = store.commands
+            for _ in range(2):
+                await redis.hset(keys.job_key("s0-1"), "followed_until", 1)
+                await until(lambda: said_anew(redis))
+    await store.close()
+
+
+@pytest.mark.anyio
+async def test_a_waiting_question_whose_client_left_is_never_asked(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_FOLLOW_EVERY", 0.05)
+    store = Store(store_url)
+    async with running(store, settings(follow_grace=0.5), worker=False) as gateway:
+
+        async def waiting() -> int:
+            found: int = await store.commands.zcard(keys.queued_key())
+            return found
+
+        leaving = asyncio.create_task(gateway.client.get("/api?style=precise&question=leaves"))
+        await until(lambda: is_(waiting(), 1))
+        staying = asyncio.create_task(gateway.client.get("/api?style=precise&question=stays"))
+        await until(lambda: is_(waiting(), 2))
+        leaving.cancel()
+        await until(lambda: gone_unfollowed(store.commands))
+        await Sessions(store).beat(gateway.worker.name)
+        await store.commands.hset(keys.worker_key(gateway.worker.name), "since", "1")
+        working = asyncio.create_task(gateway.worker.run())
+        assert (await staying).json()["code"] == 200
+        await until(lambda: is_(waiting(), 0))
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["stays"]
+    await store.close()
+
+
+async def is_(found: Awaitable[int], wanted: int) -> bool:
+    return await found == wanted
+
+
+async def said_anew(redis: Any) -> bool:
+    return bool(await redis.hget(keys.job_key("s0-1"), "followed_until") != b"1")
+
+
+async def gone_unfollowed(redis: Any) -> bool:
+    """Whether one of the waiting jobs has gone unfollowed for its grace."""
+    jobs = await redis.zrange(keys.queued_key(), 0, -1)
+    until_ = [int(await redis.hget(keys.job_key(job.decode()), "followed_until")) for job in jobs]
+    seconds, micros = await redis.time()
+    return any(one < seconds * 1000 + micros // 1000 for one in until_)

@@ -52,6 +52,11 @@ class Scene:
             if may_judge:
                 await self.redis.hset(keys.worker_key(worker), "since", 1)
 
+    async def settle(self) -> None:
+        """Redis has run with its data for long."""
+        run = "memory" if self.store.in_memory else (await self.redis.info("server"))["run_id"]
+        await self.redis.hset(keys.run_key(), mapping={"id": run, "at": 0})
+
     async def kill(self, worker: str) -> None:
         """The worker's heartbeat has run out."""
         await self.redis.delete(keys.worker_key(worker))
@@ -105,6 +110,10 @@ class Scene:
     async def state(self, answer: str) -> str:
         """The job's state."""
         return str((await self.redis.hget(keys.job_key(answer), "state")).decode())
+
+    async def names(self) -> set[str]:
+        """All keys that there are, but for the one that says which Redis this is."""
+        return {key.decode() for key in await self.redis.keys("*")} - {keys.run_key()}
 
     async def answered(self, answer: str, token: str, count: int) -> None:
         """A whole answer of `count` deltas and its end, put into Redis without telling anybody."""

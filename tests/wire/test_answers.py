@@ -302,6 +302,7 @@ async def test_a_restart_of_redis_is_outlived() -> None:
         port = server.port
         store = Store(f"redis://127.0.0.1:{port}/0")
         scene = Scene(store)
+        await scene.settle()
         async with Answers(store) as answers, streaming(scene, answers) as (task, entries):
             waiting = asyncio.create_task(anext(entries))
             await asyncio.to_thread(server.stop)

@@ -41,7 +41,7 @@ async def test_the_same_job_again_is_the_existing_one(scene: Scene) -> None:
 async def test_an_unknown_token_is_refused_and_leaves_nothing(scene: Scene) -> None:
     with pytest.raises(TokenUnknownError):
         await scene.ask("hello", new_token())
-    assert await scene.redis.keys("*") == []
+    assert await scene.names() == set()
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> None:
@@ -97,7 +97,7 @@ async def test_a_job_that_was_taken_does_not_expire(scene: Scene, state: str) ->
 
 async def test_an_unknown_job_does_not_expire(scene: Scene) -> None:
     assert not await scene.jobs.expire("s0-none")
-    assert await scene.redis.keys("*") == []
+    assert await scene.names() == set()
 
 
 async def test_a_question_that_is_no_text_is_refused(scene: Scene) -> None:

@@ -7,9 +7,9 @@ import pytest
 from tests.wire.scene import RepeatingStore, Scene
 from wire import keys
 from wire.connect import Store
+from wire.ends import INTERRUPTED, POISON
 from wire.errors import LeaseLostError
 from wire.messages import Final
-from wire.sessions import INTERRUPTED, POISON
 
 pytestmark = pytest.mark.anyio
 

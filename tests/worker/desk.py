@@ -144,6 +144,10 @@ class Client:
         """The events that an answer has now."""
         return [entry.event for entry in await self.answers.read(answer)]
 
+    async def has_ended(self, answer: str) -> bool:
+        """Whether the answer has its terminal event."""
+        return any(isinstance(event, TERMINAL) for event in await self.so_far(answer))
+
     async def state(self, answer: str) -> str:
         """The job's state in Redis."""
         found = await self.store.commands.hget(keys.job_key(answer), "state")

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from unittest import mock
 
@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.worker.desk import Away, HookedStore, until
+from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.limits import Limits
 from wire.sessions import Sessions
@@ -15,8 +16,13 @@ from worker.heartbeat import Heartbeat
 pytestmark = pytest.mark.anyio
 
 
-def heartbeat(store: HookedStore, lease_ttl: float = 1.0) -> Heartbeat:
-    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None)
+def heartbeat(
+    store: HookedStore, lease_ttl: float = 1.0, reassert: Callable[[], Awaitable[None]] | None = None
+) -> Heartbeat:
+    async def say_nothing() -> None:
+        pass
+
+    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None, reassert or say_nothing)
 
 
 @asynccontextmanager
@@ -88,5 +94,55 @@ async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedS
         async with beating(heart):
             await until(lambda: store.calls.count("beat") >= 2)
     assert away.met == 3
-    assert [line["event"] for line in logs] == ["redis is away, trying again", "redis is back"]
+    assert [line["event"] for line in logs if "redis is" in line["event"]] == [
+        "redis is away, trying again",
+        "redis is back",
+    ]
     assert heart.holds
+
+
+class Said:
+    """What the worker holds was told so often; the first `failing` times Redis goes away over it."""
+
+    def __init__(self, failing: int = 0) -> None:
+        self.times = 0
+        self._failing = failing
+
+    async def __call__(self) -> None:
+        self.times += 1
+        if self.times <= self._failing:
+            raise StoreUnavailableError("away")
+
+
+async def test_redis_is_told_what_the_worker_holds_only_when_it_may_have_forgotten(store: HookedStore) -> None:
+    said = Said()
+    heart = heartbeat(store, reassert=said)
+    await heart.beat()
+    await heart.beat()
+    assert said.times == 0
+    await store.commands.delete(keys.run_key())
+    await heart.beat()
+    await heart.beat()
+    assert said.times == 1
+
+
+async def test_what_could_not_be_told_is_told_with_the_next_beat(store: HookedStore) -> None:
+    said = Said(failing=2)
+    heart = heartbeat(store, reassert=said)
+    await heart.beat()
+    await store.commands.delete(keys.run_key())
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            await heart.beat()
+    await heart.beat()
+    await heart.beat()
+    assert said.times == 3
+
+
+async def test_a_redis_that_comes_back_is_told_what_the_worker_holds(store: HookedStore) -> None:
+    said = Said()
+    heart = heartbeat(store, reassert=said)
+    store.before["beat"] = Away(2)
+    async with beating(heart):
+        await until(lambda: store.calls.count("beat") >= 2)
+    assert said.times == 1

@@ -7,8 +7,8 @@ from tests.worker.desk import Away, Client, Desk, until
 from tests.worker.scripted import Scripted
 from tests.worker.serving import serving
 from wire import keys
+from wire.ends import INTERRUPTED
 from wire.jobs import new_token
-from wire.sessions import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 

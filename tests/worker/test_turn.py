@@ -7,10 +7,11 @@ from structlog.testing import capture_logs
 
 from tests.worker.desk import ACCOUNTS, Away, Desk, settings_with, until
 from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
+from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
 from wire.messages import Delta, Failed, Final, Replace, Source, Turns
-from wire.sessions import INTERRUPTED, Task
+from wire.sessions import Task
 from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
 from worker.pool import Pool
 from worker.providers import Completed, Snapshot, Update

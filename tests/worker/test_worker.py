@@ -15,10 +15,11 @@ from tests.worker.scripted import Ask, Pictures, Scripted, echo
 from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
+from wire.ends import INTERRUPTED
 from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
-from wire.sessions import INTERRUPTED, Sessions
+from wire.sessions import Sessions
 from worker.pool import Pool
 from worker.providers import Completed, Snapshot, Update
 from worker.turn import Upstream
@@ -576,7 +577,8 @@ async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> Non
             await client.store.commands.hset(keys.job_key(one), "seq", "0")
             await client.store.commands.delete(keys.log_key(one))
             gate.open("one")
-            failed = await client.end(one)
+            await until(lambda: client.has_ended(one))
+            [failed] = await client.so_far(one)
             assert isinstance(failed, Failed)
             assert (failed.code, failed.reason) == (500, "state.lost")
             assert await client.text(await client.ask("two", token)) == "you asked: two"

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from wire.ends import BY_NAME
 from wire.keys import NAMES
+from wire.messages import encode
 
 _FOLDER = Path(__file__).parent
 # Every script but enqueue may run above Redis's memory limit: what was accepted must be able to end.
@@ -14,9 +16,18 @@ def names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prelude")
 
 
-def source(name: str, *, flags: bool) -> str:
-    """The whole text of a script. `flags` is False for fakeredis, which doesn't know the `#!lua` line."""
-    table = ", ".join(f"{kind} = '{part}'" for kind, part in NAMES.items())
+def source(name: str, *, in_memory: bool) -> str:
+    """The whole text of a script. fakeredis (`in_memory`) knows neither the `#!lua` line nor a run id."""
     body = (_FOLDER / "prelude.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
-    head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    return f"{head if flags else ''}local NAMES = {{ {table} }}\n{body}"
+    tables = (
+        f"{_table('NAMES', NAMES)}\n{_table('ENDS', {end: encode(event).decode() for end, event in BY_NAME.items()})}\n"
+    )
+    if in_memory:
+        return f"local RUN = 'memory'\n{tables}{body}"
+    head = "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
+    return f"{head}\nlocal RUN = nil\n{tables}{body}"
+
+
+def _table(name: str, entries: dict[str, str]) -> str:
+    """A Lua table of texts, none of which holds `]==]`."""
+    return f"local {name} = {{ {', '.join(f'{key} = [==[{text}]==]' for key, text in entries.items())} }}"

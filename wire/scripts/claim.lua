@@ -1,11 +1,11 @@
 -- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
--- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, lease in ms, interrupted event,
--- poison event, answer ttl in s.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, answer ttl in s.
 -- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset"}, or a status alone:
--- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet; the entry stays pending).
+-- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet, or
+-- Redis may have lost what others hold; the entry stays pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
 local stream, group, entry = ARGV[5], ARGV[6], ARGV[7]
-local lease, answer_ttl = tonumber(ARGV[8]), tonumber(ARGV[11])
+local answer_ttl = tonumber(ARGV[8])
 
 local function acknowledge()
   redis.call('XACK', stream, group, entry)
@@ -14,12 +14,12 @@ end
 
 local done = repeated(token, op)
 if done then return done end
-if not alive(worker) then return '{"status":"wait"}' end
+if not alive(worker) or not settled(worker) then return '{"status":"wait"}' end
 
 local owner = redis.call('HGET', KEYS[1], 'owner')
 if owner and owner ~= worker and not alive(owner) then
-  if not may_judge(worker, lease) then return '{"status":"wait"}' end
-  reap_token(token, { interrupted = ARGV[9], poison = ARGV[10] }, answer_ttl)
+  if not may_judge(worker) then return '{"status":"wait"}' end
+  reap_token(token, answer_ttl)
   owner = false
 end
 acknowledge()
@@ -34,7 +34,7 @@ end
 if owner and redis.call('HEXISTS', KEYS[1], 'running') == 1 then return '{"status":"nothing"}' end
 if redis.call('EXISTS', KEYS[1]) == 0 then return '{"status":"nothing"}' end
 
-local job = next_job(token)
+local job = next_job(token, worker, answer_ttl)
 if not job then return '{"status":"nothing"}' end
 local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
 redis.call('HSET', KEYS[1], 'owner', worker)

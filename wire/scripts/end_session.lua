@@ -1,10 +1,10 @@
 -- Forgets a token, after its running turn if it has one. Jobs that still wait are dropped, unspent.
--- KEYS: the token's hash. ARGV: prefix, token, event for the dropped jobs, answer ttl in s.
+-- KEYS: the token's hash. ARGV: prefix, token, answer ttl in s.
 local token = ARGV[2]
 while true do
   local job = redis.call('LPOP', key('mailbox', token))
   if not job then break end
-  end_job(job, 'FAILED', ARGV[3], tonumber(ARGV[4]))
+  end_job(job, 'FAILED', ENDS.session_closed, tonumber(ARGV[3]))
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return end
 if redis.call('HEXISTS', KEYS[1], 'running') == 1 then

@@ -1,7 +1,7 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, job, token, work, '1' to make the token if it is new, session ttl in s, queue limit,
 -- mailbox limit, client ('' if it is not counted), its limit, the token's holder ('' if anybody may use it), the
--- Idempotency-Key's name ('' for none), its question, its ttl in s.
+-- Idempotency-Key's name ('' for none), its question, its ttl in s, how long in ms the job may go unfollowed.
 -- Returns a status and what belongs to it: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer that the Idempotency-Key stands for; 'reused' (it stands for another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, not this holder's, or one that ends with its running turn); 'client' or 'full' and the
@@ -63,7 +63,10 @@ if client ~= '' then
   redis.call('ZADD', key('client', client), now, job)
   redis.call('EXPIRE', key('client', client), session_ttl)
 end
-if name ~= '' then
+if name == '' then
+  redis.call('HSET', KEYS[1], 'followed_until', now + tonumber(ARGV[15]))
+else
+  -- Whoever asks under a key may come back for the answer much later.
   redis.call('HSET', KEYS[1], 'idem', name)
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', name_ttl)
 end

@@ -1,7 +1,7 @@
 -- Ends a turn: the terminal event (unless the answer has ended already), the saved session, the mailbox's next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
 -- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
--- saved conversation ('' if the mark has counted them).
+-- saved conversation ('' if the mark has counted them), the last seq that the worker knows of.
 -- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
@@ -12,7 +12,7 @@ if not holds(token, worker, fence) then return '{"status":"stale"}' end
 if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
-if end_job(job, state, event, answer_ttl) > 0 then measure(job, session_ttl) end
+if end_job(job, state, event, answer_ttl, tonumber(ARGV[14])) > 0 then measure(job, session_ttl) end
 -- Whoever stopped a question that was out was told that the conversation is reset.
 if before[1] == 'STOPPED' and before[2] then session = '' end
 redis.call('SREM', key('stops', worker), job)
@@ -28,7 +28,7 @@ redis.call('EXPIRE', key('mailbox', token), session_ttl)
 
 if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
   disown(token)
-  redis.call('DEL', KEYS[1], key('mailbox', token))
+  forget_ending(token)
   return '{"status":"released"}'
 end
 if not takes_more then
@@ -36,7 +36,7 @@ if not takes_more then
   if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
   return remember(token, op, '{"status":"released"}')
 end
-local following = next_job(token)
+local following = next_job(token, worker, answer_ttl)
 if not following then return remember(token, op, '{"status":"idle"}') end
 return remember(token, op, cjson.encode({
   status = 'next',

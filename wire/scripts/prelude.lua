@@ -1,6 +1,9 @@
--- Shared by all scripts; prepended to each. NAMES comes from keys.py, ARGV[1] is the shard's prefix.
+-- Shared by all scripts; prepended to each. NAMES comes from keys.py, ENDS from ends.py, RUN from scripts/__init__.py;
+-- ARGV[1] is the shard's prefix.
 
 local PREFIX = ARGV[1]
+-- How long a worker must have been heard without a gap before it may say that others were not, at least.
+local HEARD_MS = 10000
 local TERMINAL = { DONE = true, FAILED = true, STOPPED = true }
 
 local function key(kind, id)
@@ -17,13 +20,29 @@ local function alive(worker)
   return redis.call('EXISTS', key('worker', worker)) == 1
 end
 
--- Whether this worker may judge others: its own heartbeat has come without a gap for a whole lease. After a pause of
--- Redis nobody has, so that nobody looks dead before all had the chance to beat.
-local function may_judge(worker, lease_ms)
-  local beats = redis.call('HMGET', key('worker', worker), 'since', 'last')
+-- Whether this worker's heartbeat has come without a gap for a whole lease, and for `least` ms. After a pause of Redis
+-- nobody's has, so that nobody is judged before all had the chance to be heard.
+local function may_judge(worker, least)
+  local beats = redis.call('HMGET', key('worker', worker), 'since', 'last', 'lease')
   if not beats[1] then return false end
+  local now, lease = now_ms(), tonumber(beats[3])
+  return now - tonumber(beats[1]) >= math.max(lease, least or 0) and now - tonumber(beats[2]) <= lease / 2
+end
+
+-- Since when Redis runs with the data that it has, in ms. A restart, or a loss of everything, is noted by whoever meets it
+-- first.
+local function began()
+  local run = RUN or redis.call('INFO', 'server'):match('run_id:(%x+)')
+  local known = redis.call('HMGET', key('run'), 'id', 'at')
+  if known[1] == run then return tonumber(known[2]) end
   local now = now_ms()
-  return now - tonumber(beats[1]) >= lease_ms and now - tonumber(beats[2]) <= lease_ms / 2
+  redis.call('HSET', key('run'), 'id', run, 'at', now)
+  return now
+end
+
+-- Whether all workers, this one among them, had the time to say what they hold since Redis may have lost it.
+local function settled(worker)
+  return now_ms() - began() >= tonumber(redis.call('HGET', key('worker', worker), 'lease')) / 2
 end
 
 -- Appends one event to an answer's log and publishes it.
@@ -38,11 +57,12 @@ local function free_idem(name, job)
   if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', name)) end
 end
 
--- Writes the terminal event, unless there is one. Returns its seq, or 0.
-local function end_job(job, state, event, answer_ttl)
+-- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
+-- been given, where that may be more than Redis knows.
+local function end_job(job, state, event, answer_ttl, reached)
   local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem', 'attempts')
   if not found[1] or TERMINAL[found[1]] then return 0 end
-  local seq = tonumber(found[2]) + 1
+  local seq = math.max(tonumber(found[2]), reached or 0) + 1
   emit(job, seq, event)
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   redis.call('EXPIRE', key('job', job), answer_ttl)
@@ -97,13 +117,22 @@ local function is_scheduled(token)
   return place and (place == 'shared' or alive(place))
 end
 
+-- Ends a job that nobody waits for any more, before it is sent. True if the job has ended, now or before. Only a worker
+-- that was heard all along may tell: after a pause those who wait must have had the time to say so.
+local function given_up(job, worker, answer_ttl)
+  local found = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts')
+  if not found[1] or TERMINAL[found[1]] then return true end
+  if not found[2] or found[3] or tonumber(found[2]) >= now_ms() or not may_judge(worker, HEARD_MS) then return false end
+  end_job(job, 'FAILED', ENDS.cancelled, answer_ttl)
+  return true
+end
+
 -- Takes the token's next job that has not ended; false if none waits.
-local function next_job(token)
+local function next_job(token, worker, answer_ttl)
   while true do
     local job = redis.call('LPOP', key('mailbox', token))
     if not job then return false end
-    local state = redis.call('HGET', key('job', job), 'state')
-    if state and not TERMINAL[state] then
+    if not given_up(job, worker, answer_ttl) then
       redis.call('HSET', key('job', job), 'state', 'CLAIMED')
       redis.call('ZREM', key('queued'), job)
       redis.call('HSET', key('token', token), 'running', job)
@@ -120,6 +149,13 @@ local function disown(token)
   redis.call('HINCRBY', key('token', token), 'fence', 1)
 end
 
+-- Forgets a token that was to end with its running turn, which is over. True if it was.
+local function forget_ending(token)
+  if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
+  redis.call('DEL', key('token', token), key('mailbox', token))
+  return true
+end
+
 -- Back to the front of the mailbox: the job was claimed, and nothing of it was sent.
 local function put_back(token, job)
   redis.call('HSET', key('job', job), 'state', 'QUEUED')
@@ -128,25 +164,31 @@ local function put_back(token, job)
 end
 
 -- Ends what a dead owner left: unsent work goes back, unless it has cost two workers their lives; a sent question's
--- outcome is unknown, so its answer ends as interrupted and the conversation is not trusted any more. `ends` holds the
--- terminal events: interrupted, poison.
-local function reap_token(token, ends, answer_ttl)
+-- outcome is unknown, so its answer ends as interrupted and the conversation is not trusted any more.
+local function reap_token(token, answer_ttl)
   local job = redis.call('HGET', key('token', token), 'running')
   disown(token)
   if job then
     local state = redis.call('HGET', key('job', job), 'state')
     if state ~= 'CLAIMED' then
-      end_job(job, 'FAILED', ends.interrupted, answer_ttl)
+      end_job(job, 'FAILED', ENDS.interrupted, answer_ttl)
       redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
     elseif redis.call('HINCRBY', key('job', job), 'tries', 1) < 2 then
       put_back(token, job)
     else
-      end_job(job, 'FAILED', ends.poison, answer_ttl)
+      end_job(job, 'FAILED', ENDS.poison, answer_ttl)
     end
   end
-  if redis.call('HEXISTS', key('token', token), 'ending') == 1 then
-    redis.call('DEL', key('token', token), key('mailbox', token))
-  end
+  forget_ending(token)
+end
+
+-- Ends a job of which Redis has lost what became of it. The token's next answer tells that the conversation is another.
+local function lose(token, job, answer_ttl, reached)
+  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
+  if redis.call('EXISTS', key('token', token)) == 0 then return end
+  if redis.call('HGET', key('token', token), 'running') == job then redis.call('HDEL', key('token', token), 'running') end
+  redis.call('HDEL', key('token', token), 'session', 'sent')
+  redis.call('HSET', key('token', token), 'reset', '1')
 end
 
 -- Whether `worker` still holds the lease with this fence.

@@ -1,15 +1,14 @@
 -- Takes over what a dead worker left, a batch of tokens at a time: their unsent jobs go to whoever has room, their sent
 -- ones end as interrupted.
--- KEYS: the dead worker's set of owned tokens. ARGV: prefix, worker that asks, dead worker, lease in ms, interrupted
--- event, poison event, answer ttl in s, batch.
+-- KEYS: the dead worker's set of owned tokens. ARGV: prefix, worker that asks, dead worker, answer ttl in s, batch.
 -- Returns how many tokens are left in the set, or -1 if that worker is alive, or the one that asks may not judge.
-local worker, dead, lease, answer_ttl = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[7])
-if alive(dead) or not may_judge(worker, lease) then return -1 end
+local worker, dead, answer_ttl = ARGV[2], ARGV[3], tonumber(ARGV[4])
+if alive(dead) or not may_judge(worker) or not settled(worker) then return -1 end
 
-for _, token in ipairs(redis.call('SRANDMEMBER', KEYS[1], tonumber(ARGV[8]))) do
+for _, token in ipairs(redis.call('SRANDMEMBER', KEYS[1], tonumber(ARGV[5]))) do
   redis.call('SREM', KEYS[1], token)
   if redis.call('HGET', key('token', token), 'owner') == dead then
-    reap_token(token, { interrupted = ARGV[5], poison = ARGV[6] }, answer_ttl)
+    reap_token(token, answer_ttl)
     -- An entry in the dead worker's own stream is lost with it.
     if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
   end

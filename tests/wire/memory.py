@@ -1,0 +1,26 @@
+"""A Redis that restarts with an earlier state of its data, as one does that lost its log's last second."""
+
+from typing import Any
+
+from wire import keys
+from wire.connect import Store
+
+# Each key's value and for how many ms it is kept (0: for ever).
+Remembered = dict[bytes, tuple[bytes, int]]
+
+
+async def remember(store: Store) -> Remembered:
+    """All data, as they are now."""
+    redis: Any = store.commands
+    return {name: (await redis.dump(name), max(0, await redis.pttl(name))) for name in await redis.keys("*")}
+
+
+async def forget_since(store: Store, remembered: Remembered) -> None:
+    """Restart with what was remembered; nothing else is left."""
+    redis: Any = store.commands
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.flushall()
+        for name, (data, kept) in remembered.items():
+            pipe.restore(name, kept, data)
+        pipe.hset(keys.run_key(), mapping={"id": "the run before", "at": 0})
+        await pipe.execute()

@@ -1,0 +1,42 @@
+-- Puts right what Redis holds of a worker's token, after it may have lost its last second, or everything. What the worker
+-- knows wins, unless the token was handed on since.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, fence, the job that it runs ('' for none), how many questions were
+-- sent in its conversation with this one (0 if it wasn't sent yet), the last seq that it has, answer ttl in s.
+-- Returns 'kept', or 'lost': the token isn't this worker's any more, or the job's answer can't go on (its end is written, if
+-- Redis still knows the job).
+local token, worker, fence, job = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local sent, reached, answer_ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+
+local found = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'running')
+local owner, known, running = found[1], tonumber(found[2] or '-1'), found[3]
+local state = job ~= '' and redis.call('HGET', key('job', job), 'state')
+if known < 0 or known > fence or (known == fence and owner ~= worker) then return 'lost' end
+if known < fence then
+  -- The grant was lost. That matters only to a job that is still known.
+  if not state then return 'lost' end
+  if owner then redis.call('SREM', key('owned', owner), token) end
+  redis.call('HSET', KEYS[1], 'owner', worker, 'fence', fence)
+  redis.call('SADD', key('owned', worker), token)
+end
+if running and running ~= job then lose(token, running, answer_ttl) end
+if job == '' then
+  if redis.call('EXISTS', key('mailbox', token)) == 1 and not is_scheduled(token) then schedule(token) end
+  return 'kept'
+end
+if not state or TERMINAL[state] then return 'lost' end
+
+redis.call('LREM', key('mailbox', token), 0, job)
+redis.call('ZREM', key('queued'), job)
+redis.call('HSET', KEYS[1], 'running', job)
+if tonumber(redis.call('HGET', key('job', job), 'seq')) < reached then
+  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
+  return 'lost'
+end
+if state == 'QUEUED' or state == 'CLAIMED' then
+  redis.call('HSET', key('job', job), 'state', sent > 0 and 'SENT' or 'CLAIMED')
+end
+if sent > 0 then
+  redis.call('HSETNX', key('job', job), 'attempts', 1)
+  redis.call('HSET', KEYS[1], 'sent', sent)
+end
+return 'kept'
