@@ -124,7 +124,7 @@ class Api:
             answer, work, token, create=question.create, client=question.client, once=question.once
         )
         request.state.answer = found
-        return found, lambda: self.relay.resume(found)
+        return found, lambda: self.relay.resume(found, new=found == answer)
 
     @asynccontextmanager
     async def _asked(

@@ -15,6 +15,7 @@ from gateway.api import METHODS, Api
 from gateway.apikeys import load_keys
 from gateway.clients import Clients
 from gateway.idempotency import Idempotency
+from gateway.metrics import ANY_PATH, Counted, Metrics
 from gateway.middleware import Cors, Guard, RequestId
 from gateway.ops import Ops
 from gateway.relay import Relay
@@ -45,6 +46,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
     by_id = AnswersById(relay, clients)
     sockets = Sockets(relay, sessions, clients, settings.max_body)
+    metrics = Metrics(turns, answers, relay.first_text)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -62,10 +64,11 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             WebSocketRoute("/ws_stream", sockets.ws_stream),
             Route("/healthz", ops.healthz),
             Route("/readyz", ops.readyz),
+            Route("/metrics", metrics.metrics),
             *page.routes(),
-            WebSocketRoute("/{path:path}", _no_such_socket),
+            WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
-        middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Guard)],
+        middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Counted, metrics=metrics), Middleware(Guard)],
         exception_handlers=dict.fromkeys(errors.TABLE, tell),
         lifespan=lifespan,
     )

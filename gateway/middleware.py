@@ -29,6 +29,7 @@ class RequestId:
     """Gives each request an id, the client's own if it is a sound one; tells it, and the answer's id, in headers.
 
     Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted.
+    The status that a request was answered with stays in its state; an open socket's is 101.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,6 +48,7 @@ class RequestId:
 
         async def sending(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+                state["status"] = message.get("status", 101)
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 if "answer" in state:

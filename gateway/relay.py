@@ -1,19 +1,22 @@
 """Relays answers: hands a question over, and turns the answer's events into the frames of the old protocol."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
+from prometheus_client import Histogram
 
 from gateway import envelope
 from gateway.errors import Problem
+from gateway.metrics import first_text
 from gateway.turns import Turns, background
 from wire.answers import Answers, Entry
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import ANYBODY, Client, Jobs
-from wire.messages import Delta, Event, Failed, Final, Replace, Work
+from wire.messages import Delta, Event, Failed, Final, Replace, Work, grown
 
 # Beyond the limits that others watch over, so that theirs end an answer first.
 _MARGIN = 5.0
@@ -84,6 +87,7 @@ class Relay:
     turns: Turns
     queue_timeout: float
     answer_timeout: float
+    first_text: Histogram = field(default_factory=first_text)
 
     @property
     def limit(self) -> float:
@@ -99,16 +103,17 @@ class Relay:
         TokenUnknownError, QueueFullError, ClientFullError, StoreUnavailableError.
         """
         # Following begins first, so that subscribing and queueing overlap.
-        async with self.answers.follow(answer) as entries:
+        async with self.answers.follow(answer, first=self._timer()) as entries:
             await self.jobs.submit(answer, work, token, create=create, client=client)
             _LOG.info("question accepted", answer=answer)
             async with background(self._attend(answer)):
                 yield entries
 
     @asynccontextmanager
-    async def resume(self, answer: str) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """Follow an answer that was asked for before, from its beginning."""
-        async with self.answers.follow(answer) as entries, background(self._attend(answer)):
+    async def resume(self, answer: str, *, new: bool = False) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """Follow an answer that was asked for before, from its beginning; `new` if that was just now."""
+        first = self._timer() if new else None
+        async with self.answers.follow(answer, first=first) as entries, background(self._attend(answer)):
             yield entries
 
     async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:
@@ -117,6 +122,16 @@ class Relay:
             if isinstance(entry.event, Final | Failed):
                 return entry.event
         raise AnswerGoneError("the answer's events stopped")
+
+    def _timer(self) -> Callable[[Event], None]:
+        """To be told the first event: how long it took, if it brought text."""
+        began = monotonic()
+
+        def first(event: Event) -> None:
+            if grown("", event):
+                self.first_text.observe(monotonic() - began)
+
+        return first
 
     async def _attend(self, answer: str) -> None:
         """While the job waits, say that somebody waits for it; end it when that takes too long.

@@ -67,6 +67,11 @@ class Turns:
         """Whether the process is going down."""
         return self._begun.is_set()
 
+    @property
+    def running(self) -> int:
+        """How many turns run now."""
+        return len(self._running)
+
     @asynccontextmanager
     async def turn(self, seconds: float) -> AsyncIterator[Turn]:
         """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end."""

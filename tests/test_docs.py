@@ -10,14 +10,22 @@ from starlette.routing import Route, WebSocketRoute
 from emulator.settings import EmulatorSettings
 from gateway import errors
 from gateway.app import create_app
+from gateway.metrics import Metrics, first_text
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
+from tests.worker.desk import ACCOUNTS, settings_with
 from wire import scripts
+from wire.answers import Answers
 from wire.connect import Store
+from worker.metrics import Metrics as WorkerMetrics
+from worker.service import open_worker
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
+# Whose something is, in the words of the tables.
+BOTH = ("gateway", "worker")
+OF = {"gateway": ("gateway",), "网关": ("gateway",), "worker": ("worker",), "both": BOTH, "两者": BOTH}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -63,6 +71,30 @@ def test_every_endpoint_stands_in_the_readme(readme: str) -> None:
     documented = {row[0].strip("`") for row in rows(readme)}
     served_by_the_page = {path for path in paths if "." in path or "{" in path}
     assert paths - served_by_the_page <= documented
+
+
+async def metrics() -> set[tuple[str, str]]:
+    """(name, whose) of every metric of ours, as it stands in `/metrics`."""
+    store = Store("memory://")
+    async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS) as worker:
+        families = {
+            "gateway": [*Metrics(Turns(), Answers(store), first_text()).collect(), *first_text().collect()],
+            "worker": list(WorkerMetrics(worker).collect()),
+        }
+    return {
+        (f"{family.name}_total" if family.type == "counter" else family.name, of)
+        for of, found in families.items()
+        for family in found
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("readme", READMES)
+async def test_the_readmes_metrics_are_those_there_are(readme: str) -> None:
+    documented = {
+        (name, of) for row in rows(readme) for name in re.findall(r"`(bing_\w+)`", row[0]) for of in OF[row[2]]
+    }
+    assert documented == await metrics()
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -1,7 +1,8 @@
 """Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,8 @@ _BATCH = 500
 _AWAY_PAUSE = 0.2
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 
+Outcome = Literal["done", "failed", "stopped"]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -36,16 +39,25 @@ class Progress:
     token: str
     seq: int
     text: str
-    state: Literal["queued", "running", "done", "failed", "stopped"]
+    state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
 
 
 class Answers:
-    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager."""
+    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager.
+
+    `ended` counts the terminal events that followers got, by their kind.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._subscriptions = Subscriptions(store)
+        self.ended: Counter[Outcome] = Counter()
+
+    @property
+    def followed(self) -> int:
+        """How many answers are followed now."""
+        return self._subscriptions.channels
 
     async def __aenter__(self) -> "Answers":
         await self._subscriptions.__aenter__()
@@ -57,22 +69,26 @@ class Answers:
         await self._subscriptions.__aexit__(kind, error, trace)
 
     @asynccontextmanager
-    async def follow(self, answer: str, after: int = 0) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """The events after `after`, in order, without gap or repeat, up to the terminal one.
+    async def follow(
+        self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None
+    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
         AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
         channel = keys.channel(answer)
         subscription = self._subscriptions.add(channel)
-        entries = self._entries(answer, after, subscription)
+        entries = self._entries(answer, after, subscription, first)
         try:
             yield entries
         finally:
             self._subscriptions.remove(channel, subscription)
             await entries.aclose()
 
-    async def _entries(self, answer: str, after: int, subscription: Subscription) -> AsyncGenerator[Entry, None]:
+    async def _entries(
+        self, answer: str, after: int, subscription: Subscription, first: Callable[[Event], None] | None
+    ) -> AsyncGenerator[Entry, None]:
         seq, behind = after, False
         while True:
             hint = GAP if behind else await subscription.next(_SILENCE)
@@ -86,11 +102,16 @@ class Answers:
                     return
                 found = caught_up
             behind = len(found) == _BATCH
+            if first is not None and found:
+                first(found[0].event)
+                first = None
             for entry in found:
                 seq = entry.seq
-                yield entry
                 if isinstance(entry.event, TERMINAL):
+                    self.ended[_state_of(entry.event)] += 1
+                    yield entry
                     return
+                yield entry
 
     async def _catch_up(self, answer: str, seq: int) -> list[Entry] | None:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
@@ -153,7 +174,7 @@ class Answers:
         return int(seq) if state in _ENDED else None
 
 
-def _state_of(end: Final | Failed) -> Literal["done", "failed", "stopped"]:
+def _state_of(end: Final | Failed) -> Outcome:
     if isinstance(end, Failed):
         return "failed"
     return "stopped" if end.stopped else "done"

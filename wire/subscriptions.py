@@ -92,6 +92,11 @@ class Subscriptions:
         self._supervisor.cancel()
         await asyncio.gather(self._supervisor, return_exceptions=True)
 
+    @property
+    def channels(self) -> int:
+        """How many channels are followed now."""
+        return len(self._followers)
+
     def add(self, channel: str) -> Subscription:
         """Follow a channel; doesn't wait for Redis's word, which arrives as a first GAP."""
         subscription = Subscription()

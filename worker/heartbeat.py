@@ -40,7 +40,12 @@ class Heartbeat:
     @property
     def holds(self) -> bool:
         """Whether the lease can't have run out: less than its time has passed since the last good beat began."""
-        return asyncio.get_running_loop().time() - self._heard < self._ttl
+        return self.age < self._ttl
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last good beat began; infinite before the first."""
+        return asyncio.get_running_loop().time() - self._heard
 
     async def beat(self) -> None:
         """Beat once. StoreUnavailableError."""

@@ -44,6 +44,11 @@ class Holdings:
         self._idle: dict[str, _Idle] = {}
         self._ended: deque[_Ended] = deque(maxlen=_MOST_ENDED)
 
+    @property
+    def count(self) -> int:
+        """How many tokens are held, with a turn or without."""
+        return len(self._turns) + len(self._idle)
+
     @contextmanager
     def serving(self, token: str) -> Iterator[None]:
         """The token is claimed and worked on, as far as this worker knows, during the body."""

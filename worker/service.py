@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
 from wire.connect import Store
 from worker.accounts import Account
 from worker.cookies import load_accounts
+from worker.metrics import serving
 from worker.pool import Pool
 from worker.providers import chat_provider
 from worker.providers.bingimage import BingImageProvider
@@ -39,10 +40,15 @@ async def await_accounts(settings: WorkerSettings) -> list[Account]:
 
 @asynccontextmanager
 async def open_worker(settings: WorkerSettings, store: Store, accounts: list[Account]) -> AsyncIterator[Worker]:
-    """A worker, ready to `run`, and its providers. ValueError, with one sentence, when PROVIDER names nothing."""
-    chat, images = chat_provider(settings.provider)(settings), BingImageProvider(settings)
-    try:
-        yield Worker(settings, store, Upstream(settings, Pool(accounts), chat, images))
-    finally:
-        await chat.close()
-        await images.close()
+    """A worker, ready to `run`, its providers and its metrics.
+
+    ValueError, with one sentence, when PROVIDER names nothing, or METRICS_PORT can't be had.
+    """
+    async with AsyncExitStack() as stack:
+        chat, images = chat_provider(settings.provider)(settings), BingImageProvider(settings)
+        stack.push_async_callback(images.close)
+        stack.push_async_callback(chat.close)
+        worker = Worker(settings, store, Upstream(settings, Pool(accounts), chat, images))
+        if settings.metrics_port is not None:
+            await stack.enter_async_context(serving(worker, settings.metrics_host, settings.metrics_port))
+        yield worker

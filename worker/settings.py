@@ -25,4 +25,6 @@ class WorkerSettings(BaseSettings):
     answer_timeout: float = Field(default=300.0, gt=0)
     drain_timeout: float = Field(default=30.0, gt=0)
     idle_release: float = Field(default=60.0, gt=0)
+    metrics_host: str = Field(default="127.0.0.1", min_length=1)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_format: str = Field(default="console", pattern="^(console|json)$")

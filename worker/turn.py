@@ -15,7 +15,7 @@ from wire.sessions import Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.deltas import without_marks
-from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, UpstreamError
+from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, REASONS, UpstreamError
 from worker.patience import patiently
 from worker.pool import Pool
 from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
@@ -27,6 +27,7 @@ _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
 _DAY = 24 * 3600
+_REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Outcome:
     event: Final | Failed
     session: bytes | None
     sent: int | None = None
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """How the turn ended and, if it failed, why; a reason that only somebody's own provider knows is `other`."""
+        if self.state != "FAILED" or isinstance(self.event, Final):
+            return self.state.lower(), ""
+        return self.state.lower(), self.event.reason if self.event.reason in _REASONS else "other"
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Turn:
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
         untouched = not self.sent and not self._reset
-        return Outcome("FAILED", INTERRUPTED, self.task.session if untouched else None)
+        return Outcome("STOPPED", INTERRUPTED, self.task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
         """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,11 +37,15 @@ def new_worker_id() -> str:
 
 
 class Worker:
-    """One worker process. `run` serves until `drain` is called, then ends."""
+    """One worker process. `run` serves until `drain` is called, then ends.
+
+    `ended` counts its turns, by how they ended and why.
+    """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = new_worker_id()
+        self.ended: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._upstream = upstream
         self._sessions = Sessions(store, limits)
@@ -51,6 +56,26 @@ class Worker:
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
         self._draining = asyncio.Event()
+
+    @property
+    def slots(self) -> int:
+        """How many questions may be out at once."""
+        return self._settings.worker_slots
+
+    @property
+    def slots_used(self) -> int:
+        """How many slots are taken."""
+        return len(self._serving)
+
+    @property
+    def leases(self) -> int:
+        """How many tokens are held, with a turn or without."""
+        return self._holdings.count
+
+    @property
+    def heartbeat_age(self) -> float:
+        """Seconds since the last heartbeat that Redis took."""
+        return self._heartbeat.age
 
     def drain(self) -> None:
         """Take no more jobs; `run` returns when the running turns have ended, or DRAIN_TIMEOUT is over."""
@@ -157,7 +182,9 @@ class Worker:
         """Run one job and end it; the token's next one, if it has any."""
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
         with self._holdings.running(turn):
-            following = await self._finish(turn, await self._run_to_end(turn))
+            outcome = await self._run_to_end(turn)
+            self.ended[outcome.label] += 1
+            following = await self._finish(turn, outcome)
             self._holdings.note_end(turn)
             return following
 
@@ -191,6 +218,9 @@ class Worker:
                     del self._running[answer]
         except TimeoutError:
             raise AnswerEndedError("the answer was stopped") from None
+        # A turn whose question is out takes the breaking off for its own end, as in a drain.
+        if running.expired():
+            raise AnswerEndedError("the answer was stopped")
 
     def _hang_up(self, answers: list[str]) -> None:
         """End the turns of answers that can't go on; those that are over or ending already are left alone."""

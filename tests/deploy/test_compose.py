@@ -117,6 +117,13 @@ def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> No
     assert "cookies" not in dockerfile_stage("gateway")
 
 
+def test_workers_tell_their_metrics_to_whoever_shares_a_network(project: dict[str, Any]) -> None:
+    environment = project["services"]["worker"]["environment"]
+    assert environment["METRICS_HOST"] == "0.0.0.0"
+    assert int(environment["METRICS_PORT"]) > 0
+    assert reaches(project, "worker") == {"gateway", "redis", "emulator"}
+
+
 def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
     (default,) = re.findall(r"\$\{TRUSTED_PROXIES:-(.*)\}", services["gateway"]["environment"]["TRUSTED_PROXIES"])
     nginx = (ROOT / "deploy" / "nginx.conf").read_text()

@@ -199,6 +199,27 @@ async def test_pictures_are_the_emulators_if_there_is_one(front: Front, client: 
     assert (await client.get("/th/id/x")).text == ADDRESSES[1]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/metrics?a=1",
+        "/metrics/",
+        "/metrics%0a",
+        "/%6detrics",
+        "//metrics",
+        "/x/../metrics",
+        "/x/..%2fmetrics",
+    ],
+)
+async def test_metrics_are_a_path_that_does_not_exist(front: Front, path: str) -> None:
+    async with await anyio.connect_tcp("127.0.0.1", front.port) as stream:
+        await stream.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        with anyio.fail_after(LIMIT):
+            assert b"".join([received async for received in stream]).startswith(b"HTTP/1.1 200 ")
+    assert front.asked == ["/-/metrics"]  # of which a gateway says what it says of any unknown path
+
+
 async def test_the_page_of_a_refusal_is_not_to_be_asked_for(front: Front, client: httpx.AsyncClient) -> None:
     assert (await client.get("/-/too-large")).text in ADDRESSES
 

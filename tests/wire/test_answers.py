@@ -16,7 +16,7 @@ from wire.answers import Answers, Entry
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import new_answer_id
-from wire.messages import Chat, Delta, Final, encode
+from wire.messages import Chat, Delta, Event, Final, encode
 from wire.sessions import Task
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +81,32 @@ async def test_following_begins_before_the_job_is_there(scene: Scene, answers: A
 async def test_whoever_comes_late_gets_exactly_the_rest(scene: Scene, answers: Answers, after: int) -> None:
     await scene.answered("s0-a", "token", 5)
     assert await everything(answers, "s0-a", after) == whole(5, after)
+
+
+async def test_the_first_event_is_told_once(scene: Scene, answers: Answers) -> None:
+    await scene.answered("s0-a", "token", 3)
+    told: list[Event] = []
+    for after in (0, 2, 100):
+        async with asyncio.timeout(5), answers.follow("s0-a", after, told.append) as entries:
+            async for _ in entries:
+                pass
+    assert told == [Delta("1 "), Delta("3 ")]
+
+
+async def test_ends_are_counted_once_for_each_reader_that_gets_there(scene: Scene, answers: Answers) -> None:
+    await scene.answered("s0-a", "token", 3)
+    async with asyncio.timeout(5), answers.follow("s0-a") as entries:
+        await anext(entries)
+    assert answers.ended.total() == 0
+    for _ in range(2):
+        await everything(answers, "s0-a")
+    assert answers.ended == {"done": 2}
+
+
+async def test_what_is_followed_by_several_is_one(scene: Scene, answers: Answers) -> None:
+    async with answers.follow("s0-a"), answers.follow("s0-a"), answers.follow("s0-b"):
+        assert answers.followed == 2
+    assert answers.followed == 0
 
 
 async def test_after_more_than_there_is_comes_nothing(scene: Scene, answers: Answers) -> None:

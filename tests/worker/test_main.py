@@ -104,6 +104,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settin
     ("wrong", "sentence"),
     [
         ({"WORKER_SLOTS": "none"}, "wrong setting: WORKER_SLOTS: "),
+        ({"METRICS_PORT": "70000"}, "wrong setting: METRICS_PORT: "),
         ({"REDIS_URL": "http://127.0.0.1"}, "REDIS_URL must begin with one of memory://"),
         ({"REDIS_URL": "redis://127.0.0.1:port"}, "REDIS_URL is not an address of Redis: "),
         ({"PROVIDER": "nothing", "COOKIES_DIR": "nowhere"}, "PROVIDER=nothing is neither one of "),

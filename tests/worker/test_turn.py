@@ -277,7 +277,7 @@ async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
     with pytest.raises(AnswerEndedError):
         await turn.run()
     assert shop.provider.arrived == []
-    assert turn.abandoned() == Outcome("FAILED", INTERRUPTED, task.session)
+    assert turn.abandoned() == Outcome("STOPPED", INTERRUPTED, task.session)
 
 
 async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: Shop) -> None:

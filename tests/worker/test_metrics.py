@@ -1,0 +1,254 @@
+"""What a worker tells Prometheus."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from tests.processes import answers, process, wait_until, write_accounts
+from tests.worker.desk import ACCOUNTS, SOON, Away, Client, Held, HookedStore, settings_with, until
+from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
+from tests.worker.serving import serving
+from wire.jobs import Jobs, new_token
+from wire.messages import Image
+from worker import metrics
+from worker.errors import UpstreamError
+from worker.providers import Snapshot, Update
+from worker.service import open_worker
+from worker.settings import WorkerSettings
+from worker.worker import Worker
+
+pytestmark = pytest.mark.anyio
+
+GAUGES = ("bing_slots_used", "bing_leases")
+
+
+class ForeignError(UpstreamError):
+    """A reason that only somebody's own provider knows."""
+
+    message = "no luck"
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "no luck")
+        self.reason, self.detail, self.refused = "luck.none", "", False
+
+
+async def scraped(address: str) -> dict[str, float]:
+    """Each series with its value."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(address)).text
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
+    """Turns by outcome and reason."""
+    counts = {}
+    for name, value in found.items():
+        if name.startswith("bing_turns_total{"):
+            _, outcome, _, reason, _ = name.split('"')
+            counts[outcome, reason] = value
+    return counts
+
+
+@asynccontextmanager
+async def scraping(
+    client: Client, play: Play = echo, pictures: Pictures | None = None, **changed: object
+) -> AsyncIterator[tuple[Worker, str]]:
+    """A worker that serves, and the address of its metrics."""
+    async with (
+        serving(client.store, Scripted(play=play), pictures, **changed) as worker,
+        metrics.serving(worker, "127.0.0.1", 0) as address,
+    ):
+        yield worker, address
+
+
+def failing(error: Exception) -> Play:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        yield Snapshot("a")
+        raise error
+
+    return play
+
+
+async def held(ask: Ask) -> AsyncIterator[Update]:
+    """Never ends by itself."""
+    await ask.send()
+    yield Snapshot("a")
+    await asyncio.Event().wait()
+
+
+async def test_a_turn_shows_while_it_runs_and_a_token_until_it_is_released(client: Client) -> None:
+    async with scraping(client, held, idle_release=0.1) as (_, address):
+        found = await scraped(address)
+        assert [found[name] for name in ("bing_slots", *GAUGES)] == [4, 0, 0]
+        answer = await client.ask("one")
+        await until(lambda: "append" in client.store.calls)
+        found = await scraped(address)
+        assert [found[name] for name in GAUGES] == [1, 1]
+        await Jobs(client.store, client.limits).stop(answer)
+
+        async def at_rest() -> bool:
+            found = await scraped(address)
+            return [found[name] for name in GAUGES] == [0, 0]
+
+        await until(at_rest)
+        assert turns(await scraped(address)) == {("stopped", ""): 1}
+
+
+async def test_a_token_without_a_turn_is_held(client: Client) -> None:
+    async with scraping(client) as (_, address):
+        await client.text(await client.ask("one"))
+
+        async def idle() -> bool:
+            found = await scraped(address)
+            return [found[name] for name in GAUGES] == [0, 1]
+
+        await until(idle)
+        assert turns(await scraped(address)) == {("done", ""): 1}
+
+
+async def test_a_token_is_held_until_its_turn_is_written(client: Client) -> None:
+    writing = Held()
+    client.store.before["finish"] = writing
+    async with scraping(client) as (_, address):
+        answer = await client.ask("one")
+        await writing.waiting.wait()
+        assert (await scraped(address))["bing_leases"] == 1
+        writing.go.set()
+        await client.text(answer)
+
+
+async def test_a_pictures_token_is_not_held(client: Client) -> None:
+    async with scraping(client, pictures=Pictures([("https://example.com/1",)])) as (_, address):
+        await client.end(await client.submit(Image("cat"), new_token()))
+
+        async def at_rest() -> bool:
+            found = await scraped(address)
+            return [found[name] for name in GAUGES] == [0, 0]
+
+        await until(at_rest)
+        assert turns(await scraped(address)) == {("done", ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UpstreamError("transport.closed"), "transport.closed"),
+        (UpstreamError("account.throttled", refused=True), "account.throttled"),
+        (RuntimeError("a fault of somebody's own provider"), "upstream.protocol"),
+        (ForeignError(), "other"),
+    ],
+)
+async def test_failures_are_counted_by_their_reason(client: Client, error: Exception, reason: str) -> None:
+    async with scraping(client, failing(error)) as (_, address):
+        await client.end(await client.ask("one"))
+        assert turns(await scraped(address)) == {("failed", reason): 1}
+
+
+async def test_a_turn_that_a_drain_cuts_off_is_interrupted(client: Client) -> None:
+    async with scraping(client, held, drain_timeout=0.1) as (worker, address):
+        answer = await client.ask("one")
+        await until(lambda: "append" in client.store.calls)
+        worker.drain()
+        await client.end(answer)
+        assert turns(await scraped(address)) == {("failed", "interrupted"): 1}
+
+
+async def test_the_heartbeats_age_grows_while_redis_is_away(client: Client) -> None:
+    async with scraping(client, lease_ttl=1.0) as (_, address):
+        await until(lambda: "beat" in client.store.calls)
+        assert (await scraped(address))["bing_heartbeat_age_seconds"] < SOON
+        client.store.before["beat"] = Away()
+
+        async def old() -> bool:
+            return (await scraped(address))["bing_heartbeat_age_seconds"] > 0.5  # it beats every sixth of a second
+
+        await until(old)
+        del client.store.before["beat"]
+
+        async def young() -> bool:
+            return not await old()
+
+        await until(young)
+
+
+async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> None:
+    settings = settings_with(provider="tests.worker.scripted:Scripted")
+    async with (
+        open_worker(settings, client.store, ACCOUNTS) as worker,
+        metrics.serving(worker, "127.0.0.1", 0) as address,
+    ):
+        assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
+
+
+async def test_tasks_and_the_process_are_told_of(client: Client) -> None:
+    async with scraping(client) as (_, address):
+        found = await scraped(address)
+        for name in (
+            "bing_asyncio_tasks",
+            "process_open_fds",
+            "process_resident_memory_bytes",
+            "process_cpu_seconds_total",
+        ):
+            assert found[name] > 0
+
+
+async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) -> None:
+    settings = settings_with(provider="tests.worker.scripted:Scripted", metrics_port=0)
+    before = asyncio.all_tasks()
+    with capture_logs() as logs:
+        async with open_worker(settings, store, ACCOUNTS):
+            (address,) = [line["address"] for line in logs if line["event"] == "metrics are served"]
+            port = int(re.findall(r"127\.0\.0\.1:(\d+)/metrics", address)[0])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert (await scraped(address))["bing_slots"] == 4
+    async with asyncio.timeout(SOON):
+        assert await reader.read() == b""
+    writer.close()
+    assert asyncio.all_tasks() == before
+    with pytest.raises(OSError, match=r"refused|failed"):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_without_a_port_nothing_is_served(store: HookedStore) -> None:
+    assert WorkerSettings().metrics_port is None
+    with capture_logs() as logs:
+        async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS):
+            assert logs == []
+
+
+def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+    assert WorkerSettings().metrics_host == "127.0.0.1"
+
+
+async def test_a_port_that_is_taken_is_one_sentence(client: Client) -> None:
+    async with scraping(client) as (worker, address):
+        taken = int(address.removesuffix("/metrics").rpartition(":")[2])
+        with pytest.raises(ValueError, match=r"^METRICS_PORT can't be served: [^\n]*address already in use$"):
+            async with metrics.serving(worker, "127.0.0.1", taken):
+                pass
+
+
+def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) -> None:
+    log = tmp_path / "log"
+    write_accounts(tmp_path / "cookies", "one")
+    environment = {"REDIS_URL": valkey_url, "COOKIES_DIR": str(tmp_path / "cookies"), "LOG_FORMAT": "json"}
+
+    def address() -> str | None:
+        told = [json.loads(line) for line in log.read_text().splitlines()]
+        return next((line["address"] for line in told if line["event"] == "metrics are served"), None)
+
+    with process("worker", log, METRICS_PORT="0", **environment) as started:
+        served = wait_until(address, "it says where")
+        assert answers(served)
+        started.terminate()
+        assert started.wait(10) == 0
+    assert not answers(served)
