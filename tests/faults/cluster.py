@@ -38,6 +38,7 @@ LIMITS = {
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0
+_ZERO_AT_REST = ("bing_turns", "bing_channels", "bing_sockets", "bing_slots_used", "bing_leases")
 
 
 def steady_port() -> int:
@@ -176,12 +177,14 @@ class Cluster:
         self.emulator = self._module("emulator", "emulator", pace)
         self.upstream = chaos.line(self.emulator_port) if chaos else None
         self.lines: dict[str, Line] = {}
+        self._metrics: dict[str, str] = {}
         self.ports = [steady_port() for _ in range(gateways)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.gateways = [
             self._module(f"gateway{n}", "gateway", self._redis_url(f"gateway{n}") | {"GATEWAY_PORT": str(port)})
             for n, port in enumerate(self.ports)
         ]
+        self._metrics |= {f"gateway{n}": f"{url}/metrics" for n, url in enumerate(self.urls)}
         self.workers = [self.worker(f"worker{n}") for n in range(workers)]
         self.client: Redis = Redis(port=self.redis_port, socket_timeout=5)
 
@@ -210,7 +213,10 @@ class Cluster:
             "BING_CHAT_URL": f"ws://127.0.0.1:{port}/sydney/ChatHub",
             "BING_IMAGE_URL": f"http://127.0.0.1:{port}",
         }
-        return self._module(name, "worker", self._redis_url(name) | upstream | more)
+        metrics_port = steady_port()
+        self._metrics[name] = f"http://127.0.0.1:{metrics_port}/metrics"
+        metrics = {"METRICS_PORT": str(metrics_port)}
+        return self._module(name, "worker", self._redis_url(name) | upstream | metrics | more)
 
     def kill_connections(self, kind: str) -> None:
         """Let Redis hang up on all its clients of a kind, `pubsub` or `normal`, but this one."""
@@ -238,10 +244,16 @@ class Cluster:
     def flood(self) -> None:
         """Send all subscribers more than the kernel keeps for one that is behind; Redis hangs up on those that are."""
         self.client.config_set("client-output-buffer-limit", "pubsub 65536 0 0")
-        for channel in self.client.pubsub_channels():
-            if b"probe:" in channel:
-                for _ in range(32):
-                    self.client.publish(channel, bytes(2**20))
+        probes = [channel for channel in self.client.pubsub_channels() if b"probe:" in channel]
+        with self.client.pipeline(transaction=False) as pipe:
+            for _ in range(512):
+                for channel in probes:
+                    pipe.publish(channel, bytes(2**16))
+                pipe.execute()
+
+    def allow_output(self) -> None:
+        """Let subscribers be as far behind as usual."""
+        self.client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
 
     @property
     def cut_off(self) -> int:
@@ -269,7 +281,7 @@ class Cluster:
             self._chaos.heal()
         self.start()
         self.client.config_set("maxmemory", 0)
-        self.client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
+        self.allow_output()
         self.client.client_unpause()
         self.script(reset=True)
 
@@ -352,6 +364,12 @@ class Cluster:
                 return node
         return None
 
+    def gauges(self, node: Node) -> dict[str, float]:
+        """What a gateway or a worker tells of itself, without labels. httpx.TransportError."""
+        told = httpx.get(self._metrics[node.name], timeout=5, verify=False, headers={"connection": "close"})
+        pairs = [line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in pairs if "{" not in name}
+
     def logs(self) -> dict[str, list[tuple[str, str]]]:
         """Each answer's log: the id and the type of every event."""
         names = [key.decode() for key in self._keys(keys.log_key(f"{keys.SHARD}-*"))]
@@ -379,11 +397,21 @@ class Cluster:
                 found.append(f"{key!r} runs a job")
             if owner:
                 found.append(f"{key!r} is owned by {owner!r}")
-        for key in self._keys(keys.owned_key("*")):
-            found.append(f"{key!r} is left")
+        for pattern in (keys.owned_key("*"), keys.stops_key("*"), keys.client_key("*"), keys.mailbox_key("*")):
+            found += [f"{key!r} is left" for key in self._keys(pattern)]
         channels = [channel for channel in self.client.pubsub_channels() if b"probe:" not in channel]
         found += [f"{channel!r} is subscribed" for channel in channels]
+        for node in [*self.gateways, *self.workers]:
+            found += [f"{node.name} has {name} {value:g}" for name, value in self._busy(node).items()]
         return found + [f"a connection is left: {turn}" for turn in self._open_turns()]
+
+    def _busy(self, node: Node) -> dict[str, float]:
+        """The gauges that are to be zero at rest and aren't. A process that isn't there has none."""
+        try:
+            told = self.gauges(node) if node.running else {}
+        except httpx.TransportError:
+            return {}
+        return {name: told[name] for name in _ZERO_AT_REST if told.get(name)}
 
     def _open_turns(self) -> list[str]:
         return [turn["question"] for turn in self.ledger()["turns"] if turn["ended"] is None]

@@ -37,7 +37,7 @@ class Scene:
         The answers' logs are only looked at if they are `whole`: if Redis lost nothing.
         """
         await self.clients.ended()
-        found = forbidden(violations(self.clients.exchanges, self.cluster.ledger()["turns"]))
+        found = forbidden(violations(self.clients.exchanges, self.cluster.ledger()))
         assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
         await asyncio.to_thread(self.cluster.await_rest)
         found = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []

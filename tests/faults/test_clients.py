@@ -101,6 +101,34 @@ async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unsp
     await scene.verify()
 
 
+async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene) -> None:
+    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
+    async with scene.clients.socket() as connection:
+        asked = await connection.send(unique("hello"))
+        creating = await until(
+            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
+        )
+    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
+    creating.kill()
+    await scene.verify()
+    assert not scene.cluster.turns(asked.question)
+
+
+async def test_a_socket_that_vanishes_and_then_its_worker_told_to_go_before_sending_leaves_nothing(
+    scene: Scene,
+) -> None:
+    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
+    async with scene.clients.socket() as connection:
+        asked = await connection.send(unique("hello"))
+        creating = await until(
+            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
+        )
+    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
+    creating.terminate()
+    await scene.verify()
+    assert not scene.cluster.turns(asked.question)
+
+
 async def test_a_burst_over_all_gateways_is_answered_once_each(scene: Scene) -> None:
     began = time.monotonic()
     kinds: list[Kind] = ["whole", "naive", "eventsource"]
