@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import envelope, responses, sse
 from gateway.clients import Clients
-from gateway.errors import FORMAT, RefusedError
+from gateway.errors import FORMAT, AnswerUnknownError, RefusedError
 from gateway.relay import Relay
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL
@@ -34,7 +33,7 @@ class AnswersById:
                 await self.relay.jobs.stop(answer, holder)
             progress = await self.relay.answers.progress(answer, holder)
         except AnswerGoneError:
-            raise HTTPException(404) from None
+            raise AnswerUnknownError from None
         request.state.answer = answer
         return responses.ok(envelope.progress(answer, progress))
 
@@ -50,7 +49,7 @@ class AnswersById:
                 return Response(headers=sse.HEADERS)
             return await resume(self.relay, request, position, holder)
         except AnswerGoneError:
-            raise HTTPException(404) from None
+            raise AnswerUnknownError from None
 
 
 async def resume(relay: Relay, request: Request, position: sse.Position, holder: str) -> Response | sse.AnswerStream:
@@ -64,7 +63,7 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
         return _come_back(position)
-    if seq and (not reached or isinstance(reached[0].event, TERMINAL)):
+    if seq and (not reached or (reached[0].seq <= seq and isinstance(reached[0].event, TERMINAL))):
         return Response(status_code=204)
     if relay.turns.draining:
         return _come_back(position)
@@ -82,7 +81,7 @@ def _come_back(position: sse.Position) -> Response:
 def _id(request: Request) -> str:
     answer: str = request.path_params["answer"]
     if sse.position(f"{answer}.0") is None:
-        raise HTTPException(404)
+        raise AnswerUnknownError
     return answer
 
 

@@ -45,7 +45,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     idempotency = Idempotency(Secret(store, load_secret(settings.secret_file) if settings.secret_file else None))
     api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
     by_id = AnswersById(relay, clients)
-    sockets = Sockets(relay, sessions, clients, settings.max_body)
+    sockets = Sockets(relay, sessions, clients, idempotency, settings.max_body)
     metrics = Metrics(turns, answers, relay.first_text)
 
     @asynccontextmanager

@@ -39,10 +39,13 @@ def progress(answer: str, found: Progress) -> bytes:
     end = found.end
     final = end if isinstance(end, Final) else Final(found.text)
     failed = end if isinstance(end, Failed) else None
+    place = found.place
     data: dict[str, object] = {
         "answer": answer,
         "token": found.token,
         "state": found.state,
+        "position": None if place is None else place.position,
+        "wait": None if place is None else place.wait,
         "seq": found.seq,
         "text": found.text,
         "urls": [{"title": url.title, "url": url.url} for url in final.urls],

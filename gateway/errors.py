@@ -2,6 +2,8 @@
 
 RefusedError          the request itself is at fault, or must come back later
 KeyLengthError        the Idempotency-Key is too short or too long
+AnswerUnknownError    the client knows no such answer, or it is no longer kept
+SocketFullError       too many answers at once on one socket
 TurnEndedError
  ├── DeadlineError    no answer within the limits
  ├── DrainingError    this gateway is going down
@@ -9,7 +11,7 @@ TurnEndedError
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -43,11 +45,12 @@ BY_STATUS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What a client is told. `retry_after` is in seconds."""
+    """What a client is told. `retry_after` is in seconds; `reason`, the typed cause, is told only in frames of v2."""
 
     code: int
     message: str
     retry_after: int | None = None
+    reason: str = "internal"
 
     @property
     def status(self) -> int:
@@ -55,11 +58,11 @@ class Problem:
         return self.code if self.code >= 400 else 200
 
 
-EMPTY = Problem(110, "参数不能为空")
-STYLE = Problem(110, "style不存在")
-FORMAT = Problem(110, "格式错误")
+EMPTY = Problem(110, "参数不能为空", reason="request.empty")
+STYLE = Problem(110, "style不存在", reason="request.style")
+FORMAT = Problem(110, "格式错误", reason="request.format")
 LATIN = Problem(110, "仅支持英文")
-TOKEN = Problem(120, "token不存在")
+TOKEN = Problem(120, "token不存在", reason="token.unknown")
 UNKNOWN = Problem(500, _UNKNOWN)
 
 
@@ -80,6 +83,14 @@ class KeyLengthError(Exception):
         self.longest = longest
 
 
+class AnswerUnknownError(Exception):
+    """No such answer of this client's, or it is no longer kept."""
+
+
+class SocketFullError(Exception):
+    """As many answers as one socket may follow at once run on it already."""
+
+
 class TurnEndedError(Exception):
     """The gateway stopped waiting for an answer, which may live on."""
 
@@ -96,16 +107,17 @@ class ClientGoneError(TurnEndedError):
     """The client left."""
 
 
-def by_status(status: int, english: bool = False) -> Problem:
+def by_status(status: int, english: bool = False, reason: str = "internal", retry_after: int | None = None) -> Problem:
     """The problem of an HTTP status."""
-    return Problem(status, BY_STATUS.get(status, (_UNKNOWN, "Unknown error"))[english])
+    return Problem(status, BY_STATUS.get(status, (_UNKNOWN, "Unknown error"))[english], retry_after, reason)
 
 
 def _key_length(error: KeyLengthError, english: bool) -> Problem:
     lengths = (
         f"{error.shortest} to {error.longest} characters" if english else f"{error.shortest} 至 {error.longest} 个字符"
     )
-    return Problem(422, f"Idempotency-Key must have {lengths}" if english else f"Idempotency-Key 须有 {lengths}")
+    message = f"Idempotency-Key must have {lengths}" if english else f"Idempotency-Key 须有 {lengths}"
+    return Problem(422, message, reason="key.length")
 
 
 # Looked up along an error's class tree: the most specific entry wins.
@@ -113,15 +125,17 @@ TABLE: Mapping[type[Exception], Callable[[Any, bool], Problem]] = {
     RefusedError: lambda error, _: error.problem,
     HTTPException: lambda error, english: by_status(error.status_code, english),
     KeyLengthError: _key_length,
-    KeyReusedError: lambda _, english: by_status(422, english),
-    KeySpentError: lambda _, english: by_status(404, english),
+    KeyReusedError: lambda _, english: by_status(422, english, "key.reused"),
+    KeySpentError: lambda _, english: by_status(404, english, "key.spent"),
     TokenUnknownError: lambda _, __: TOKEN,
-    ClientFullError: lambda error, english: replace(by_status(429, english), retry_after=error.retry_after),
-    QueueFullError: lambda error, _: Problem(503, BUSY, error.retry_after),
-    StoreUnavailableError: lambda _, __: Problem(503, BUSY, 2),
-    AnswerGoneError: lambda _, __: Problem(500, _STATE_LOST),
-    DeadlineError: lambda _, __: Problem(500, _TIMED_OUT),
-    DrainingError: lambda _, __: Problem(503, BUSY, 1),
+    ClientFullError: lambda error, english: by_status(429, english, "client.limit", error.retry_after),
+    SocketFullError: lambda _, english: by_status(429, english, "socket.limit", 1),
+    QueueFullError: lambda error, _: Problem(503, BUSY, error.retry_after, "queue.full"),
+    StoreUnavailableError: lambda _, __: Problem(503, BUSY, 2, "store.unavailable"),
+    AnswerUnknownError: lambda _, english: by_status(404, english, "answer.unknown"),
+    AnswerGoneError: lambda _, __: Problem(500, _STATE_LOST, reason="state.lost"),
+    DeadlineError: lambda _, __: Problem(500, _TIMED_OUT, reason="timeout.gateway"),
+    DrainingError: lambda _, __: Problem(503, BUSY, 1, "gateway.draining"),
 }
 
 

@@ -28,9 +28,13 @@ class Idempotency:
 
     def key(self, request: Request, client: Client) -> str | None:
         """The key that was sent, in the header or else in the query. KeyLengthError."""
-        key = request.headers.get("idempotency-key") or params.query(request.scope["query_string"]).get(
+        sent = request.headers.get("idempotency-key") or params.query(request.scope["query_string"]).get(
             "idempotency_key"
         )
+        return self.checked(sent, client)
+
+    def checked(self, key: str | None, client: Client) -> str | None:
+        """The key, None if none was sent. KeyLengthError."""
         if not key:
             return None
         shortest = 1 if client.holder else _SHORTEST_SHARED

@@ -89,12 +89,22 @@ def body(data: bytes, content_type: str) -> Fields:
 
 def message(data: str | bytes) -> Fields:
     """The fields of a JSON object, as a body or a WebSocket message holds it. RefusedError."""
+    return known_fields(json_object(data))
+
+
+def json_object(data: str | bytes) -> dict[str, Any]:
+    """A JSON object. RefusedError if it is none."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         raise RefusedError(FORMAT) from None
     if not isinstance(found, dict):
         raise RefusedError(FORMAT)
+    return found
+
+
+def known_fields(found: Mapping[str, Any]) -> Fields:
+    """Those fields of an object that we know, as text. RefusedError."""
     return {name: _text(found[name]) for name in ("style", "question", "token", "keyword") if name in found}
 
 

@@ -110,10 +110,12 @@ class Relay:
                 yield entries
 
     @asynccontextmanager
-    async def resume(self, answer: str, *, new: bool = False) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        """Follow an answer that was asked for before, from its beginning; `new` if that was just now."""
+    async def resume(
+        self, answer: str, after: int = 0, *, new: bool = False
+    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        """Follow an answer that was asked for before, from behind its event `after`; `new` if that was just now."""
         first = self._timer() if new else None
-        async with self.answers.follow(answer, first=first) as entries, background(self._attend(answer)):
+        async with self.answers.follow(answer, after, first=first) as entries, background(self._attend(answer)):
             yield entries
 
     async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:

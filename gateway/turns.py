@@ -1,9 +1,9 @@
-"""The turns that this gateway relays now: each has a limit, and may be ended early from outside."""
+"""The turns that this gateway relays now, each with a limit and an end from outside; and its open sockets."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
@@ -59,6 +59,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._running: set[Turn] = set()
+        self._sockets: set[Callable[[], None]] = set()
         self._begun = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -73,9 +74,12 @@ class Turns:
         return len(self._running)
 
     @asynccontextmanager
-    async def turn(self, seconds: float) -> AsyncIterator[Turn]:
-        """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end."""
-        if self.draining:
+    async def turn(self, seconds: float, *, promised: bool = False) -> AsyncIterator[Turn]:
+        """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end.
+
+        `promised`: an open socket took the question before the drain, so that it may still begin.
+        """
+        if self._idle.is_set() or (self.draining and not promised):
             raise DrainingError
         turn = Turn(seconds)
         self._running.add(turn)
@@ -86,25 +90,40 @@ class Turns:
             self._running.discard(turn)
             self._settle()
 
+    @contextmanager
+    def socket(self, drain: Callable[[], None]) -> Iterator[None]:
+        """A socket's life. A drain calls `drain` when it begins, and waits for the socket to end."""
+        self._sockets.add(drain)
+        if self.draining:
+            drain()
+        try:
+            yield
+        finally:
+            self._sockets.discard(drain)
+            self._settle()
+
     def drain(self) -> None:
-        """Take no new turns; those that run may end."""
-        self._begun.set()
+        """Take no new turns; those that run, or that a socket has promised, may end."""
+        if not self.draining:
+            self._begun.set()
+            for drain in self._sockets:
+                drain()
         self._settle()
 
     def cut(self) -> None:
         """Take no new turns and end those that run."""
-        self._begun.set()
+        self.drain()
         self._idle.set()
         for turn in self._running:
             turn.end(DrainingError)
 
     async def drained(self, limit: float) -> None:
-        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's end."""
+        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's and socket's end."""
         await self._begun.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._idle.wait()
 
     def _settle(self) -> None:
-        if self.draining and not self._running:
+        if self.draining and not self._running and not self._sockets:
             self._idle.set()

@@ -105,6 +105,14 @@ def test_every_error_code_stands_in_the_readme(readme: str) -> None:
     assert codes <= documented
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_every_reason_that_a_gateway_gives_stands_in_the_readme(readme: str) -> None:
+    reasons = set(re.findall(r'"([a-z]+\.[a-z]+)"', (ROOT / "gateway/errors.py").read_text()))
+    assert len(reasons) > 10
+    documented = {reason for row in rows(readme) for reason in re.findall(r"`([a-z]+\.[a-z]+)`", row[0])}
+    assert reasons <= documented
+
+
 def test_every_script_stands_in_the_architecture() -> None:
     documented = {row[0] for row in rows("ARCHITECTURE.md")}
     assert set(scripts.names()) <= documented

@@ -33,14 +33,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a job waits: 1 is the next one, whose turn is likely to come in `wait` seconds."""
+
+    position: int
+    wait: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far an answer has come: its text up to its event `seq`. `end` is the terminal event, if there is one."""
+    """How far an answer has come: its text up to its event `seq`.
+
+    `end` is the terminal event, if there is one; `place` is set while the question waits.
+    """
 
     token: str
     seq: int
     text: str
     state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
+    place: Place | None = None
 
 
 class Answers:
@@ -147,8 +159,14 @@ class Answers:
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
             raise AnswerGoneError("the answer's events are no longer kept")
-        waits = state == b"QUEUED" and not seq
-        return Progress(token, seq, text, _state_of(end) if end else "queued" if waits else "running", end)
+        place = await self.place(answer) if state == b"QUEUED" and not seq else None
+        return Progress(token, seq, text, _state_of(end) if end else "queued" if place else "running", end, place)
+
+    async def place(self, answer: str) -> Place | None:
+        """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
+        prefix = keys.prefix(keys.shard_of_answer(answer))
+        found: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
+        return None if found is None else Place(*found)
 
     async def token(self, answer: str, holder: str = "") -> str:
         """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""

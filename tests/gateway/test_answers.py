@@ -69,6 +69,8 @@ async def test_a_running_answer_shows_its_text_so_far(gateway: RunningGateway) -
                 "answer": answer,
                 "token": frames[0]["data"]["token"],
                 "state": "running",
+                "position": None,
+                "wait": None,
                 "seq": 3,
                 "text": "bc",
                 "urls": [],
@@ -91,7 +93,8 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
     token = response.json()["data"]["token"]
     assert response.text == (
         '{"code": 200, "message": "success", "data": '
-        f'{{"answer": "{answer}", "token": "{token}", "state": "done", "seq": 2, "text": "天空", '
+        f'{{"answer": "{answer}", "token": "{token}", "state": "done", '
+        '"position": null, "wait": null, "seq": 2, "text": "天空", '
         '"urls": [{"title": "标题", "url": "https://e.org"}], "images": [], "suggestions": ["why?"], '
         '"turns": {"used": 2, "limit": 30}, "reset": true, "error": null}}'
     )
@@ -110,6 +113,8 @@ async def test_a_question_that_waits_is_queued(store: Store) -> None:
         async with asked(gateway, "hi") as (answer, frames):
             found = await standing(gateway, answer)
             assert (found["state"], found["seq"], found["text"]) == ("queued", 0, "")
+            assert found["position"] == 1
+            assert found["wait"] >= 1
             await gateway.client.delete(f"/answers/{answer}")
         assert len(frames) == 1
 

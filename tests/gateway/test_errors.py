@@ -21,17 +21,19 @@ BUSY = "服务繁忙,请稍后再试"
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (errors.RefusedError(errors.STYLE), Problem(110, "style不存在")),
-        (TokenUnknownError("t"), Problem(120, "token不存在")),
-        (QueueFullError(7), Problem(503, BUSY, 7)),
-        (ClientFullError(7), Problem(429, "请求过多,请稍后再试", 7)),
-        (KeyReusedError("k"), Problem(422, "Idempotency-Key 已用于另一个问题")),
-        (KeySpentError("k"), Problem(404, "未找到文件")),
-        (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符")),
-        (StoreUnavailableError("away"), Problem(503, BUSY, 2)),
-        (AnswerGoneError("gone"), Problem(500, "回答已丢失,请重新提问")),
-        (errors.DeadlineError(), Problem(500, "回答超时,请重新提问")),
-        (errors.DrainingError(), Problem(503, BUSY, 1)),
+        (errors.RefusedError(errors.STYLE), Problem(110, "style不存在", None, "request.style")),
+        (TokenUnknownError("t"), Problem(120, "token不存在", None, "token.unknown")),
+        (QueueFullError(7), Problem(503, BUSY, 7, "queue.full")),
+        (ClientFullError(7), Problem(429, "请求过多,请稍后再试", 7, "client.limit")),
+        (errors.SocketFullError(), Problem(429, "请求过多,请稍后再试", 1, "socket.limit")),
+        (KeyReusedError("k"), Problem(422, "Idempotency-Key 已用于另一个问题", None, "key.reused")),
+        (KeySpentError("k"), Problem(404, "未找到文件", None, "key.spent")),
+        (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符", None, "key.length")),
+        (StoreUnavailableError("away"), Problem(503, BUSY, 2, "store.unavailable")),
+        (errors.AnswerUnknownError(), Problem(404, "未找到文件", None, "answer.unknown")),
+        (AnswerGoneError("gone"), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),
+        (errors.DeadlineError(), Problem(500, "回答超时,请重新提问", None, "timeout.gateway")),
+        (errors.DrainingError(), Problem(503, BUSY, 1, "gateway.draining")),
         (HTTPException(404), Problem(404, "未找到文件")),
         (HTTPException(418), Problem(418, "未知错误")),
     ],
@@ -44,7 +46,7 @@ def test_a_subclass_is_told_like_its_parent() -> None:
     class WorseError(StoreUnavailableError):
         pass
 
-    assert problem_of(WorseError()) == Problem(503, BUSY, 2)
+    assert problem_of(WorseError()) == Problem(503, BUSY, 2, "store.unavailable")
 
 
 def test_what_the_table_does_not_know_is_nothing() -> None:

@@ -100,6 +100,22 @@ async def test_small_writes_are_not_held_back(gateway: RunningGateway) -> None:
     assert time.monotonic() - began < 20 * 0.04  # what a delayed acknowledgement would cost
 
 
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+
+
+async def test_a_client_that_answers_no_ping_is_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.server._PING_EVERY", 0.1)
+    async with running(store, worker=False) as gateway:
+        everything = await gateway.raw(HANDSHAKE)
+        _, _, frames = everything.partition(b"\r\n\r\n")
+        assert frames[:2] == b"\x89\x04", "a ping"
+        assert frames[6:10] == b"\x88\x18\x03\xf3", "the close, with 1011"
+        await until(lambda: not gateway.turns._sockets)
+
+
 async def test_a_pipelined_and_a_broken_request_are_answered(gateway: RunningGateway) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\nGET /healthz HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
     assert (await gateway.raw(request)).count(b"HTTP/1.1 200 OK") == 2

@@ -23,6 +23,7 @@ from tests.gateway.scripted import (
     settings,
     until,
 )
+from wire import keys
 from wire.answers import Answers
 from wire.connect import Store
 from wire.jobs import new_answer_id
@@ -244,6 +245,15 @@ async def test_when_there_is_nothing_to_go_on_with_it_is_told_to_stop(gateway: R
     response = await gateway.client.get("/api_stream", params=ASK, headers={**EVENTS, "last-event-id": last})
     assert (response.status_code, response.content) == (204, b"")
     assert len(gateway.worker.asked) == 1
+
+
+async def test_an_end_behind_events_that_redis_lost_is_still_told(gateway: RunningGateway) -> None:
+    answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
+    await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
+    headers = {**EVENTS, "last-event-id": f"{answer}.2"}
+    response = await gateway.client.get("/api_stream", params=ASK, headers=headers)
+    assert response.text.split("\n\n")[-2].startswith(f"id: {answer}.3\ndata: ")
+    assert '"done": true' in response.text.split("\n\n")[-2]
 
 
 async def test_an_id_of_somebody_else_asks(gateway: RunningGateway) -> None:

@@ -89,6 +89,34 @@ async def test_a_cut_ends_running_turns() -> None:
         await turns.drained(FOREVER)
 
 
+async def test_a_drain_tells_each_socket_and_waits_for_it() -> None:
+    turns, told = Turns(), list[str]()
+    with turns.socket(lambda: told.append("open")):
+        turns.drain()
+        turns.drain()
+        assert told == ["open"]
+        with turns.socket(lambda: told.append("late")):
+            assert told == ["open", "late"]
+        drained = asyncio.create_task(turns.drained(FOREVER))
+        await asyncio.sleep(0)
+        assert not drained.done()
+    async with asyncio.timeout(5):
+        await drained
+
+
+async def test_a_promised_turn_begins_in_a_drain_but_not_after_a_cut() -> None:
+    turns, begun = Turns(), list[str]()
+    with turns.socket(lambda: None):
+        turns.drain()
+        async with turns.turn(FOREVER, promised=True):
+            begun.append("in the drain")
+        turns.cut()
+        with pytest.raises(DrainingError):
+            async with turns.turn(FOREVER, promised=True):
+                begun.append("after the cut")
+    assert begun == ["in the drain"]
+
+
 async def test_background_work_ends_with_the_body() -> None:
     ended = asyncio.Event()
 

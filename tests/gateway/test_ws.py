@@ -6,12 +6,14 @@ import json
 import pytest
 from starlette.types import Message
 from starlette.websockets import WebSocket
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway.clients import Clients
+from gateway.idempotency import Idempotency
 from gateway.relay import Relay
 from gateway.turns import Turns
-from gateway.ws import Inbox, Sockets
+from gateway.ws import Sockets
 from tests.gateway.scripted import RunningGateway, closing_gate, has_tokens, joined, received, running, settings, until
 from wire.answers import Answers
 from wire.connect import Store
@@ -19,6 +21,7 @@ from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
+from wire.secret import Secret
 from wire.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
@@ -253,6 +256,85 @@ async def test_a_cut_gateway_closes_with_1012(gateway: RunningGateway) -> None:
                 assert closed.value.rcvd.code == 1012
 
 
+async def taken_in(socket: ClientConnection) -> None:
+    """All messages sent so far are in the gateway's hands: it reads on only once it has taken what came before."""
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            await (await socket.ping())
+
+
+async def closed_with(socket: ClientConnection) -> int:
+    """The code that the socket is closed with; nothing else may come before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(5):
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
+async def test_in_a_drain_what_was_sent_ahead_is_answered_and_then_the_socket_closes_with_1012(
+    gateway: RunningGateway, path: str
+) -> None:
+    with closing_gate() as gate:
+        for question in ("first", "second", "third"):
+            gateway.worker.scripts[question] = [gate, Delta("a"), Final(question)]
+        async with gateway.socket(path) as socket:
+            for question in ("first", "second", "third"):
+                await socket.send(ask(question))
+            await taken_in(socket)
+            gateway.turns.drain()
+            gate.set()
+            answers = [(await received(socket))[-1]["data"]["answer"] for _ in range(3)]
+            assert answers == ["first", "second", "third"]
+            assert await closed_with(socket) == 1012
+    assert len(gateway.worker.asked) == 3
+
+
+async def test_in_a_drain_an_idle_socket_closes_at_once_with_1012(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+        async with gateway.socket("/ws_stream") as busy, gateway.socket("/ws") as idle:
+            await busy.send(ask("slow"))
+            await busy.recv()
+            gateway.turns.drain()
+            assert await closed_with(idle) == 1012
+            async with gateway.socket("/ws") as late:
+                assert await closed_with(late) == 1012
+            gate.set()
+            assert (await received(busy))[-1]["data"]["done"] is True
+            assert await closed_with(busy) == 1012
+
+
+async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+        async with gateway.socket("/ws_stream") as socket:
+            await socket.send(ask("slow"))
+            await socket.recv()
+            gateway.turns.drain()
+            await socket.send(ask("late"))
+            await taken_in(socket)
+            gate.set()
+            assert (await received(socket))[-1]["data"]["done"] is True
+            assert await closed_with(socket) == 1012
+    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["slow"]
+
+
+async def test_a_drain_that_takes_too_long_gives_each_question_its_frame(store: Store) -> None:
+    async with running(store, settings(drain_timeout=0.1)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [gate, Final("a")]
+            async with gateway.socket("/ws") as socket:
+                for _ in range(3):
+                    await socket.send(ask("slow"))
+                await taken_in(socket)
+                gateway.turns.drain()
+                for _ in range(3):
+                    assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
+                assert await closed_with(socket) == 1012
+
+
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
 async def test_without_redis_a_question_is_refused_within_two_seconds(store: Store) -> None:
     async with running(store, worker=False) as gateway, gateway.socket("/ws") as socket:
@@ -296,25 +378,9 @@ async def test_an_accepted_socket_has_a_request_id(gateway: RunningGateway) -> N
     assert gateway.worker.asked[0][1].request == "mine"
 
 
-async def test_an_inbox_is_bounded_in_size() -> None:
-    inbox = Inbox(10)
-    assert inbox.put("x" * 11)
-    assert not inbox.put("y")
-
-
-async def test_an_inbox_that_closes_while_empty_ends() -> None:
-    inbox, found = Inbox(10), []
-    inbox.put("a")
-    async with asyncio.timeout(5):
-        async for message in inbox.messages():
-            found.append(message)
-            inbox.close()
-    assert found == ["a"]
-
-
 @pytest.mark.parametrize("store_url", ["memory://"])
 async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.ws._LAST_SEND", 0.05)
+    monkeypatch.setattr("gateway.connection._LAST_SEND", 0.05)
     messages: list[dict[str, object]] = [
         {"type": "websocket.connect"},
         {"type": "websocket.receive", "text": "no question"},
@@ -331,6 +397,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
             await never.wait()
 
     relay = Relay(Jobs(store, Limits()), Answers(store), Turns(), 1, 1)
-    socket = WebSocket({"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}, receive, send)
+    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": {"request_id": "r"}}
+    sockets = Sockets(relay, Sessions(store), Clients(), Idempotency(Secret(store)), 1000)
     async with asyncio.timeout(5):
-        await Sockets(relay, Sessions(store), Clients(), 1000).ws(socket)
+        await sockets.ws(WebSocket(scope, receive, send))

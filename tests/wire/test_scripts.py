@@ -8,6 +8,7 @@ import pytest
 
 from tests.wire.scene import RepeatingStore, Scene
 from wire import keys, scripts
+from wire.answers import Answers
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, Once
@@ -50,6 +51,7 @@ async def life(store: Store) -> list[list[Event]]:
     await scene.hire("w1", "w2", may_judge=True)
     first = await scene.ask("first", client=ALICE, once=Once("name", "question"))
     second = await scene.ask("second", first.token, client=ALICE)
+    assert await Answers(store).place(second.answer)
     task = await scene.take("w1")
     await scene.sessions.mark_sent(task, 1, 1, fresh=True)
     await scene.sessions.refused(task, 1)

@@ -1,0 +1,131 @@
+"""One WebSocket: its messages wait in an inbox, and its frames are sent one at a time."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.errors import ClientGoneError
+from gateway.turns import background
+
+# How many messages a client may send ahead. Reading goes on meanwhile: pongs and the client's leaving are to be seen.
+_AHEAD = 256
+_TOO_MUCH = 1008
+_GOING_DOWN = 1012
+_LAST_SEND = 5.0
+
+
+class Inbox:
+    """Messages that wait for their turn, bounded in number and in size (characters)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: deque[str] = deque()
+        self._changed = asyncio.Event()
+        self._sealed = False
+        self._closed = False
+
+    def put(self, message: str) -> bool:
+        """Add a message; False if there is no room for it."""
+        if self._sealed:
+            return True
+        if len(self._waiting) >= _AHEAD or sum(map(len, self._waiting)) > self._size:
+            return False
+        self._waiting.append(message)
+        self._changed.set()
+        return True
+
+    def seal(self) -> None:
+        """What is here will be asked for; what still comes is dropped."""
+        self._sealed = True
+        self._changed.set()
+
+    def close(self) -> None:
+        """No more messages come, and none of those here will be asked for."""
+        self._closed = True
+        self._changed.set()
+
+    async def messages(self) -> AsyncIterator[str]:
+        """The messages in order, until the inbox is closed, or sealed and empty."""
+        while True:
+            await self._changed.wait()
+            if self._closed or not self._waiting:
+                return
+            yield self._waiting.popleft()
+            if not self._waiting and not self._closed and not self._sealed:
+                self._changed.clear()
+
+
+class Connection:
+    """An accepted socket. Messages may be `max_message` bytes long.
+
+    When nobody is there any more to answer to, `gone` is set and `left` is called.
+    """
+
+    def __init__(self, socket: WebSocket, max_message: int, left: Callable[[], None]) -> None:
+        self._socket = socket
+        self._inbox = Inbox(2 * max_message)
+        self._left = left
+        self._sending = asyncio.Lock()
+        self.gone = False
+        self._overflow = False
+
+    @asynccontextmanager
+    async def messages(self) -> AsyncIterator[AsyncIterator[str]]:
+        """The client's messages, read as long as the body runs. They end when it left, or, after `seal`, with the last.
+
+        That the client left ends the body without an error. One that is still there is told that the gateway goes down.
+        """
+        with contextlib.suppress(ClientGoneError):
+            async with background(self._read()):
+                yield self._inbox.messages()
+                if not self.gone:
+                    await self._close(_GOING_DOWN)
+        if self._overflow:
+            await self._close(_TOO_MUCH, "too many messages sent ahead")
+
+    def seal(self) -> None:
+        """The gateway goes down: what came until now still counts, and nothing more."""
+        self._inbox.seal()
+
+    async def send(self, frame: bytes) -> None:
+        """Send one frame; waits for a client that is slow. ClientGoneError."""
+        async with self._sending:
+            try:
+                await self._socket.send_text(frame.decode())
+            except (WebSocketDisconnect, RuntimeError):
+                # RuntimeError: what Starlette and uvicorn say of a socket that was closed from this side.
+                raise ClientGoneError from None
+
+    async def send_last(self, frame: bytes) -> None:
+        """Send outside a turn's limit: whoever doesn't take one frame within some seconds counts as gone."""
+        try:
+            async with asyncio.timeout(_LAST_SEND):
+                await self.send(frame)
+        except TimeoutError:
+            self._leave()
+            raise ClientGoneError from None
+
+    async def _read(self) -> None:
+        try:
+            while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+                # A binary frame is answered like any other that holds nothing readable.
+                if not self._inbox.put(message.get("text") or ""):
+                    self._overflow = True
+                    break
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.gone = True
+        self._inbox.close()
+        self._left()
+
+    async def _close(self, code: int, reason: str | None = None) -> None:
+        """Hang up, if the client still takes that."""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(_LAST_SEND), self._sending:
+                await self._socket.close(code, reason)
