@@ -38,7 +38,6 @@ LIMITS = {
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0
-_ZERO_AT_REST = ("bing_turns", "bing_channels", "bing_sockets", "bing_slots_used", "bing_leases")
 
 
 def steady_port() -> int:
@@ -329,9 +328,10 @@ class Cluster:
     def alive(self) -> list[str]:
         """The workers that beat."""
         pattern = keys.worker_key("*")
-        return [key.decode().removeprefix(keys.worker_key("")) for key in self._keys(pattern)]
+        return [key.decode().removeprefix(keys.worker_key("")) for key in self.names(pattern)]
 
-    def _keys(self, pattern: str) -> list[bytes]:
+    def names(self, pattern: str) -> list[bytes]:
+        """The keys that Redis has of this pattern."""
         # The braces of the tag are no pattern; brackets don't occur.
         return list(self.client.scan_iter(match=pattern, count=1000))
 
@@ -343,7 +343,7 @@ class Cluster:
 
     def job(self, question: str) -> dict[bytes, bytes] | None:
         """The job of a question, as Redis holds it."""
-        for key in self._keys(keys.job_key("*")):
+        for key in self.names(keys.job_key("*")):
             job: dict[bytes, bytes] = self.client.hgetall(key)  # type: ignore[assignment]
             if question in json.loads(job.get(b"work", b"{}")).get("question", ""):
                 return job
@@ -372,56 +372,12 @@ class Cluster:
 
     def logs(self) -> dict[str, list[tuple[str, str]]]:
         """Each answer's log: the id and the type of every event."""
-        names = [key.decode() for key in self._keys(keys.log_key(f"{keys.SHARD}-*"))]
+        names = [key.decode() for key in self.names(keys.log_key(f"{keys.SHARD}-*"))]
         return {name: self._log(name) for name in names}
 
     def _log(self, name: str) -> list[tuple[str, str]]:
         found: Any = self.client.xrange(name)
         return [(id_.decode(), json.loads(event[b"e"])["type"]) for id_, event in found]
-
-    def unrest(self) -> list[str]:
-        """What is left over although nobody works: empty at rest."""
-        found = [f"{node.name} has crashed, see {node.log}" for node in self.nodes if node.crashed]
-        alive = set(self.alive())
-        for name in [keys.shared_stream(), *map(keys.own_stream, alive)]:
-            if self.client.exists(name):
-                if self.client.xlen(name):
-                    found.append(f"{name} holds entries")
-                if self.client.xpending(name, keys.GROUP)["pending"]:
-                    found.append(f"{name} has pending entries")
-        if self.client.zcard(keys.queued_key()):
-            found.append("jobs wait")
-        for key in self._keys(keys.token_key("*")):
-            running, owner = self.client.hmget(key, ["running", "owner"])
-            if running:
-                found.append(f"{key!r} runs a job")
-            if owner:
-                found.append(f"{key!r} is owned by {owner!r}")
-        for pattern in (keys.owned_key("*"), keys.stops_key("*"), keys.client_key("*"), keys.mailbox_key("*")):
-            found += [f"{key!r} is left" for key in self._keys(pattern)]
-        channels = [channel for channel in self.client.pubsub_channels() if b"probe:" not in channel]
-        found += [f"{channel!r} is subscribed" for channel in channels]
-        for node in [*self.gateways, *self.workers]:
-            found += [f"{node.name} has {name} {value:g}" for name, value in self._busy(node).items()]
-        return found + [f"a connection is left: {turn}" for turn in self._open_turns()]
-
-    def _busy(self, node: Node) -> dict[str, float]:
-        """The gauges that are to be zero at rest and aren't. A process that isn't there has none."""
-        try:
-            told = self.gauges(node) if node.running else {}
-        except httpx.TransportError:
-            return {}
-        return {name: told[name] for name in _ZERO_AT_REST if told.get(name)}
-
-    def _open_turns(self) -> list[str]:
-        return [turn["question"] for turn in self.ledger()["turns"] if turn["ended"] is None]
-
-    def await_rest(self, limit: float = 15.0) -> None:
-        """Wait until nothing is left over."""
-        deadline = time.monotonic() + limit
-        while (unrest := self.unrest()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not unrest, f"not at rest after {limit} s: {unrest}"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from tests.faults.checker import forbidden, in_logs, violations
 from tests.faults.clients import Clients, until
 from tests.faults.cluster import Cluster, Node, running
 from tests.faults.history import Exchange
+from tests.faults.rest import await_rest
 
 # Characters of one of the upstream's deltas, in an answer that is told how many to have.
 _DELTA = len("delta 000001 ")
@@ -39,7 +40,7 @@ class Scene:
         await self.clients.ended()
         found = forbidden(violations(self.clients.exchanges, self.cluster.ledger()))
         assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
-        await asyncio.to_thread(self.cluster.await_rest)
+        await asyncio.to_thread(await_rest, self.cluster)
         found = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []
         assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
 

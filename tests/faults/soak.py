@@ -20,6 +20,7 @@ from tests.faults.clients import Clients
 from tests.faults.cluster import LEASE_TTL, Cluster, Node, running
 from tests.faults.footprint import Footprint, footprint
 from tests.faults.history import Exchange
+from tests.faults.rest import await_rest
 from tests.faults.users import Users
 
 TOLD = ("lost", "doubled", "overlapped", "hung")
@@ -60,7 +61,7 @@ class Soak:
     async def _rest(self) -> list[Violation]:
         await self.clients.ended()
         try:
-            await asyncio.to_thread(self.cluster.await_rest, REST)
+            await asyncio.to_thread(await_rest, self.cluster, REST)
         except AssertionError as error:
             return [Violation("unrest", str(error))]
         return []
@@ -105,7 +106,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--users", type=int, default=24)
+    parser.add_argument("--users", type=int, default=16)
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running(folder, workers=4, chaos=True) as cluster:

@@ -14,6 +14,7 @@ from tests.faults.clients import unique, until
 from tests.faults.cluster import connections
 from tests.faults.conftest import Scene
 from tests.faults.history import Kind
+from tests.faults.rest import await_rest
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -96,12 +97,13 @@ async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unsp
         await scene.streaming(asked[0])
     await scene.clients.ended()
     await until(lambda: scene.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
-    scene.cluster.await_rest()
+    await_rest(scene.cluster)
     assert [len(scene.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
     await scene.verify()
 
 
-async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("how", ["killed", "told to go"])
+async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene, how: str) -> None:
     scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
     async with scene.clients.socket() as connection:
         asked = await connection.send(unique("hello"))
@@ -109,24 +111,11 @@ async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_
             lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
         )
     await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
-    creating.kill()
+    if how == "killed":
+        creating.kill()
+    else:
+        creating.terminate()
     await scene.verify()
-    assert not scene.cluster.turns(asked.question)
-
-
-async def test_a_socket_that_vanishes_and_then_its_worker_told_to_go_before_sending_leaves_nothing(
-    scene: Scene,
-) -> None:
-    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    async with scene.clients.socket() as connection:
-        asked = await connection.send(unique("hello"))
-        creating = await until(
-            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
-        )
-    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
-    creating.terminate()
-    await scene.verify()
-    assert not scene.cluster.turns(asked.question)
 
 
 async def test_a_burst_over_all_gateways_is_answered_once_each(scene: Scene) -> None:

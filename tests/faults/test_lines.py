@@ -108,6 +108,9 @@ async def test_a_gateway_whose_line_to_redis_goes_deaf_makes_up_for_it(scene: Sc
     line.heal()
     await scene.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
+    # Its subscriptions are on a live connection again: text comes as it is told, not with a look into the log at times.
+    after = await scene.clients.ask("eventsource", unique("!deltas=90 !rate=30"), gateway=scene.cluster.urls[0])
+    assert len(after.deltas) > 15
     await scene.verify()
 
 
