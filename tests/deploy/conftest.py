@@ -58,7 +58,7 @@ def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
     """The shipped configuration, with this machine's ports and `folder` for the container's places."""
     text = (ROOT / "deploy" / "nginx.conf").read_text()
     for shipped, here in {
-        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "listen 8080 ": f"listen 127.0.0.1:{port} ",
         "resolver 127.0.0.11 ": f"resolver 127.0.0.1:{name_port} ",
         "$gateway:5000;": f"$gateway:{gateway_port};",
         "$emulator:8190;": f"$emulator:{gateway_port};",
@@ -73,19 +73,23 @@ def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
     return text
 
 
-@contextmanager
-def nginx(folder: Path, configuration: str) -> Iterator[None]:
-    """Run nginx until the end of the context."""
+def nginx_command(folder: Path, configuration: str) -> list[str]:
+    """What runs nginx with this configuration, which is written into `folder`."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         unavailable("nginx")
     assert program is not None
     (folder / "nginx.conf").write_text(configuration)
-    arguments = [program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    if os.geteuid() == 0:
-        arguments += ["-g", "user root;"]
+    as_root = ["-g", "user root;"] if os.geteuid() == 0 else []
+    return [program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"), *as_root]
+
+
+@contextmanager
+def nginx(folder: Path, configuration: str) -> Iterator[None]:
+    """Run nginx until the end of the context."""
+    command = nginx_command(folder, configuration)
     with (folder / "error.log").open("wb") as log:
-        running = subprocess.Popen(arguments, stdout=log, stderr=log)
+        running = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         yield
     finally:

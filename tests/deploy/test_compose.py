@@ -106,6 +106,12 @@ def test_nginx_gets_the_time_for_its_open_streams(services: dict[str, dict[str, 
     assert seconds(services["nginx"]["stop_grace_period"]) > int(limit)
 
 
+def test_nginx_gives_up_within_a_minute_on_a_client_that_confirms_nothing(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("tcp_retries2", "tcp_orphan_retries"):
+        times = int(services["nginx"]["sysctls"][f"net.ipv4.{name}"])
+        assert 20 < 0.2 * (2 ** (times + 1) - 1) < 60  # seconds, as the kernel counts
+
+
 def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, service in services.items() if "cookies" in str(service.get("volumes"))} == {"worker"}
     assert "cookies" not in dockerfile_stage("gateway")

@@ -26,6 +26,7 @@ class Line:
         self._deaf = False
         self._refusing = False
         self._cut_after: int | None = None
+        self._halved: bytes | None = None
         self._unanswered: bytes | None = None
         self.port = 0
         self.lost = 0
@@ -33,7 +34,8 @@ class Line:
     def heal(self) -> None:
         """Forward as it should be. Connections that went dead stay dead."""
         self._delay, self._deaf, self._refusing = 0.0, False, False
-        self._cut_after = self._unanswered = None
+        self._cut_after = self._halved = self._unanswered = None
+        self.lost = 0
 
     def delay(self, seconds: float) -> None:
         """Hold each piece back for so long."""
@@ -51,6 +53,10 @@ class Line:
     def cut_after(self, count: int) -> None:
         """End the next connection that brings so many bytes back with RST, just then; others are left alone."""
         self._cut_after = count
+
+    def halve_reply(self, within: bytes) -> None:
+        """Forward the next reply up to the middle of `within`, which it contains, and hang up; `lost` counts it."""
+        self._halved = within
 
     def lose_reply(self, to: bytes) -> None:
         """Forward the next request that contains `to`, drop its reply and hang up; `lost` counts it."""
@@ -113,9 +119,8 @@ class Line:
             if dropping.is_set():
                 raise ConnectionResetError("the reply is lost")
             passed += len(data)
-            if self._cut_after is not None and passed >= self._cut_after:
-                left, self._cut_after = len(data) - (passed - self._cut_after), None
-                writer.write(data[: max(left, 0)])
+            if (left := self._left_of(data, passed)) is not None:
+                writer.write(data[:left])
                 await asyncio.sleep(0.02)  # or RST would overtake what was written
                 raise ConnectionResetError("cut")
             dead = await self._pass(data, writer, dead)
@@ -123,6 +128,17 @@ class Line:
         with suppress(OSError):
             await writer.drain()
         writer.close()
+
+    def _left_of(self, data: bytes, passed: int) -> int | None:
+        """How much of the data to forward before the cut that was asked for; None if it isn't due."""
+        if self._cut_after is not None and passed >= self._cut_after:
+            left, self._cut_after = max(len(data) - (passed - self._cut_after), 0), None
+            return left
+        if self._halved is not None and (place := data.find(self._halved)) >= 0:
+            left, self._halved = place + len(self._halved) // 2, None
+            self.lost += 1
+            return left
+        return None
 
     async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: bool) -> bool:
         """Whether the connection is dead by now; pass the data on if it isn't."""

@@ -14,6 +14,7 @@ Turn = Mapping[str, Any]
 REFUSALS = {"Throttled", "CaptchaChallenge", "UnauthorizedRequest", "Forbidden", "InvalidSession"}
 # A conversation may change after a turn that ended so: it was interrupted, or its outcome is unknown.
 BROKEN = 500
+BUSY = 503
 NEVER = float("inf")
 BESIDE = "beside"
 
@@ -30,17 +31,20 @@ class Violation:
     text: str
 
 
-def violations(exchanges: Sequence[Exchange], turns: Sequence[Turn]) -> list[Violation]:
-    """Everything that is wrong. `turns` is the upstream's ledger, oldest first; questions must be unique."""
-    asked: dict[str, list[Turn]] = defaultdict(list)
-    for turn in turns:
-        asked[turn["question"]].append(turn)
+def violations(exchanges: Sequence[Exchange], ledger: Mapping[str, Sequence[Turn]]) -> list[Violation]:
+    """Everything that is wrong. `ledger` is the upstream's, oldest first; only repeats under a key share a question."""
+    turns, asked = ledger["turns"], _by(ledger["turns"], "question")
+    pictures = _by(ledger["images"], "prompt")
     found: list[Violation] = []
     for exchange in exchanges:
         found += _ends(exchange)
         found += _sequence(exchange)
         found += _text(exchange)
-        found += _spent(exchange.question, asked[exchange.question])
+        found += _stop(exchange)
+    for question in {exchange.question for exchange in exchanges}:
+        found += _spent(question, asked[question])
+        found += _drawn(question, pictures[question])
+    found += _repeats(exchanges)
     found += _overlaps(turns)
     for chain in chains(exchanges):
         found += _order(chain, asked)
@@ -76,6 +80,14 @@ def chains(exchanges: Iterable[Exchange]) -> list[list[Exchange]]:
         if name:
             by_chain[name].append(exchange)
     return list(by_chain.values())
+
+
+def _by(entries: Sequence[Turn], name: str) -> Mapping[str, Sequence[Turn]]:
+    """The ledger's entries by one of their fields."""
+    found: dict[str, list[Turn]] = defaultdict(list)
+    for entry in entries:
+        found[entry[name]].append(entry)
+    return found
 
 
 def _ends(exchange: Exchange) -> Iterator[Violation]:
@@ -118,12 +130,33 @@ def _spent(question: str, turns: Sequence[Turn]) -> Iterator[Violation]:
             yield Violation("doubled", f"{question!r} was asked again after {turn['outcome']!r}")
 
 
+def _drawn(keyword: str, entries: Sequence[Turn]) -> Iterator[Violation]:
+    """A picture is asked for once."""
+    if len(entries) > 1:
+        yield Violation("doubled", f"the picture {keyword!r} was asked for {len(entries)} times")
+
+
+def _stop(exchange: Exchange) -> Iterator[Violation]:
+    """A stopped answer is a success that says reset. A gateway that drains may send its client away instead."""
+    end = exchange.end
+    if exchange.stopped and end and end.code != BUSY and not (end.code == 200 and end.data.get("reset")):
+        yield Violation("unstopped", f"{exchange.question!r} was stopped and ended with {end.body}")
+
+
+def _repeats(exchanges: Sequence[Exchange]) -> Iterator[Violation]:
+    """Repeats under one key that are answered get the same answer."""
+    answers: dict[str, set[str]] = defaultdict(set)
+    for exchange in exchanges:
+        if exchange.key and exchange.end and exchange.answered:
+            answers[exchange.key].add(exchange.end.data["answer"])
+    for key, found in answers.items():
+        if len(found) > 1:
+            yield Violation("torn", f"the key {key!r} stands for {len(found)} different answers")
+
+
 def _overlaps(turns: Sequence[Turn]) -> Iterator[Violation]:
     """The turns of one upstream conversation never overlap, and none of their numbers comes twice."""
-    by_conversation: dict[str, list[Turn]] = defaultdict(list)
-    for turn in turns:
-        by_conversation[turn["conversation"]].append(turn)
-    for conversation, its in by_conversation.items():
+    for conversation, its in _by(turns, "conversation").items():
         for one, other in pairwise(sorted(its, key=lambda turn: float(turn["started"]))):
             if other["started"] < _ended(one):
                 yield Violation("overlapped", f"{other['question']!r} began during {one['question']!r}")
@@ -160,9 +193,10 @@ def _resets(exchange: Exchange) -> bool:
 
 
 def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
-    """A token's conversation changes only where its client is told so."""
+    """A token's conversation changes only where its client is told so, or to one that was told all that was said."""
     last: str | None = None
     told = True
+    said: list[str] = []
     for exchange in chain:
         turns = asked.get(exchange.question)
         reset = _resets(exchange)
@@ -170,6 +204,8 @@ def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]
             told = told or reset
             continue
         conversation = turns[-1]["conversation"]
-        if last is not None and conversation != last and not told and not reset:
+        retold = bool(said) and all(question in turns[-1]["context"] for question in said)
+        if last is not None and conversation != last and not told and not reset and not retold:
             yield Violation("moved", f"{exchange.question!r} was asked in another conversation, unsaid")
+        said = [] if reset else [*said, exchange.question]
         last, told = conversation, reset

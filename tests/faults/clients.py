@@ -65,9 +65,9 @@ class Clients:
         self, kind: Kind, question: str, token: str | None = None, gateway: str | None = None, key: str = ""
     ) -> Exchange:
         """Ask; the exchange grows in the background."""
-        exchange = Exchange(kind, question, token, key=key, streaming=kind != "whole")
+        exchange = Exchange(kind, question, token, key=key, streaming=kind not in ("whole", "image"))
         self.exchanges.append(exchange)
-        run = {"whole": self._whole, "naive": self._naive, "eventsource": self._eventsource}[kind]
+        run = {"naive": self._naive, "eventsource": self._eventsource}.get(kind, self._whole)
         self._tasks[id(exchange)] = asyncio.create_task(self._bounded(run(exchange, gateway), exchange))
         return exchange
 
@@ -80,9 +80,11 @@ class Clients:
         return exchange
 
     async def stop(self, exchange: Exchange, gateway: str) -> int:
-        """Stop the answer, at whatever gateway; the HTTP status."""
-        answer = next(frame.answer for frame in exchange.frames if frame.answer)
-        return (await self._http.delete(f"{gateway}/answers/{answer}")).status_code
+        """Stop the answer, at whatever gateway; the HTTP status. httpx.TransportError."""
+        response = await self._http.delete(f"{gateway}/answers/{exchange.answer}")
+        if response.status_code == 200 and response.json()["data"]["state"] == "stopped":
+            exchange.stopped = True
+        return response.status_code
 
     async def ended(self, *exchanges: Exchange) -> None:
         """Wait until these have ended, or all."""
@@ -106,8 +108,9 @@ class Clients:
             exchange.ended = time.monotonic()
 
     async def _whole(self, exchange: Exchange, gateway: str | None) -> None:
+        path = "/image" if exchange.kind == "image" else "/api"
         with suppress(httpx.TransportError):
-            async with self._request(exchange, "/api", {}, gateway) as response:
+            async with self._request(exchange, path, {}, gateway) as response:
                 body = await response.aread()
                 exchange.frames.append(Frame(json.loads(body), at=time.monotonic()))
                 return
@@ -151,7 +154,7 @@ class Clients:
         self, exchange: Exchange, path: str, headers: dict[str, str], gateway: str | None
     ) -> AsyncIterator[httpx.Response]:
         """The response of the next gateway that takes connections: nothing was asked of those that don't."""
-        fields = {"style": "balanced", "question": exchange.question}
+        fields = {"style": "balanced", "question": exchange.question, "keyword": exchange.question}
         fields |= {"token": exchange.token} if exchange.token else {}
         headers = headers | ({"idempotency-key": exchange.key} if exchange.key else {})
         url = gateway or next(self._next)
@@ -160,6 +163,7 @@ class Clients:
                 async with self._http.stream("GET", url + path, params=fields, headers=headers) as response:
                     exchange.connections += 1
                     exchange.gateway = url
+                    exchange.answer = response.headers.get("x-answer-id", exchange.answer)
                     exchange.status = exchange.status or response.status_code
                     exchange.headers = dict(response.headers)
                     yield response
@@ -228,6 +232,10 @@ class Socket:
     @property
     def closed(self) -> int | None:
         return self._connection.close_code
+
+    def drop(self) -> None:
+        """Vanish, without a close frame."""
+        self._connection.transport.abort()
 
     async def send(self, question: str) -> Exchange:
         """Ask without waiting; the exchange grows in the background."""

@@ -3,13 +3,14 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,28 +156,40 @@ class Cluster:
     all workers reach the upstream over `upstream`.
     """
 
-    def __init__(self, folder: Path, gateways: int = 3, workers: int = 3, chaos: Chaos | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gateways: int = 3,
+        workers: int = 3,
+        chaos: Chaos | None = None,
+        limits: Mapping[str, str] = LIMITS,
+    ) -> None:
         self._folder = folder
         self._chaos = chaos
+        self._limits = dict(limits)
         self.redis_port, self.emulator_port = steady_port(), steady_port()
+        self.redis_path = folder / "redis.sock"
+        self._written = folder / "appendonlydir"
         self.emulator_url = f"http://127.0.0.1:{self.emulator_port}"
         self.redis = Node("redis", self._redis_command(), {}, folder)
         pace = {"EMULATOR_PORT": str(self.emulator_port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
         self.emulator = self._module("emulator", "emulator", pace)
         self.upstream = chaos.line(self.emulator_port) if chaos else None
         self.lines: dict[str, Line] = {}
+        self._metrics: dict[str, str] = {}
         self.ports = [steady_port() for _ in range(gateways)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.gateways = [
             self._module(f"gateway{n}", "gateway", self._redis_url(f"gateway{n}") | {"GATEWAY_PORT": str(port)})
             for n, port in enumerate(self.ports)
         ]
+        self._metrics |= {f"gateway{n}": f"{url}/metrics" for n, url in enumerate(self.urls)}
         self.workers = [self.worker(f"worker{n}") for n in range(workers)]
         self.client: Redis = Redis(port=self.redis_port, socket_timeout=5)
 
     def _redis_command(self) -> list[str]:
         options = {"port": self.redis_port, "bind": "127.0.0.1", "dir": self._folder, "appendonly": "yes", "save": ""}
-        options |= {"maxmemory-policy": "noeviction", "enable-debug-command": "yes"}
+        options |= {"maxmemory-policy": "noeviction", "enable-debug-command": "yes", "unixsocket": self.redis_path}
         return [str(get_binary_path()), *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
 
     def _redis_url(self, name: str) -> dict[str, str]:
@@ -184,7 +197,7 @@ class Cluster:
         if self._chaos:
             line = self.lines[name] = self._chaos.line(port)
             port = line.port
-        return LIMITS | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+        return self._limits | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
     def _module(self, name: str, module: str, settings: Mapping[str, str]) -> Node:
         return Node(name, [sys.executable, "-m", module], settings, self._folder)
@@ -199,15 +212,52 @@ class Cluster:
             "BING_CHAT_URL": f"ws://127.0.0.1:{port}/sydney/ChatHub",
             "BING_IMAGE_URL": f"http://127.0.0.1:{port}",
         }
-        return self._module(name, "worker", self._redis_url(name) | upstream | more)
+        metrics_port = steady_port()
+        self._metrics[name] = f"http://127.0.0.1:{metrics_port}/metrics"
+        metrics = {"METRICS_PORT": str(metrics_port)}
+        return self._module(name, "worker", self._redis_url(name) | upstream | metrics | more)
 
     def kill_connections(self, kind: str) -> None:
         """Let Redis hang up on all its clients of a kind, `pubsub` or `normal`, but this one."""
         self.client.client_kill_filter(_type=kind, skipme=True)
 
+    def data(self) -> Path:
+        """A copy of what Redis has written so far."""
+        copy = self._folder / f"data-{time.monotonic_ns()}"
+        shutil.copytree(self._written, copy)
+        return copy
+
+    def restart_redis(self, data: Path | None) -> None:
+        """Kill Redis and start it with these data in place of its own; None for none at all."""
+        self.redis.kill()
+        shutil.rmtree(self._written)
+        if data is not None:
+            shutil.copytree(data, self._written)
+        self.redis.start()
+        wait_until(self._redis_answers, f"Redis answers, see {self.redis.log}")
+
     def sleep(self, seconds: float) -> None:
         """Keep Redis busy for so long."""
         self.client.execute_command("DEBUG", "SLEEP", seconds)  # type: ignore[no-untyped-call]
+
+    def flood(self) -> None:
+        """Send all subscribers more than the kernel keeps for one that is behind; Redis hangs up on those that are."""
+        self.client.config_set("client-output-buffer-limit", "pubsub 65536 0 0")
+        probes = [channel for channel in self.client.pubsub_channels() if b"probe:" in channel]
+        with self.client.pipeline(transaction=False) as pipe:
+            for _ in range(512):
+                for channel in probes:
+                    pipe.publish(channel, bytes(2**16))
+                pipe.execute()
+
+    def allow_output(self) -> None:
+        """Let subscribers be as far behind as usual."""
+        self.client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
+
+    @property
+    def cut_off(self) -> int:
+        """On how many clients Redis has hung up because they were too far behind."""
+        return int(self.client.info("stats")["client_output_buffer_limit_disconnections"])
 
     @property
     def nodes(self) -> list[Node]:
@@ -230,6 +280,7 @@ class Cluster:
             self._chaos.heal()
         self.start()
         self.client.config_set("maxmemory", 0)
+        self.allow_output()
         self.client.client_unpause()
         self.script(reset=True)
 
@@ -277,19 +328,32 @@ class Cluster:
     def alive(self) -> list[str]:
         """The workers that beat."""
         pattern = keys.worker_key("*")
-        return [key.decode().removeprefix(keys.worker_key("")) for key in self._keys(pattern)]
+        return [key.decode().removeprefix(keys.worker_key("")) for key in self.names(pattern)]
 
-    def _keys(self, pattern: str) -> list[bytes]:
+    def names(self, pattern: str) -> list[bytes]:
+        """The keys that Redis has of this pattern."""
         # The braces of the tag are no pattern; brackets don't occur.
         return list(self.client.scan_iter(match=pattern, count=1000))
 
+    @property
+    def pending(self) -> int:
+        """How many shared entries some worker has read and not claimed."""
+        found: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
+        return int(found["pending"])
+
     def job(self, question: str) -> dict[bytes, bytes] | None:
         """The job of a question, as Redis holds it."""
-        for key in self._keys(keys.job_key("*")):
+        for key in self.names(keys.job_key("*")):
             job: dict[bytes, bytes] = self.client.hgetall(key)  # type: ignore[assignment]
             if question in json.loads(job.get(b"work", b"{}")).get("question", ""):
                 return job
         return None
+
+    def token(self, question: str) -> str:
+        """The token of an accepted question; clients don't see that of one that failed."""
+        job = self.job(question)
+        assert job is not None
+        return job[b"token"].decode()
 
     def holder(self, question: str) -> Node | None:
         """The worker that holds the lease of the question's token."""
@@ -300,63 +364,29 @@ class Cluster:
                 return node
         return None
 
+    def gauges(self, node: Node) -> dict[str, float]:
+        """What a gateway or a worker tells of itself, without labels. httpx.TransportError."""
+        told = httpx.get(self._metrics[node.name], timeout=5, verify=False, headers={"connection": "close"})
+        pairs = [line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in pairs if "{" not in name}
+
     def logs(self) -> dict[str, list[tuple[str, str]]]:
         """Each answer's log: the id and the type of every event."""
-        names = [key.decode() for key in self._keys(keys.log_key(f"{keys.SHARD}-*"))]
+        names = [key.decode() for key in self.names(keys.log_key(f"{keys.SHARD}-*"))]
         return {name: self._log(name) for name in names}
 
     def _log(self, name: str) -> list[tuple[str, str]]:
         found: Any = self.client.xrange(name)
         return [(id_.decode(), json.loads(event[b"e"])["type"]) for id_, event in found]
 
-    def unrest(self) -> list[str]:
-        """What is left over although nobody works: empty at rest."""
-        found = [f"{node.name} has crashed, see {node.log}" for node in self.nodes if node.crashed]
-        alive = set(self.alive())
-        for name in [keys.shared_stream(), *map(keys.own_stream, alive)]:
-            if self.client.exists(name):
-                if self.client.xlen(name):
-                    found.append(f"{name} holds entries")
-                if self.client.xpending(name, keys.GROUP)["pending"]:
-                    found.append(f"{name} has pending entries")
-        if self.client.zcard(keys.queued_key()):
-            found.append("jobs wait")
-        for key in self._keys(keys.token_key("*")):
-            running, owner = self.client.hmget(key, ["running", "owner"])
-            if running:
-                found.append(f"{key!r} runs a job")
-            if owner:
-                found.append(f"{key!r} is owned by {owner!r}")
-        for key in self._keys(keys.owned_key("*")):
-            found.append(f"{key!r} is left")
-        channels = [channel for channel in self.client.pubsub_channels() if b"probe:" not in channel]
-        found += [f"{channel!r} is subscribed" for channel in channels]
-        return found + [f"a connection is left: {turn}" for turn in self._open_turns()]
-
-    def _open_turns(self) -> list[str]:
-        return [turn["question"] for turn in self.ledger()["turns"] if turn["ended"] is None]
-
-    def await_rest(self, limit: float = 15.0) -> None:
-        """Wait until nothing is left over."""
-        deadline = time.monotonic() + limit
-        while (unrest := self.unrest()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not unrest, f"not at rest after {limit} s: {unrest}"
-
 
 @contextmanager
-def running(folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False) -> Iterator[Cluster]:
+def running(
+    folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False, limits: Mapping[str, str] = LIMITS
+) -> Iterator[Cluster]:
     """A cluster that is ready, and ended afterwards."""
-    if not chaos:
-        cluster = Cluster(folder, gateways, workers)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.end()
-        return
-    with Chaos() as lines:
-        cluster = Cluster(folder, gateways, workers, lines)
+    with Chaos() if chaos else nullcontext() as lines:
+        cluster = Cluster(folder, gateways, workers, lines, limits)
         try:
             cluster.start()
             yield cluster

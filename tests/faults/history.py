@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["whole", "naive", "eventsource", "socket"]
+Kind = Literal["whole", "naive", "eventsource", "socket", "image"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Frame:
 
 @dataclass
 class Exchange:
-    """One question at one client, and all that came back.
+    """One question at one client, and all that came back. An image request's question is its keyword.
 
     `chain` names what the question belongs to when no token does (a socket). `key` is the Idempotency-Key. `refused` is
     the frame that came instead of a stream. `cut` says that the connection broke and this kind of client can't come
-    back; `hung`, that the client gave up waiting. Times are in seconds of the monotonic clock.
+    back; `hung`, that the client gave up waiting; `stopped`, that somebody stopped the answer and was told so. Times
+    are in seconds of the monotonic clock.
     """
 
     kind: Kind
@@ -47,8 +48,10 @@ class Exchange:
     refused: Frame | None = None
     connections: int = 0
     gateway: str = ""
+    answer: str = ""
     cut: bool = False
     hung: bool = False
+    stopped: bool = False
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
 

@@ -1,7 +1,8 @@
 """Random load and random faults for a while: `python -m tests.faults.soak --seconds 60 --seed 1`.
 
-Prints one line and exits with 1 unless nothing was lost, doubled, overlapped or hung, nor any other promise broken.
+Prints two lines, and exits with 1 unless nothing was lost, doubled, overlapped or hung, nor any other promise broken.
 `beside` counts the allowed exception: turns that still ran at a frozen or cut-off worker beside the token's next one.
+The second line is what a gateway and a worker that lived through it all took at rest, after a warm-up and at the end.
 """
 
 import argparse
@@ -9,199 +10,71 @@ import asyncio
 import random
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from redis.exceptions import RedisError
-from websockets.exceptions import WebSocketException
-
+from tests.faults.breakage import Breakage
 from tests.faults.checker import BESIDE, Violation, counted, forbidden, in_logs, violations
-from tests.faults.clients import Clients, unique
+from tests.faults.clients import Clients
 from tests.faults.cluster import LEASE_TTL, Cluster, Node, running
-from tests.faults.history import Exchange, Kind
+from tests.faults.footprint import Footprint, footprint
+from tests.faults.history import Exchange
+from tests.faults.keeper import keep
+from tests.faults.rest import await_rest
+from tests.faults.users import Users
 
-KINDS: list[Kind] = ["whole", "naive", "eventsource", "eventsource", "socket"]
-QUESTIONS = ["!deltas=10 !rate=30", "!deltas=40 !rate=30", "!deltas=5", "hello", "!search news", "!replace"] * 3 + [
-    "!close-mid",
-    "!internal",
-    "!reset-mid",
-    "!bad-json",
-    "!throttled !once",
-    "!invalid-session !once",
-]
 TOLD = ("lost", "doubled", "overlapped", "hung")
+# The share of the time, and the most seconds, for load without faults that nothing is counted of.
+WARM_UP, LONGEST_WARM_UP = 0.25, 30.0
+# How long a cluster may take to come to rest, in seconds.
+REST = 25.0
+SETTLED = 2.0
 
 
 @dataclass
 class Soak:
-    """Users who ask without a pause, and somebody who breaks things beside them. `chance` decides everything."""
+    """Users who ask without a pause, and somebody who breaks things beside them."""
 
     cluster: Cluster
     clients: Clients
-    chance: random.Random
-    faults: list[str] = field(default_factory=list)
-    crashes: list[Violation] = field(default_factory=list)
+    users: Users
+    breakage: Breakage
 
-    async def run(self, seconds: float, users: int) -> list[Violation]:
-        """Load and faults for so long, then peace; everything that is wrong by then."""
-        until = time.monotonic() + seconds
-        asking = [asyncio.create_task(self._user(until)) for _ in range(users)]
-        await self._break_things(until)
-        await asyncio.to_thread(self._make_whole)
-        await asyncio.gather(*asking)
-        found = [*self.crashes, *violations(self.clients.exchanges, self.cluster.ledger()["turns"])]
+    async def run(self, seconds: float, count: int) -> tuple[list[Violation], str]:
+        """Warm up, break things under load, come to rest; everything that is wrong by then, and the footprints."""
+        warm_up = min(seconds * WARM_UP, LONGEST_WARM_UP)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.users.ask(warm_up, count))
+            tasks.create_task(keep(self.cluster, warm_up))
+        found = await self._rest()
+        before = await self._footprints()
+        load = seconds - warm_up
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.users.ask(load, count))
+            tasks.create_task(self.breakage.run(load - LEASE_TTL))
+            tasks.create_task(keep(self.cluster, load))
+        found += self.breakage.crashes + await self._rest()
+        found += violations(self.clients.exchanges, self.cluster.ledger())
+        found += in_logs(await asyncio.to_thread(self.cluster.logs))
+        after = await self._footprints()
+        for name, taken in after.items():
+            found += [Violation("grown", f"{name}: {what}") for what in taken.grown(before[name])]
+        return found, "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
+
+    async def _rest(self) -> list[Violation]:
+        await self.clients.ended()
         try:
-            await asyncio.to_thread(self.cluster.await_rest, 20.0)
+            await asyncio.to_thread(await_rest, self.cluster, REST)
         except AssertionError as error:
-            found.append(Violation("unrest", str(error)))
-        return found + list(in_logs(self.cluster.logs()))
+            return [Violation("unrest", str(error))]
+        return []
 
-    async def _user(self, until: float) -> None:
-        """One conversation after the other, of a few questions each."""
-        while time.monotonic() < until:
-            kind, count = self.chance.choice(KINDS), self.chance.randint(1, 4)
-            if kind == "socket":
-                await self._talk(count)
-                continue
-            token = None
-            for _ in range(count):
-                asked = await self.clients.ask(kind, self._question(), token)
-                if asked.cut or asked.end is None or asked.code == 503:
-                    await asyncio.sleep(0.2)
-                    break
-                token = asked.given_token
-
-    async def _talk(self, count: int) -> None:
-        """Some questions over one socket, sent ahead or one by one."""
-        try:
-            async with self.clients.socket() as socket:
-                sent: list[Exchange] = []
-                for _ in range(count):
-                    sent.append(await socket.send(self._question()))
-                    if self.chance.random() < 0.5:
-                        await self.clients.ended(sent[-1])
-                await self.clients.ended(*sent)
-        except (WebSocketException, OSError):
-            await asyncio.sleep(0.2)
-
-    def _question(self) -> str:
-        return unique(self.chance.choice(QUESTIONS))
-
-    async def _break_things(self, until: float) -> None:
-        breaks: list[Callable[[], Awaitable[None]]] = [
-            self._kill_worker,
-            self._freeze_worker,
-            self._drain_worker,
-            self._kill_gateway,
-            self._drain_gateway,
-            self._kill_connections,
-            self._pause_redis,
-            self._restart_redis,
-            self._spoil_lines,
-            self._lose_replies,
-            self._slow_creates,
-            self._spoil_upstream,
-        ]
-        while time.monotonic() < until - LEASE_TTL:
-            fault = self.chance.choice(breaks)
-            self.faults.append(fault.__name__.strip("_"))
-            await fault()
-            self._note_crashes()
-            await asyncio.sleep(self.chance.uniform(0.3, 1.5))
-
-    def _note_crashes(self) -> None:
-        """A process that ended by itself is wrong; the others go on with a new one."""
-        for node in self.cluster.nodes:
-            if node.crashed:
-                self.crashes.append(Violation("crashed", f"{node.name} after {self.faults[-1]}, see {node.log}"))
-                node.start()
-
-    def _one(self, nodes: list[Node]) -> Node:
-        return self.chance.choice(nodes)
-
-    async def _kill_worker(self) -> None:
-        node = self._one(self.cluster.workers)
-        node.kill()
-        node.start()
-
-    async def _freeze_worker(self) -> None:
-        node = self._one(self.cluster.workers)
-        node.freeze()
-        await asyncio.sleep(self.chance.choice([LEASE_TTL / 2, LEASE_TTL + 2]))
-        node.thaw()
-
-    async def _drain_worker(self) -> None:
-        await self._drain(self._one(self.cluster.workers))
-
-    async def _kill_gateway(self) -> None:
-        node = self._one(self.cluster.gateways)
-        node.kill()
-        node.start()
-
-    async def _drain_gateway(self) -> None:
-        await self._drain(self._one(self.cluster.gateways))
-
-    async def _drain(self, node: Node) -> None:
-        if node.running:
-            node.terminate()
-            await asyncio.to_thread(node.end)
-        node.start()
-
-    async def _kill_connections(self) -> None:
-        self.cluster.kill_connections(self.chance.choice(["pubsub", "normal"]))
-
-    async def _pause_redis(self) -> None:
-        self.cluster.redis.freeze()
-        await asyncio.sleep(self.chance.choice([0.5, LEASE_TTL + 1]))
-        self.cluster.redis.thaw()
-
-    async def _restart_redis(self) -> None:
-        self.cluster.redis.kill()
-        await asyncio.sleep(self.chance.choice([0.0, 1.0]))
-        self.cluster.redis.start()
-        while True:
-            try:
-                self.cluster.client.ping()
-            except RedisError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-
-    async def _spoil_lines(self) -> None:
-        line = self.chance.choice(list(self.cluster.lines.values()))
-        match self.chance.choice(["delay", "deaf", "reset"]):
-            case "delay":
-                line.delay(0.1)
-            case "deaf":
-                line.black_hole()
-            case _:
-                line.reset()
-        await asyncio.sleep(self.chance.choice([0.5, LEASE_TTL + 1]))
-        line.heal()
-
-    async def _lose_replies(self) -> None:
-        for line in self.cluster.lines.values():
-            line.lose_reply(self.chance.choice([b"claim:", b"sent:", b'"delta"', b"finish:", b'"chat"']))
-        await asyncio.sleep(0.5)
-        for line in self.cluster.lines.values():
-            line.heal()
-
-    async def _slow_creates(self) -> None:
-        await asyncio.to_thread(self.cluster.script, account="*", create={"outcome": "slow=2", "times": 5})
-
-    async def _spoil_upstream(self) -> None:
-        if self.cluster.upstream is not None:
-            self.cluster.upstream.reset()
-
-    def _make_whole(self) -> None:
-        for node in self.cluster.nodes:
-            node.thaw()
-        for line in self.cluster.lines.values():
-            line.heal()
-        self.cluster.start()
+    async def _footprints(self) -> dict[str, Footprint]:
+        """Of those that are never ended; once the connections of whoever looked for rest are gone too."""
+        await asyncio.sleep(SETTLED)
+        nodes: list[Node] = [self.cluster.gateways[0], self.cluster.workers[0]]
+        return {node.name: await asyncio.to_thread(footprint, self.cluster, node) for node in nodes}
 
 
 def _end_of(exchange: Exchange) -> str:
@@ -211,19 +84,21 @@ def _end_of(exchange: Exchange) -> str:
     return f"refused-{exchange.code}" if exchange.refused else f"code-{exchange.code}"
 
 
-async def soak(cluster: Cluster, seconds: float, seed: int, users: int) -> bool:
+async def soak(cluster: Cluster, seconds: float, seed: int, count: int) -> bool:
     """Run, and print the outcome; whether nothing was wrong."""
+    chance = random.Random(seed)
     async with Clients(cluster.urls) as clients:
-        run = Soak(cluster, clients, random.Random(seed))
-        found = await run.run(seconds, users)
-        counts = counted(found)
+        run = Soak(cluster, clients, Users(clients, cluster.urls, chance), Breakage(cluster, chance))
+        found, footprints = await run.run(seconds, count)
+        jobs = len({one.question for one in clients.exchanges})
         ends = Counter(_end_of(one) for one in clients.exchanges)
-        wrong = forbidden(found)
-        others = len(wrong) - sum(counts[kind] for kind in TOLD)
-        line = {"seed": seed, "jobs": len(clients.exchanges), "faults": len(run.faults)}
-        line |= {kind: counts[kind] for kind in TOLD} | {"others": others, BESIDE: counts[BESIDE]}
+    counts, wrong = counted(found), forbidden(found)
+    line = {"seed": seed, "jobs": jobs, "faults": len(run.breakage.faults)}
+    line |= {kind: counts[kind] for kind in TOLD}
+    line |= {"others": len(wrong) - sum(counts[kind] for kind in TOLD), BESIDE: counts[BESIDE]}
     sys.stdout.write(" ".join(f"{name}={value}" for name, value in line.items()) + "\n")
-    sys.stdout.write("  ends: " + " ".join(f"{name}={count}" for name, count in sorted(ends.items())) + "\n")
+    sys.stdout.write(f"  at rest: {footprints}\n")
+    sys.stdout.write("  ends: " + " ".join(f"{name}={number}" for name, number in sorted(ends.items())) + "\n")
     for violation in wrong[:50]:
         sys.stdout.write(f"  {violation.kind}: {violation.text}\n")
     sys.stdout.flush()
@@ -235,7 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--users", type=int, default=12)
+    parser.add_argument("--users", type=int, default=16)
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running(folder, workers=4, chaos=True) as cluster:

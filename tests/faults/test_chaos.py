@@ -114,6 +114,19 @@ async def test_a_line_is_cut_after_so_many_bytes(line: Line) -> None:
     writer.close()
 
 
+async def test_a_halved_reply_ends_in_the_middle_of_the_word_named(line: Line) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    line.halve_reply(b"claim")
+    writer.write(b"beat")
+    assert await reader.readexactly(4) == b"beat"
+    writer.write(b"a claim!")
+    assert await reader.readexactly(4) == b"a cl"
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    assert line.lost == 1
+    writer.close()
+
+
 async def test_a_delayed_line_only_takes_longer(line: Line) -> None:
     line.delay(0.05)
     loop = asyncio.get_running_loop()

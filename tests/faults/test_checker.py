@@ -1,5 +1,6 @@
 """The checker itself: each broken promise is found, and what is allowed is let pass."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -32,8 +33,9 @@ def exchange(*frames: Frame, question: str = "q", began: float = 0.0, ended: flo
     return Exchange("eventsource", question, "t", frames=list(frames), began=began, ended=ended, **more)
 
 
-def kinds(exchanges: list[Exchange], turns: list[dict[str, Any]]) -> list[str]:
-    return [violation.kind for violation in violations(exchanges, turns)]
+def kinds(exchanges: list[Exchange], turns: list[dict[str, Any]], images: Iterable[str] = ()) -> list[str]:
+    ledger = {"turns": turns, "images": [{"prompt": prompt} for prompt in images]}
+    return [violation.kind for violation in violations(exchanges, ledger)]
 
 
 def test_an_ordinary_answer_breaks_nothing() -> None:
@@ -75,6 +77,32 @@ def test_a_second_turn_is_found_unless_the_first_was_refused_before_any_text() -
     assert kinds([asked], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
 
 
+def test_a_picture_that_is_asked_for_twice_is_found() -> None:
+    asked = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
+    assert kinds([asked], [], ["cat"]) == []
+    assert kinds([asked], [], ["cat", "cat"]) == ["doubled"]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (final("", 1, reset=True), []),
+        (failed(503, 1), []),
+        (final("", 1), ["unstopped"]),
+        (failed(500, 1), ["unstopped"]),
+    ],
+)
+def test_a_stopped_answer_that_does_not_say_reset_is_found(end: Frame, expected: list[str]) -> None:
+    assert kinds([exchange(end, stopped=True)], [turn()]) == expected
+
+
+def test_repeats_under_one_key_with_different_answers_are_found() -> None:
+    one, same, other = (exchange(delta(text, 1), final(text, 2), key="k") for text in ("a", "a", "b"))
+    assert kinds([one, same], [turn()]) == []
+    assert kinds([one, other], [turn()]) == ["torn"]
+    assert kinds([one, exchange(failed(seq=1), key="k")], [turn()]) == []
+
+
 def test_turns_of_one_conversation_that_overlap_are_found() -> None:
     turns = [turn("q", 0, 2), turn("r", 1, 3, invocation="4")]
     assert kinds([], turns) == ["overlapped"]
@@ -94,7 +122,7 @@ def test_a_tokens_turns_out_of_order_or_beside_each_other_are_found() -> None:
     assert "overlapped" in kinds(asked, beside)
     interrupted = [exchange(failed(seq=1)), asked[1]]
     assert kinds(interrupted, beside) == ["beside"]
-    assert forbidden(violations(interrupted, beside)) == []
+    assert forbidden(violations(interrupted, {"turns": beside, "images": []})) == []
 
 
 @pytest.mark.parametrize(

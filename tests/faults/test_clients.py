@@ -1,5 +1,7 @@
 """Clients that don't read, vanish, or come in crowds."""
 
+import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from tests.faults.clients import unique, until
 from tests.faults.cluster import connections
 from tests.faults.conftest import Scene
 from tests.faults.history import Kind
+from tests.faults.rest import await_rest
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -19,15 +22,15 @@ MEGABYTE = 2**20
 
 
 @contextmanager
-def deaf_client(url: str, question: str) -> Iterator[None]:
-    """A client that asks and never reads."""
+def deaf_client(url: str, question: str) -> Iterator[socket.socket]:
+    """A client that asks and doesn't read."""
     port = int(url.rpartition(":")[2])
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         path = f"/api_stream?style=balanced&question={quote(question)}"
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
-        yield
+        yield connection
 
 
 async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scene: Scene) -> None:
@@ -47,6 +50,21 @@ async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scene
         )
         await until(lambda: all(turn["ended"] for turn in scene.cluster.ledger()["turns"]), "all done upstream", 20)
         assert gateway.memory - before < 2 * MEGABYTE * len(questions)
+    await scene.verify()
+
+
+async def test_a_client_that_reads_slowly_gets_the_whole_answer(scene: Scene) -> None:
+    question = unique("!long=400000")
+    with deaf_client(scene.cluster.urls[1], question) as connection:
+        await until(lambda: all(turn["ended"] for turn in scene.cluster.turns(question)), "done upstream")
+        received = b""
+        while b'"done": true' not in received:
+            received += await asyncio.to_thread(connection.recv, 4096)
+            await asyncio.sleep(0.001)
+    frames = [json.loads(line[6:]) for line in received.split(b"\n") if line.startswith(b"data: ")]
+    *deltas, end = [frame["data"] for frame in frames]
+    assert "".join(delta["answer"] for delta in deltas) == end["answer"]
+    assert len(end["answer"]) > 300_000  # without its citation marks
     await scene.verify()
 
 
@@ -79,8 +97,24 @@ async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unsp
         await scene.streaming(asked[0])
     await scene.clients.ended()
     await until(lambda: scene.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
-    scene.cluster.await_rest()
+    await_rest(scene.cluster)
     assert [len(scene.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
+    await scene.verify()
+
+
+@pytest.mark.parametrize("how", ["killed", "told to go"])
+async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene, how: str) -> None:
+    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
+    async with scene.clients.socket() as connection:
+        asked = await connection.send(unique("hello"))
+        creating = await until(
+            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
+        )
+    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
+    if how == "killed":
+        creating.kill()
+    else:
+        creating.terminate()
     await scene.verify()
 
 

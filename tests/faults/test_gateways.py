@@ -140,7 +140,9 @@ async def test_cut_at_every_event_and_resumed_elsewhere_the_bytes_equal_an_uncut
     await scene.verify()
 
 
-async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("redis", [False, True], ids=["without redis", "redis too"])
+async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scene: Scene, redis: bool) -> None:
+    nodes = [*scene.cluster.gateways, *scene.cluster.workers, *([scene.cluster.redis] if redis else [])]
     stop = asyncio.Event()
     tokens: list[str | None] = [None] * 6
 
@@ -152,14 +154,14 @@ async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scene: S
                 await asyncio.sleep(0.2)
 
     users = [asyncio.create_task(user(number)) for number in range(len(tokens))]
-    for node in [*scene.cluster.gateways, *scene.cluster.workers]:
+    for node in nodes:
         node.terminate()
         assert await asyncio.to_thread(node.wait) == 0
         await asyncio.to_thread(scene.cluster.start)
     stop.set()
     await asyncio.gather(*users)
     refused = [one for one in scene.clients.exchanges if one.refused is not None]
-    assert all((one.code, one.headers["retry-after"]) == (503, "1") for one in refused)
+    assert all((one.code, "retry-after" in one.headers) == (503, True) for one in refused)
     assert not any(scene.cluster.turns(one.question) for one in refused)
     accepted = [one for one in scene.clients.exchanges if one.refused is None]
     assert len(accepted) > 20

@@ -53,6 +53,37 @@ async def test_a_lost_reply_to_a_worker_costs_nothing_and_repeats_nothing(scene:
     await scene.verify()
 
 
+# Where replies to workers and to gateways are cut in two.
+CUT_FOR_WORKERS = {"claim": b'"claimed"', "mark sent": b"\r\nsent\r\n", "finish": b'"idle"'}
+CUT_FOR_GATEWAYS = {"acceptance": b"accepted", "event": b'"delta"', "end": b'"final"'}
+
+
+@pytest.mark.parametrize("reply", CUT_FOR_WORKERS)
+async def test_a_reply_cut_in_two_on_its_way_to_a_worker_costs_nothing_and_repeats_nothing(
+    scene: Scene, reply: str
+) -> None:
+    for line in lines(scene, "worker"):
+        line.halve_reply(CUT_FOR_WORKERS[reply])
+    first = await scene.clients.ask("eventsource", unique(STEADY))
+    second = await scene.clients.ask("eventsource", unique("go on"), first.given_token)
+    assert sum(line.lost for line in lines(scene, "worker")) >= 1
+    assert (first.code, second.code) == (200, 200)
+    await scene.verify()
+
+
+@pytest.mark.parametrize("reply", CUT_FOR_GATEWAYS)
+async def test_a_reply_cut_in_two_on_its_way_to_a_gateway_costs_nothing_and_repeats_nothing(
+    scene: Scene, reply: str
+) -> None:
+    for line in lines(scene, "gateway"):
+        line.halve_reply(CUT_FOR_GATEWAYS[reply])
+    asked = await scene.clients.ask("eventsource", unique(STEADY))
+    assert sum(line.lost for line in lines(scene, "gateway")) == 1
+    assert (asked.code, asked.connections) == (200, 1)
+    assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
 async def test_a_lost_reply_to_a_question_handed_over_asks_it_once(scene: Scene) -> None:
     question = unique("hello")
     for line in lines(scene, "gateway"):
@@ -77,6 +108,9 @@ async def test_a_gateway_whose_line_to_redis_goes_deaf_makes_up_for_it(scene: Sc
     line.heal()
     await scene.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
+    # Its subscriptions are on a live connection again: text comes as it is told, not with a look into the log at times.
+    after = await scene.clients.ask("eventsource", unique("!deltas=90 !rate=30"), gateway=scene.cluster.urls[0])
+    assert len(after.deltas) > 15
     await scene.verify()
 
 
@@ -151,6 +185,19 @@ async def test_slow_lines_to_redis_only_cost_time(scene: Scene) -> None:
     await scene.verify()
 
 
+async def test_a_gateway_on_a_slow_line_that_redis_cuts_off_for_falling_behind_misses_nothing(scene: Scene) -> None:
+    url, line, before = scene.cluster.urls[2], scene.cluster.lines["gateway2"], scene.cluster.cut_off
+    asked = [scene.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
+    await scene.streaming(*asked)
+    line.delay(0.1)
+    scene.cluster.flood()
+    await until(lambda: scene.cluster.cut_off > before, "Redis hangs up on the gateway")
+    line.heal()
+    await scene.clients.ended()
+    assert all(one.answered and one.connections == 1 for one in asked)
+    await scene.verify()
+
+
 async def test_an_upstream_line_that_breaks_mid_answer_is_told_and_never_asked_again(scene: Scene) -> None:
     asked = scene.clients.start("eventsource", unique("!deltas=200 !rate=30"))
     await scene.streaming(asked)
@@ -181,6 +228,27 @@ async def test_an_upstream_that_takes_no_connection_spends_nothing(scene: Scene)
     upstream(scene).heal()
     again = await scene.clients.ask("whole", unique("hello"))
     assert again.answered
+    await scene.verify()
+
+
+async def test_a_create_whose_reply_is_cut_in_two_spends_nothing(scene: Scene) -> None:
+    upstream(scene).halve_reply(b"conversationId")
+    asked = await scene.clients.ask("eventsource", unique("hello"))
+    assert upstream(scene).lost == 1
+    assert asked.code == 500
+    assert not scene.cluster.turns(asked.question)
+    again = await scene.clients.ask("whole", unique("hello"))
+    assert again.answered
+    await scene.verify()
+
+
+async def test_a_final_record_cut_in_two_ends_the_answer_once_and_is_never_asked_again(scene: Scene) -> None:
+    upstream(scene).halve_reply(b'"type":2')
+    asked = await scene.clients.ask("eventsource", unique("!deltas=20 !rate=60"))
+    assert upstream(scene).lost == 1
+    assert asked.code == 500
+    assert asked.deltas
+    assert len(scene.cluster.turns(asked.question)) == 1
     await scene.verify()
 
 

@@ -1,5 +1,6 @@
 """Workers that die, freeze, or are told to go."""
 
+import asyncio
 import time
 
 import pytest
@@ -187,6 +188,29 @@ async def test_a_worker_told_to_go_while_it_opens_a_conversation_leaves_the_ques
     await scene.clients.ended(asked)
     assert asked.answered
     assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
+async def test_what_a_newcomer_reads_twice_while_dead_workers_hold_the_tokens_is_asked_once(scene: Scene) -> None:
+    """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""
+    first = [scene.clients.start("whole", unique("!internal")) for _ in range(4)]
+    await scene.clients.ended()
+    tokens = [scene.cluster.token(one.question) for one in first]
+    for worker in scene.cluster.workers:
+        worker.kill()
+    await until(lambda: not scene.cluster.alive(), "their heartbeats run out")
+    scene.cluster.script(account="*", create={"outcome": "slow=1", "times": None})
+    waiting = [scene.clients.start("eventsource", unique("!deltas=20 !rate=30"), token) for token in tokens]
+    await until(lambda: all(scene.cluster.job(one.question) for one in waiting), "all are accepted")
+    newcomer = scene.cluster.workers[0]
+    newcomer.start()
+    await until(lambda: scene.cluster.pending == len(waiting), "it has read them")
+    newcomer.freeze()
+    await asyncio.sleep(LEASE_TTL * 2 / 3)
+    newcomer.thaw()
+    await scene.clients.ended()
+    assert all(one.answered for one in waiting)
+    assert [len(scene.cluster.turns(one.question)) for one in waiting] == [1] * len(waiting)
     await scene.verify()
 
 

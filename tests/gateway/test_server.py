@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -118,3 +120,24 @@ async def test_a_pipelined_and_a_broken_request_are_answered(gateway: RunningGat
     request = b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\nGET /healthz HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
     assert (await gateway.raw(request)).count(b"HTTP/1.1 200 OK") == 2
     assert (await gateway.raw(b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400")
+
+
+async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gateway: RunningGateway) -> None:
+    if sys.platform != "linux":
+        unavailable("Linux")
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    port = writer.get_extra_info("sockname")[1]
+    await until(lambda: kernel_timer(gateway.port, port) is not None)
+    kind, hundredths = kernel_timer(gateway.port, port) or ("", 0)
+    assert (kind, hundredths <= 1500) == ("02", True)
+    writer.close()
+
+
+def kernel_timer(here: int, there: int) -> tuple[str, int] | None:
+    """What the kernel waits for on a connection of 127.0.0.1 (02: to ask whether the peer lives), for how long yet."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, _, timer, *_ = row.split()
+        if local.endswith(f":{here:04X}") and remote.endswith(f":{there:04X}"):
+            kind, _, left = timer.partition(":")
+            return kind, int(left, 16)
+    return None

@@ -1,0 +1,48 @@
+"""What a process takes at rest: sockets, threads, tasks, memory."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.cluster import Cluster, Node
+
+# Redis's pool and the connections beside it: for heartbeats, for blocking reads, for pub/sub.
+_MOST_TO_REDIS = 64 + 4
+_GROWN = 1.1
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """`to_redis` are the sockets to Redis, kept in a pool for the next crowd; `sockets` are all others."""
+
+    sockets: int
+    to_redis: int
+    threads: int
+    tasks: int
+    memory: int
+
+    def __str__(self) -> str:
+        memory = f"{self.memory / MEGABYTE:.1f}MB"
+        return (
+            f"{self.sockets} sockets + {self.to_redis} to Redis, {self.threads} threads, {self.tasks} tasks, {memory}"
+        )
+
+    def grown(self, before: "Footprint") -> list[str]:
+        """What isn't what it was before, or is more than a tenth above it."""
+        found = [name for name in ("sockets", "tasks") if getattr(self, name) != getattr(before, name)]
+        found += ["sockets to Redis"] if self.to_redis > _MOST_TO_REDIS else []
+        return found + [name for name in ("threads", "memory") if getattr(self, name) > _GROWN * getattr(before, name)]
+
+
+def footprint(cluster: Cluster, node: Node) -> Footprint:
+    """Taken now."""
+    process, line = Path(f"/proc/{node.pid}"), cluster.lines[node.name]
+    links = [os.readlink(link) for link in (process / "fd").iterdir()]
+    held = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:")}
+    rows = [row.split() for row in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    to_redis = held & {row[9] for row in rows if row[2].endswith(f":{line.port:04X}")}
+    threads = len(list((process / "task").iterdir()))
+    # Last, since asking for it takes a socket.
+    tasks = int(cluster.gauges(node)["bing_asyncio_tasks"])
+    return Footprint(len(held - to_redis), len(to_redis), threads, tasks, node.memory)
