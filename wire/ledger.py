@@ -27,9 +27,9 @@ _FAILED = "failed:"
 class Standing:
     """How an account stands. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
 
-    `paused`: an operator keeps it from new turns. `since`: when that or the state changed last. `weight`, `turns` (the
-    bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires` (Unix seconds, 0 for unknown) are what its
-    workers said of it, last at `seen`.
+    `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
+    changes share. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires`
+    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`.
     """
 
     name: str
