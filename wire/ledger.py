@@ -14,6 +14,7 @@ AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
 Shown = Literal["ready", "cooling", "quarantined", "dead", "paused"]
+STATES: tuple[Shown, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
 
 # How long an account is remembered that no worker has any more.
 _KEPT_MS = 7 * 24 * 3600 * 1000

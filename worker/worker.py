@@ -12,6 +12,7 @@ import structlog
 from wire.connect import Store
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
+from wire.ledger import Standing
 from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.schedule import Schedule
@@ -71,6 +72,11 @@ class Worker:
     def leases(self) -> int:
         """How many tokens are held, with a turn or without."""
         return self._holdings.count
+
+    @property
+    def accounts(self) -> list[Standing]:
+        """How its accounts stand, as last seen."""
+        return self._upstream.pool.own_standings
 
     @property
     def heartbeat_age(self) -> float:
