@@ -35,8 +35,8 @@ class Added:
 def add_export(folder: Path, export: bytes, name: str, *, exact: bool) -> Added:
     """Write an export into the folder, for its owner only, if a worker can use it; ExportError if not.
 
-    `exact`: as the account of that very name, in place of what it has now. Otherwise under the first of `name`, `name-2`,
-    `name-3` … that is free.
+    `exact`: as the account of that very name, in place of what it has now. Otherwise under the first of `name`,
+    `name-2`, `name-3` … that is free.
     """
     _check(export, name)
     try:
@@ -95,7 +95,7 @@ def _account(draft: Path) -> Account:
 def _refuse_double(account: Account, others: list[Account], besides: str) -> None:
     for other in others:
         if other.fingerprint == account.fingerprint and other.name != besides:
-            raise ExportError(f"{account.name} is the same account as {other.name}")
+            raise ExportError(f"these are cookies of {other.name}, which is there already")
 
 
 def _put_in_place(folder: Path, draft: Path, name: str) -> Added:

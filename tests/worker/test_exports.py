@@ -91,7 +91,7 @@ def test_files_of_the_folder_that_are_no_exports_stay_as_they_are(tmp_path: Path
         (b"[]", "alice.json has no _U cookie: export it while signed in at bing.com"),
         (export("secret", expirationDate=1), "alice.json has an expired _U cookie: sign in again and export anew"),
         (b"[" * (LARGEST + 1), "alice is larger than 8 MiB"),
-        (export("bob"), "alice is the same account as bob"),
+        (export("bob"), "these are cookies of bob, which is there already"),
     ],
 )
 @pytest.mark.parametrize("exact", [True, False])
