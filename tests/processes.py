@@ -70,6 +70,20 @@ def process(module: str, log: Path, **environment: str) -> Iterator[subprocess.P
             started.wait(10)
 
 
+def run_to_end(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m module` up to its end, which must come by itself."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT,
+        check=False,
+    )
+
+
 def write_accounts(folder: Path, *names: str) -> None:
     """One Cookie-Editor export an account; the emulator knows an account by its `_U`."""
     folder.mkdir(exist_ok=True)

@@ -32,6 +32,9 @@ NAMES = {
     "account": "account:",  # hash: an account's standing
     "flight": "flight:",  # sorted set: an account's reservations (job:try:worker), by when they lapse
     "spent": "spent:",  # sorted set: the questions that an account was asked, by when, for a day
+    "few": "few",  # string: too few accounts are ready, and an operator was told
+    "handed_in": "handed_in",  # set: names of cookie exports that were handed in and wait for a worker
+    "export": "export:",  # string that lives for a minute: a cookie export that was handed in
     "run": "run",  # hash: which run of Redis the data is of, and since when in ms
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
@@ -144,6 +147,18 @@ def flight_key(name: str) -> str:
 
 def spent_key(name: str) -> str:
     return _key("spent", name, LEDGER)
+
+
+def few_key() -> str:
+    return _key("few", shard=LEDGER)
+
+
+def handed_in_key() -> str:
+    return _key("handed_in", shard=LEDGER)
+
+
+def export_key(name: str) -> str:
+    return _key("export", name, LEDGER)
 
 
 def run_key() -> str:

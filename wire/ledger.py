@@ -13,9 +13,14 @@ AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 # How a turn ended, for its account: `none` says nothing of it.
 TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
+Shown = Literal["ready", "cooling", "quarantined", "dead", "paused"]
+STATES: tuple[Shown, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
 
 # How long an account is remembered that no worker has any more.
 _KEPT_MS = 7 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+# A cookie export is far smaller.
+_LARGEST_EXPORT = 1024 * 1024
 _FAILED = "failed:"
 
 
@@ -23,8 +28,9 @@ _FAILED = "failed:"
 class Standing:
     """How an account stands. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
 
-    `paused`: an operator keeps it from new turns. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily`
-    (0 for unknown) and `expires` (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`.
+    `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
+    changes share. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires`
+    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`.
     """
 
     name: str
@@ -32,6 +38,7 @@ class Standing:
     until: int = 0
     reason: str = ""
     paused: bool = False
+    since: int = 0
     failures: int = 0
     turns_today: int = 0
     in_flight: int = 0
@@ -43,6 +50,11 @@ class Standing:
     expires: int = 0
     seen: int = 0
     failures_by_reason: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def shown(self) -> Shown:
+        """The state as people are told it."""
+        return "paused" if self.paused else self.state
 
 
 @dataclass(frozen=True)
@@ -69,11 +81,27 @@ class Unavailable(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a turn's end did to its account: the state before and now, and until when it cools (Unix ms)."""
+    """What a turn's end did to its account: the state before and now, until when it cools and since when (Unix ms)."""
 
     before: AccountState
     state: AccountState
     until: int
+    since: int
+
+
+class News(msgspec.Struct, frozen=True):
+    """What an operator should hear: `account` waits for a person, or (`few` True, or False again) too few are ready.
+
+    `ready` of the `accounts` that aren't paused are; the first of the others returns at `returns` (Unix ms, 0: none).
+    """
+
+    ready: int
+    accounts: int
+    returns: int
+    account: str | None = None
+    state: AccountState | None = None
+    reason: str | None = None
+    few: bool | None = None
 
 
 class _Reserved(msgspec.Struct):
@@ -123,6 +151,8 @@ class Ledger:
             last.reason,
             last.failures,
             last.turns_today,
+            int(last.paused),
+            last.since,
         )
         return bool(replaced)
 
@@ -181,15 +211,40 @@ class Ledger:
         before = await self._store.run("order", keys.account_key(name), self._prefix, name, order)
         return None if before is None else cast(AccountState, before.decode())
 
+    async def news(self, share: float, besides: str) -> News | None:
+        """The next thing that an operator should hear of, told to one caller only; None if there is nothing.
+
+        `share` of the accounts should be ready; those whose names end with `besides` don't count for it.
+        """
+        reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
+        return None if reply is None else msgspec.json.decode(reply, type=News)
+
+    async def hand_in(self, name: str, export: bytes, ttl: float = 60.0) -> bool:
+        """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
+
+        ValueError if it is too large.
+        """
+        if len(export) > _LARGEST_EXPORT:
+            raise ValueError(f"an export has {_LARGEST_EXPORT} bytes at most")
+        taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000))
+        return bool(taken)
+
+    async def take_handed_in(self) -> tuple[str, bytes] | None:
+        """The name and the bytes of an export that was handed in. Nobody else gets it, so a lost reply loses it."""
+        found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
+        return None if found is None else (found[0].decode(), found[1])
+
     async def standings(self) -> list[Standing]:
         """All accounts that are known, by name."""
         with translated():
+            seconds, micros = await self._store.commands.time()
+            now = seconds * 1000 + micros // 1000
             seen: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for name, _ in seen:
                     pipe.hgetall(keys.account_key(name.decode()))
-                    pipe.zcard(keys.flight_key(name.decode()))
-                    pipe.zcard(keys.spent_key(name.decode()))
+                    pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
+                    pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
                 found: Any = await pipe.execute()
         rows = zip(seen, found[::3], found[1::3], found[2::3], strict=True)
         return sorted(
@@ -214,6 +269,7 @@ def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, 
         until=number("until"),
         reason=text.get("reason", ""),
         paused="paused" in text,
+        since=number("since"),
         failures=number("failures"),
         turns_today=turns_today,
         in_flight=in_flight,

@@ -1,12 +1,13 @@
-"""`python -m worker` runs one worker; `python -m worker check` tells whether the one on this host is alive."""
+"""Runs one worker; `check` tells whether the one on this host is alive, `accounts` is for operators."""
 
-import argparse
 import asyncio
 import signal
 import socket
 import sys
+from typing import Literal, NoReturn
 
 import structlog
+import typer
 import uvloop
 
 from wire.connect import Store
@@ -14,6 +15,7 @@ from wire.errors import StoreUnavailableError
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
+from worker import operator
 from worker.folder import Folder
 from worker.providers import chat_provider
 from worker.service import await_accounts, open_worker
@@ -52,7 +54,7 @@ async def check(store: Store) -> bool:
         return False
 
 
-async def main(command: str, settings: WorkerSettings) -> int:
+async def main(command: Literal["run", "check"], settings: WorkerSettings) -> int:
     """The exit code."""
     # Each slot has one append or claim in flight at a time; the rest is for what runs beside.
     store = Store(settings.redis_url, settings.worker_slots + 16)
@@ -65,13 +67,41 @@ async def main(command: str, settings: WorkerSettings) -> int:
         await store.close()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "check"], default="run")
-    chosen = parser.parse_args().command
-    loaded = load_settings(WorkerSettings)
-    configure("json" if loaded.log_format == "json" else "console")
+# Pretty tracebacks would show variables, and those hold cookies.
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
+app.add_typer(operator.app, name="accounts")
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """Run one worker, unless a command says otherwise."""
+    if context.invoked_subcommand is None:
+        _start("run")
+
+
+@app.command("run")
+def run_command() -> None:
+    """Run one worker."""
+    _start("run")
+
+
+@app.command("check")
+def check_command() -> None:
+    """Tell whether a worker on this host is alive.
+
+    Ends with 0 if it is, else with 1.
+    """
+    _start("check")
+
+
+def _start(command: Literal["run", "check"]) -> NoReturn:
+    settings = load_settings(WorkerSettings)
+    configure("json" if settings.log_format == "json" else "console")
     try:
-        sys.exit(uvloop.run(main(chosen, loaded)))
+        sys.exit(uvloop.run(main(command, settings)))
     except ValueError as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m worker")

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from wire.errors import StoreUnavailableError
-from wire.ledger import Change, Known, Ledger, Place, Standing, Unavailable
+from wire.ledger import Known, Ledger, Place, Shown, Standing, Unavailable
 from worker.accounts import Account
 from worker.consequences import Consequence
 from worker.folder import Folder
@@ -82,6 +82,8 @@ class Pool:
         self._accounts = {account.name: account for account in accounts}
         # As last seen: what a ledger that was lost is told.
         self.standings: dict[str, Standing] = {}
+        # Up to which change of an account (Standing.since) the log tells, and where that left it.
+        self._logged: dict[str, tuple[int, Shown]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -91,6 +93,12 @@ class Pool:
     def names(self) -> list[str]:
         """The accounts' names."""
         return list(self._accounts)
+
+    @property
+    def own_standings(self) -> list[Standing]:
+        """How these accounts stand, for chat and for pictures, as last seen."""
+        entries = [name + suffix for name in self._accounts for suffix in ("", PICTURES)]
+        return [self.standings[entry] for entry in entries if entry in self.standings]
 
     def get(self, name: str) -> Account | None:
         """The account of that name, if it is still there."""
@@ -136,10 +144,17 @@ class Pool:
         while True:
             try:
                 await self.announce()
-                self.standings = {one.name: one for one in await self._ledger.standings()}
+                await self.refresh()
             except StoreUnavailableError:
                 pass  # the heartbeat tells of it
             await asyncio.sleep(_REFRESH_EVERY)
+
+    async def refresh(self) -> None:
+        """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""
+        self.standings = {one.name: one for one in await self._ledger.standings()}
+        for one in self.own_standings:
+            _, before = self._logged.setdefault(one.name, (one.since, one.shown))
+            self._log_change(one.name, before, one.shown, one.since, one.reason, one.until)
 
     async def seat(self, place: Place, wish: Wish, until: float) -> Seat:
         """A place in the one of the wished accounts that has the most room.
@@ -184,20 +199,17 @@ class Pool:
         except StoreUnavailableError as error:
             _LOG.warning("the ledger could not be told how a turn ended", account=entry, cause=str(error))
             return
-        self._tell(entry, consequence, change)
-
-    @staticmethod
-    def _tell(entry: str, consequence: Consequence, change: Change) -> None:
         if change.state != change.before:
-            level = _LOG.info if change.state == "ready" else _LOG.warning
-            level(
-                "account changed",
-                account=entry,
-                before=change.before,
-                state=change.state,
-                reason=consequence.reason,
-                until=change.until,
-            )
+            self._log_change(entry, change.before, change.state, change.since, consequence.reason, change.until)
+
+    def _log_change(self, entry: str, before: Shown, state: Shown, since: int, reason: str, until: int) -> None:
+        """Once for each change, whether a turn of this worker brought it about or a refresh finds it."""
+        logged, _ = self._logged.get(entry, (0, before))
+        if since <= logged:
+            return
+        self._logged[entry] = since, state
+        level = _LOG.info if state in ("ready", "paused") else _LOG.warning
+        level("account changed", account=entry, before=before, state=state, reason=reason, until=until)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside all else; `close` waits for it."""

@@ -4,20 +4,24 @@ import asyncio
 import secrets
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 from wire.connect import Store
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
+from wire.ledger import Ledger, Standing
 from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, Task
+from worker.alerts import Alerts
 from worker.heartbeat import Heartbeat
 from worker.holdings import Holdings
+from worker.letterbox import Letterbox
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn, Upstream
@@ -48,6 +52,7 @@ class Worker:
         self.ended: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._upstream = upstream
+        self._ledger = Ledger(store)
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
         self._holdings = Holdings(self._sessions, self.id)
@@ -56,11 +61,6 @@ class Worker:
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
         self._draining = asyncio.Event()
-
-    @property
-    def accounts(self) -> list[str]:
-        """The names of the accounts that it has now."""
-        return self._upstream.pool.names
 
     @property
     def slots(self) -> int:
@@ -78,6 +78,11 @@ class Worker:
         return self._holdings.count
 
     @property
+    def accounts(self) -> list[Standing]:
+        """How its accounts stand, as last seen."""
+        return self._upstream.pool.own_standings
+
+    @property
     def heartbeat_age(self) -> float:
         """Seconds since the last heartbeat that Redis took."""
         return self._heartbeat.age
@@ -92,9 +97,7 @@ class Worker:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
-            background.append(tasks.create_task(self._release_idle()))
-            background.append(tasks.create_task(self._upstream.pool.run()))
-            background.append(tasks.create_task(Reaper(self._sessions, self._upstream.pool).run()))
+            background += [tasks.create_task(work) for work in self._beside()]
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
@@ -105,6 +108,16 @@ class Worker:
             for task in background:
                 task.cancel()
         _LOG.info("worker stopped", worker=self.id)
+
+    def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What goes on for ever beside the turns."""
+        pool, settings = self._upstream.pool, self._settings
+        yield self._release_idle()
+        yield pool.run()
+        yield Reaper(self._sessions, pool).run()
+        yield Letterbox(settings.cookies_dir, self._ledger).run()
+        if settings.alert_webhook is not None:
+            yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
     async def _prepare(self) -> None:
         while not self._draining.is_set():

@@ -13,7 +13,15 @@ BUILDERS = {
     if inspect.isfunction(builder) and (name.endswith(("_key", "_stream", "channel"))) and not name.startswith("_")
 }
 
-OF_THE_LEDGER = {"accounts_key", "account_key", "flight_key", "spent_key"}
+OF_THE_LEDGER = {
+    "accounts_key",
+    "account_key",
+    "flight_key",
+    "spent_key",
+    "few_key",
+    "handed_in_key",
+    "export_key",
+}
 
 
 def build(builder: Callable[..., str], id_: str) -> str:

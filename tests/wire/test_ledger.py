@@ -1,7 +1,9 @@
 """The account ledger: one truth for all workers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from tests.wire.ledger_clock import advance
 from tests.wire.scene import RepeatingStore
 from wire import keys
 from wire.connect import Store
-from wire.ledger import Known, Ledger, Place, Standing, TurnOutcome, Unavailable
+from wire.ledger import Known, Ledger, News, Order, Place, Standing, TurnOutcome, Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -301,6 +303,172 @@ async def test_the_ledger_has_a_tag_of_its_own(book: Book) -> None:
         keys.spent_key("a"),
     }
     assert all(name.startswith(keys.prefix(keys.LEDGER)) for name in names)
+
+
+async def test_what_nobody_asked_about_since_is_not_counted_as_of_today_or_in_flight(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    await book.reserve("2", "a")
+    await advance(book.store, DAY + 1)
+    found = await book.standing("a")
+    assert (found.turns_today, found.in_flight) == (0, 0)
+
+
+async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Book) -> None:
+    numbers = [(await book.standing("a")).since]
+
+    async def changed() -> bool:
+        numbers.append((await book.standing("a")).since)
+        return numbers[-1] > numbers[-2]
+
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    assert not await changed()
+    orders: list[Order] = ["pause", "resume"]
+    for order in orders:
+        await book.ledger.order("a", order)
+        assert await changed()
+        await book.ledger.order("a", order)
+        assert not await changed()
+    for job in ("2", "3"):
+        await book.reserve(job, "a")
+    change = await book.ledger.record("a", Place("2", 1, "w"), "cookie", "dead", sent=False, pause=0)
+    assert await changed()
+    assert change.since == numbers[-1]
+    await book.end("3", "a", "dead")
+    assert not await changed()
+    await book.ledger.order("a", "release")
+    assert await changed()
+    await book.reserve("4", "a")
+    await book.end("4", "a")
+    assert await changed()
+    await book.ledger.order("a", "reset")
+    assert not await changed()
+    await book.announce("a", "new cookie")
+    assert not await changed()
+
+
+async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: Book) -> None:
+    await book.ledger.order("a", "pause")
+    last = await book.standing("a")
+    redis: Any = book.store.commands
+    await redis.flushall()
+    await book.announce("a", last=last)
+    found = await book.standing("a")
+    assert (found.paused, found.since, found.shown) == (True, last.since, "paused")
+
+
+@pytest.fixture
+async def watched(store: Store) -> Book:
+    """A ledger with four accounts that are ready, and what pictures need of one of them."""
+    book = Book(store)
+    for name in ("a", "b", "c", "d", "a/images"):
+        await book.announce(name)
+    return book
+
+
+async def news(book: Book) -> list[News]:
+    """All that is to be told now."""
+    found = []
+    while one := await book.ledger.news(0.5, "/images"):
+        found.append(one)
+    return found
+
+
+async def fall(book: Book, *names: str, outcome: TurnOutcome = "quarantined", pause: float = 0.0) -> None:
+    for name in names:
+        await book.reserve(f"fall of {name}", name)
+        await book.end(f"fall of {name}", name, outcome, pause)
+
+
+async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Book) -> None:
+    assert await news(watched) == []
+    await fall(watched, "a", "a/images")
+    await fall(watched, "b", outcome="cooling", pause=60)
+    quarantined = [News(2, 4, ANY, name, "quarantined", "because.quarantined") for name in ("a", "a/images")]
+    assert await news(watched) == quarantined
+    await watched.ledger.order("a", "release")
+    assert await news(watched) == []
+    await fall(watched, "a", outcome="dead")
+    assert [(one.account, one.state) for one in await news(watched)] == [("a", "dead")]
+    assert await news(watched) == []
+
+
+async def test_of_two_workers_that_look_at_once_one_is_told(watched: Book) -> None:
+    await fall(watched, "a", "b", "c")
+    both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
+    assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
+
+
+async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(watched: Book) -> None:
+    await fall(watched, "a", "a/images", outcome="cooling", pause=50)
+    await fall(watched, "b", outcome="cooling", pause=20)
+    assert await news(watched) == []
+    await fall(watched, "c", outcome="cooling", pause=90)
+    until = (await watched.standing("b")).until
+    assert await news(watched) == [News(1, 4, until, few=True)]
+    assert await news(watched) == []
+    await watched.ledger.order("d", "pause")
+    await watched.ledger.order("b", "reset")
+    assert await news(watched) == []
+    await watched.ledger.order("c", "reset")
+    assert await news(watched) == [News(2, 3, ANY, few=False)]
+    assert await news(watched) == []
+
+
+async def test_accounts_that_no_worker_has_any_more_are_no_news(watched: Book) -> None:
+    await fall(watched, "a", "b", "c")
+    redis: Any = watched.store.commands
+    for name in ("a", "b", "c"):
+        await redis.zincrby(keys.accounts_key(), -61_000, name)
+    assert await news(watched) == []
+
+
+async def test_without_any_account_there_is_no_lack_of_them(watched: Book) -> None:
+    for name in ("a", "b", "c", "d"):
+        await watched.ledger.order(name, "pause")
+    assert await news(watched) == []
+
+
+async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watched: Book) -> None:
+    await fall(watched, "a")
+    assert len(await news(watched)) == 1
+    last = await watched.standing("a")
+    redis: Any = watched.store.commands
+    await redis.flushall()
+    await watched.announce("a", last=last)
+    assert [one.account for one in await news(watched)] == [None]
+
+
+async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store) -> None:
+    ledger = Ledger(store)
+    assert await ledger.hand_in("alice", b"old")
+    assert await ledger.hand_in("alice", b"\xffexport")
+    taken = await asyncio.gather(*(Ledger(store).take_handed_in() for _ in range(3)))
+    assert [one for one in taken if one] == [("alice", b"\xffexport")]
+    assert await store.commands.keys("*export*") == []
+
+
+async def test_an_export_that_nobody_takes_is_gone_after_its_time(store: Store) -> None:
+    ledger = Ledger(store)
+    await ledger.hand_in("alice", b"export")
+    key = keys.export_key("alice")
+    assert 0 < await store.commands.pttl(key) <= 60_000
+    assert 0 < await store.commands.pttl(keys.handed_in_key()) <= 60_000
+    await store.commands.delete(key)
+    await ledger.hand_in("bob", b"export")
+    assert await ledger.take_handed_in() == ("bob", b"export")
+    assert await ledger.take_handed_in() is None
+
+
+async def test_only_so_many_exports_may_lie_there_and_none_that_is_too_large(store: Store) -> None:
+    ledger = Ledger(store)
+    assert [await ledger.hand_in(str(number), b"export") for number in range(17)] == [True] * 16 + [False]
+    assert await ledger.hand_in("3", b"another")
+    await store.commands.delete(keys.export_key("5"))
+    assert await ledger.hand_in("16", b"export")
+    with pytest.raises(ValueError, match="bytes at most"):
+        await ledger.hand_in("17", bytes(1024 * 1024 + 1))
 
 
 STEP = st.tuples(st.sampled_from(["reserve", "ok", "cooling", "trouble", "none", "lapse"]), st.integers(0, 5))

@@ -5,15 +5,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, free_port, process, wait_until, write_accounts
+from tests.processes import free_port, process, run_to_end, wait_until, write_accounts
 from tests.worker.desk import Client, HookedStore, settings_with, until
 from wire.answers import Answers
 from wire.sessions import Sessions
@@ -45,30 +43,16 @@ def tells(log: Path, event: str) -> Callable[[], bool]:
     return lambda: any(line["event"] == event for line in told(log))
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m worker` up to its end, which must come by itself."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        cwd=ROOT,
-        env=inherited | environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-
-
 def test_sigterm_ends_it_cleanly(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
     with process("worker", log, **settings) as started:
         wait_until(tells(log, "worker ready"), "the worker is ready")
-        assert run("check", **settings).returncode == 0
+        assert run_to_end("worker", "check", **settings).returncode == 0
         started.terminate()
         assert started.wait(10) == 0
     assert [line["event"] for line in told(log)] == ["worker ready", "worker stopped"]
     assert told(log)[0]["accounts"] == 1
-    assert run("check", **settings).returncode == 1
+    assert run_to_end("worker", "check", **settings).returncode == 1
 
 
 @pytest.mark.anyio
@@ -113,7 +97,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settin
 def test_a_wrong_setting_ends_the_start_with_one_sentence(
     settings: dict[str, str], wrong: dict[str, str], sentence: str
 ) -> None:
-    ended = run(**settings | wrong)
+    ended = run_to_end("worker", **settings | wrong)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith(sentence)
@@ -121,9 +105,9 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
 
 
 def test_an_unknown_command_is_told(settings: dict[str, str]) -> None:
-    ended = run("dance", **settings)
+    ended = run_to_end("worker", "dance", **settings)
     assert ended.returncode == 2
-    assert "invalid choice: 'dance'" in ended.stderr
+    assert "No such command 'dance'" in ended.stderr
 
 
 # The same inside this process.

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from tests.worker.desk import ACCOUNTS, Away, HookedStore, pool_on, settings_with, until
-from wire.ledger import Ledger, Place
+from wire.ledger import Ledger, Order, Place
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, Consequence
 from worker.pool import NoAccountError, Pool, Wish
@@ -92,6 +93,72 @@ async def test_a_change_of_state_is_logged_without_any_secret(pool: Pool) -> Non
     assert [(line["event"], line["account"], line["state"]) for line in logs] == [
         ("account changed", "a", "quarantined")
     ]
+
+
+def changes(logs: list[EventDict]) -> list[tuple[str, str, str, str]]:
+    return [
+        (line["account"], line["before"], line["state"], line["reason"])
+        for line in logs
+        if line["event"] == "account changed"
+    ]
+
+
+async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, pool: Pool) -> None:
+    other = pool_on(store, settings_with(), worker="other")
+    await other.refresh()
+    await pool.refresh()
+    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    with capture_logs() as own:
+        await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+        await pool.refresh()
+    with capture_logs() as others:
+        await other.refresh()
+        await other.refresh()
+    assert changes(own) == changes(others) == [("a", "ready", "quarantined", "account.captcha")]
+
+
+@pytest.mark.parametrize(
+    ("order", "before", "after"),
+    [
+        ("pause", "quarantined", "paused"),
+        ("release", "quarantined", "cooling"),
+        ("reset", "quarantined", "ready"),
+        ("resume", "paused", "quarantined"),
+    ],
+)
+async def test_an_operators_order_shows_in_the_log(pool: Pool, order: Order, before: str, after: str) -> None:
+    ledger = Ledger(pool._ledger._store)
+    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+    if before == "paused":
+        await ledger.order("a", "pause")
+    await pool.refresh()
+    await ledger.order("a", order)
+    with capture_logs() as logs:
+        await pool.refresh()
+    assert [found[:3] for found in changes(logs)] == [("a", before, after)]
+
+
+async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore, pool: Pool) -> None:
+    other = pool_on(store, settings_with(), worker="other")
+    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    await seat.leave(Consequence("dead", "account.unauthorized"), sent=False)
+    await other.refresh()
+    with capture_logs() as own:
+        await pool.replace([Account("a", {"_U": "new"}), ACCOUNTS[1]])
+    with capture_logs() as others:
+        await other.refresh()
+    told = "account has a new cookie, ready again"
+    assert [(line["event"], line["account"]) for line in own] == [(told, "a"), (told, "a/images")]
+    assert changes(others) == [("a", "dead", "ready", "")]
+
+
+async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStore, pool: Pool) -> None:
+    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+    with capture_logs() as logs:
+        await pool_on(store, settings_with(), worker="new").refresh()
+    assert logs == []
 
 
 async def test_a_new_cookie_makes_the_account_ready_again(pool: Pool) -> None:

@@ -151,7 +151,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         (tmp_path / "one.json").write_text(json.dumps(cookies))
         await until(lambda: stands("one", "ready"))
         (tmp_path / "two.json").unlink()
-        await until(lambda: opened.accounts == ["one"])
+        await until(lambda: opened._upstream.pool.names == ["one"])
         moved = await client.end(await client.ask("moved", token))
         assert isinstance(moved, Final)
         assert moved.reset

@@ -21,6 +21,18 @@ local function asked_today(name, now)
   return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
 end
 
+-- Notes that something about an account's state changes: `since` says when, and grows with each change.
+local function note_change(account)
+  local since = tonumber(redis.call('HGET', account, 'since') or '0')
+  redis.call('HSET', account, 'since', math.max(now_ms(), since + 1))
+end
+
+local function enter(account, state)
+  if redis.call('HGET', account, 'state') == state then return end
+  redis.call('HSET', account, 'state', state)
+  note_change(account)
+end
+
 local function count_as_asked(name, place, now)
   redis.call('ZADD', key('spent', name), 'NX', now, place)
   redis.call('PEXPIRE', key('spent', name), DAY)

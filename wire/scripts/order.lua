@@ -6,14 +6,18 @@ local name, order = ARGV[2], ARGV[3]
 local before = redis.call('HGET', KEYS[1], 'state')
 if not before then return false end
 if order == 'pause' then
-  redis.call('HSET', KEYS[1], 'paused', '1')
+  if redis.call('HSET', KEYS[1], 'paused', '1') == 1 then note_change(KEYS[1]) end
 elseif order == 'resume' then
-  redis.call('HDEL', KEYS[1], 'paused')
+  if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
 elseif order == 'release' then
-  if before ~= 'ready' then redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0) end
+  if before ~= 'ready' then
+    redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0)
+    note_change(KEYS[1])
+  end
 else
-  redis.call('HSET', KEYS[1], 'state', 'ready', 'until', 0, 'reason', '', 'failures', 0)
-  redis.call('HDEL', KEYS[1], 'paused')
+  enter(KEYS[1], 'ready')
+  redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
+  if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
   redis.call('DEL', key('spent', name))
 end
 return before

@@ -6,7 +6,7 @@ A chat provider is built as `Provider(settings)` and has `ask`; one's own is nam
 import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wire.messages import Source, Style, Turns
 from worker.accounts import Account
@@ -78,6 +78,15 @@ class ChatProvider(Protocol):
 
     async def close(self) -> None:
         """Free what the provider holds."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """What a chat provider may have besides, for `python -m worker accounts check`."""
+
+    async def check(self, account: Account) -> None:
+        """Try whether the account may be asked, without asking anything. Raises UpstreamError if not."""
         ...
 
 

@@ -69,6 +69,10 @@ class EdgeGPTProvider:
             await line.close()
         yield reply.completed(save(bing))
 
+    async def check(self, account: Account) -> None:
+        """Begin a conversation, and leave it there. UpstreamError when none is given."""
+        await self._create(account, asyncio.get_running_loop().time() + self._settings.connect_timeout)
+
     async def close(self) -> None:
         """Nothing is held."""
 
