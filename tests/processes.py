@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -122,8 +122,9 @@ def deployment(
     gateways: int = 1,
     workers: int = 1,
     accounts: Sequence[str] = ("first", "second"),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Deployment]:
-    """Gateways, workers and the emulator as processes on a Redis; without one, `standalone`."""
+    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `standalone`."""
     write_accounts(folder / "cookies", *accounts)
     log, emulator_port = folder / "log.txt", free_port()
     emulator = f"http://127.0.0.1:{emulator_port}"
@@ -134,7 +135,7 @@ def deployment(
         "BING_IMAGE_URL": emulator,
         "IDLE_TIMEOUT": "3",
         "FIRST_TEXT_TIMEOUT": "3",
-    }
+    } | dict(settings or {})
     ports = [free_port() for _ in range(gateways)]
     with ExitStack() as stack:
         start = stack.enter_context

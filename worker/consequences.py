@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from wire.ledger import TurnOutcome
 from worker.errors import UpstreamError
 
-# Seconds. Quotas are by the day; a refusal over HTTP that names no time is one of those by the hour.
+# Seconds. Quotas are by the day, unless the upstream says otherwise.
 _DAY = 24 * 3600.0
 # The first pauses after trouble on the way, and after errors within the upstream; they grow with each failure in a row.
 _TROUBLE = 1.0

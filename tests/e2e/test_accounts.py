@@ -187,3 +187,20 @@ async def counts_agree(users: Users, store: Store) -> None:
 def turns_by_account(deployed: Deployment) -> dict[str, int]:
     turns = deployed.turns("of the load")
     return {name: sum(turn["account"] == name for turn in turns) for name in ACCOUNTS}
+
+
+async def test_workers_that_race_for_the_last_place_never_exceed_the_bound(tmp_path: Path) -> None:
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        settle(server.client())
+        url = f"redis://127.0.0.1:{server.port}/0"
+        bound = {"ACCOUNT_TURNS": "2"}
+        with deployment(tmp_path, url, workers=3, accounts=("a0", "a1"), settings=bound) as running:
+            async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+                asked = [{"style": "precise", "question": f"race {n} !deltas=6 !rate=30"} for n in range(30)]
+                asking = [client.get(f"{running.url}/api", params=fields) for fields in asked]
+                answers = [response.json()["code"] for response in await asyncio.gather(*asking)]
+            assert answers == [200] * 30
+            for name in ("a0", "a1"):
+                turns = [turn for turn in running.turns("race") if turn["account"] == name]
+                edges = sorted([(turn["started"], 1) for turn in turns] + [(turn["ended"], -1) for turn in turns])
+                assert max(itertools.accumulate(step for _, step in edges)) == 2
