@@ -65,7 +65,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
         await store.close()
 
 
-# Pretty tracebacks would show variables, and those hold cookies.
+# Plain tracebacks: pretty ones can be told to show variables, and those hold cookies.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
 app.add_typer(operator.app, name="accounts")
 
