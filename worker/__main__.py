@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
-from typing import Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import structlog
 import typer
@@ -12,6 +12,7 @@ import uvloop
 
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.limits import Limits
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
@@ -67,7 +68,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
         await store.close()
 
 
-# Pretty tracebacks would show variables, and those hold cookies.
+# Plain tracebacks: pretty ones can be told to show variables, and those hold cookies.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
 app.add_typer(operator.app, name="accounts")
 
@@ -92,6 +93,29 @@ def check_command() -> None:
     Ends with 0 if it is, else with 1.
     """
     _start("check")
+
+
+@app.command("forget")
+def forget_command(token: Annotated[str, typer.Argument(help="the token, as its client has it")]) -> None:
+    """Forget a conversation with all that was said in it.
+
+    A turn that runs ends first; questions that wait are dropped.
+    """
+    settings = load_settings(WorkerSettings)
+    try:
+        asyncio.run(forget(Store(settings.redis_url, 2), token, settings))
+    except StoreUnavailableError as error:
+        sys.exit(f"Redis is away: {error}")
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
+    """Forget a token. StoreUnavailableError."""
+    try:
+        await Sessions(store, Limits(answer_ttl=settings.answer_ttl)).end(token)
+    finally:
+        await store.close()
 
 
 def _start(command: Literal["run", "check"]) -> NoReturn:

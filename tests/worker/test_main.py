@@ -13,7 +13,9 @@ import pytest
 
 from tests.processes import free_port, process, run_to_end, wait_until, write_accounts
 from tests.worker.desk import Client, HookedStore, settings_with, until
+from wire import keys
 from wire.answers import Answers
+from wire.jobs import new_token
 from wire.sessions import Sessions
 from worker.__main__ import main
 from worker.settings import WorkerSettings
@@ -159,3 +161,27 @@ async def test_a_signal_ends_the_wait_for_accounts(settings: dict[str, str], tmp
     os.kill(os.getpid(), signal.SIGTERM)
     async with asyncio.timeout(10):
         assert await running == 0
+
+
+async def test_a_conversation_is_forgotten_with_all_that_was_said(settings: dict[str, str], tmp_path: Path) -> None:
+    store, token = HookedStore(settings["REDIS_URL"]), new_token()
+    with process("worker", tmp_path / "log", **settings):
+        async with Answers(store) as answers:
+            client = Client(store, answers)
+            await client.text(await client.ask("a private matter", token))
+            assert await store.commands.exists(keys.transcript_key(token)) == 1
+            ended = await asyncio.to_thread(run_to_end, "worker", "forget", token, **settings)
+            assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+            await until(lambda: gone(store, token))
+    await store.close()
+
+
+async def gone(store: HookedStore, token: str) -> bool:
+    return await store.commands.exists(keys.token_key(token), keys.transcript_key(token)) == 0
+
+
+def test_forgetting_needs_redis(settings: dict[str, str]) -> None:
+    away = settings | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    ended = run_to_end("worker", "forget", "t", **away)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Redis is away")
