@@ -163,6 +163,7 @@ async def test_a_signal_ends_the_wait_for_accounts(settings: dict[str, str], tmp
         assert await running == 0
 
 
+@pytest.mark.anyio
 async def test_a_conversation_is_forgotten_with_all_that_was_said(settings: dict[str, str], tmp_path: Path) -> None:
     store, token = HookedStore(settings["REDIS_URL"]), new_token()
     with process("worker", tmp_path / "log", **settings):
