@@ -11,7 +11,7 @@ from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
-from wire.messages import Chat, Event, Failed, Work, decode_work, encode
+from wire.messages import Chat, Event, Failed, Final, Work, decode_work, encode
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -270,7 +270,7 @@ class Sessions:
         self,
         task: Task,
         state: State,
-        event: Event,
+        event: Final | Failed,
         session: bytes | None,
         *,
         takes_more: bool,
@@ -306,6 +306,7 @@ class Sessions:
             b"" if exchange is None else msgspec.json.encode(exchange),
             int(begins),
             _TRANSCRIPT,
+            int(isinstance(event, Final) or event.reset),
         )
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":

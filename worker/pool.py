@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Coroutine, Iterable
-from contextlib import aclosing
+from collections.abc import Collection, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import structlog
 from wire.errors import StoreUnavailableError
 from wire.ledger import Known, Ledger, Place, Shown, Standing, Unavailable
 from worker.accounts import Account
-from worker.consequences import Consequence
+from worker.consequences import NONE, Consequence
 from worker.folder import Folder
 from worker.patience import patiently
 from worker.settings import WorkerSettings
@@ -56,12 +56,12 @@ class Seat:
         self._place = place
 
     async def leave(self, consequence: Consequence, *, sent: bool) -> None:
-        """Free the place, and say how the attempt ended."""
-        await self._pool.record(self._entry, self.account, self._place, consequence, sent=sent)
+        """Free the place, and say how the attempt ended; that is said also when the caller is cancelled meanwhile."""
+        await asyncio.shield(self.leave_soon(consequence, sent=sent))
 
-    def leave_soon(self, consequence: Consequence, *, sent: bool) -> None:
+    def leave_soon(self, consequence: Consequence, *, sent: bool) -> asyncio.Task[None]:
         """The same, beside whatever comes next."""
-        self._pool.spawn(self.leave(consequence, sent=sent))
+        return self._pool.spawn(self._pool.record(self._entry, self.account, self._place, consequence, sent=sent))
 
 
 class Pool:
@@ -85,6 +85,8 @@ class Pool:
         # Up to which change of an account (Standing.since) the log tells, and where that left it.
         self._logged: dict[str, tuple[int, Shown]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # How many turns wait for an account's return now.
+        self._patient = 0
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -161,24 +163,53 @@ class Pool:
 
         Waits for a turn's end up to `until` (loop time). NoAccountError, StoreUnavailableError.
         """
-        loop = asyncio.get_running_loop()
-        patience = min(loop.time() + wish.wait, until)
+        async with AsyncExitStack() as patience:
+            return await self._seat(place, wish, until, patience)
+
+    async def _seat(self, place: Place, wish: Wish, until: float, patience: AsyncExitStack) -> Seat:
+        loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
+        longest = min(loop.time() + wish.wait, until)
         while True:
             found = await self._reserve(place, wish, until)
             if isinstance(found, str):
-                return Seat(self, self._accounts[found.removesuffix(PICTURES)], found, place)
+                return Seat(self, accounts[found.removesuffix(PICTURES)], found, place)
             returns = None if found.returns < 0 else found.returns / 1000
-            comes_back = returns is not None and loop.time() + returns < patience
-            if not comes_back and not (found.busy and loop.time() < until):
+            if found.busy and loop.time() < until:
+                await asyncio.sleep(_LOOK_AGAIN)
+            elif returns is not None and loop.time() + returns < longest and (waits or self._may_wait):
+                if not waits:
+                    waits = True
+                    patience.enter_context(self._waiting())
+                await asyncio.sleep(min(returns + 0.001, 1.0))
+            else:
                 raise NoAccountError(returns, found.reason)
-            await asyncio.sleep(_LOOK_AGAIN if found.busy or returns is None else min(returns + 0.001, 1.0))
+
+    @property
+    def _may_wait(self) -> bool:
+        """Half of the slots are for those that needn't wait for an account's return."""
+        return self._patient < max(1, self._settings.worker_slots // 2)
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._patient += 1
+        try:
+            yield
+        finally:
+            self._patient -= 1
 
     async def _reserve(self, place: Place, wish: Wish, until: float) -> str | Unavailable:
         suffix = PICTURES if wish.pictures else ""
         entries = {name + suffix for name in self._accounts}
         chosen = {name + suffix for name in wish.names} & entries
         hold = self._settings.answer_timeout + _MARGIN
-        return await patiently(lambda: self._ledger.reserve(place, chosen, hold, entries - chosen), until)
+        try:
+            return await patiently(lambda: self._ledger.reserve(place, chosen, hold, entries - chosen), until)
+        except asyncio.CancelledError:
+            # The place may be taken by now.
+            for entry in chosen:
+                account = self._accounts[entry.removesuffix(PICTURES)]
+                self.spawn(self.record(entry, account, place, NONE, sent=False))
+            raise
 
     async def record(self, entry: str, account: Account, place: Place, consequence: Consequence, *, sent: bool) -> None:
         """Tell the ledger how an attempt ended; what can't be told lapses by itself."""
@@ -211,11 +242,12 @@ class Pool:
         level = _LOG.info if state in ("ready", "paused") else _LOG.warning
         level("account changed", account=entry, before=before, state=state, reason=reason, until=until)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` beside all else; `close` waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self, limit: float) -> None:
         """Wait for what still has to be told, `limit` seconds at most."""

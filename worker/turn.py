@@ -145,10 +145,11 @@ class Turn:
     async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
         """Get ready for a further attempt after one of which nothing came. UpstreamError if none may be."""
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
-        await self._whom.after(error, account, sent=self.sent)
-        if self.sent:
+        sent = self.sent
+        if sent:
             await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
             self.sent = False
+        await self._whom.after(error, account, sent=sent)
 
     async def _before_send(self) -> None:
         self._attempt += 1

@@ -137,6 +137,7 @@ class Worker:
             while not self._draining.is_set():
                 if not len(self._upstream.pool):
                     # Others may have accounts: what comes now is theirs.
+                    await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
                     await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
                     continue
                 free = self._settings.worker_slots - len(self._serving)
@@ -255,9 +256,9 @@ class Worker:
                 _LOG.info("answer stopped or lost, hanging up", answer=answer)
                 running.reschedule(asyncio.get_running_loop().time())
 
-    async def _reassert(self) -> None:
+    async def _reassert(self, heard: float) -> None:
         await self._upstream.pool.announce()
-        self._hang_up(await self._holdings.reassert())
+        self._hang_up(await self._holdings.reassert(heard))
 
     async def _finish(self, turn: Turn, outcome: Outcome) -> Task | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
@@ -318,6 +319,7 @@ class Worker:
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
+                await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)
         except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))

@@ -157,6 +157,8 @@ def test_a_conversation_may_change_to_one_that_was_told_all_that_was_said(contex
         ([("1-0", "delta"), ("2-0", "final")], []),
         ([("1-0", "failed")], []),
         ([("1-0", "delta")], ["lost"]),
+        ([("1-0", "delta"), ("4-0", "state.lost")], []),
+        ([("1-0", "delta"), ("3-0", "delta"), ("4-0", "state.lost")], ["gapped"]),
         ([("1-0", "delta"), ("3-0", "final")], ["gapped"]),
         ([("1-0", "final"), ("2-0", "failed")], ["doubled"]),
         ([("1-0", "final"), ("2-0", "delta")], ["doubled"]),

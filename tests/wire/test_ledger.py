@@ -506,3 +506,13 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
         for one in await book.ledger.standings():
             assert one.in_flight <= bound
     await store.close()
+
+
+async def test_a_worker_that_has_not_seen_the_new_cookie_yet_changes_nothing(book: Book) -> None:
+    await book.announce("a", "new cookie")
+    await book.reserve("1", "a")
+    await book.end("1", "a", "quarantined", print_="new cookie")
+    await book.announce("a", "cookie")
+    assert (await book.standing("a")).state == "quarantined"
+    await book.announce("a", "a third cookie")
+    assert (await book.standing("a")).state == "ready"

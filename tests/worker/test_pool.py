@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.worker.desk import ACCOUNTS, Away, HookedStore, pool_on, settings_with, until
+from tests.worker.desk import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with, until
 from wire.ledger import Ledger, Order, Place
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, Consequence
@@ -206,3 +206,44 @@ async def test_the_places_of_a_dead_worker_are_free(store: HookedStore, pool: Po
     await dead.seat(place("one", "dead"), Wish(["a"]), soon())
     await pool.vacate("dead")
     assert (await pool.seat(place("two"), Wish(["a"]), soon())).account.name == "a"
+
+
+async def test_an_account_that_goes_while_its_place_is_taken_still_has_the_turn(store: HookedStore, pool: Pool) -> None:
+    async def take_away() -> None:
+        del store.after["reserve"]
+        await pool.replace(ACCOUNTS[1:])
+
+    store.after["reserve"] = take_away
+    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    await seat.leave(GOOD, sent=True)
+    assert all(one.in_flight == 0 for one in await Ledger(store).standings())
+
+
+async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: HookedStore, pool: Pool) -> None:
+    held = Held()
+    store.after["reserve"] = held
+    taking = asyncio.create_task(pool.seat(place("one"), Wish(["a"]), soon()))
+    await held.waiting.wait()
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    await pool.close(SOON)
+    (found,) = [one for one in await Ledger(store).standings() if one.name == "a"]
+    assert (found.in_flight, found.turns_today) == (0, 0)
+
+
+async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: HookedStore) -> None:
+    pool = pool_on(store, settings_with(worker_slots=4))
+    await pool.announce()
+    for name in ("a", "b"):
+        seat = await pool.seat(place(name), Wish([name]), soon())
+        await seat.leave(Consequence("cooling", "account.throttled", 30), sent=True)
+    patient = Wish(["a", "b"], wait=100)
+    far = asyncio.get_running_loop().time() + 100
+    waiting = [asyncio.create_task(pool.seat(place(f"w{n}"), patient, far)) for n in range(2)]
+    await until(lambda: pool._patient == 2)
+    with pytest.raises(NoAccountError):
+        await pool.seat(place("third"), patient, far)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert pool._patient == 0

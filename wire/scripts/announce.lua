@@ -5,8 +5,12 @@
 -- knew). That counts only where nothing else is known.
 -- Returns 1 if the cookie was replaced, else 0.
 local name, print = ARGV[2], ARGV[3]
+-- For so long a worker may not have seen a new cookie yet, in ms; what it says of the old one changes nothing.
+local UNSEEN = 60000
 local now = now_ms()
-local known = redis.call('HGET', KEYS[1], 'fingerprint')
+local found = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at')
+local known = found[1]
+if found[2] == print and known ~= print and now - tonumber(found[3]) < UNSEEN then return 0 end
 redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', ARGV[4], 'turns', ARGV[5], 'daily', ARGV[6], 'expires', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 redis.call('ZADD', key('accounts'), now, name)
@@ -17,6 +21,7 @@ if not known then
   if ARGV[14] == '1' then redis.call('HSET', KEYS[1], 'paused', '1') end
   for turn = 1, tonumber(ARGV[13]) do count_as_asked(name, 'before:' .. turn, now) end
 elseif known ~= print then
+  redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
   return 1

@@ -2,7 +2,8 @@
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
 -- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
 -- saved conversation ('' if the mark has counted them), the last seq that the worker knows of, what was asked and answered
--- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have.
+-- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have, '1' if the
+-- event tells whether the conversation is another one.
 -- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
@@ -29,11 +30,17 @@ if not holds(token, worker, fence) then return '{"status":"stale"}' end
 if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
-if end_job(job, state, event, answer_ttl, tonumber(ARGV[14])) > 0 then measure(job, session_ttl) end
+local told = before[1] == 'STOPPED'
+if end_job(job, state, event, answer_ttl, tonumber(ARGV[14])) > 0 then
+  told = ARGV[18] == '1'
+  measure(job, session_ttl)
+end
 -- Whoever stopped a question that was out was told that the conversation is reset.
 if before[1] == 'STOPPED' and before[2] then session = '' end
 redis.call('SREM', key('stops', worker), job)
-redis.call('HDEL', KEYS[1], 'running', 'reset')
+redis.call('HDEL', KEYS[1], 'running')
+-- A conversation that is kept is no other one.
+if told or session ~= '' then redis.call('HDEL', KEYS[1], 'reset') end
 if session == '' then
   drop_session(token)
 else

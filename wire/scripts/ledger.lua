@@ -2,12 +2,17 @@
 
 local DAY = 24 * 3600 * 1000
 
+local function count_as_asked(name, place, now)
+  redis.call('ZADD', key('spent', name), 'NX', now, place)
+  redis.call('PEXPIRE', key('spent', name), DAY)
+end
+
 -- The places that an account's turns in flight take. A place whose worker never said how its turn ended lapses, and its
 -- question counts as asked.
 local function in_flight(name, now)
   local flight = key('flight', name)
   for _, place in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
-    redis.call('ZADD', key('spent', name), 'NX', now, place)
+    count_as_asked(name, place, now)
   end
   redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
   return redis.call('ZCARD', flight)
@@ -33,7 +38,3 @@ local function enter(account, state)
   note_change(account)
 end
 
-local function count_as_asked(name, place, now)
-  redis.call('ZADD', key('spent', name), 'NX', now, place)
-  redis.call('PEXPIRE', key('spent', name), DAY)
-end
