@@ -88,7 +88,7 @@ def _ending(export: bytes) -> str:
 def _account(draft: Path) -> Account:
     accounts, problems = load_accounts(draft.parent)
     if not accounts:
-        raise ExportError(problems[0] if problems else f"{draft.name} is not an export of cookies")
+        raise ExportError(problems[0] if problems else f"{draft.stem} is not an export of cookies")
     return accounts[0]
 
 

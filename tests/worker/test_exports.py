@@ -86,8 +86,8 @@ def test_files_of_the_folder_that_are_no_exports_stay_as_they_are(tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "alice.txt is not an export of cookies"),
-        (b"not JSON", "alice.txt is not an export of cookies"),
+        (b"", "alice is not an export of cookies"),
+        (b"not JSON", "alice is not an export of cookies"),
         (b"[]", "alice.json has no _U cookie: export it while signed in at bing.com"),
         (export("secret", expirationDate=1), "alice.json has an expired _U cookie: sign in again and export anew"),
         (b"[" * (LARGEST + 1), "alice is larger than 8 MiB"),
