@@ -488,7 +488,7 @@ class Model:
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
-        kept = {"token", "job", "log", "idem", "jobs", "rate"}
+        kept = {"token", "job", "log", "idem", "jobs", "rate", "run"}
         left = {kind: found for kind, found in seen.items() if found and kind not in kept}
         assert not left, left
         assert seen["jobs"].get("", []) == []

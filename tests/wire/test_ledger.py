@@ -348,6 +348,14 @@ async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Boo
     assert not await changed()
 
 
+async def test_a_change_has_a_greater_number_whatever_the_clock_says(book: Book) -> None:
+    redis: Any = book.store.commands
+    ahead = (await book.standing("a")).since + 3600_000
+    await redis.hset(keys.account_key("a"), "since", ahead)
+    await book.ledger.order("a", "pause")
+    assert (await book.standing("a")).since == ahead + 1
+
+
 async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: Book) -> None:
     await book.ledger.order("a", "pause")
     last = await book.standing("a")
@@ -424,8 +432,16 @@ async def test_accounts_that_no_worker_has_any_more_are_no_news(watched: Book) -
     assert await news(watched) == []
 
 
-async def test_without_any_account_there_is_no_lack_of_them(watched: Book) -> None:
-    for name in ("a", "b", "c", "d"):
+async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(watched: Book) -> None:
+    names = ("a", "b", "c", "d")
+    for name in names:
+        await watched.ledger.order(name, "pause")
+    assert await news(watched) == []
+    for name in names:
+        await watched.ledger.order(name, "resume")
+    await fall(watched, *names, outcome="cooling", pause=60)
+    assert [one.few for one in await news(watched)] == [True]
+    for name in names:
         await watched.ledger.order(name, "pause")
     assert await news(watched) == []
 

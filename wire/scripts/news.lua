@@ -33,7 +33,7 @@ if waiting then
   waiting.since = nil
   return told(waiting)
 end
-local few = accounts > 0 and ready < share * accounts
+local few = ready < share * accounts
 if few and redis.call('SETNX', key('few'), '1') == 1 then return told({ few = true }) end
 if accounts > 0 and not few and redis.call('DEL', key('few')) == 1 then return told({ few = false }) end
 return false
