@@ -181,9 +181,11 @@ async def test_a_worker_cut_off_before_sending_sends_nothing_any_more(scene: Sce
     scene.cluster.script(account="*", create={"outcome": "slow=5", "times": 1})
     asked = scene.clients.start("eventsource", unique("hello"))
     await until(lambda: scene.cluster.ledger()["creates"], "it opens a conversation")
-    (await line_of(scene, asked)).black_hole()
+    line = await line_of(scene, asked)
+    line.black_hole()
     await scene.clients.ended(asked)
     assert asked.answered
+    line.heal()
     await scene.verify()
     assert len(scene.cluster.turns(asked.question)) == 1
 
