@@ -28,13 +28,14 @@ class Line:
         self._cut_after: int | None = None
         self._halved: bytes | None = None
         self._unanswered: bytes | None = None
+        self._fatal: bytes | None = None
         self.port = 0
         self.lost = 0
 
     def heal(self) -> None:
         """Forward as it should be. Connections that went dead stay dead."""
         self._delay, self._deaf, self._refusing = 0.0, False, False
-        self._cut_after = self._halved = self._unanswered = None
+        self._cut_after = self._halved = self._unanswered = self._fatal = None
         self.lost = 0
 
     def delay(self, seconds: float) -> None:
@@ -44,6 +45,10 @@ class Line:
     def black_hole(self) -> None:
         """Accept everything and pass nothing on: a half-open connection stays one after heal."""
         self._deaf = True
+
+    def silence(self, after: bytes) -> None:
+        """Let the next connection whose request contains `after` go half-open with it; `lost` counts it."""
+        self._fatal = after
 
     def reset(self, *, refuse: bool = False) -> None:
         """End every connection with RST; with `refuse`, new ones at once too."""
@@ -91,30 +96,33 @@ class Line:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        dropping = asyncio.Event()
+        dropping, dead = asyncio.Event(), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._requests(reader, back, dropping))
-                tasks.create_task(self._replies(there, writer, dropping))
+                tasks.create_task(self._requests(reader, back, dropping, dead))
+                tasks.create_task(self._replies(there, writer, dropping, dead))
         finally:
             await _abort(back)
 
     async def _requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
     ) -> None:
-        dead = self._deaf
         while data := await reader.read(65536):
             if self._unanswered is not None and self._unanswered in data:
                 self._unanswered = None
                 self.lost += 1
                 dropping.set()
-            dead = await self._pass(data, writer, dead)
+            if self._fatal is not None and self._fatal in data:
+                self._fatal = None
+                self.lost += 1
+                dead.set()
+            await self._pass(data, writer, dead)
         raise ConnectionResetError("the client has closed")
 
     async def _replies(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
     ) -> None:
-        dead, passed = self._deaf, 0
+        passed = 0
         while data := await reader.read(65536):
             if dropping.is_set():
                 raise ConnectionResetError("the reply is lost")
@@ -123,7 +131,7 @@ class Line:
                 writer.write(data[:left])
                 await asyncio.sleep(0.02)  # or RST would overtake what was written
                 raise ConnectionResetError("cut")
-            dead = await self._pass(data, writer, dead)
+            await self._pass(data, writer, dead)
         # What the other side said last arrives before its end does.
         with suppress(OSError):
             await writer.drain()
@@ -140,15 +148,15 @@ class Line:
             return left
         return None
 
-    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: bool) -> bool:
-        """Whether the connection is dead by now; pass the data on if it isn't."""
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: asyncio.Event) -> None:
+        """Pass the data on, unless the connection is dead."""
         if self._delay:
             await asyncio.sleep(self._delay)
-        if dead or self._deaf:
-            return True
-        writer.write(data)
-        await writer.drain()
-        return False
+        if self._deaf:
+            dead.set()
+        if not dead.is_set():
+            writer.write(data)
+            await writer.drain()
 
 
 async def _abort(writer: asyncio.StreamWriter) -> None:

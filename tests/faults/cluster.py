@@ -341,6 +341,11 @@ class Cluster:
         found: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
         return int(found["pending"])
 
+    def subscribers(self, answer: str) -> int:
+        """How many connections Redis publishes this answer's events to."""
+        ((_, count),) = self.client.pubsub_numsub(keys.channel(answer))
+        return int(count)
+
     def job(self, question: str) -> dict[bytes, bytes] | None:
         """The job of a question, as Redis holds it."""
         for key in self.names(keys.job_key("*")):

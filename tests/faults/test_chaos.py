@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from tests.faults.chaos import Chaos, Line
+from tests.faults.clients import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -90,6 +91,22 @@ async def test_a_deaf_line_leaves_its_connections_half_open_for_good(line: Line)
     writer.close()
     _, writer = await connected(line)
     writer.close()
+
+
+async def test_a_silenced_connection_is_half_open_from_the_request_named(line: Line) -> None:
+    reader, writer = await connected(line)
+    _, other = await connected(line)
+    line.silence(b"SUBSCRIBE")
+    writer.write(b"SUBSCRIBE")
+    await until(lambda: line.lost, "it is silenced")
+    reading = asyncio.create_task(reader.read(100))
+    writer.write(b"more")
+    await asyncio.wait([reading], timeout=0.1)
+    assert not reading.done()
+    reading.cancel()
+    _, another = await connected(line)
+    for one in (writer, other, another):
+        one.close()
 
 
 async def test_a_lost_reply_is_that_of_the_request_named(line: Line) -> None:

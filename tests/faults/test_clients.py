@@ -102,22 +102,6 @@ async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unsp
     await scene.verify()
 
 
-@pytest.mark.parametrize("how", ["killed", "told to go"])
-async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene, how: str) -> None:
-    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    async with scene.clients.socket() as connection:
-        asked = await connection.send(unique("hello"))
-        creating = await until(
-            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
-        )
-    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
-    if how == "killed":
-        creating.kill()
-    else:
-        creating.terminate()
-    await scene.verify()
-
-
 async def test_a_burst_over_all_gateways_is_answered_once_each(scene: Scene) -> None:
     began = time.monotonic()
     kinds: list[Kind] = ["whole", "naive", "eventsource"]
@@ -135,4 +119,20 @@ async def test_questions_of_one_token_at_all_gateways_at_once_run_one_at_a_time(
     assert all(one.answered for one in asked)
     turns = sorted((scene.cluster.turns(one.question)[0] for one in asked), key=lambda turn: turn["started"])
     assert [int(turn["invocation"]) for turn in turns] == list(range(4, 13))
+    await scene.verify()
+
+
+@pytest.mark.parametrize("how", ["killed", "told to go"])
+async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene, how: str) -> None:
+    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
+    async with scene.clients.socket() as connection:
+        asked = await connection.send(unique("hello"))
+        creating = await until(
+            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
+        )
+    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
+    if how == "killed":
+        creating.kill()
+    else:
+        creating.terminate()
     await scene.verify()
