@@ -33,6 +33,9 @@ File = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="an export; - for standard input"),
 ]
+Send = Annotated[
+    bool, typer.Option("--send", help="to the workers, by way of Redis, instead of this host's COOKIES_DIR")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 
 
@@ -107,15 +110,30 @@ def reset(name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def add(file: File, name: NewName = "", as_json: AsJson = False) -> None:
+def add(file: File, name: NewName = "", send: Send = False, as_json: AsJson = False) -> None:
     """Put an export into COOKIES_DIR, after a look at what it holds."""
     settings, wished = load_settings(WorkerSettings), name or ("account" if file == STDIN else file.stem)
+    export = _read(file)
+    if send:
+        _hand_in(wished, export, as_json)
+        return
     try:
-        added = add_export(settings.cookies_dir, _read(file), wished, exact=bool(name))
+        added = add_export(settings.cookies_dir, export, wished, exact=bool(name))
     except ExportError as error:
         _fail(str(error))
     told = {"account": added.account, "file": str(added.file), "replaced": added.replaced}
     _show(as_json, told, f"{added.account} {'has new cookies' if added.replaced else 'was added'}: {added.file}")
+
+
+def _hand_in(name: str, export: bytes, as_json: bool) -> None:
+    """A worker whose folder can be written takes it within a minute, and its log says what came of it."""
+
+    async def handed_in(ledger: Ledger, _: WorkerSettings) -> None:
+        if not await ledger.hand_in(name, export):
+            _fail("too many exports wait for a worker already")
+        _show(as_json, {"account": name, "sent": True}, f"{name} was sent: a worker that may write its folder adds it")
+
+    _carry_out(handed_in)
 
 
 def _read(file: Path) -> bytes:

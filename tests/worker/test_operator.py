@@ -322,3 +322,22 @@ async def test_an_operator_helps_an_account_back(terminal: Terminal, emulator: s
             expected = [("ready", "quarantined"), ("quarantined", "cooling"), ("cooling", "ready")]
             await until(lambda: changes() in (expected, [expected[0], expected[2]]))
     await store.close()
+
+
+def test_an_export_is_sent_to_the_workers(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "carol.json"
+    file.write_text(json.dumps([{"name": "_U", "value": SECRET, "domain": ".bing.com"}]))
+    assert terminal.read("add", str(file), "--send") == {"account": "carol", "sent": True}
+    assert not (terminal.folder / "carol.json").exists()
+
+    async def taken(ledger: Ledger) -> None:
+        assert await ledger.take_handed_in() == ("carol", file.read_bytes())
+        assert await ledger.take_handed_in() is None
+
+    asyncio.run(terminal._on_ledger(taken))
+
+
+def test_an_export_that_is_too_large_to_be_sent_is_one_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "large.har"
+    file.write_bytes(b"{" * (1024 * 1024 + 1))
+    assert terminal.refused("add", str(file), "--send") == "an export has 1048576 bytes at most"
