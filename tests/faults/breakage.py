@@ -1,6 +1,7 @@
 """Somebody who breaks things at random: one fault after the other, each made good before the next."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -118,11 +119,12 @@ class Breakage:
         self._cluster.kill_connections(self._chance.choice(["pubsub", "normal"]))
 
     async def _fall_behind(self) -> None:
-        """A gateway doesn't read until Redis hangs up on it."""
+        """A gateway doesn't read until Redis hangs up on it; one that follows too little just now isn't hung up on."""
         node, before = self._gateway(), self._cluster.cut_off
         node.freeze()
         await asyncio.to_thread(self._cluster.flood)
-        await until(lambda: self._cluster.cut_off > before, "Redis hangs up")
+        with contextlib.suppress(AssertionError):
+            await until(lambda: self._cluster.cut_off > before, "Redis hangs up")
         self._cluster.allow_output()
         node.thaw()
 
