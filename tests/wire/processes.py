@@ -123,7 +123,8 @@ class Gateway(Process):
         answer, work = f"s0-{self._asked}", Chat("balanced", str(self._asked))
 
         def make() -> Awaitable[str]:
-            return self.scene.jobs.submit(answer, work, name, create=create, client=Client(client), once=once)
+            # Without the withdrawal that follows a lost reply: here the call is made again instead.
+            return self.scene.jobs._submit(answer, work, name, create, Client(client), once)
 
         await self.call(make, partial(self.line.model.enqueue, Job(answer, name, client, once), create), fate)
 
