@@ -279,12 +279,13 @@ class Sessions:
         seq: int = 0,
         exchange: Exchange | None = None,
         begins: bool = False,
+        spent: bool = True,
     ) -> Task | None:
         """End a turn: the terminal event, the session to save (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
         is the last event that the worker knows of, should Redis have lost it. `exchange` is added to the transcript of
-        a session that is kept; `begins` forgets what was there before.
+        a session that is kept; `begins` forgets what was there before. `spent`: the question may have been answered.
 
         The token's next job under the same lease comes back, or None when the token has none or was released
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
@@ -307,6 +308,7 @@ class Sessions:
             int(begins),
             _TRANSCRIPT,
             int(isinstance(event, Final) or event.reset),
+            int(spent),
         )
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":

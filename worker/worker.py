@@ -288,6 +288,7 @@ class Worker:
             seq=turn.seq,
             exchange=turn.exchange(outcome),
             begins=outcome.begins,
+            spent=turn.sent,
         )
 
     async def _beaten(self) -> bool:

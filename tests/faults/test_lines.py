@@ -245,14 +245,12 @@ async def test_an_upstream_that_takes_no_connection_spends_nothing(scene: Scene)
     await scene.verify()
 
 
-async def test_a_create_whose_reply_is_cut_in_two_spends_nothing(scene: Scene) -> None:
+async def test_a_create_whose_reply_is_cut_in_two_spends_nothing_and_another_account_answers(scene: Scene) -> None:
     upstream(scene).halve_reply(b"conversationId")
     asked = await scene.clients.ask("eventsource", unique("hello"))
     assert upstream(scene).lost == 1
-    assert asked.code == 500
-    assert not scene.cluster.turns(asked.question)
-    again = await scene.clients.ask("whole", unique("hello"))
-    assert again.answered
+    assert asked.answered
+    assert len(scene.cluster.turns(asked.question)) == 1
     await scene.verify()
 
 
@@ -270,6 +268,7 @@ async def test_a_final_record_cut_in_two_ends_the_answer_once_and_is_never_asked
 async def test_an_upstream_line_cut_at_any_byte_ends_the_answer_once(scene: Scene, count: int) -> None:
     upstream(scene).cut_after(count)
     asked = await scene.clients.ask("eventsource", unique("!deltas=100 !rate=200"))
-    assert asked.code == 500
+    # Before the question had left another account answers it.
+    assert asked.code == (200 if count == 600 else 500)
     assert len(scene.cluster.turns(asked.question)) <= 1
     await scene.verify()

@@ -388,7 +388,9 @@ class Worker(Process):
                 self.idle[task.lease.token] = task.lease
 
         def make() -> Awaitable[Task | None]:
-            return self.scene.sessions.finish(task, state, event, session, takes_more=takes_more, sent=sent)
+            return self.scene.sessions.finish(
+                task, state, event, session, takes_more=takes_more, sent=sent, spent=False
+            )
 
         turn.waits = True
         judge = partial(self.line.model.finish, task.lease, task.answer, state, event, session, takes_more, sent)

@@ -162,7 +162,8 @@ async def test_a_job_that_ends_unsent_frees_its_key(scene: Scene, end: str) -> N
             if end == "refused":
                 await scene.sessions.mark_sent(task, 1, 1, fresh=True)
                 await scene.sessions.refused(task, 1)
-            await scene.sessions.finish(task, "FAILED", Failed(120, "none left", "throttled"), None, takes_more=False)
+            unspent = Failed(120, "none left", "throttled")
+            await scene.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
     assert len(await scene.events(asked.answer)) == 1
     assert (await scene.ask(once=ONCE)).answer != asked.answer
 

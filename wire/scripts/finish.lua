@@ -3,7 +3,7 @@
 -- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
 -- saved conversation ('' if the mark has counted them), the last seq that the worker knows of, what was asked and answered
 -- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have, '1' if the
--- event tells whether the conversation is another one.
+-- event tells whether the conversation is another one, '1' if the question was sent and not refused.
 -- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
@@ -31,7 +31,7 @@ if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
 local told = before[1] == 'STOPPED'
-if end_job(job, state, event, answer_ttl, tonumber(ARGV[14])) > 0 then
+if end_job(job, state, event, answer_ttl, tonumber(ARGV[14]), ARGV[19] == '1') > 0 then
   told = ARGV[18] == '1'
   measure(job, session_ttl)
 end

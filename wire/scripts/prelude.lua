@@ -58,8 +58,9 @@ local function free_idem(name, job)
 end
 
 -- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
--- been given, where that may be more than Redis knows.
-local function end_job(job, state, event, answer_ttl, reached)
+-- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
+-- the same reason.
+local function end_job(job, state, event, answer_ttl, reached, spent)
   local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem')
   if not found[1] or TERMINAL[found[1]] then return 0 end
   local seq = math.max(tonumber(found[2]), reached or 0) + 1
@@ -69,7 +70,7 @@ local function end_job(job, state, event, answer_ttl, reached)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
   if found[3] then redis.call('ZREM', key('client', found[3]), job) end
-  if found[4] and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then free_idem(found[4], job) end
+  if found[4] and not spent and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then free_idem(found[4], job) end
   return seq
 end
 
@@ -193,7 +194,7 @@ end
 
 -- Ends a job of which Redis has lost what became of it. The token's next answer tells that the conversation is another.
 local function lose(token, job, answer_ttl, reached)
-  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
+  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached, true)
   if redis.call('EXISTS', key('token', token)) == 0 then return end
   if redis.call('HGET', key('token', token), 'running') == job then redis.call('HDEL', key('token', token), 'running') end
   drop_session(token)

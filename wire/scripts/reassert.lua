@@ -12,7 +12,12 @@ local owner, known, running = found[1], tonumber(found[2] or '-1'), found[3]
 local state = job ~= '' and redis.call('HGET', key('job', job), 'state')
 if known < 0 or known > fence or (known == fence and owner ~= worker) then return 'lost' end
 -- It is unknown or has ended, by its own finish perhaps, which may have handed out the next one.
-if job ~= '' and (not state or TERMINAL[state]) then return 'lost' end
+if job ~= '' and TERMINAL[state] then return 'lost' end
+if job ~= '' and not state then
+  -- What was sent of it has taken the conversation further than Redis knows.
+  lose(token, job, answer_ttl)
+  return 'lost'
+end
 if known < fence then
   -- The grant was lost. That matters only to a job.
   if job == '' then return 'lost' end
@@ -29,7 +34,7 @@ redis.call('LREM', key('mailbox', token), 0, job)
 redis.call('ZREM', key('queued'), job)
 redis.call('HSET', KEYS[1], 'running', job)
 if tonumber(redis.call('HGET', key('job', job), 'seq')) < reached then
-  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
+  end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached, true)
   return 'lost'
 end
 if state == 'QUEUED' or state == 'CLAIMED' then
