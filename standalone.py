@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
 import uvloop
 
 from emulator.server import Emulator
@@ -21,23 +20,24 @@ from wire.connect import Store
 from wire.logs import configure
 from wire.startup import load_settings
 from worker.accounts import Account
-from worker.cookies import load_accounts
+from worker.folder import Folder
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
-_LOG = structlog.get_logger()
 # Ctrl-C ends the process within 2 s: running turns get a part of that.
 _DRAIN = 0.5
-_DEMO_ACCOUNT = Account("demo", {"_U": "demo"})
+# The stand-in bears any number of turns at once.
+_DEMO_ACCOUNT = Account("demo", {"_U": "demo"}, turns=0)
 
 
 @asynccontextmanager
-async def upstream(settings: WorkerSettings) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
+async def upstream(
+    settings: WorkerSettings, folder: Folder
+) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
     """Whom to ask, as which accounts, and a line that says so: Bing if there are accounts, else the stand-in."""
-    accounts, problems = load_accounts(settings.cookies_dir)
-    for problem in problems:
-        _LOG.warning(problem)
-    if accounts:
+    contents = folder.load()
+    folder.log(contents)
+    if accounts := list(contents.accounts):
         yield settings, accounts, f"asking Bing with {len(accounts)} account(s) from {settings.cookies_dir}"
         return
     async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
@@ -53,10 +53,10 @@ async def upstream(settings: WorkerSettings) -> AsyncIterator[tuple[WorkerSettin
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     turns, loop = Turns(), asyncio.get_running_loop()
-    store = Store("memory://")
+    store, folder = Store("memory://"), Folder(worker.cookies_dir)
     async with (
-        upstream(worker.model_copy(update={"drain_timeout": _DRAIN})) as (settings, accounts, told),
-        open_worker(settings, store, accounts) as asked,
+        upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, told),
+        open_worker(settings, store, accounts, None if accounts == [_DEMO_ACCOUNT] else folder) as asked,
     ):
 
         def end() -> None:

@@ -81,7 +81,9 @@ def write_accounts(folder: Path) -> None:
     folder.mkdir()
     for number in range(_ACCOUNTS):
         cookie = {"name": "_U", "value": f"bench{number}", "domain": ".bing.com", "path": "/"}
-        (folder / f"bench{number}.json").write_text(json.dumps([cookie]))
+        file = folder / f"bench{number}.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps([cookie]))
 
 
 async def _says(started: Started, words: str) -> bool:

@@ -7,7 +7,7 @@ tries=10
 
 has_exports() {
     for file in "$COOKIES_DIR"/*; do
-        case ${file##*/} in README.md | '*') ;; *) return 0 ;; esac
+        case ${file##*/} in README.md | accounts.toml | '*') ;; *) return 0 ;; esac
     done
     return 1
 }
@@ -15,7 +15,11 @@ has_exports() {
 while ! has_exports && [ "$tries" -gt 0 ]; do
     if timeout 2 getent hosts emulator >/dev/null; then
         echo "no exports in $COOKIES_DIR: this worker asks the emulator" >&2
-        export COOKIES_DIR=/app/deploy/demo-cookies
+        # A copy that only this worker can read, as it wants them.
+        umask 077
+        COOKIES_DIR=$(mktemp -d)
+        cp "$(dirname "$0")"/demo-cookies/* "$COOKIES_DIR"
+        export COOKIES_DIR
         export BING_CREATE_URL=http://emulator:8190/turing/conversation/create
         export BING_CHAT_URL=ws://emulator:8190/sydney/ChatHub
         export BING_IMAGE_URL=http://emulator:8190

@@ -64,6 +64,7 @@ class ChatHub:
             question=question.text,
             start_of_session=bool(question.argument.get("isStartOfSession")),
             tone=question.tone,
+            context=question.context,
         )
         self._bing.ledger.turns.append(entry)
         turn, steps = self._begin(entry, account, question, request.query.get("sec_access_token"))

@@ -28,6 +28,7 @@ class TurnEntry(msgspec.Struct):
     question: str
     start_of_session: bool
     tone: str | None = None
+    context: str = ""
     scripted: str = ""
     outcome: str = RUNNING
     deltas: int = 0

@@ -27,6 +27,13 @@ class Question:
         return str(self._message.get("locale") or "en-US")
 
     @property
+    def context(self) -> str:
+        """What the client tells beside its question, as a page that the reader has open; empty for nothing."""
+        before = self.argument.get("previousMessages")
+        told = [one.get("description") for one in before if isinstance(one, dict)] if isinstance(before, list) else []
+        return "\n".join(one for one in told if isinstance(one, str))
+
+    @property
     def tone(self) -> str | None:
         tone = self.argument.get("tone")
         return tone if isinstance(tone, str) else None

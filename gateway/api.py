@@ -65,7 +65,8 @@ class Api:
         if request.method in ("HEAD", "OPTIONS"):
             return _nothing(request, "application/json")
         client = self.clients.of(request)
-        work = Image(params.keyword(await self._fields(request)), request=request.state.request_id)
+        keyword = params.keyword(await self._fields(request))
+        work = Image(keyword, request=request.state.request_id, wait=_patience(request))
         event = await self._whole(request, await self._question(request, client, work, None))
         if isinstance(event, Failed):
             return responses.refusal(relay.problem(event))
@@ -161,7 +162,11 @@ class Api:
 
 
 def _chat(request: Request, ask: params.Ask) -> Chat:
-    return Chat(ask.style, ask.question, request=request.state.request_id)
+    return Chat(ask.style, ask.question, request=request.state.request_id, wait=_patience(request))
+
+
+def _patience(request: Request) -> float:
+    return params.patience(", ".join(request.headers.getlist("prefer")))
 
 
 def _nothing(request: Request, media_type: str) -> Response:

@@ -38,7 +38,8 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     """
     limits = _limits(settings)
     answers, sessions = Answers(store), Sessions(store, limits)
-    relay = Relay(Jobs(store, limits), answers, turns, settings.queue_timeout, settings.answer_timeout)
+    jobs = Jobs(store, limits)
+    relay = Relay(jobs, answers, turns, settings.queue_timeout, settings.answer_timeout)
     clients = Clients(
         load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
     )
@@ -52,6 +53,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with answers:
             yield
+        await jobs.close()
 
     return Starlette(
         routes=[

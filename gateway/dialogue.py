@@ -94,7 +94,7 @@ class Dialogue:
     async def _ask(self, id_: str | None, request: v2.Ask) -> None:
         self._check_room()
         ask = request.ask
-        work = Chat(ask.style, ask.question, request=self._request)
+        work = Chat(ask.style, ask.question, request=self._request, wait=request.wait)
         key = self._idempotency.checked(request.key, self._client)
         once: Once | None = None
         token = ask.token or new_token()

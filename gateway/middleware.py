@@ -20,7 +20,7 @@ _CORS = {
 }
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type",
+    "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer",
     "access-control-max-age": "86400",
 }
 

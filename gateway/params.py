@@ -20,6 +20,8 @@ Fields = dict[str, str]
 
 # Whatever else a client calls a token can't be alive, and needn't be looked up.
 _TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.ASCII | re.IGNORECASE)
+LONGEST_WAIT = 300.0
 _LATIN = re.compile("[A-Za-z]")
 _STYLES: Mapping[str, Style] = {style: style for style in get_args(Style)}
 _MAX_FIELDS = 1000
@@ -45,6 +47,12 @@ def ask(fields: Fields) -> Ask:
     if token is not None and not _TOKEN.fullmatch(token):
         raise RefusedError(TOKEN)
     return Ask(_STYLES[style], question, token)
+
+
+def patience(prefer: str) -> float:
+    """For how many seconds a client would rather wait than be refused: `Prefer: wait=N` of RFC 7240; 0 without it."""
+    found = _WAIT.search(prefer)
+    return min(float(found[1]), LONGEST_WAIT) if found else 0.0
 
 
 def keyword(fields: Fields) -> str:

@@ -22,10 +22,14 @@ _LAST_SEQ = 10**9
 
 @dataclass(frozen=True)
 class Ask:
-    """A question; `key` is its Idempotency-Key, as it was sent."""
+    """A question; `key` is its Idempotency-Key, as it was sent.
+
+    `wait`: for how many seconds the client would rather wait for an account than be refused.
+    """
 
     ask: params.Ask
     key: str | None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def request(message: Message) -> Request:
             key = message.get("idempotency_key")
             if key is not None and not (isinstance(key, str) and _encodable(key)):
                 raise RefusedError(FORMAT)
-            return Ask(params.ask(params.known_fields(message)), key)
+            return Ask(params.ask(params.known_fields(message)), key, _wait(message))
         case "stop":
             return Stop(_answer(message))
         case "resume":
@@ -86,6 +90,13 @@ def _after(message: Message) -> int:
     if type(after) is not int or not 0 <= after < _LAST_SEQ:
         raise RefusedError(FORMAT)
     return after
+
+
+def _wait(message: Message) -> float:
+    wait = message.get("wait", 0)
+    if type(wait) not in (int, float) or not 0 <= wait <= params.LONGEST_WAIT:
+        raise RefusedError(FORMAT)
+    return float(wait)
 
 
 def _encodable(text: str) -> bool:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -70,12 +70,28 @@ def process(module: str, log: Path, **environment: str) -> Iterator[subprocess.P
             started.wait(10)
 
 
+def run_to_end(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m module` up to its end, which must come by itself."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT,
+        check=False,
+    )
+
+
 def write_accounts(folder: Path, *names: str) -> None:
     """One Cookie-Editor export an account; the emulator knows an account by its `_U`."""
     folder.mkdir(exist_ok=True)
     for name in names:
         cookies = [{"name": "_U", "value": name, "domain": ".bing.com"}]
-        (folder / f"{name}.json").write_text(json.dumps(cookies))
+        file = folder / f"{name}.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(cookies))
 
 
 @dataclass(frozen=True)
@@ -100,9 +116,16 @@ class Deployment:
 
 
 @contextmanager
-def deployment(folder: Path, redis_url: str | None, gateways: int = 1, workers: int = 1) -> Iterator[Deployment]:
-    """Gateways, workers and the emulator as processes on a Redis; without one, `standalone`."""
-    write_accounts(folder / "cookies", "first", "second")
+def deployment(
+    folder: Path,
+    redis_url: str | None,
+    gateways: int = 1,
+    workers: int = 1,
+    accounts: Sequence[str] = ("first", "second"),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Deployment]:
+    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `standalone`."""
+    write_accounts(folder / "cookies", *accounts)
     log, emulator_port = folder / "log.txt", free_port()
     emulator = f"http://127.0.0.1:{emulator_port}"
     upstream = {
@@ -112,7 +135,7 @@ def deployment(folder: Path, redis_url: str | None, gateways: int = 1, workers: 
         "BING_IMAGE_URL": emulator,
         "IDLE_TIMEOUT": "3",
         "FIRST_TEXT_TIMEOUT": "3",
-    }
+    } | dict(settings or {})
     ports = [free_port() for _ in range(gateways)]
     with ExitStack() as stack:
         start = stack.enter_context

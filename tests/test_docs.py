@@ -20,6 +20,7 @@ from wire.connect import Store
 from worker.metrics import Metrics as WorkerMetrics
 from worker.service import open_worker
 from worker.settings import WorkerSettings
+from worker.terms import Terms, read_terms
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
@@ -111,6 +112,15 @@ def test_every_reason_that_a_gateway_gives_stands_in_the_readme(readme: str) -> 
     assert len(reasons) > 10
     documented = {reason for row in rows(readme) for reason in re.findall(r"`([a-z]+\.[a-z]+)`", row[0])}
     assert reasons <= documented
+
+
+def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:
+    page = (ROOT / "cookies" / "README.md").read_text().partition("## accounts.toml")[2]
+    example = "\n".join(line for line in page.splitlines() if line.startswith("    "))
+    said = read_terms(example.encode())
+    assert said.problems == ()
+    assert said.of("alice") == Terms(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
+    assert said.of("bob.smith") == Terms(proxy="http://192.0.2.8:3128")
 
 
 def test_every_script_stands_in_the_architecture() -> None:

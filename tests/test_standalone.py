@@ -11,9 +11,17 @@ import pytest
 from tests.processes import answers, free_port, process, wait_until, write_accounts
 
 
-def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+@pytest.fixture
+def cookies(tmp_path: Path) -> Path:
+    """An empty folder of exports."""
+    folder = tmp_path / "cookies"
+    folder.mkdir()
+    return folder
+
+
+def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as started:
+    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: "try: curl" in log.read_text(), "the hint is printed")
         assert "the built-in stand-in for Bing" in log.read_text()
         line = re.search(r"curl -N '(\S+)'", log.read_text())
@@ -29,9 +37,9 @@ def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path) 
     assert "Traceback" not in log.read_text()
 
 
-def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as started:
+    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
         question = {"style": "balanced", "question": "!deltas=1000 !rate=10 hello"}
         with httpx.stream("GET", f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20) as response:
@@ -62,9 +70,11 @@ def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
         ("GATEWAY_HOST", "256.0.0.1"),
     ],
 )
-def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path, setting: str, value: str) -> None:
+def test_a_wrong_setting_ends_the_start_with_one_sentence(
+    tmp_path: Path, cookies: Path, setting: str, value: str
+) -> None:
     log = tmp_path / "log.txt"
-    environment = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(tmp_path), setting: value}
+    environment = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies), setting: value}
     with process("standalone", log, **environment) as started:
         assert started.wait(20) == 1
     told = [line for line in log.read_text().splitlines() if "[info" not in line]
@@ -72,11 +82,11 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path, settin
     assert setting in told[0] or value in told[0]
 
 
-def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", tmp_path / "other.txt", GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)):
+    with process("standalone", tmp_path / "other.txt", GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the first one serves")
-        with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(tmp_path)) as second:
+        with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as second:
             assert second.wait(20) == 1
     assert "Can't listen on 127.0.0.1" in log.read_text()
     assert "Traceback" not in log.read_text()

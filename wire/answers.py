@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job waits: 1 is the next one, whose turn is likely to come in `wait` seconds."""
+    """Where a job waits: 1 is the next one, 0 one that waits for an account; its turn is likely in `wait` seconds."""
 
     position: int
     wait: int

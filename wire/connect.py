@@ -43,6 +43,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
+        if task and task.cancelling() > asked:
+            raise asyncio.CancelledError from error
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
     if task and task.cancelling() > asked:
         raise asyncio.CancelledError

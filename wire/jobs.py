@@ -1,9 +1,13 @@
 """Jobs on their way into Redis."""
 
+import asyncio
+import contextlib
 import secrets
 import uuid
 from dataclasses import dataclass
 from typing import Any
+
+from redis.exceptions import ResponseError
 
 from wire import keys
 from wire.connect import Store
@@ -13,6 +17,7 @@ from wire.errors import (
     KeyReusedError,
     KeySpentError,
     QueueFullError,
+    StoreUnavailableError,
     TokenUnknownError,
 )
 from wire.limits import Limits
@@ -21,6 +26,11 @@ from wire.sessions import State
 
 # What a client is told when no worker could do a job.
 RETRY_AFTER = 5
+# For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
+# handed over so are withdrawn at once.
+_ON_ITS_WAY = 60
+_MOST_WITHDRAWN = 1000
+_AWAY_PAUSE = 0.2
 # Stands in an event for the seconds that the script puts there.
 _TO_BE_MEASURED = 987654321
 BUSY = "服务繁忙,请稍后再试"
@@ -65,6 +75,7 @@ class Jobs:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
+        self._withdrawing: set[asyncio.Task[None]] = set()
 
     async def submit(
         self,
@@ -79,8 +90,19 @@ class Jobs:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
         Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
-        ClientFullError, KeyReusedError, KeySpentError, StoreUnavailableError.
+        ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
+        withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
+        try:
+            return await self._submit(answer, work, token, create, client, once)
+        except StoreUnavailableError as error:
+            if once is None and not isinstance(error.__cause__, ResponseError):
+                self._withdraw_soon(answer)
+            raise
+
+    async def _submit(
+        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None
+    ) -> str:
         limits = self._limits
         reply: Any = await self._store.run(
             "enqueue",
@@ -102,6 +124,33 @@ class Jobs:
             self._grace_ms,
         )
         return _accepted(answer, *reply)
+
+    def _withdraw_soon(self, answer: str) -> None:
+        """See to it that the job is not asked, beside whatever comes next."""
+        if len(self._withdrawing) < _MOST_WITHDRAWN:
+            task = asyncio.create_task(self._withdraw(answer))
+            self._withdrawing.add(task)
+            task.add_done_callback(self._withdrawing.discard)
+
+    async def _withdraw(self, answer: str) -> None:
+        """While Redis is away, again and again, for as long as the job may be on its way."""
+        prefix = keys.prefix(keys.shard_of_answer(answer))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ON_ITS_WAY):
+                while True:
+                    try:
+                        key, ttl = keys.job_key(answer), self._limits.answer_ttl
+                        await self._store.run("withdraw", key, prefix, answer, ttl, _ON_ITS_WAY)
+                    except StoreUnavailableError:
+                        await asyncio.sleep(_AWAY_PAUSE)
+                    else:
+                        return
+
+    async def close(self) -> None:
+        """Withdraw nothing more."""
+        for task in self._withdrawing:
+            task.cancel()
+        await asyncio.gather(*self._withdrawing, return_exceptions=True)
 
     async def follow(self, answer: str) -> bool:
         """Say that somebody waits for the answer, for FOLLOW_GRACE; False when that needn't be said again.

@@ -5,6 +5,8 @@ is one shard, `s0`; an answer's id begins with its shard.
 """
 
 SHARD = "s0"
+# The tag of the account ledger, which all shards share.
+LEDGER = "accounts"
 GROUP = "workers"
 
 # The part of a name between the shard's prefix and an id. The Lua scripts get this table too (scripts/__init__.py).
@@ -13,6 +15,7 @@ NAMES = {
     "jobs_of": "jobs:",  # stream of one worker: tokens with work whose lease it holds
     "token": "token:",  # hash: owner, fence, running job, saved session
     "mailbox": "mailbox:",  # list: a token's waiting jobs, oldest first
+    "transcript": "transcript:",  # list: what was asked and answered in a token's conversation, oldest first
     "job": "job:",  # hash: the work, its state, its last seq
     "log": "log:",  # stream: the events of an answer, id `seq-0`
     "channel": "answer:",  # pub/sub: the same events, as they are appended
@@ -25,6 +28,13 @@ NAMES = {
     "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "rate": "rate",  # hash: how fast jobs end
+    "accounts": "known",  # sorted set: accounts, by when a worker last said that it has them
+    "account": "account:",  # hash: an account's standing
+    "flight": "flight:",  # sorted set: an account's reservations (job:try:worker), by when they lapse
+    "spent": "spent:",  # sorted set: the questions that an account was asked, by when, for a day
+    "few": "few",  # string: too few accounts are ready, and an operator was told
+    "handed_in": "handed_in",  # set: names of cookie exports that were handed in and wait for a worker
+    "export": "export:",  # string that lives for a minute: a cookie export that was handed in
     "run": "run",  # hash: which run of Redis the data is of, and since when in ms
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
@@ -57,6 +67,10 @@ def token_key(token: str) -> str:
 
 def mailbox_key(token: str) -> str:
     return _key("mailbox", token, shard_of(token))
+
+
+def transcript_key(token: str) -> str:
+    return _key("transcript", token, shard_of(token))
 
 
 def job_key(answer: str) -> str:
@@ -117,6 +131,34 @@ def client_key(client: str) -> str:
 
 def rate_key() -> str:
     return _key("rate")
+
+
+def accounts_key() -> str:
+    return _key("accounts", shard=LEDGER)
+
+
+def account_key(name: str) -> str:
+    return _key("account", name, LEDGER)
+
+
+def flight_key(name: str) -> str:
+    return _key("flight", name, LEDGER)
+
+
+def spent_key(name: str) -> str:
+    return _key("spent", name, LEDGER)
+
+
+def few_key() -> str:
+    return _key("few", shard=LEDGER)
+
+
+def handed_in_key() -> str:
+    return _key("handed_in", shard=LEDGER)
+
+
+def export_key(name: str) -> str:
+    return _key("export", name, LEDGER)
 
 
 def run_key() -> str:

@@ -17,19 +17,24 @@ Style = Literal["balanced", "creative", "precise"]
 
 
 class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
-    """A question. `request` is the id that ties the log lines of all processes together."""
+    """A question. `request` is the id that ties the log lines of all processes together.
+
+    `wait`: for how many seconds its client would rather wait for an account's return than be refused.
+    """
 
     style: Style
     question: str
     request: str = ""
+    wait: float = 0.0
     v: int = VERSION
 
 
 class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
-    """An image request."""
+    """An image request; see Chat."""
 
     keyword: str
     request: str = ""
+    wait: float = 0.0
     v: int = VERSION
 
 

@@ -11,11 +11,13 @@ from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
-from wire.messages import Chat, Event, Failed, Work, decode_work, encode
+from wire.messages import Chat, Event, Failed, Final, Work, decode_work, encode
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
 
+# How many bytes of what was said in a conversation are kept, in case it has to go on with another account.
+_TRANSCRIPT = 64 * 1024
 # How many tokens one call of the reaper takes over: Redis serves nobody else meanwhile.
 _BATCH = 100
 
@@ -76,6 +78,21 @@ class Entry:
     id: str
     token: str
     reading: str = ""
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A question and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in a conversation, oldest first; `whole` unless its beginning was cut off."""
+
+    exchanges: tuple[Exchange, ...]
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -223,6 +240,10 @@ class Sessions:
         """The upstream refused the `attempt`-th sending: another is allowed. LeaseLostError, AnswerEndedError."""
         _raise_unless(await self._run("refused", task.lease, task.answer, _mark(task, attempt)), b"claimed")
 
+    async def note_wait(self, task: Task, seconds: float) -> None:
+        """Note that the job waits for an account, which returns in so many seconds. LeaseLostError."""
+        _raise_unless(await self._run("waits", task.lease, task.answer, math.ceil(seconds * 1000)), b"noted")
+
     async def append(self, task: Task, seq: int, event: Event) -> None:
         """Add the event that must get `seq`. LeaseLostError, AnswerEndedError, StateLostError."""
         lease = task.lease
@@ -249,18 +270,21 @@ class Sessions:
         self,
         task: Task,
         state: State,
-        event: Event,
+        event: Final | Failed,
         session: bytes | None,
         *,
         takes_more: bool,
         forget: bool = False,
         sent: int | None = None,
         seq: int = 0,
+        exchange: Exchange | None = None,
+        begins: bool = False,
     ) -> Task | None:
         """End a turn: the terminal event, the session to save (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
-        is the last event that the worker knows of, should Redis have lost it.
+        is the last event that the worker knows of, should Redis have lost it. `exchange` is added to the transcript of
+        a session that is kept; `begins` forgets what was there before.
 
         The token's next job under the same lease comes back, or None when the token has none or was released
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
@@ -279,6 +303,10 @@ class Sessions:
             self.limits.answer_ttl,
             "" if sent is None else sent,
             seq,
+            b"" if exchange is None else msgspec.json.encode(exchange),
+            int(begins),
+            _TRANSCRIPT,
+            int(isinstance(event, Final) or event.reset),
         )
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":
@@ -295,6 +323,15 @@ class Sessions:
         if reply == b"stale":
             raise LeaseLostError("stale fence")
         return bool(reply == b"released")
+
+    async def transcript(self, token: str) -> Transcript:
+        """What was said in the token's conversation."""
+        with translated():
+            async with self.store.commands.pipeline(transaction=True) as pipe:
+                pipe.lrange(keys.transcript_key(token), 0, -1)
+                pipe.hexists(keys.token_key(token), "cut")
+                said, cut = await pipe.execute()
+        return Transcript(tuple(msgspec.json.decode(one, type=Exchange) for one in said), not cut)
 
     async def end(self, token: str) -> None:
         """Forget the token, after its running turn; jobs that wait are dropped unspent."""

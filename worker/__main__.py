@@ -1,19 +1,23 @@
-"""`python -m worker` runs one worker; `python -m worker check` tells whether the one on this host is alive."""
+"""Runs one worker; `check` tells whether the one on this host is alive, `accounts` is for operators."""
 
-import argparse
 import asyncio
 import signal
 import socket
 import sys
+from typing import Annotated, Literal, NoReturn
 
 import structlog
+import typer
 import uvloop
 
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.limits import Limits
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
+from worker import operator
+from worker.folder import Folder
 from worker.providers import chat_provider
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
@@ -29,12 +33,13 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    waiting = asyncio.create_task(await_accounts(settings))
+    folder = Folder(settings.cookies_dir)
+    waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()
         return
-    async with open_worker(settings, store, waiting.result()) as worker:
+    async with open_worker(settings, store, waiting.result(), folder) as worker:
         serving = asyncio.create_task(worker.run())
         await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         worker.drain()
@@ -50,7 +55,7 @@ async def check(store: Store) -> bool:
         return False
 
 
-async def main(command: str, settings: WorkerSettings) -> int:
+async def main(command: Literal["run", "check"], settings: WorkerSettings) -> int:
     """The exit code."""
     # Each slot has one append or claim in flight at a time; the rest is for what runs beside.
     store = Store(settings.redis_url, settings.worker_slots + 16)
@@ -63,13 +68,64 @@ async def main(command: str, settings: WorkerSettings) -> int:
         await store.close()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "check"], default="run")
-    chosen = parser.parse_args().command
-    loaded = load_settings(WorkerSettings)
-    configure("json" if loaded.log_format == "json" else "console")
+# Plain tracebacks: pretty ones can be told to show variables, and those hold cookies.
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
+app.add_typer(operator.app, name="accounts")
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """Run one worker, unless a command says otherwise."""
+    if context.invoked_subcommand is None:
+        _start("run")
+
+
+@app.command("run")
+def run_command() -> None:
+    """Run one worker."""
+    _start("run")
+
+
+@app.command("check")
+def check_command() -> None:
+    """Tell whether a worker on this host is alive.
+
+    Ends with 0 if it is, else with 1.
+    """
+    _start("check")
+
+
+@app.command("forget")
+def forget_command(token: Annotated[str, typer.Argument(help="the token, as its client has it")]) -> None:
+    """Forget a conversation with all that was said in it.
+
+    A turn that runs ends first; questions that wait are dropped.
+    """
+    settings = load_settings(WorkerSettings)
     try:
-        sys.exit(uvloop.run(main(chosen, loaded)))
+        asyncio.run(forget(Store(settings.redis_url, 2), token, settings))
+    except StoreUnavailableError as error:
+        sys.exit(f"Redis is away: {error}")
     except ValueError as error:
         sys.exit(str(error))
+
+
+async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
+    """Forget a token. StoreUnavailableError."""
+    try:
+        await Sessions(store, Limits(answer_ttl=settings.answer_ttl)).end(token)
+    finally:
+        await store.close()
+
+
+def _start(command: Literal["run", "check"]) -> NoReturn:
+    settings = load_settings(WorkerSettings)
+    configure("json" if settings.log_format == "json" else "console")
+    try:
+        sys.exit(uvloop.run(main(command, settings)))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m worker")

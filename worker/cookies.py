@@ -1,93 +1,60 @@
-"""Cookie exports: from the files of a folder to accounts. A cookie's value never appears in a message."""
+"""Cookies: which of a file's make an account. A cookie's value never appears in a message."""
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
-import msgspec
+from worker.accounts import SIGN_IN, Account
 
-from worker.accounts import Account
-
-# The cookie that signs an account in.
-SIGN_IN = "_U"
-# What a Cookie header can carry: visible ASCII without what ends a value.
-_CARRIED = frozenset(map(chr, range(0x21, 0x7F))) - {";"}
+_SITE = "bing.com"
+# What a Cookie header can carry: visible ASCII without what ends a value; spaces only inside values.
+_NAME = re.compile(r"[!-:<>-~]+")
+_VALUE = re.compile(r"[ -:<-~]*")
 
 
-class _Cookie(msgspec.Struct, rename="camel"):
-    """One entry of a Cookie-Editor export; `expiration_date` is in Unix seconds, missing for a session cookie."""
+@dataclass(frozen=True)
+class Cookie:
+    """A cookie as a file has it; `domain` is empty, `expires` (Unix seconds) None where the file doesn't say."""
 
     name: str
-    value: str
-    expiration_date: float | None = None
-
-
-_entries = msgspec.json.Decoder(list[_Cookie])
+    value: str = field(repr=False)
+    domain: str = ""
+    expires: float | None = None
 
 
 class CookieFileError(ValueError):
-    """One sentence on what is wrong with an export, without its file's name."""
+    """One sentence on what is wrong with a file, without the file's name."""
 
 
-def load_accounts(folder: Path, now: float | None = None) -> tuple[list[Account], list[str]]:
-    """The accounts in `folder`, by name, and a sentence for each file that gives none.
+def account_of(name: str, cookies: Collection[Cookie], now: float) -> Account:
+    """The account that is signed in by these cookies; of several of one name the last counts.
 
-    `now` is in Unix seconds, the system's clock by default. Files of other kinds and hidden ones are left alone.
+    `now` is in Unix seconds. Cookies of other sites, expired ones and those that no header can carry are left out.
     """
-    moment = time.time() if now is None else now
-    accounts: list[Account] = []
-    problems: list[str] = []
-    owners: dict[str, str] = {}
-    try:
-        files = sorted(path for path in folder.iterdir() if path.suffix in _READERS and not path.name.startswith("."))
-    except OSError as error:
-        return [], [f"{folder} can't be read as the folder of cookie exports: {error.strerror}"]
-    for path in files:
-        try:
-            cookies = _READERS[path.suffix](_read(path), moment)
-            first = owners.setdefault(cookies[SIGN_IN], path.name)
-            if first != path.name:
-                raise CookieFileError(f"is the same account as {first}")
-        except CookieFileError as error:
-            problems.append(f"{path.name} {error}")
-        else:
-            accounts.append(Account(path.stem, cookies))
-    return accounts, problems
+    ours = {cookie.name: cookie for cookie in cookies if is_bing(cookie.domain)}
+    if cookies and not ours:
+        raise CookieFileError("holds cookies of other sites only: export them at www.bing.com")
+    if SIGN_IN not in ours:
+        raise CookieFileError(f"has no {SIGN_IN} cookie: export it while signed in at www.bing.com")
+    faults = {cookie.name: _fault(cookie, now) for cookie in ours.values()}
+    if faults[SIGN_IN]:
+        raise CookieFileError(faults[SIGN_IN])
+    usable = {cookie.name: cookie.value for cookie in ours.values() if not faults[cookie.name]}
+    return Account(name, usable, ours[SIGN_IN].expires)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
-    except OSError as error:
-        raise CookieFileError(f"can't be read: {error.strerror}") from error
-    if not data:
-        raise CookieFileError("is empty")
-    return data
+def is_bing(domain: str) -> bool:
+    """Whether a cookie's domain, or a host, is one of Bing's. One that isn't known may be."""
+    host = domain.lower().lstrip(".")
+    return host in ("", _SITE) or host.endswith(f".{_SITE}")
 
 
-def _cookie_editor(data: bytes, now: float) -> dict[str, str]:
-    """The usable cookies of a Cookie-Editor JSON export. A later entry of the same name wins."""
-    try:
-        entries = _entries.decode(data)
-    except msgspec.ValidationError as error:
-        raise CookieFileError("is not a list of cookies with name and value, as Cookie-Editor exports it") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CookieFileError("is not JSON") from error
-    faults = {entry.name: _fault(entry, now) for entry in entries}
-    if fault := faults.get(SIGN_IN, f"has no {SIGN_IN} cookie: export it while signed in at bing.com"):
-        raise CookieFileError(fault)
-    return {entry.name: entry.value for entry in entries if not faults[entry.name]}
-
-
-def _fault(cookie: _Cookie, now: float) -> str:
+def _fault(cookie: Cookie, now: float) -> str:
     """What keeps a cookie from being sent; empty if nothing does."""
-    if cookie.expiration_date is not None and cookie.expiration_date <= now:
-        return f"has an expired {cookie.name} cookie: sign in again and export anew"
+    if cookie.expires is not None and cookie.expires <= now:
+        return f"has an expired {SIGN_IN} cookie: sign in again and export anew"
     if not cookie.value and cookie.name == SIGN_IN:
-        return f"has an empty {cookie.name} cookie"
-    if not _CARRIED.issuperset(cookie.name) or not (_CARRIED | {" "}).issuperset(cookie.value):
+        return f"has an empty {SIGN_IN} cookie"
+    if not _NAME.fullmatch(cookie.name) or not _VALUE.fullmatch(cookie.value):
         return f"has a {SIGN_IN} cookie with characters that no header can carry"
     return ""
-
-
-_READERS: dict[str, Callable[[bytes, float], dict[str, str]]] = {".json": _cookie_editor}

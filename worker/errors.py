@@ -43,16 +43,21 @@ class UpstreamError(Exception):
     """A turn that failed upstream.
 
     `reason` is a key of REASONS; `detail` is the upstream's own wording, for the log; `refused` says that the upstream
-    explicitly declined before any text, so that nothing was spent.
+    explicitly declined before any text, so that nothing was spent; `retry_after` is in seconds, where it was told.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, refused: bool = False) -> None:
+    retry_after: float | None = None
+
+    def __init__(
+        self, reason: str, detail: str = "", *, refused: bool = False, retry_after: float | None = None
+    ) -> None:
         if reason not in REASONS:
             raise ValueError(f"unknown reason: {reason}")
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
         self.refused = refused
+        self.retry_after = retry_after
 
     @property
     def message(self) -> str:

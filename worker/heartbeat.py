@@ -17,7 +17,7 @@ class Heartbeat:
     """Beats every min(0.9 s, lease/6).
 
     `stopped` gets the answers that were stopped, until each is finished. `reassert` tells Redis what the worker holds:
-    it is called when Redis may have forgotten, or comes back.
+    it is called when Redis may have forgotten, or comes back, with the loop time of the last beat before that.
     """
 
     def __init__(
@@ -25,14 +25,14 @@ class Heartbeat:
         sessions: Sessions,
         worker: str,
         stopped: Callable[[list[str]], None],
-        reassert: Callable[[], Awaitable[None]],
+        reassert: Callable[[float], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
         self._worker = worker
         self._stopped = stopped
         self._reassert = reassert
         self._ttl = sessions.limits.lease_ttl
-        self._heard = float("-inf")
+        self._heard = self._told_at = float("-inf")
         # Since when Redis runs with its data, as far as it was told what the worker holds.
         self._told: int | None = None
         self._owes = False
@@ -54,8 +54,8 @@ class Heartbeat:
         self._heard = began
         if self._owes or self._told not in (None, beat.began):
             _LOG.warning("redis may have lost data or calls, telling it what this worker holds")
-            await self._reassert()
-        self._told, self._owes = beat.began, False
+            await self._reassert(self._told_at)
+        self._told, self._told_at, self._owes = beat.began, began, False
         self._stopped(beat.stopped)
 
     async def run(self) -> None:

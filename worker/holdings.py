@@ -95,9 +95,12 @@ class Holdings:
         except StoreUnavailableError:
             self._idle.setdefault(token, idle)
 
-    async def reassert(self) -> list[str]:
-        """Tell Redis all of it. The answers that can't go on come back. StoreUnavailableError: do it again."""
-        for end in [end for end in self._ended if _now() - end.at < _FORGOTTEN]:
+    async def reassert(self, heard: float) -> list[str]:
+        """Tell Redis all of it, which was `heard` of last at that loop time.
+
+        The answers that can't go on come back. StoreUnavailableError: do it again.
+        """
+        for end in [end for end in self._ended if end.at >= heard - _FORGOTTEN]:
             await self._sessions.ended(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):

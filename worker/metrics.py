@@ -1,7 +1,7 @@
 """What Prometheus is told of a worker, on METRICS_PORT: counts, and the state of now, read when it asks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -10,11 +10,22 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from wire.ledger import STATES, Standing
 from worker.worker import Worker
 
 # Seconds for an answer that is on its way when the worker ends.
 _LAST_BYTES = 1.0
 _LOG = structlog.get_logger()
+_BY_ACCOUNT: list[tuple[str, str, Callable[[Standing], float]]] = [
+    ("bing_account_turns_today", "Questions of the last 24 hours.", lambda one: one.turns_today),
+    ("bing_account_in_flight", "Turns in flight.", lambda one: one.in_flight),
+    (
+        "bing_account_cooling_until_seconds",
+        "Until when it cools, in Unix time.",
+        lambda one: one.until / 1000 if one.state == "cooling" else 0,
+    ),
+    ("bing_account_cookie_expires_seconds", "When its cookie expires, in Unix time.", lambda one: one.expires),
+]
 
 
 class Metrics:
@@ -36,6 +47,24 @@ class Metrics:
         for label, count in worker.ended.items():
             turns.add_metric(label, count)
         yield turns
+        yield from _of_accounts(worker.accounts)
+
+
+def _of_accounts(standings: Collection[Standing]) -> Iterator[Metric]:
+    """What all workers know of each account, as this one last saw it."""
+    state = GaugeMetricFamily("bing_account_state", "Whether it is so.", labels=("account", "state"))
+    failures = CounterMetricFamily("bing_account_failures", "Failures.", labels=("account", "reason"))
+    for one in standings:
+        for label in STATES:
+            state.add_metric((one.name, label), one.paused if label == "paused" else one.state == label)
+        for reason, count in one.failures_by_reason:
+            failures.add_metric((one.name, reason), count)
+    yield from (state, failures)
+    for name, told, value in _BY_ACCOUNT:
+        family = GaugeMetricFamily(name, told, labels=("account",))
+        for one in standings:
+            family.add_metric((one.name,), value(one))
+        yield family
 
 
 @asynccontextmanager

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from wire.errors import StoreUnavailableError
 
 _PAUSE = 0.2
+T = TypeVar("T")
 
 
-async def patiently(call: Callable[[], Awaitable[None]], until: float) -> None:
+async def patiently(call: Callable[[], Awaitable[T]], until: float) -> T:
     """Call; while Redis is away call again, up to `until` (loop time): a repeat is harmless. StoreUnavailableError."""
     while True:
         try:

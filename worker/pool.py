@@ -1,60 +1,257 @@
-"""The pool: which account a new session gets."""
+"""The pool: a worker's accounts, and the places that its turns take in them."""
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+import asyncio
+import contextlib
+from collections.abc import Collection, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from typing import Any
 
+import structlog
+
+from wire.errors import StoreUnavailableError
+from wire.ledger import Known, Ledger, Place, Shown, Standing, Unavailable
 from worker.accounts import Account
+from worker.consequences import NONE, Consequence
+from worker.folder import Folder
+from worker.patience import patiently
+from worker.settings import WorkerSettings
+
+# Pictures have quotas and troubles of their own, and so an entry of their own in the ledger.
+PICTURES = "/images"
+# Seconds: how long a place is kept beyond the longest answer, and how long its end is told again while Redis is away.
+_MARGIN = 60.0
+_PATIENCE = 30.0
+# How soon a busy account is looked at again, in seconds.
+_LOOK_AGAIN = 0.25
+_REFRESH_EVERY = 2.0
+_LOG = structlog.get_logger()
 
 
-@dataclass
-class _Usage:
-    in_flight: int = 0
-    turns: int = 0
-    refused: int = 0
+class NoAccountError(Exception):
+    """No account may be asked; `returns` is in how many seconds the first one may be, None if that isn't known."""
+
+    def __init__(self, returns: float | None, reason: str) -> None:
+        super().__init__("no account may be asked")
+        self.returns = returns
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a place is wanted for: any of the accounts `names`, or after up to `wait` seconds the one that returns."""
+
+    names: Collection[str]
+    pictures: bool = False
+    wait: float = 0.0
+
+
+class Seat:
+    """A place in an account for one attempt."""
+
+    def __init__(self, pool: "Pool", account: Account, entry: str, place: Place) -> None:
+        self.account = account
+        self._pool = pool
+        self._entry = entry
+        self._place = place
+
+    async def leave(self, consequence: Consequence, *, sent: bool) -> None:
+        """Free the place, and say how the attempt ended; that is said also when the caller is cancelled meanwhile."""
+        await asyncio.shield(self.leave_soon(consequence, sent=sent))
+
+    def leave_soon(self, consequence: Consequence, *, sent: bool) -> asyncio.Task[None]:
+        """The same, beside whatever comes next."""
+        return self._pool.spawn(self._pool.record(self._entry, self.account, self._place, consequence, sent=sent))
 
 
 class Pool:
-    """The accounts of one worker, with what it has seen of each."""
+    """The accounts of one worker. How they stand is the ledger's to know, for all workers together."""
 
-    def __init__(self, accounts: Iterable[Account]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        ledger: Ledger,
+        worker: str,
+        accounts: Iterable[Account],
+        folder: Folder | None = None,
+    ) -> None:
+        self.worker = worker
+        self._folder = folder
+        self._settings = settings
+        self._ledger = ledger
         self._accounts = {account.name: account for account in accounts}
-        self._usage = {name: _Usage() for name in self._accounts}
+        # As last seen: what a ledger that was lost is told.
+        self.standings: dict[str, Standing] = {}
+        # Up to which change of an account (Standing.since) the log tells, and where that left it.
+        self._logged: dict[str, tuple[int, Shown]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        # How many turns wait for an account's return now.
+        self._patient = 0
 
     def __len__(self) -> int:
         return len(self._accounts)
+
+    @property
+    def names(self) -> list[str]:
+        """The accounts' names."""
+        return list(self._accounts)
+
+    @property
+    def own_standings(self) -> list[Standing]:
+        """How these accounts stand, for chat and for pictures, as last seen."""
+        entries = [name + suffix for name in self._accounts for suffix in ("", PICTURES)]
+        return [self.standings[entry] for entry in entries if entry in self.standings]
 
     def get(self, name: str) -> Account | None:
         """The account of that name, if it is still there."""
         return self._accounts.get(name)
 
-    def choose(self, excluded: Collection[str]) -> Account | None:
-        """The account that was refused least lately, and has least to do; None if all are excluded."""
-        names = [name for name in self._accounts if name not in excluded]
-        if not names:
-            return None
+    async def replace(self, accounts: Iterable[Account]) -> None:
+        """Go on with these accounts. Running turns keep theirs. StoreUnavailableError: the next refresh tells."""
+        self._accounts = {account.name: account for account in accounts}
+        await self.announce()
 
-        def burden(name: str) -> tuple[int, int, int]:
-            usage = self._usage[name]
-            return usage.refused, usage.in_flight, usage.turns
+    async def announce(self) -> None:
+        """Tell the ledger which accounts there are, and what was last known of them. StoreUnavailableError."""
+        for account in list(self._accounts.values()):
+            for entry in (account.name, account.name + PICTURES):
+                if await self._ledger.announce(self._known(account, entry), self.standings.get(entry, Standing(entry))):
+                    _LOG.info("account has a new cookie, ready again", account=entry)
 
-        return self._accounts[min(names, key=burden)]
+    def _known(self, account: Account, entry: str) -> Known:
+        turns = self._settings.account_turns if account.turns is None else account.turns
+        return Known(entry, account.fingerprint, account.weight, turns, account.daily or 0, int(account.expires or 0))
 
-    @contextmanager
-    def turn(self, account: Account) -> Iterator[None]:
-        """Count a turn of the account while it runs."""
-        usage = self._usage[account.name]
-        usage.in_flight += 1
-        usage.turns += 1
+    async def vacate(self, dead: str) -> None:
+        """Free the places of a worker that died. StoreUnavailableError."""
+        await self._ledger.vacate(dead)
+
+    async def run(self) -> None:
+        """Follow what changes in the folder, and keep the ledger and the worker's picture of it fresh, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._refresh())
+            if self._folder is not None:
+                tasks.create_task(self._watch(self._folder))
+
+    async def _watch(self, folder: Folder) -> None:
+        async with aclosing(folder.changes()) as changes:
+            async for contents in changes:
+                folder.log(contents)
+                before, now = self._accounts.keys(), {account.name for account in contents.accounts}
+                _LOG.info("accounts changed", added=sorted(now - before), removed=sorted(before - now))
+                with contextlib.suppress(StoreUnavailableError):  # the next refresh tells
+                    await self.replace(contents.accounts)
+
+    async def _refresh(self) -> None:
+        while True:
+            try:
+                await self.announce()
+                await self.refresh()
+            except StoreUnavailableError:
+                pass  # the heartbeat tells of it
+            await asyncio.sleep(_REFRESH_EVERY)
+
+    async def refresh(self) -> None:
+        """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""
+        self.standings = {one.name: one for one in await self._ledger.standings()}
+        for one in self.own_standings:
+            _, before = self._logged.setdefault(one.name, (one.since, one.shown))
+            self._log_change(one.name, before, one.shown, one.since, one.reason, one.until)
+
+    async def seat(self, place: Place, wish: Wish, until: float) -> Seat:
+        """A place in the one of the wished accounts that has the most room.
+
+        Waits for a turn's end up to `until` (loop time). NoAccountError, StoreUnavailableError.
+        """
+        async with AsyncExitStack() as patience:
+            return await self._seat(place, wish, until, patience)
+
+    async def _seat(self, place: Place, wish: Wish, until: float, patience: AsyncExitStack) -> Seat:
+        loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
+        longest = min(loop.time() + wish.wait, until)
+        while True:
+            found = await self._reserve(place, wish, until)
+            if isinstance(found, str):
+                return Seat(self, accounts[found.removesuffix(PICTURES)], found, place)
+            returns = None if found.returns < 0 else found.returns / 1000
+            if found.busy and loop.time() < until:
+                await asyncio.sleep(_LOOK_AGAIN)
+            elif returns is not None and loop.time() + returns < longest and (waits or self._may_wait):
+                if not waits:
+                    waits = True
+                    patience.enter_context(self._waiting())
+                await asyncio.sleep(min(returns + 0.001, 1.0))
+            else:
+                raise NoAccountError(returns, found.reason)
+
+    @property
+    def _may_wait(self) -> bool:
+        """Half of the slots are for those that needn't wait for an account's return."""
+        return self._patient < max(1, self._settings.worker_slots // 2)
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._patient += 1
         try:
             yield
         finally:
-            usage.in_flight -= 1
+            self._patient -= 1
 
-    def refused(self, account: Account) -> None:
-        """The upstream refused a question because of the account: others come first from now on."""
-        self._usage[account.name].refused += 1
+    async def _reserve(self, place: Place, wish: Wish, until: float) -> str | Unavailable:
+        suffix = PICTURES if wish.pictures else ""
+        entries = {name + suffix for name in self._accounts}
+        chosen = {name + suffix for name in wish.names} & entries
+        hold = self._settings.answer_timeout + _MARGIN
+        try:
+            return await patiently(lambda: self._ledger.reserve(place, chosen, hold, entries - chosen), until)
+        except asyncio.CancelledError:
+            # The place may be taken by now.
+            for entry in chosen:
+                account = self._accounts[entry.removesuffix(PICTURES)]
+                self.spawn(self.record(entry, account, place, NONE, sent=False))
+            raise
 
-    def served(self, account: Account) -> None:
-        """The account gave an answer: it stands in line with the others again."""
-        self._usage[account.name].refused = 0
+    async def record(self, entry: str, account: Account, place: Place, consequence: Consequence, *, sent: bool) -> None:
+        """Tell the ledger how an attempt ended; what can't be told lapses by itself."""
+        until = asyncio.get_running_loop().time() + _PATIENCE
+        try:
+            change = await patiently(
+                lambda: self._ledger.record(
+                    entry,
+                    place,
+                    account.fingerprint,
+                    consequence.outcome,
+                    consequence.reason,
+                    sent=sent,
+                    pause=consequence.pause,
+                ),
+                until,
+            )
+        except StoreUnavailableError as error:
+            _LOG.warning("the ledger could not be told how a turn ended", account=entry, cause=str(error))
+            return
+        if change.state != change.before:
+            self._log_change(entry, change.before, change.state, change.since, consequence.reason, change.until)
+
+    def _log_change(self, entry: str, before: Shown, state: Shown, since: int, reason: str, until: int) -> None:
+        """Once for each change, whether a turn of this worker brought it about or a refresh finds it."""
+        logged, _ = self._logged.get(entry, (0, before))
+        if since <= logged:
+            return
+        self._logged[entry] = since, state
+        level = _LOG.info if state in ("ready", "paused") else _LOG.warning
+        level("account changed", account=entry, before=before, state=state, reason=reason, until=until)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside all else; `close` waits for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self, limit: float) -> None:
+        """Wait for what still has to be told, `limit` seconds at most."""
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=limit)
+            for task in left:
+                task.cancel()

@@ -7,6 +7,7 @@ import structlog
 
 from wire.errors import StoreUnavailableError
 from wire.sessions import Sessions
+from worker.pool import Pool
 
 _LOG = structlog.get_logger()
 _EVERY = 1.0
@@ -15,9 +16,9 @@ _EVERY = 1.0
 class Reaper:
     """Looks for dead workers, in the name of a live one."""
 
-    def __init__(self, sessions: Sessions, worker: str) -> None:
+    def __init__(self, sessions: Sessions, pool: Pool) -> None:
         self._sessions = sessions
-        self._worker = worker
+        self._pool = pool
 
     async def run(self) -> None:
         """Look for ever, each second."""
@@ -29,7 +30,8 @@ class Reaper:
     async def reap(self) -> None:
         """Look once. StoreUnavailableError."""
         for dead in await self._sessions.dead_workers():
-            while (left := await self._sessions.reap(self._worker, dead)) > 0:
+            while (left := await self._sessions.reap(self._pool.worker, dead)) > 0:
                 pass
             if left == 0:
+                await self._pool.vacate(dead)
                 _LOG.warning("a worker died, its tokens go on elsewhere", dead=dead)

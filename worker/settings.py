@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, HttpUrl
 from pydantic_settings import BaseSettings
 
 
@@ -16,6 +16,10 @@ class WorkerSettings(BaseSettings):
     bing_chat_url: str = "wss://sydney.bing.com/sydney/ChatHub"
     bing_image_url: str = "https://www.bing.com"
     worker_slots: int = Field(default=64, ge=1, le=10_000)
+    account_turns: int = Field(default=8, ge=0)
+    account_tries: int = Field(default=3, ge=1)
+    alert_webhook: HttpUrl | None = None
+    alert_share: float = Field(default=0.5, ge=0, le=1)
     session_ttl: int = Field(default=6 * 3600, ge=1)
     answer_ttl: int = Field(default=600, ge=1)
     lease_ttl: float = Field(default=15.0, ge=1.0)

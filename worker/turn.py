@@ -1,6 +1,7 @@
 """One job's run: its attempts, its limits of time, its terminal event."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -9,24 +10,24 @@ import structlog
 
 from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
-from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, Failed, Final, Image
-from wire.sessions import Sessions, State, Task
+from wire.sessions import Exchange, Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
+from worker.consequences import GOOD, NONE, consequence
 from worker.deltas import without_marks
-from worker.errors import ACCOUNT_REASONS, FRESH_SESSION_REASONS, REASONS, UpstreamError
+from worker.errors import REASONS, UpstreamError
 from worker.patience import patiently
 from worker.pool import Pool
-from worker.providers import ChatProvider, Completed, Conversation, ImageProvider, Update
+from worker.providers import ChatProvider, Completed, ImageProvider, Update
 from worker.publisher import Publisher
 from worker.saved import Saved
 from worker.settings import WorkerSettings
+from worker.whom import Whom
 
 _LOG = structlog.get_logger()
 # The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
 _GIVEN_UP = ("I’m still learning", "我还在学习")
-_DAY = 24 * 3600
 _REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 
@@ -35,12 +36,15 @@ class Outcome:
     """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time).
 
     `sent` counts the questions sent in a session that is kept although another conversation was tried after it.
+    `answer` is what the transcript of a session that is kept gets beside the question; `begins`: it starts anew.
     """
 
     state: State
     event: Final | Failed
     session: bytes | None
     sent: int | None = None
+    answer: str | None = None
+    begins: bool = False
 
     @property
     def label(self) -> tuple[str, str]:
@@ -70,9 +74,7 @@ class Turn:
         self._may_send = may_send
         self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
         self._attempt = 0
-        self._conversation: Conversation | None = None
-        self._reset = task.reset
-        self._throttled: UpstreamError | None = None
+        self._whom = Whom(upstream.pool, sessions, task, upstream.settings.account_tries, self._deadline)
         self._sent_before = task.sent
         self._publisher = Publisher(sessions, task, upstream.settings.answer_timeout)
         self.sent = False
@@ -85,7 +87,15 @@ class Turn:
     @property
     def asked(self) -> int:
         """How many questions were sent in the conversation, with this one; 0 before it was."""
-        return (self._conversation.sent if self._conversation else 0) + 1 if self.sent else 0
+        conversation = self._whom.conversation
+        return (conversation.sent if conversation else 0) + 1 if self.sent else 0
+
+    def exchange(self, outcome: Outcome) -> Exchange | None:
+        """What the transcript gets of a turn that ended so."""
+        work = self.task.work
+        if outcome.answer is None or not isinstance(work, Chat):
+            return None
+        return Exchange(work.question, outcome.answer)
 
     async def run(self) -> Outcome:
         """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
@@ -107,7 +117,7 @@ class Turn:
 
     def abandoned(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
-        untouched = not self.sent and not self._reset
+        untouched = not self.sent and not self._whom.reset
         return Outcome("STOPPED", INTERRUPTED, self.task.session if untouched else None)
 
     def broken_off(self, error: BaseException) -> Outcome:
@@ -115,57 +125,35 @@ class Turn:
         return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
-        tried: set[str] = set()
-        account = self._account()
+        self._whom.adopt()
         while True:
-            if account is None:
-                raise UpstreamError("account.none")
+            seat = await self._whom.seat()
             try:
-                with self._upstream.pool.turn(account):
-                    return await self._ask(publisher, account)
+                outcome = await self._ask(publisher, seat.account)
             except UpstreamError as error:
-                if not error.refused or publisher.begun:
+                await seat.leave(consequence(error, sent=self.sent), sent=self.sent)
+                if publisher.begun or (self.sent and not error.refused):
                     raise
-                _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
-                if error.reason == "account.throttled":
-                    self._throttled = error
-                account = await self._another(account, error, tried)
-                if account is None:
-                    raise self._throttled or error from error
+                await self._prepare_again(seat.account, error)
+            except BaseException:
+                seat.leave_soon(NONE, sent=self.sent)
+                raise
+            else:
+                seat.leave_soon(GOOD, sent=self.sent)
+                return outcome
 
-    def _account(self) -> Account | None:
-        """The session's own account, or one for a fresh session."""
-        pool = self._upstream.pool
-        saved = sessions_saved.decode(self.task.session) if self.task.session else None
-        if saved is not None and isinstance(self.task.work, Chat):
-            account = pool.get(saved.account)
-            if account is not None:
-                self._conversation = Conversation(saved.state, self.task.sent)
-                return account
-        self._reset = self._reset or self.task.session is not None
-        return pool.choose(())
-
-    async def _another(self, account: Account, error: UpstreamError, tried: set[str]) -> Account | None:
-        """Whom to ask after an explicit refusal: the same account afresh, another one, or nobody."""
-        if error.reason in FRESH_SESSION_REASONS and self._conversation is not None:
-            following: Account | None = account
-        elif error.reason in ACCOUNT_REASONS:
-            self._upstream.pool.refused(account)
-            tried.add(account.name)
-            following = self._upstream.pool.choose(tried)
-        else:
-            return None
-        if following is not None:
-            self._reset = self._reset or self._conversation is not None
-            self._conversation = None
-            if self.sent:
-                await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
-                self.sent = False
-        return following
+    async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
+        """Get ready for a further attempt after one of which nothing came. UpstreamError if none may be."""
+        _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
+        sent = self.sent
+        if sent:
+            await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
+            self.sent = False
+        await self._whom.after(error, account, sent=sent)
 
     async def _before_send(self) -> None:
         self._attempt += 1
-        conversation = self._conversation
+        conversation = self._whom.conversation
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
@@ -178,7 +166,9 @@ class Turn:
         work = self.task.work
         if isinstance(work, Image):
             return await self._draw(account, work)
-        asking = self._upstream.chat.ask(account, self._conversation, work.style, work.question, self._before_send)
+        asking = self._upstream.chat.ask(
+            account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.context
+        )
         async with aclosing(self._limited(asking, publisher)) as updates:
             async for update in updates:
                 if isinstance(update, Completed):
@@ -192,7 +182,6 @@ class Turn:
                 pictures = await self._upstream.images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError("image.timeout") from None
-        self._upstream.pool.served(account)
         return Outcome("DONE", Final(text="", images=pictures), None)
 
     async def _limited(
@@ -220,7 +209,6 @@ class Turn:
         if not text:
             raise UpstreamError("answer.empty")
         await publisher.end(completed.text)
-        self._upstream.pool.served(account)
         given_up = completed.state is None or any(words in text for words in _GIVEN_UP)
         session = None
         if not given_up and completed.state is not None:
@@ -228,22 +216,21 @@ class Turn:
         event = Final(
             text=text,
             urls=completed.urls,
-            reset=self._reset or given_up,
+            reset=self._whom.reset or given_up,
             suggestions=completed.suggestions,
             turns=completed.turns,
         )
-        return Outcome("DONE", event, session)
+        begins = self._whom.conversation is None and not self._whom.context
+        return Outcome("DONE", event, session, answer=text, begins=begins)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", answer=self.task.answer, reason=error.reason, detail=error.detail)
         await publisher.end()
-        if error.reason == "account.throttled" and error.refused and not publisher.begun:
+        if error.retry_after is not None and not publisher.begun:
             # Unspent: the conversation is as it was.
-            event = Failed(120, error.message, error.reason, reset=False, retry_after=_DAY)
+            code = 120 if error.reason == "account.throttled" else 503
+            event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
             return Outcome("FAILED", event, self.task.session, self._sent_before)
-        if error.reason == "account.none":
-            event = Failed(503, error.message, error.reason, reset=False, retry_after=RETRY_AFTER)
-            return Outcome("FAILED", event, self.task.session)
         return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
 
 

@@ -4,20 +4,24 @@ import asyncio
 import secrets
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 from wire.connect import Store
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
+from wire.ledger import Ledger, Standing
 from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, Task
+from worker.alerts import Alerts
 from worker.heartbeat import Heartbeat
 from worker.holdings import Holdings
+from worker.letterbox import Letterbox
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn, Upstream
@@ -44,10 +48,11 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
-        self.id = new_worker_id()
+        self.id = upstream.pool.worker
         self.ended: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._upstream = upstream
+        self._ledger = Ledger(store)
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
         self._holdings = Holdings(self._sessions, self.id)
@@ -73,6 +78,11 @@ class Worker:
         return self._holdings.count
 
     @property
+    def accounts(self) -> list[Standing]:
+        """How its accounts stand, as last seen."""
+        return self._upstream.pool.own_standings
+
+    @property
     def heartbeat_age(self) -> float:
         """Seconds since the last heartbeat that Redis took."""
         return self._heartbeat.age
@@ -87,22 +97,33 @@ class Worker:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
-            background.append(tasks.create_task(self._release_idle()))
-            background.append(tasks.create_task(Reaper(self._sessions, self.id).run()))
+            background += [tasks.create_task(work) for work in self._beside()]
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
+            await self._upstream.pool.close(_LAST_WORDS)
             await self._leave()
             for task in background:
                 task.cancel()
         _LOG.info("worker stopped", worker=self.id)
 
+    def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What goes on for ever beside the turns."""
+        pool, settings = self._upstream.pool, self._settings
+        yield self._release_idle()
+        yield pool.run()
+        yield Reaper(self._sessions, pool).run()
+        yield Letterbox(settings.cookies_dir, self._ledger).run()
+        if settings.alert_webhook is not None:
+            yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
+
     async def _prepare(self) -> None:
         while not self._draining.is_set():
             try:
                 await self._schedule.prepare()
+                await self._upstream.pool.announce()
                 await self._heartbeat.beat()
             except StoreUnavailableError:
                 await asyncio.sleep(_AWAY_PAUSE)
@@ -114,6 +135,11 @@ class Worker:
         drained = asyncio.create_task(self._draining.wait())
         try:
             while not self._draining.is_set():
+                if not len(self._upstream.pool):
+                    # Others may have accounts: what comes now is theirs.
+                    await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
+                    await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
+                    continue
                 free = self._settings.worker_slots - len(self._serving)
                 if free <= 0:
                     await asyncio.wait({*self._serving, drained}, return_when=asyncio.FIRST_COMPLETED)
@@ -230,8 +256,9 @@ class Worker:
                 _LOG.info("answer stopped or lost, hanging up", answer=answer)
                 running.reschedule(asyncio.get_running_loop().time())
 
-    async def _reassert(self) -> None:
-        self._hang_up(await self._holdings.reassert())
+    async def _reassert(self, heard: float) -> None:
+        await self._upstream.pool.announce()
+        self._hang_up(await self._holdings.reassert(heard))
 
     async def _finish(self, turn: Turn, outcome: Outcome) -> Task | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
@@ -259,6 +286,8 @@ class Worker:
             forget=isinstance(task.work, Image),
             sent=outcome.sent,
             seq=turn.seq,
+            exchange=turn.exchange(outcome),
+            begins=outcome.begins,
         )
 
     async def _beaten(self) -> bool:
@@ -290,6 +319,7 @@ class Worker:
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
+                await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)
         except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from bench.systems import relocated, write_accounts
-from worker.cookies import load_accounts
+from worker.contents import load_accounts
 
 
 def test_the_accounts_are_ones_that_a_worker_takes(tmp_path: Path) -> None:
     write_accounts(tmp_path / "cookies")
-    accounts, problems = load_accounts(tmp_path / "cookies")
-    assert (len(accounts), problems) == (4, [])
+    contents = load_accounts(tmp_path / "cookies")
+    assert (len(contents.accounts), contents.problems, contents.warnings) == (4, (), ())
 
 
 def test_only_the_places_of_a_configuration_change() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT
-from worker.cookies import load_accounts
+from worker.contents import Contents, load_accounts
 
 EMULATOR = {
-    "COOKIES_DIR": "/app/deploy/demo-cookies",
     "BING_CREATE_URL": "http://emulator:8190/turing/conversation/create",
     "BING_CHAT_URL": "ws://emulator:8190/sydney/ChatHub",
     "BING_IMAGE_URL": "http://emulator:8190",
@@ -25,6 +24,7 @@ def program(folder: Path, name: str, script: str) -> None:
 
 def start(folder: Path, *, found_after: int) -> dict[str, str]:
     """Start with a name server that knows the emulator from the given try on; what the worker is started with."""
+    (folder / "tmp").mkdir()
     programs = folder / "programs"
     programs.mkdir()
     program(programs, "python", f'[ "$*" = "-m worker" ] && env > "{folder}/started"')
@@ -32,7 +32,11 @@ def start(folder: Path, *, found_after: int) -> dict[str, str]:
     program(programs, "getent", f'echo asked >> "{folder}/asked"; [ "$(wc -l < "{folder}/asked")" -ge {found_after} ]')
     subprocess.run(
         ["sh", ROOT / "deploy" / "start-worker.sh"],
-        env={"PATH": f"{programs}:{os.environ['PATH']}", "COOKIES_DIR": str(folder / "cookies")},
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "COOKIES_DIR": str(folder / "cookies"),
+            "TMPDIR": str(folder / "tmp"),
+        },
         check=True,
         timeout=20,
         capture_output=True,
@@ -49,24 +53,23 @@ def cookies(tmp_path: Path) -> Path:
 
 
 def test_without_accounts_a_worker_asks_the_emulator_even_if_that_starts_later(tmp_path: Path, cookies: Path) -> None:
-    assert EMULATOR.items() <= start(tmp_path, found_after=3).items()
+    (cookies / "accounts.toml").touch()
+    started = start(tmp_path, found_after=3)
+    assert EMULATOR.items() <= started.items()
+    contents = load_accounts(Path(started["COOKIES_DIR"]))
+    assert contents == Contents(contents.accounts)
+    assert [account.name for account in contents.accounts] == ["demo-1", "demo-2", "demo-3"]
 
 
 def test_with_accounts_it_asks_bing_even_if_the_emulator_is_there(tmp_path: Path, cookies: Path) -> None:
     (cookies / "alice.json").touch()
     started = start(tmp_path, found_after=1)
     assert started["COOKIES_DIR"] == str(cookies)
-    assert not (EMULATOR.keys() - {"COOKIES_DIR"}) & started.keys()
+    assert not EMULATOR.keys() & started.keys()
 
 
 def test_without_accounts_and_emulator_it_waits_for_an_export_like_any_worker(tmp_path: Path, cookies: Path) -> None:
     started = start(tmp_path, found_after=1000)
     assert started["COOKIES_DIR"] == str(cookies)
-    assert not (EMULATOR.keys() - {"COOKIES_DIR"}) & started.keys()
+    assert not EMULATOR.keys() & started.keys()
     assert (tmp_path / "sleeps").read_text().count("slept") == 10
-
-
-def test_the_demos_accounts_are_usable() -> None:
-    accounts, problems = load_accounts(ROOT / "deploy" / "demo-cookies")
-    assert len(accounts) == 3
-    assert problems == []

@@ -53,11 +53,15 @@ def violations(exchanges: Sequence[Exchange], ledger: Mapping[str, Sequence[Turn
 
 
 def in_logs(logs: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[Violation]:
-    """What is wrong with the answers' logs, once all have ended: (id, type) of every event, by the log's name."""
+    """What is wrong with the answers' logs, once all have ended: (id, type) of every event, by the log's name.
+
+    An end that says that Redis lost events (`state.lost`) may come after a gap.
+    """
     for name, events in logs.items():
-        if [id_ for id_, _ in events] != [f"{seq}-0" for seq in range(1, len(events) + 1)]:
+        known = [id_ for id_, kind in events if kind != "state.lost"]
+        if known != [f"{seq}-0" for seq in range(1, len(known) + 1)]:
             yield Violation("gapped", f"{name} has the ids {[id_ for id_, _ in events]}")
-        terminals = [kind in ("final", "failed") for _, kind in events]
+        terminals = [kind in ("final", "failed", "state.lost") for _, kind in events]
         if terminals.count(True) != 1 or not terminals[-1]:
             yield Violation("doubled" if any(terminals) else "lost", f"{name} ends with {events[-2:]}")
 
@@ -193,9 +197,10 @@ def _resets(exchange: Exchange) -> bool:
 
 
 def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
-    """A token's conversation changes only where its client is told so."""
+    """A token's conversation changes only where its client is told so, or to one that was told all that was said."""
     last: str | None = None
     told = True
+    said: list[str] = []
     for exchange in chain:
         turns = asked.get(exchange.question)
         reset = _resets(exchange)
@@ -203,6 +208,8 @@ def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]
             told = told or reset
             continue
         conversation = turns[-1]["conversation"]
-        if last is not None and conversation != last and not told and not reset:
+        retold = bool(said) and all(question in turns[-1]["context"] for question in said)
+        if last is not None and conversation != last and not told and not reset and not retold:
             yield Violation("moved", f"{exchange.question!r} was asked in another conversation, unsaid")
+        said = [] if reset else [*said, exchange.question]
         last, told = conversation, reset

@@ -376,13 +376,14 @@ class Cluster:
         return {name: float(value) for name, value in pairs if "{" not in name}
 
     def logs(self) -> dict[str, list[tuple[str, str]]]:
-        """Each answer's log: the id and the type of every event."""
+        """Each answer's log that is still kept: the id and the type of every event, `state.lost` for that end."""
         names = [key.decode() for key in self.names(keys.log_key(f"{keys.SHARD}-*"))]
-        return {name: self._log(name) for name in names}
+        return {name: log for name in names if (log := self._log(name))}
 
     def _log(self, name: str) -> list[tuple[str, str]]:
         found: Any = self.client.xrange(name)
-        return [(id_.decode(), json.loads(event[b"e"])["type"]) for id_, event in found]
+        events = [(id_.decode(), json.loads(event[b"e"])) for id_, event in found]
+        return [(id_, "state.lost" if one.get("reason") == "state.lost" else one["type"]) for id_, one in events]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from tests.faults.checker import forbidden, in_logs, violations
 from tests.faults.clients import Clients, until
 from tests.faults.cluster import Cluster, Node, running
 from tests.faults.history import Exchange
+from tests.faults.keeper import give_back
 from tests.faults.rest import await_rest
 
 # Characters of one of the upstream's deltas, in an answer that is told how many to have.
@@ -56,5 +57,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 async def scene(cluster: Cluster, anyio_backend: str) -> AsyncIterator[Scene]:
     """The cluster, whole."""
     cluster.restore()
+    await give_back(cluster)
     async with Clients(cluster.urls) as clients:
         yield Scene(cluster, clients)

@@ -19,6 +19,7 @@ from tests.faults.clients import Clients
 from tests.faults.cluster import LEASE_TTL, Cluster, running
 from tests.faults.footprint import Footprint, footprint
 from tests.faults.history import Exchange
+from tests.faults.keeper import keep
 from tests.faults.rest import await_rest
 from tests.faults.users import Users
 
@@ -58,7 +59,8 @@ class Soak:
 
     async def _ask(self, seconds: float) -> None:
         async with Clients(self._cluster.urls) as clients:
-            await Users(clients, self._cluster.urls, self._chance).ask(seconds, self._count)
+            users = Users(clients, self._cluster.urls, self._chance)
+            await asyncio.gather(users.ask(seconds, self._count), keep(self._cluster, seconds))
             await clients.ended()
         self.exchanges += clients.exchanges
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.faults
 
 
 def turn(question: str = "q", started: float = 0.0, ended: float | None = 1.0, **more: Any) -> dict[str, Any]:
-    usual = {"conversation": "c", "invocation": "3", "outcome": "Success", "length": 9}
+    usual = {"conversation": "c", "invocation": "3", "outcome": "Success", "length": 9, "context": ""}
     return usual | {"question": question, "started": started, "ended": ended} | more
 
 
@@ -140,12 +140,25 @@ def test_a_conversation_changes_only_where_the_client_is_told(first: Frame, seco
     assert kinds(asked, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 
 
+@pytest.mark.parametrize(("context", "expected"), [("first, second", []), ("second", ["moved"]), ("", ["moved"])])
+def test_a_conversation_may_change_to_one_that_was_told_all_that_was_said(context: str, expected: list[str]) -> None:
+    asked = [
+        exchange(final("", 1), question=name, began=at, ended=at + 1)
+        for at, name in enumerate(("first", "second", "third"))
+    ]
+    turns = [turn("first", 0, 0.5), turn("second", 1, 1.5, invocation="4")]
+    turns.append(turn("third", 2, 2.5, conversation="d", context=context))
+    assert kinds(asked, turns) == expected
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
         ([("1-0", "delta"), ("2-0", "final")], []),
         ([("1-0", "failed")], []),
         ([("1-0", "delta")], ["lost"]),
+        ([("1-0", "delta"), ("4-0", "state.lost")], []),
+        ([("1-0", "delta"), ("3-0", "delta"), ("4-0", "state.lost")], ["gapped"]),
         ([("1-0", "delta"), ("3-0", "final")], ["gapped"]),
         ([("1-0", "final"), ("2-0", "failed")], ["doubled"]),
         ([("1-0", "final"), ("2-0", "delta")], ["doubled"]),

@@ -213,3 +213,20 @@ def test_any_body_makes_fields_or_a_refusal(body: bytes, content_type: str) -> N
     else:
         for value in fields.values():
             value.encode()
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("", 0.0),
+        ("wait=5", 5.0),
+        ('respond-async, WAIT = "30"; foo', 30.0),
+        ("wait=99999", 300.0),
+        ("wait=-1", 0.0),
+        ("wait=soon", 0.0),
+        ("await=5", 0.0),
+        ("wait=1234567", 0.0),
+    ],
+)
+def test_a_client_may_prefer_to_wait(prefer: str, seconds: float) -> None:
+    assert params.patience(prefer) == seconds

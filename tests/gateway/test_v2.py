@@ -134,3 +134,15 @@ def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
 
 def test_without_an_id_frames_have_none() -> None:
     assert list(json.loads(Frames(None, ANSWER).accepted("t"))) == ["type", "answer", "seq", "token"]
+
+
+@pytest.mark.parametrize("wait", [-1, 301, "5", True, None])
+def test_a_wait_that_is_none_is_refused(wait: object) -> None:
+    with pytest.raises(RefusedError):
+        v2.request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": wait})
+
+
+def test_a_wait_is_taken_along() -> None:
+    found = v2.request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
+    assert isinstance(found, v2.Ask)
+    assert found.wait == 2.5

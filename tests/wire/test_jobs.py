@@ -146,7 +146,7 @@ async def test_a_key_whose_answer_is_gone_asks_nothing(scene: Scene, gone: tuple
     assert await scene.redis.zcard(keys.queued_key()) == 0
 
 
-@pytest.mark.parametrize("end", ["expire", "end_session", "finish", "stop"])
+@pytest.mark.parametrize("end", ["expire", "end_session", "finish", "refused", "stop"])
 async def test_a_job_that_ends_unsent_frees_its_key(scene: Scene, end: str) -> None:
     await scene.hire("w1")
     asked = await scene.ask(once=ONCE)
@@ -159,13 +159,16 @@ async def test_a_job_that_ends_unsent_frees_its_key(scene: Scene, end: str) -> N
             await scene.jobs.stop(asked.answer)
         case _:
             task = await scene.take("w1")
+            if end == "refused":
+                await scene.sessions.mark_sent(task, 1, 1, fresh=True)
+                await scene.sessions.refused(task, 1)
             await scene.sessions.finish(task, "FAILED", Failed(120, "none left", "throttled"), None, takes_more=False)
     assert len(await scene.events(asked.answer)) == 1
     assert (await scene.ask(once=ONCE)).answer != asked.answer
 
 
-@pytest.mark.parametrize("end", ["finish", "refused", "reap"])
-async def test_a_job_that_was_ever_sent_keeps_its_key(scene: Scene, end: str) -> None:
+@pytest.mark.parametrize("end", ["finish", "reap"])
+async def test_a_job_that_may_have_been_answered_keeps_its_key(scene: Scene, end: str) -> None:
     await scene.hire("w1")
     await scene.hire("w2", may_judge=True)
     asked = await scene.ask(once=ONCE)
@@ -174,8 +177,6 @@ async def test_a_job_that_was_ever_sent_keeps_its_key(scene: Scene, end: str) ->
         await scene.kill("w1")
         await scene.sessions.reap("w2", "w1")
     else:
-        if end == "refused":
-            await scene.sessions.refused(task, 1)
         await scene.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
     assert await scene.state(asked.answer) == "FAILED"
     assert (await scene.ask(token=asked.token, once=ONCE)).answer == asked.answer

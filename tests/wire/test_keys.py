@@ -13,6 +13,16 @@ BUILDERS = {
     if inspect.isfunction(builder) and (name.endswith(("_key", "_stream", "channel"))) and not name.startswith("_")
 }
 
+OF_THE_LEDGER = {
+    "accounts_key",
+    "account_key",
+    "flight_key",
+    "spent_key",
+    "few_key",
+    "handed_in_key",
+    "export_key",
+}
+
 
 def build(builder: Callable[..., str], id_: str) -> str:
     return builder(*[id_] * len(inspect.signature(builder).parameters))
@@ -20,11 +30,12 @@ def build(builder: Callable[..., str], id_: str) -> str:
 
 @pytest.mark.parametrize("name", BUILDERS)
 @pytest.mark.parametrize("id_", ["x", "", "s1-elsewhere", "{s9}", "a}b{c"])
-def test_every_name_carries_the_one_tag(name: str, id_: str) -> None:
+def test_every_name_carries_the_tag_of_its_shard_or_of_the_ledger(name: str, id_: str) -> None:
     key = build(BUILDERS[name], id_)
-    assert key.startswith(keys.prefix())
+    tag = keys.LEDGER if name in OF_THE_LEDGER else keys.SHARD
+    assert key.startswith(keys.prefix(tag))
     # What Redis Cluster hashes: between the first { and the next }.
-    assert key.partition("{")[2].partition("}")[0] == keys.SHARD
+    assert key.partition("{")[2].partition("}")[0] == tag
 
 
 def test_no_two_kinds_of_name_are_alike() -> None:

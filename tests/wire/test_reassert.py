@@ -10,7 +10,7 @@ from wire import keys
 from wire.connect import Store
 from wire.ends import STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
-from wire.messages import Delta, Final
+from wire.messages import Delta, Failed, Final
 from wire.sessions import Task
 
 pytestmark = pytest.mark.anyio
@@ -289,3 +289,35 @@ async def test_another_workers_token_is_not_disclaimed(scene: Scene) -> None:
     await scene.sessions.disclaim("other", asked.token)
     await scene.finish(task)
     assert await scene.events(asked.answer) == [Final("done")]
+
+
+async def test_what_came_after_the_end_that_is_told_late_goes_on(scene: Scene) -> None:
+    """The turn was running when Redis was to be told; by the time it is, its finish has handed out the next one."""
+    first = await scene.ask("first")
+    second = await scene.ask("second", first.token)
+    task = await scene.sent("w")
+    following = await scene.finish(task)
+    assert isinstance(following, Task)
+    assert not await scene.sessions.reassert(task.lease, first.answer, 1, 0)
+    assert await scene.state(second.answer) == "CLAIMED"
+    await scene.sessions.mark_sent(following, 1, 2, fresh=False)
+    await scene.finish(following)
+    assert await scene.events(second.answer) == [Final("done")]
+
+
+async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scene: Scene) -> None:
+    asked = await scene.ask()
+    kept = await remember(scene.store)
+    task = await scene.sent("w")
+    await scene.finish(task)
+    await forget_since(scene.store, kept)
+    await scene.sessions.ended(asked.token, asked.answer, 1)
+    await passed(scene)
+    assert await scene.sessions.claim("other", await scene.hint("other")) == "nothing"
+    await scene.ask("second", asked.token)
+    refused = await scene.take("w")
+    assert refused.reset
+    unspent = Failed(120, "later", "account.throttled", reset=False)
+    await scene.sessions.finish(refused, "FAILED", unspent, None, takes_more=False)
+    await scene.ask("third", asked.token)
+    assert (await scene.take("w")).reset

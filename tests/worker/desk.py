@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,11 +11,13 @@ from wire.answers import Answers
 from wire.connect import Argument, Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
+from wire.ledger import Ledger
 from wire.limits import Limits
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
 from wire.schedule import Schedule
 from wire.sessions import Sessions, Task
 from worker.accounts import Account
+from worker.pool import Pool
 from worker.settings import WorkerSettings
 
 # Seconds within which anything a test waits for must happen.
@@ -36,6 +38,13 @@ def settings_with(**changed: object) -> WorkerSettings:
         "answer_ttl": 60,
     }
     return WorkerSettings(**{**small, **changed})  # type: ignore[arg-type]
+
+
+def pool_on(
+    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+) -> Pool:
+    """A worker's pool on the ledger in `store`."""
+    return Pool(settings, Ledger(store), worker, accounts)
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]], what: str = "the condition") -> None:

@@ -46,6 +46,7 @@ class Arrived:
     state: bytes
     sent: int
     question: str
+    context: str = ""
 
 
 class Scripted:
@@ -73,10 +74,12 @@ class Scripted:
         style: Style,
         question: str,
         before_send: BeforeSend,
+        context: str = "",
     ) -> AsyncGenerator[Update, None]:
         async def send() -> None:
             await before_send()
-            self.arrived.append(Arrived(account.name, ask.state, conversation.sent if conversation else 0, question))
+            sent = conversation.sent if conversation else 0
+            self.arrived.append(Arrived(account.name, ask.state, sent, question, context))
 
         ask = Ask(account.name, conversation, style, question, send, len(self.asks) + 1)
         self.asks.append(ask)

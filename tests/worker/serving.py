@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.worker.desk import ACCOUNTS, SOON, HookedStore, settings_with
+from tests.worker.desk import SOON, HookedStore, pool_on, settings_with
 from tests.worker.scripted import Pictures, Scripted
-from worker.pool import Pool
 from worker.turn import Upstream
-from worker.worker import Worker
+from worker.worker import Worker, new_worker_id
 
 
 @asynccontextmanager
@@ -17,7 +16,8 @@ async def serving(
 ) -> AsyncIterator[Worker]:
     """A worker that serves, and is drained at the end."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
-    served = Worker(settings, store, Upstream(settings, Pool(ACCOUNTS), provider, pictures or Pictures()))
+    pool = pool_on(store, settings, worker=new_worker_id())
+    served = Worker(settings, store, Upstream(settings, pool, provider, pictures or Pictures()))
     running = asyncio.create_task(served.run())
     try:
         yield served

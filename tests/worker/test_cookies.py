@@ -1,114 +1,76 @@
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from worker.cookies import load_accounts
+from worker.accounts import Account
+from worker.cookies import Cookie, CookieFileError, account_of, is_bing
 
 NOW = 1_700_000_000.0
 
 
-def cookie(name: str, value: Any, **more: Any) -> dict[str, Any]:
-    """An entry the way Cookie-Editor exports it."""
-    usual = {"domain": ".bing.com", "hostOnly": False, "httpOnly": True, "path": "/", "sameSite": "no_restriction"}
-    return {**usual, "secure": True, "session": False, "storeId": None, "name": name, "value": value, **more}
+def test_the_cookies_make_an_account() -> None:
+    cookies = [Cookie("_U", "one", ".bing.com", NOW + 1.5), Cookie("MUID", "x=1&y z", "www.bing.com", NOW + 1)]
+    assert account_of("a", cookies, NOW) == Account("a", {"_U": "one", "MUID": "x=1&y z"}, NOW + 1.5)
 
 
-def export(folder: Path, name: str, *cookies: Any) -> None:
-    (folder / name).write_text(json.dumps(list(cookies)), encoding="utf-8")
+def test_what_has_no_domain_and_no_expiry_passes() -> None:
+    assert account_of("a", [Cookie("_U", "one")], NOW) == Account("a", {"_U": "one"}, None)
 
 
-def test_each_export_is_an_account_named_after_its_file(tmp_path: Path) -> None:
-    export(tmp_path, "b.json", cookie("_U", "two"), cookie("MUID", "x=1&y"))
-    export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW + 1.5))
-    accounts, problems = load_accounts(tmp_path, NOW)
-    assert [(account.name, account.cookies) for account in accounts] == [
-        ("a", {"_U": "one"}),
-        ("b", {"_U": "two", "MUID": "x=1&y"}),
+def test_expired_and_unsendable_cookies_and_other_sites_are_left_out() -> None:
+    cookies = [
+        Cookie("_U", "one"),
+        Cookie("OLD", "1", expires=NOW),
+        Cookie("BAD", "a;b"),
+        Cookie("ALSO BAD", "1"),
+        Cookie("E", ""),
+        Cookie("MSPAuth", "1", ".live.com"),
+        Cookie("_U", "other", "notbing.com"),
     ]
-    assert problems == []
+    assert account_of("a", cookies, NOW).cookies == {"_U": "one", "E": ""}
 
 
-def test_the_system_clock_is_the_default(tmp_path: Path) -> None:
-    export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW))
-    assert load_accounts(tmp_path)[0] == []
-
-
-def test_other_files_and_hidden_ones_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text("no export")
-    (tmp_path / "._a.json").write_bytes(b"\x00\x05\x16\x07")
-    assert load_accounts(tmp_path, NOW) == ([], [])
-
-
-def test_expired_and_unsendable_cookies_are_dropped(tmp_path: Path) -> None:
-    old = cookie("OLD", "1", expirationDate=NOW)
-    export(tmp_path, "a.json", cookie("_U", "one"), old, cookie("BAD", "a;b"), cookie("ALSO BAD", "1"), cookie("E", ""))
-    assert load_accounts(tmp_path, NOW)[0][0].cookies == {"_U": "one", "E": ""}
-
-
-def test_the_last_cookie_of_a_name_wins(tmp_path: Path) -> None:
-    export(tmp_path, "a.json", cookie("_U", "one"), cookie("_U", "two"))
-    assert load_accounts(tmp_path, NOW)[0][0].cookies == {"_U": "two"}
-
-
-def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps([cookie("_U", "one")]), encoding="utf-8-sig")
-    assert [account.name for account in load_accounts(tmp_path, NOW)[0]] == ["a"]
+def test_the_last_cookie_of_a_name_wins() -> None:
+    cookies = [Cookie("_U", "one", expires=1.0), Cookie("_U", "two", expires=NOW + 1)]
+    assert account_of("a", cookies, NOW) == Account("a", {"_U": "two"}, NOW + 1)
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("cookies", "sentence"),
     [
-        (b"", "a.json is empty"),
-        (b" \n", "a.json is empty"),
-        (b'[{"name":', "a.json is not JSON"),
-        (b"\xff\xfe\x00", "a.json is not JSON"),
-        (b'[{"x":' + b"[" * 100_000, "a.json is not JSON"),
-        (b"{}", "a.json is not a list of cookies with name and value, as Cookie-Editor exports it"),
-        (b'["secret"]', "a.json is not a list of cookies with name and value, as Cookie-Editor exports it"),
-        (b'[{"name": "_U"}]', "a.json is not a list of cookies with name and value, as Cookie-Editor exports it"),
+        ([], "has no _U cookie: export it while signed in at www.bing.com"),
+        ([Cookie("MUID", "secret")], "has no _U cookie: export it while signed in at www.bing.com"),
         (
-            b'[{"name": "_U", "value": 5}]',
-            "a.json is not a list of cookies with name and value, as Cookie-Editor exports it",
+            [Cookie("_U", "secret", "bing.com.example")],
+            "holds cookies of other sites only: export them at www.bing.com",
         ),
-        (b"[]", "a.json has no _U cookie: export it while signed in at bing.com"),
-        (b'[{"name": "_U", "value": ""}]', "a.json has an empty _U cookie"),
-        (b'[{"name": "_U", "value": "secret\\n"}]', "a.json has a _U cookie with characters that no header can carry"),
-        (
-            '[{"name": "_U", "value": "secreté"}]'.encode(),
-            "a.json has a _U cookie with characters that no header can carry",
-        ),
-        (
-            b'[{"name": "_U", "value": "secret", "expirationDate": 1}]',
-            "a.json has an expired _U cookie: sign in again and export anew",
-        ),
+        ([Cookie("_U", "")], "has an empty _U cookie"),
+        ([Cookie("_U", "secret\n")], "has a _U cookie with characters that no header can carry"),
+        ([Cookie("_U", "secret\u00e9")], "has a _U cookie with characters that no header can carry"),
+        ([Cookie("_U", "secret", expires=NOW)], "has an expired _U cookie: sign in again and export anew"),
     ],
 )
-def test_each_fault_is_one_sentence_without_a_value(tmp_path: Path, content: bytes, sentence: str) -> None:
-    (tmp_path / "a.json").write_bytes(content)
-    assert load_accounts(tmp_path, NOW) == ([], [sentence])
+def test_each_fault_is_one_sentence_without_a_value(cookies: list[Cookie], sentence: str) -> None:
+    with pytest.raises(CookieFileError) as caught:
+        account_of("a", cookies, NOW)
+    assert str(caught.value) == sentence
 
 
-def test_a_bad_file_does_not_keep_the_others_out(tmp_path: Path) -> None:
-    export(tmp_path, "b.json", cookie("_U", "two"))
-    (tmp_path / "a.json").mkdir()
-    accounts, problems = load_accounts(tmp_path, NOW)
-    assert [account.name for account in accounts] == ["b"]
-    assert problems == ["a.json can't be read: Is a directory"]
+@pytest.mark.parametrize(
+    ("domain", "its"),
+    [
+        ("", True),
+        (".bing.com", True),
+        ("bing.com", True),
+        ("WWW.Bing.com", True),
+        (".www.bing.com", True),
+        ("notbing.com", False),
+        ("bing.com.example", False),
+        ("com", False),
+        (".live.com", False),
+    ],
+)
+def test_bing_is_its_domain_and_what_is_below(domain: str, its: bool) -> None:
+    assert is_bing(domain) is its
 
 
-def test_the_same_account_is_taken_once(tmp_path: Path) -> None:
-    export(tmp_path, "a.json", cookie("_U", "one"))
-    export(tmp_path, "b.json", cookie("_U", "one"), cookie("MUID", "m"))
-    accounts, problems = load_accounts(tmp_path, NOW)
-    assert [account.name for account in accounts] == ["a"]
-    assert problems == ["b.json is the same account as a.json"]
-
-
-def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
-    folder = tmp_path / "none"
-    assert load_accounts(folder, NOW) == (
-        [],
-        [f"{folder} can't be read as the folder of cookie exports: No such file or directory"],
-    )
+def test_a_cookie_shows_no_value_when_it_is_printed() -> None:
+    assert "secret" not in repr(Cookie("_U", "secret"))

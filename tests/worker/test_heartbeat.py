@@ -17,9 +17,9 @@ pytestmark = pytest.mark.anyio
 
 
 def heartbeat(
-    store: HookedStore, lease_ttl: float = 1.0, reassert: Callable[[], Awaitable[None]] | None = None
+    store: HookedStore, lease_ttl: float = 1.0, reassert: Callable[[float], Awaitable[None]] | None = None
 ) -> Heartbeat:
-    async def say_nothing() -> None:
+    async def say_nothing(heard: float) -> None:
         pass
 
     return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None, reassert or say_nothing)
@@ -106,10 +106,12 @@ class Said:
 
     def __init__(self, failing: int = 0) -> None:
         self.times = 0
+        self.heard = 0.0
         self._failing = failing
 
-    async def __call__(self) -> None:
+    async def __call__(self, heard: float) -> None:
         self.times += 1
+        self.heard = heard
         if self.times <= self._failing:
             raise StoreUnavailableError("away")
 
@@ -146,3 +148,17 @@ async def test_a_redis_that_comes_back_is_told_what_the_worker_holds(store: Hook
     async with beating(heart):
         await until(lambda: store.calls.count("beat") >= 2)
     assert said.times == 1
+
+
+async def test_it_is_told_what_was_heard_of_last_before_redis_went(store: HookedStore) -> None:
+    said = Said(failing=1)
+    heart = heartbeat(store, reassert=said)
+    with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
+        await heart.beat()
+        await store.commands.delete(keys.run_key())
+        clock.return_value = 150.0
+        with pytest.raises(StoreUnavailableError):
+            await heart.beat()
+        clock.return_value = 160.0
+        await heart.beat()
+    assert said.heard == 100.0

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
+import worker.holdings
 from tests.wire.memory import Remembered, forget_since, remember
 from tests.worker.desk import Away, Client, HookedStore, until
 from tests.worker.scripted import Ask, Pictures, Scripted, echo
@@ -195,3 +196,38 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
         await until(lambda: client.store.calls.count("beat") >= 4)
     assert "release" not in client.store.calls
     assert await client.owner(token) == "elsewhere"
+
+
+async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.holdings, "_FORGOTTEN", 0.5)
+    provider = Scripted()
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):
+        answer = await client.ask("one")
+        assert await client.text(answer) == "you asked: one"
+        await until(lambda: "release" in client.store.calls)
+        client.store.before["beat"] = away = Away()
+        await until(lambda: away.met >= 6)
+        await memory.forget()
+        del client.store.before["beat"]
+        await until(lambda: "ended" in client.store.calls)
+        assert isinstance(await end(client, answer), Failed)
+        assert await client.text(await client.ask("two")) == "you asked: two"
+    assert provider.questions == ["one", "two"]
+
+
+async def test_a_worker_whose_accounts_are_gone_gives_its_tokens_to_others(client: Client) -> None:
+    provider, other, token = Scripted(), Scripted(), new_token()
+    async with serving(client.store, provider) as served:
+        await client.text(await client.ask("one", token))
+        await served._upstream.pool.replace([])
+        await until(lambda: not_owned(client, token))
+        async with serving(client.store, other):
+            assert await client.text(await client.ask("two", token)) == "you asked: two"
+    assert other.questions == ["two"]
+
+
+async def not_owned(client: Client, token: str) -> bool:
+    return await client.owner(token) is None

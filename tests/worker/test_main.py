@@ -5,17 +5,17 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, free_port, process, wait_until, write_accounts
+from tests.processes import free_port, process, run_to_end, wait_until, write_accounts
 from tests.worker.desk import Client, HookedStore, settings_with, until
+from wire import keys
 from wire.answers import Answers
+from wire.jobs import new_token
 from wire.sessions import Sessions
 from worker.__main__ import main
 from worker.settings import WorkerSettings
@@ -45,30 +45,16 @@ def tells(log: Path, event: str) -> Callable[[], bool]:
     return lambda: any(line["event"] == event for line in told(log))
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m worker` up to its end, which must come by itself."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        cwd=ROOT,
-        env=inherited | environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-
-
 def test_sigterm_ends_it_cleanly(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
     with process("worker", log, **settings) as started:
         wait_until(tells(log, "worker ready"), "the worker is ready")
-        assert run("check", **settings).returncode == 0
+        assert run_to_end("worker", "check", **settings).returncode == 0
         started.terminate()
         assert started.wait(10) == 0
     assert [line["event"] for line in told(log)] == ["worker ready", "worker stopped"]
     assert told(log)[0]["accounts"] == 1
-    assert run("check", **settings).returncode == 1
+    assert run_to_end("worker", "check", **settings).returncode == 1
 
 
 @pytest.mark.anyio
@@ -113,7 +99,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settin
 def test_a_wrong_setting_ends_the_start_with_one_sentence(
     settings: dict[str, str], wrong: dict[str, str], sentence: str
 ) -> None:
-    ended = run(**settings | wrong)
+    ended = run_to_end("worker", **settings | wrong)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith(sentence)
@@ -121,9 +107,9 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
 
 
 def test_an_unknown_command_is_told(settings: dict[str, str]) -> None:
-    ended = run("dance", **settings)
+    ended = run_to_end("worker", "dance", **settings)
     assert ended.returncode == 2
-    assert "invalid choice: 'dance'" in ended.stderr
+    assert "No such command 'dance'" in ended.stderr
 
 
 # The same inside this process.
@@ -175,3 +161,28 @@ async def test_a_signal_ends_the_wait_for_accounts(settings: dict[str, str], tmp
     os.kill(os.getpid(), signal.SIGTERM)
     async with asyncio.timeout(10):
         assert await running == 0
+
+
+@pytest.mark.anyio
+async def test_a_conversation_is_forgotten_with_all_that_was_said(settings: dict[str, str], tmp_path: Path) -> None:
+    store, token = HookedStore(settings["REDIS_URL"]), new_token()
+    with process("worker", tmp_path / "log", **settings):
+        async with Answers(store) as answers:
+            client = Client(store, answers)
+            await client.text(await client.ask("a private matter", token))
+            assert await store.commands.exists(keys.transcript_key(token)) == 1
+            ended = await asyncio.to_thread(run_to_end, "worker", "forget", token, **settings)
+            assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+            await until(lambda: gone(store, token))
+    await store.close()
+
+
+async def gone(store: HookedStore, token: str) -> bool:
+    return await store.commands.exists(keys.token_key(token), keys.transcript_key(token)) == 0
+
+
+def test_forgetting_needs_redis(settings: dict[str, str]) -> None:
+    away = settings | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    ended = run_to_end("worker", "forget", "t", **away)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Redis is away")

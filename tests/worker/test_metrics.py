@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,13 +11,16 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+import worker.pool
 from tests.processes import answers, process, wait_until, write_accounts
 from tests.worker.desk import ACCOUNTS, SOON, Away, Client, Held, HookedStore, settings_with, until
 from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
 from tests.worker.serving import serving
 from wire.jobs import Jobs, new_token
+from wire.ledger import Known, Ledger, Place, Standing
 from wire.messages import Image
 from worker import metrics
+from worker.accounts import Account
 from worker.errors import UpstreamError
 from worker.providers import Snapshot, Update
 from worker.service import open_worker
@@ -199,6 +202,88 @@ async def test_tasks_and_the_process_are_told_of(client: Client) -> None:
             "process_cpu_seconds_total",
         ):
             assert found[name] > 0
+
+
+def of(account: str, found: dict[str, float]) -> dict[str, float]:
+    """Each series of an account, by its name and its other label."""
+    series = {}
+    for name, value in found.items():
+        if match := re.fullmatch(rf'bing_account_(\w+){{account="{account}"(?:,\w+="(.*)")?}}', name):
+            series[".".join(filter(None, match.groups()))] = value
+    return series
+
+
+STATES = ("ready", "cooling", "quarantined", "dead", "paused")
+AT_REST = {
+    **{f"state.{state}": 0.0 for state in STATES},
+    "turns_today": 0.0,
+    "in_flight": 0.0,
+    "cooling_until_seconds": 0.0,
+    "cookie_expires_seconds": 0.0,
+}
+
+
+async def scraped_until(address: str, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+    """The first scrape that holds."""
+    found: dict[str, float] = {}
+
+    async def holds() -> bool:
+        found.clear()
+        found.update(await scraped(address))
+        return condition(found)
+
+    await until(holds)
+    return found
+
+
+@pytest.fixture
+def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look how accounts stand all the time."""
+    monkeypatch.setattr(worker.pool, "_REFRESH_EVERY", 0.02)
+
+
+@pytest.mark.usefixtures("seen_at_once")
+async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
+    ledger = Ledger(client.store)
+    async with scraping(client, held) as (_, address):
+        found = await scraped_until(address, lambda found: bool(of("b", found)))
+        for account in ("a", "b", "a/images", "b/images"):
+            assert of(account, found) == {**AT_REST, "state.ready": 1}
+        answer = await client.ask("one")
+        found = await scraped_until(address, lambda found: of("a", found)["in_flight"] == 1)
+        place = Place("elsewhere", 1, "other worker")
+        assert await ledger.reserve(place, ["b"], 60) == "b"
+        print_ = ACCOUNTS[1].fingerprint
+        change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
+        await ledger.order("b", "pause")
+        await Jobs(client.store, client.limits).stop(answer)
+        found = await scraped_until(address, lambda found: of("b", found)["state.paused"] == 1)
+        assert of("b", found) == {
+            **AT_REST,
+            "state.cooling": 1,
+            "state.paused": 1,
+            "turns_today": 1,
+            "cooling_until_seconds": change.until / 1000,
+            "failures_total.account.throttled": 1,
+        }
+
+
+@pytest.mark.usefixtures("seen_at_once")
+async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
+    async with scraping(client) as (served, address):
+        await served._upstream.pool.replace([Account("a", {"_U": "a"}, expires=1_900_000_000.5)])
+        found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
+        assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
+
+
+@pytest.mark.usefixtures("seen_at_once")
+async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
+    await Ledger(client.store).announce(Known("elsewhere", "print"), Standing("elsewhere"))
+    async with scraping(client) as (served, address):
+        await scraped_until(address, lambda found: bool(of("a", found)))
+        assert not of("elsewhere", await scraped(address))
+        await served._upstream.pool.replace(ACCOUNTS[1:])
+        assert not of("a", await scraped(address))
 
 
 async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) -> None:

@@ -1,14 +1,20 @@
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-import worker.service
+import worker.folder
 from tests.processes import write_accounts
-from tests.worker.desk import ACCOUNTS, SOON, HookedStore, settings_with, until
+from tests.worker.desk import ACCOUNTS, SOON, Client, HookedStore, settings_with, until
 from tests.worker.scripted import Scripted
+from wire.answers import Answers
+from wire.jobs import new_token
+from wire.ledger import Ledger, Place
+from wire.messages import Failed, Final
 from wire.sessions import Sessions
+from worker.folder import Folder
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
@@ -17,7 +23,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.service, "_LOOK_AGAIN", 0.01)
+    for wait in ("_LOOK", "_QUIET", "_PATIENCE"):
+        monkeypatch.setattr(worker.folder, wait, 0.05)
 
 
 def settings(folder: Path, provider: str = "tests.worker.scripted:Scripted") -> WorkerSettings:
@@ -27,7 +34,7 @@ def settings(folder: Path, provider: str = "tests.worker.scripted:Scripted") -> 
 async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one", "two")
     with capture_logs() as logs:
-        accounts = await await_accounts(settings(tmp_path))
+        accounts = await await_accounts(Folder(tmp_path))
     assert [account.name for account in accounts] == ["one", "two"]
     assert logs == []
 
@@ -35,7 +42,7 @@ async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
 async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "cookies"
     with capture_logs() as logs:
-        waiting = asyncio.create_task(await_accounts(settings(folder)))
+        waiting = asyncio.create_task(await_accounts(Folder(folder)))
         await until(lambda: len(logs) == 2)
         write_accounts(folder, "one")
         async with asyncio.timeout(SOON):
@@ -47,31 +54,36 @@ async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> N
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
-async def test_each_new_state_of_the_folder_is_told(tmp_path: Path) -> None:
+async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
-        waiting = asyncio.create_task(await_accounts(settings(tmp_path)))
+        waiting = asyncio.create_task(await_accounts(Folder(tmp_path)))
         await until(lambda: len(logs) == 1)
         (tmp_path / "one.json").write_text("")
-        await until(lambda: len(logs) == 3)
+        await until(lambda: len(logs) == 2)
         write_accounts(tmp_path, "two")
+        (tmp_path / "two.json").chmod(0o644)
         async with asyncio.timeout(SOON):
             await waiting
-    missing = f"no usable account in {tmp_path}, waiting for one"
-    assert [line["event"] for line in logs] == [missing, "one.json is empty", missing, "one.json is empty"]
+    assert [line["event"] for line in logs] == [
+        f"no usable account in {tmp_path}, waiting for one",
+        "one.json is empty",
+        "two.json can be used by others than its owner: chmod 600 it",
+    ]
 
 
 async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one")
+    (tmp_path / "two.json").touch(mode=0o600)
     (tmp_path / "two.json").write_text("[]")
     with capture_logs() as logs:
-        assert len(await await_accounts(settings(tmp_path))) == 1
+        assert len(await await_accounts(Folder(tmp_path))) == 1
     assert [line["event"] for line in logs] == [
-        "two.json has no _U cookie: export it while signed in at bing.com",
+        "two.json has no _U cookie: export it while signed in at www.bing.com",
     ]
 
 
 async def test_waiting_for_accounts_can_be_given_up(tmp_path: Path) -> None:
-    waiting = asyncio.create_task(await_accounts(settings(tmp_path)))
+    waiting = asyncio.create_task(await_accounts(Folder(tmp_path)))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -109,3 +121,39 @@ async def test_a_wrong_provider_is_one_sentence(
     with pytest.raises(ValueError, match=sentence):
         async with open_worker(settings(tmp_path, provider), store, ACCOUNTS):
             pass
+
+
+async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, store: HookedStore) -> None:
+    """Added, replaced and removed while the worker serves."""
+    write_accounts(tmp_path, "one")
+    folder = Folder(tmp_path)
+    accounts = await await_accounts(folder)
+    ledger = Ledger(store)
+
+    async def stands(name: str, state: str | None) -> bool:
+        found = {one.name: one.state for one in await ledger.standings()}
+        return found.get(name) == state
+
+    async with open_worker(settings(tmp_path), store, accounts, folder) as opened, Answers(store) as answers:
+        running = asyncio.create_task(opened.run())
+        client = Client(store, answers)
+        await until(lambda: stands("one", "ready"))
+        place = Place("s0-job", 1, "w")
+        await ledger.reserve(place, ["one"], 60)
+        await ledger.record("one", place, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
+        token = new_token()
+        refused = await client.end(await client.ask("refused", token))
+        assert isinstance(refused, Failed)
+        write_accounts(tmp_path, "two")
+        await until(lambda: stands("two", "ready"))
+        assert await client.text(await client.ask("asked", token)) == "you asked: asked"
+        cookies = [{"name": "_U", "value": "a new one", "domain": ".bing.com"}]
+        (tmp_path / "one.json").write_text(json.dumps(cookies))
+        await until(lambda: stands("one", "ready"))
+        (tmp_path / "two.json").unlink()
+        await until(lambda: opened._upstream.pool.names == ["one"])
+        moved = await client.end(await client.ask("moved", token))
+        assert isinstance(moved, Final)
+        assert moved.reset
+        opened.drain()
+        await running

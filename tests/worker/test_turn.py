@@ -1,17 +1,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.worker.desk import ACCOUNTS, Away, Desk, settings_with, until
+import wire.sessions
+from tests.wire.ledger_clock import advance
+from tests.worker.desk import ACCOUNTS, Away, Desk, pool_on, settings_with, until
 from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
+from wire.answers import Place
 from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
-from wire.messages import Delta, Failed, Final, Replace, Source, Turns
+from wire.ledger import Ledger
+from wire.messages import Chat, Delta, Failed, Final, Replace, Source, Turns
 from wire.sessions import Task
+from worker.accounts import Account
 from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
 from worker.pool import Pool
 from worker.providers import Completed, Snapshot, Update
@@ -20,6 +25,8 @@ from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn, Upstream
 
 pytestmark = pytest.mark.anyio
+
+THIRD = Account("c", {"_U": "c"})
 
 
 @dataclass
@@ -41,17 +48,35 @@ class Shop:
         """Ask with this script, and end the turn."""
         self.provider.play = play
         task = await self.desk.task(question, token)
-        outcome = await self.turn(task).run()
-        await self.desk.sessions.finish(task, outcome.state, outcome.event, outcome.session, takes_more=True)
+        turn = self.turn(task)
+        outcome = await turn.run()
+        await self.desk.sessions.finish(
+            task,
+            outcome.state,
+            outcome.event,
+            outcome.session,
+            takes_more=True,
+            exchange=turn.exchange(outcome),
+            begins=outcome.begins,
+        )
         return outcome
+
+    async def give_back(self, *accounts: str) -> None:
+        """Nothing speaks against these accounts any more."""
+        for account in accounts:
+            await Ledger(self.desk.client.store).order(account, "reset")
 
     async def state(self, task: Task) -> str:
         return await self.desk.client.state(task.answer)
 
 
 @pytest.fixture
-def shop(desk: Desk) -> Shop:
-    return Shop(desk, Scripted(), Pictures(), Pool(ACCOUNTS), settings_with())
+async def shop(desk: Desk) -> AsyncIterator[Shop]:
+    settings = settings_with()
+    pool = pool_on(desk.client.store, settings)
+    await pool.announce()
+    yield Shop(desk, Scripted(), Pictures(), pool, settings)
+    await pool.close(1)
 
 
 def final(outcome: Outcome) -> Final:
@@ -84,6 +109,18 @@ def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
         if sent:
             await ask.send()
         raise UpstreamError(reason, "the upstream's words", refused=True)
+
+    return play
+
+
+def failing_unsent(reason: str, *accounts: str) -> Play:
+    """Accounts that can't be reached; others answer."""
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        if ask.account in accounts:
+            raise UpstreamError(reason, "the way there")
+        async for update in echo(ask):
+            yield update
 
     return play
 
@@ -362,15 +399,94 @@ async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, s
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
 
 
-async def test_a_conversation_that_moves_to_another_account_is_reset(shop: Shop) -> None:
+async def test_a_conversation_that_moves_to_another_account_is_told_what_was_said_and_goes_on(shop: Shop) -> None:
     token = new_token()
-    await shop.outcome(token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a"), token=token)
-    assert final(outcome).reset
-    assert saved(outcome) == Saved("b", b"conversation 3")
-    following = await shop.outcome(token=token)
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(question="two", token=token)
+    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    assert not final(outcome).reset
+    assert saved(outcome) == Saved("b", b"conversation 4")
+    context = shop.provider.arrived[-1].context
+    assert context.index("one") < context.index("you asked: one") < context.index("two")
+    assert "three" not in context
+    following = await shop.outcome(question="four", token=token)
     assert not final(following).reset
-    assert (shop.provider.arrived[-1].state, shop.provider.arrived[-1].sent) == (b"conversation 3", 1)
+    last = shop.provider.arrived[-1]
+    assert (last.state, last.sent, last.context) == (b"conversation 4", 1, "")
+
+
+async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(refusing("account.captcha", "a"), question="two", token=token)
+    await shop.pool.replace([*ACCOUNTS, THIRD])
+    outcome = await shop.outcome(refusing("account.captcha", "b"), question="three", token=token)
+    assert not final(outcome).reset
+    last = shop.provider.arrived[-1]
+    assert last.account == "c"
+    assert "you asked: one" in last.context
+    assert "you asked: two" in last.context
+
+
+async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire.sessions, "_TRANSCRIPT", 60)
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(question="two", token=token)
+    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    assert final(outcome).reset
+    assert "one" not in shop.provider.arrived[-1].context
+    assert "two" in shop.provider.arrived[-1].context
+
+
+async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(completing(Completed("The last answer.", None)), question="two", token=token)
+    await shop.outcome(question="three", token=token)
+    await shop.outcome(refusing("account.throttled", "a", "b"), question="four", token=token)
+    await shop.give_back("a", "b")
+    await shop.outcome(refusing("account.throttled", "a"), question="five", token=token)
+    assert not any("one" in asked.context for asked in shop.provider.arrived)
+
+
+async def test_a_conversation_whose_account_pauses_shortly_waits_for_it(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(failing_unsent("transport.connect", "b"), question="other")
+    outcome = await shop.outcome(question="two", token=token)
+    assert saved(outcome).account == "a"
+
+
+async def test_a_conversation_whose_account_was_taken_away_is_reset(shop: Shop) -> None:
+    token = new_token()
+    first = await shop.outcome(question="one", token=token)
+    await shop.pool.replace([account for account in ACCOUNTS if account.name != saved(first).account])
+    outcome = await shop.outcome(question="two", token=token)
+    assert final(outcome).reset
+    assert shop.provider.arrived[-1].context == ""
+
+
+async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop) -> None:
+    outcome = await shop.outcome(failing_unsent("transport.connect", "a"))
+    assert final(outcome).text == "you asked: hello"
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
+    assert [asked.account for asked in shop.provider.arrived] == ["b"]
+
+
+async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
+    outcome = await shop.outcome(failing_unsent("transport.connect", "a", "b"))
+    assert failed(outcome) == Failed(500, REASONS["transport.connect"], "transport.connect")
+    assert len(shop.provider.asks) == 2
+
+
+async def test_no_more_accounts_are_tried_than_allowed(shop: Shop) -> None:
+    shop.settings = settings_with(account_tries=1)
+    outcome = await shop.outcome(refusing("account.throttled", "a"))
+    assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
+    assert len(shop.provider.asks) == 1
 
 
 async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: Shop) -> None:
@@ -387,6 +503,7 @@ async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
     outcome = await shop.outcome(refusing("account.throttled", "a", "b"), token=token)
     assert failed(outcome).code == 120
     assert outcome.session == before.session
+    await shop.give_back("a", "b")
     following = await shop.outcome(token=token)
     assert not final(following).reset
     assert shop.provider.arrived[-1].state == b"conversation 1"
@@ -402,14 +519,14 @@ async def test_one_throttled_account_says_more_than_what_the_others_have(shop: S
 
 
 @pytest.mark.parametrize("reason", ["account.captcha", "account.unauthorized"])
-async def test_accounts_that_all_refuse_otherwise_are_an_error(shop: Shop, reason: str) -> None:
-    outcome = await shop.outcome(refusing(reason, "a", "b"))
-    assert failed(outcome) == Failed(500, REASONS[reason], reason)
+async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: str) -> None:
+    outcome = await shop.outcome(refusing(reason, "a", "b", sent=False))
+    assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
     assert len(shop.provider.asks) == 2
 
 
 async def test_a_pool_without_accounts_is_busy(shop: Shop) -> None:
-    shop.pool = Pool([])
+    shop.pool = pool_on(shop.desk.client.store, shop.settings, [])
     outcome = await shop.outcome()
     assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
     assert shop.provider.asks == []
@@ -464,10 +581,12 @@ async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, 
     assert len(shop.provider.asks) == 1
 
 
-async def test_a_refused_account_stands_back_until_it_serves(shop: Shop) -> None:
+async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> None:
     await shop.outcome(refusing("account.throttled", "a"))
     await shop.outcome()
-    assert [ask.account for ask in shop.provider.asks] == ["a", "b", "b"]
+    await shop.give_back("a")
+    await shop.outcome()
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b", "b", "a"]
 
 
 async def test_the_text_before_an_error_is_kept(shop: Shop) -> None:
@@ -667,3 +786,39 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
     shop.pictures.held = asyncio.Event()
     outcome = await shop.turn(await shop.desk.picture()).run()
     assert failed(outcome).reason == "image.timeout"
+
+
+# Waiting for an account
+
+
+async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
+    store = shop.desk.client.store
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    shop.provider.play = echo
+    await advance(store, 24 * 3600 - 10)
+    task = replace(await shop.desk.task("patient"), work=Chat("balanced", "patient", wait=15))
+    waiting = asyncio.create_task(shop.turn(task).run())
+    place = await shown_place(shop, task)
+    assert place.position == 0
+    assert 1 <= place.wait <= 10
+    await advance(store, 10)
+    assert final(await waiting).text == "you asked: patient"
+
+
+async def shown_place(shop: Shop, task: Task) -> Place:
+    """Where the job waits, once that is told."""
+    found: list[Place] = []
+
+    async def told() -> bool:
+        place = await shop.desk.client.answers.place(task.answer)
+        found.extend([place] if place else [])
+        return bool(found)
+
+    await until(told)
+    return found[0]
+
+
+async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    task = replace(await shop.desk.task("hasty"), work=Chat("balanced", "hasty", wait=10))
+    assert failed(await shop.turn(task).run()).code == 120

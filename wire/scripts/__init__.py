@@ -9,16 +9,18 @@ from wire.messages import encode
 _FOLDER = Path(__file__).parent
 # Every script but enqueue may run above Redis's memory limit: what was accepted must be able to end.
 _REFUSED_WHEN_FULL = frozenset({"enqueue"})
+_OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order"})
 
 
 def names() -> list[str]:
     """The names of all scripts."""
-    return sorted(path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prelude")
+    return sorted({path.stem for path in _FOLDER.glob("*.lua")} - {"prelude", "ledger"})
 
 
 def source(name: str, *, in_memory: bool) -> str:
     """The whole text of a script. fakeredis (`in_memory`) knows neither the `#!lua` line nor a run id."""
-    body = (_FOLDER / "prelude.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+    parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
+    body = "".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
     tables = (
         f"{_table('NAMES', NAMES)}\n{_table('ENDS', {end: encode(event).decode() for end, event in BY_NAME.items()})}\n"
     )

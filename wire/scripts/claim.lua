@@ -7,9 +7,12 @@ local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
 local stream, group, entry = ARGV[5], ARGV[6], ARGV[7]
 local answer_ttl = tonumber(ARGV[8])
 
+-- Whether the entry was still to be claimed. A call that comes when it was already, late and for nobody, must not take
+-- the work that has come since.
 local function acknowledge()
-  redis.call('XACK', stream, group, entry)
+  if redis.call('XACK', stream, group, entry) == 0 then return false end
   redis.call('XDEL', stream, entry)
+  return true
 end
 
 local done = repeated(token, op)
@@ -17,12 +20,13 @@ if done then return done end
 if not alive(worker) or not settled(worker) then return '{"status":"wait"}' end
 
 local owner = redis.call('HGET', KEYS[1], 'owner')
-if owner and owner ~= worker and not alive(owner) then
-  if not may_judge(worker) then return '{"status":"wait"}' end
+local dead = owner and owner ~= worker and not alive(owner)
+if dead and not may_judge(worker) then return '{"status":"wait"}' end
+if not acknowledge() then return '{"status":"nothing"}' end
+if dead then
   reap_token(token, answer_ttl)
   owner = false
 end
-acknowledge()
 redis.call('HDEL', KEYS[1], 'scheduled')
 if owner and owner ~= worker then
   -- The hint belongs to the worker that holds the token.

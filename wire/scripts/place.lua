@@ -1,6 +1,11 @@
 -- Where a waiting job stands.
 -- KEYS: the job's hash. ARGV: prefix, job.
--- Returns its position (1 is the next one) and in how many s its turn is likely to come; nil if it doesn't wait.
+-- Returns its position (1 is the next one; 0: it waits for an account's return) and in how many s its turn is likely to
+-- come; nil if it doesn't wait.
 local rank = redis.call('ZRANK', key('queued'), ARGV[2])
-if not rank then return false end
+if not rank then
+  local found = redis.call('HMGET', KEYS[1], 'state', 'returns')
+  if found[1] ~= 'CLAIMED' or not found[2] then return false end
+  return { 0, math.max(1, math.ceil((tonumber(found[2]) - now_ms()) / 1000)) }
+end
 return { rank + 1, come_back('gap', rank + 1) }

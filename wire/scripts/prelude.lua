@@ -51,7 +51,7 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- A job that ended without ever being sent frees its Idempotency-Key: the same question may be asked afresh.
+-- A job that ended unspent, never sent or each time refused, frees its Idempotency-Key: the question may be asked afresh.
 local function free_idem(name, job)
   local stands_for = redis.call('GET', key('idem', name))
   if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', name)) end
@@ -60,7 +60,7 @@ end
 -- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows.
 local function end_job(job, state, event, answer_ttl, reached)
-  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem', 'attempts')
+  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem')
   if not found[1] or TERMINAL[found[1]] then return 0 end
   local seq = math.max(tonumber(found[2]), reached or 0) + 1
   emit(job, seq, event)
@@ -69,7 +69,7 @@ local function end_job(job, state, event, answer_ttl, reached)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
   if found[3] then redis.call('ZREM', key('client', found[3]), job) end
-  if found[4] and not found[5] then free_idem(found[4], job) end
+  if found[4] and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then free_idem(found[4], job) end
   return seq
 end
 
@@ -98,6 +98,12 @@ local function come_back(what, times)
     measured = math.max(measured, now_ms() - math.max(tonumber(rate[1] or '0'), tonumber(oldest[2])))
   end
   return math.max(1, math.min(60, math.ceil(measured * times / 1000)))
+end
+
+-- Forgets a token's conversation, and with it what was said in it.
+local function drop_session(token)
+  redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut')
+  redis.call('DEL', key('transcript', token))
 end
 
 -- Puts a token with work into its live owner's stream, else into the shared one.
@@ -149,10 +155,12 @@ local function disown(token)
   redis.call('HINCRBY', key('token', token), 'fence', 1)
 end
 
--- Forgets a token that was to end with its running turn, which is over. True if it was.
+-- Forgets a token that was to end with its running turn, which is over; not if that turn has gone back to be done again.
+-- True if it is forgotten.
 local function forget_ending(token)
   if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
-  redis.call('DEL', key('token', token), key('mailbox', token))
+  if redis.call('EXISTS', key('mailbox', token)) == 1 then return false end
+  redis.call('DEL', key('token', token), key('transcript', token))
   return true
 end
 
@@ -172,7 +180,8 @@ local function reap_token(token, answer_ttl)
     local state = redis.call('HGET', key('job', job), 'state')
     if state ~= 'CLAIMED' then
       end_job(job, 'FAILED', ENDS.interrupted, answer_ttl)
-      redis.call('HDEL', key('token', token), 'session', 'sent', 'reset')
+      drop_session(token)
+      redis.call('HDEL', key('token', token), 'reset')
     elseif redis.call('HINCRBY', key('job', job), 'tries', 1) < 2 then
       put_back(token, job)
     else
@@ -187,7 +196,7 @@ local function lose(token, job, answer_ttl, reached)
   end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached)
   if redis.call('EXISTS', key('token', token)) == 0 then return end
   if redis.call('HGET', key('token', token), 'running') == job then redis.call('HDEL', key('token', token), 'running') end
-  redis.call('HDEL', key('token', token), 'session', 'sent')
+  drop_session(token)
   redis.call('HSET', key('token', token), 'reset', '1')
 end
 

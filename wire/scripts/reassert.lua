@@ -11,9 +11,11 @@ local found = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'running')
 local owner, known, running = found[1], tonumber(found[2] or '-1'), found[3]
 local state = job ~= '' and redis.call('HGET', key('job', job), 'state')
 if known < 0 or known > fence or (known == fence and owner ~= worker) then return 'lost' end
+-- It is unknown or has ended, by its own finish perhaps, which may have handed out the next one.
+if job ~= '' and (not state or TERMINAL[state]) then return 'lost' end
 if known < fence then
-  -- The grant was lost. That matters only to a job that is still known.
-  if not state then return 'lost' end
+  -- The grant was lost. That matters only to a job.
+  if job == '' then return 'lost' end
   if owner then redis.call('SREM', key('owned', owner), token) end
   redis.call('HSET', KEYS[1], 'owner', worker, 'fence', fence)
   redis.call('SADD', key('owned', worker), token)
@@ -23,8 +25,6 @@ if job == '' then
   if redis.call('EXISTS', key('mailbox', token)) == 1 and not is_scheduled(token) then schedule(token) end
   return 'kept'
 end
-if not state or TERMINAL[state] then return 'lost' end
-
 redis.call('LREM', key('mailbox', token), 0, job)
 redis.call('ZREM', key('queued'), job)
 redis.call('HSET', KEYS[1], 'running', job)

@@ -6,7 +6,7 @@ A chat provider is built as `Provider(settings)` and has `ask`; one's own is nam
 import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wire.messages import Source, Style, Turns
 from worker.accounts import Account
@@ -66,16 +66,27 @@ class ChatProvider(Protocol):
         style: Style,
         question: str,
         before_send: BeforeSend,
+        context: str = "",
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed.
 
-        `conversation` None begins a fresh one. Raises UpstreamError, and nothing else of the upstream's. Closing the
-        generator (aclose) hangs up at once. Limits of time are the caller's: an ask may be cancelled at any await.
+        `conversation` None begins a fresh one, which is told `context`: what was said before, at another account.
+        Raises UpstreamError, and nothing else of the upstream's. Closing the generator (aclose) hangs up at once.
+        Limits of time are the caller's: an ask may be cancelled at any await.
         """
         ...
 
     async def close(self) -> None:
         """Free what the provider holds."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """What a chat provider may have besides, for `python -m worker accounts check`."""
+
+    async def check(self, account: Account) -> None:
+        """Try whether the account may be asked, without asking anything. Raises UpstreamError if not."""
         ...
 
 

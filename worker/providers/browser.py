@@ -9,6 +9,7 @@ import httpx
 
 from worker.accounts import Account
 from worker.errors import UpstreamError
+from worker.providers.proxy import open_transport
 
 
 def open_browser(
@@ -16,8 +17,8 @@ def open_browser(
 ) -> httpx.AsyncClient:
     """A client for one errand, with the account's cookies; relative addresses are resolved against `address`.
 
-    Cookies never leave the address's site, whatever it redirects to. The environment's proxies are not used: the chat's
-    socket could not follow, and accounts are tied to the address that they come from.
+    Cookies never leave the address's site, whatever it redirects to. It goes out by the account's proxy and never by
+    one of the environment's: accounts are tied to the address that they come from.
     """
     home = httpx.URL(address)
 
@@ -34,6 +35,7 @@ def open_browser(
         cookies=account.cookies,
         headers=headers,
         verify=tls,
+        transport=open_transport(account.proxy, tls) if account.proxy else None,
         timeout=timeout,
         trust_env=False,
         event_hooks={"request": [keep_cookies_home]},
@@ -49,7 +51,7 @@ def upstream_errors(silence: str) -> Iterator[None]:
         raise UpstreamError("timeout.connect", "no connection in time") from error
     except httpx.TimeoutException as error:
         raise UpstreamError(silence, type(error).__name__) from error
-    except httpx.ConnectError as error:
+    except (httpx.ConnectError, httpx.ProxyError) as error:
         raise UpstreamError("transport.connect", str(error)) from error
     except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
         raise UpstreamError("transport.closed", str(error)) from error

@@ -36,6 +36,9 @@ class _Created(msgspec.Struct, rename="camel"):
     result: Result | None = None
 
 
+_HOUR = 3600.0
+_LONGEST_NUMBER = 8
+
 _saved = msgspec.json.Decoder(BingConversation)
 _created = msgspec.json.Decoder(_Created)
 
@@ -55,12 +58,18 @@ def restore(state: bytes) -> BingConversation:
         ) from error
 
 
+def _pause(headers: Mapping[str, str]) -> float:
+    """How long a refusal over HTTP lasts, in seconds; one that doesn't say is one of those by the hour."""
+    told = headers.get("retry-after", "")
+    return float(told) if told.isdecimal() and len(told) < _LONGEST_NUMBER else _HOUR
+
+
 def created(status: int, headers: Mapping[str, str], body: bytes) -> BingConversation:
     """The conversation that a creation's response tells of; `headers` ignores case. UpstreamError if there is none."""
     if status in (401, 403):
         raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
     if status == 429:
-        raise UpstreamError("account.throttled", f"HTTP {status}", refused=True)
+        raise UpstreamError("account.throttled", f"HTTP {status}", refused=True, retry_after=_pause(headers))
     if status == 404 or status >= 500:
         raise UpstreamError("upstream.internal", f"HTTP {status}")
     if status != 200:

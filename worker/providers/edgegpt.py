@@ -45,6 +45,7 @@ class EdgeGPTProvider:
         style: Style,
         question: str,
         before_send: BeforeSend,
+        context: str = "",
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
@@ -54,9 +55,12 @@ class EdgeGPTProvider:
             bing, sent = restore(conversation.state), conversation.sent
         reply = Reply()
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
-        line = Line(address, account.cookie_header, tls, deadline, before_send, reply)
+        line = Line(address, account, tls, deadline, before_send, reply)
         hub = self._hub(bing, FIRST_INVOCATION + sent)
-        stream = hub.ask_stream(prompt=question, wss_link=line, conversation_style=style, raw=True)
+        # The one way to tell it more than a question: as a page that the reader has open.
+        stream = hub.ask_stream(
+            prompt=question, wss_link=line, conversation_style=style, raw=True, webpage_context=context or None
+        )
         try:
             async with aclosing(_snapshots(stream, line, reply)) as snapshots:
                 async for snapshot in snapshots:
@@ -64,6 +68,10 @@ class EdgeGPTProvider:
         finally:
             await line.close()
         yield reply.completed(save(bing))
+
+    async def check(self, account: Account) -> None:
+        """Begin a conversation, and leave it there. UpstreamError when none is given."""
+        await self._create(account, asyncio.get_running_loop().time() + self._settings.connect_timeout)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -10,8 +10,10 @@ import ssl
 from contextlib import suppress
 
 import aiohttp
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from yarl import URL
 
+from worker.accounts import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
 from worker.providers.frames import PING, REQUEST, outgoing_type, read_frames
@@ -38,10 +40,16 @@ class Line:
     """
 
     def __init__(
-        self, address: str, cookie: str, tls: ssl.SSLContext, deadline: float, before_send: BeforeSend, reply: Reply
+        self,
+        address: str,
+        account: Account,
+        tls: ssl.SSLContext,
+        deadline: float,
+        before_send: BeforeSend,
+        reply: Reply,
     ) -> None:
         self._address = URL(address, encoded=True)
-        self._cookie = cookie
+        self._account = account
         self._tls = tls
         self._deadline = deadline
         self._before_send = before_send
@@ -54,21 +62,22 @@ class Line:
         self.veto: Exception | None = None
 
     async def open(self, headers: dict[str, str]) -> None:
-        """Connect, with `headers` and the account's cookies. aiohttp tries once more when it is reset meanwhile."""
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        """Connect, with `headers`, the account's cookies and by its proxy. aiohttp tries once more when it is reset."""
+        connector = ProxyConnector.from_url(self._account.proxy) if self._account.proxy else None
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         try:
             async with asyncio.timeout_at(self._deadline):
                 self._socket = await self._session.ws_connect(
                     self._address,
                     ssl=self._tls,
-                    headers={**headers, "Cookie": self._cookie},
+                    headers={**headers, "Cookie": self._account.cookie_header},
                     max_msg_size=MAX_MESSAGE,
                 )
-        except TimeoutError as error:
+        except (TimeoutError, ProxyTimeoutError) as error:
             raise UpstreamError("timeout.connect", "no connection in time") from error
         except aiohttp.WSServerHandshakeError as error:
             raise UpstreamError("transport.upgrade", f"HTTP {error.status}") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, ProxyError, ProxyConnectionError, asyncio.IncompleteReadError, OSError) as error:
             raise UpstreamError("transport.connect", str(error)) from error
 
     async def send_str(self, data: str) -> None:

@@ -105,3 +105,12 @@ def test_a_conversation_without_its_ids_is_a_protocol_error(missing: str) -> Non
     with pytest.raises(UpstreamError) as caught:
         created(200, httpx.Headers(), msgspec.json.encode({**BODY, missing: None}))
     assert caught.value.reason == "upstream.protocol"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [({}, 3600), ({"retry-after": "90"}, 90), ({"retry-after": "tomorrow"}, 3600)]
+)
+def test_a_refusal_over_http_lasts_as_long_as_it_says_or_an_hour(header: dict[str, str], seconds: float) -> None:
+    with pytest.raises(UpstreamError) as refused:
+        created(429, header, b"")
+    assert refused.value.retry_after == seconds

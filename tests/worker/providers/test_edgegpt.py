@@ -387,6 +387,12 @@ async def test_a_failed_creation_is_told_by_its_response(stage: Any, response: A
     assert stage.upgrades == []
 
 
+async def test_a_check_begins_a_conversation_and_asks_nothing(stage: Any) -> None:
+    await EdgeGPTProvider(stage.settings).check(ALICE)
+    assert len(stage.creates) == 1
+    assert stage.questions == []
+
+
 async def test_the_environments_proxies_have_no_effect(
     stage: Any, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

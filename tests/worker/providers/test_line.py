@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from worker.accounts import Account
 from worker.errors import UpstreamError
 from worker.providers.line import Line, LineSession
 from worker.providers.reply import Reply
@@ -21,7 +22,7 @@ async def nothing() -> None:
 
 def line_to(url: str) -> Line:
     deadline = asyncio.get_running_loop().time() + 5
-    return Line(f"{url}/chat", "_U=1", ssl.create_default_context(), deadline, nothing, Reply())
+    return Line(f"{url}/chat", Account("a", {"_U": "1"}), ssl.create_default_context(), deadline, nothing, Reply())
 
 
 async def test_the_session_opens_the_line_that_it_is_given_as_address(stage: Any) -> None:

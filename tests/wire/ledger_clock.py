@@ -1,0 +1,21 @@
+"""The ledger's clock, moved by a test: what was noted lies further back."""
+
+from typing import Any
+
+from wire import keys
+from wire.connect import Store
+
+_TIMES = ("until", "succeeded", "failed", "used")
+
+
+async def advance(store: Store, seconds: float) -> None:
+    """Let so many seconds pass for the account ledger."""
+    redis: Any = store.commands
+    back = -int(seconds * 1000)
+    for name in [name.decode() for name in await redis.zrange(keys.accounts_key(), 0, -1)]:
+        for field in _TIMES:
+            if int(await redis.hget(keys.account_key(name), field) or 0):
+                await redis.hincrby(keys.account_key(name), field, back)
+        for times in (keys.flight_key(name), keys.spent_key(name)):
+            for member in await redis.zrange(times, 0, -1):
+                await redis.zincrby(times, back, member)

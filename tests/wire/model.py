@@ -1,0 +1,500 @@
+"""What must hold on one Redis whatever is lost, doubled, late or dead: the scripts' meaning in plain Python."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from wire import keys
+from wire.ends import INTERRUPTED, POISON
+from wire.jobs import BUSY, Once
+from wire.limits import Limits
+from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
+from wire.sessions import Entry, Lease, State
+
+# What is in Redis, by kind of key and by id.
+Seen = dict[str, dict[str, Any]]
+
+_ENDS = ("DONE", "FAILED", "STOPPED")
+_EXPIRED = Failed(503, BUSY, "queue.timeout", reset=False)
+_CLOSED = Failed(500, "会话已关闭", "session.closed")
+
+
+@dataclass(eq=False)
+class Job:
+    """A job that was handed in. `marks`: how often it was marked as sent; `tries`: the workers that it outlived."""
+
+    answer: str
+    token: str
+    client: str = ""
+    once: Once | None = None
+    state: str = "QUEUED"
+    events: list[Event] = field(default_factory=list)
+    marks: int = 0
+    tries: int = 0
+    taken_over: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.state in _ENDS
+
+
+@dataclass(eq=False)
+class Token:
+    """A token that is alive; `waiting` holds its jobs that wait, in the order in which they must start.
+
+    `op` names the last call whose reply is kept, `reply` is that reply.
+    """
+
+    name: str
+    waiting: list[Job] = field(default_factory=list)
+    running: Job | None = None
+    owner: str | None = None
+    fence: int = 0
+    session: str | None = None
+    sent: int = 0
+    reset: bool = False
+    ending: bool = False
+    op: object = None
+    reply: Any = None
+
+
+@dataclass
+class Asking:
+    """One sending of a question, as the upstream knows it. `open`: it is being answered."""
+
+    attempt: object
+    open: bool = True
+    refused: bool = False
+
+
+class Upstream:
+    """Counts what reaches it: no attempt twice, and a further one only after it refused the one before."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, list[Asking]] = defaultdict(list)
+
+    def ask(self, answer: str, attempt: object) -> None:
+        earlier = self._asked[answer]
+        assert all(asking.attempt != attempt for asking in earlier), ("an attempt arrived twice", answer, attempt)
+        assert all(asking.refused for asking in earlier), ("asked again without a refusal", answer, attempt)
+        earlier.append(Asking(attempt))
+
+    def refuse(self, answer: str) -> None:
+        """It refuses the last question, before any text."""
+        self._asked[answer][-1].refused = True
+        self.leave(answer)
+
+    def leave(self, answer: str) -> None:
+        """The worker has the whole answer, or hangs up."""
+        for asking in self._asked[answer]:
+            asking.open = False
+
+    def answering(self) -> set[str]:
+        """The answers that it is at."""
+        return {answer for answer, asked in self._asked.items() if any(asking.open for asking in asked)}
+
+
+class Model:
+    """Who holds what, and what each job has come to.
+
+    A method named like a script says whether a reply of that script is right, takes note of what follows from it, and
+    returns whether the call may have changed anything in Redis.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.jobs: dict[str, Job] = {}
+        self.tokens: dict[str, Token] = {}
+        self.upstream = Upstream()
+        self._alive: set[str] = set()
+        self._judges: set[str] = set()
+        self._paused: set[str] = set()
+        self._stops: dict[str, set[str]] = defaultdict(set)
+        self._keys: dict[str, Job] = {}
+        self._entries: set[tuple[str, str]] = set()
+
+    # Time and death
+
+    def beat(self, worker: str, reply: tuple[int, list[bytes]]) -> bool:
+        if worker not in self._alive or worker in self._paused:
+            self._judges.discard(worker)
+        self._paused.discard(worker)
+        self._alive.add(worker)
+        assert {answer.decode() for answer in reply[1]} == self._stops[worker]
+        return True
+
+    def lease_passes(self) -> None:
+        """Whoever has a heartbeat has beaten for a whole lease, but for those that have not since Redis paused."""
+        self._judges = self._alive - self._paused
+
+    def redis_pauses(self) -> None:
+        """For longer than half a lease nobody could beat."""
+        self._paused = set(self._alive)
+
+    def dies(self, worker: str) -> None:
+        """The worker's heartbeat is gone."""
+        self._alive.discard(worker)
+        self._judges.discard(worker)
+        self._paused.discard(worker)
+
+    def leaves(self, worker: str) -> None:
+        self.dies(worker)
+        self._stops.pop(worker, None)
+
+    def alive(self, worker: str) -> bool:
+        return worker in self._alive
+
+    def _judge(self, worker: str) -> bool:
+        return worker in self._judges - self._paused
+
+    def _take_over(self, token: Token) -> None:
+        """What becomes of a token whose owner is dead."""
+        job, token.running, token.owner = token.running, None, None
+        if job and job.state != "CLAIMED":
+            job.taken_over = True
+            self._end(job, "FAILED", INTERRUPTED)
+            token.session, token.sent, token.reset = None, 0, False
+        elif job:
+            job.tries += 1
+            if job.tries < 2:
+                self._put_back(token, job)
+            else:
+                self._end(job, "FAILED", POISON)
+        if token.ending and not token.waiting:
+            del self.tokens[token.name]
+
+    # Gateways' calls
+
+    def enqueue(self, job: Job, create: bool, reply: list[Any]) -> bool:
+        status: str = reply[0].decode()
+        wanted = self._admission(job, create)
+        assert status == wanted, (status, wanted)
+        if status == "existing" and job.once:
+            assert reply[1].decode() == self._keys[job.once.name].answer
+        if status in ("client", "full"):
+            assert 1 <= reply[1] <= 60
+        if status != "accepted" or job.answer in self.jobs:
+            return status == "full"  # which may have made room in the mailbox
+        self.jobs[job.answer] = job
+        self.tokens.setdefault(job.token, Token(job.token)).waiting.append(job)
+        if job.once:
+            self._keys[job.once.name] = job
+        return True
+
+    def _admission(self, job: Job, create: bool) -> str:
+        if job.answer in self.jobs:
+            return "accepted"
+        if job.once and job.once.name in self._keys:
+            before = self._keys[job.once.name].once
+            return "existing" if before == job.once else "reused"
+        token = self.tokens.get(job.token)
+        if token.ending if token else not create:
+            return "unknown"
+        own = [other for other in self.jobs.values() if other.client == job.client and not other.ended]
+        if job.client and len(own) >= self._limits.client_limit:
+            return "client"
+        if token and len(token.waiting) >= self._limits.mailbox_limit:
+            return "full"
+        return "full" if len(self._queued()) >= self._limits.queue_limit else "accepted"
+
+    def expire(self, answer: str, reply: int) -> bool:
+        job = self.jobs.get(answer)
+        waits = job is not None and job.state == "QUEUED"
+        assert reply == int(waits)
+        if job and waits:
+            self._end(job, "FAILED", _EXPIRED)
+        return waits
+
+    def stop(self, answer: str, reply: bytes | None) -> bool:
+        job = self.jobs.get(answer)
+        if job is None:
+            assert reply is None
+            return False
+        assert reply == (job.state if job.ended else "STOPPED").encode()
+        if job.ended:
+            return False
+        text = "".join(event.text for event in job.events if isinstance(event, Delta))
+        self._end(job, "STOPPED", Final(text, reset=True, stopped=True))
+        token = self.tokens[job.token]
+        if token.running is job and token.owner:
+            self._stops[token.owner].add(answer)
+        return True
+
+    def end_session(self, name: str, reply: object) -> bool:
+        token = self.tokens.get(name)
+        if token is None:
+            return False
+        for job in list(token.waiting):
+            self._end(job, "FAILED", _CLOSED)
+        if token.running:
+            token.ending = True
+        else:
+            del self.tokens[name]
+        return True
+
+    # Workers' calls
+
+    def claim(self, worker: str, entry: Entry, reply: bytes) -> bool:
+        found = json.loads(reply)
+        token = self.tokens.get(entry.token)
+        if token and token.op == (worker, entry):
+            assert reply == token.reply, "a repeat gets the same reply"
+            return False
+        lost = token is not None and token.owner is not None and token.owner not in self._alive
+        if worker not in self._alive or (lost and not self._judge(worker) and token and token.owner != worker):
+            assert found["status"] == "wait"
+            return False
+        if (entry.stream, entry.id) not in self._entries:
+            assert found["status"] == "nothing", "an entry is claimed once"
+            return False
+        if token and lost:
+            self._take_over(token)
+        job = self._next(token) if token and token.owner in (None, worker) and not token.running else None
+        if token is None or job is None:
+            assert found["status"] == "nothing"
+            return True
+        assert (found["status"], found["job"], found["session"]) == ("claimed", job.answer, token.session)
+        assert (found["sent"], found["reset"]) == (token.sent, token.reset)
+        assert found["fence"] > token.fence
+        token.owner, token.fence, token.op, token.reply = worker, found["fence"], (worker, entry), reply
+        return True
+
+    def mark_sent(self, lease: Lease, answer: str, attempt: int, sent: int, fresh: bool, reply: bytes) -> bool:
+        job, token = self.jobs[answer], self._held(lease)
+        op = ("mark", lease.fence, answer, attempt)
+        if token is None:
+            assert reply == b"stale"
+        elif job.ended:
+            assert reply == b"ended"
+        elif token.op == op:
+            assert reply == b"sent", "a repeat gets the same reply"
+        elif job.state != "CLAIMED":
+            assert reply == b"stale"
+        else:
+            assert reply == b"sent"
+            job.state, job.marks, token.op, token.sent = "SENT", job.marks + 1, op, sent
+            if fresh and token.session is not None:
+                token.session, token.reset = None, True
+            return True
+        return False
+
+    def refused(self, lease: Lease, answer: str, attempt: int, reply: bytes) -> bool:
+        job, token = self.jobs[answer], self._held(lease)
+        if token is None:
+            assert reply == b"stale"
+        elif job.ended:
+            assert reply == b"ended"
+        elif job.state == "STREAMING" or token.op != ("mark", lease.fence, answer, attempt):
+            assert reply == b"stale"
+        else:
+            assert reply == b"claimed"
+            job.state = "CLAIMED"
+            return True
+        return False
+
+    def append(self, lease: Lease, answer: str, seq: int, event: Event, reply: int) -> bool:
+        job = self.jobs[answer]
+        if not self._held(lease):
+            assert reply == -1
+        elif job.ended:
+            assert reply == -2
+        else:
+            assert reply == seq
+            if seq == len(job.events) + 1:
+                job.events.append(event)
+                job.state = "STREAMING"
+                return True
+            assert event == job.events[seq - 1]
+        return False
+
+    def finish(
+        self,
+        lease: Lease,
+        answer: str,
+        state: State,
+        event: Event,
+        saved: bytes | None,
+        takes_more: bool,
+        sent: int | None,
+        reply: bytes,
+    ) -> bool:
+        found, job, token = json.loads(reply), self.jobs[answer], self._held(lease)
+        op = ("finish", lease.fence, answer)
+        known = self.tokens.get(lease.token)
+        if known and known.op == op:
+            assert reply == known.reply, "a repeat gets the same reply"
+            return False
+        if token is None or token.running is not job:
+            assert found["status"] == "stale"
+            return False
+        session = saved.decode() if saved and not (job.state == "STOPPED" and job.marks) else None
+        told = job.state == "STOPPED" if job.ended else isinstance(event, Final) or bool(getattr(event, "reset", True))
+        self._end(job, state, event)
+        self._stops[lease.worker].discard(answer)
+        token.running, token.reset, token.session = None, token.reset and not told and session is None, session
+        if session is None:
+            token.sent = 0
+        elif sent is not None:
+            token.sent = sent
+        token.op, token.reply = op, reply
+        self._finished(token, takes_more and not token.ending, found)
+        if token.ending:
+            del self.tokens[token.name]
+        return True
+
+    def _finished(self, token: Token, takes_more: bool, found: dict[str, Any]) -> None:
+        if not takes_more:
+            token.owner = None
+            assert found["status"] == "released"
+            return
+        job = self._next(token)
+        if job is None:
+            assert found["status"] == "idle"
+        else:
+            wanted = ("next", job.answer, token.session is not None, token.sent)
+            assert (found["status"], found["job"], found["kept"], found["sent"]) == wanted
+
+    def release(self, lease: Lease, reply: bytes) -> bool:
+        token = self._held(lease)
+        if token is None:
+            known = self.tokens.get(lease.token)
+            again = known is not None and known.op == ("release", lease)
+            # Both words tell its caller that the token is no longer its own.
+            assert reply in ((b"stale", b"released") if again else (b"stale",))
+            return False
+        job = token.running
+        if job and job.state != "CLAIMED":
+            assert reply == b"busy"
+            return False
+        assert reply == b"released"
+        token.running, token.owner, token.op = None, None, ("release", lease)
+        if job:
+            self._put_back(token, job)
+        return True
+
+    def reap(self, worker: str, dead: str, reply: int) -> bool:
+        if dead in self._alive or not self._judge(worker):
+            assert reply == -1
+            return False
+        assert reply == 0
+        for token in [token for token in self.tokens.values() if token.owner == dead]:
+            self._take_over(token)
+        self._stops.pop(dead, None)
+        return True
+
+    def ask_upstream(self, answer: str, attempt: object) -> None:
+        """A question leaves. No other of its token is out, but for those that the reaper ended."""
+        for other in map(self.jobs.__getitem__, self.upstream.answering()):
+            assert other.token != self.jobs[answer].token or other.taken_over, ("two at a time", answer, other.answer)
+        self.upstream.ask(answer, attempt)
+
+    # What follows from a call
+
+    def _held(self, lease: Lease) -> Token | None:
+        """The lease's token, None if the lease is stale."""
+        token = self.tokens.get(lease.token)
+        return token if token and (token.owner, token.fence) == (lease.worker, lease.fence) else None
+
+    def _next(self, token: Token) -> Job | None:
+        """The token's next job, which runs from now on."""
+        if not token.waiting:
+            return None
+        token.running = token.waiting.pop(0)
+        token.running.state = "CLAIMED"
+        return token.running
+
+    def _put_back(self, token: Token, job: Job) -> None:
+        job.state = "QUEUED"
+        token.waiting.insert(0, job)
+
+    def _end(self, job: Job, state: State, event: Event) -> None:
+        """The job's terminal event, unless it has one."""
+        if job.ended:
+            return
+        job.events.append(event)
+        before, job.state = job.state, state
+        token = self.tokens[job.token]
+        if job in token.waiting:
+            token.waiting.remove(job)
+        if job.once and before in ("QUEUED", "CLAIMED") and self._keys.get(job.once.name) is job:
+            del self._keys[job.once.name]
+
+    def _queued(self) -> list[Job]:
+        return [job for job in self.jobs.values() if job.state == "QUEUED"]
+
+    # What Redis must hold
+
+    def check(self, seen: Seen) -> None:
+        """Redis holds what it must, and nothing else."""
+        self._check_answers(seen)
+        self._check_tokens(seen)
+        self._check_counts(seen)
+        self._check_hints(seen)
+
+    def _check_answers(self, seen: Seen) -> None:
+        assert set(seen["job"]) == set(self.jobs)
+        for answer, job in self.jobs.items():
+            log = seen["log"].get(answer, [])
+            assert [id_ for id_, _ in log] == [f"{seq}-0" for seq in range(1, len(log) + 1)]
+            events = [_timeless(decode_event(fields["e"].encode())) for _, fields in log]
+            ends = [isinstance(event, TERMINAL) for event in events]
+            assert ends.count(True) == int(job.ended), (answer, events)
+            assert not any(ends[:-1]), (answer, events)
+            assert events == job.events, (answer, events, job.events)
+            assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
+
+    def _check_tokens(self, seen: Seen) -> None:
+        assert set(seen["token"]) == set(self.tokens)
+        assert set(seen["mailbox"]) <= set(self.tokens)
+        for name, token in self.tokens.items():
+            found = seen["token"][name]
+            running = token.running.answer if token.running else None
+            assert (found.get("owner"), found.get("running")) == (token.owner, running)
+            assert (found.get("session"), "ending" in found) == (token.session, token.ending)
+            mailbox = [answer for answer in seen["mailbox"].get(name, ()) if not self.jobs[answer].ended]
+            assert mailbox == [job.answer for job in token.waiting]
+
+    def _check_counts(self, seen: Seen) -> None:
+        assert set(seen["queued"].get("", ())) == {job.answer for job in self._queued()}
+        clients, owned = defaultdict(set), defaultdict(set)
+        for job in self.jobs.values():
+            if job.client and not job.ended:
+                clients[job.client].add(job.answer)
+        for token in self.tokens.values():
+            if token.owner:
+                owned[token.owner].add(token.name)
+        assert {client: set(jobs) for client, jobs in seen["client"].items()} == clients
+        assert seen["owned"] == owned
+        assert set(seen["worker"]) == self._alive
+        assert seen["stops"] == {worker: stopped for worker, stopped in self._stops.items() if stopped}
+        assert {name: found.split()[0] for name, found in seen["idem"].items()} == {
+            name: job.answer for name, job in self._keys.items()
+        }
+
+    def _check_hints(self, seen: Seen) -> None:
+        """Whatever waits and has nobody who will go on to it by himself has an entry where a worker sees it."""
+        own = {keys.own_stream(worker): entries for worker, entries in seen["jobs_of"].items()}
+        shared = seen["jobs"].get("", [])
+        streams = {keys.shared_stream(): shared, **own}
+        self._entries = {(stream, id_) for stream, entries in streams.items() for id_, _ in entries}
+        for token in self.tokens.values():
+            if token.waiting and not token.running and token.owner in {None, *self._alive}:
+                entries = shared + own.get(keys.own_stream(token.owner or ""), [])
+                assert any(fields["t"] == token.name for _, fields in entries), ("nobody will find", token.name)
+
+    def check_rest(self, seen: Seen) -> None:
+        """Everything has ended, and everybody has left."""
+        assert all(job.ended for job in self.jobs.values())
+        kept = {"token", "job", "log", "idem", "jobs", "rate", "run"}
+        left = {kind: found for kind, found in seen.items() if found and kind not in kept}
+        assert not left, left
+        assert seen["jobs"].get("", []) == []
+        assert all("running" not in found and "owner" not in found for found in seen["token"].values())
+
+
+def _timeless(event: Event) -> Event:
+    """The event without what is measured."""
+    return msgspec.structs.replace(event, retry_after=None) if isinstance(event, Failed) else event

@@ -1,0 +1,534 @@
+"""The account ledger: one truth for all workers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.wire.ledger_clock import advance
+from tests.wire.scene import RepeatingStore
+from wire import keys
+from wire.connect import Store
+from wire.ledger import Known, Ledger, News, Order, Place, Standing, TurnOutcome, Unavailable
+
+pytestmark = pytest.mark.anyio
+
+DAY = 24 * 3600
+HOLD = 300.0
+
+
+class Book:
+    """A ledger with two accounts, and short ways to use it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.ledger = Ledger(store)
+
+    async def announce(self, name: str, print_: str = "cookie", last: Standing | None = None, **more: Any) -> bool:
+        return await self.ledger.announce(Known(name, print_, **more), last or Standing(name))
+
+    async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | Unavailable:
+        return await self.ledger.reserve(Place(job, 1, worker), names or ("a", "b"), hold)
+
+    async def end(
+        self,
+        job: str,
+        name: str,
+        outcome: TurnOutcome = "ok",
+        pause: float = 0.0,
+        sent: bool = True,
+        print_: str = "cookie",
+        worker: str = "w",
+    ) -> str:
+        change = await self.ledger.record(
+            name, Place(job, 1, worker), print_, outcome, f"because.{outcome}", sent=sent, pause=pause
+        )
+        return change.state
+
+    async def standing(self, name: str) -> Standing:
+        return next(one for one in await self.ledger.standings() if one.name == name)
+
+
+@pytest.fixture(params=[Store, RepeatingStore])
+async def book(request: pytest.FixtureRequest, store_url: str) -> AsyncIterator[Book]:
+    store = request.param(store_url)
+    book = Book(store)
+    await book.announce("a")
+    await book.announce("b")
+    yield book
+    await store.close()
+
+
+async def test_the_account_with_the_least_in_flight_is_chosen(book: Book) -> None:
+    assert [await book.reserve(job) for job in ("1", "2", "3", "4")] == ["a", "b", "a", "b"]
+    assert (await book.standing("a")).in_flight == 2
+    await book.end("1", "a")
+    await book.end("3", "a")
+    assert await book.reserve("5") == "a"
+
+
+async def test_turns_are_spread_fairly_and_by_weight(book: Book) -> None:
+    await book.announce("b", weight=3.0)
+    chosen = []
+    for job in range(40):
+        name = await book.reserve(str(job))
+        assert isinstance(name, str)
+        chosen.append(name)
+        await book.end(str(job), name)
+    assert chosen.count("b") == 30
+
+
+async def test_the_bound_of_turns_in_flight_holds_over_all_workers(book: Book) -> None:
+    for name in ("a", "b"):
+        await book.announce(name, turns=1)
+    assert {await book.reserve("1", worker="w1"), await book.reserve("2", worker="w2")} == {"a", "b"}
+    assert await book.reserve("3") == Unavailable(True, -1, "")
+    await book.end("1", "a", worker="w1")
+    assert await book.reserve("3") == "a"
+
+
+async def test_a_reservation_that_is_repeated_is_the_same(book: Book) -> None:
+    assert await book.reserve("1") == await book.reserve("1") == "a"
+    assert (await book.standing("a")).in_flight == 1
+
+
+async def test_a_turn_counts_once_and_only_if_it_was_sent(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    await book.end("1", "a")
+    await book.reserve("2", "a")
+    await book.end("2", "a", "none", sent=False)
+    found = await book.standing("a")
+    assert (found.turns_today, found.in_flight) == (1, 0)
+
+
+async def test_a_turn_of_yesterday_does_not_count(book: Book) -> None:
+    await book.announce("a", daily=2)
+    for job in ("1", "2"):
+        await book.reserve(job, "a")
+        await book.end(job, "a")
+    full = await book.reserve("3", "a")
+    assert isinstance(full, Unavailable)
+    assert (full.reason, DAY * 1000 - 60_000 < full.returns <= DAY * 1000) == ("account.throttled", True)
+    await advance(book.store, DAY + 1)
+    assert await book.reserve("3", "a") == "a"
+    assert (await book.standing("a")).turns_today == 0
+
+
+async def test_a_place_that_is_never_given_back_lapses_and_counts(book: Book) -> None:
+    await book.announce("a", turns=1)
+    await book.reserve("1", "a")
+    assert isinstance(await book.reserve("2", "a"), Unavailable)
+    await advance(book.store, HOLD + 1)
+    assert await book.reserve("2", "a") == "a"
+    assert (await book.standing("a")).turns_today == 1
+
+
+async def test_a_dead_workers_places_are_given_back_and_count(book: Book) -> None:
+    await book.reserve("1", "a", worker="dead")
+    await book.reserve("2", "a", worker="alive-not-dead")
+    await book.ledger.vacate("dead")
+    found = await book.standing("a")
+    assert (found.in_flight, found.turns_today) == (1, 1)
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("quarantined", "quarantined"), ("dead", "dead")])
+async def test_what_waits_for_a_person_does_not_return_by_itself(book: Book, outcome: TurnOutcome, state: str) -> None:
+    await book.reserve("1", "a")
+    assert await book.end("1", "a", outcome) == state
+    await advance(book.store, 30 * DAY)
+    assert await book.reserve("2", "a") == Unavailable(False, -1, "")
+    assert (await book.standing("a")).reason == f"because.{outcome}"
+
+
+async def test_a_cooling_account_gets_no_turn_before_its_time_and_one_trial_after_it(book: Book) -> None:
+    for job in ("1", "2"):
+        await book.reserve(job, "a")
+    assert await book.end("1", "a", "cooling", pause=100) == "cooling"
+    waiting = await book.reserve("3", "a")
+    assert isinstance(waiting, Unavailable)
+    assert (waiting.busy, 90_000 < waiting.returns <= 100_000, waiting.reason) == (False, True, "because.cooling")
+    await book.end("2", "a")
+    assert (await book.standing("a")).state == "cooling"
+    await advance(book.store, 101)
+    assert await book.reserve("4", "a") == "a"
+    assert await book.reserve("5", "a") == Unavailable(True, -1, "")
+    assert await book.end("4", "a") == "ready"
+    assert [await book.reserve(job, "a") for job in ("5", "6")] == ["a", "a"]
+
+
+async def test_a_trial_comes_first_so_that_an_account_returns_by_itself(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a", "cooling", pause=10)
+    assert await book.reserve("2") == "b"
+    await advance(book.store, 11)
+    assert await book.reserve("3") == "a"
+    assert await book.reserve("4") == "b"
+
+
+async def test_a_trial_that_fails_cools_again(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a", "cooling", pause=10)
+    await advance(book.store, 11)
+    await book.reserve("2", "a")
+    assert await book.end("2", "a", "cooling", pause=50) == "cooling"
+    assert isinstance(await book.reserve("3", "a"), Unavailable)
+
+
+async def test_a_deadline_is_only_ever_put_off(book: Book) -> None:
+    for job in ("1", "2"):
+        await book.reserve(job, "a")
+    await book.end("1", "a", "cooling", pause=DAY)
+    before = (await book.standing("a")).until
+    await book.end("2", "a", "trouble", pause=1)
+    assert (await book.standing("a")).until == before
+
+
+async def test_late_ends_do_not_bring_back_what_waits_for_a_person(book: Book) -> None:
+    for job in ("1", "2", "3"):
+        await book.reserve(job, "a")
+    await book.end("1", "a", "quarantined")
+    await book.end("2", "a", "cooling", pause=1)
+    await book.end("3", "a")
+    assert (await book.standing("a")).state == "quarantined"
+
+
+async def test_pauses_after_trouble_grow_with_each_failure_in_a_row_and_start_over(book: Book) -> None:
+    pauses = []
+    for job in range(4):
+        await book.reserve(str(job), "a")
+        await book.end(str(job), "a", "trouble", pause=1)
+        waiting = await book.reserve("next", "a")
+        assert isinstance(waiting, Unavailable)
+        pauses.append(round(waiting.returns / 1000))
+        await advance(book.store, 3600)
+    assert pauses == [1, 2, 4, 8]
+    await book.reserve("good", "a")
+    await book.end("good", "a")
+    await book.reserve("again", "a")
+    await book.end("again", "a", "trouble", pause=1)
+    again = await book.reserve("next", "a")
+    assert isinstance(again, Unavailable)
+    assert again.returns <= 1000
+
+
+async def test_inner_errors_pause_an_account_only_when_they_go_on(book: Book) -> None:
+    states = []
+    for job in range(3):
+        await book.reserve(str(job), "a")
+        states.append(await book.end(str(job), "a", "internal", pause=10))
+    assert states == ["ready", "ready", "cooling"]
+
+
+async def test_an_account_that_failed_just_now_comes_after_the_others(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a", "internal", pause=10)
+    for job in ("2", "3", "4"):
+        assert await book.reserve(job) == "b"
+    await advance(book.store, 61)
+    assert await book.reserve("5") == "a"
+
+
+async def test_a_new_cookie_lifts_everything_but_what_was_spent(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a", "dead")
+    await book.announce("a", "cookie")
+    assert isinstance(await book.reserve("2", "a"), Unavailable)
+    await book.announce("a", "new cookie")
+    assert await book.reserve("2", "a") == "a"
+    assert (await book.standing("a")).turns_today == 1
+
+
+async def test_a_turn_that_was_asked_with_the_old_cookie_does_not_speak_against_the_new_one(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.announce("a", "new cookie")
+    assert await book.end("1", "a", "quarantined", print_="cookie") == "ready"
+    found = await book.standing("a")
+    assert (found.in_flight, found.turns_today) == (0, 1)
+
+
+async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> None:
+    assert await book.ledger.order("unknown", "pause") is None
+    await book.ledger.order("a", "pause")
+    assert (await book.standing("a")).paused
+    assert isinstance(await book.reserve("1", "a"), Unavailable)
+    await book.ledger.order("a", "resume")
+    await book.reserve("1", "a")
+    await book.end("1", "a", "quarantined")
+    assert await book.ledger.order("a", "release") == "quarantined"
+    assert (await book.standing("a")).state == "cooling"
+    await book.reserve("2", "a")
+    await book.end("2", "a")
+    assert (await book.standing("a")).state == "ready"
+    await book.reserve("3", "a")
+    await book.end("3", "a", "dead")
+    await book.ledger.order("a", "pause")
+    await book.ledger.order("a", "reset")
+    found = await book.standing("a")
+    assert (found.state, found.paused, found.turns_today, found.failures) == ("ready", False, 0, 0)
+
+
+async def test_what_a_worker_remembers_counts_only_where_nothing_is_known(book: Book) -> None:
+    last = Standing("c", state="quarantined", reason="account.captcha", failures=2, turns_today=7)
+    await book.announce("c", last=last)
+    await book.announce("c", last=Standing("c"))
+    found = await book.standing("c")
+    assert (found.state, found.reason, found.failures, found.turns_today) == ("quarantined", "account.captcha", 2, 7)
+
+
+async def test_failures_are_counted_by_their_reason(book: Book) -> None:
+    for job, outcome in enumerate(("trouble", "trouble", "internal")):
+        await book.reserve(str(job), "a")
+        await book.end(str(job), "a", outcome, pause=0)  # type: ignore[arg-type]
+        await advance(book.store, 3600)
+    found = (await book.standing("a")).failures_by_reason
+    assert found == (("because.internal", 1), ("because.trouble", 2))
+
+
+async def test_the_ledger_has_a_tag_of_its_own(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    await book.reserve("2", "a")
+    redis: Any = book.store.commands
+    names = {key.decode() for key in await redis.keys("*")} - {keys.run_key()}
+    assert names == {
+        keys.accounts_key(),
+        keys.account_key("a"),
+        keys.account_key("b"),
+        keys.flight_key("a"),
+        keys.spent_key("a"),
+    }
+    assert all(name.startswith(keys.prefix(keys.LEDGER)) for name in names)
+
+
+async def test_what_nobody_asked_about_since_is_not_counted_as_of_today_or_in_flight(book: Book) -> None:
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    await book.reserve("2", "a")
+    await advance(book.store, DAY + 1)
+    found = await book.standing("a")
+    assert (found.turns_today, found.in_flight) == (0, 0)
+
+
+async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Book) -> None:
+    numbers = [(await book.standing("a")).since]
+
+    async def changed() -> bool:
+        numbers.append((await book.standing("a")).since)
+        return numbers[-1] > numbers[-2]
+
+    await book.reserve("1", "a")
+    await book.end("1", "a")
+    assert not await changed()
+    orders: list[Order] = ["pause", "resume"]
+    for order in orders:
+        await book.ledger.order("a", order)
+        assert await changed()
+        await book.ledger.order("a", order)
+        assert not await changed()
+    for job in ("2", "3"):
+        await book.reserve(job, "a")
+    change = await book.ledger.record("a", Place("2", 1, "w"), "cookie", "dead", sent=False, pause=0)
+    assert await changed()
+    assert change.since == numbers[-1]
+    await book.end("3", "a", "dead")
+    assert not await changed()
+    await book.ledger.order("a", "release")
+    assert await changed()
+    await book.reserve("4", "a")
+    await book.end("4", "a")
+    assert await changed()
+    await book.ledger.order("a", "reset")
+    assert not await changed()
+    await book.announce("a", "new cookie")
+    assert not await changed()
+
+
+async def test_a_change_has_a_greater_number_whatever_the_clock_says(book: Book) -> None:
+    redis: Any = book.store.commands
+    ahead = (await book.standing("a")).since + 3600_000
+    await redis.hset(keys.account_key("a"), "since", ahead)
+    await book.ledger.order("a", "pause")
+    assert (await book.standing("a")).since == ahead + 1
+
+
+async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: Book) -> None:
+    await book.ledger.order("a", "pause")
+    last = await book.standing("a")
+    redis: Any = book.store.commands
+    await redis.flushall()
+    await book.announce("a", last=last)
+    found = await book.standing("a")
+    assert (found.paused, found.since, found.shown) == (True, last.since, "paused")
+
+
+@pytest.fixture
+async def watched(store: Store) -> Book:
+    """A ledger with four accounts that are ready, and what pictures need of one of them."""
+    book = Book(store)
+    for name in ("a", "b", "c", "d", "a/images"):
+        await book.announce(name)
+    return book
+
+
+async def news(book: Book) -> list[News]:
+    """All that is to be told now."""
+    found = []
+    while one := await book.ledger.news(0.5, "/images"):
+        found.append(one)
+    return found
+
+
+async def fall(book: Book, *names: str, outcome: TurnOutcome = "quarantined", pause: float = 0.0) -> None:
+    for name in names:
+        await book.reserve(f"fall of {name}", name)
+        await book.end(f"fall of {name}", name, outcome, pause)
+
+
+async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Book) -> None:
+    assert await news(watched) == []
+    await fall(watched, "a", "a/images")
+    await fall(watched, "b", outcome="cooling", pause=60)
+    quarantined = [News(2, 4, ANY, name, "quarantined", "because.quarantined") for name in ("a", "a/images")]
+    assert await news(watched) == quarantined
+    await watched.ledger.order("a", "release")
+    assert await news(watched) == []
+    await fall(watched, "a", outcome="dead")
+    assert [(one.account, one.state) for one in await news(watched)] == [("a", "dead")]
+    assert await news(watched) == []
+
+
+async def test_of_two_workers_that_look_at_once_one_is_told(watched: Book) -> None:
+    await fall(watched, "a", "b", "c")
+    both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
+    assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
+
+
+async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(watched: Book) -> None:
+    await fall(watched, "a", "a/images", outcome="cooling", pause=50)
+    await fall(watched, "b", outcome="cooling", pause=20)
+    assert await news(watched) == []
+    await fall(watched, "c", outcome="cooling", pause=90)
+    until = (await watched.standing("b")).until
+    assert await news(watched) == [News(1, 4, until, few=True)]
+    assert await news(watched) == []
+    await watched.ledger.order("d", "pause")
+    await watched.ledger.order("b", "reset")
+    assert await news(watched) == []
+    await watched.ledger.order("c", "reset")
+    assert await news(watched) == [News(2, 3, ANY, few=False)]
+    assert await news(watched) == []
+
+
+async def test_accounts_that_no_worker_has_any_more_are_no_news(watched: Book) -> None:
+    await fall(watched, "a", "b", "c")
+    redis: Any = watched.store.commands
+    for name in ("a", "b", "c"):
+        await redis.zincrby(keys.accounts_key(), -61_000, name)
+    assert await news(watched) == []
+
+
+async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(watched: Book) -> None:
+    names = ("a", "b", "c", "d")
+    for name in names:
+        await watched.ledger.order(name, "pause")
+    assert await news(watched) == []
+    for name in names:
+        await watched.ledger.order(name, "resume")
+    await fall(watched, *names, outcome="cooling", pause=60)
+    assert [one.few for one in await news(watched)] == [True]
+    for name in names:
+        await watched.ledger.order(name, "pause")
+    assert await news(watched) == []
+
+
+async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watched: Book) -> None:
+    await fall(watched, "a")
+    assert len(await news(watched)) == 1
+    last = await watched.standing("a")
+    redis: Any = watched.store.commands
+    await redis.flushall()
+    await watched.announce("a", last=last)
+    assert [one.account for one in await news(watched)] == [None]
+
+
+async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store) -> None:
+    ledger = Ledger(store)
+    assert await ledger.hand_in("alice", b"old")
+    assert await ledger.hand_in("alice", b"\xffexport")
+    taken = await asyncio.gather(*(Ledger(store).take_handed_in() for _ in range(3)))
+    assert [one for one in taken if one] == [("alice", b"\xffexport")]
+    assert await store.commands.keys("*export*") == []
+
+
+async def test_an_export_that_nobody_takes_is_gone_after_its_time(store: Store) -> None:
+    ledger = Ledger(store)
+    await ledger.hand_in("alice", b"export")
+    key = keys.export_key("alice")
+    assert 0 < await store.commands.pttl(key) <= 60_000
+    assert 0 < await store.commands.pttl(keys.handed_in_key()) <= 60_000
+    await store.commands.delete(key)
+    await ledger.hand_in("bob", b"export")
+    assert await ledger.take_handed_in() == ("bob", b"export")
+    assert await ledger.take_handed_in() is None
+
+
+async def test_only_so_many_exports_may_lie_there_and_none_that_is_too_large(store: Store) -> None:
+    ledger = Ledger(store)
+    assert [await ledger.hand_in(str(number), b"export") for number in range(17)] == [True] * 16 + [False]
+    assert await ledger.hand_in("3", b"another")
+    await store.commands.delete(keys.export_key("5"))
+    assert await ledger.hand_in("16", b"export")
+    with pytest.raises(ValueError, match="bytes at most"):
+        await ledger.hand_in("17", bytes(1024 * 1024 + 1))
+
+
+STEP = st.tuples(st.sampled_from(["reserve", "ok", "cooling", "trouble", "none", "lapse"]), st.integers(0, 5))
+
+
+@given(st.lists(STEP, max_size=40), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+@pytest.mark.anyio
+async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
+    steps: list[tuple[str, int]], bound: int
+) -> None:
+    """Two workers race for the places of two accounts."""
+    store = Store("memory://")
+    book = Book(store)
+    for name in ("a", "b"):
+        await book.announce(name, turns=bound)
+    held: dict[str, tuple[str, str]] = {}
+    number = 0
+    for what, pick in steps:
+        if what == "reserve":
+            number += 1
+            before = {one.name: one for one in await book.ledger.standings()}
+            got = await book.reserve(str(number), worker=f"w{pick % 2}")
+            if isinstance(got, str):
+                held[str(number)] = (got, f"w{pick % 2}")
+                if before[got].state == "cooling":
+                    assert before[got].in_flight == 0
+        elif what == "lapse":
+            await advance(store, HOLD + 1)
+            held.clear()
+        elif held:
+            job = sorted(held)[pick % len(held)]
+            name, worker = held.pop(job)
+            await book.end(job, name, what, pause=pick, worker=worker)  # type: ignore[arg-type]
+        for one in await book.ledger.standings():
+            assert one.in_flight <= bound
+    await store.close()
+
+
+async def test_a_worker_that_has_not_seen_the_new_cookie_yet_changes_nothing(book: Book) -> None:
+    await book.announce("a", "new cookie")
+    await book.reserve("1", "a")
+    await book.end("1", "a", "quarantined", print_="new cookie")
+    await book.announce("a", "cookie")
+    assert (await book.standing("a")).state == "quarantined"
+    await book.announce("a", "a third cookie")
+    assert (await book.standing("a")).state == "ready"

@@ -1,0 +1,199 @@
+"""Whatever order wire's calls come in, lost, doubled or late, and whoever dies meanwhile: the promises are kept."""
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from tests.wire.line import Fate, Line
+from tests.wire.processes import Chore, Gateway, Step, Wish, Worker, pick
+from tests.wire.scene import Scene
+from wire import keys
+from wire.limits import Limits
+
+# No lease runs out by itself: time passes only where a rule says so.
+LIMITS = Limits(lease_ttl=3600.0, queue_limit=6, mailbox_limit=3, client_limit=3)
+PROFILE = settings(
+    max_examples=100,
+    stateful_step_count=50,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+MOST_WORKERS = 4
+# How many rounds the workers get for everything that waits.
+ROUNDS = 20
+
+
+def often(**weights: int) -> Any:
+    """One of the names, each as often as its number says."""
+    return st.sampled_from([name.replace("_", " ") for name, weight in weights.items() for _ in range(weight)])
+
+
+FATES = often(arrives=5, twice=1, echoes=2, lost=1, late=1, slow=1)
+WISHES = often(ask=7, expire=1, stop=1, end_session=1)
+TURNS = often(well=4, afresh=1, streams=1, is_refused=2, fails=1, goes_back=1, claims=1)
+CHORES = often(
+    goes_on=6,
+    gives_up=1,
+    beats=1,
+    reads=1,
+    reads_in_vain=1,
+    takes_over=1,
+    gives_back=1,
+    gives_back_twice=1,
+    releases=1,
+    reaps=1,
+)
+WHICH = st.integers(0, 5)
+ASKS = st.tuples(
+    WISHES, WHICH, st.sampled_from(["", "c"]), st.sampled_from(["", "", "", "a", "b"]), st.booleans(), FATES
+)
+STEPS = st.lists(st.tuples(TURNS | TURNS | CHORES, WHICH, FATES), min_size=1, max_size=10)
+Asks = tuple[Wish, int, str, str, bool, Fate]
+Steps = tuple[Step | Chore, int, Fate]
+
+
+class Machine(RuleBasedStateMachine):
+    """Gateways and workers on one Redis, and what happens to them."""
+
+    def __init__(self, line: Line, runner: asyncio.Runner) -> None:
+        super().__init__()
+        self.run = runner.run
+        self.line = line
+        self.run(line.begin())
+        self.scene = Scene(line, LIMITS)
+        self.run(self.scene.settle())
+        self.gateway = Gateway(line, self.scene)
+        self.workers: list[Worker] = []
+        self.hired = 0
+        for _ in range(2):
+            self.hire()
+        self.pass_time()
+
+    @initialize(wishes=st.lists(ASKS, min_size=1, max_size=3), steps=STEPS)
+    def begins(self, wishes: list[Asks], steps: list[Steps]) -> None:
+        """No example is without work."""
+        for wish in wishes[1:]:
+            self.asks(wish)
+        self.works(wishes[0], 0, steps)
+
+    @rule(wish=ASKS)
+    def asks(self, wish: Asks) -> None:
+        self.run(self.gateway.do(*wish))
+
+    @rule(wish=ASKS, which=WHICH, steps=STEPS)
+    def works(self, wish: Asks, which: int, steps: list[Steps]) -> None:
+        """One worker works for a while."""
+        self.asks(wish)
+        for step in steps:
+            if self.workers:
+                self.run(pick(self.workers, which).do(*step))
+
+    @rule(wish=ASKS, steps=STEPS)
+    def work(self, wish: Asks, steps: list[Steps]) -> None:
+        """All workers work for a while."""
+        self.asks(wish)
+        for turn, step in enumerate(steps):
+            if self.workers:
+                self.run(pick(self.workers, turn).do(*step))
+
+    @rule(what=often(goes_on=2, gives_up=1, late_call=3), which=WHICH, fate=FATES)
+    def hears(self, what: str, which: int, fate: Fate) -> None:
+        """Something happens to a call of long ago."""
+        if what == "late call" and self.line.late:
+            self.run(self.line.arrive_late(which))
+        elif what == "goes on":
+            self.run(self.gateway.go_on(which, fate))
+        elif what == "gives up":
+            self.gateway.give_up(which)
+
+    @rule(what=often(lease=3, pause=1, hired=3, frozen=1, dead=1, leaves=1), which=WHICH)
+    def happens(self, what: str, which: int) -> None:
+        match what:
+            case "lease" | "pause":
+                self.pass_time(pause=what == "pause")
+            case "hired" if len(self.workers) < MOST_WORKERS:
+                self.hire()
+            case "frozen" if self.workers:
+                self.freeze(pick(self.workers, which))
+            case "dead" if self.workers:
+                self.kill(pick(self.workers, which))
+            case "leaves" if self.workers:
+                self.leave(pick(self.workers, which))
+
+    def pass_time(self, pause: bool = False) -> None:
+        """A lease's time, in which all have beaten, or a pause of Redis, in which nobody could."""
+        for name in self.line.seen["worker"]:
+            self.run(self.scene.redis.hset(keys.worker_key(name), "last" if pause else "since", 1))
+        if pause:
+            self.line.model.redis_pauses()
+        else:
+            self.line.model.lease_passes()
+
+    def hire(self) -> None:
+        self.hired += 1
+        worker = Worker(f"w{self.hired}", self.line, self.scene)
+        self.run(worker.begin())
+        self.workers.append(worker)
+
+    def freeze(self, worker: Worker) -> None:
+        """For so long that its heartbeat is gone; it may go on, and beat again."""
+        worker.frozen, worker.lapses = True, worker.lapses + 1
+        self.end_heartbeat(worker.name)
+
+    def kill(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self.end_heartbeat(worker.name)
+
+    def end_heartbeat(self, name: str) -> None:
+        self.run(self.scene.kill(name))
+        self.line.model.dies(name)
+        self.run(self.line.look())
+
+    def leave(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self.run(self.scene.sessions.leave(worker.name))
+        self.line.model.leaves(worker.name)
+        self.run(self.line.look())
+
+    def teardown(self) -> None:
+        """Everything comes to its end, and everybody leaves. An example that has failed stays as it is."""
+        if sys.exception() is None:
+            self.finish_everything()
+            for worker in list(self.workers):
+                for token in list(worker.idle):
+                    self.run(worker.release(token, "arrives"))
+                self.leave(worker)
+            self.line.model.check_rest(self.line.seen)
+
+    def finish_everything(self) -> None:
+        """What is late comes now, and who is frozen dies. Who lives, and one who is new, do all that there is to do."""
+        while self.line.late:
+            self.run(self.line.arrive_late(0))
+        self.workers = [worker for worker in self.workers if not worker.frozen]
+        for name in self.line.seen["worker"].keys() - {worker.name for worker in self.workers}:
+            self.end_heartbeat(name)
+        self.hire()
+        for _ in range(ROUNDS):
+            if not any(process.busy for process in (self.gateway, *self.workers)):
+                return
+            self.pass_time()
+            for process in (self.gateway, *self.workers):
+                while process.unanswered:
+                    self.run(process.go_on(0, "arrives"))
+            for worker in self.workers:
+                self.run(worker.do_everything())
+
+
+@pytest.mark.timeout(300)
+def test_the_promises_are_kept(store_url: str) -> None:
+    with asyncio.Runner() as runner:
+        line = Line(store_url, LIMITS)
+        begin: Any = lambda: Machine(line, runner)  # noqa: E731 - typed as a class there
+        run_state_machine_as_test(begin, settings=PROFILE)
+        runner.run(line.close())

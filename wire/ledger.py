@@ -1,0 +1,288 @@
+"""The account ledger: what all workers know of each account together. It has a hash tag of its own."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import msgspec
+
+from wire import keys
+from wire.connect import Store, translated
+
+AccountState = Literal["ready", "cooling", "quarantined", "dead"]
+# How a turn ended, for its account: `none` says nothing of it.
+TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
+Order = Literal["pause", "resume", "release", "reset"]
+Shown = Literal["ready", "cooling", "quarantined", "dead", "paused"]
+STATES: tuple[Shown, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
+
+# How long an account is remembered that no worker has any more.
+_KEPT_MS = 7 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+# A cookie export is far smaller.
+_LARGEST_EXPORT = 1024 * 1024
+_FAILED = "failed:"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an account stands. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
+
+    `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
+    changes share. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires`
+    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`.
+    """
+
+    name: str
+    state: AccountState = "ready"
+    until: int = 0
+    reason: str = ""
+    paused: bool = False
+    since: int = 0
+    failures: int = 0
+    turns_today: int = 0
+    in_flight: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    weight: float = 1.0
+    turns: int = 0
+    daily: int = 0
+    expires: int = 0
+    seen: int = 0
+    failures_by_reason: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def shown(self) -> Shown:
+        """The state as people are told it."""
+        return "paused" if self.paused else self.state
+
+
+@dataclass(frozen=True)
+class Known:
+    """An account as a worker has it; see Standing."""
+
+    name: str
+    fingerprint: str
+    weight: float = 1.0
+    turns: int = 0
+    daily: int = 0
+    expires: int = 0
+
+
+class Unavailable(msgspec.Struct, frozen=True):
+    """No account has room. `busy`: the end of a turn makes some.
+
+    `returns`: in how many ms the first one returns, -1 if none does by itself; `reason`: why that one is away.
+    """
+
+    busy: bool
+    returns: int
+    reason: str
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a turn's end did to its account: the state before and now, until when it cools and since when (Unix ms)."""
+
+    before: AccountState
+    state: AccountState
+    until: int
+    since: int
+
+
+class News(msgspec.Struct, frozen=True):
+    """What an operator should hear: `account` waits for a person, or (`few` True, or False again) too few are ready.
+
+    `ready` of the `accounts` that aren't paused are; the first of the others returns at `returns` (Unix ms, 0: none).
+    """
+
+    ready: int
+    accounts: int
+    returns: int
+    account: str | None = None
+    state: AccountState | None = None
+    reason: str | None = None
+    few: bool | None = None
+
+
+class _Reserved(msgspec.Struct):
+    account: str | None = None
+    busy: bool = False
+    returns: int = -1
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A turn in flight: one try of one job, by one worker."""
+
+    answer: str
+    attempt: int
+    worker: str
+
+    def __str__(self) -> str:
+        return f"{self.answer}:{self.attempt}:{self.worker}"
+
+
+class Ledger:
+    """All calls are atomic and may be repeated. They may raise StoreUnavailableError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._prefix = keys.prefix(keys.LEDGER)
+
+    async def announce(self, account: Known, last: Standing) -> bool:
+        """Say that a worker has the account, and how it last stood, should Redis have forgotten.
+
+        True if its cookie was replaced, which makes it ready again.
+        """
+        replaced = await self._store.run(
+            "announce",
+            keys.account_key(account.name),
+            self._prefix,
+            account.name,
+            account.fingerprint,
+            account.weight,
+            account.turns,
+            account.daily,
+            account.expires,
+            _KEPT_MS,
+            last.state,
+            last.until,
+            last.reason,
+            last.failures,
+            last.turns_today,
+            int(last.paused),
+            last.since,
+        )
+        return bool(replaced)
+
+    async def reserve(
+        self, place: Place, names: Collection[str], hold: float, besides: Collection[str] = ()
+    ) -> str | Unavailable:
+        """The account among `names` with the most room, with a place in it for `hold` seconds at most.
+
+        When none has room, the return of those `besides` counts too.
+        """
+        reply = await self._store.run(
+            "reserve",
+            keys.accounts_key(),
+            self._prefix,
+            str(place),
+            int(hold * 1000),
+            len(names),
+            *sorted(names),
+            *sorted(besides),
+        )
+        found = msgspec.json.decode(reply, type=_Reserved)
+        return found.account if found.account is not None else Unavailable(found.busy, found.returns, found.reason)
+
+    async def record(
+        self,
+        name: str,
+        place: Place,
+        fingerprint: str,
+        outcome: TurnOutcome,
+        reason: str = "",
+        *,
+        sent: bool,
+        pause: float,
+    ) -> Change:
+        """Free the place, and draw the consequences of how its turn ended. `pause` is in seconds."""
+        reply = await self._store.run(
+            "record",
+            keys.account_key(name),
+            self._prefix,
+            name,
+            str(place),
+            int(sent),
+            fingerprint,
+            outcome,
+            reason,
+            int(pause * 1000),
+        )
+        return msgspec.json.decode(reply, type=Change)
+
+    async def vacate(self, worker: str) -> None:
+        """Free all places of a dead worker."""
+        await self._store.run("vacate", keys.accounts_key(), self._prefix, worker)
+
+    async def order(self, name: str, order: Order) -> AccountState | None:
+        """Carry out an operator's order; the state before, None if there is no such account."""
+        before = await self._store.run("order", keys.account_key(name), self._prefix, name, order)
+        return None if before is None else cast(AccountState, before.decode())
+
+    async def news(self, share: float, besides: str) -> News | None:
+        """The next thing that an operator should hear of, told to one caller only; None if there is nothing.
+
+        `share` of the accounts should be ready; those whose names end with `besides` don't count for it.
+        """
+        reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
+        return None if reply is None else msgspec.json.decode(reply, type=News)
+
+    async def hand_in(self, name: str, export: bytes, ttl: float = 60.0) -> bool:
+        """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
+
+        ValueError if it is too large.
+        """
+        if len(export) > _LARGEST_EXPORT:
+            raise ValueError(f"an export has {_LARGEST_EXPORT} bytes at most")
+        taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000))
+        return bool(taken)
+
+    async def take_handed_in(self) -> tuple[str, bytes] | None:
+        """The name and the bytes of an export that was handed in. Nobody else gets it, so a lost reply loses it."""
+        found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
+        return None if found is None else (found[0].decode(), found[1])
+
+    async def standings(self) -> list[Standing]:
+        """All accounts that are known, by name."""
+        with translated():
+            seconds, micros = await self._store.commands.time()
+            now = seconds * 1000 + micros // 1000
+            seen: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
+            async with self._store.commands.pipeline(transaction=False) as pipe:
+                for name, _ in seen:
+                    pipe.hgetall(keys.account_key(name.decode()))
+                    pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
+                    pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
+                found: Any = await pipe.execute()
+        rows = zip(seen, found[::3], found[1::3], found[2::3], strict=True)
+        return sorted(
+            (
+                _standing(name.decode(), int(at), fields, flying, asked)
+                for (name, at), fields, flying, asked in rows
+                if fields
+            ),
+            key=lambda standing: standing.name,
+        )
+
+
+def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> Standing:
+    text = {key.decode(): value.decode() for key, value in fields.items()}
+
+    def number(field: str) -> int:
+        return int(float(text.get(field, "0")))
+
+    return Standing(
+        name=name,
+        state=cast(AccountState, text["state"]),
+        until=number("until"),
+        reason=text.get("reason", ""),
+        paused="paused" in text,
+        since=number("since"),
+        failures=number("failures"),
+        turns_today=turns_today,
+        in_flight=in_flight,
+        succeeded=number("succeeded"),
+        failed=number("failed"),
+        weight=float(text.get("weight", "1")),
+        turns=number("turns"),
+        daily=number("daily"),
+        expires=number("expires"),
+        seen=seen,
+        failures_by_reason=_by_reason(text.items()),
+    )
+
+
+def _by_reason(fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((key.removeprefix(_FAILED), int(value)) for key, value in fields if key.startswith(_FAILED)))

@@ -1,0 +1,40 @@
+-- Shared by the scripts of the account ledger; put between the prelude and each of them.
+
+local DAY = 24 * 3600 * 1000
+
+local function count_as_asked(name, place, now)
+  redis.call('ZADD', key('spent', name), 'NX', now, place)
+  redis.call('PEXPIRE', key('spent', name), DAY)
+end
+
+-- The places that an account's turns in flight take. A place whose worker never said how its turn ended lapses, and its
+-- question counts as asked.
+local function in_flight(name, now)
+  local flight = key('flight', name)
+  for _, place in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
+    count_as_asked(name, place, now)
+  end
+  redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
+  return redis.call('ZCARD', flight)
+end
+
+-- How many questions the account was asked within a day, and in how many ms the oldest of them is forgotten.
+local function asked_today(name, now)
+  local spent = key('spent', name)
+  redis.call('ZREMRANGEBYSCORE', spent, '-inf', now - DAY)
+  local oldest = redis.call('ZRANGE', spent, 0, 0, 'WITHSCORES')
+  return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
+end
+
+-- Notes that something about an account's state changes: `since` says when, and grows with each change.
+local function note_change(account)
+  local since = tonumber(redis.call('HGET', account, 'since') or '0')
+  redis.call('HSET', account, 'since', math.max(now_ms(), since + 1))
+end
+
+local function enter(account, state)
+  if redis.call('HGET', account, 'state') == state then return end
+  redis.call('HSET', account, 'state', state)
+  note_change(account)
+end
+

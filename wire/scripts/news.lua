@@ -1,0 +1,39 @@
+-- The next thing about the accounts that an operator should hear of. It counts as told from then on.
+-- KEYS: the set of accounts. ARGV: prefix, the share of accounts that should be ready, and the ending of those names that don't
+-- count for it.
+-- Returns JSON, nil if there is nothing: {"account", "state", "reason"} of an account that waits for a person, or {"few": whether
+-- too few accounts are ready}; with "ready", "accounts" (those that some worker has and that aren't paused), and "returns":
+-- when the first of them returns by itself, in ms (0: none does).
+local share, ending = tonumber(ARGV[2]), ARGV[3]
+-- For how long a worker that has an account may not have said so, in ms.
+local SILENCE = 60000
+local now = now_ms()
+local ready, accounts, returns, waiting = 0, 0, 0, false
+
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - SILENCE, '+inf')) do
+  local found = redis.call('HMGET', key('account', name), 'state', 'reason', 'since', 'told', 'paused', 'until')
+  local state, back = found[1], tonumber(found[6] or '0')
+  if (state == 'quarantined' or state == 'dead') and found[3] ~= found[4] then
+    waiting = waiting or { account = name, state = state, reason = found[2] or '', since = found[3] }
+  end
+  if state and not found[5] and name:sub(-#ending) ~= ending then
+    accounts = accounts + 1
+    if state == 'ready' then ready = ready + 1 end
+    if state == 'cooling' and (returns == 0 or back < returns) then returns = back end
+  end
+end
+
+local function told(news)
+  news.ready, news.accounts, news.returns = ready, accounts, returns
+  return cjson.encode(news)
+end
+
+if waiting then
+  redis.call('HSET', key('account', waiting.account), 'told', waiting.since)
+  waiting.since = nil
+  return told(waiting)
+end
+local few = ready < share * accounts
+if few and redis.call('SETNX', key('few'), '1') == 1 then return told({ few = true }) end
+if accounts > 0 and not few and redis.call('DEL', key('few')) == 1 then return told({ few = false }) end
+return false

@@ -1,0 +1,23 @@
+-- An operator's order to an account.
+-- KEYS: the account's hash. ARGV: prefix, account, order: pause, resume, release (back by way of a trial turn), or reset
+-- (as if nothing had ever happened).
+-- Returns the state before, nil if there is no such account.
+local name, order = ARGV[2], ARGV[3]
+local before = redis.call('HGET', KEYS[1], 'state')
+if not before then return false end
+if order == 'pause' then
+  if redis.call('HSET', KEYS[1], 'paused', '1') == 1 then note_change(KEYS[1]) end
+elseif order == 'resume' then
+  if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
+elseif order == 'release' then
+  if before ~= 'ready' then
+    redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0)
+    note_change(KEYS[1])
+  end
+else
+  enter(KEYS[1], 'ready')
+  redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
+  if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
+  redis.call('DEL', key('spent', name))
+end
+return before

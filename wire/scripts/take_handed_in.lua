@@ -1,0 +1,10 @@
+-- Takes one cookie export that was handed in; nobody else gets it.
+-- KEYS: the set of names. ARGV: prefix.
+-- Returns the name and the export, nil if there is none. A reply that is lost loses the export too.
+local name = redis.call('SPOP', KEYS[1])
+while name do
+  local export = redis.call('GETDEL', key('export', name))
+  if export then return { name, export } end
+  name = redis.call('SPOP', KEYS[1])
+end
+return false
