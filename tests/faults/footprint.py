@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tests.faults.cluster import Cluster, Node
 
-# Redis's pool and the connections beside it: for heartbeats, for blocking reads, for pub/sub.
+# What is made as it is needed and kept: Redis's pool, with the connections for heartbeats, blocking reads and pub/sub
+# beside it, and the event loop's threads.
 _MOST_TO_REDIS = 64 + 4
+_MOST_THREADS = min(32, (os.cpu_count() or 1) + 4)
 _GROWN = 1.1
 MEGABYTE = 2**20
 
@@ -29,10 +31,11 @@ class Footprint:
         )
 
     def grown(self, before: "Footprint") -> list[str]:
-        """What isn't what it was before, or is more than a tenth above it."""
+        """What isn't what it was before, is beyond its bound, or takes a tenth more memory."""
         found = [name for name in ("sockets", "tasks") if getattr(self, name) != getattr(before, name)]
         found += ["sockets to Redis"] if self.to_redis > _MOST_TO_REDIS else []
-        return found + [name for name in ("threads", "memory") if getattr(self, name) > _GROWN * getattr(before, name)]
+        found += ["threads"] if self.threads > before.threads + _MOST_THREADS else []
+        return found + (["memory"] if self.memory > _GROWN * before.memory else [])
 
 
 def footprint(cluster: Cluster, node: Node) -> Footprint:

@@ -11,13 +11,12 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.breakage import Breakage
 from tests.faults.checker import BESIDE, Violation, counted, forbidden, in_logs, violations
 from tests.faults.clients import Clients
-from tests.faults.cluster import LEASE_TTL, Cluster, Node, running
+from tests.faults.cluster import LEASE_TTL, Cluster, running
 from tests.faults.footprint import Footprint, footprint
 from tests.faults.history import Exchange
 from tests.faults.keeper import keep
@@ -32,49 +31,48 @@ REST = 25.0
 SETTLED = 2.0
 
 
-@dataclass
 class Soak:
-    """Users who ask without a pause, and somebody who breaks things beside them."""
+    """Users who ask without a pause, and somebody who breaks things beside them. `chance` decides everything."""
 
-    cluster: Cluster
-    clients: Clients
-    users: Users
-    breakage: Breakage
+    def __init__(self, cluster: Cluster, chance: random.Random, count: int) -> None:
+        self._cluster = cluster
+        self._chance = chance
+        self._count = count
+        self.exchanges: list[Exchange] = []
+        self.breakage = Breakage(cluster, chance)
+        self.found: list[Violation] = []
+        self.footprints = ""
 
-    async def run(self, seconds: float, count: int) -> tuple[list[Violation], str]:
-        """Warm up, break things under load, come to rest; everything that is wrong by then, and the footprints."""
+    async def run(self, seconds: float) -> None:
+        """Warm up, break things under load, come to rest; `found` is everything that is wrong by then."""
         warm_up = min(seconds * WARM_UP, LONGEST_WARM_UP)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.users.ask(warm_up, count))
-            tasks.create_task(keep(self.cluster, warm_up))
-        found = await self._rest()
-        before = await self._footprints()
         load = seconds - warm_up
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.users.ask(load, count))
-            tasks.create_task(self.breakage.run(load - LEASE_TTL))
-            tasks.create_task(keep(self.cluster, load))
-        found += self.breakage.crashes + await self._rest()
-        found += violations(self.clients.exchanges, self.cluster.ledger())
-        found += in_logs(await asyncio.to_thread(self.cluster.logs))
-        after = await self._footprints()
+        await self._ask(warm_up)
+        before = await self._rest()
+        await asyncio.gather(self._ask(load), self.breakage.run(load - LEASE_TTL))
+        after = await self._rest()
+        self.found += self.breakage.crashes + violations(self.exchanges, self._cluster.ledger())
+        self.found += in_logs(await asyncio.to_thread(self._cluster.logs))
         for name, taken in after.items():
-            found += [Violation("grown", f"{name}: {what}") for what in taken.grown(before[name])]
-        return found, "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
+            self.found += [Violation("grown", f"{name}: {what}") for what in taken.grown(before[name])]
+        self.footprints = "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
 
-    async def _rest(self) -> list[Violation]:
-        await self.clients.ended()
+    async def _ask(self, seconds: float) -> None:
+        async with Clients(self._cluster.urls) as clients:
+            users = Users(clients, self._cluster.urls, self._chance)
+            await asyncio.gather(users.ask(seconds, self._count), keep(self._cluster, seconds))
+            await clients.ended()
+        self.exchanges += clients.exchanges
+
+    async def _rest(self) -> dict[str, Footprint]:
+        """What those take at rest that are never ended; without the connections of whoever looked for rest."""
         try:
-            await asyncio.to_thread(await_rest, self.cluster, REST)
+            await asyncio.to_thread(await_rest, self._cluster, REST)
         except AssertionError as error:
-            return [Violation("unrest", str(error))]
-        return []
-
-    async def _footprints(self) -> dict[str, Footprint]:
-        """Of those that are never ended; once the connections of whoever looked for rest are gone too."""
+            self.found.append(Violation("unrest", str(error)))
         await asyncio.sleep(SETTLED)
-        nodes: list[Node] = [self.cluster.gateways[0], self.cluster.workers[0]]
-        return {node.name: await asyncio.to_thread(footprint, self.cluster, node) for node in nodes}
+        nodes = [self._cluster.gateways[0], self._cluster.workers[0]]
+        return {node.name: await asyncio.to_thread(footprint, self._cluster, node) for node in nodes}
 
 
 def _end_of(exchange: Exchange) -> str:
@@ -84,24 +82,18 @@ def _end_of(exchange: Exchange) -> str:
     return f"refused-{exchange.code}" if exchange.refused else f"code-{exchange.code}"
 
 
-async def soak(cluster: Cluster, seconds: float, seed: int, count: int) -> bool:
-    """Run, and print the outcome; whether nothing was wrong."""
-    chance = random.Random(seed)
-    async with Clients(cluster.urls) as clients:
-        run = Soak(cluster, clients, Users(clients, cluster.urls, chance), Breakage(cluster, chance))
-        found, footprints = await run.run(seconds, count)
-        jobs = len({one.question for one in clients.exchanges})
-        ends = Counter(_end_of(one) for one in clients.exchanges)
-    counts, wrong = counted(found), forbidden(found)
-    line = {"seed": seed, "jobs": jobs, "faults": len(run.breakage.faults)}
+def told(seed: int, run: Soak) -> bool:
+    """Print the outcome; whether nothing was wrong."""
+    counts, wrong = counted(run.found), forbidden(run.found)
+    line = {"seed": seed, "jobs": len({one.question for one in run.exchanges}), "faults": len(run.breakage.faults)}
     line |= {kind: counts[kind] for kind in TOLD}
     line |= {"others": len(wrong) - sum(counts[kind] for kind in TOLD), BESIDE: counts[BESIDE]}
+    ends = Counter(_end_of(one) for one in run.exchanges)
     sys.stdout.write(" ".join(f"{name}={value}" for name, value in line.items()) + "\n")
-    sys.stdout.write(f"  at rest: {footprints}\n")
+    sys.stdout.write(f"  at rest: {run.footprints}\n")
     sys.stdout.write("  ends: " + " ".join(f"{name}={number}" for name, number in sorted(ends.items())) + "\n")
     for violation in wrong[:50]:
         sys.stdout.write(f"  {violation.kind}: {violation.text}\n")
-    sys.stdout.flush()
     return not wrong
 
 
@@ -114,7 +106,9 @@ def main() -> int:
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running(folder, workers=4, chaos=True) as cluster:
-        well = asyncio.run(soak(cluster, asked.seconds, asked.seed, asked.users))
+        run = Soak(cluster, random.Random(asked.seed), asked.users)
+        asyncio.run(run.run(asked.seconds))
+    well = told(asked.seed, run)
     sys.stdout.write(f"logs: {folder}\n")
     return 0 if well else 1
 
