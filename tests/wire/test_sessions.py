@@ -643,6 +643,7 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     assert await scene.events(second.answer) == [Final("done")]
     await again(scene, "enqueue", lambda: scene.jobs.submit("s0-3", Chat("balanced", "3"), asked.token, create=False))
     assert await scene.redis.llen(keys.mailbox_key(asked.token)) == 1
+    await scene.jobs.close()
     await forgetful.close()
 
 
@@ -653,6 +654,7 @@ async def test_a_release_without_a_reply_shows_as_a_lost_lease(forgetful: Forget
     task = await scene.take("w1")
     with pytest.raises(LeaseLostError):
         await again(scene, "release", lambda: scene.sessions.release(task.lease))
+    await scene.jobs.close()
     await forgetful.close()
 
 
