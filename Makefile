@@ -15,9 +15,10 @@ test: .venv/.ready
 	$(PYTEST) $(SHORT) $(TEST_OPTIONS)
 	@echo "left out, because they take minutes: make faults, make soak, make external"
 
-# Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth.
+# Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
+# scripts for longer than `make test` has it.
 faults: .venv/.ready
-	$(PYTEST) tests/faults -n 2 --dist loadfile $(TEST_OPTIONS)
+	MACHINE_EXAMPLES=150 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
 soak: .venv/.ready
 	$(BIN)/python -m tests.faults.soak $(SOAK_OPTIONS)
