@@ -1,6 +1,6 @@
 """The account ledger: what all workers know of each account together. It has a hash tag of its own."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -157,21 +157,21 @@ class Ledger:
         return bool(replaced)
 
     async def reserve(
-        self, place: Place, names: Collection[str], hold: float, besides: Collection[str] = ()
+        self, place: Place, ranks: Mapping[str, int], hold: float, besides: Collection[str] = ()
     ) -> str | Unavailable:
-        """The account among `names` with the most room, with a place in it for `hold` seconds at most.
+        """The account with the most room among those of the lowest rank that have any.
 
-        When none has room, the return of those `besides` counts too.
+        Its place is held for `hold` seconds at most. When none has room, the return of those `besides` counts too.
         """
+        choices = [*sorted(ranks.items()), *((name, 0) for name in sorted(besides))]
         reply = await self._store.run(
             "reserve",
             keys.accounts_key(),
             self._prefix,
             str(place),
             int(hold * 1000),
-            len(names),
-            *sorted(names),
-            *sorted(besides),
+            len(ranks),
+            *(argument for choice in choices for argument in choice),
         )
         found = msgspec.json.decode(reply, type=_Reserved)
         return found.account if found.account is not None else Unavailable(found.busy, found.returns, found.reason)

@@ -14,18 +14,32 @@ VERSION = 1
 
 TYPE_FIELD = "type"
 Style = Literal["balanced", "creative", "precise"]
+Role = Literal["system", "user", "assistant", "tool"]
+# Why an answer ended: it was whole, it was as long as it may be, or the upstream held the rest back.
+Finish = Literal["stop", "length", "content_filter"]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One thing that was said in a conversation, and in which part."""
+
+    role: Role
+    text: str
 
 
 class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     """A question. `request` is the id that ties the log lines of all processes together.
 
     `wait`: for how many seconds its client would rather wait for an account's return than be refused.
+    `instructions` say how the answer shall be. `history` is what was said before, as a client tells it that keeps its
+    conversations itself; an upstream that knows the conversation isn't told again.
     """
 
     style: Style
     question: str
     request: str = ""
     wait: float = 0.0
+    instructions: str = ""
+    history: tuple[Said, ...] = ()
     v: int = VERSION
 
 
@@ -55,23 +69,32 @@ class Turns(msgspec.Struct, frozen=True):
     limit: int
 
 
-class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD):
-    """Text that continues what was sent before."""
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as the upstream counted them."""
+
+    prompt: int
+    completion: int
+
+
+class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD, omit_defaults=True):
+    """Text that continues what was sent before. `provider` answers; an answer's first event tells it."""
 
     text: str
+    provider: str = ""
 
 
-class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD):
-    """The upstream took its text back: this is the whole text so far."""
+class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD, omit_defaults=True):
+    """The upstream took its text back: this is the whole text so far. `provider` as in Delta."""
 
     text: str
+    provider: str = ""
 
 
 class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     """The terminal event of a job that was answered.
 
     `text` is the whole answer; `reset` says that the next question meets a fresh conversation; `images` holds the
-    addresses of pictures, in a stable order, for an image request.
+    addresses of pictures, in a stable order, for an image request. `provider` answered.
     """
 
     text: str
@@ -81,6 +104,9 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     turns: Turns | None = None
     images: tuple[str, ...] = ()
     stopped: bool = False
+    provider: str = ""
+    finish: Finish = "stop"
+    usage: Usage | None = None
     v: int = VERSION
 
 
@@ -88,7 +114,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     """The terminal event of a job that was not answered.
 
     `code` and `message` are what a client sees; `reason` is the typed cause, such as `account.throttled`; `text` is
-    what was answered before it broke off; `retry_after` is in seconds.
+    what was answered before it broke off; `retry_after` is in seconds; `provider` was asked, if any was.
     """
 
     code: int
@@ -97,6 +123,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     text: str = ""
     reset: bool = True
     retry_after: int | None = None
+    provider: str = ""
     v: int = VERSION
 
 

@@ -3,6 +3,7 @@
 import math
 import secrets
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -11,7 +12,7 @@ from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
-from wire.messages import Chat, Event, Failed, Final, Work, decode_work, encode
+from wire.messages import Chat, Event, Failed, Final, Said, Work, decode_work, encode
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -80,18 +81,11 @@ class Entry:
     reading: str = ""
 
 
-class Exchange(msgspec.Struct, frozen=True):
-    """A question and its answer."""
-
-    question: str
-    answer: str
-
-
 @dataclass(frozen=True)
 class Transcript:
     """What was said in a conversation, oldest first; `whole` unless its beginning was cut off."""
 
-    exchanges: tuple[Exchange, ...]
+    said: tuple[Said, ...]
     whole: bool
 
 
@@ -277,15 +271,15 @@ class Sessions:
         forget: bool = False,
         sent: int | None = None,
         seq: int = 0,
-        exchange: Exchange | None = None,
+        said: tuple[Said, ...] = (),
         begins: bool = False,
         spent: bool = True,
     ) -> Task | None:
         """End a turn: the terminal event, the session to save (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
-        is the last event that the worker knows of, should Redis have lost it. `exchange` is added to the transcript of
-        a session that is kept; `begins` forgets what was there before. `spent`: the question may have been answered.
+        is the last event that the worker knows of, should Redis have lost it. `said` is added to the transcript of a
+        session that is kept; `begins` forgets what was there before. `spent`: the question may have been answered.
 
         The token's next job under the same lease comes back, or None when the token has none or was released
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
@@ -304,7 +298,7 @@ class Sessions:
             self.limits.answer_ttl,
             "" if sent is None else sent,
             seq,
-            b"" if exchange is None else msgspec.json.encode(exchange),
+            msgspec.json.encode(said) if said else b"",
             int(begins),
             _TRANSCRIPT,
             int(isinstance(event, Final) or event.reset),
@@ -333,7 +327,8 @@ class Sessions:
                 pipe.lrange(keys.transcript_key(token), 0, -1)
                 pipe.hexists(keys.token_key(token), "cut")
                 said, cut = await pipe.execute()
-        return Transcript(tuple(msgspec.json.decode(one, type=Exchange) for one in said), not cut)
+        turns = [msgspec.json.decode(turn, type=tuple[Said, ...]) for turn in said]
+        return Transcript(tuple(chain.from_iterable(turns)), not cut)
 
     async def end(self, token: str) -> None:
         """Forget the token, after its running turn; jobs that wait are dropped unspent."""

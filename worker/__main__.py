@@ -27,7 +27,8 @@ _LOG = structlog.get_logger()
 
 async def run(settings: WorkerSettings, store: Store) -> None:
     """Serve until SIGTERM or SIGINT, which drain. ValueError, with one sentence, when PROVIDER names nothing."""
-    chat_provider(settings.provider)  # at once, not only when there are accounts
+    for name in settings.providers:
+        chat_provider(name)  # at once, not only when there are accounts
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

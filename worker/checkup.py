@@ -7,6 +7,7 @@ from wire.ledger import Ledger, Place, Shown
 from worker.accounts import Account
 from worker.consequences import NONE, consequence
 from worker.errors import ACCOUNT_REASONS, UpstreamError
+from worker.preference import provider_of
 from worker.providers import Checking, chat_provider
 from worker.settings import WorkerSettings
 
@@ -46,10 +47,11 @@ async def check(settings: WorkerSettings, ledger: Ledger, account: Account) -> F
     A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
     or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.
     """
-    provider = chat_provider(settings.provider)(settings)
+    name = provider_of(account, settings)
+    provider = chat_provider(name)(settings)
     try:
         if not isinstance(provider, Checking):
-            raise ValueError(f"PROVIDER={settings.provider} has no way to check an account")
+            raise ValueError(f"the provider {name} has no way to check an account")
         return await _checked(provider, ledger, account, settings.connect_timeout + _MARGIN)
     finally:
         await provider.close()
@@ -58,7 +60,7 @@ async def check(settings: WorkerSettings, ledger: Ledger, account: Account) -> F
 async def _checked(provider: Checking, ledger: Ledger, account: Account, hold: float) -> Finding:
     place = Place(f"check-{secrets.token_hex(8)}", 1, "operator")
     before = await _shown(ledger, account.name)
-    held = await ledger.reserve(place, [account.name], hold)
+    held = await ledger.reserve(place, {account.name: 0}, hold)
     reason, means = "", NONE
     try:
         await provider.check(account)

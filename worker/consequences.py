@@ -35,6 +35,9 @@ def consequence(error: UpstreamError, *, sent: bool) -> Consequence:
         return Consequence("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
     if reason == "account.captcha":
         return Consequence("quarantined", reason)
+    if reason == "account.refused":
+        # It is asked with each question, and said so of the key or of what it is to be used for.
+        return Consequence("dead", reason)
     if reason == "account.unauthorized":
         # A question may be refused for its conversation's sake; if the account is at fault, the next creation tells.
         return Consequence("trouble", reason, _TROUBLE) if sent else Consequence("dead", reason)

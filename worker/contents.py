@@ -160,7 +160,7 @@ def _read(path: Path) -> tuple[bytes, bool]:
 
 def _refuse_double(account: Account, others: Mapping[str, Account]) -> None:
     for file, other in others.items():
-        if other.cookies[SIGN_IN] == account.cookies[SIGN_IN]:
+        if other.fingerprint == account.fingerprint:
             raise CookieFileError(f"is the same account as {file}")
         if other.name == account.name:
             raise CookieFileError(f"would have the same name as {file}: rename it")

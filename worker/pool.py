@@ -15,6 +15,7 @@ from worker.accounts import Account
 from worker.consequences import NONE, Consequence
 from worker.folder import Folder
 from worker.patience import patiently
+from worker.preference import rank
 from worker.settings import WorkerSettings
 
 # Pictures have quotas and troubles of their own, and so an entry of their own in the ledger.
@@ -91,15 +92,14 @@ class Pool:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    @property
-    def names(self) -> list[str]:
-        """The accounts' names."""
-        return list(self._accounts)
+    def names(self, *, pictures: bool) -> list[str]:
+        """The accounts' names; only of those that make them, if `pictures` are wanted."""
+        return [name for name, account in self._accounts.items() if account.draws or not pictures]
 
     @property
     def own_standings(self) -> list[Standing]:
         """How these accounts stand, for chat and for pictures, as last seen."""
-        entries = [name + suffix for name in self._accounts for suffix in ("", PICTURES)]
+        entries = [entry for account in self._accounts.values() for entry in self._entries(account)]
         return [self.standings[entry] for entry in entries if entry in self.standings]
 
     def get(self, name: str) -> Account | None:
@@ -114,9 +114,14 @@ class Pool:
     async def announce(self) -> None:
         """Tell the ledger which accounts there are, and what was last known of them. StoreUnavailableError."""
         for account in list(self._accounts.values()):
-            for entry in (account.name, account.name + PICTURES):
+            for entry in self._entries(account):
                 if await self._ledger.announce(self._known(account, entry), self.standings.get(entry, Standing(entry))):
                     _LOG.info("account has a new cookie, ready again", account=entry)
+
+    @staticmethod
+    def _entries(account: Account) -> list[str]:
+        """Its names in the ledger."""
+        return [account.name, account.name + PICTURES] if account.draws else [account.name]
 
     def _known(self, account: Account, entry: str) -> Known:
         turns = self._settings.account_turns if account.turns is None else account.turns
@@ -199,11 +204,14 @@ class Pool:
 
     async def _reserve(self, place: Place, wish: Wish, until: float) -> str | Unavailable:
         suffix = PICTURES if wish.pictures else ""
-        entries = {name + suffix for name in self._accounts}
-        chosen = {name + suffix for name in wish.names} & entries
+        entries = {
+            name + suffix: rank(self._accounts[name], self._settings) for name in self.names(pictures=wish.pictures)
+        }
+        chosen = {entry: entries[entry] for entry in (name + suffix for name in wish.names) if entry in entries}
+        besides = entries.keys() - chosen.keys()
         hold = self._settings.answer_timeout + _MARGIN
         try:
-            return await patiently(lambda: self._ledger.reserve(place, chosen, hold, entries - chosen), until)
+            return await patiently(lambda: self._ledger.reserve(place, chosen, hold, besides), until)
         except asyncio.CancelledError:
             # The place may be taken by now.
             for entry in chosen:

@@ -3,7 +3,9 @@
 import asyncio
 from types import TracebackType
 
-from wire.messages import Event
+import msgspec
+
+from wire.messages import Delta, Replace
 from wire.sessions import Sessions, Task
 from worker.deltas import Deltas
 from worker.patience import patiently
@@ -21,6 +23,8 @@ class Publisher:
         self._patience = patience
         self._deltas = Deltas()
         self.seq = 0
+        # Who answers; clients are told with the first event.
+        self.provider = ""
         self._text = ""
         self._grown = asyncio.Event()
         self._in_flight = asyncio.Lock()
@@ -77,7 +81,9 @@ class Publisher:
                 if event is not None:
                     await self._append(event)
 
-    async def _append(self, event: Event) -> None:
+    async def _append(self, event: Delta | Replace) -> None:
+        if not self.seq:
+            event = msgspec.structs.replace(event, provider=self.provider)
         until = asyncio.get_running_loop().time() + self._patience
         await patiently(lambda: self._sessions.append(self._task, self.seq + 1, event), until)
         self.seq += 1

@@ -1,13 +1,35 @@
 """What was said in a conversation, told to another one that goes on with it."""
 
-from wire.sessions import Exchange
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wire.messages import Said
 
 _HEAD = "The conversation so far, which you are to go on with:"
+_PARTS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
-def retold(exchanges: tuple[Exchange, ...]) -> str:
+@dataclass(frozen=True)
+class Past:
+    """How answers shall be, and what was said before a question, oldest first."""
+
+    instructions: str = ""
+    said: tuple[Said, ...] = ()
+
+
+# Brings what was said before the question, for a conversation that doesn't know it. StoreUnavailableError.
+Recall = Callable[[], Awaitable[Past]]
+
+
+async def nothing() -> Past:
+    """The Recall of a conversation that has no past."""
+    return Past()
+
+
+def retold(past: Past) -> str:
     """One text that tells all of it; empty for nothing."""
-    if not exchanges:
-        return ""
-    said = (f"User: {one.question}\nAssistant: {one.answer}" for one in exchanges)
-    return "\n\n".join([_HEAD, *said])
+    told = [past.instructions] if past.instructions else []
+    if past.said:
+        lines = (f"{_PARTS[one.role]}: {one.text}" for one in past.said)
+        told.append("\n\n".join([_HEAD, *lines]))
+    return "\n\n".join(told)

@@ -9,10 +9,8 @@ from worker.accounts import Account
 from worker.folder import Folder
 from worker.metrics import serving
 from worker.pool import Pool
-from worker.providers import chat_provider
-from worker.providers.bingimage import BingImageProvider
 from worker.settings import WorkerSettings
-from worker.turn import Upstream
+from worker.upstream import Providers, Upstream
 from worker.worker import Worker, new_worker_id
 
 
@@ -36,11 +34,12 @@ async def open_worker(
     ValueError, with one sentence, when PROVIDER names nothing, or METRICS_PORT can't be had.
     """
     async with AsyncExitStack() as stack:
-        chat, images = chat_provider(settings.provider)(settings), BingImageProvider(settings)
-        stack.push_async_callback(images.close)
-        stack.push_async_callback(chat.close)
+        providers = Providers(settings)
+        stack.push_async_callback(providers.close)
+        for account in accounts:
+            providers.chat(account)
         pool = Pool(settings, Ledger(store), new_worker_id(), accounts, folder)
-        worker = Worker(settings, store, Upstream(settings, pool, chat, images))
+        worker = Worker(settings, store, Upstream(settings, pool, providers))
         if settings.metrics_port is not None:
             await stack.enter_async_context(serving(worker, settings.metrics_host, settings.metrics_port))
         yield worker

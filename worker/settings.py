@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings
+
+# The names of the built-in chat providers.
+EDGEGPT = "edgegpt"
+OPENAI = "openai"
 
 
 class WorkerSettings(BaseSettings):
@@ -11,7 +15,18 @@ class WorkerSettings(BaseSettings):
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     cookies_dir: Path = Path("cookies")
-    provider: str = "edgegpt"
+    provider: str = EDGEGPT
+    openai_base_url: str | None = None
+    openai_model: str | None = None
+    openai_api_key: SecretStr | None = None
+    openai_image_model: str | None = None
+    openai_history: int = Field(default=100, ge=0)
+    openai_system_balanced: str | None = None
+    openai_system_creative: str | None = None
+    openai_system_precise: str | None = None
+    openai_temperature_balanced: float | None = Field(default=None, ge=0, le=2)
+    openai_temperature_creative: float | None = Field(default=1.0, ge=0, le=2)
+    openai_temperature_precise: float | None = Field(default=0.2, ge=0, le=2)
     bing_create_url: str = "https://www.bing.com/turing/conversation/create"
     bing_chat_url: str = "wss://sydney.bing.com/sydney/ChatHub"
     bing_image_url: str = "https://www.bing.com"
@@ -32,3 +47,8 @@ class WorkerSettings(BaseSettings):
     metrics_host: str = Field(default="127.0.0.1", min_length=1)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_format: str = Field(default="console", pattern="^(console|json)$")
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The names in PROVIDER, those to be asked first first."""
+        return tuple(name.strip() for name in self.provider.split(","))

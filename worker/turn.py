@@ -4,25 +4,25 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import structlog
 
 from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
-from wire.messages import Chat, Failed, Final, Image
-from wire.sessions import Exchange, Sessions, State, Task
+from wire.messages import Chat, Failed, Final, Image, Said
+from wire.sessions import Sessions, State, Task
 from worker import saved as sessions_saved
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, consequence
 from worker.deltas import without_marks
 from worker.errors import REASONS, UpstreamError
 from worker.patience import patiently
-from worker.pool import Pool
-from worker.providers import ChatProvider, Completed, ImageProvider, Update
+from worker.providers import Completed, Update
 from worker.publisher import Publisher
 from worker.saved import Saved
-from worker.settings import WorkerSettings
+from worker.upstream import Upstream
 from worker.whom import Whom
 
 _LOG = structlog.get_logger()
@@ -54,16 +54,6 @@ class Outcome:
         return self.state.lower(), self.event.reason if self.event.reason in _REASONS else "other"
 
 
-@dataclass(frozen=True)
-class Upstream:
-    """What all turns of a worker share."""
-
-    settings: WorkerSettings
-    pool: Pool
-    chat: ChatProvider
-    images: ImageProvider
-
-
 class Turn:
     """One job. `may_send` is asked after the SENT mark: whether the lease can't have run out since."""
 
@@ -90,15 +80,20 @@ class Turn:
         conversation = self._whom.conversation
         return (conversation.sent if conversation else 0) + 1 if self.sent else 0
 
-    def exchange(self, outcome: Outcome) -> Exchange | None:
+    def said(self, outcome: Outcome) -> tuple[Said, ...]:
         """What the transcript gets of a turn that ended so."""
         work = self.task.work
         if outcome.answer is None or not isinstance(work, Chat):
-            return None
-        return Exchange(work.question, outcome.answer)
+            return ()
+        before = work.history if outcome.begins else ()
+        return (*before, Said("user", work.question), Said("assistant", outcome.answer))
 
     async def run(self) -> Outcome:
         """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
+        outcome = await self._run()
+        return replace(outcome, event=msgspec.structs.replace(outcome.event, provider=self._publisher.provider))
+
+    async def _run(self) -> Outcome:
         async with self._publisher as publisher:
             try:
                 return await self._attempts(publisher)
@@ -163,11 +158,12 @@ class Turn:
         self.sent = True
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
-        work = self.task.work
+        work, providers = self.task.work, self._upstream.providers
+        publisher.provider = providers.name(account)
         if isinstance(work, Image):
             return await self._draw(account, work)
-        asking = self._upstream.chat.ask(
-            account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.context
+        asking = providers.chat(account).ask(
+            account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.recall
         )
         async with aclosing(self._limited(asking, publisher)) as updates:
             async for update in updates:
@@ -179,7 +175,8 @@ class Turn:
     async def _draw(self, account: Account, work: Image) -> Outcome:
         try:
             async with asyncio.timeout_at(self._deadline):
-                pictures = await self._upstream.images.draw(account, work.keyword, self._before_send)
+                images = self._upstream.providers.images(account)
+                pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError("image.timeout") from None
         return Outcome("DONE", Final(text="", images=pictures), None)
@@ -219,9 +216,10 @@ class Turn:
             reset=self._whom.reset or given_up,
             suggestions=completed.suggestions,
             turns=completed.turns,
+            finish=completed.finish,
+            usage=completed.usage,
         )
-        begins = self._whom.conversation is None and not self._whom.context
-        return Outcome("DONE", event, session, answer=text, begins=begins)
+        return Outcome("DONE", event, session, answer=text, begins=self._whom.begins)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", answer=self.task.answer, reason=error.reason, detail=error.detail)

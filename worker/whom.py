@@ -2,14 +2,14 @@
 
 from wire.jobs import RETRY_AFTER
 from wire.ledger import Place
-from wire.messages import Image
+from wire.messages import Image, Said
 from wire.sessions import Sessions, Task
 from worker.accounts import Account
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.patience import patiently
 from worker.pool import NoAccountError, Pool, Seat, Wish
 from worker.providers import Conversation
-from worker.replay import retold
+from worker.replay import Past
 from worker.saved import decode
 
 # How long an account's return is waited for in any case, in seconds; for a conversation's own before another is asked.
@@ -21,8 +21,7 @@ _ELSEWHERE = ("transport.", "timeout.connect", "upstream.")
 class Whom:
     """One job's account and conversation, from attempt to attempt. `deadline` is in the loop's time.
 
-    `conversation` is None for a fresh one, which is told `context`; `reset` says that it is another one than the client
-    believes.
+    `conversation` is None for a fresh one; `reset` says that it is another one than the client believes.
     """
 
     def __init__(self, pool: Pool, sessions: Sessions, task: Task, tries: int, deadline: float) -> None:
@@ -36,14 +35,43 @@ class Whom:
         self._places = 0
         self._before: UpstreamError | None = None
         self.conversation: Conversation | None = None
-        self.context = ""
+        # What a conversation that doesn't know it is told was said before; None: what the transcript holds.
+        self._said: tuple[Said, ...] | None = ()
         self.reset = task.reset
+
+    @property
+    def begins(self) -> bool:
+        """Whether the question begins a conversation, but for what its client has told with it."""
+        return self.conversation is None and (bool(self._told) or not self._said)
+
+    @property
+    def _told(self) -> tuple[Said, ...]:
+        """What was said before, as the client tells it itself."""
+        work = self._task.work
+        return () if isinstance(work, Image) else work.history
+
+    async def recall(self) -> Past:
+        """What was said before the question. StoreUnavailableError."""
+        work = self._task.work
+        if isinstance(work, Image):
+            return Past()
+        return Past(work.instructions, self._told or (await self._transcript())[0])
+
+    async def _transcript(self) -> tuple[tuple[Said, ...], bool]:
+        """What is known of what was said, and whether that is all of it."""
+        if self._said is not None:
+            return self._said, True
+        token = self._task.lease.token
+        transcript = await patiently(lambda: self._sessions.transcript(token), self._deadline)
+        self._said = transcript.said
+        return transcript.said, transcript.whole
 
     def adopt(self) -> None:
         """Go on with the saved conversation, if its account is still there."""
         saved = decode(self._task.session) if self._task.session else None
         if saved is not None and self._pool.get(saved.account) is not None:
             self._account, self.conversation = saved.account, Conversation(saved.state, self._task.sent)
+            self._said = None
         elif self._task.session is not None:
             self.reset = True
 
@@ -57,7 +85,10 @@ class Whom:
                 return await self._seat_among([self._account], _SHORT_PAUSE)
             except NoAccountError:
                 await self._leave(self._account)
-        names = [name for name in self._pool.names if name not in self._tried]
+        able = self._pool.names(pictures=isinstance(self._task.work, Image))
+        if not able and len(self._pool):
+            raise UpstreamError("image.none")
+        names = [name for name in able if name not in self._tried]
         try:
             return await self._seat_or_wait(names)
         except NoAccountError as error:
@@ -68,7 +99,7 @@ class Whom:
     async def after(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare a further attempt after one of which nothing came. UpstreamError if none may be."""
         if error.reason in FRESH_SESSION_REASONS and self.conversation is not None:
-            self._account, self.conversation, self.reset = account.name, None, True
+            self._account, self.conversation, self._said, self.reset = account.name, None, (), True
         elif error.reason.startswith("account.") or (not sent and error.reason.startswith(_ELSEWHERE)):
             self._before = error
             await self._leave(account.name)
@@ -100,10 +131,9 @@ class Whom:
         if self.conversation is None:
             return
         self.conversation = None
-        token = self._task.lease.token
-        transcript = await patiently(lambda: self._sessions.transcript(token), self._deadline)
-        self.context = retold(transcript.exchanges)
-        self.reset = self.reset or not transcript.whole or not transcript.exchanges
+        if not self._told:
+            said, whole = await self._transcript()
+            self.reset = self.reset or not whole or not said
 
 
 def _enough(error: UpstreamError) -> UpstreamError:

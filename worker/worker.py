@@ -24,7 +24,8 @@ from worker.holdings import Holdings
 from worker.letterbox import Letterbox
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
-from worker.turn import Outcome, Turn, Upstream
+from worker.turn import Outcome, Turn
+from worker.upstream import Upstream
 
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
@@ -286,7 +287,7 @@ class Worker:
             forget=isinstance(task.work, Image),
             sent=outcome.sent,
             seq=turn.seq,
-            exchange=turn.exchange(outcome),
+            said=turn.said(outcome),
             begins=outcome.begins,
             spent=turn.sent,
         )

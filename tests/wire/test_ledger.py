@@ -32,7 +32,7 @@ class Book:
         return await self.ledger.announce(Known(name, print_, **more), last or Standing(name))
 
     async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | Unavailable:
-        return await self.ledger.reserve(Place(job, 1, worker), names or ("a", "b"), hold)
+        return await self.ledger.reserve(Place(job, 1, worker), dict.fromkeys(names or ("a", "b"), 0), hold)
 
     async def end(
         self,

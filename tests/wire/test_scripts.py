@@ -12,9 +12,9 @@ from wire.answers import Answers
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, Once
-from wire.messages import Delta, Event, Final
+from wire.messages import Delta, Event, Final, Said
 from wire.secret import Secret
-from wire.sessions import Exchange, Task
+from wire.sessions import Task
 
 pytestmark = pytest.mark.anyio
 ALICE = Client("key:alice", "alice")
@@ -58,7 +58,7 @@ async def life(store: Store) -> list[list[Event]]:
     await scene.sessions.mark_sent(task, 2, 1, fresh=True)
     await scene.sessions.append(task, 1, Delta("a"))
     await scene.sessions.append(task, 2, Delta("b"))
-    following = await scene.finish(task, "ab", exchange=Exchange("first", "ab"), begins=True)
+    following = await scene.finish(task, "ab", said=(Said("user", "first"), Said("assistant", "ab")), begins=True)
     assert following is not None
     assert await scene.sessions.release(following.lease)
     taken = await scene.sent("w2")

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from wire.messages import Style
 from worker.accounts import Account
-from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Update
+from worker.providers import BeforeSend, ChatProvider, Completed, Conversation, ImageProvider, Snapshot, Update
+from worker.replay import Recall, nothing, retold
 from worker.settings import WorkerSettings
+from worker.upstream import Providers
 
 
 @dataclass
@@ -74,8 +76,10 @@ class Scripted:
         style: Style,
         question: str,
         before_send: BeforeSend,
-        context: str = "",
+        recall: Recall = nothing,
     ) -> AsyncGenerator[Update, None]:
+        context = retold(await recall()) if conversation is None else ""
+
         async def send() -> None:
             await before_send()
             sent = conversation.sent if conversation else 0
@@ -97,6 +101,23 @@ class Scripted:
 
     async def close(self) -> None:
         self.closed = True
+
+
+class Only(Providers):
+    """These providers, whatever the account; they have no name."""
+
+    def __init__(self, chat: ChatProvider, images: ImageProvider) -> None:
+        super().__init__(WorkerSettings())
+        self._only = chat, images
+
+    def name(self, account: Account) -> str:
+        return ""
+
+    def chat(self, account: Account) -> ChatProvider:
+        return self._only[0]
+
+    def images(self, account: Account) -> ImageProvider:
+        return self._only[1]
 
 
 @dataclass

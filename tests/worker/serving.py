@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.worker.desk import SOON, HookedStore, pool_on, settings_with
-from tests.worker.scripted import Pictures, Scripted
-from worker.turn import Upstream
+from tests.worker.scripted import Only, Pictures, Scripted
+from worker.upstream import Upstream
 from worker.worker import Worker, new_worker_id
 
 
@@ -17,7 +17,7 @@ async def serving(
     """A worker that serves, and is drained at the end."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id())
-    served = Worker(settings, store, Upstream(settings, pool, provider, pictures or Pictures()))
+    served = Worker(settings, store, Upstream(settings, pool, Only(provider, pictures or Pictures())))
     running = asyncio.create_task(served.run())
     try:
         yield served

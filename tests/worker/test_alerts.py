@@ -73,7 +73,7 @@ class Book:
 
     async def fall(self, name: str, outcome: TurnOutcome, pause: float = 0.0) -> None:
         place = Place(f"fall of {name}", 1, "elsewhere")
-        assert await self.ledger.reserve(place, [name], 60) == name
+        assert await self.ledger.reserve(place, {name: 0}, 60) == name
         await self.ledger.record(name, place, "print", outcome, f"because.{outcome}", sent=True, pause=pause)
 
 

@@ -89,7 +89,7 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
 ) -> None:
     monkeypatch.setattr(Probed, "failure", failure)
     place = Place("one", 1, "w")
-    await ledger.reserve(place, ["a"], 60)
+    await ledger.reserve(place, {"a": 0}, 60)
     await ledger.record("a", place, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
     if order is not None:
         await ledger.order("a", order)
@@ -107,5 +107,5 @@ async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) ->
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:
     provider = "tests.worker.scripted:Scripted"
-    with pytest.raises(ValueError, match=f"^PROVIDER={provider} has no way to check an account$"):
+    with pytest.raises(ValueError, match=f"^the provider {provider} has no way to check an account$"):
         await check(settings_with(provider=provider), Ledger(store), ALICE)

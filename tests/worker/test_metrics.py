@@ -252,7 +252,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         answer = await client.ask("one")
         found = await scraped_until(address, lambda found: of("a", found)["in_flight"] == 1)
         place = Place("elsewhere", 1, "other worker")
-        assert await ledger.reserve(place, ["b"], 60) == "b"
+        assert await ledger.reserve(place, {"b": 0}, 60) == "b"
         print_ = ACCOUNTS[1].fingerprint
         change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
         await ledger.order("b", "pause")

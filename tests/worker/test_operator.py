@@ -71,7 +71,7 @@ class Terminal:
 
         async def fallen(ledger: Ledger) -> None:
             place = Place("one", 1, "w")
-            assert await ledger.reserve(place, [entry], 60) == entry
+            assert await ledger.reserve(place, {entry: 0}, 60) == entry
             print_ = Account("", {"_U": entry.removesuffix("/images")}).fingerprint
             await ledger.record(entry, place, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
 

@@ -37,7 +37,7 @@ async def test_an_account_is_found_by_its_name(store: HookedStore) -> None:
     pool = pool_on(store, settings_with())
     assert pool.get("b") is ACCOUNTS[1]
     assert pool.get("c") is None
-    assert (len(pool), pool.names) == (2, ["a", "b"])
+    assert (len(pool), pool.names(pictures=False)) == (2, ["a", "b"])
 
 
 async def test_a_full_account_is_waited_for(pool: Pool) -> None:

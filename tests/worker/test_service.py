@@ -98,7 +98,7 @@ async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path,
             return await Sessions(store).live_workers() == [served.id]
 
         await until(alive)
-        provider = served._upstream.chat
+        provider = served._upstream.providers.chat(ACCOUNTS[0])
         assert isinstance(provider, Scripted)
         served.drain()
         async with asyncio.timeout(SOON):
@@ -139,7 +139,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         client = Client(store, answers)
         await until(lambda: stands("one", "ready"))
         place = Place("s0-job", 1, "w")
-        await ledger.reserve(place, ["one"], 60)
+        await ledger.reserve(place, {"one": 0}, 60)
         await ledger.record("one", place, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
         token = new_token()
         refused = await client.end(await client.ask("refused", token))
@@ -151,7 +151,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         (tmp_path / "one.json").write_text(json.dumps(cookies))
         await until(lambda: stands("one", "ready"))
         (tmp_path / "two.json").unlink()
-        await until(lambda: opened._upstream.pool.names == ["one"])
+        await until(lambda: opened._upstream.pool.names(pictures=False) == ["one"])
         moved = await client.end(await client.ask("moved", token))
         assert isinstance(moved, Final)
         assert moved.reset

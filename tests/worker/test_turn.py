@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 import wire.sessions
 from tests.wire.ledger_clock import advance
 from tests.worker.desk import ACCOUNTS, Away, Desk, pool_on, settings_with, until
-from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
+from tests.worker.scripted import Ask, Only, Pictures, Play, Scripted, echo
 from wire.answers import Place
 from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
@@ -22,7 +22,8 @@ from worker.pool import Pool
 from worker.providers import Completed, Snapshot, Update
 from worker.saved import Saved, decode, encode
 from worker.settings import WorkerSettings
-from worker.turn import Outcome, Turn, Upstream
+from worker.turn import Outcome, Turn
+from worker.upstream import Upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ class Shop:
     holds: bool = True
 
     def turn(self, task: Task) -> Turn:
-        upstream = Upstream(self.settings, self.pool, self.provider, self.pictures)
+        upstream = Upstream(self.settings, self.pool, Only(self.provider, self.pictures))
         return Turn(upstream, self.desk.sessions, task, lambda: self.holds)
 
     async def outcome(self, play: Play = echo, question: str = "hello", token: str | None = None) -> Outcome:
@@ -56,7 +57,7 @@ class Shop:
             outcome.event,
             outcome.session,
             takes_more=True,
-            exchange=turn.exchange(outcome),
+            said=turn.said(outcome),
             begins=outcome.begins,
         )
         return outcome
@@ -431,7 +432,7 @@ async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(sh
 async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire.sessions, "_TRANSCRIPT", 60)
+    monkeypatch.setattr(wire.sessions, "_TRANSCRIPT", 90)
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 import worker.worker
 from tests.worker.desk import SOON, Away, Client, Desk, Held, HookedStore, pool_on, settings_with, until
 from tests.worker.line import Line
-from tests.worker.scripted import Ask, Pictures, Scripted, echo
+from tests.worker.scripted import Ask, Only, Pictures, Scripted, echo
 from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
@@ -21,7 +21,7 @@ from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
 from worker.providers import Completed, Snapshot, Update
-from worker.turn import Upstream
+from worker.upstream import Upstream
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
@@ -640,7 +640,7 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
 
     store.before["beat"] = die
     settings = settings_with()
-    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Scripted(), Pictures()))
+    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Only(Scripted(), Pictures())))
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):
             await served.run()

@@ -1,6 +1,7 @@
 -- Chooses the account with the most room for a turn, and takes a place in it.
 -- KEYS: the set of accounts. ARGV: prefix, place (job:try:worker), for how many ms it is held, how many accounts there are to
--- choose from, these, and others whose return counts all the same.
+-- choose from, these, each with its rank (the lowest that has room goes first), and others whose return counts all the same,
+-- each with anything.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
 -- one returns by itself (-1: none does), "reason": why that one is away}.
 local place, hold = ARGV[2], tonumber(ARGV[3])
@@ -10,7 +11,7 @@ local now = now_ms()
 
 -- What speaks against an account, most weighty first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
-local function burden(name)
+local function burden(name, rank)
   local found = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason')
   local state, back, weight, most = found[1], tonumber(found[2] or '0'), tonumber(found[5] or '1'), tonumber(found[6] or '0')
   if not state or found[3] or state == 'quarantined' or state == 'dead' then return false, -1, false end
@@ -26,7 +27,7 @@ local function burden(name)
   if most > 0 and flying >= most then return false, -1, true end
   local failing = now - tonumber(found[9] or '0') < REMEMBERED and tonumber(found[4] or '0') or 0
   if state == 'cooling' then failing = -1 end
-  return { failing, flying / weight, asked / weight, tonumber(found[8] or '0') }
+  return { rank, failing, flying / weight, asked / weight, tonumber(found[8] or '0') }
 end
 
 local function lighter(one, other)
@@ -38,13 +39,13 @@ end
 
 local best, least, returns, busy, reason = false, false, -1, false, ''
 local choices = tonumber(ARGV[4])
-for at = 5, #ARGV do
-  local name = ARGV[at]
+for at = 5, #ARGV, 2 do
+  local name, choice = ARGV[at], at < 5 + 2 * choices
   if redis.call('ZSCORE', key('flight', name), place) then return cjson.encode({ account = name }) end
-  local load, back, room, why = burden(name)
-  if load and at < 5 + choices and (not least or lighter(load, least)) then best, least = name, load end
+  local load, back, room, why = burden(name, tonumber(ARGV[at + 1]))
+  if load and choice and (not least or lighter(load, least)) then best, least = name, load end
   if not load and back >= 0 and (returns < 0 or back < returns) then returns, reason = back, why or '' end
-  busy = busy or (room and at < 5 + choices)
+  busy = busy or (room and choice)
 end
 if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason }) end
 redis.call('ZADD', key('flight', best), now + hold, place)

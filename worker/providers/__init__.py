@@ -1,6 +1,7 @@
 """Providers: the code that talks to one kind of upstream, behind one interface.
 
-A chat provider is built as `Provider(settings)` and has `ask`; one's own is named by `PROVIDER=module:Class`.
+A chat provider is built as `Provider(settings)` and has `ask`; one's own is named by `PROVIDER=module:Class`. To add
+one to the table, its file and a line in the tables below are enough.
 """
 
 import importlib
@@ -8,9 +9,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from wire.messages import Source, Style, Turns
+from wire.messages import Finish, Source, Style, Turns, Usage
 from worker.accounts import Account
-from worker.settings import WorkerSettings
+from worker.replay import Recall, nothing
+from worker.settings import EDGEGPT, OPENAI, WorkerSettings
 
 # Awaited just before a question leaves (the SENT mark). It raises when the question must not be sent; whatever it
 # raises leaves `ask` and `draw` as it is, and nothing was sent.
@@ -41,7 +43,8 @@ class Completed:
     """The upstream's end of a turn.
 
     `text` is the whole answer, citation marks included. `state` is the conversation to save; None when it can't go on
-    (turn limit reached, disengaged), so that the next question begins a fresh one.
+    (turn limit reached, disengaged), so that the next question begins a fresh one. `usage` and `finish` where the
+    upstream tells them.
     """
 
     text: str
@@ -49,6 +52,8 @@ class Completed:
     urls: tuple[Source, ...] = ()
     suggestions: tuple[str, ...] = ()
     turns: Turns | None = None
+    usage: Usage | None = None
+    finish: Finish = "stop"
 
 
 Update = Snapshot | Completed
@@ -66,11 +71,12 @@ class ChatProvider(Protocol):
         style: Style,
         question: str,
         before_send: BeforeSend,
-        context: str = "",
+        recall: Recall = nothing,
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed.
 
-        `conversation` None begins a fresh one, which is told `context`: what was said before, at another account.
+        `conversation` None begins a fresh one. One that the upstream doesn't know is told what `recall` brings: it may
+        have gone on at another account before, or at a client.
         Raises UpstreamError, and nothing else of the upstream's. Closing the generator (aclose) hangs up at once.
         Limits of time are the caller's: an ask may be cancelled at any await.
         """
@@ -104,18 +110,34 @@ class ImageProvider(Protocol):
         ...
 
 
-_CHAT_PROVIDERS = {"edgegpt": "worker.providers.edgegpt:EdgeGPTProvider"}
+_CHAT_PROVIDERS = {
+    EDGEGPT: "worker.providers.edgegpt:EdgeGPTProvider",
+    OPENAI: "worker.providers.openai:OpenAIProvider",
+}
+# Any other account's pictures come from Bing.
+_IMAGE_PROVIDERS = {OPENAI: "worker.providers.openaiimage:OpenAIImageProvider"}
+_BING = "worker.providers.bingimage:BingImageProvider"
 
 
 def chat_provider(name: str) -> type[ChatProvider]:
     """The class behind a name from the table, or `module:Class`. ValueError with one sentence if there is none."""
-    module, _, attribute = _CHAT_PROVIDERS.get(name, name).partition(":")
-    if not attribute:
+    place = _CHAT_PROVIDERS.get(name, name)
+    if ":" not in place:
         known = ", ".join(sorted(_CHAT_PROVIDERS))
         raise ValueError(f"PROVIDER={name} is neither one of {known} nor of the form module:Class")
+    provider: type[ChatProvider] = _load(name, place)
+    return provider
+
+
+def image_provider(name: str) -> type[ImageProvider]:
+    """The class that asks for the pictures of an account whose chat provider has that name."""
+    provider: type[ImageProvider] = _load(name, _IMAGE_PROVIDERS.get(name, _BING))
+    return provider
+
+
+def _load(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
     try:
-        found: Any = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"PROVIDER={name} can't be loaded: {error}") from error
-    provider: type[ChatProvider] = found
-    return provider

@@ -25,6 +25,7 @@ from worker.providers.browser import open_browser, upstream_errors
 from worker.providers.conversation import BingConversation, created, restore, save
 from worker.providers.line import Line, LineSession
 from worker.providers.reply import Reply
+from worker.replay import Recall, nothing, retold
 from worker.settings import WorkerSettings
 
 # The invocation id of a conversation's first question; EdgeGPT takes it as the sign of a fresh conversation.
@@ -45,14 +46,15 @@ class EdgeGPTProvider:
         style: Style,
         question: str,
         before_send: BeforeSend,
-        context: str = "",
+        recall: Recall = nothing,
     ) -> AsyncGenerator[Update, None]:
         """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
         if conversation is None:
+            context = retold(await recall())
             bing, sent = await self._create(account, deadline), 0
         else:
-            bing, sent = restore(conversation.state), conversation.sent
+            context, bing, sent = "", restore(conversation.state), conversation.sent
         reply = Reply()
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
         line = Line(address, account, tls, deadline, before_send, reply)
