@@ -153,8 +153,9 @@ class Node:
 class Cluster:
     """Gateways and workers on a Valkey of their own, and the stand-in for the upstreams.
 
-    Of the four accounts the last `servers` are at its OpenAI face, the others at Bing's. With `chaos`, each gateway and each worker reaches Redis over a line of its own (`lines` by the node's name), and
-    all workers reach the upstream over `upstream`.
+    Of the four accounts the last `servers` are at its OpenAI face, the others at Bing's. With `chaos`, each gateway and
+    each worker reaches Redis over a line of its own (`lines` by the node's name), and all workers reach the upstream
+    over `upstream`.
     """
 
     def __init__(
