@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import errors, page
+from gateway import docs, errors, page
 from gateway.addresses import networks
 from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
@@ -78,6 +78,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/readyz", ops.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
+            *docs.routes(),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Counted, metrics=metrics), Middleware(Guard)],

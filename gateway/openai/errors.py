@@ -78,7 +78,7 @@ UNKNOWN = Fault(500, "The server had an error while processing your request.", "
 _BUSY = "The server is busy, try again later."
 _REFUSED = "The question was refused by the upstream."
 
-_BY_STATUS = {
+BY_STATUS = {
     401: Fault(401, "Incorrect or missing API key.", "authentication_error", "invalid_api_key"),
     404: Fault(404, "Unknown request URL.", code="unknown_url"),
     405: Fault(405, "This method is not allowed here.", code="method_not_allowed"),
@@ -87,7 +87,7 @@ _BY_STATUS = {
 }
 
 # What is told of an answer's own end, by its reason.
-_BY_REASON = {
+BY_REASON = {
     "account.throttled": Fault(429, "All accounts are out of quota.", "insufficient_quota", "insufficient_quota"),
     "session.toolong": Fault(400, "The conversation is too long for the model.", code="context_length_exceeded"),
     "question.refused": Fault(400, _REFUSED, code="content_filter"),
@@ -108,7 +108,7 @@ _BY_REASON = {
 
 def failed(event: Failed) -> Fault:
     """What is told of an answer that failed. Nothing was spent where it says when to come back."""
-    fault = _BY_REASON.get(event.reason)
+    fault = BY_REASON.get(event.reason)
     if fault is None:
         slow = event.reason.startswith("timeout.") or event.reason.endswith(".timeout")
         fault = Fault(500, "The upstream took too long." if slow else "The upstream failed.", "server_error")
@@ -132,7 +132,7 @@ TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
     InvalidRequestError: lambda error: error.fault,
     AnswerFailedError: lambda error: error.fault,
     RefusedError: lambda _: Fault(400, "The request can't be understood.", code=None),
-    HTTPException: lambda error: _BY_STATUS.get(error.status_code, UNKNOWN),
+    HTTPException: lambda error: BY_STATUS.get(error.status_code, UNKNOWN),
     KeyLengthError: _key_length,
     KeyReusedError: lambda _: Fault(422, "The Idempotency-Key was used for another question.", code="key.reused"),
     KeySpentError: lambda _: Fault(404, "The Idempotency-Key's answer is no longer kept.", code="key.spent"),
