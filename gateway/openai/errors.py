@@ -8,11 +8,12 @@ leads to nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gateway.errors import AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
@@ -147,6 +148,15 @@ TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
     AnswerGoneError: lambda _: Fault(500, "The server has lost the answer.", "server_error", "state.lost"),
     DeadlineError: lambda _: Fault(500, "The answer took too long.", "server_error", "timeout.gateway"),
 }
+
+
+def tell(request: HTTPConnection, error: Exception) -> Response:
+    """How an error is told over HTTP. A question that was accepted may be answered all the same: not to be repeated."""
+    fault = fault_of(error)
+    accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
+    if accepted and not isinstance(error, AnswerFailedError):
+        fault = replace(fault, again=False)
+    return fault.response()
 
 
 def fault_of(error: Exception) -> Fault:
