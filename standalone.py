@@ -1,13 +1,15 @@
 """Everything in one process, without a Redis: `make run`.
 
-A gateway and a worker on `memory://`; with accounts in COOKIES_DIR they ask Bing, without any the built-in stand-in.
+A gateway and a worker on `memory://`. With OPENAI_BASE_URL, or accounts in COOKIES_DIR, they ask those; without any the
+built-in stand-in answers.
 """
 
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvloop
 
@@ -21,6 +23,7 @@ from wire.logs import configure
 from wire.startup import load_settings
 from worker.accounts import Account
 from worker.folder import Folder
+from worker.servers import own_account
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
@@ -30,15 +33,24 @@ _DRAIN = 0.5
 _DEMO_ACCOUNT = Account("demo", {"_U": "demo"}, turns=0)
 
 
+def _told(accounts: Sequence[Account], folder: Path) -> str:
+    """Who is asked."""
+    exports = sum(account.server is None for account in accounts)
+    told = [f"{account.server.model} at {account.server.base_url}" for account in accounts if account.server]
+    if exports:
+        told.append(f"Bing with {exports} account(s) from {folder}")
+    return f"asking {', '.join(told)}"
+
+
 @asynccontextmanager
 async def upstream(
     settings: WorkerSettings, folder: Folder
 ) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
-    """Whom to ask, as which accounts, and a line that says so: Bing if there are accounts, else the stand-in."""
+    """Whom to ask, as which accounts, and a line that says so: the accounts that there are, else the stand-in."""
     contents = folder.load()
     folder.log(contents)
     if accounts := list(contents.accounts):
-        yield settings, accounts, f"asking Bing with {len(accounts)} account(s) from {settings.cookies_dir}"
+        yield settings, accounts, _told(accounts, settings.cookies_dir)
         return
     async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
         addresses = {
@@ -53,7 +65,7 @@ async def upstream(
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     turns, loop = Turns(), asyncio.get_running_loop()
-    store, folder = Store("memory://"), Folder(worker.cookies_dir)
+    store, folder = Store("memory://"), Folder(worker.cookies_dir, own=own_account(worker))
     async with (
         upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, told),
         open_worker(settings, store, accounts, None if accounts == [_DEMO_ACCOUNT] else folder) as asked,

@@ -1,11 +1,16 @@
 """What really arrived: every create, every question, every image request."""
 
 from collections import deque
+from typing import Literal
 
 import msgspec
 
+from emulator import frames
+
 KEPT = 200_000
 RUNNING = "running"
+
+Api = Literal["bing", "openai"]
 
 
 class CreateEntry(msgspec.Struct):
@@ -19,7 +24,11 @@ class CreateEntry(msgspec.Struct):
 
 
 class TurnEntry(msgspec.Struct):
-    """One question. `deltas` and `length` count the text updates and characters sent so far."""
+    """One question. `deltas` and `length` count the text updates and characters sent so far.
+
+    Only over /v1: `model`, `messages` and `digest` of those that were sent beside the question, and the `text` sent so
+    far.
+    """
 
     started: float
     account: str
@@ -34,6 +43,11 @@ class TurnEntry(msgspec.Struct):
     deltas: int = 0
     length: int = 0
     ended: float | None = None
+    api: Api = "bing"
+    model: str = ""
+    messages: int = 0
+    digest: str = ""
+    text: str = ""
 
 
 class ImageEntry(msgspec.Struct):
@@ -48,6 +62,7 @@ class ImageEntry(msgspec.Struct):
     scripted: str = ""
     outcome: str = RUNNING
     ended: float | None = None
+    api: Api = "bing"
 
 
 class Ledger:
@@ -61,7 +76,10 @@ class Ledger:
     def encode(self) -> bytes:
         """The whole ledger as JSON."""
         lists = {"creates": list(self.creates), "turns": list(self.turns), "images": list(self.images)}
-        return msgspec.json.encode(lists)
+        try:
+            return msgspec.json.encode(lists)
+        except UnicodeEncodeError:  # half a surrogate pair, in a question or in what was answered
+            return frames.dump(msgspec.to_builtins(lists)).encode()
 
     def clear(self) -> None:
         """Forget every entry. One still running is finished by its request, but no longer listed."""

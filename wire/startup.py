@@ -14,6 +14,7 @@ def load_settings(kind: type[Settings]) -> Settings:
         return kind()
     except ValidationError as error:
         wrong = (
-            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
+            ": ".join([*(str(part).upper() for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")])
+            for problem in error.errors()
         )
         raise SystemExit(f"wrong setting: {'; '.join(wrong)}") from None

@@ -19,6 +19,7 @@ from wire.startup import load_settings
 from worker import operator
 from worker.folder import Folder
 from worker.providers import chat_provider
+from worker.servers import own_account
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
@@ -34,7 +35,7 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    folder = Folder(settings.cookies_dir)
+    folder = Folder(settings.cookies_dir, own=own_account(settings))
     waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():

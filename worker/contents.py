@@ -1,10 +1,10 @@
-"""What COOKIES_DIR holds: its files, and the accounts that they make."""
+"""What COOKIES_DIR holds: its files, and the accounts that they and accounts.toml make."""
 
 import math
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ from worker import terms
 from worker.accounts import SIGN_IN, Account
 from worker.cookies import Cookie, CookieFileError, account_of
 from worker.formats import cookies_in
+from worker.servers import Served, ServerEntry, with_key_from
+from worker.settings import environment
 from worker.terms import Said, Terms, not_understood, read_terms
 
 # A HAR of a long recording is large; nothing else comes near.
@@ -58,27 +60,41 @@ class Reading:
 
     exports: tuple[Export, ...] = ()
     said: Said = field(default_factory=Said)
-    said_exposed: bool = False
+    servers: Mapping[str, Served] = field(default_factory=dict)
+    exposed: tuple[str, ...] = ()
     fault: str = ""
 
-    def contents(self, now: float, before: Mapping[str, Terms]) -> Contents:
-        """What the folder comes to at `now`, in Unix seconds.
+    def contents(self, now: float, before: Mapping[str, Account], own: Sequence[Account] = ()) -> Contents:
+        """What the folder comes to at `now`, in Unix seconds, with the accounts `own` that are from elsewhere.
 
         Where accounts.toml can't be understood an account keeps the terms that it had `before`. One that had none is
         left out: it may be one that must not go out without its proxy.
         """
-        accounts, problems = self._accounts(now)
+        accounts, problems = self._accounts(now, own)
         used: list[Account] = []
-        for file, account in accounts.items():
-            known = self.said.of(account.name) or before.get(account.name)
+        for place, account in accounts.items():
+            had = before.get(account.name)
+            known = self.said.of(account.name) or (Terms.of(had) if had else None)
             if known is None:
-                problems.append(f"{file} is not used before {terms.NAME} can be understood")
+                problems.append(f"{place} is not used before {terms.NAME} can be understood")
             else:
                 used.append(known.applied_to(account))
-        absent = sorted(self.said.named.keys() - {export.account for export in self.exports})
+        used += self._kept(before, used)
+        there = {export.account for export in self.exports} | {account.name for account in used}
+        understood = {name for name, entry in self.said.named.items() if entry is not None}
+        absent = sorted(understood - there - self.said.servers.keys())
         problems += [f"{terms.NAME} names {name!r}, but no file here has that name" for name in absent]
         warnings = [*self._exposed(), *(_expiry(file, account, now) for file, account in accounts.items())]
         return Contents(tuple(used), (*problems, *self.said.problems), tuple(filter(None, warnings)))
+
+    def _kept(self, before: Mapping[str, Account], used: Collection[Account]) -> list[Account]:
+        """Servers that were there before, as long as what is said of them now can't be understood."""
+        names = {account.name for account in used}
+        return [
+            account
+            for account in before.values()
+            if account.server and account.name not in names and self.said.of(account.name) is None
+        ]
 
     def next_change(self, now: float) -> float:
         """When, in Unix seconds, the same files come to something else because a cookie expires, or soon will."""
@@ -88,9 +104,9 @@ class Reading:
         moments = (moment for expiry in expiries for moment in (expiry - EXPIRES_SOON, expiry))
         return min((moment for moment in moments if moment > now), default=math.inf)
 
-    def _accounts(self, now: float) -> tuple[dict[str, Account], list[str]]:
-        """The accounts by file, and what keeps the other files from being one."""
-        accounts: dict[str, Account] = {}
+    def _accounts(self, now: float, own: Sequence[Account]) -> tuple[dict[str, Account], list[str]]:
+        """The accounts by their place, and what keeps the others from being one."""
+        accounts = {f"{account.name} of the environment": account for account in own}
         problems = [self.fault] if self.fault else []
         for export in self.exports:
             try:
@@ -100,10 +116,19 @@ class Reading:
                 problems.append(f"{export.file} {error}")
             else:
                 accounts[export.file] = account
+        for name, found in self.servers.items():
+            place = f"{terms.NAME}, {name!r}"
+            try:
+                account = _account_at(name, found)
+                _refuse_double(account, accounts)
+            except CookieFileError as error:
+                problems.append(f"{place}: it {error}" if found.server else f"{place}: {error}")
+            else:
+                accounts[place] = account
         return accounts, problems
 
     def _exposed(self) -> list[str]:
-        files = [export.file for export in self.exports if export.exposed] + [terms.NAME] * self.said_exposed
+        files = [*(export.file for export in self.exports if export.exposed), *self.exposed]
         return [f"{file} can be used by others than its owner: chmod 600 it" for file in files]
 
 
@@ -118,11 +143,36 @@ def read_folder(folder: Path) -> Reading:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         return Reading(fault=f"{folder} can't be read as the folder of cookie exports: {error.strerror}")
-    exports = [_read_export(path) for path in paths if path.name not in _LEFT_ALONE and not os.path.isdir(path)]
-    if folder / terms.NAME not in paths:
-        return Reading(tuple(exports))
-    said, said_exposed = _read_terms(folder / terms.NAME)
-    return Reading(tuple(exports), said, said_exposed)
+    said, exposed = _read_terms(folder / terms.NAME) if folder / terms.NAME in paths else (Said(), False)
+    left_alone = _LEFT_ALONE | said.key_files
+    exports = [_read_export(path) for path in paths if path.name not in left_alone and not os.path.isdir(path)]
+    servers = {name: _read_server(folder, entry) for name, entry in said.servers.items()}
+    open_files = [terms.NAME] * exposed + [file for file in sorted(said.key_files) if _is_open(folder / file)]
+    return Reading(tuple(exports), said, servers, tuple(open_files))
+
+
+def _read_server(folder: Path, entry: ServerEntry) -> Served:
+    """The server, with its key out of the file or the variable that the entry names."""
+    if entry.api_key_file is None:
+        return with_key_from(entry, environment(entry.api_key_env) if entry.api_key_env else None)
+    try:
+        data, _ = _read(folder / entry.api_key_file)
+    except CookieFileError as error:
+        return Served(fault=f"{entry.api_key_file} {error}")
+    return with_key_from(entry, data.decode("utf-8-sig", "replace"))
+
+
+def _account_at(name: str, found: Served) -> Account:
+    if found.server is None:
+        raise CookieFileError(found.fault)
+    return Account(name, server=found.server)
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        return False
 
 
 def _read_export(path: Path) -> Export:

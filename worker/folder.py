@@ -3,15 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 import structlog
 from watchfiles import awatch
 
+from worker.accounts import Account
 from worker.contents import Contents, Reading, read_folder
-from worker.terms import Terms
 
 # How often the folder is looked at without an event, in seconds. Events are only a hint: many volumes have none.
 _LOOK = 0.5
@@ -27,10 +27,14 @@ Mark = frozenset[tuple[str | int, ...]]
 
 
 class Folder:
-    """COOKIES_DIR, and what was last told of it. `clock` gives the time in Unix seconds."""
+    """COOKIES_DIR, and what was last told of it, with the accounts `own` that are from elsewhere.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    `clock` gives the time in Unix seconds.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, own: Sequence[Account] = ()) -> None:
         self.path = path
+        self._own = own
         self._clock = clock
         self._mark: Mark = frozenset()
         self._reading = Reading()
@@ -76,7 +80,7 @@ class Folder:
 
     def _contents(self, reading: Reading) -> Contents:
         before = self._told.accounts if self._told else ()
-        return reading.contents(self._clock(), {account.name: Terms.of(account) for account in before})
+        return reading.contents(self._clock(), {account.name: account for account in before}, self._own)
 
     async def _settled(self, mark: Mark) -> tuple[Mark, Reading]:
         """The folder once nothing in it changes or looks unfinished any more; after _PATIENCE as it is then."""

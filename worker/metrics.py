@@ -43,7 +43,7 @@ class Metrics:
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         told = "Seconds since the last heartbeat that Redis took."
         yield GaugeMetricFamily("bing_heartbeat_age_seconds", told, worker.heartbeat_age)
-        turns = CounterMetricFamily("bing_turns", "Turns that have ended.", labels=("outcome", "reason"))
+        turns = CounterMetricFamily("bing_turns", "Turns that have ended.", labels=("provider", "outcome", "reason"))
         for label, count in worker.ended.items():
             turns.add_metric(label, count)
         yield turns

@@ -18,9 +18,11 @@ from wire.startup import load_settings
 from worker import overview
 from worker.accounts import Account
 from worker.checkup import check as check_account
-from worker.contents import MAX_FILE, load_accounts
+from worker.contents import MAX_FILE
 from worker.exports import ExportError, add_export
+from worker.folder import Folder
 from worker.pool import PICTURES
+from worker.servers import own_account
 from worker.settings import WorkerSettings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and steer the accounts of all workers.")
@@ -70,7 +72,7 @@ def check(name: Name, as_json: AsJson = False) -> None:
     """
 
     async def checked(ledger: Ledger, settings: WorkerSettings) -> None:
-        found = await check_account(settings, ledger, _account(settings.cookies_dir, name))
+        found = await check_account(settings, ledger, _account(settings, name))
         told = {"account": name, "ok": not found.reason, "reason": found.reason or None, "state": found.after}
         _show(as_json, told, found.sentence)
         if found.reason:
@@ -161,8 +163,9 @@ async def _entries(ledger: Ledger, name: str) -> list[Standing]:
     return found or _fail(f"no worker has told of an account named {name!r}")
 
 
-def _account(folder: Path, name: str) -> Account:
-    found = load_accounts(folder)
+def _account(settings: WorkerSettings, name: str) -> Account:
+    folder = settings.cookies_dir
+    found = Folder(folder, own=own_account(settings)).load()
     for account in found.accounts:
         if account.name == name:
             return account

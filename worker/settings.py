@@ -1,8 +1,10 @@
 """A worker's settings, from the environment."""
 
+import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
 # The names of the built-in chat providers.
@@ -16,7 +18,7 @@ class WorkerSettings(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     cookies_dir: Path = Path("cookies")
     provider: str = EDGEGPT
-    openai_base_url: str | None = None
+    openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     openai_model: str | None = None
     openai_api_key: SecretStr | None = None
     openai_image_model: str | None = None
@@ -48,7 +50,25 @@ class WorkerSettings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
+    @field_validator(
+        "openai_temperature_balanced", "openai_temperature_creative", "openai_temperature_precise", mode="before"
+    )
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _server_is_whole(self) -> Self:
+        if self.openai_base_url is not None and not (self.openai_model or "").strip():
+            raise ValueError("OPENAI_BASE_URL needs OPENAI_MODEL beside it")
+        return self
+
     @property
     def providers(self) -> tuple[str, ...]:
         """The names in PROVIDER, those to be asked first first."""
         return tuple(name.strip() for name in self.provider.split(","))
+
+
+def environment(name: str) -> str | None:
+    """What a variable holds that accounts.toml names; None if it isn't set."""
+    return os.environ.get(name)

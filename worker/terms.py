@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from worker.accounts import Account
+from worker.servers import ServerEntry, entry_mistakes, is_address
 
 NAME = "accounts.toml"
 
@@ -24,6 +25,16 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "daily": (Annotated[int, msgspec.Meta(ge=1, le=1_000_000)], "a whole number from 1 to 1000000"),
     "proxy": (str, "http:// or socks5://, then user:password@ if it wants them (%-encoded), host and port"),
 }
+_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+# What makes an entry a server.
+_SERVER_KINDS: dict[str, tuple[Any, str]] = {
+    "base_url": (_TEXT, "an address that begins with http:// or https://"),
+    "model": (_TEXT, "a model's name"),
+    "image_model": (_TEXT, "a model's name"),
+    "api_key_file": (_TEXT, "a file's name"),
+    "api_key_env": (_TEXT, "an environment variable's name"),
+}
+_ALL_KINDS = _KINDS | _SERVER_KINDS
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,20 @@ class Terms:
 
 @dataclass(frozen=True)
 class Said:
-    """What accounts.toml says: of accounts by name, and of all `others`. None is what can't be understood."""
+    """What accounts.toml says: of accounts by name, and of all `others`. None is what can't be understood.
+
+    `servers` are accounts by themselves.
+    """
 
     named: Mapping[str, Terms | None] = field(default_factory=dict)
     others: Terms | None = Terms()
     problems: tuple[str, ...] = ()
+    servers: Mapping[str, ServerEntry] = field(default_factory=dict)
+
+    @property
+    def key_files(self) -> frozenset[str]:
+        """The files that hold servers' keys."""
+        return frozenset(entry.api_key_file for entry in self.servers.values() if entry.api_key_file)
 
     def of(self, account: str) -> Terms | None:
         """The terms of the account of that name; None if they can't be known."""
@@ -69,12 +89,19 @@ def read_terms(data: bytes) -> Said:
     if document.keys() - {"accounts"} or not isinstance(entries, dict):
         return not_understood("must have nothing but entries that begin with [accounts.NAME]")
     named: dict[str, Terms | None] = {}
+    servers: dict[str, ServerEntry] = {}
     problems: list[str] = []
     for name, entry in entries.items():
         mistakes = _mistakes(entry)
         problems += [f"{NAME}, {name!r}: {mistake}" for mistake in mistakes]
-        named[name] = None if mistakes else Terms(**entry)
-    return Said(named, problems=tuple(problems))
+        named[name] = None if mistakes else Terms(**_part(entry, _KINDS))
+        if not mistakes and "base_url" in entry:
+            servers[name] = ServerEntry(**_part(entry, _SERVER_KINDS))
+    return Said(named, problems=tuple(problems), servers=servers)
+
+
+def _part(entry: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key in kinds}
 
 
 def not_understood(fault: str) -> Said:
@@ -85,19 +112,22 @@ def not_understood(fault: str) -> Said:
 def _mistakes(entry: object) -> list[str]:
     if not isinstance(entry, dict):
         return ["it must be an entry of its own, [accounts.NAME]"]
-    unknown = sorted(entry.keys() - _KINDS)
-    wrong = [key for key in _KINDS if key in entry and not _fits(key, entry[key])]
+    unknown = sorted(entry.keys() - _ALL_KINDS)
+    wrong = [key for key in _ALL_KINDS if key in entry and not _fits(key, entry[key])]
     return [
-        *(f"there is no setting {key!r}, only {', '.join(_KINDS)}" for key in unknown),
-        *(f"{key} must be {_KINDS[key][1]}" for key in wrong),
+        *(f"there is no setting {key!r}, only {', '.join(_ALL_KINDS)}" for key in unknown),
+        *(f"{key} must be {_ALL_KINDS[key][1]}" for key in wrong),
+        *(entry_mistakes(entry) if entry.keys() & _SERVER_KINDS else []),
     ]
 
 
 def _fits(key: str, value: object) -> bool:
     try:
-        converted = msgspec.convert(value, _KINDS[key][0])
+        converted = msgspec.convert(value, _ALL_KINDS[key][0])
     except msgspec.ValidationError:
         return False
+    if key == "base_url":
+        return is_address(converted)
     return key != "proxy" or _is_proxy(converted)
 
 

@@ -47,11 +47,15 @@ class Outcome:
     begins: bool = False
 
     @property
-    def label(self) -> tuple[str, str]:
-        """How the turn ended and, if it failed, why; a reason that only somebody's own provider knows is `other`."""
+    def label(self) -> tuple[str, str, str]:
+        """Who was asked, how the turn ended and, if it failed, why.
+
+        A reason that only somebody's own provider knows is `other`.
+        """
+        provider, state = self.event.provider, self.state.lower()
         if self.state != "FAILED" or isinstance(self.event, Final):
-            return self.state.lower(), ""
-        return self.state.lower(), self.event.reason if self.event.reason in _REASONS else "other"
+            return provider, state, ""
+        return provider, state, self.event.reason if self.event.reason in _REASONS else "other"
 
 
 class Turn:

@@ -44,13 +44,13 @@ def new_worker_id() -> str:
 class Worker:
     """One worker process. `run` serves until `drain` is called, then ends.
 
-    `ended` counts its turns, by how they ended and why.
+    `ended` counts its turns, by who was asked, how they ended and why.
     """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = upstream.pool.worker
-        self.ended: Counter[tuple[str, str]] = Counter()
+        self.ended: Counter[tuple[str, str, str]] = Counter()
         self._settings = settings
         self._upstream = upstream
         self._ledger = Ledger(store)
@@ -174,10 +174,13 @@ class Worker:
                     await self._turns(entry)
             except TimeoutError:
                 _LOG.error("gave up waiting for Redis", entry=entry.id)
+                self._heartbeat.owe()
             except LeaseLostError as error:
                 _LOG.warning("lease lost", cause=str(error))
+                self._heartbeat.owe()
             except WireError as error:
                 _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
+                self._heartbeat.owe()
 
     async def _turns(self, entry: Entry) -> None:
         task = following = await self._claim(entry)

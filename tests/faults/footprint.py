@@ -16,7 +16,10 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Footprint:
-    """`to_redis` are the sockets to Redis, kept in a pool for the next crowd; `sockets` are all others."""
+    """`to_redis` are the sockets to Redis, kept in a pool for the next crowd; `sockets` are all others.
+
+    A pooled socket that Redis has reset is in no table any more; it is replaced when it is wanted next.
+    """
 
     sockets: int
     to_redis: int
@@ -43,9 +46,16 @@ def footprint(cluster: Cluster, node: Node) -> Footprint:
     process, line = Path(f"/proc/{node.pid}"), cluster.lines[node.name]
     links = [os.readlink(link) for link in (process / "fd").iterdir()]
     held = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:")}
-    rows = [row.split() for row in (process / "net" / "tcp").read_text().splitlines()[1:]]
-    to_redis = held & {row[9] for row in rows if row[2].endswith(f":{line.port:04X}")}
+    rows = _table(process, "tcp")
+    listed = {row[9] for row in rows} | {row[9] for row in _table(process, "tcp6")}
+    listed |= {row[6] for row in _table(process, "unix")}
+    to_redis = held & {row[9] for row in rows if row[2].endswith(f":{line.port:04X}")} | held - listed
     threads = len(list((process / "task").iterdir()))
     # Last, since asking for it takes a socket.
     tasks = int(cluster.gauges(node)["bing_asyncio_tasks"])
     return Footprint(len(held - to_redis), len(to_redis), threads, tasks, node.memory)
+
+
+def _table(process: Path, name: str) -> list[list[str]]:
+    """The rows of one of the tables of open sockets."""
+    return [row.split() for row in (process / "net" / name).read_text().splitlines()[1:]]

@@ -82,6 +82,20 @@ async def test_turns_are_spread_fairly_and_by_weight(book: Book) -> None:
     assert chosen.count("b") == 30
 
 
+async def test_the_lowest_rank_that_has_room_goes_first_whatever_its_load(book: Book) -> None:
+    await book.announce("a", turns=2)
+    await book.announce("c")
+
+    async def reserve(job: str) -> str | Unavailable:
+        return await book.ledger.reserve(Place(job, 1, "w"), {"a": 0, "b": 1, "c": 1}, HOLD)
+
+    assert [await reserve(job) for job in ("1", "2", "3", "4", "5")] == ["a", "a", "b", "c", "b"]
+    await book.end("1", "a")
+    assert await reserve("6") == "a"
+    await book.end("2", "a", "dead")
+    assert await reserve("7") == "c"
+
+
 async def test_the_bound_of_turns_in_flight_holds_over_all_workers(book: Book) -> None:
     for name in ("a", "b"):
         await book.announce(name, turns=1)

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from worker.accounts import Account
+from worker.accounts import Account, Server
 from worker.contents import Contents, load_accounts, read_folder
-from worker.terms import Terms
 
 NOW = 1_700_000_000.0
 DAY = 24 * 3600
@@ -168,7 +167,7 @@ def test_accounts_keep_the_terms_that_they_had_while_the_file_cant_be_understood
     write(tmp_path, "bob", "_U=two")
     write(tmp_path, "carol", "_U=three")
     write(tmp_path, "accounts.toml", "[accounts.alice")
-    before = {"alice": Terms(proxy="http://proxy:1"), "bob": Terms()}
+    before = {"alice": Account("alice", proxy="http://proxy:1"), "bob": Account("bob")}
     contents = read_folder(tmp_path).contents(NOW, before)
     assert [(account.name, account.proxy) for account in contents.accounts] == [
         ("alice", "http://proxy:1"),
@@ -186,3 +185,64 @@ def test_an_accounts_toml_that_cant_be_read_is_not_taken_for_none(tmp_path: Path
     contents = load_accounts(tmp_path, NOW)
     assert names(contents) == []
     assert contents.problems[1:] == ("accounts.toml can't be read: No such file or directory",)
+
+
+SERVER = '[accounts.local]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\nweight = 2\n'
+
+
+def test_an_entry_with_a_base_url_is_an_account_by_itself(tmp_path: Path) -> None:
+    write(tmp_path, "alice", "_U=one")
+    write(tmp_path, "local.key", "s3cret\n")
+    write(tmp_path, "accounts.toml", SERVER + 'api_key_file = "local.key"\nimage_model = "p"\n')
+    contents = load_accounts(tmp_path, NOW)
+    server = Server("http://127.0.0.1:1/v1", "m", "s3cret", "p")
+    assert contents == Contents((Account("alice", {"_U": "one"}), Account("local", weight=2.0, server=server)))
+    assert "s3cret" not in repr(contents)
+
+
+def test_a_servers_key_may_be_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "s3cret")
+    write(tmp_path, "accounts.toml", SERVER + 'api_key_env = "LOCAL_KEY"\n')
+    (account,) = load_accounts(tmp_path, NOW).accounts
+    assert account.server == Server("http://127.0.0.1:1/v1", "m", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ('api_key_file = "none.key"\n', "accounts.toml, 'local': none.key can't be read: No such file or directory"),
+        ('api_key_env = "NO_SUCH_KEY"\n', "accounts.toml, 'local': the variable NO_SUCH_KEY isn't set"),
+        (
+            'api_key_env = "A"\napi_key_file = "b"\n',
+            "accounts.toml, 'local': only one of api_key_file and api_key_env may be there",
+        ),
+    ],
+)
+def test_a_server_without_its_key_is_left_out_and_told(tmp_path: Path, more: str, problem: str) -> None:
+    write(tmp_path, "alice", "_U=one")
+    write(tmp_path, "accounts.toml", SERVER + more)
+    contents = load_accounts(tmp_path, NOW)
+    assert (names(contents), contents.problems) == (["alice"], (problem,))
+
+
+def test_a_server_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "accounts.toml", SERVER + SERVER.replace("local", "other"))
+    contents = load_accounts(tmp_path, NOW)
+    assert names(contents) == ["local"]
+    assert contents.problems == ("accounts.toml, 'other': it is the same account as accounts.toml, 'local'",)
+
+
+def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Path) -> None:
+    before = {"local": Account("local", server=Server("http://127.0.0.1:1/v1", "m"))}
+    for text, there in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
+        write(tmp_path, "accounts.toml", text)
+        assert names(read_folder(tmp_path).contents(NOW, before)) == there
+
+
+def test_the_environments_account_is_there_beside_the_folders_and_takes_its_terms(tmp_path: Path) -> None:
+    own = Account("openai", server=Server("http://127.0.0.1:1/v1", "m"))
+    write(tmp_path, "alice", "_U=one")
+    write(tmp_path, "accounts.toml", "[accounts.openai]\nturns = 2\n")
+    contents = read_folder(tmp_path).contents(NOW, {}, [own])
+    assert [(account.name, account.turns) for account in contents.accounts] == [("openai", 2), ("alice", None)]
+    assert contents.problems == ()

@@ -55,7 +55,9 @@ def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
     counts = {}
     for name, value in found.items():
         if name.startswith("bing_turns_total{"):
-            _, outcome, _, reason, _ = name.split('"')
+            # Labels come in the order of the alphabet, and the scripted provider has no name.
+            _, outcome, _, provider, _, reason, _ = name.split('"')
+            assert provider == ""
             counts[outcome, reason] = value
     return counts
 

@@ -46,7 +46,15 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
         ("turns = true", "turns must be a whole number from 1 to 10000"),
         ("turns = 1.5", "turns must be a whole number from 1 to 10000"),
         ("daily = 99999999999999999999", "daily must be a whole number from 1 to 1000000"),
-        ("wieght = 1", "there is no setting 'wieght', only weight, turns, daily, proxy"),
+        ("model = 'm'", "a server needs base_url"),
+        ("base_url = 'http://a/v1'", "a server needs model"),
+        ("base_url = 'a'\nmodel = 'm'", "base_url must be an address that begins with http:// or https://"),
+        ("base_url = 'http://a/v1'\nmodel = ''", "model must be a model's name"),
+        (
+            "wieght = 1",
+            "there is no setting 'wieght', only weight, turns, daily, proxy, "
+            "base_url, model, image_model, api_key_file, api_key_env",
+        ),
     ],
 )
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
