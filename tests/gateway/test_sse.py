@@ -283,6 +283,7 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
 
 
 async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.api._PATIENCE", 0.0)
     async with running(store, worker=False) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
