@@ -8,11 +8,12 @@ leads to nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gateway.errors import AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
@@ -75,7 +76,7 @@ class AnswerFailedError(Exception):
 
 
 UNKNOWN = Fault(500, "The server had an error while processing your request.", "server_error")
-_BUSY = "The server is busy, try again later."
+BUSY = "The server is busy, try again later."
 _REFUSED = "The question was refused by the upstream."
 
 BY_STATUS = {
@@ -114,12 +115,12 @@ def failed(event: Failed) -> Fault:
         fault = Fault(500, "The upstream took too long." if slow else "The upstream failed.", "server_error")
     code, again = fault.code or event.reason, event.retry_after is not None
     if event.code == 503:
-        return Fault(503, _BUSY, "service_unavailable", code, None, True, event.retry_after)
+        return Fault(503, BUSY, "service_unavailable", code, None, True, event.retry_after)
     return Fault(fault.status, fault.message, fault.type, code, fault.param, again, event.retry_after)
 
 
 def _busy(code: str, retry_after: int) -> Fault:
-    return Fault(503, _BUSY, "service_unavailable", code, None, True, retry_after)
+    return Fault(503, BUSY, "service_unavailable", code, None, True, retry_after)
 
 
 def _key_length(error: KeyLengthError) -> Fault:
@@ -147,6 +148,15 @@ TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
     AnswerGoneError: lambda _: Fault(500, "The server has lost the answer.", "server_error", "state.lost"),
     DeadlineError: lambda _: Fault(500, "The answer took too long.", "server_error", "timeout.gateway"),
 }
+
+
+def tell(request: HTTPConnection, error: Exception) -> Response:
+    """How an error is told over HTTP. A question that was accepted may be answered all the same: not to be repeated."""
+    fault = fault_of(error)
+    accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
+    if accepted and not isinstance(error, AnswerFailedError):
+        fault = replace(fault, again=False)
+    return fault.response()
 
 
 def fault_of(error: Exception) -> Fault:
