@@ -1,5 +1,6 @@
 """schemathesis makes up requests, sound and broken ones, from /openapi.json: none gets a 5xx, and none hangs."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.external.conftest import HERE
 from tests.processes import Deployment, deployment, write_accounts
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(180)]
@@ -36,6 +38,7 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_know(
     run = subprocess.run(
         [schemathesis, "--no-color", "run", f"{deployed.url}/openapi.json", *bounds, *how],
         cwd=tmp_path,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "fresh_keys", "PYTHONPATH": str(HERE)},
         timeout=SECONDS + 60,
         capture_output=True,
         text=True,

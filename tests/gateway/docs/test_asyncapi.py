@@ -1,9 +1,11 @@
 """The AsyncAPI document keeps up with the code: sockets, messages, reasons."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
+import pytest
 from starlette.routing import WebSocketRoute
 
 from gateway import connection
@@ -14,6 +16,7 @@ from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from gateway.v2 import SUBPROTOCOL
 from tests.document import Document
+from tests.gateway.scripted import running
 from wire.connect import Store
 
 V2 = (Path(__file__).parents[3] / "gateway/v2.py").read_text()
@@ -68,3 +71,18 @@ def test_every_shape_is_used_and_every_message_sent() -> None:
     assert named == set(SCHEMAS)
     sent = {name for channel in FOUND["channels"].values() for name in channel["messages"]}
     assert sent == set(FOUND["components"]["messages"])
+
+
+@pytest.mark.anyio
+async def test_a_question_that_waits_is_told_so_as_documented() -> None:
+    store = Store("memory://")
+    async with (
+        running(store, worker=False) as gateway,
+        gateway.socket("/ws_stream", subprotocols=[SUBPROTOCOL]) as socket,
+    ):
+        await socket.send(json.dumps({"type": "ask", "id": "1", "style": "balanced", "question": "hello"}))
+        for name in ("Accepted", "Queued"):
+            async with asyncio.timeout(10):
+                frame = json.loads(await socket.recv())
+            DOCUMENT.check({"$ref": f"#/components/schemas/{name}"}, frame)
+    await store.close()

@@ -130,6 +130,8 @@ async def refused(gateway: RunningGateway, status: int) -> None:
         for address in (f"/answers/{UNKNOWN}", f"/answers/{UNKNOWN}/stream"):
             assert await send(gateway, "GET", address.replace(UNKNOWN, "{answer}"), address) == status
         assert await send(gateway, "GET", "/v1/models") == status
+        for path in ("/openapi.json", "/asyncapi.json", "/healthz"):
+            assert await send(gateway, "GET", path) == 200
 
 
 async def test_a_gateway_that_goes_down_says_when_to_come_back(gateway: RunningGateway) -> None:
