@@ -17,8 +17,8 @@ SECONDS = 45
 HANG = 10
 # Each may ask 200 questions a day: enough for real answers until the end.
 ACCOUNTS = [f"account{number}" for number in range(40)]
-# Codes 110 and 120 ride on status 200, as old clients expect; and no schema knows that a key was used up, or that a list
-# of messages must end with one of the user.
+# Codes 110 and 120 ride on status 200, as old clients expect; and no schema knows that a key was used up, or that a
+# list of messages must end with one of the user.
 EXCLUDED = "negative_data_rejection,positive_data_acceptance"
 
 
