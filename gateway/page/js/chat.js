@@ -169,6 +169,7 @@ export class Chat {
 
   /** Ask for an API key, once for all who need one; whether there is one now. */
   #needKey() {
+    // Two at once would be one too many.
     this.#asking ??= askKey(apiKey() !== null).then((given) => {
       this.#asking = null;
       if (given) keepKey(given.key, given.remember);

@@ -19,12 +19,10 @@ export class Live {
   #open = make("div", { className: "open" });
   #step;
 
-  /** `grown()` is called after each change of the page. */
-  constructor(grown = () => null) {
+  constructor() {
     this.element = make("div", { className: "text", dir: "auto" }, this.#open);
     this.#step = everyFrame(() => {
       if (this.#advance()) this.#step();
-      grown();
     });
   }
 

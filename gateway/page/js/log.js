@@ -12,7 +12,7 @@ export class Log {
   #hooks;
   #near;
 
-  /** `ask`, `again` and `grown` as a View has them; `live(id)` is what a run tells of itself. */
+  /** `ask` and `again` as a View has them; `live(id)` is what a run tells of itself. */
   constructor(hooks) {
     this.#hooks = hooks;
     this.#near = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.#come(entry)), {

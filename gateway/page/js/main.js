@@ -17,12 +17,11 @@ import { Store } from "./store.js";
 write(document);
 const store = await Store.open();
 const chat = new Chat(store, show);
-const scroll = new Scroll($("scroll"), $("latest"));
+const scroll = new Scroll($("scroll"), $("log"), $("latest"));
 const composer = new Composer({ submit: (asked) => ask(asked), stop: () => chat.stop() });
 const log = new Log({
   ask: (question) => ask({ kind: "chat", question }),
   again: (exchange) => chat.again(exchange),
-  grown: () => scroll.grown(),
   live: (id) => chat.live(id),
 });
 const side = new Side({

@@ -1,4 +1,4 @@
-/** Maths stays as it was written: readable, and safe from Markdown's own use of the same characters. */
+/** Maths stays as it was written, but for what encloses it: readable, and safe from Markdown's use of the same characters. */
 
 const CLOSED_BY = { "$$": "$$", "\\[": "\\]", "\\(": "\\)", $: "$" };
 
@@ -17,7 +17,7 @@ function inline(state, silent) {
   const from = state.pos + open.length;
   const end = open === "$" ? dollar(state.src, from) : state.src.indexOf(CLOSED_BY[open], from);
   if (end <= from || end >= state.posMax) return false;
-  if (!silent) state.push("maths_inline", "span", 0).content = state.src.slice(state.pos, end + CLOSED_BY[open].length);
+  if (!silent) state.push("maths_inline", "span", 0).content = state.src.slice(from, end).trim();
   state.pos = end + CLOSED_BY[open].length;
   return true;
 }
@@ -48,7 +48,7 @@ function block(state, first, last, silent) {
   if (silent) return true;
   state.line = end + 1;
   const token = state.push("maths_block", "p", 0);
-  token.content = state.getLines(first, end + 1, state.blkIndent, false).trimEnd();
+  token.content = state.getLines(first, end + 1, state.blkIndent, false).trim().slice(2, -2).trim();
   token.map = [first, state.line];
   return true;
 }

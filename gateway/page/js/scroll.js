@@ -6,20 +6,23 @@ export class Scroll {
   #box;
   #button;
   #stuck = true;
+  #top = 0;
 
-  /** `box` scrolls, and `button` leads to its end. */
-  constructor(box, button) {
+  /** `box` scrolls `content`, which grows; `button` leads to its end. */
+  constructor(box, content, button) {
     this.#box = box;
     this.#button = button;
     box.addEventListener("scroll", () => this.#look(), { passive: true });
     // The reader moves before the page has told: from then on nothing pulls back.
     box.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#free(), { passive: true });
     button.addEventListener("click", () => this.latest());
-    new ResizeObserver(() => this.grown()).observe(box);
+    const watch = new ResizeObserver(() => this.#grown());
+    watch.observe(box);
+    watch.observe(content);
   }
 
-  /** The page has grown: follow, if the reader is at its end. */
-  grown() {
+  /** Follow, if the reader is at the end. */
+  #grown() {
     if (this.#stuck) this.#box.scrollTop = this.#box.scrollHeight;
     else this.#look();
   }
@@ -37,7 +40,10 @@ export class Scroll {
 
   #look() {
     const { scrollHeight, scrollTop, clientHeight } = this.#box;
-    this.#stuck = scrollHeight - scrollTop - clientHeight < NEAR;
+    // The page may have grown since it was scrolled to its end: only who goes up has left it.
+    if (scrollHeight - scrollTop - clientHeight < NEAR) this.#stuck = true;
+    else if (scrollTop < this.#top) this.#stuck = false;
+    this.#top = scrollTop;
     this.#button.hidden = this.#stuck;
   }
 }

@@ -17,11 +17,11 @@ export class View {
   #drawn = null;
   #shown = false;
 
-  /** `ask(question)` asks something else; `again(exchange)` asks this again; `grown()` hears of each change. */
-  constructor(exchange, { ask, again, grown }) {
+  /** `ask(question)` asks something else; `again(exchange)` asks this again. */
+  constructor(exchange, { ask, again }) {
     this.exchange = exchange;
     this.#hooks = { ask, again };
-    this.#live = new Live(grown);
+    this.#live = new Live();
     this.#answer = make("div", { className: "answer" }, heading("answer"), this.#live.element, this.#status, this.#after);
     this.element = make("article", { className: "exchange", "data-id": exchange.id }, ...this.#asked(), this.#answer);
   }
