@@ -1,7 +1,7 @@
 """The chat page at `/`: files that are read once, and need nothing from elsewhere.
 
-All but the page itself have an address with their version in it, so that a browser may keep them for good. A version that
-isn't ours is another gateway's, during an update: it gets our files, but not to keep.
+All but the page itself have an address with their version in it, so that a browser may keep them for good. A version
+that isn't ours is another gateway's, during an update: it gets our files, but not to keep.
 """
 
 import functools
@@ -77,7 +77,9 @@ def _index() -> _File:
     version, files = _files()
     modules = [name for name in files if name.startswith("js/") and name != "js/theme.js"]
     preload = "\n".join(f'<link rel="modulepreload" href="/page/{version}/{name}">' for name in modules)
-    html = (_ROOT / "index.html").read_text().replace("<!-- modules -->", preload).replace("/page/-/", f"/page/{version}/")
+    html = (
+        (_ROOT / "index.html").read_text().replace("<!-- modules -->", preload).replace("/page/-/", f"/page/{version}/")
+    )
     return _File(html.encode(), _TYPES[".html"])
 
 

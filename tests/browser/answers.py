@@ -115,6 +115,8 @@ ANSWERS = {
     ),
     "line": Answer("x" * 500_000 + " and " + "字" * 500_000, piece=100_000, rate=20),
     "long": Answer(_long(100_000), piece=100, rate=100),
-    "code": Answer("```python\n" + "\n".join(f"value_{line} = {line}" for line in range(2500)) + "\n```\nThe end.\n", piece=2000),
+    "code": Answer(
+        "```python\n" + "\n".join(f"value_{line} = {line}" for line in range(2500)) + "\n```\nThe end.\n", piece=2000
+    ),
     "slow": Answer("".join(f"word{number} " for number in range(200)), piece=8, rate=30),
 }

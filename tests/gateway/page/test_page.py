@@ -32,7 +32,13 @@ async def parts(gateway: RunningGateway) -> dict[str, httpx.Response]:
 
 
 async def test_each_file_is_served_under_a_strict_policy(gateway: RunningGateway) -> None:
-    kinds = {"js": "text/javascript", "mjs": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "/": "text/html"}
+    kinds = {
+        "js": "text/javascript",
+        "mjs": "text/javascript",
+        "css": "text/css",
+        "svg": "image/svg+xml",
+        "/": "text/html",
+    }
     for address, response in ({"/": await gateway.client.get("/")} | await parts(gateway)).items():
         assert response.headers["content-type"].split(";")[0] == kinds[address.rpartition(".")[2]]
         policy = response.headers["content-security-policy"]
@@ -67,7 +73,9 @@ async def test_a_client_that_takes_no_gzip_gets_plain_files(gateway: RunningGate
     assert gzip.decompress(packed.partition(b"\r\n\r\n")[2]) == plain.content
 
 
-async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_another(gateway: RunningGateway) -> None:
+async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_another(
+    gateway: RunningGateway,
+) -> None:
     html = (await gateway.client.get("/")).text
     found = re.search(r'src="/page/(\w+)/js/theme.js"', html)
     assert found is not None
@@ -79,6 +87,8 @@ async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_
     assert (await gateway.client.get("/")).headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("name", ["js/none.js", "__init__.py", "js/../__init__.py", "js/%2e%2e/__init__.py", "vendor/fetch.sh"])
+@pytest.mark.parametrize(
+    "name", ["js/none.js", "__init__.py", "js/../__init__.py", "js/%2e%2e/__init__.py", "vendor/fetch.sh"]
+)
 async def test_what_is_no_file_of_the_page_is_not_found(gateway: RunningGateway, name: str) -> None:
     assert (await gateway.client.get(f"/page/-/{name}")).status_code == 404
