@@ -238,7 +238,7 @@ def test_code_and_answers_can_be_copied(visitor: Visitor) -> None:
     assert copied.startswith("def merge_sort(")
     assert copied.endswith("# n comparisons at most")
     visitor.exchange.get_by_role("button", name="Copy the answer").click()
-    visitor.page.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('# Sorting'))")
+    visitor.sees("navigator.clipboard.readText().then((text) => text.startsWith('# Sorting'))")
 
 
 def test_an_empty_pool_says_when_it_is_back(visitor: Visitor, throttled: None) -> None:

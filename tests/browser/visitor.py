@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
+from tests.processes import wait_until
+
 LIMIT = 20_000
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 # A request that the page itself ended, or that met a dead gateway, is told in the console by the browser.
@@ -70,6 +72,10 @@ class Visitor:
     def grows(self, pattern: str) -> None:
         """Wait until the last answer's text matches."""
         expect(self.text).to_contain_text(re.compile(pattern), timeout=LIMIT)
+
+    def sees(self, expression: str) -> None:
+        """Wait until an expression holds in the page. (Playwright's own way needs eval, which the page forbids.)"""
+        wait_until(lambda: self.page.evaluate(expression), expression)
 
     def violations(self) -> list[str]:
         """What axe-core finds, a line each."""

@@ -8,11 +8,17 @@ import { LOWEST, levelled } from "./headings.js";
 import { say } from "./language.js";
 import { blocks, newContext, rendered } from "./markdown.js";
 
+/** How much settled text makes a chunk: what is out of sight is passed over chunk by chunk. In characters. */
+const CHUNK = 5_000;
+
 export class Live {
   #text = "";
   #taken = 0;
   #tail = "";
   #joined = false;
+  #chunk = null;
+  #room = 0;
+  #waiting = false;
   #level = LOWEST;
   #context = newContext();
   #ended = false;
@@ -26,9 +32,15 @@ export class Live {
     });
   }
 
+  /** Hold `text` as it is written, until it is shown. */
+  wait(text) {
+    this.#waiting = true;
+    this.element.replaceChildren(make("p", { className: "raw", textContent: text }));
+  }
+
   /** Show `text`; with `ended` it grows no more. */
   show(text, ended = false) {
-    if (!text.startsWith(this.#text)) this.#restart();
+    if (this.#waiting || !text.startsWith(this.#text)) this.#restart();
     const same = text.length === this.#text.length && ended === this.#ended;
     this.#text = text;
     this.#ended = ended;
@@ -40,9 +52,13 @@ export class Live {
     this.#taken = 0;
     this.#tail = "";
     this.#joined = false;
+    this.#chunk = null;
+    this.#waiting = false;
+    this.#level = LOWEST;
     this.#context = newContext();
     this.element.replaceChildren(this.#open);
     this.#open.replaceChildren();
+    this.#open.classList.remove("joined");
   }
 
   /** Render a little more; whether there is still more. */
@@ -60,17 +76,15 @@ export class Live {
 
   /** Put what won't change any more before what is open. */
   #settle({ at, prefix, joined: parted }) {
-    const before = this.#open.previousElementSibling;
+    const before = this.#chunk?.lastElementChild;
     const { nodes, level } = this.#render(this.#tail.slice(0, at));
     this.#level = level;
     this.#open.replaceChildren();
-    const first = nodes.find((node) => node.nodeType === Node.ELEMENT_NODE);
-    if (this.#joined && before?.matches("figure.code") && first?.matches("figure.code")) {
-      joined(before, first);
-      nodes.splice(0, nodes.indexOf(first) + 1);
+    if (this.#joined && before?.matches("figure.code") && nodes[0]?.matches("figure.code")) {
+      joined(before, nodes.shift());
       if (!parted) coloured(before);
     }
-    this.#open.before(...nodes);
+    if (nodes.length) this.#into(at).append(...nodes);
     const whole = nodes.filter((node) => node.nodeName === "FIGURE");
     (parted ? whole.slice(0, -1) : whole).forEach(coloured);
     this.#tail = prefix + this.#tail.slice(at);
@@ -78,12 +92,23 @@ export class Live {
     this.#open.classList.toggle("joined", parted);
   }
 
+  /** The chunk that takes text of this length. */
+  #into(length) {
+    if (!this.#chunk || this.#room < 0) {
+      this.#chunk = make("div", { className: "chunk" });
+      this.#room = CHUNK;
+      this.#open.before(this.#chunk);
+    }
+    this.#room -= length;
+    return this.#chunk;
+  }
+
   #render(text) {
     const fragment = rendered(text, this.#context);
     fragment.querySelectorAll("pre").forEach(framed);
     fragment.querySelectorAll("table").forEach(scrolled);
     const level = levelled(fragment, this.#level);
-    return { nodes: [...fragment.childNodes], level };
+    return { nodes: [...fragment.children], level };
   }
 }
 

@@ -106,3 +106,4 @@ composer.rewrite();
 await chat.start(location.hash.slice(1));
 scroll.latest();
 document.documentElement.dataset.ready = "";
+performance.mark("usable");

@@ -47,7 +47,7 @@ export class View {
   wait(exchange) {
     if (this.#shown) return;
     this.exchange = exchange;
-    this.#live.element.prepend(exchange.text);
+    this.#live.wait(exchange.text);
   }
 
   /** Put it into the page's present language. */
