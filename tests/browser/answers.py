@@ -118,5 +118,6 @@ ANSWERS = {
     "code": Answer(
         "```python\n" + "\n".join(f"value_{line} = {line}" for line in range(2500)) + "\n```\nThe end.\n", piece=2000
     ),
-    "slow": Answer("".join(f"word{number} " for number in range(200)), piece=8, rate=30),
 }
+# A question that looks well in a picture.
+ANSWERS["How is a list sorted?"] = ANSWERS["rich"]

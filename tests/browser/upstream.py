@@ -26,11 +26,12 @@ class Upstream(EdgeGPTProvider):
         recall: Recall = nothing,
     ) -> AsyncGenerator[Update, None]:
         """The stand-in's answer, or one that is played in pieces of some characters, so many a second."""
-        if not question.startswith(_PLAY):
+        name = question.removeprefix(_PLAY)
+        if name not in ANSWERS:
             async for update in super().ask(account, conversation, style, question, before_send, recall):
                 yield update
             return
-        answer = ANSWERS[question.removeprefix(_PLAY).split()[0]]
+        answer = ANSWERS[name]
         await before_send()
         for end in range(answer.piece, len(answer.text), answer.piece):
             yield Snapshot(answer.text[:end])

@@ -12,9 +12,13 @@ export class Announcer {
   #speech = new Speech();
   #text = "";
   #timer = null;
+  #word = null;
 
-  /** The answer has grown to `text`. */
-  grown(text) {
+  /** The answer has grown to `text`; `status` tells what it waits for, if it does. */
+  grown(text, status) {
+    const word = status?.[1] ?? null;
+    if (word !== this.#word && word) announce(say(...status.slice(1)));
+    this.#word = word;
     this.#text = text;
     this.#timer ??= setTimeout(() => this.#tell(), EVERY);
   }

@@ -1,14 +1,13 @@
 /** What is open, what is asked, and what becomes of it. */
 
-import { Announcer, announce } from "./announcer.js";
+import { Announcer } from "./announcer.js";
 import { askKey } from "./dialogs.js";
 import { newExchange, unanswered, unique } from "./exchange.js";
 import { apiKey, keepKey } from "./key.js";
-import { say } from "./language.js";
 import { Run } from "./run.js";
 import { status } from "./status.js";
 
-const SAVE_EVERY = 2000;
+const SAVE_EVERY = 1000;
 const TITLE = 60;
 
 export class Chat {
@@ -131,7 +130,7 @@ export class Chat {
     let saved = Date.now();
     const show = () => {
       this.#log.update(exchange);
-      if (this.exchanges.includes(exchange)) announcer.grown(exchange.text);
+      if (this.exchanges.includes(exchange)) announcer.grown(exchange.text, status(exchange, this.live(exchange.id)));
       if (exchange.answer !== known || Date.now() - saved > SAVE_EVERY) {
         known = exchange.answer;
         saved = Date.now();
@@ -156,15 +155,9 @@ export class Chat {
     if (exchange.kind === "chat" && exchange.given) conversation.token = exchange.given;
     this.#log.update(exchange);
     this.#changed();
-    if (this.exchanges.includes(exchange)) this.#announceEnd(exchange, announcer);
+    if (this.exchanges.includes(exchange) && exchange.text) announcer.ended(exchange.text);
     await this.#save(exchange);
     await this.#touch(conversation);
-  }
-
-  #announceEnd(exchange, announcer) {
-    const told = status(exchange);
-    if (exchange.text) announcer.ended(exchange.text);
-    if (told) announce(say(...told.slice(1)));
   }
 
   /** Ask for an API key, once for all who need one; whether there is one now. */

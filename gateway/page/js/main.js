@@ -1,5 +1,6 @@
 /** Puts the page together. */
 
+import { visible } from "./bidi.js";
 import { Chat } from "./chat.js";
 import { choice, onChoice } from "./choices.js";
 import { Composer } from "./composer.js";
@@ -39,7 +40,7 @@ chat.log = log;
 
 /** Show whatever isn't an exchange. */
 function show() {
-  const title = chat.current?.title ?? "";
+  const title = visible(chat.current?.title ?? "");
   document.title = title ? `${title} · ${say("name")}` : say("name");
   $("title").textContent = title || say("name");
   $("export").disabled = !chat.exchanges.length;

@@ -12,6 +12,8 @@ export const MOST_EXCHANGES = 1000;
 const STORES = ["conversations", "exchanges"];
 
 export class Store {
+  /** Whether what is stored outlives the page. */
+  lasting = false;
   #database;
   #channel = new BroadcastChannel("chat");
   #memory = { conversations: new Map(), exchanges: new Map() };
@@ -20,12 +22,8 @@ export class Store {
   static async open(name = "chat") {
     const store = new Store();
     store.#database = await database(name).catch(() => null);
+    store.lasting = store.#database !== null;
     return store;
-  }
-
-  /** Whether what is stored outlives the page. */
-  get lasting() {
-    return this.#database !== null;
   }
 
   /** Call `act({store, value})` or `act({store, removed})` for each change of another tab. */
@@ -51,7 +49,8 @@ export class Store {
   }
 
   async put(store, value) {
-    if (this.#database) await done(this.#change(store).put(value));
+    // A full disk must not end an answer: what can't be kept is lost with the page, and it says so.
+    if (this.#database) this.lasting = await done(this.#change(store).put(value)).then(() => true, () => false);
     else this.#memory[store].set(value.id, structuredClone(value));
     this.#channel.postMessage({ store, value });
   }
