@@ -51,7 +51,7 @@ def test_an_answer_streams_and_ends_with_sources_suggestions_and_the_turn(visito
     expect(visitor.text.locator("ol > li")).to_have_count(3)
     expect(visitor.text.locator("strong").first).to_have_text("what is a stream?")
     expect(visitor.exchange.locator(".sources li")).to_have_count(3)
-    expect(visitor.page.locator("#turns")).to_have_text("Turn 1 of 30")
+    expect(visitor.page.locator("#turns .full")).to_have_text("Turn 1 of 30")
     visitor.exchange.get_by_role("button", name="Tell me more about it.").click()
     visitor.answered()
     expect(visitor.page.locator(".exchange")).to_have_count(2)

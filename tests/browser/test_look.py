@@ -60,7 +60,7 @@ def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Vi
     page.get_by_label("中文").check(force=True)
     page.keyboard.press("Escape")
     expect(visitor.exchange.get_by_role("button", name="重新提问")).to_be_visible()
-    expect(page.locator("#turns")).to_have_text("第 1 轮,共 30 轮")
+    expect(page.locator("#turns .full")).to_have_text("第 1 轮,共 30 轮")
     visitor.reload()
     expect(page.get_by_role("button", name="新对话")).to_be_visible()
 
@@ -89,6 +89,14 @@ def test_on_a_phone_nothing_is_cut_off_and_the_list_is_a_drawer(phone: Visitor) 
         phone.answered()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert page.evaluate("document.querySelector('#scroll').scrollWidth") <= PHONE["width"]
+    page.locator("#question").fill("/image a red fox")
+    page.keyboard.press("Enter")
+    phone.answered()
+    expect(phone.exchange.locator(".gallery img")).to_have_count(4)
+    edges = page.evaluate(
+        "[...document.querySelectorAll('.gallery img')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert max(edges) <= PHONE["width"]
     expect(page.locator("#send")).to_be_in_viewport()
     expect(page.locator("#side")).not_to_be_in_viewport()
     page.get_by_role("button", name="Conversations").tap()

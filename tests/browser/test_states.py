@@ -80,7 +80,7 @@ def test_a_conversation_that_is_no_longer_known_begins_anew_by_itself(visitor: V
 
     def forget(route: Route) -> None:
         """As if the gateways had forgotten the token."""
-        route.continue_(post_data=json.dumps(route.request.post_data_json | {"token": "0" * 32}))
+        route.continue_(post_data=json.dumps((route.request.post_data_json or {}) | {"token": "0" * 32}))
 
     visitor.page.route("**/api_stream", forget, times=1)
     visitor.ask("do you remember?")

@@ -46,7 +46,8 @@ function show() {
   $("export").disabled = !chat.exchanges.length;
   const turns = chat.exchanges.findLast((exchange) => exchange.turns)?.turns;
   $("turns").hidden = !turns;
-  $("turns").textContent = turns ? say("turns", turns.used, turns.limit) : "";
+  if (turns) $("turns").firstElementChild.textContent = say("turns", turns.used, turns.limit);
+  if (turns) $("turns").lastElementChild.textContent = `${turns.used} / ${turns.limit}`;
   side.show(chat.conversations, chat.current?.id, chat.running);
   composer.busy(Boolean(chat.underWay));
   history.replaceState(null, "", chat.current ? `#${chat.current.id}` : location.pathname);
