@@ -3,12 +3,13 @@
 import { visible } from "./bidi.js";
 import { $, make } from "./element.js";
 import { icon } from "./icons.js";
-import { say } from "./language.js";
+import { language, say } from "./language.js";
 
 const NARROW = matchMedia("(max-width: 820px)");
 
 export class Side {
   #hooks;
+  #seen = null;
 
   /** `open(id)`, `rename(conversation)` and `remove(conversation)` do what they say. */
   constructor(hooks) {
@@ -34,6 +35,10 @@ export class Side {
 
   /** Show these conversations, of which `current` is open; `running` tells which have an answer under way. */
   show(conversations, current, running) {
+    const seen = [language(), current, ...conversations.flatMap(({ id, title }) => [id, title, running.has(id)])].join("\n");
+    // What is under somebody's pointer isn't replaced without need.
+    if (seen === this.#seen) return;
+    this.#seen = seen;
     const items = conversations.map((conversation) => this.#item(conversation, current, running));
     const focused = document.activeElement?.closest?.("#conversations li")?.dataset.id;
     const what = document.activeElement?.className;
