@@ -6,8 +6,8 @@
 -- Returns 1, or 0 for a repeat.
 local process, number, state, facts = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local silence, shown, minute_ttl, ending = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
--- For how long a worker that has an account may not have said so, in ms.
-local UNSEEN = 60000
+-- For how long a worker that has an account may not have said so, and how often accounts are counted, in ms.
+local UNSEEN, RECOUNT = 60000, 10000
 local now = now_ms()
 
 -- When a process spoke last, since when without a gap, with which number, and how it stood.
@@ -41,8 +41,9 @@ local function look_at_others()
   end
 end
 
--- How many accounts some worker has, and how many of them may be asked.
+-- How many accounts some worker has, and how many of them may be asked; now and then.
 local function count_accounts(minute)
+  if now - tonumber(redis.call('HGET', minute, 'at') or '0') < RECOUNT then return end
   local accounts, ready = 0, 0
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', key('accounts'), now - UNSEEN, '+inf')) do
     if name:sub(-#ending) ~= ending then
@@ -51,7 +52,7 @@ local function count_accounts(minute)
       if found[1] == 'ready' and not found[2] then ready = ready + 1 end
     end
   end
-  redis.call('HSET', minute, 'accounts', accounts, 'ready', ready)
+  redis.call('HSET', minute, 'at', now, 'accounts', accounts, 'ready', ready)
 end
 
 local entry = redis.call('HGET', KEYS[1], process)
@@ -60,7 +61,7 @@ if entry then at, since, last, stood = read(entry) end
 if last == number then return 0 end
 
 local minute = key('minute', string.format('%d', math.floor(now / 60000)))
-if redis.call('EXISTS', minute) == 0 then count_accounts(minute) end
+count_accounts(minute)
 for place = 10, #ARGV, 2 do redis.call('HINCRBY', minute, ARGV[place], ARGV[place + 1]) end
 redis.call('EXPIRE', minute, minute_ttl)
 
