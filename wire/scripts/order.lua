@@ -10,7 +10,10 @@ if order == 'pause' then
 elseif order == 'resume' then
   if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
 elseif order == 'release' then
-  if before ~= 'ready' then
+  -- A repeat changes nothing.
+  local back = redis.call('HMGET', KEYS[1], 'until', 'failures')
+  local released = before == 'cooling' and tonumber(back[1] or '0') <= now_ms() and tonumber(back[2] or '0') == 0
+  if before ~= 'ready' and not released then
     redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0)
     note_change(KEYS[1])
   end
