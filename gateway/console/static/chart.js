@@ -114,7 +114,7 @@ function asTable(title, series, times) {
     if (!details.open || details.querySelector("table")) return;
     const heads = [w.time, ...series.map((one) => one.name)].map((name) => el("th", { scope: "col" }, name));
     const lines = times.map((time, at) => el("tr", {}, el("th", { scope: "row" }, clock(time)), series.map((one) => el("td", { class: "number" }, number(one.values[at] ?? null))))).reverse();
-    details.append(el("div", { class: "scroll low", role: "region", tabindex: "0", "aria-label": title },
+    details.append(el("div", { class: "scroll low", role: "group", tabindex: "0", "aria-label": title },
       el("table", {}, el("caption", { class: "unseen" }, title), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines))));
   });
   return details;

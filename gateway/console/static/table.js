@@ -30,7 +30,7 @@ export class Table {
     const heads = this.#columns.map((column) => el("th", { scope: "col", role: "columnheader", class: column.kind }, column.head()));
     const head = el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads));
     const table = el("table", { role: "table" }, el("caption", { class: "unseen" }, this.#caption()), head, this.#body);
-    const scroller = el("div", { class: "scroll rows", role: "region", tabindex: "0", "aria-label": this.#caption() }, table);
+    const scroller = el("div", { class: "scroll rows", role: "group", tabindex: "0", "aria-label": this.#caption() }, table);
     this.#place.replaceChildren(scroller, el("p", { class: "empty" }, this.#empty()));
   }
 
