@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import structlog
 from prometheus_client import Histogram
 
 from gateway.metrics import Metrics
@@ -15,10 +16,11 @@ from gateway.turns import Turns, background
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
-from wire.reporter import Load, Reporter
+from wire.reporter import EVERY, Load, Reporter
 
 # Seconds for the last word, which nothing depends on.
 _LAST_WORD = 0.5
+_LOG = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -39,11 +41,21 @@ async def present(
         counted,
         lambda: turns.draining,
     )
-    async with background(speaker.run()):
+    async with background(_speak(speaker)):
         yield
     with contextlib.suppress(StoreUnavailableError, TimeoutError):
         async with asyncio.timeout(_LAST_WORD):
             await speaker.leave()
+
+
+async def _speak(speaker: Reporter) -> None:
+    """For ever: a fault in it must not silence the gateway for good."""
+    while True:
+        try:
+            await speaker.run()
+        except Exception:  # noqa: BLE001 - said for people to look at; nothing else may suffer from it
+            _LOG.exception("the gateway could not speak of itself")
+            await asyncio.sleep(EVERY)
 
 
 def _texts(first_text: Histogram) -> Counter[str]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.console import AXE, KEY, LIMIT, Operator, Site, site
+from tests.browser.console import AXE, LIMIT, Operator
 from tests.conftest import unavailable
 from tests.processes import free_port, wait_until
+from tests.site import KEY, Site, site
 from wire import keys
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
