@@ -70,8 +70,8 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
-    """A running system with one account, alice, and another, bob."""
+def site(folder: Path, pace: str = "0") -> Iterator[Site]:
+    """A running system with the accounts alice and bob; `pace` is the emulator's."""
     write_accounts(folder / "cookies", "alice", "bob")
     log, port = folder / "log.txt", free_port()
     (folder / "admins").write_text(f"olivia {hashlib.sha256(KEY.encode()).hexdigest()}\n")
@@ -82,7 +82,7 @@ def site(folder: Path) -> Iterator[Site]:
         client = server.client()
         settle(client)
         redis_url = f"redis://127.0.0.1:{server.port}/0"
-        start(process("emulator", log, EMULATOR_PORT=str(port), EMULATOR_PACE="0"))
+        start(process("emulator", log, EMULATOR_PORT=str(port), EMULATOR_PACE=pace))
         upstream = {
             "REDIS_URL": redis_url,
             "COOKIES_DIR": str(folder / "cookies"),

@@ -30,7 +30,8 @@ function parts(ms) {
 /** How long: "12 min"; `fine` tells parts of a second. */
 export function span(ms, fine = false) {
   const [amount, unit] = fine && ms < 10_000 ? [ms / 1000, "second"] : parts(ms);
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short", maximumSignificantDigits: 3 }).format(amount);
+  const unitDisplay = unit === "second" ? "narrow" : "short";
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay, maximumSignificantDigits: 3 }).format(amount);
 }
 
 /** From now: "in 12 min", "3 h ago". */
