@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import errors, page
+from gateway import console, errors, page
 from gateway.addresses import networks
 from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
@@ -23,6 +23,7 @@ from gateway.openai import responses as openai_responses
 from gateway.openai.asking import Asking
 from gateway.openai.conversations import Conversations
 from gateway.ops import Ops
+from gateway.presence import present
 from gateway.relay import Relay
 from gateway.responses import refusal, tell
 from gateway.settings import GatewaySettings
@@ -60,7 +61,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with answers:
+        async with answers, present(store, turns, metrics, jobs, relay.first_text):
             yield
         await jobs.close()
 
@@ -78,6 +79,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/readyz", ops.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
+            *console.routes(settings, store, turns, jobs),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Counted, metrics=metrics), Middleware(Guard)],

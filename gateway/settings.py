@@ -20,6 +20,7 @@ class GatewaySettings(BaseSettings):
     client_limit: int = Field(default=500, ge=1)
     trusted_proxies: str | None = None
     api_keys_file: Path | None = None
+    admin_keys_file: Path | None = None
     secret_file: Path | None = None
     idempotency_ttl: int = Field(default=24 * 3600, ge=1)
     follow_grace: float = Field(default=30.0, gt=0)

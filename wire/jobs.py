@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import secrets
 import uuid
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from redis.exceptions import ResponseError
 
@@ -25,6 +26,8 @@ from wire.limits import Limits
 from wire.messages import Failed, Final, Work, encode
 from wire.sessions import State
 
+# Why a question came to nothing before anybody worked on it.
+Refusal = Literal["queue.full", "queue.timeout", "client.limit", "store.unavailable"]
 # What a client is told when no worker could do a job.
 RETRY_AFTER = 5
 # For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
@@ -71,12 +74,13 @@ class Once:
 
 
 class Jobs:
-    """The gateway's way to hand over work."""
+    """The gateway's way to hand over work. `refused` counts what was not taken, or came to nothing in the queue."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
+        self.refused: Counter[Refusal] = Counter()
 
     async def submit(
         self,
@@ -99,7 +103,11 @@ class Jobs:
         """
         try:
             return await self._submit(answer, work, token, create, client, once, after)
+        except (QueueFullError, ClientFullError) as error:
+            self.refused["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            raise
         except StoreUnavailableError as error:
+            self.refused["store.unavailable"] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
@@ -178,14 +186,15 @@ class Jobs:
             after,
             self._limits.answer_ttl,
         )
+        self.refused["queue.timeout"] += bool(reply)
         return bool(reply)
 
     @property
     def _grace_ms(self) -> int:
         return int(self._limits.follow_grace * 1000)
 
-    async def stop(self, answer: str, holder: str = "") -> State:
-        """End the holder's answer with the text that its readers have by now.
+    async def stop(self, answer: str, holder: str | None = "") -> State:
+        """End the holder's answer, or anybody's (None), with the text that its readers have by now.
 
         The state that it ended in, now or before, comes back. The worker hangs up upstream within a second; a job that
         still waits ends at once, unspent. AnswerGoneError, StoreUnavailableError.
@@ -199,7 +208,8 @@ class Jobs:
             before,
             after,
             self._limits.answer_ttl,
-            holder,
+            holder or "",
+            int(holder is None),
         )
         if reply is None:
             raise AnswerGoneError("no such answer")
