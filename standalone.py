@@ -21,6 +21,7 @@ from gateway.turns import Turns
 from wire.connect import Store
 from wire.logs import configure
 from wire.startup import load_settings
+from wire.traces import collecting
 from worker.accounts import Account
 from worker.folder import Folder
 from worker.servers import own_account
@@ -94,7 +95,8 @@ def main() -> None:
     gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
     configure(gateway.log_format)
     try:
-        uvloop.run(run(gateway, worker))
+        with collecting(gateway.otel_exporter_otlp_endpoint, "standalone"):
+            uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")
     except OSError as error:

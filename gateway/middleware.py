@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import UNKNOWN, ClientGoneError
 from gateway.responses import refusal
+from wire import traces
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _LOG = structlog.get_logger()
@@ -23,12 +24,15 @@ _PREFLIGHT = {
     "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer",
     "access-control-max-age": "86400",
 }
+# Who asks for these asks all the time.
+_NO_SPAN = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestId:
     """Gives each request an id, the client's own if it is a sound one; tells it, and the answer's id, in headers.
 
     Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted.
+    A `traceparent` that came with it is the trace that everything for this request belongs to.
     The status that a request was answered with stays in its state; an open socket's is 101.
     """
 
@@ -40,7 +44,9 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        traces.enter(headers.get("traceparent", ""))
+        sent = headers.get("x-request-id", "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -56,6 +62,26 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+class Traced:
+    """Makes a span of each HTTP request. A socket is no span: its questions are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http" or scope["path"] in _NO_SPAN:
+            await self._app(scope, receive, send)
+            return
+        request = scope["state"]["request_id"]
+        with traces.span(scope["method"], "server", http_request_method=scope["method"], bing_request=request) as span:
+            await self._app(scope, receive, send)
+            status: int = scope["state"].get("status", 0)
+            span.note(http_route=getattr(scope.get("route"), "path", ""), http_response_status_code=status)
+            if status >= 500:
+                span.fail(str(status))
 
 
 class Cors:
@@ -105,5 +131,6 @@ class Guard:
             return
         except Exception as error:  # noqa: BLE001 - the last net: no client gets a traceback
             _LOG.error("request failed", path=scope["path"], exc_info=error)
+            scope["state"]["refusals"].note(UNKNOWN)
             if not started:
                 await refusal(UNKNOWN)(scope, receive, send)

@@ -38,7 +38,9 @@ def allowed(methods: Iterable[str]) -> Response:
 async def tell(request: HTTPConnection, error: Exception) -> Response:
     """How an error of the table is told over HTTP."""
     english = prefers_english(request.headers.get("accept-language", ""))
-    response = refusal(problem_of(error, english) or UNKNOWN)
+    problem = problem_of(error, english) or UNKNOWN
+    request.state.refusals.note(problem)
+    response = refusal(problem)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

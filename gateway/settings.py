@@ -29,6 +29,7 @@ class GatewaySettings(BaseSettings):
     session_ttl: int = Field(default=6 * 3600, ge=1)
     drain_timeout: float = Field(default=30.0, ge=0)
     max_body: int = Field(default=1024 * 1024, ge=1)
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_format: Literal["console", "json"] = "console"
 
     @field_validator("trusted_proxies")

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway import envelope
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.refusals import Refusals
 from gateway.relay import Frames
 from gateway.turns import Turn, Turns, background
 from wire.answers import Entry
@@ -81,7 +82,7 @@ class AnswerStream:
     events: bool
     after: int = 0
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
         started = False
 
@@ -97,7 +98,7 @@ class AnswerStream:
         except Exception as error:
             if not started:
                 raise
-            await self._fail(error, send)
+            await self._fail(error, scope["state"]["refusals"], send)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await send({"type": "http.response.body", "body": b""})
@@ -122,7 +123,7 @@ class AnswerStream:
                 await _chunk(send, b"".join([*map(frame, made[:-1]), frame(made[-1], event_id)]))
         frames.check_ended()
 
-    async def _fail(self, error: Exception, send: Send) -> None:
+    async def _fail(self, error: Exception, refusals: Refusals, send: Send) -> None:
         """Tell the client, inside the stream; an EventSource comes back by itself after a drain."""
         if self.events and isinstance(error, DrainingError):
             return
@@ -130,6 +131,7 @@ class AnswerStream:
         if problem is None:
             _LOG.error("stream broke off", answer=self.answer, exc_info=error)
             problem = UNKNOWN
+        refusals.note(problem)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await _chunk(send, frame(envelope.error(problem.code, problem.message)))

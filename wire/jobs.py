@@ -7,9 +7,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+import structlog
 from redis.exceptions import ResponseError
 
-from wire import keys
+from wire import keys, traces
 from wire.connect import Store
 from wire.errors import (
     AnswerGoneError,
@@ -34,6 +36,7 @@ _AWAY_PAUSE = 0.2
 # Stands in an event for the seconds that the script puts there.
 _TO_BE_MEASURED = 987654321
 BUSY = "服务繁忙,请稍后再试"
+_LOG = structlog.get_logger()
 
 
 def new_answer_id() -> str:
@@ -89,21 +92,25 @@ class Jobs:
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
+        It belongs to the current trace. Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
         withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
         try:
-            return await self._submit(answer, work, token, create, client, once)
+            found = await self._submit(answer, work, token, create, client, once)
         except StoreUnavailableError as error:
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
+        _LOG.info("question accepted" if found == answer else "question asked before", answer=found)
+        return found
 
     async def _submit(
         self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None
     ) -> str:
         limits = self._limits
+        if trace := traces.current():
+            work = msgspec.structs.replace(work, trace=trace)
         reply: Any = await self._store.run(
             "enqueue",
             keys.job_key(answer),

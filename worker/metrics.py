@@ -47,6 +47,7 @@ class Metrics:
         for label, count in worker.ended.items():
             turns.add_metric(label, count)
         yield turns
+        yield from worker.waited.collect()
         yield from _of_accounts(worker.accounts)
 
 
