@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from wire.errors import StoreUnavailableError
 # The template of the route that takes what no other does. Paths that lead nowhere are counted as one.
 ANY_PATH = "/{path:path}"
 _UNKNOWN = "unknown"
+disable_created_metrics()  # a gauge beside each histogram that nobody asks for
 # What nginx calls a client that left before it was told anything.
 _CLIENT_GONE = 499
 # In seconds, up to what the default limits of waiting and of the first text allow together.

@@ -92,7 +92,9 @@ class Jobs:
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        It belongs to the current trace. Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
+        It belongs to the current trace.
+
+        Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
         withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
