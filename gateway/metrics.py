@@ -23,7 +23,7 @@ from wire.errors import StoreUnavailableError
 # The template of the route that takes what no other does. Paths that lead nowhere are counted as one.
 ANY_PATH = "/{path:path}"
 _UNKNOWN = "unknown"
-disable_created_metrics()  # a gauge beside each histogram that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each histogram that nobody asks for
 # What nginx calls a client that left before it was told anything.
 _CLIENT_GONE = 499
 # In seconds, up to what the default limits of waiting and of the first text allow together.

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from wire.ledger import STATES, Standing
 from worker.worker import Worker
 
-disable_created_metrics()  # a gauge beside each histogram that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each histogram that nobody asks for
 # Seconds for an answer that is on its way when the worker ends.
 _LAST_BYTES = 1.0
 _LOG = structlog.get_logger()

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Histogram
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from wire import traces
 from wire.connect import Store
@@ -220,12 +220,14 @@ class Worker:
 
     async def _turn(self, task: Task) -> Task | None:
         """Run one job and end it; the token's next one, if it has any."""
-        with traces.within(task.work.trace), bound_contextvars(request=task.work.request, answer=task.answer):
-            traces.past("queue", task.waited)
-            self.waited.observe(task.waited)
-            with traces.span("turn", "consumer", bing_request=task.work.request) as span:
-                _LOG.info("question claimed", waited=task.waited)
-                return await self._turn_to_end(task, span)
+        # For this task from now on, so that what it says of an error has them too.
+        bind_contextvars(request=task.work.request, answer=task.answer)
+        traces.enter(task.work.trace)
+        traces.past("queue", task.waited)
+        self.waited.observe(task.waited)
+        _LOG.info("question claimed", waited=task.waited)
+        with traces.span("turn", "consumer", bing_request=task.work.request) as span:
+            return await self._turn_to_end(task, span)
 
     async def _turn_to_end(self, task: Task, span: Span) -> Task | None:
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)

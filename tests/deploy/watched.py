@@ -100,6 +100,6 @@ def _sockets(url: str) -> None:
                 socket.send(message)
                 socket.recv()
     with connect(f"{url}/ws_stream", proxy=None, subprotocols=["bing-chat.v2"]) as socket:  # type: ignore[list-item]
-        for message in ({"type": "odd"}, {"type": "stop", "answer": "unknown"}):
-            socket.send(json.dumps(message))
+        for odd in ({"type": "odd"}, {"type": "stop", "answer": "unknown"}):
+            socket.send(json.dumps(odd))
             socket.recv()
