@@ -213,6 +213,7 @@ async def test_while_redis_is_away_nothing_old_is_told_of_it(
     async def away(_: Store) -> None:
         raise StoreUnavailableError("away")
 
+    assert (await scraped(gateway))["bing_workers_alive"] == 1
     monkeypatch.setattr("gateway.metrics.look", away)
     found = await scraped(gateway)
     assert found["bing_redis_up"] == 0
