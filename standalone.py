@@ -22,6 +22,7 @@ from gateway.turns import Turns
 from wire.connect import Store
 from wire.logs import configure
 from wire.startup import load_settings
+from wire.traces import collecting
 from worker.accounts import Account
 from worker.folder import Folder
 from worker.servers import own_account
@@ -103,7 +104,8 @@ def main() -> None:
     gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
     configure(gateway.log_format)
     try:
-        uvloop.run(run(gateway, worker))
+        with collecting(gateway.otel_exporter_otlp_endpoint, "standalone"):
+            uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")
     except OSError as error:

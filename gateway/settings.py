@@ -32,6 +32,7 @@ class GatewaySettings(BaseSettings):
     sources_in_text: bool = False
     drain_timeout: float = Field(default=30.0, ge=0)
     max_body: int = Field(default=1024 * 1024, ge=1)
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_format: Literal["console", "json"] = "console"
 
     @field_validator("trusted_proxies")

@@ -80,7 +80,7 @@ async def metrics() -> set[tuple[str, str]]:
     store = Store("memory://")
     async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS) as worker:
         families = {
-            "gateway": [*Metrics(Turns(), Answers(store), first_text()).collect(), *first_text().collect()],
+            "gateway": [*Metrics(Turns(), Answers(store), first_text(), store).collect(), *first_text().collect()],
             "worker": list(WorkerMetrics(worker).collect()),
         }
     return {

@@ -8,9 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+import structlog
 from redis.exceptions import ResponseError
 
-from wire import keys
+from wire import keys, traces
 from wire.connect import Store
 from wire.errors import (
     AnswerGoneError,
@@ -38,6 +40,7 @@ _AWAY_PAUSE = 0.2
 # Stands in an event for the seconds that the script puts there.
 _TO_BE_MEASURED = 987654321
 BUSY = "服务繁忙,请稍后再试"
+_LOG = structlog.get_logger()
 
 
 def new_answer_id() -> str:
@@ -95,14 +98,15 @@ class Jobs:
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        `after`: the answer that must be the token's last one, or else ConversationMovedError.
+        `after`: the answer that must be the token's last one, or else ConversationMovedError. It belongs to the current
+        trace.
 
         Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
         withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
         try:
-            return await self._submit(answer, work, token, create, client, once, after)
+            found = await self._submit(answer, work, token, create, client, once, after)
         except (QueueFullError, ClientFullError) as error:
             self.refused["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
             raise
@@ -111,11 +115,15 @@ class Jobs:
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
+        _LOG.info("question accepted" if found == answer else "question asked before", answer=found)
+        return found
 
     async def _submit(
         self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None, after: str
     ) -> str:
         limits = self._limits
+        if trace := traces.current():
+            work = msgspec.structs.replace(work, trace=trace)
         reply: Any = await self._store.run(
             "enqueue",
             keys.job_key(answer),
