@@ -30,7 +30,7 @@ def paths() -> dict[str, Node]:
     """The paths with their operations."""
     return {
         "/answers/{answer}": {
-            "parameters": [_NAMED, *headers.sent("X-Request-ID", "Accept-Language")],
+            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language")],
             "get": _operation("answer", "See how far an answer has come", "Any gateway knows it.", _progress()),
             "delete": _operation(
                 "stopAnswer",
@@ -41,7 +41,7 @@ def paths() -> dict[str, Node]:
             ),
         },
         "/answers/{answer}/stream": {
-            "parameters": [_NAMED, *headers.sent("X-Request-ID", "Accept-Language", "Last-Event-ID")],
+            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language", "Last-Event-ID")],
             "get": _stream(),
         },
     }

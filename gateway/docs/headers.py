@@ -36,6 +36,13 @@ _PARAMETERS: list[Node] = [
         "example": "my-request-1",
     },
     {
+        "name": "traceparent",
+        "in": "header",
+        "description": "The trace that the request belongs to (W3C Trace Context): it goes along, into logs and spans.",
+        "schema": STRING,
+        "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    },
+    {
         "name": "X-Conversation-ID",
         "in": "header",
         "description": "The conversation that the question belongs to, by a name of the client's own; begins it if it "
@@ -79,7 +86,7 @@ _RESPONSE_HEADERS: dict[str, Node] = {
     },
 }
 # What a request that asks may send.
-ASKING = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID"]
+ASKING = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID", "traceparent"]
 # What a response to an accepted question has.
 ANSWERED = ["X-Request-ID", "X-Answer-ID", "X-Provider"]
 

@@ -50,7 +50,7 @@ def _document(operation: str, summary: str) -> Node:
 
 def _open(operation: str, summary: str, tag: str, responses: dict[str, tuple[str, Node]]) -> Node:
     return {
-        "parameters": headers.sent("X-Request-ID"),
+        "parameters": headers.sent("X-Request-ID", "traceparent"),
         "get": {
             "operationId": operation,
             "tags": [tag],

@@ -78,7 +78,7 @@ _RETRIES = "Fields that aren't listed are ignored. An error says in `x-should-re
 
 def paths() -> dict[str, Node]:
     """The paths with their operations."""
-    parts = headers.sent("X-Request-ID")
+    parts = headers.sent("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
         "/v1/responses": {"post": _responses()},
