@@ -1,10 +1,13 @@
 """The documentation's page in a real browser."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.visitor import AXE, Visitor
+from tests.conftest import unavailable
 from tests.processes import Deployment
 
 pytestmark = pytest.mark.browser
@@ -13,18 +16,11 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def docs(page: Page, deployed: Deployment) -> Iterator[Page]:
     """The page, which must complain of nothing: no error, no breach of its policy, nothing that is missing."""
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    visitor = Visitor(page)
     page.goto(f"{deployed.url}/docs")
     expect(page.locator(".entry").first).to_be_visible()
     yield page
-    assert complaints == []
+    assert visitor.complaints == []
 
 
 def test_every_operation_is_shown_with_all_that_belongs_to_it(docs: Page, deployed: Deployment) -> None:
@@ -67,14 +63,22 @@ def test_a_search_leaves_what_holds_its_words(docs: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, deployed: Deployment, scheme: str) -> None:
-    with browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme) as context:  # type: ignore[arg-type]
-        page = context.new_page()
-        for place in ("http/ask", "http/complete", "sockets/v2-Final", "examples"):
-            page.goto(f"{deployed.url}/docs#{place}")
-            page.reload()
-            expect(page.locator("section").first).to_be_visible()
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            assert page.evaluate("document.documentElement.scrollWidth") == 360
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("place", ["http/ask", "http/complete", "sockets/v2-Final", "examples"])
+def test_it_can_be_used_by_everybody_on_every_screen(
+    browser: Browser, deployed: Deployment, scheme: Any, width: int, place: str
+) -> None:
+    if not AXE.exists():
+        unavailable("axe-core: run tests/browser/setup.sh")
+    with browser.new_context(viewport={"width": width, "height": 740}, color_scheme=scheme) as context:
+        visitor = Visitor(context.new_page())
+        page = visitor.page
+        page.goto(f"{deployed.url}/docs#{place}")
+        expect(page.locator("section").first).to_be_visible()
+        for summary in page.locator("section:not([id=shapes]) > details:nth-of-type(2n) > summary").all()[:6]:
+            summary.click()
+        assert visitor.violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
         assert dark == (scheme == "dark")
+        assert visitor.complaints == []
