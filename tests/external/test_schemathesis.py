@@ -45,5 +45,5 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_know(
         check=False,
     )
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
-    assert len(deployed.turns("")) > 100, "questions got through"
+    assert len(deployed.turns("")) > 10, "questions got through"
     assert httpx.get(f"{deployed.url}/readyz").status_code == 200
