@@ -9,7 +9,6 @@ from tests.gateway.openai.dialect import EVENTS, MODEL, data_of
 from tests.gateway.scripted import RunningGateway, Step, closing_gate, running
 from wire import keys
 from wire.connect import Store
-from wire.jobs import new_answer_id
 from wire.messages import Chat, Delta, Failed, Final, Said, Source, Usage
 
 pytestmark = pytest.mark.anyio
@@ -213,7 +212,7 @@ async def test_a_named_conversation_comes_back_with_its_response(gateway: Runnin
     assert len({token for token, _ in gateway.worker.asked}) == 1
 
 
-@pytest.mark.parametrize("id_", ["resp_nothing", f"resp_{new_answer_id()}", "x"])
+@pytest.mark.parametrize("id_", ["resp_nothing", f"resp_s0-{0:032x}", "x"])
 async def test_a_response_that_there_is_not_is_not_found(gateway: RunningGateway, id_: str) -> None:
     for method, path in (("GET", f"{PATH}/{id_}"), ("POST", f"{PATH}/{id_}/cancel")):
         response = await gateway.client.request(method, path)
