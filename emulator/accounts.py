@@ -24,6 +24,7 @@ class Scripted:
 class Account:
     name: str
     captcha: bool = False
+    dead: bool = False
     used: int = 0
     window_start: float = 0.0
     scripts: dict[Kind, Scripted] = field(default_factory=dict)

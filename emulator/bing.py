@@ -8,6 +8,7 @@ from emulator.accounts import Account, Accounts
 from emulator.clock import Clock
 from emulator.conversations import Conversation, Conversations
 from emulator.ledger import Ledger
+from emulator.openai.threads import Threads
 from emulator.settings import EmulatorSettings
 from emulator.words import Words
 
@@ -21,6 +22,7 @@ class Bing:
     ledger: Ledger = field(default_factory=Ledger)
     accounts: Accounts = field(default_factory=Accounts)
     conversations: Conversations = field(default_factory=Conversations)
+    threads: Threads = field(default_factory=Threads)
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def read(self, text: str, names: frozenset[str]) -> Words:
@@ -63,6 +65,7 @@ class Bing:
         """Back to the beginning: no accounts, conversations, scripts or entries, and the real time."""
         self.accounts.clear()
         self.conversations.clear()
+        self.threads.clear()
         self.ledger.clear()
         self.clock.reset()
         self._seen.clear()

@@ -11,8 +11,9 @@ from emulator.accounts import Account
 from emulator.bing import Bing
 from emulator.conversations import Conversation, refusal
 from emulator.ledger import TurnEntry, finish
+from emulator.pace import Pace, Pause, Tick
 from emulator.question import Question, is_stop, question_in, records
-from emulator.turn import Binary, Close, Delta, Final, Pause, Reset, Send, Silence, Step, Tick, Turn
+from emulator.turn import Binary, Close, Delta, Final, Reset, Send, Silence, Step, Turn
 from emulator.words import Words
 
 PING = '{"type":6}\x1e'
@@ -149,24 +150,6 @@ class ChatHub:
         else:
             await asyncio.sleep(HOLD_LIMIT)
             await socket.close()
-
-
-class Pace:
-    """The pauses of one answer. Beats don't drift: each is counted from the first one."""
-
-    def __init__(self, factor: float) -> None:
-        self._factor = factor
-        self._due: float | None = None
-
-    async def wait(self, step: Pause | Tick) -> None:
-        factor = 1.0 if step.exact else self._factor
-        if isinstance(step, Pause):
-            self._due = None
-            await asyncio.sleep(step.seconds * factor)
-            return
-        now = asyncio.get_running_loop().time()
-        self._due = now if self._due is None else self._due + step.period * factor
-        await asyncio.sleep(max(0.0, self._due - now))
 
 
 def unknown(conversation_id: str) -> Conversation:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from emulator import frames, plays
 from emulator.answers import Answer
 from emulator.frames import HOLE, SEPARATOR, Json
-from emulator.turn import Binary, Close, Delta, Final, Pause, Reset, Send, Silence, Step, Turn, Writer, written
+from emulator.pace import Pause
+from emulator.turn import Binary, Close, Delta, Final, Reset, Send, Silence, Step, Turn, Writer, written
 
 INTERNAL = (
     "Unhandled Dependency Failure: DeepLeo|Bing",

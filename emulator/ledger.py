@@ -1,11 +1,14 @@
 """What really arrived: every create, every question, every image request."""
 
 from collections import deque
+from typing import Literal
 
 import msgspec
 
 KEPT = 200_000
 RUNNING = "running"
+
+Api = Literal["bing", "openai"]
 
 
 class CreateEntry(msgspec.Struct):
@@ -19,7 +22,11 @@ class CreateEntry(msgspec.Struct):
 
 
 class TurnEntry(msgspec.Struct):
-    """One question. `deltas` and `length` count the text updates and characters sent so far."""
+    """One question. `deltas` and `length` count the text updates and characters sent so far.
+
+    Only over /v1: `model`, `messages` and `digest` of those that were sent beside the question, and the `text` sent so
+    far.
+    """
 
     started: float
     account: str
@@ -34,6 +41,11 @@ class TurnEntry(msgspec.Struct):
     deltas: int = 0
     length: int = 0
     ended: float | None = None
+    api: Api = "bing"
+    model: str = ""
+    messages: int = 0
+    digest: str = ""
+    text: str = ""
 
 
 class ImageEntry(msgspec.Struct):
@@ -48,6 +60,7 @@ class ImageEntry(msgspec.Struct):
     scripted: str = ""
     outcome: str = RUNNING
     ended: float | None = None
+    api: Api = "bing"
 
 
 class Ledger:

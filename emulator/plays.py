@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from emulator import answers, frames
 from emulator.answers import Answer, Source
 from emulator.frames import HOLE, Json
-from emulator.turn import Delta, Final, Pause, Send, Step, Turn, Writer, written
+from emulator.pace import Pause
+from emulator.turn import Delta, Final, Send, Step, Turn, Writer, written
 
 MARK = re.compile(r"(\[\^)(\d+)(\^\])")
 APOLOGY = "My mistake, I can’t give a response to that right now. Let’s try a different topic."

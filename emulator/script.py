@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from emulator import outcomes, words
 from emulator.accounts import Account, Kind, Scripted
 from emulator.bing import Bing
+from emulator.openai.outcomes import names as openai_names
 
 
 class ScriptedOutcome(BaseModel):
@@ -35,6 +36,7 @@ class Script(BaseModel):
     chat: ScriptedOutcome | None = None
     image: ScriptedOutcome | None = None
     captcha: bool | None = None
+    dead: bool | None = None
     quota_used: int | None = Field(default=None, ge=0)
 
 
@@ -48,9 +50,9 @@ def parse(body: bytes) -> Script:
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
     for kind, told in _outcomes(script).items():
         if told.outcome is not None:
-            words.check(told.outcome, outcomes.names(kind))
-    wants_account = _outcomes(script) or script.captcha is not None or script.quota_used is not None
-    if wants_account and script.account is None:
+            words.check(told.outcome, outcomes.names(kind) | openai_names(kind))
+    states = (script.captcha, script.dead, script.quota_used)
+    if (_outcomes(script) or any(state is not None for state in states)) and script.account is None:
         raise ValueError("account is missing")
     return script
 
@@ -68,6 +70,8 @@ def apply(script: Script, bing: Bing) -> None:
         _set(account, kind, told)
     if script.captcha is not None:
         account.captcha = script.captcha
+    if script.dead is not None:
+        account.dead = script.dead
     if script.quota_used is not None:
         account.set_used(script.quota_used, bing.clock.now())
 

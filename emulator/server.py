@@ -14,9 +14,14 @@ from emulator.clock import Clock
 from emulator.creates import Creates
 from emulator.images import Images
 from emulator.ledger import Ledger
+from emulator.openai import models
+from emulator.openai.completions import Completions
+from emulator.openai.models import Models
+from emulator.openai.pictures import Pictures
 from emulator.settings import EmulatorSettings
 
 SHUTDOWN_LIMIT = 0.3
+MAX_BODY = 16 * 1024 * 1024  # a long conversation is sent whole with each question
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = structlog.get_logger()
@@ -73,7 +78,7 @@ class Control:
 def application(bing: Bing) -> web.Application:
     """All endpoints of the stand-in."""
     running, control, images = Running(), Control(bing), Images(bing)
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BODY)
     create, chat = running.tracked(Creates(bing).handle), running.tracked(ChatHub(bing).handle)
     app.add_routes(
         [
@@ -88,17 +93,30 @@ def application(bing: Bing) -> web.Application:
             web.delete("/_ledger", control.clear),
             web.post("/_script", control.script),
             web.get("/_health", control.health),
+            *openai_routes(bing, running),
         ]
     )
     app.on_shutdown.append(running.end)
     return app
 
 
+def openai_routes(bing: Bing, running: Running) -> list[web.RouteDef]:
+    """The endpoints of the other API, all under /v1."""
+    listed = Models(bing)
+    return [
+        web.post("/v1/chat/completions", running.tracked(Completions(bing).handle)),
+        web.post("/v1/images/generations", running.tracked(Pictures(bing).handle)),
+        web.get("/v1/models", listed.index),
+        web.get("/v1/models/{id:.+}", listed.show),
+        web.route("*", "/v1/{rest:.*}", models.unknown),
+    ]
+
+
 class Emulator:
     """The stand-in, serving between enter and exit.
 
-    Port 0 in the settings takes any free one; `url`, `chat_url` and `create_url` say which. Raises OSError when the
-    address can't be had.
+    Port 0 in the settings takes any free one; `url`, `chat_url`, `create_url` and `openai_url` say which. Raises
+    OSError when the address can't be had.
     """
 
     def __init__(self, settings: EmulatorSettings) -> None:
@@ -146,3 +164,8 @@ class Emulator:
     @property
     def create_url(self) -> str:
         return f"{self.url}/turing/conversation/create"
+
+    @property
+    def openai_url(self) -> str:
+        """The base address of the other API, as its clients are given it."""
+        return f"{self.url}/v1"

@@ -5,14 +5,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from emulator import answers, frames
-from emulator.answers import Answer
+from emulator import frames
+from emulator.asked import Asked
 from emulator.clock import Clock
 from emulator.conversations import LIFETIME, Conversation
 from emulator.frames import Json, Template
-from emulator.words import Words
-
-TICK = 0.035  # seconds between two deltas of the real service
+from emulator.pace import Pause, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +31,6 @@ class Delta:
 @dataclass(frozen=True, slots=True)
 class Binary:
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait this many seconds, times the pace unless exact."""
-
-    seconds: float
-    exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Wait until the next beat of this period, times the pace unless exact; the first beat is now."""
-
-    period: float
-    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,50 +60,16 @@ Step = Send | Delta | Binary | Pause | Tick | Final | Close | Reset | Silence
 
 
 @dataclass
-class Turn:
+class Turn(Asked):
     """All that an outcome needs to know. The numbers of `conversation` already count this turn."""
 
-    words: Words
-    question: str
-    tone: str | None
     locale: str
     invocation: str
     request_id: str
     conversation: Conversation
-    previous: str | None
     clock: Clock
     started: float
-    number: int
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    @property
-    def option(self) -> dict[str, float]:
-        return self.words.options
-
-    @property
-    def tick(self) -> Tick:
-        rate = self.option.get("rate")
-        return Tick(1 / rate, exact=True) if rate else Tick(TICK)
-
-    def compose(self) -> Answer:
-        """The ordinary answer, as long as the options ask."""
-        topic = self.words.topic or ("…" if not self.question else self.question)
-        answer = answers.compose(topic, self.number, self.previous, self.tone)
-        if "long" in self.option:
-            return Answer(answers.lengthen(answer.text, int(self.option["long"])), answer.sources, answer.suggestions)
-        if "deltas" in self.option or "stamp" in self.option:
-            return Answer(answer.text, (), answer.suggestions)
-        return answer
-
-    def pieces(self, answer: Answer) -> list[str]:
-        """The answer's text in the portions it is sent in."""
-        if "deltas" in self.option:
-            return [f"delta {number:06d} " for number in range(1, int(self.option["deltas"]) + 1)]
-        return list(answers.pieces(answer.text))
-
-    def cut(self, count: int) -> int:
-        """After how many of so many pieces the middle is."""
-        return min(count, int(self.option.get("at", count // 2)))
 
     def update(self, **more: object) -> Send:
         return Send(frames.record(frames.update(self.request_id, **more)))

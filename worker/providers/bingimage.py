@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import warnings
 from types import ModuleType
-from typing import Any
 
 import certifi
 import httpx
@@ -13,6 +12,7 @@ from worker.accounts import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
 from worker.providers.browser import open_browser, upstream_errors
+from worker.providers.mark import Mark
 from worker.providers.pictures import check_order, check_page, pictures
 from worker.settings import WorkerSettings
 
@@ -36,14 +36,15 @@ class BingImageProvider:
         """Addresses of the pictures, in the order of Bing's page. UpstreamError when there are none."""
         address = self._settings.bing_image_url
         async with open_browser(account, address, self._creator.HEADERS, self._tls, self._timeout) as browser:
-            session = ImageSession(browser, before_send)
+            mark = Mark(before_send)
+            session = ImageSession(browser, mark)
             generator = self._creator.ImageGenAsync.__new__(self._creator.ImageGenAsync)
             generator.session, generator.quiet, generator.debug_file = session, True, None
             try:
                 async with asyncio.timeout(self._settings.answer_timeout) as limit:
                     await generator.get_images(keyword)
             except Exception as error:
-                if error is session.veto or isinstance(error, UpstreamError):
+                if error is mark.veto or isinstance(error, UpstreamError):
                     raise
                 if limit.expired():
                     raise UpstreamError("image.timeout", "no pictures in time") from error
@@ -59,22 +60,19 @@ class BingImageProvider:
 class ImageSession:
     """Stands where ImageGenAsync has its httpx client: the same requests, watched.
 
-    `before_send` is awaited once, when the first POST's connection stands and before anything is written to it; what it
-    raises is kept as `veto`. `page` is the last page that was asked for pictures. Pages that tell of a failure are
-    UpstreamErrors at once.
+    `mark` is set with the first POST. `page` is the last page that was asked for pictures. Pages that tell of a failure
+    are UpstreamErrors at once.
     """
 
-    def __init__(self, browser: httpx.AsyncClient, before_send: BeforeSend) -> None:
+    def __init__(self, browser: httpx.AsyncClient, mark: Mark) -> None:
         self._browser = browser
-        self._before_send = before_send
-        self._sent = False
-        self.veto: Exception | None = None
+        self._mark = mark
         self.page = ""
 
     async def post(self, url: str, *, data: str | None = None, **_: object) -> httpx.Response:
         """Order pictures. Redirects are never followed, and the limit of time is ours."""
         with upstream_errors("image.timeout"):
-            response = await self._browser.post(url, content=data, extensions={"trace": self._trace})
+            response = await self._browser.post(url, content=data, extensions={"trace": self._mark.trace})
         check_order(response.status_code, response.headers.get("location", ""), response.text)
         return response
 
@@ -86,15 +84,6 @@ class ImageSession:
             self.page = response.text
             check_page(self.page)
         return response
-
-    async def _trace(self, event: str, _: dict[str, Any]) -> None:
-        if event == "http11.send_request_headers.started" and not self._sent:
-            self._sent = True
-            try:
-                await self._before_send()
-            except Exception as error:
-                self.veto = error
-                raise
 
 
 def _load_creator() -> ModuleType:

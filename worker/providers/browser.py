@@ -44,7 +44,10 @@ def open_browser(
 
 @contextmanager
 def upstream_errors(silence: str) -> Iterator[None]:
-    """Turn httpx's errors into UpstreamError; `silence` is the reason for a server that takes too long to answer."""
+    """Turn httpx's errors into UpstreamError; `silence` is the reason for a server that takes too long to answer.
+
+    What went wrong beyond connecting is told by its name alone: h11's words repeat lines of what was sent or came.
+    """
     try:
         yield
     except httpx.ConnectTimeout as error:
@@ -54,9 +57,9 @@ def upstream_errors(silence: str) -> Iterator[None]:
     except (httpx.ConnectError, httpx.ProxyError) as error:
         raise UpstreamError("transport.connect", str(error)) from error
     except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        raise UpstreamError("transport.closed", str(error)) from error
+        raise UpstreamError("transport.closed", type(error).__name__) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise UpstreamError("upstream.protocol", str(error)) from error
+        raise UpstreamError("upstream.protocol", type(error).__name__) from error
 
 
 def _site(host: str) -> str:

@@ -1,0 +1,377 @@
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.worker.desk import SOON, Desk, pool_on, settings_with, until
+from tests.worker.providers import vendor as vendors
+from tests.worker.providers.proxy import Proxy
+from tests.worker.providers.vendor import HEAD, KEY, LAST, Play, Vendor, chunk, events, piece, whole
+from wire.messages import Failed, Said
+from worker.accounts import Account, Server
+from worker.errors import UpstreamError
+from worker.providers import Checking, Completed, Snapshot, chat_provider
+from worker.providers.openai import OpenAIProvider
+from worker.replay import Past, Recall, nothing
+from worker.settings import WorkerSettings
+from worker.turn import Turn
+from worker.upstream import Providers, Upstream
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "the zebra's question"
+SETTINGS = WorkerSettings(connect_timeout=5.0)
+
+
+async def unmarked() -> None:
+    """A before_send that lets everything pass."""
+
+
+async def ask(
+    account: Account,
+    before_send: Callable[[], Awaitable[None]] = unmarked,
+    recall: Recall = nothing,
+    settings: WorkerSettings = SETTINGS,
+) -> list[Snapshot | Completed]:
+    async with asyncio.timeout(SOON):
+        asking = OpenAIProvider(settings).ask(account, None, "balanced", SECRET, before_send, recall)
+        return [update async for update in asking]
+
+
+async def failure(account: Account, before_send: Callable[[], Awaitable[None]] = unmarked) -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        await ask(account, before_send)
+    return caught.value
+
+
+async def test_it_is_in_the_table_and_can_check() -> None:
+    assert chat_provider("openai") is OpenAIProvider
+    assert isinstance(OpenAIProvider(SETTINGS), Checking)
+
+
+async def test_an_answer_is_asked_for_and_comes_in_snapshots() -> None:
+    async with Vendor(vendors.answering(events(chunk("he")), events(chunk("llo")), whole(" you"))) as vendor:
+        *shown, ended = await ask(vendor.account())
+    assert isinstance(ended, Completed)
+    assert (ended.text, ended.state, shown[-1]) == ("hello you", b"", Snapshot("hello you"))
+    [asked] = vendor.asked
+    assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert asked.json == {
+        "model": "m",
+        "messages": [{"role": "user", "content": SECRET}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("style", "system", "temperature"), [("balanced", "All", None), ("creative", None, 1.0), ("precise", "Short", 0.2)]
+)
+async def test_a_style_is_a_system_prompt_and_a_temperature(
+    style: str, system: str | None, temperature: float | None
+) -> None:
+    settings = SETTINGS.model_copy(update={"openai_system_balanced": "All", "openai_system_precise": "Short"})
+    async with Vendor() as vendor:
+        asking = OpenAIProvider(settings).ask(vendor.account(), None, style, "q", unmarked)  # type: ignore[arg-type]
+        assert [update async for update in asking]
+    head = [{"role": "system", "content": system}] if system else []
+    assert vendor.asked[0].json["messages"] == [*head, {"role": "user", "content": "q"}]
+    assert vendor.asked[0].json.get("temperature") == temperature
+
+
+async def test_what_was_said_before_is_told_as_far_as_the_setting_goes() -> None:
+    async def recall() -> Past:
+        return Past("Be kind.", (Said("user", "a"), Said("assistant", "b"), Said("user", "c"), Said("assistant", "d")))
+
+    async with Vendor() as vendor:
+        await ask(vendor.account(), recall=recall, settings=SETTINGS.model_copy(update={"openai_history": 3}))
+    assert vendor.asked[0].json["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "d"},
+        {"role": "user", "content": SECRET},
+    ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_however_the_stream_is_cut_the_answer_is_the_same(seed: int) -> None:
+    body = whole("héllo ", "wörld 😀", "\n").replace(b"\n\n", b"\r\n\r\n" if seed % 2 else b"\n\n")
+    places = sorted(random.Random(seed).sample(range(1, len(body)), 20))
+    pieces = [body[start:stop] for start, stop in zip([0, *places], [*places, len(body)], strict=True)]
+    async with Vendor(vendors.answering(*pieces)) as vendor:
+        ended = (await ask(vendor.account()))[-1]
+    assert isinstance(ended, Completed)
+    assert ended.text == "héllo wörld 😀\n"
+
+
+@pytest.mark.parametrize(
+    "ending", [b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\r\n\r\n", b": done\n\ndata: [DONE]\n\nrubbish"]
+)
+async def test_the_end_is_known_however_it_is_written(ending: bytes) -> None:
+    async with Vendor(vendors.answering(events(chunk("a"), chunk(None, "stop")) + ending)) as vendor:
+        assert isinstance((await ask(vendor.account()))[-1], Completed)
+
+
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<p/>"
+ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer-Encoding") + piece(whole("a")) + LAST
+
+
+@pytest.mark.parametrize(
+    ("play", "reason", "refused"),
+    [
+        (vendors.refusing(401, {"error": {"message": f"{KEY} {SECRET}", "code": KEY}}), "account.refused", True),
+        (vendors.refusing(403), "account.refused", True),
+        (vendors.refusing(404), "account.refused", True),
+        (vendors.refusing(429, "slow down"), "account.throttled", True),
+        (vendors.refusing(400, {"error": {"code": "context_length_exceeded"}}), "session.toolong", True),
+        (vendors.refusing(400, {"error": {"message": SECRET}}), "question.refused", True),
+        (vendors.refusing(500, SECRET), "upstream.internal", False),
+        (vendors.refusing(503), "upstream.internal", False),
+        (vendors.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
+        (vendors.saying(HTML), "upstream.protocol", False),
+        (vendors.refusing(200, {"error": {"message": SECRET}}), "upstream.protocol", False),
+        (vendors.saying(ZIPPED), "upstream.protocol", False),
+        (vendors.saying(SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
+        (vendors.saying(HEAD[:-2] + SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
+        (vendors.saying(), "transport.closed", False),
+        (vendors.saying(HEAD), "transport.closed", False),
+        (vendors.answering(events(chunk("a"))), "transport.closed", False),
+        (vendors.answering(events(chunk("a", "stop"))), "transport.closed", False),
+        (vendors.answering(events(chunk("a"), chunk(None, "stop"))[:-9]), "transport.closed", False),
+        (vendors.answering(events(chunk("a")) + b"data: [DONE]\n\n"), "transport.closed", False),
+        (vendors.saying(HEAD, piece(whole("a"))[:60]), "transport.closed", False),
+        (vendors.answering(b"data: {\n\n" + whole("a")), "upstream.protocol", False),
+        (vendors.answering(b"data: " + SECRET.encode() + b"\n\n"), "upstream.protocol", False),
+        (vendors.answering(events({"error": {"code": "rate_limit_exceeded"}})), "account.throttled", True),
+        (vendors.answering(events(chunk("a"), {"error": {"code": 429}})), "upstream.internal", False),
+        (vendors.answering(*[b"x" * 1024 * 1024] * 5), "transport.toobig", False),
+    ],
+)
+async def test_each_failure_has_its_reason_and_tells_nothing_of_the_question_or_the_key(
+    play: Play, reason: str, refused: bool
+) -> None:
+    async with Vendor(play) as vendor:
+        error = await failure(vendor.account())
+    assert (error.reason, error.refused) == (reason, refused)
+    assert KEY not in str(error)
+    assert "zebra" not in str(error)
+    assert len(vendor.asked) == 1
+
+
+async def test_text_before_a_failure_is_shown_first() -> None:
+    async with Vendor(vendors.answering(events(chunk("a"), {"error": "x"}))) as vendor:
+        asking = OpenAIProvider(SETTINGS).ask(vendor.account(), None, "balanced", "q", unmarked)
+        assert await anext(asking) == Snapshot("a")
+        with pytest.raises(UpstreamError, match=r"upstream\.internal"):
+            await anext(asking)
+
+
+async def test_when_to_come_back_is_told() -> None:
+    async with Vendor(vendors.refusing(429, Retry_After="7")) as vendor:
+        assert (await failure(vendor.account())).retry_after == 7.0
+
+
+async def test_a_refusal_whose_body_never_ends_is_known_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.providers.endpoint._ERROR_PATIENCE", 0.05)
+    head = b"HTTP/1.1 429 No\r\nContent-Length: 100\r\n\r\n{"
+    async with Vendor(vendors.stopping(head)) as vendor:
+        assert (await failure(vendor.account())).reason == "account.throttled"
+
+
+async def unreachable() -> None:
+    raise AssertionError("nothing was to be sent")
+
+
+async def test_a_refused_connection_never_marks_the_question_as_sent() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        account = Account("a", server=Server(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "m"))
+        error = await failure(account, unreachable)
+    assert (error.reason, error.refused) == ("transport.connect", False)
+
+
+async def test_a_server_without_tls_where_tls_is_wanted_can_not_be_reached() -> None:
+    async with Proxy() as plain:
+        plain.words = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        account = Account("a", server=Server(f"https://127.0.0.1:{plain.port}/v1", "m"))
+        assert (await failure(account, unreachable)).reason == "transport.connect"
+
+
+async def test_a_server_that_says_nothing_to_tls_is_given_up_in_time() -> None:
+    async with Vendor() as vendor:
+        account = vendor.account(base_url=vendor.url.replace("http", "https"))
+        quick = SETTINGS.model_copy(update={"connect_timeout": 0.1})
+        with pytest.raises(UpstreamError, match=r"timeout\.connect"):
+            await ask(account, unreachable, settings=quick)
+
+
+@pytest.mark.parametrize("base", ["nowhere", "ftp://127.0.0.1/v1", "http://[::1", "http://\x00/"])
+async def test_an_address_that_is_none_is_a_failure_like_others(base: str) -> None:
+    assert (await failure(Account("a", server=Server(base, "m", KEY)), unreachable)).reason == "upstream.protocol"
+
+
+async def test_a_key_that_can_not_be_sent_is_not_told() -> None:
+    async with Vendor() as vendor:
+        error = await failure(vendor.account(key="sk-1\nX: y"))
+        assert (error.reason, "sk-1" in str(error)) == ("upstream.protocol", False)
+        assert vendor.asked == []
+
+
+async def test_a_key_may_be_any_text() -> None:
+    async with Vendor() as vendor:
+        await ask(vendor.account(key="schlüssel"))
+    assert vendor.asked[0].headers["authorization"].encode("latin-1").decode() == "Bearer schlüssel"
+
+
+async def test_an_account_without_a_server_is_refused() -> None:
+    assert (await failure(Account("a", {"_U": "x"}), unreachable)).reason == "account.refused"
+
+
+async def test_the_mark_is_set_before_anything_is_written() -> None:
+    marks: list[tuple[int, list[vendors.Asked]]] = []
+    async with Vendor() as vendor:
+
+        async def mark() -> None:
+            await until(lambda: vendor.connections == 1)
+            marks.append((vendor.bytes, list(vendor.asked)))
+
+        await ask(vendor.account(), mark)
+    assert marks == [(0, [])]
+
+
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+async def test_a_veto_passes_through_and_nothing_is_sent(veto: Exception) -> None:
+    async def refuse() -> None:
+        raise veto
+
+    async with Vendor() as vendor:
+        with pytest.raises(type(veto)) as caught:
+            await ask(vendor.account(), refuse)
+        assert caught.value is veto
+        assert vendor.bytes == 0
+
+
+async def test_closing_hangs_up_at_once() -> None:
+    async with Vendor(vendors.stopping(HEAD, piece(events(chunk("a"))))) as vendor:
+        asking = OpenAIProvider(SETTINGS).ask(vendor.account(), None, "balanced", "q", unmarked)
+        async with asyncio.timeout(SOON), aclosing(asking):
+            assert await anext(asking) == Snapshot("a")
+            assert not vendor.left.is_set()
+        async with asyncio.timeout(SOON):
+            await vendor.left.wait()
+
+
+@pytest.mark.parametrize("play", [vendors.stopping(), vendors.stopping(HEAD), vendors.stopping(HEAD, b"5\r\nda")])
+async def test_cancelling_hangs_up_at_once(play: Play) -> None:
+    async with Vendor(play) as vendor:
+        task = asyncio.ensure_future(ask(vendor.account()))
+        await until(lambda: bool(vendor.asked))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(SOON):
+            await vendor.left.wait()
+
+
+async def test_each_ask_has_a_connection_of_its_own_and_leaves_none() -> None:
+    async with Vendor() as vendor:
+        provider = OpenAIProvider(SETTINGS)
+        files = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            assert [one async for one in provider.ask(vendor.account(), None, "balanced", "q", unmarked)]
+        assert vendor.connections == 5
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= files)
+        await provider.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_it_goes_out_by_the_accounts_proxy(scheme: str) -> None:
+    async with Vendor() as vendor, Proxy() as proxy:
+        account = vendor.account(base_url=f"http://models.example:{vendor.port}/v1")
+        await ask(Account("a", server=account.server, proxy=proxy.url(scheme)))
+    assert proxy.asked == [f"models.example:{vendor.port}"]
+    assert vendor.asked[0].headers["host"] == f"models.example:{vendor.port}"
+
+
+async def test_a_proxy_that_refuses_spends_nothing() -> None:
+    async with Vendor() as vendor, Proxy() as proxy:
+        proxy.refuse = True
+        account = Account("a", server=vendor.account().server, proxy=proxy.url("http"))
+        assert (await failure(account, unreachable)).reason == "transport.connect"
+    assert vendor.connections == 0
+
+
+async def test_the_environments_proxies_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with Vendor() as vendor:
+        assert await ask(vendor.account())
+
+
+async def test_nothing_of_the_question_or_the_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with Vendor() as vendor:
+        await ask(vendor.account(base_url=f"{vendor.url}/v1?secret={KEY}"))
+    assert KEY not in caplog.text
+    assert "zebra" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("play", "reason"),
+    [
+        (vendors.refusing(200, {"data": []}), ""),
+        (vendors.refusing(401), "account.refused"),
+        (vendors.refusing(403), "account.refused"),
+        (vendors.refusing(404), "upstream.protocol"),
+        (vendors.refusing(429), "account.throttled"),
+        (vendors.refusing(500), "upstream.internal"),
+        (vendors.stopping(), "timeout.connect"),
+    ],
+)
+async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: str) -> None:
+    async with Vendor(play) as vendor:
+        provider = OpenAIProvider(SETTINGS.model_copy(update={"connect_timeout": 0.3}))
+        found = ""
+        try:
+            await provider.check(vendor.account())
+        except UpstreamError as error:
+            found = error.reason
+    assert found == reason
+    assert [(asked.method, asked.target, asked.body) for asked in vendor.asked] == [("GET", "/v1/models", b"")]
+
+
+@pytest.mark.parametrize(
+    ("play", "reason", "text"),
+    [
+        (vendors.stopping(), "timeout.first", ""),
+        (vendors.stopping(HEAD), "timeout.first", ""),
+        (vendors.stopping(HEAD, piece(events(chunk("a")))), "timeout.idle", "a"),
+        (vendors.answering(whole()), "answer.empty", ""),
+        (vendors.refusing(400, {"error": {"message": SECRET}}), "question.refused", ""),
+    ],
+)
+async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
+    desk: Desk, play: Play, reason: str, text: str
+) -> None:
+    async with Vendor(play) as vendor:
+        settings = settings_with(first_text_timeout=0.3, idle_timeout=0.3)
+        pool = pool_on(desk.client.store, settings, [vendor.account("x"), vendor.account("y")])
+        await pool.announce()
+        task = await desk.task(SECRET)
+        with capture_logs() as logs:
+            outcome = await Turn(Upstream(settings, pool, Providers(settings)), desk.sessions, task, lambda: True).run()
+        assert isinstance(outcome.event, Failed)
+        assert (outcome.event.reason, outcome.event.text) == (reason, text)
+        assert len(vendor.asked) == 1
+        if "timeout" in reason:
+            async with asyncio.timeout(SOON):
+                await vendor.left.wait()
+        await pool.close(1)
+    assert "zebra" not in str(logs)

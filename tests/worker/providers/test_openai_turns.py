@@ -1,0 +1,135 @@
+"""Whole workers before the stand-in, as a server of the OpenAI API: what a conversation is across turns."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from emulator import script
+from emulator.server import Emulator
+from emulator.settings import EmulatorSettings
+from tests.worker.desk import SOON, Client, HookedStore, pool_on, settings_with
+from wire.jobs import new_token
+from wire.messages import Chat, Failed, Final, Image, Said
+from worker.accounts import Account, Server
+from worker.upstream import Providers, Upstream
+from worker.worker import Worker, new_worker_id
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def bing() -> AsyncIterator[Emulator]:
+    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
+        yield emulator
+
+
+@asynccontextmanager
+async def worker(
+    store: HookedStore, bing: Emulator, accounts: Sequence[Account], **changed: object
+) -> AsyncIterator[Worker]:
+    """A worker with these accounts, that is drained at the end."""
+    urls = {"bing_create_url": bing.create_url, "bing_chat_url": bing.chat_url, "bing_image_url": bing.url}
+    settings = settings_with(**{"drain_timeout": 3.0, **urls, **changed})
+    pool = pool_on(store, settings, accounts, worker=new_worker_id())
+    served = Worker(settings, store, Upstream(settings, pool, Providers(settings)))
+    running = asyncio.create_task(served.run())
+    try:
+        yield served
+    finally:
+        served.drain()
+        async with asyncio.timeout(SOON):
+            await running
+
+
+def local(bing: Emulator, name: str) -> Account:
+    return Account(name, server=Server(bing.openai_url, "stand-in", name, "stand-in-pictures"))
+
+
+def order(bing: Emulator, account: str, outcome: str) -> None:
+    """Tell the stand-in how the account's next question goes."""
+    script.apply(script.parse(f'{{"account": "{account}", "chat": {{"outcome": "{outcome}"}}}}'.encode()), bing._bing)
+
+
+async def final(client: Client, question: str, token: str) -> Final:
+    end = await client.end(await client.ask(question, token))
+    assert isinstance(end, Final), end
+    return end
+
+
+async def test_a_conversation_goes_on_at_another_worker(store: HookedStore, client: Client, bing: Emulator) -> None:
+    token, texts = new_token(), []
+    async with worker(store, bing, [local(bing, "x")]):
+        texts += [(await final(client, question, token)).text for question in ("one", "two")]
+    async with worker(store, bing, [local(bing, "x")]):
+        end = await final(client, "three", token)
+    assert (end.reset, end.provider) == (False, "openai")
+    third = bing.ledger.turns[2]
+    assert third.context == f"user: one\nassistant: {texts[0]}\nuser: two\nassistant: {texts[1]}"
+    assert len({turn.conversation for turn in bing.ledger.turns}) == 1
+
+
+async def test_a_throttled_account_sends_its_conversation_to_the_next(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [local(bing, "x"), local(bing, "y")]):
+        first = await final(client, "one", token)
+        spent = bing.ledger.turns[0].account
+        order(bing, spent, "throttled=9")
+        second = await final(client, "two", token)
+    assert second.reset is False
+    assert [turn.account == spent for turn in bing.ledger.turns] == [True, True, False]
+    assert bing.ledger.turns[2].context == f"user: one\nassistant: {first.text}"
+
+
+async def test_a_conversation_that_became_too_long_begins_afresh_and_says_so(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [local(bing, "x")]):
+        await final(client, "one", token)
+        order(bing, "x", "context-length")
+        second = await final(client, "two", token)
+        third = await final(client, "three", token)
+    assert (second.reset, third.reset) == (True, False)
+    contexts = [turn.context for turn in bing.ledger.turns]
+    assert contexts[2:] == ["", f"user: two\nassistant: {second.text}"]
+
+
+async def test_a_question_that_alone_is_too_long_is_one_failure(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    async with worker(store, bing, [local(bing, "x"), local(bing, "y")]):
+        end = await client.end(await client.ask("one !context-length"))
+    assert isinstance(end, Failed)
+    assert end.reason == "session.toolong"
+    assert len(bing.ledger.turns) == 1
+
+
+async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token, accounts = new_token(), [Account("alice", {"_U": "alice"}), local(bing, "x")]
+    async with worker(store, bing, accounts, provider="edgegpt,openai"):
+        first = await final(client, "one", token)
+        order(bing, "alice", "throttled")
+        second = await final(client, "two", token)
+    assert (first.provider, second.provider, second.reset) == ("edgegpt", "openai", False)
+    last = bing.ledger.turns[-1]
+    assert (last.api, last.context) == ("openai", f"user: one\nassistant: {first.text}")
+
+
+async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Client, bing: Emulator) -> None:
+    told = (Said("user", "a"), Said("assistant", "b"), Said("tool", "c"))
+    async with worker(store, bing, [local(bing, "x")]):
+        await client.end(await client.submit(Chat("balanced", "q", instructions="Be kind.", history=told), new_token()))
+    assert bing.ledger.turns[0].context == "system: Be kind.\nuser: a\nassistant: b\nuser: c"
+
+
+async def test_pictures_come_from_the_same_server(store: HookedStore, client: Client, bing: Emulator) -> None:
+    async with worker(store, bing, [local(bing, "x")]):
+        end = await client.end(await client.submit(Image("a river"), new_token()))
+    assert isinstance(end, Final)
+    assert (len(end.images), end.provider) == (1, "openai")

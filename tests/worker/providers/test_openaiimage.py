@@ -1,0 +1,104 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.worker.desk import SOON, until
+from tests.worker.providers import vendor as vendors
+from tests.worker.providers.vendor import KEY, Play, Vendor
+from worker.errors import UpstreamError
+from worker.providers import image_provider
+from worker.providers.openaiimage import OpenAIImageProvider
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.anyio
+
+PICTURES = ("http://t/2.png", "http://t/1.png")
+
+
+async def unmarked() -> None:
+    """A before_send that lets everything pass."""
+
+
+def drawn(*pictures: Any) -> Play:
+    return vendors.refusing(200, {"created": 1, "data": list(pictures)})
+
+
+async def draw(
+    vendor: Vendor, before_send: Callable[[], Awaitable[None]] = unmarked, **changed: Any
+) -> tuple[str, ...]:
+    async with asyncio.timeout(SOON):
+        return await OpenAIImageProvider(WorkerSettings()).draw(vendor.account(**changed), "a zebra", before_send)
+
+
+async def test_it_is_in_the_table() -> None:
+    assert image_provider("openai") is OpenAIImageProvider
+
+
+async def test_addresses_come_in_the_servers_order() -> None:
+    async with Vendor(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as vendor:
+        assert await draw(vendor) == PICTURES
+    [asked] = vendor.asked
+    assert (asked.method, asked.target) == ("POST", "/v1/images/generations")
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert asked.json == {"model": "p", "prompt": "a zebra"}
+
+
+@pytest.mark.parametrize(
+    ("play", "reason", "refused"),
+    [
+        (vendors.refusing(401), "account.refused", True),
+        (vendors.refusing(404), "account.refused", True),
+        (vendors.refusing(429), "account.throttled", True),
+        (vendors.refusing(400, {"error": {"code": "content_policy_violation"}}), "image.blocked", True),
+        (vendors.refusing(400, {"error": {"code": "moderation_blocked"}}), "image.blocked", True),
+        (vendors.refusing(400, {"error": {"message": "a zebra"}}), "question.refused", True),
+        (vendors.refusing(500), "upstream.internal", False),
+        (vendors.refusing(200, "<p>a zebra</p>"), "image.protocol", False),
+        (vendors.refusing(200, {"data": [{"b64_json": "eA=="}]}), "image.protocol", False),
+        (vendors.refusing(200, {"data": [{"b64_json": "x" * 2_000_000}]}), "image.protocol", False),
+        (drawn(), "image.empty", False),
+        (drawn({"url": "javascript:x"}, {"url": None}), "image.empty", False),
+        (vendors.saying(), "transport.closed", False),
+        (vendors.saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "transport.closed", False),
+    ],
+)
+async def test_each_failure_has_its_reason(play: Play, reason: str, refused: bool) -> None:
+    async with Vendor(play) as vendor:
+        with pytest.raises(UpstreamError) as caught:
+            await draw(vendor)
+    assert (caught.value.reason, caught.value.refused) == (reason, refused)
+    assert "zebra" not in str(caught.value)
+    assert len(vendor.asked) == 1
+
+
+async def test_an_account_without_an_image_model_is_not_asked() -> None:
+    async with Vendor() as vendor:
+        with pytest.raises(UpstreamError, match=r"image\.none"):
+            await draw(vendor, image_model=None)
+    assert vendor.connections == 0
+
+
+async def test_a_veto_passes_through_and_nothing_is_sent() -> None:
+    veto = RuntimeError("stale")
+
+    async def refuse() -> None:
+        raise veto
+
+    async with Vendor() as vendor:
+        with pytest.raises(RuntimeError) as caught:
+            await draw(vendor, refuse)
+        assert caught.value is veto
+        assert vendor.bytes == 0
+
+
+async def test_cancelling_hangs_up_at_once() -> None:
+    async with Vendor(vendors.stopping()) as vendor:
+        task = asyncio.ensure_future(draw(vendor))
+        await until(lambda: bool(vendor.asked))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(SOON):
+            await vendor.left.wait()

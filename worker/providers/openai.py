@@ -1,0 +1,113 @@
+"""Chat by any server that speaks the OpenAI API: streamed chat completions.
+
+Such a server remembers nothing, so the conversation is what was said in it, told anew with each question; its state,
+for whoever saves it, is empty.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+
+import httpx
+import msgspec
+
+from wire.messages import Style
+from worker.accounts import Account
+from worker.errors import UpstreamError
+from worker.providers import BeforeSend, Conversation, Snapshot, Update
+from worker.providers.completion import DONE, Completion
+from worker.providers.endpoint import Endpoint, Reasons, server_of
+from worker.providers.events import Events
+from worker.providers.mark import Mark
+from worker.providers.prompt import messages
+from worker.replay import Past, Recall, nothing
+from worker.settings import WorkerSettings
+
+_REASONS = Reasons(silence="timeout.idle", policy="question.refused")
+
+
+class OpenAIProvider:
+    """A chat provider (see worker.providers). It holds nothing between asks but one TLS context."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._endpoint = Endpoint(settings.connect_timeout)
+        self._systems = {
+            "balanced": settings.openai_system_balanced,
+            "creative": settings.openai_system_creative,
+            "precise": settings.openai_system_precise,
+        }
+        self._temperatures = {
+            "balanced": settings.openai_temperature_balanced,
+            "creative": settings.openai_temperature_creative,
+            "precise": settings.openai_temperature_precise,
+        }
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: Conversation | None,  # noqa: ARG002 - there is nothing in it
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = nothing,
+    ) -> AsyncGenerator[Update, None]:
+        """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
+        body = self._body(server_of(account).model, style, await recall(), question)
+        completion = Completion()
+        asking = self._endpoint.post(account, "/chat/completions", body, Mark(before_send), _REASONS)
+        async with asking as response, aclosing(_snapshots(response, completion)) as snapshots:
+            async for snapshot in snapshots:
+                yield snapshot
+        yield completion.completed(state=b"")
+
+    async def check(self, account: Account) -> None:
+        """Ask which models there are. UpstreamError if the server refuses, or says nothing of it."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                await self._endpoint.get(account, "/models")
+        except TimeoutError as error:
+            raise UpstreamError("timeout.connect", "no answer in time") from error
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _body(self, model: str, style: Style, past: Past, question: str) -> bytes:
+        asked = {
+            "model": model,
+            "messages": messages(self._systems[style] or "", past, question, self._settings.openai_history),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if (temperature := self._temperatures[style]) is not None:
+            asked["temperature"] = temperature
+        return msgspec.json.encode(asked)
+
+
+async def _snapshots(response: httpx.Response, completion: Completion) -> AsyncGenerator[Snapshot, None]:
+    """Read the answer to its end, and yield its text whenever a piece of the response has changed it."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        raise UpstreamError("upstream.protocol", "not a stream of events")
+    events, shown = Events(), ""
+    async for piece in response.aiter_raw():
+        failure = _take(events.feed(piece), completion)
+        if completion.text != shown:
+            shown = completion.text
+            yield Snapshot(shown)
+        if failure is not None:
+            raise failure
+        if completion.done:
+            return
+    # Some servers end with the last line, without the empty one.
+    completion.done = any(data.strip() == DONE for data in events.end())
+
+
+def _take(events: Iterable[str], completion: Completion) -> UpstreamError | None:
+    """What breaks the answer off, if anything does; the text before it is shown first."""
+    try:
+        for data in events:
+            completion.read(data)
+    except UpstreamError as error:
+        return error
+    return None

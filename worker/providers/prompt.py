@@ -1,0 +1,34 @@
+"""What a server without a memory is told: how to answer, what was said before, and the question."""
+
+from typing import TypedDict
+
+from wire.messages import Said
+from worker.replay import Past
+
+# A tool's result belongs to a call that this conversation doesn't have.
+_ROLES = {"tool": "user"}
+
+
+class Message(TypedDict):
+    """One message of the OpenAI API."""
+
+    role: str
+    content: str
+
+
+def messages(system: str, past: Past, question: str, most: int) -> list[Message]:
+    """All messages; of what was said before the last `most`, and none by the assistant in front."""
+    told = "\n\n".join(part for part in (system, past.instructions) if part)
+    head = [Message(role="system", content=told)] if told else []
+    return [*head, *map(_message, _recent(past.said, most)), Message(role="user", content=question)]
+
+
+def _recent(said: tuple[Said, ...], most: int) -> tuple[Said, ...]:
+    recent = said[max(0, len(said) - most) :]
+    while recent and recent[0].role == "assistant":
+        recent = recent[1:]
+    return recent
+
+
+def _message(said: Said) -> Message:
+    return Message(role=_ROLES.get(said.role, said.role), content=said.text)
