@@ -79,6 +79,12 @@ def test_sources_come_in_all_usual_ways_each_once() -> None:
     )
 
 
+def test_halves_of_characters_beside_the_text_are_dropped() -> None:
+    half = "https://a/\ud83d"
+    ended = read(chunk("a", citations=[{"url": half, "title": half}], related_questions=[half]), END)
+    assert (ended.urls, ended.suggestions) == ((Source("https://a/", "https://a/"),), ("https://a/",))
+
+
 def test_suggestions_and_counted_tokens_are_passed_on() -> None:
     ended = read(
         chunk("a", related_questions=["b?", 7, ""], usage=None),

@@ -73,6 +73,13 @@ async def test_each_failure_has_its_reason(play: Play, reason: str, refused: boo
     assert len(vendor.asked) == 1
 
 
+async def test_a_response_without_an_end_is_cut_off() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"
+    async with Vendor(vendors.stopping(head, b" " * 2_000_000)) as vendor:
+        with pytest.raises(UpstreamError, match=r"image\.protocol"):
+            await draw(vendor)
+
+
 async def test_an_account_without_an_image_model_is_not_asked() -> None:
     async with Vendor() as vendor:
         with pytest.raises(UpstreamError, match=r"image\.none"):
