@@ -69,7 +69,13 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
         return _come_back(position)
     request.state.answer = answer
     return sse.AnswerStream(
-        relay.turns, relay.limit, lambda: relay.resume(answer), answer, token, events=True, after=seq
+        relay.turns,
+        relay.limit,
+        lambda: relay.resume(answer),
+        answer,
+        sse.DeltaEvents(token, comes_back=True),
+        events=True,
+        after=seq,
     )
 
 

@@ -27,6 +27,8 @@ class GatewaySettings(BaseSettings):
     answer_timeout: float = Field(default=300.0, gt=0)
     answer_ttl: int = Field(default=600, ge=1)
     session_ttl: int = Field(default=6 * 3600, ge=1)
+    conversation_limit: int = Field(default=100_000, ge=1)
+    sources_in_text: bool = False
     drain_timeout: float = Field(default=30.0, ge=0)
     max_body: int = Field(default=1024 * 1024, ge=1)
     log_format: Literal["console", "json"] = "console"

@@ -14,6 +14,7 @@ from wire.connect import Store
 from wire.errors import (
     AnswerGoneError,
     ClientFullError,
+    ConversationMovedError,
     KeyReusedError,
     KeySpentError,
     QueueFullError,
@@ -86,22 +87,25 @@ class Jobs:
         create: bool,
         client: Client = ANYBODY,
         once: Once | None = None,
+        after: str = "",
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
+
+        `after`: the answer that must be the token's last one, or else ConversationMovedError.
 
         Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
         withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
         try:
-            return await self._submit(answer, work, token, create, client, once)
+            return await self._submit(answer, work, token, create, client, once, after)
         except StoreUnavailableError as error:
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
 
     async def _submit(
-        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None
+        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None, after: str
     ) -> str:
         limits = self._limits
         reply: Any = await self._store.run(
@@ -122,6 +126,7 @@ class Jobs:
             once.question if once else "",
             limits.idempotency_ttl,
             self._grace_ms,
+            after,
         )
         return _accepted(answer, *reply)
 
@@ -212,6 +217,8 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
             raise KeyReusedError("the key stands for another question")
         case b"spent":
             raise KeySpentError("the key's answer is no longer kept")
+        case b"moved":
+            raise ConversationMovedError("the conversation has gone on")
         case b"client":
             raise ClientFullError(int(detail))
         case b"full":

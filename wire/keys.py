@@ -25,6 +25,8 @@ NAMES = {
     "stops": "stops:",  # set: the answers that a worker runs and that were stopped; it hangs up upstream
     "owned": "owned:",  # set: the tokens whose lease a worker holds
     "idem": "idem:",  # string: the answer that an Idempotency-Key stands for, and what was asked
+    "conversation": "conversation:",  # string: the token and last answer of a conversation that a client tells in full
+    "conversations": "conversations",  # sorted set: the states of such conversations, by when they were noted
     "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "rate": "rate",  # hash: how fast jobs end
@@ -119,6 +121,14 @@ def queued_key() -> str:
 
 def idem_key(name: str) -> str:
     return _key("idem", name)
+
+
+def conversation_key(state: str) -> str:
+    return _key("conversation", state)
+
+
+def conversations_key() -> str:
+    return _key("conversations")
 
 
 def secret_key() -> str:

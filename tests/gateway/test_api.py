@@ -191,7 +191,7 @@ async def test_a_body_above_the_limit_is_told(store: Store, kind: str) -> None:
 
 
 async def test_a_body_that_never_comes_is_given_up(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.api._BODY_TIMEOUT", 0.05)
+    monkeypatch.setattr("gateway.body._TIMEOUT", 0.05)
     response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
     assert response.startswith(b"HTTP/1.1 408 ")
     assert json.loads(body_of(response)) == {"code": 408, "message": "请求超时"}
@@ -210,7 +210,9 @@ async def test_a_client_that_leaves_within_its_body_is_no_error(gateway: Running
 async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, target: str) -> None:
     headers = (await gateway.client.get(target, headers={"origin": "https://page.example"})).headers
     assert headers["access-control-allow-origin"] == "*"
-    assert headers["access-control-expose-headers"] == "X-Answer-ID, X-Request-ID, Retry-After"
+    assert (
+        headers["access-control-expose-headers"] == "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After"
+    )
     assert "access-control-allow-credentials" not in headers
 
 

@@ -307,7 +307,8 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", "token", events=True)
+        told = sse.DeltaEvents("token", comes_back=True)
+        stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True)
         await stream({}, receive, send)  # type: ignore[arg-type]
 
 
