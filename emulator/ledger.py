@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from emulator import frames
+
 KEPT = 200_000
 RUNNING = "running"
 
@@ -74,7 +76,10 @@ class Ledger:
     def encode(self) -> bytes:
         """The whole ledger as JSON."""
         lists = {"creates": list(self.creates), "turns": list(self.turns), "images": list(self.images)}
-        return msgspec.json.encode(lists)
+        try:
+            return msgspec.json.encode(lists)
+        except UnicodeEncodeError:  # half a surrogate pair, in a question or in what was answered
+            return frames.dump(msgspec.to_builtins(lists)).encode()
 
     def clear(self) -> None:
         """Forget every entry. One still running is finished by its request, but no longer listed."""

@@ -100,6 +100,26 @@ def write_account(folder: Path, name: str, sign_in: str) -> None:
     draft.replace(folder / f"{name}.json")
 
 
+def write_servers(folder: Path, base_url: str, *names: str) -> None:
+    """An accounts.toml with one account a name at the emulator's OpenAI face, which knows it by its key."""
+    folder.mkdir(exist_ok=True)
+    entries = []
+    for name in names:
+        key = folder / f"{name}.key"
+        key.touch(mode=0o600)
+        key.write_text(name)
+        server = {
+            "base_url": base_url,
+            "model": "stand-in",
+            "image_model": "stand-in-pictures",
+            "api_key_file": key.name,
+        }
+        entries += [f"[accounts.{name}]", *(f'{setting} = "{value}"' for setting, value in server.items())]
+    terms = folder / "accounts.toml"
+    terms.touch(mode=0o600)
+    terms.write_text("\n".join(entries) + "\n")
+
+
 # Outcomes in the upstream's ledger that no account is blamed for.
 _HARMLESS = {"Success", "success", "running", "stopped", "client gone", "header-only"}
 

@@ -90,3 +90,33 @@ def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path, cookies: 
             assert second.wait(20) == 1
     assert "Can't listen on 127.0.0.1" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Path, cookies: Path) -> None:
+    port, server, log = free_port(), free_port(), tmp_path / "log.txt"
+    address = f"http://127.0.0.1:{server}"
+    own = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_MODEL": "stand-in", "OPENAI_API_KEY": "one"}
+    with (
+        process("emulator", tmp_path / "server.txt", EMULATOR_PORT=str(server), EMULATOR_PACE="0"),
+        process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies), **own),
+    ):
+        wait_until(lambda: answers(f"{address}/_health"), "the server is ready")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
+        assert f"asking stand-in at {address}/v1" in log.read_text()
+        question = {"style": "precise", "question": "hello"}
+        assert '"done": true' in httpx.get(f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20).text
+        (turn,) = httpx.get(f"{address}/_ledger").json()["turns"]
+        assert (turn["api"], turn["account"], turn["question"], turn["outcome"]) == (
+            "openai",
+            "one",
+            "hello",
+            "Success",
+        )
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_server_without_a_model_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    with process("standalone", log, OPENAI_BASE_URL="http://127.0.0.1:1/v1") as started:
+        assert started.wait(20) == 1
+    assert log.read_text().strip() == "wrong setting: OPENAI_BASE_URL needs OPENAI_MODEL beside it"

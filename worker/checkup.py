@@ -1,4 +1,7 @@
-"""A checkup: one real conversation is begun with an account's cookies, to see what comes of it."""
+"""A checkup: an account is tried without a question, to see what comes of it.
+
+With cookies a real conversation is begun; a server is asked which models it has.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ class Finding:
     def sentence(self) -> str:
         """The finding for people."""
         if not self.reason:
-            told = f"{self.account} is signed in: a conversation was begun"
+            told = f"{self.account} is well: it was not refused"
         elif self.reason in ACCOUNT_REASONS:
             told = f"{self.account} was refused: {self.reason}"
         else:
@@ -42,7 +45,7 @@ class Finding:
 
 
 async def check(settings: WorkerSettings, ledger: Ledger, account: Account) -> Finding:
-    """Begin a conversation, and leave it there.
+    """Try the account, and ask nothing.
 
     A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
     or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.

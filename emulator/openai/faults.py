@@ -70,8 +70,8 @@ def no_finish(turn: Turn) -> Iterator[Step]:
 
 
 def no_done(turn: Turn) -> Iterator[Step]:
-    """Half the text and a reason, but no [DONE]."""
-    yield from half(turn)
+    """All the text and the reason, but no [DONE]."""
+    yield from full(turn)
     yield turn.finish("stop")
     yield End(TRUNCATED)
 

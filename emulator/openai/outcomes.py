@@ -56,7 +56,7 @@ ANSWERS: dict[str, Outcome] = {
     "reset-before": Outcome(faults.reset_before, "TCP reset before any answer"),
     "reset-mid": Outcome(faults.reset_mid, "TCP reset in the middle"),
     "no-finish": Outcome(faults.no_finish, "half the text, then the response ends: no finish_reason, no [DONE]"),
-    "no-done": Outcome(faults.no_done, "half the text, finish_reason stop, no [DONE]"),
+    "no-done": Outcome(faults.no_done, "all the text, finish_reason stop, no [DONE]"),
     "no-reason": Outcome(faults.no_reason, "half the text, [DONE], no finish_reason"),
     "internal-after-text": Outcome(faults.internal_after_text, "the whole text, then an error event (server_error)"),
     "throttled-after-text": Outcome(faults.throttled_after_text, "half the text, then an error event (rate limit)"),

@@ -12,6 +12,7 @@ Turn = Mapping[str, Any]
 
 # Outcomes by which the upstream declines a question; before any text, they allow a further attempt.
 REFUSALS = {"Throttled", "CaptchaChallenge", "UnauthorizedRequest", "Forbidden", "InvalidSession"}
+REFUSALS |= {"NotFound", "ContextLength"}
 # A conversation may change after a turn that ended so: it was interrupted, or its outcome is unknown.
 BROKEN = 500
 BUSY = 503

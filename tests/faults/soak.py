@@ -103,9 +103,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--users", type=int, default=16)
+    parser.add_argument("--servers", type=int, default=0, help="of the four accounts, those that speak the OpenAI API")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    with running(folder, workers=4, chaos=True) as cluster:
+    with running(folder, workers=4, chaos=True, servers=asked.servers) as cluster:
         run = Soak(cluster, random.Random(asked.seed), asked.users)
         asyncio.run(run.run(asked.seconds))
     well = told(asked.seed, run)

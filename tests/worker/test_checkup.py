@@ -52,7 +52,7 @@ async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
     found = await check(SETTINGS, ledger, ALICE)
     assert found == Finding("a", "", "ready", "ready")
-    assert found.sentence == "a is signed in: a conversation was begun; it stays ready"
+    assert found.sentence == "a is well: it was not refused; it stays ready"
     after = await standing(ledger)
     assert Probed.checked == ["a"]
     assert (after.succeeded, after.turns_today, after.in_flight, after.since) == (0, 0, 0, before.since)
@@ -102,7 +102,7 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
 
 async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) -> None:
     found = await check(SETTINGS, ledger, Account("new", {"_U": "new"}))
-    assert found.sentence == "new is signed in: a conversation was begun; no worker has it yet"
+    assert found.sentence == "new is well: it was not refused; no worker has it yet"
 
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:

@@ -226,7 +226,7 @@ def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: l
 def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 0, ended.output
-    assert ended.stdout == "alice is signed in: a conversation was begun; it stays ready\n"
+    assert ended.stdout == "alice is well: it was not refused; it stays ready\n"
     terminal.fall("alice", "quarantined")
     assert terminal.read("check", "alice") == {
         "account": "alice",
@@ -285,7 +285,7 @@ def test_nothing_that_is_said_holds_a_secret(
                 assert isinstance(ended.exception, SystemExit | None)
                 said += ended.output
     said += terminal.type("add", str(export)).output
-    assert ("add" in said, "secret is signed in" in said, "secret was refused" in said) == (True, True, True)
+    assert ("add" in said, "secret is well" in said, "secret was refused" in said) == (True, True, True)
     assert creates(emulator)[0] == (SECRET, "success")
     assert SECRET not in said + caplog.text
 

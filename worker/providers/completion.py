@@ -23,6 +23,9 @@ class _Delta(msgspec.Struct):
 
     content: str | list[Any] | None = None
     annotations: Any = None
+    # What it thinks before it answers, by the names that servers have for it.
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -52,11 +55,15 @@ _chunk = msgspec.json.Decoder(_Chunk)
 
 
 class Completion:
-    """One answer. `text` is what has come of it; `done`: the server has said that there is no more."""
+    """One answer. `text` is what has come of it; `done`: the server has said that there is no more.
+
+    `thoughts` counts the signs that it is at work on it.
+    """
 
     def __init__(self) -> None:
         self.text = ""
         self.done = False
+        self.thoughts = 0
         self._finish: str | None = None
         self._titles: dict[str, str] = {}
         self._suggestions: tuple[str, ...] = ()
@@ -96,6 +103,7 @@ class Completion:
     def _hear(self, choice: _Choice) -> None:
         if choice.delta is not None:
             self.text += _text(choice.delta.content)
+            self.thoughts += bool(choice.delta.reasoning_content or choice.delta.reasoning)
             self._annotated(choice.delta.annotations)
         if choice.message is not None:
             self._annotated(choice.message.annotations)

@@ -85,15 +85,18 @@ class OpenAIProvider:
 
 
 async def _snapshots(response: httpx.Response, completion: Completion) -> AsyncGenerator[Snapshot, None]:
-    """Read the answer to its end, and yield its text whenever a piece of the response has changed it."""
+    """Read the answer to its end, and yield its text whenever a piece of the response has changed it.
+
+    A server that thinks isn't silent: as long as it does, the text that there is comes again.
+    """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
         raise UpstreamError("upstream.protocol", "not a stream of events")
-    events, shown = Events(), ""
+    events, thoughts, shown = Events(), 0, ""
     async for piece in response.aiter_raw():
         failure = _take(events.feed(piece), completion)
-        if completion.text != shown:
-            shown = completion.text
+        if completion.text != shown or completion.thoughts != thoughts:
+            shown, thoughts = completion.text, completion.thoughts
             yield Snapshot(shown)
         if failure is not None:
             raise failure

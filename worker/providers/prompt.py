@@ -1,5 +1,7 @@
 """What a server without a memory is told: how to answer, what was said before, and the question."""
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TypedDict
 
 from wire.messages import Said
@@ -18,9 +20,10 @@ class Message(TypedDict):
 
 def messages(system: str, past: Past, question: str, most: int) -> list[Message]:
     """All messages; of what was said before the last `most`, and none by the assistant in front."""
-    told = "\n\n".join(part for part in (system, past.instructions) if part)
-    head = [Message(role="system", content=told)] if told else []
-    return [*head, *map(_message, _recent(past.said, most)), Message(role="user", content=question)]
+    how = "\n\n".join(part for part in (system, past.instructions) if part)
+    head = [Message(role="system", content=how)] if how else []
+    told = [_message(said) for said in _recent(past.said, most)]
+    return [*head, *_merged([*told, Message(role="user", content=question)])]
 
 
 def _recent(said: tuple[Said, ...], most: int) -> tuple[Said, ...]:
@@ -32,3 +35,9 @@ def _recent(said: tuple[Said, ...], most: int) -> tuple[Said, ...]:
 
 def _message(said: Said) -> Message:
     return Message(role=_ROLES.get(said.role, said.role), content=said.text)
+
+
+def _merged(told: list[Message]) -> list[Message]:
+    """Neighbours of one role as one message: some models' templates want the roles to alternate."""
+    groups = ((role, list(group)) for role, group in groupby(told, key=itemgetter("role")))
+    return [Message(role=role, content="\n\n".join(one["content"] for one in group)) for role, group in groups]

@@ -375,3 +375,11 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
                 await vendor.left.wait()
         await pool.close(1)
     assert "zebra" not in str(logs)
+
+
+async def test_thoughts_are_no_text_but_signs_of_life() -> None:
+    thinking = [events({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}) for _ in range(3)]
+    async with Vendor(vendors.answering(*thinking, whole("hello"))) as vendor:
+        *shown, ended = await ask(vendor.account())
+    texts = [one.text for one in shown]
+    assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")

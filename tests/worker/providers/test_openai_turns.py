@@ -125,7 +125,8 @@ async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Cl
     told = (Said("user", "a"), Said("assistant", "b"), Said("tool", "c"))
     async with worker(store, bing, [local(bing, "x")]):
         await client.end(await client.submit(Chat("balanced", "q", instructions="Be kind.", history=told), new_token()))
-    assert bing.ledger.turns[0].context == "system: Be kind.\nuser: a\nassistant: b\nuser: c"
+    (turn,) = bing.ledger.turns
+    assert (turn.context, turn.question) == ("system: Be kind.\nuser: a\nassistant: b", "c\n\nq")
 
 
 async def test_pictures_come_from_the_same_server(store: HookedStore, client: Client, bing: Emulator) -> None:

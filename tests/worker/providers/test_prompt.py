@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +16,7 @@ def test_the_question_comes_last_and_how_to_answer_first() -> None:
         ("system", "Be short.\n\nBe kind."),
         ("user", "a"),
         ("assistant", "b"),
-        ("user", "c"),
-        ("user", "d"),
+        ("user", "c\n\nd"),
     ]
 
 
@@ -25,11 +26,19 @@ def test_without_a_past_there_is_only_the_question() -> None:
 
 @given(st.lists(SAID, max_size=12), st.integers(0, 12))
 def test_only_the_newest_is_told_and_never_an_answer_first(said: list[Said], most: int) -> None:
-    *told, question = messages("", Past("", tuple(said)), "q", most)
-    assert question == {"role": "user", "content": "q"}
-    assert len(told) <= most
-    texts = [one["content"] for one in told]
-    assert texts == [one.text for one in said][len(said) - len(told) :]
-    assert not told or told[0]["role"] != "assistant"
-    left_out = said[max(0, len(said) - most) : len(said) - len(told)]
-    assert all(one.role == "assistant" for one in left_out)
+    # Numbers instead of texts, so that what was merged can be told apart again.
+    numbered = tuple(Said(one.role, str(number)) for number, one in enumerate(said))
+    told = messages("", Past("", numbered), "q", most)
+    *numbers, question = [text for one in told for text in one["content"].split("\n\n")]
+    assert (told[-1]["role"], question) == ("user", "q")
+    assert len(numbers) <= most
+    first = len(said) - len(numbers)
+    assert numbers == [one.text for one in numbered[first:]]
+    assert told[0]["role"] != "assistant"
+    assert all(one.role == "assistant" for one in numbered[max(0, len(said) - most) : first])
+
+
+@given(st.lists(SAID, max_size=12))
+def test_no_two_neighbours_have_one_role(said: list[Said]) -> None:
+    roles = [one["role"] for one in messages("", Past("", tuple(said)), "q", 100)]
+    assert all(one != other for one, other in pairwise(roles))

@@ -1,0 +1,34 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.frames import Json
+from emulator.openai import chunks
+
+
+def event(delta: Json, reason: str | None = None) -> Json:
+    return chunks.head("1", "chat.completion.chunk", 7, "m") | {"choices": [chunks.choice(delta, reason)]}
+
+
+@given(st.lists(st.text(max_size=5)))
+def test_the_deltas_add_up_to_the_message(pieces: list[str]) -> None:
+    events = [event({"role": "assistant", "content": ""}), *(event({"content": one}) for one in pieces)]
+    whole = chunks.whole([*events, event({}, "stop")], chunks.usage(2, 3))
+    assert whole["object"] == "chat.completion"
+    assert whole["choices"][0]["message"] == {"role": "assistant", "content": "".join(pieces), "refusal": None}
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    assert whole["usage"]["total_tokens"] == 5
+
+
+def test_what_stands_beside_the_choices_stays_and_other_texts_grow_apart() -> None:
+    events = [
+        event({"role": "assistant", "content": "", "reasoning_content": "a"}) | {"citations": ["u"]},
+        {"choices": []},
+        {},
+        event({"role": "assistant", "content": "x", "reasoning_content": "b"}),
+        event({"annotations": [1]}),
+    ]
+    whole = chunks.whole(events, {})
+    message = whole["choices"][0]["message"]
+    assert whole["citations"] == ["u"]
+    assert (message["role"], message["content"], message["reasoning_content"]) == ("assistant", "x", "ab")
+    assert message["annotations"] == [1]

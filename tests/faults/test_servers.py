@@ -1,0 +1,148 @@
+"""Upstreams that speak the OpenAI API: what breaks, or breaks off, and who dies meanwhile."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.clients import unique, until
+from tests.faults.cluster import Cluster, running
+from tests.faults.conftest import Scene
+from tests.faults.keeper import give_back
+from tests.faults.test_gateways import gateway_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.faults]
+
+BROKEN_OFF = ["close-before", "close-mid", "close-late", "reset-before", "reset-mid"]
+# The server says that an answer is whole by saying why it ends, and then that it does: half of that is none.
+CUT_SHORT = ["no-finish", "no-done", "no-reason"]
+NONSENSE = ["bad-json", "not-object", "wrong-types", "big", "error-first", "error-mid", "error-done", "html"]
+REFUSED = ["throttled=60", "quota", "unauthorized", "forbidden", "model-not-found"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three gateways and three workers, all of whose accounts are at such servers."""
+    with running(tmp_path_factory.mktemp("cluster"), servers=4) as started:
+        yield started
+
+
+@pytest.mark.parametrize("word", [*BROKEN_OFF, *CUT_SHORT, *NONSENSE, "internal", "http-502", "internal-after-text"])
+async def test_whatever_a_server_does_an_answer_ends_once_and_is_asked_once(scene: Scene, word: str) -> None:
+    asked = [scene.clients.start(kind, unique(f"!{word}")) for kind in ("eventsource", "naive", "whole")]
+    await scene.clients.ended()
+    assert [one.code for one in asked] == [500, 500, 500]
+    assert all(len(scene.cluster.turns(one.question)) == 1 for one in asked)
+    again = await scene.clients.ask("whole", unique("go on"), asked[0].given_token)
+    assert again.answered
+    await scene.verify()
+
+
+@pytest.mark.parametrize("word", ["pings", "crlf", "tight", "batch", "split-record", "no-choices", "pause-mid=2"])
+async def test_a_whole_answer_is_whole_however_it_comes(scene: Scene, word: str) -> None:
+    asked = await scene.clients.ask("eventsource", unique(f"!{word} hello"))
+    assert asked.answered
+    assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
+async def test_every_silence_of_a_server_ends_within_its_limit(scene: Scene) -> None:
+    words = ("silence", "silence-first", "silence-mid", "silence-late")
+    asked = [scene.clients.start("eventsource", unique(f"!{word}")) for word in words]
+    await scene.clients.ended()
+    assert [one.code for one in asked] == [500] * len(asked)
+    assert all(one.ended is not None and one.ended - one.began < 10 for one in asked)
+    await scene.verify()
+
+
+@pytest.mark.parametrize("outcome", REFUSED)
+async def test_a_refused_key_costs_one_more_attempt_at_another(scene: Scene, outcome: str) -> None:
+    scene.cluster.script(account="*", chat={"outcome": outcome, "times": 1})
+    asked = await scene.clients.ask("eventsource", unique("hello"))
+    assert asked.answered
+    one, other = scene.cluster.turns(asked.question)
+    assert one["account"] != other["account"]
+    await scene.verify()
+
+
+async def test_a_conversation_that_is_too_long_begins_afresh_and_says_so(scene: Scene) -> None:
+    first = await scene.clients.ask("whole", unique("hello"))
+    second = await scene.clients.ask("eventsource", unique("!context-length !once"), first.given_token)
+    assert second.answered
+    assert second.end is not None
+    assert second.end.data["reset"] is True
+    await scene.verify()
+
+
+async def test_a_conversation_goes_on_at_another_worker_with_all_that_was_said(scene: Scene) -> None:
+    first = await scene.clients.ask("whole", unique("hello"))
+    (await scene.holder(first)).kill()
+    second = await scene.clients.ask("whole", unique("hello again"), first.given_token)
+    one, other = scene.cluster.turns(first.question)[0], scene.cluster.turns(second.question)[0]
+    assert (other["conversation"], other["messages"]) == (one["conversation"], 2)
+    assert second.end is not None
+    assert second.end.data["reset"] is False
+    await scene.verify()
+
+
+async def test_a_worker_killed_mid_stream_ends_the_answer_once(scene: Scene) -> None:
+    asked = scene.clients.start("eventsource", unique("!deltas=400 !rate=20"))
+    await scene.streaming(asked)
+    (await scene.holder(asked)).kill()
+    await scene.clients.ended(asked)
+    assert asked.code == 500
+    assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
+async def test_a_worker_killed_after_sending_is_never_asked_again(scene: Scene) -> None:
+    asked = scene.clients.start("eventsource", unique("!first=20 hello"))
+    await until(lambda: scene.cluster.turns(asked.question), "the question is out")
+    (await scene.holder(asked)).kill()
+    await scene.clients.ended(asked)
+    assert asked.code == 500
+    assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
+async def test_a_gateway_killed_mid_stream_loses_nothing(scene: Scene) -> None:
+    asked = scene.clients.start("eventsource", unique("!deltas=60 !rate=20"))
+    await scene.streaming(asked)
+    gateway_of(scene, asked).kill()
+    await scene.clients.ended(asked)
+    assert asked.answered
+    assert len(scene.cluster.turns(asked.question)) == 1
+    await scene.verify()
+
+
+async def test_a_stop_hangs_up_within_a_second(scene: Scene) -> None:
+    asked = scene.clients.start("eventsource", unique("!deltas=400 !rate=20"))
+    await scene.streaming(asked)
+    assert await scene.clients.stop(asked, scene.cluster.urls[0]) == 200
+    (turn,) = await until(
+        lambda: [turn for turn in scene.cluster.turns(asked.question) if turn["ended"] is not None], "it hangs up", 3
+    )
+    assert turn["outcome"] == "client gone"
+    await scene.clients.ended(asked)
+    await scene.verify()
+
+
+async def test_a_redis_that_restarts_mid_stream_loses_nothing(scene: Scene) -> None:
+    asked = [scene.clients.start("eventsource", unique("!deltas=100 !rate=20")) for _ in range(3)]
+    await scene.streaming(*asked)
+    await asyncio.to_thread(scene.cluster.restart_redis, scene.cluster.data())
+    await scene.clients.ended()
+    assert all(len(scene.cluster.turns(one.question)) == 1 for one in asked)
+    await scene.verify(whole=False)
+
+
+async def test_a_server_that_is_away_spends_nothing_and_comes_back(scene: Scene) -> None:
+    scene.cluster.emulator.kill()
+    asked = await scene.clients.ask("whole", unique("hello"))
+    assert asked.code in (500, 503)
+    scene.clients.exchanges.clear()
+    scene.cluster.start()
+    await give_back(scene.cluster)
+    again = await scene.clients.ask("whole", unique("hello"))
+    assert again.answered
+    await scene.verify()
