@@ -21,8 +21,9 @@ end
 -- The oldest make room. Those whose time is over have gone by themselves. Redis serves nobody else meanwhile: a limit that
 -- was lowered takes effect bit by bit.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ttl * 1000)
-for _, state in ipairs(redis.call('ZRANGE', KEYS[1], 0, math.min(100, redis.call('ZCARD', KEYS[1]) - limit) - 1)) do
-  forget(state)
+local surplus = redis.call('ZCARD', KEYS[1]) - limit
+if surplus > 0 then
+  for _, state in ipairs(redis.call('ZRANGE', KEYS[1], 0, math.min(surplus, 100) - 1)) do forget(state) end
 end
 redis.call('EXPIRE', KEYS[1], ttl)
 return 1
