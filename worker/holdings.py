@@ -109,9 +109,9 @@ class Holdings:
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
-        for token in await self._sessions.owned(self._worker):
-            if token not in self._serving and token not in self._idle:
-                await self._sessions.disclaim(self._worker, token)
+        for lease in await self._sessions.owned(self._worker):
+            if lease.token not in self._serving and lease.token not in self._idle:
+                await self._sessions.disclaim(lease)
         return lost
 
 

@@ -15,7 +15,7 @@ from tests.worker.scripted import Ask, Only, Pictures, Scripted, echo
 from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
-from wire.ends import INTERRUPTED
+from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
@@ -362,10 +362,22 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) 
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
             await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+            await client.store.commands.hset(keys.token_key(token), "owner", "another")
             gate.open("one")
             await until(lambda: any(line["event"] == "lease lost" for line in logs))
             assert await client.so_far(answer) == [Delta("you asked: ")]
             assert await client.text(await client.ask("two")) == "you asked: two"
+
+
+async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    async with serving(client.store, Scripted(play=gate)):
+        answer = await client.ask("one", token)
+        await until(lambda: gate.waiting == ["one"])
+        await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+        gate.open("one")
+        assert await client.end(answer) == STATE_LOST
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
 
 
 async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(client: Client) -> None:
