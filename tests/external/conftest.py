@@ -38,3 +38,15 @@ def node() -> str:
         unavailable("node and its packages: run tests/external/setup.sh")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="module")
+def llama() -> str:
+    """The Python that has llama.cpp, for llama.py."""
+    return _program(HERE / ".venv-llama/bin/python")
+
+
+@pytest.fixture(scope="module")
+def litellm() -> str:
+    """The command of LiteLLM's proxy."""
+    return _program(HERE / ".venv-litellm/bin/litellm")
