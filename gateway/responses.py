@@ -49,7 +49,7 @@ def nothing(request: Request, methods: Iterable[str], media_type: str = "applica
 async def tell(request: HTTPConnection, error: Exception) -> Response:
     """How an error of the tables is told over HTTP."""
     if request.url.path.startswith(openai.PREFIX):
-        response = openai.fault_of(error).response()
+        response = openai.tell(request, error)
     else:
         english = prefers_english(request.headers.get("accept-language", ""))
         response = refusal(problem_of(error, english) or UNKNOWN)

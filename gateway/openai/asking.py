@@ -107,6 +107,7 @@ class Asking:
             raise DrainingError
         answer = new_answer_id()
         submitted = await self._submit(request, client, asked, thread, answer)
+        request.state.answer = submitted
         return await self.found(request, client, submitted, thread, new=submitted == answer, kept=asked.kept)
 
     async def found(
@@ -125,9 +126,8 @@ class Asking:
             self.relay, self.conversations, client, thread, answer, asked.token, asked.work, accepted, new, kept
         )
 
-    async def by_id(self, request: Request, answer: str) -> Question:
+    async def by_id(self, request: Request, client: Client, answer: str) -> Question:
         """As `found`, for somebody who has nothing but the id."""
-        client = self.clients.of(request)
         digests = await self.conversations.of(self._scope(request, client))
         return await self.found(request, client, answer, Thread(digests, None))
 

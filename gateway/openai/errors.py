@@ -8,11 +8,12 @@ leads to nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gateway.errors import AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
@@ -75,10 +76,10 @@ class AnswerFailedError(Exception):
 
 
 UNKNOWN = Fault(500, "The server had an error while processing your request.", "server_error")
-_BUSY = "The server is busy, try again later."
+BUSY = "The server is busy, try again later."
 _REFUSED = "The question was refused by the upstream."
 
-_BY_STATUS = {
+BY_STATUS = {
     401: Fault(401, "Incorrect or missing API key.", "authentication_error", "invalid_api_key"),
     404: Fault(404, "Unknown request URL.", code="unknown_url"),
     405: Fault(405, "This method is not allowed here.", code="method_not_allowed"),
@@ -114,12 +115,12 @@ def failed(event: Failed) -> Fault:
         fault = Fault(500, "The upstream took too long." if slow else "The upstream failed.", "server_error")
     code, again = fault.code or event.reason, event.retry_after is not None
     if event.code == 503:
-        return Fault(503, _BUSY, "service_unavailable", code, None, True, event.retry_after)
+        return Fault(503, BUSY, "service_unavailable", code, None, True, event.retry_after)
     return Fault(fault.status, fault.message, fault.type, code, fault.param, again, event.retry_after)
 
 
 def _busy(code: str, retry_after: int) -> Fault:
-    return Fault(503, _BUSY, "service_unavailable", code, None, True, retry_after)
+    return Fault(503, BUSY, "service_unavailable", code, None, True, retry_after)
 
 
 def _key_length(error: KeyLengthError) -> Fault:
@@ -132,7 +133,7 @@ TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
     InvalidRequestError: lambda error: error.fault,
     AnswerFailedError: lambda error: error.fault,
     RefusedError: lambda _: Fault(400, "The request can't be understood.", code=None),
-    HTTPException: lambda error: _BY_STATUS.get(error.status_code, UNKNOWN),
+    HTTPException: lambda error: BY_STATUS.get(error.status_code, UNKNOWN),
     KeyLengthError: _key_length,
     KeyReusedError: lambda _: Fault(422, "The Idempotency-Key was used for another question.", code="key.reused"),
     KeySpentError: lambda _: Fault(404, "The Idempotency-Key's answer is no longer kept.", code="key.spent"),
@@ -147,6 +148,15 @@ TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
     AnswerGoneError: lambda _: Fault(500, "The server has lost the answer.", "server_error", "state.lost"),
     DeadlineError: lambda _: Fault(500, "The answer took too long.", "server_error", "timeout.gateway"),
 }
+
+
+def tell(request: HTTPConnection, error: Exception) -> Response:
+    """How an error is told over HTTP. A question that was accepted may be answered all the same: not to be repeated."""
+    fault = fault_of(error)
+    accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
+    if accepted and not isinstance(error, AnswerFailedError):
+        fault = replace(fault, again=False)
+    return fault.response()
 
 
 def fault_of(error: Exception) -> Fault:

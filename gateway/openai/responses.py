@@ -56,7 +56,7 @@ class Responses:
         """How far a response has come; with `stream=true` its events, those after number `starting_after`."""
         if request.method == "OPTIONS":
             return responses.allowed(ONE_METHODS)
-        question = await self.asking.by_id(request, _answer(request))
+        question = await self._found(request)
         if request.method == "GET" and request.query_params.get("stream") == "true":
             after = _starting_after(request)
             telling = Events(question, self._writing(), Reply(question), after=after, resumed=True)
@@ -67,9 +67,12 @@ class Responses:
         """Stop a response, if it hasn't ended by itself."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
-        question = await self.asking.by_id(request, _answer(request))
+        question = await self._found(request)
         await question.relay.jobs.stop(question.answer, question.client.holder)
         return await self._shown(request, question)
+
+    async def _found(self, request: Request) -> Question:
+        return await self.asking.by_id(request, self.asking.clients.of(request), _answer(request))
 
     def _writing(self) -> Writing:
         return Writing(list_sources=self.list_sources)

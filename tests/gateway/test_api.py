@@ -308,3 +308,30 @@ async def test_without_redis_everything_is_refused_within_two_seconds(store: Sto
             assert code(response) == (503, 503, "服务繁忙,请稍后再试")
             assert response.headers["retry-after"] == "2"
             assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["who"] = [Delta("a", provider="edgegpt"), Final("ab", provider="edgegpt")]
+    gateway.worker.scripts["cat"] = [Final("", images=("x",), provider="bingimage")]
+    for path in ("/api", "/api_stream"):
+        found = await gateway.client.get(path, params=ASK | {"question": "who"})
+        assert found.headers["x-provider"] == "edgegpt"
+        assert "edgegpt" not in found.text
+        assert "x-provider" not in (await gateway.client.get(path, params=ASK)).headers
+    assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
+
+
+async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.api._PATIENCE", 60.0)
+    with closing_gate() as gate:
+        gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
+        fields = ASK | {"question": "who"}
+        events = {"accept": "text/event-stream"}
+        async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
+            assert "x-provider" not in response.headers
+            naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
+            await until(lambda: gateway.turns.running == 2)
+            gate.set()
+            assert (await naive).headers["x-provider"] == "p"
