@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.external.conftest import LITELLM_LOCAL
 from tests.external.server import Ours, joined, ours, running
 from tests.processes import free_port, process, wait_until
 
@@ -17,8 +18,6 @@ pytestmark = pytest.mark.external
 
 KEY = "sk-a-key-of-litellm"
 MOCK = "A mock answer, long enough to come in pieces: один, два, 三, 😀."
-# It is to fetch nothing: neither prices of models nor anything about itself.
-LOCAL = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "NO_DOCS": "True"}
 REFUSALS = {
     "throttled": "litellm.RateLimitError",
     "broken": "litellm.InternalServerError",
@@ -68,7 +67,7 @@ def proxy(litellm: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     start = [litellm, "--config", str(file), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
     with (
         process("emulator", log, EMULATOR_PORT=str(emulator_port), EMULATOR_PACE="0"),
-        running(start, log, f"{found.url}/health/liveliness", **LOCAL),
+        running(start, log, f"{found.url}/health/liveliness", **LITELLM_LOCAL),
     ):
         yield found
 
