@@ -9,6 +9,7 @@ from gateway import envelope, responses, sse
 from gateway.clients import Clients
 from gateway.errors import FORMAT, AnswerUnknownError, RefusedError
 from gateway.relay import Relay
+from gateway.telling import DeltaEvents
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL
 
@@ -73,7 +74,7 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
         relay.limit,
         lambda: relay.resume(answer),
         answer,
-        sse.DeltaEvents(token, comes_back=True),
+        DeltaEvents(token, comes_back=True),
         events=True,
         after=seq,
     )

@@ -14,6 +14,7 @@ from gateway.clients import Clients
 from gateway.errors import DrainingError
 from gateway.idempotency import Idempotency
 from gateway.relay import Relay
+from gateway.telling import DeltaEvents
 from gateway.turns import background
 from wire.answers import Entry
 from wire.errors import AnswerGoneError
@@ -84,7 +85,7 @@ class Api:
         ask = params.ask(await self._fields(request))
         question = await self._question(request, client, _chat(request, ask), ask.token)
         answer, follow = await self._handed_over(request, question)
-        told = sse.DeltaEvents(question.token, comes_back=events)
+        told = DeltaEvents(question.token, comes_back=events)
         patience = 0.0 if events else _PATIENCE
         return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, told, events, patience)
 

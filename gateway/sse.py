@@ -6,19 +6,16 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway import envelope
-from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.errors import ClientGoneError, DrainingError, problem_of
 from gateway.peek import peeked
-from gateway.relay import Frames
+from gateway.telling import Telling, Told
 from gateway.turns import Turn, Turns, background
 from wire.answers import Entry
 from wire.errors import AnswerGoneError
-from wire.messages import Event
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -51,13 +48,6 @@ def position(last_event_id: str) -> Position | None:
     return Position(found[1], int(found[2])) if found else None
 
 
-class Told(NamedTuple):
-    """One event as a client is told it: a line of data, and the event's name if it has one."""
-
-    data: bytes
-    name: str = ""
-
-
 def frame(data: bytes, event_id: Position | None = None, name: str = "") -> bytes:
     """One event; `data` is one line."""
     head = b"" if event_id is None else b"id: %s\n" % str(event_id).encode()
@@ -76,59 +66,6 @@ async def watch(receive: Receive, turn: Turn) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     turn.end(ClientGoneError)
-
-
-class Telling(Protocol):
-    """How one answer is told to one client. It is over with the answer's end, or when the client has all it wants."""
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will be told."""
-        ...
-
-    # Whether the client comes back by itself when this gateway goes down.
-    comes_back: bool
-
-    def opening(self, first: Event | None) -> list[Told]:
-        """What stands before the answer. `first` is its first event, if there is one yet.
-
-        Whatever is raised is told instead of a stream.
-        """
-        ...
-
-    async def of(self, event: Event) -> list[Told]:
-        """What `event` makes."""
-        ...
-
-    def broken_off(self, error: Exception) -> list[Told]:
-        """What is told when the answer can't be followed any more."""
-        ...
-
-
-class DeltaEvents:
-    """Tells an answer in the frames of the old protocol."""
-
-    def __init__(self, token: str, *, comes_back: bool) -> None:
-        self._frames = Frames(token)
-        self.comes_back = comes_back
-
-    @property
-    def over(self) -> bool:
-        """See Telling."""
-        return self._frames.ended
-
-    def opening(self, _: Event | None) -> list[Told]:
-        """Nothing."""
-        return []
-
-    async def of(self, event: Event) -> list[Told]:
-        """The frames that `event` makes."""
-        return [Told(made) for made in self._frames.of(event)]
-
-    def broken_off(self, error: Exception) -> list[Told]:
-        """One frame."""
-        problem = problem_of(error) or UNKNOWN
-        return [Told(envelope.error(problem.code, problem.message))]
 
 
 @dataclass

@@ -108,6 +108,8 @@ class Asking:
         answer = new_answer_id()
         submitted = await self._submit(request, client, asked, thread, answer)
         request.state.answer = submitted
+        if submitted == answer:
+            _LOG.info("question accepted", answer=answer)
         return await self.found(request, client, submitted, thread, new=submitted == answer, kept=asked.kept)
 
     async def found(

@@ -11,7 +11,7 @@ from gateway.openai.models import model_of
 from gateway.openai.sources import Citation
 from gateway.openai.usage import Tokens, tokens
 from gateway.openai.writing import Writing
-from gateway.sse import Told
+from gateway.telling import Told
 from wire.messages import Event, Failed
 
 _DONE = Told(b"[DONE]")
@@ -32,7 +32,7 @@ def completion(question: Question, writing: Writing) -> bytes:
 
 
 class Chunks:
-    """Tells an answer in chunks; see gateway.sse.Telling. With `usage` the last one tells the tokens."""
+    """Tells an answer in chunks; see gateway.telling.Telling. With `usage` the last one tells the tokens."""
 
     comes_back = False
 

@@ -10,6 +10,7 @@ from gateway.body import read_body
 from gateway.openai import chunks, fields, requests
 from gateway.openai.asking import Asking, Question
 from gateway.openai.writing import Writing
+from gateway.telling import Telling
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 # How long a stream waits for its first event, in seconds, so that what fails at once is an error of HTTP's own.
@@ -39,7 +40,7 @@ class Completions:
         return responses.ok(chunks.completion(question, writing))
 
 
-def stream(request: Request, question: Question, telling: sse.Telling) -> sse.AnswerStream:
+def stream(request: Request, question: Question, telling: Telling) -> sse.AnswerStream:
     """The response that streams an answer; from behind the Last-Event-ID, if that is one of this answer's."""
     relay, events = question.relay, "text/event-stream" in request.headers.get("accept", "")
     position = sse.position(request.headers.get("last-event-id", ""))

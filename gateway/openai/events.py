@@ -8,14 +8,14 @@ from gateway.openai.asking import Question
 from gateway.openai.errors import AnswerFailedError, failed, fault_of
 from gateway.openai.reply import Reply, annotations
 from gateway.openai.writing import Writing
-from gateway.sse import Told
+from gateway.telling import Told
 from wire.messages import Event, Failed, Final
 
 _PLACE = {"output_index": 0, "content_index": 0}
 
 
 class Events:
-    """Tells an answer in events; see gateway.sse.Telling. What has a number up to `after` is left out.
+    """Tells an answer in events; see gateway.telling.Telling. What has a number up to `after` is left out.
 
     `resumed`: somebody was told of the response already, so that its failure is one of its events.
     """

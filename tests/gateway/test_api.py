@@ -222,7 +222,7 @@ async def test_a_preflight_is_answered(gateway: RunningGateway) -> None:
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["access-control-allow-origin"] == "*"
     assert "POST" in response.headers["access-control-allow-methods"]
-    for name in ["Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Content-Type"]:
+    for name in ["Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Content-Type", "X-Conversation-ID"]:
         assert name in response.headers["access-control-allow-headers"]
 
 

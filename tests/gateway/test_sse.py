@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway import sse
 from gateway.errors import ClientGoneError
+from gateway.telling import DeltaEvents
 from gateway.turns import Turns
 from tests.gateway.scripted import (
     RunningGateway,
@@ -142,7 +143,7 @@ async def test_an_unforeseen_error_within_the_stream_is_one_frame(
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.sse.Frames.of", broken)
+    monkeypatch.setattr("gateway.relay.Frames.of", broken)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert frames_of(response.content) == [{"code": 500, "message": "未知错误"}]
 
@@ -282,6 +283,7 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
 
 
 async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.api._PATIENCE", 0.0)
     async with running(store, worker=False) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
@@ -307,7 +309,7 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        told = sse.DeltaEvents("token", comes_back=True)
+        told = DeltaEvents("token", comes_back=True)
         stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True)
         await stream({}, receive, send)  # type: ignore[arg-type]
 

@@ -1,6 +1,6 @@
 """Stop sequences, however the text is cut into deltas."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.openai.stops import Stops
@@ -9,6 +9,8 @@ LETTERS = st.text("ab", max_size=12)
 
 
 @given(st.lists(LETTERS), st.lists(st.text("ab", min_size=1, max_size=4), max_size=4))
+@example(["b", "a", "a", "b"], ["aab"])
+@example(["ab", "ab", "b"], ["abb", "babb"])
 def test_text_ends_before_the_first_sequence_wherever_the_deltas_are_cut(
     pieces: list[str], sequences: list[str]
 ) -> None:
