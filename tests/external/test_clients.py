@@ -169,6 +169,12 @@ def test_pictures_are_made(client: Client, deployed: Deployment) -> None:
     assert [entry["prompt"] for entry in ledger if entry["prompt"] == prompt] == [prompt]
 
 
+@pytest.mark.parametrize("client", ["ai-sdk"], indirect=True, scope="module")
+def test_pictures_as_data_are_refused(client: Client, deployed: Deployment) -> None:
+    told = client.do("image", deployed.url, key=KEY, prompt=unique("a cat"))
+    assert (told["error"], told["message"]) == ("APICallError", "'response_format' is not supported here.")
+
+
 @pytest.mark.parametrize("client", LISTS, indirect=True, scope="module")
 def test_models_are_listed(client: Client, deployed: Deployment) -> None:
     told = client.do("models", deployed.url, key=KEY)

@@ -56,9 +56,9 @@ def test_a_response_that_fails_is_an_error_and_not_asked_again(client: Client, d
     assert len(deployed.turns(question)) == 1
 
 
-def test_a_response_that_breaks_off_is_no_completed_one(client: Client, deployed: Deployment) -> None:
+def test_a_response_that_breaks_off_is_an_error(client: Client, deployed: Deployment) -> None:
     question = unique("!close-mid hello")
     told = respond(client, deployed, question, stream=True)
     assert "".join(told["deltas"]), "it had begun"
-    assert told["error"] == "?", told
+    assert told["error"] == client.errors.broken_off
     assert ended(deployed, question)["outcome"] == "closed"

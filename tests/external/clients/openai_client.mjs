@@ -38,7 +38,8 @@ const respond = async (job, deltas) => {
   const events = responses.stream(asked);
   for await (const event of events) if (event.type === "response.output_text.delta") deltas.push(event.delta);
   const made = await events.finalResponse();
-  return { id: made.id, text: made.output_text, status: made.status };
+  const text = made.output.flatMap((item) => item.content.map((part) => part.text)).join("");
+  return { id: made.id, text, status: made.status };
 };
 
 const image = async (job) => {

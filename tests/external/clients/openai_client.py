@@ -35,7 +35,8 @@ def respond(job: Job, deltas: list[str]) -> Outcome:
         made = client(job).responses.create(**asked)
         return {"id": made.id, "text": made.output_text, "status": made.status}
     with client(job).responses.stream(**asked) as events:
-        deltas += [event.delta for event in events if event.type == "response.output_text.delta"]
+        for event in events:
+            deltas += [event.delta] if event.type == "response.output_text.delta" else []
         made = events.get_final_response()
     return {"id": made.id, "text": made.output_text, "status": made.status}
 
