@@ -12,12 +12,17 @@ RUN pip install --no-cache-dir --root-user-action=ignore pip==26.3 && python -m 
 ENV PIP_PYTHON=/venv/bin/python PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1 PIP_NO_CACHE_DIR=1
 
 FROM install AS gateway-packages
-COPY requirements/gateway.txt .
+COPY requirements/gateway.txt requirements/tracing.txt ./
 RUN pip install -r gateway.txt
+# The extra that sends traces: --build-arg TRACING=1.
+ARG TRACING=
+RUN test -z "$TRACING" || pip install -r tracing.txt
 
 FROM install AS worker-packages
-COPY requirements/worker.txt .
+COPY requirements/worker.txt requirements/tracing.txt ./
 RUN pip install -r worker.txt
+ARG TRACING=
+RUN test -z "$TRACING" || pip install -r tracing.txt
 
 # Number 1000 is the first user of most Linux machines, whose files in cookies/ may be readable by their owner only.
 # A home folder is needed by nothing; libraries that look for one find /tmp, which holds nothing of ours.

@@ -29,6 +29,7 @@ external: .venv/.ready
 	$(PYTEST) tests/external $(TEST_OPTIONS)
 
 browser: .venv/.ready
+	bash tests/browser/setup.sh
 	$(PYTEST) tests/browser $(TEST_OPTIONS)
 
 check: .venv/.ready
@@ -57,7 +58,7 @@ install: .venv/.ready
 
 # Compile requirements/*.in; needs uv.
 lock:
-	for part in pip gateway worker dev; do \
+	for part in pip gateway worker tracing dev; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \

@@ -11,6 +11,7 @@ from gateway.turns import Turns
 from wire.connect import Store
 from wire.logs import configure
 from wire.startup import load_settings
+from wire.traces import collecting
 
 
 async def run(settings: GatewaySettings, store: Store) -> None:
@@ -33,7 +34,8 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f"{error}.") from None
     try:
-        uvloop.run(run(settings, store))
+        with collecting(settings.otel_exporter_otlp_endpoint, "gateway"):
+            uvloop.run(run(settings, store))
     except ValueError as error:
         raise SystemExit(f"{error}.") from None
     except OSError as error:

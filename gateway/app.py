@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import errors, page
+from gateway import console, errors, page
 from gateway.addresses import networks
 from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
@@ -16,18 +16,20 @@ from gateway.apikeys import load_keys
 from gateway.clients import Clients
 from gateway.idempotency import Idempotency
 from gateway.metrics import ANY_PATH, Counted, Metrics
-from gateway.middleware import Cors, Guard, RequestId
+from gateway.middleware import Cors, Guard, RequestId, Traced
 from gateway.openai import completions, images, models
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.asking import Asking
 from gateway.openai.conversations import Conversations
 from gateway.ops import Ops
+from gateway.presence import present
 from gateway.relay import Relay
 from gateway.responses import refusal, tell
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from gateway.ws import Sockets
+from wire import traces
 from wire.answers import Answers
 from wire.connect import Store
 from wire.conversations import Conversations as Index
@@ -56,11 +58,12 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
     by_id = AnswersById(relay, clients)
     sockets = Sockets(relay, sessions, clients, idempotency, settings.max_body)
-    metrics = Metrics(turns, answers, relay.first_text)
+    traced = [Middleware(Traced)] if traces.collected() else []
+    metrics = Metrics(turns, answers, relay.first_text, store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with answers:
+        async with answers, present(store, turns, metrics, jobs, relay.first_text):
             yield
         await jobs.close()
 
@@ -78,9 +81,16 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/readyz", ops.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
+            *console.routes(settings, store, turns, jobs),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
-        middleware=[Middleware(RequestId), Middleware(Cors), Middleware(Counted, metrics=metrics), Middleware(Guard)],
+        middleware=[
+            Middleware(RequestId),
+            *traced,
+            Middleware(Cors),
+            Middleware(Counted, metrics=metrics),
+            Middleware(Guard),
+        ],
         exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),
         lifespan=lifespan,
     )
@@ -117,4 +127,6 @@ def _limits(settings: GatewaySettings) -> Limits:
 
 
 async def _no_such_socket(socket: WebSocket) -> None:
-    await socket.send_denial_response(refusal(errors.by_status(404)))
+    problem = errors.by_status(404)
+    socket.state.refusals.note(problem)
+    await socket.send_denial_response(refusal(problem))

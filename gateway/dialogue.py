@@ -20,8 +20,10 @@ from gateway.errors import (
     problem_of,
 )
 from gateway.idempotency import Idempotency
+from gateway.refusals import Refusals
 from gateway.relay import Relay
 from gateway.turns import background
+from wire import traces
 from wire.answers import Entry
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Client, Once, new_answer_id, new_token
@@ -44,6 +46,7 @@ class Dialogue:
     ) -> None:
         self._connection = Connection(socket, max_message, self._cancel)
         self._request = socket.state.request_id
+        self._refusals: Refusals = socket.state.refusals
         self._english = prefers_english(socket.headers.get("accept-language", ""))
         self._relay = relay
         self._idempotency = idempotency
@@ -101,8 +104,8 @@ class Dialogue:
         if key is not None:
             once, token = await self._idempotency.once(self._client, key, _ENDPOINT, work, ask.token)
         create, fresh = ask.token is None, new_answer_id()
-        answer = await self._relay.jobs.submit(fresh, work, token, create=create, client=self._client, once=once)
-        _LOG.info("question accepted", answer=answer)
+        with traces.span("question", "server", bing_request=self._request):
+            answer = await self._relay.jobs.submit(fresh, work, token, create=create, client=self._client, once=once)
         await self._follow(v2.Frames(id_, answer), token, new=answer == fresh)
 
     async def _resume(self, frames: v2.Frames, after: int) -> None:
@@ -189,5 +192,6 @@ class Dialogue:
         problem = problem_of(error, self._english)
         if problem is None:
             _LOG.error("message failed", exc_info=error)
-            return UNKNOWN
+            problem = UNKNOWN
+        self._refusals.note(problem)
         return problem

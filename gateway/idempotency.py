@@ -57,6 +57,8 @@ class Idempotency:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)
 
         name = derived("name", client.name, key, endpoint, token).hex()
-        question = derived("question", encode(msgspec.structs.replace(work, request="", wait=0.0)).decode()).hex()
+        question = derived(
+            "question", encode(msgspec.structs.replace(work, request="", wait=0.0, trace="")).decode()
+        ).hex()
         new = uuid.UUID(bytes=derived("token", client.name, key, endpoint)[:16], version=4)
         return Once(name, question), token or str(new)

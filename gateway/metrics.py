@@ -2,43 +2,58 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.refusals import Refusals
 from gateway.responses import NO_STORE
 from gateway.turns import Turns
 from wire.answers import Answers, Outcome
+from wire.backlog import Backlog, look
+from wire.connect import Store
+from wire.errors import StoreUnavailableError
 
 # The template of the route that takes what no other does. Paths that lead nowhere are counted as one.
 ANY_PATH = "/{path:path}"
 _UNKNOWN = "unknown"
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each histogram that nobody asks for
 # What nginx calls a client that left before it was told anything.
 _CLIENT_GONE = 499
 # In seconds, up to what the default limits of waiting and of the first text allow together.
-_FIRST_TEXT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+FIRST_TEXT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+
+_OF_BACKLOG: list[tuple[str, str, Callable[[Backlog], float]]] = [
+    ("bing_workers_alive", "Workers whose heartbeat is there.", lambda found: found.workers),
+    ("bing_queue_length", "Questions that wait for a worker.", lambda found: found.waiting),
+    ("bing_queue_oldest_seconds", "For how long the oldest of them has.", lambda found: found.oldest),
+]
 
 
 def first_text() -> Histogram:
     """How long questions wait for their first text."""
     told = "Seconds from handing a question over to its first text."
-    return Histogram("bing_first_text_seconds", told, buckets=_FIRST_TEXT, registry=None)
+    return Histogram("bing_first_text_seconds", told, buckets=FIRST_TEXT, registry=None)
 
 
 class Metrics:
     """The metrics of one application. `requests` is counted by endpoint and status, `sockets` are the open ones."""
 
-    def __init__(self, turns: Turns, answers: Answers, first_text: Histogram) -> None:
+    def __init__(self, turns: Turns, answers: Answers, first_text: Histogram, store: Store) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.refusals = Refusals()
         self.sockets = 0
         self._turns = turns
         self._answers = answers
+        self._store = store
+        # What the last look found; None: Redis was away.
+        self._backlog: Backlog | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._registry.register(first_text)
@@ -46,6 +61,7 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """All but the histogram. In the event loop's thread."""
+        yield from _of_backlog(self._backlog)
         yield GaugeMetricFamily("bing_turns", "Turns that are relayed now.", self._turns.running)
         yield GaugeMetricFamily("bing_channels", "Answers that are followed now.", self._answers.followed)
         yield GaugeMetricFamily("bing_sockets", "WebSockets that are open.", self.sockets)
@@ -55,6 +71,10 @@ class Metrics:
         for (endpoint, status), count in self.requests.items():
             requests.add_metric((endpoint, str(status)), count)
         yield requests
+        refusals = CounterMetricFamily("bing_refusals", "What clients were told instead.", labels=("reason",))
+        for reason, count in self.refusals.counts.items():
+            refusals.add_metric((reason,), count)
+        yield refusals
         answers = CounterMetricFamily("bing_answers", "Terminal events that were relayed.", labels=("outcome",))
         for outcome in get_args(Outcome):
             answers.add_metric((outcome,), self._answers.ended[outcome])
@@ -62,11 +82,23 @@ class Metrics:
 
     async def metrics(self, _: Request) -> Response:
         """The endpoint, in Prometheus's text format."""
+        try:
+            backlog = await look(self._store)
+        except StoreUnavailableError:
+            backlog = None
+        self._backlog = backlog
         return Response(generate_latest(self._registry), 200, NO_STORE, CONTENT_TYPE_PLAIN_0_0_4)
 
 
+def _of_backlog(backlog: Backlog | None) -> Iterator[Metric]:
+    """What this gateway sees of Redis. While that is away the rest has no value, rather than an old one."""
+    yield GaugeMetricFamily("bing_redis_up", "1 if Redis answers.", backlog is not None)
+    for name, meaning, value in _OF_BACKLOG:
+        yield GaugeMetricFamily(name, meaning, None if backlog is None else value(backlog))
+
+
 class Counted:
-    """Counts requests when they are over, and the sockets that are open.
+    """Counts requests when they are over, and the sockets that are open; hands on who counts refusals.
 
     It stands inside RequestId, which leaves the status in the request's state: what wraps `send` costs each delta.
     """
@@ -80,6 +112,7 @@ class Counted:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope["state"]["refusals"] = self._metrics.refusals
         sockets = int(scope["type"] == "websocket")
         self._metrics.sockets += sockets
         try:

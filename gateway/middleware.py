@@ -9,8 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import ClientGoneError
+from gateway.errors import UNKNOWN, ClientGoneError
 from gateway.responses import unknown
+from wire import traces
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _LOG = structlog.get_logger()
@@ -25,6 +26,8 @@ _PREFLIGHT = {
     "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
+# Who asks for these asks all the time.
+_NO_SPAN = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestId:
@@ -32,7 +35,8 @@ class RequestId:
     does the answer's id and provider.
 
     Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
-    `request.state.provider` when it is known who answers.
+    `request.state.provider` when it is known who answers. A `traceparent` that came with it is the trace that
+    everything for this request belongs to.
     The status that a request was answered with stays in its state; an open socket's is 101.
     """
 
@@ -44,7 +48,9 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        traces.enter(headers.get("traceparent", ""))
+        sent = headers.get("x-request-id", "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -62,6 +68,26 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+class Traced:
+    """Makes a span of each HTTP request. A socket is no span: its questions are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http" or scope["path"] in _NO_SPAN:
+            await self._app(scope, receive, send)
+            return
+        request = scope["state"]["request_id"]
+        with traces.span(scope["method"], "server", http_request_method=scope["method"], bing_request=request) as span:
+            await self._app(scope, receive, send)
+            status: int = scope["state"].get("status", 0)
+            span.note(http_route=getattr(scope.get("route"), "path", ""), http_response_status_code=status)
+            if status >= 500:
+                span.fail(str(status))
 
 
 class Cors:
@@ -111,5 +137,6 @@ class Guard:
             return
         except Exception as error:  # noqa: BLE001 - the last net: no client gets a traceback
             _LOG.error("request failed", path=scope["path"], exc_info=error)
+            scope["state"]["refusals"].note(UNKNOWN)
             if not started:
                 await unknown(scope["path"])(scope, receive, send)

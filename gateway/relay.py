@@ -110,7 +110,6 @@ class Relay:
         # Following begins first, so that subscribing and queueing overlap.
         async with self.answers.follow(answer, first=self._timer()) as entries:
             await self.jobs.submit(answer, work, token, create=create, client=client)
-            _LOG.info("question accepted", answer=answer)
             async with background(self._attend(answer)):
                 yield entries
 

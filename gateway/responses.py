@@ -48,11 +48,10 @@ def nothing(request: Request, methods: Iterable[str], media_type: str = "applica
 
 async def tell(request: HTTPConnection, error: Exception) -> Response:
     """How an error of the tables is told over HTTP."""
-    if request.url.path.startswith(openai.PREFIX):
-        response = openai.tell(request, error)
-    else:
-        english = prefers_english(request.headers.get("accept-language", ""))
-        response = refusal(problem_of(error, english) or UNKNOWN)
+    english = prefers_english(request.headers.get("accept-language", ""))
+    problem = problem_of(error, english) or UNKNOWN
+    request.state.refusals.note(problem)
+    response = openai.tell(request, error) if request.url.path.startswith(openai.PREFIX) else refusal(problem)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.errors import ClientGoneError, DrainingError, problem_of
+from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
 from gateway.peek import peeked
+from gateway.refusals import Refusals
 from gateway.telling import Telling, Told
 from gateway.turns import Turn, Turns, background
 from wire.answers import Entry
@@ -102,7 +103,7 @@ class AnswerStream:
         except Exception as error:
             if not started:
                 raise
-            await self._fail(error, send)
+            await self._fail(error, scope["state"]["refusals"], send)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await send({"type": "http.response.body", "body": b""})
@@ -134,12 +135,13 @@ class AnswerStream:
                 return
         raise AnswerGoneError("the answer's events stopped")
 
-    async def _fail(self, error: Exception, send: Send) -> None:
+    async def _fail(self, error: Exception, refusals: Refusals, send: Send) -> None:
         """Tell the client, inside the stream."""
         if self.telling.comes_back and isinstance(error, DrainingError):
             return
         if problem_of(error) is None:
             _LOG.error("stream broke off", answer=self.answer, exc_info=error)
+        refusals.note(problem_of(error) or UNKNOWN)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await _chunk(send, _joined(self.telling.broken_off(error)))

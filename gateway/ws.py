@@ -1,6 +1,8 @@
 """The drop-in endpoints over WebSocket: /ws and /ws_stream. One connection is one conversation."""
 
 import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -13,10 +15,13 @@ from gateway.connection import Connection
 from gateway.dialogue import Dialogue
 from gateway.errors import UNKNOWN, ClientGoneError, RefusedError, problem_of
 from gateway.idempotency import Idempotency
+from gateway.refusals import Refusals
 from gateway.relay import Frames, Relay
 from gateway.responses import tell
 from gateway.turns import Turn
 from gateway.v2 import SUBPROTOCOL
+from wire import traces
+from wire.answers import Entry
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
@@ -31,6 +36,7 @@ class Conversation:
     def __init__(self, socket: WebSocket, relay: Relay, max_message: int, client: Client, *, streaming: bool) -> None:
         self._connection = Connection(socket, max_message, self._left)
         self._request = socket.state.request_id
+        self._refusals: Refusals = socket.state.refusals
         self._relay = relay
         self._client = client
         self._streaming = streaming
@@ -62,6 +68,7 @@ class Conversation:
             if problem is None:
                 _LOG.error("question failed", exc_info=error)
                 problem = UNKNOWN
+            self._refusals.note(problem)
             await self._connection.send_last(envelope.error(problem.code, problem.message))
         finally:
             self._turn = None
@@ -72,7 +79,11 @@ class Conversation:
         if ask.token is None:
             self.begun = token
         create = ask.token is None
-        async with self._relay.ask(new_answer_id(), work, token, create=create, client=self._client) as entries:
+        with traces.span("question", "server", bing_request=self._request):
+            await self._followed(ask, self._relay.ask(new_answer_id(), work, token, create=create, client=self._client))
+
+    async def _followed(self, ask: params.Ask, asked: AbstractAsyncContextManager[AsyncGenerator[Entry, None]]) -> None:
+        async with asked as entries:
             if not self._streaming:
                 event = await self._relay.whole(entries)
                 await self._connection.send(self._single(event, ask.token))

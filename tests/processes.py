@@ -175,6 +175,7 @@ def deployment(
     workers: int = 1,
     accounts: Sequence[str] = ("first", "second"),
     settings: Mapping[str, str] | None = None,
+    gateway_settings: Mapping[str, str] | None = None,
 ) -> Iterator[Deployment]:
     """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `standalone`."""
     write_accounts(folder / "cookies", *accounts)
@@ -196,7 +197,8 @@ def deployment(
             start(process("standalone", log, GATEWAY_PORT=str(ports[0]), **upstream))
         else:
             for port in ports:
-                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url))
+                given = dict(gateway_settings or {})
+                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url, **given))
             for _ in range(workers):
                 start(process("worker", log, REDIS_URL=redis_url, **upstream))
         running = Deployment(

@@ -19,6 +19,7 @@ ONLY_IN = {
     "sse_starlette": ("gateway",),
     "uvicorn": ("gateway",),
 }
+ONLY_FILE = {"opentelemetry": "wire/otel.py"}
 LAZY_ONLY_IN = {"EdgeGPT": "worker/providers/edgegpt.py", "BingImageCreator": "worker/providers/bingimage.py"}
 NEVER = {
     "gateway": {"worker", "emulator"},
@@ -47,6 +48,7 @@ def test_a_source_imports_only_what_its_package_may(path: Path) -> None:
         assert imported not in NEVER.get(package, set()), f"{package} imports {imported}"
         if imported in ONLY_IN:
             assert package in ONLY_IN[imported], f"{package} imports {imported}"
+        assert str(path.relative_to(ROOT)) == ONLY_FILE.get(imported, str(path.relative_to(ROOT)))
         if imported in LAZY_ONLY_IN:
             assert str(path.relative_to(ROOT)) == LAZY_ONLY_IN[imported], f"{path.name} imports {imported}"
             assert not at_top, f"{imported} must be imported lazily"
@@ -70,3 +72,9 @@ def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 60, f"{node.name} is too long"
+
+
+def test_no_trace_is_told_to_bing() -> None:
+    """Of all that asks an upstream, only what asks servers that speak the OpenAI API knows of traces."""
+    providers = sorted((ROOT / "worker" / "providers").rglob("*.py"))
+    assert [path.name for path in providers if "traces" in path.read_text()] == ["endpoint.py"]

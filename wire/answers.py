@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
+import structlog
+
 from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerGoneError, StoreUnavailableError
@@ -20,6 +22,7 @@ _SILENCE = 1.5
 _BATCH = 500
 _AWAY_PAUSE = 0.2
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
+_LOG = structlog.get_logger()
 
 Outcome = Literal["done", "failed", "stopped"]
 
@@ -131,10 +134,16 @@ class Answers:
             for entry in found:
                 seq = entry.seq
                 if isinstance(entry.event, TERMINAL):
-                    self.ended[_state_of(entry.event)] += 1
+                    self._note_end(answer, entry.event)
                     yield entry
                     return
                 yield entry
+
+    def _note_end(self, answer: str, event: Final | Failed) -> None:
+        outcome = _state_of(event)
+        self.ended[outcome] += 1
+        reason = {"reason": event.reason} if isinstance(event, Failed) else {}
+        _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
     async def _catch_up(self, answer: str, seq: int) -> list[Entry] | None:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""

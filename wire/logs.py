@@ -6,6 +6,8 @@ from typing import Literal
 
 import structlog
 
+from wire import traces
+
 
 def configure(log_format: Literal["console", "json"], level: int = logging.INFO) -> None:
     """Set the process's log up. Other libraries' records below WARNING are left out: they may carry questions."""
@@ -19,6 +21,7 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -27,3 +30,12 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+
+
+def _add_trace(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The id of the trace that the line belongs to, if it belongs to one."""
+    if trace := traces.current_id():
+        event["trace"] = trace
+    return event

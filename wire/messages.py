@@ -27,7 +27,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
-    """A question. `request` is the id that ties the log lines of all processes together.
+    """A question. `request` is the id that ties the log lines of all processes together; `trace` is a `traceparent`.
 
     `wait`: for how many seconds its client would rather wait for an account's return than be refused.
     `instructions` say how the answer shall be. `history` is what was said before, as a client tells it that keeps its
@@ -40,6 +40,7 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     wait: float = 0.0
     instructions: str = ""
     history: tuple[Said, ...] = ()
+    trace: str = ""
     v: int = VERSION
 
 
@@ -49,6 +50,7 @@ class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
     keyword: str
     request: str = ""
     wait: float = 0.0
+    trace: str = ""
     v: int = VERSION
 
 

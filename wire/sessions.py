@@ -33,6 +33,7 @@ class _Claimed(msgspec.Struct):
     session: str | None = None
     sent: int = 0
     reset: bool = False
+    waited: int = 0
 
 
 class _Finished(msgspec.Struct):
@@ -41,6 +42,7 @@ class _Finished(msgspec.Struct):
     job: str = ""
     work: str = ""
     sent: int = 0
+    waited: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Task:
     """One job to work on under a lease.
 
     `session` is the saved conversation, None for a fresh one; `sent` counts the questions sent in it; `reset` says that
-    an earlier attempt at this job has replaced the conversation.
+    an earlier attempt at this job has replaced the conversation. `waited`: for how many seconds, by Redis's clock.
     """
 
     lease: Lease
@@ -66,6 +68,7 @@ class Task:
     session: bytes | None = None
     sent: int = 0
     reset: bool = False
+    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ class Sessions:
             return claimed.status
         session = None if claimed.session is None else claimed.session.encode()
         lease = Lease(entry.token, worker, claimed.fence)
-        task = Task(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset)
+        task = Task(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
         return await self._read(task, claimed.work) or "nothing"
 
     async def _read(self, task: Task, work: str) -> Task | None:
@@ -313,9 +316,9 @@ class Sessions:
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
-        return await self._read(
-            Task(task.lease, finished.job, _UNREAD, session if finished.kept else None, finished.sent), finished.work
-        )
+        kept, waited = session if finished.kept else None, finished.waited / 1000
+        following = Task(task.lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
+        return await self._read(following, finished.work)
 
     async def release(self, lease: Lease) -> bool:
         """Give the token back; False if a question is out. LeaseLostError when it was lost already."""

@@ -16,6 +16,7 @@ from wire.limits import Limits
 from wire.logs import configure
 from wire.sessions import Sessions
 from wire.startup import load_settings
+from wire.traces import collecting
 from worker import operator
 from worker.folder import Folder
 from worker.providers import chat_provider
@@ -64,7 +65,8 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
     try:
         if command == "check":
             return 0 if await check(store) else 1
-        await run(settings, store)
+        with collecting(settings.otel_exporter_otlp_endpoint, "worker"):
+            await run(settings, store)
         return 0
     finally:
         await store.close()

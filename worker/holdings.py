@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wire.errors import LeaseLostError, StoreUnavailableError
-from wire.sessions import Lease, Sessions
+from wire.sessions import Lease, Sessions, Task
 from worker.turn import Turn
 
 # How far back Redis may forget when it restarts with its log, in seconds: that is written out each second, with luck.
@@ -48,6 +48,11 @@ class Holdings:
     def count(self) -> int:
         """How many tokens are held, with a turn or without."""
         return len(self._turns) + len(self._idle)
+
+    @property
+    def running_now(self) -> list[Task]:
+        """The jobs whose turns run."""
+        return [turn.task for turn in self._turns.values()]
 
     @contextmanager
     def serving(self, token: str) -> Iterator[None]:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from wire.ledger import STATES, Standing
 from worker.worker import Worker
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each histogram that nobody asks for
 # Seconds for an answer that is on its way when the worker ends.
 _LAST_BYTES = 1.0
 _LOG = structlog.get_logger()
@@ -47,6 +48,7 @@ class Metrics:
         for label, count in worker.ended.items():
             turns.add_metric(label, count)
         yield turns
+        yield from worker.waited.collect()
         yield from _of_accounts(worker.accounts)
 
 

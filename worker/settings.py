@@ -48,6 +48,7 @@ class WorkerSettings(BaseSettings):
     idle_release: float = Field(default=60.0, gt=0)
     metrics_host: str = Field(default="127.0.0.1", min_length=1)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
     @field_validator(

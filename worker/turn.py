@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
+from structlog.contextvars import bound_contextvars
 
+from wire import traces
 from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, WireError
 from wire.messages import Chat, Failed, Final, Image, Said
@@ -111,7 +113,7 @@ class Turn:
                 await publisher.end()
                 return Outcome("FAILED", _with_text(INTERRUPTED, publisher.sent), None)
             except Exception as error:  # noqa: BLE001 - a provider of somebody's own may raise anything
-                _LOG.exception("provider failed", answer=self.task.answer)
+                _LOG.exception("provider failed")
                 return await self._failure(publisher, UpstreamError("upstream.protocol", type(error).__name__))
 
     def abandoned(self) -> Outcome:
@@ -128,7 +130,7 @@ class Turn:
         while True:
             seat = await self._whom.seat()
             try:
-                outcome = await self._ask(publisher, seat.account)
+                outcome = await self._try(publisher, seat.account)
             except UpstreamError as error:
                 await seat.leave(consequence(error, sent=self.sent), sent=self.sent)
                 if publisher.begun or (self.sent and not error.refused):
@@ -143,7 +145,7 @@ class Turn:
 
     async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
         """Get ready for a further attempt after one of which nothing came. UpstreamError if none may be."""
-        _LOG.warning("upstream refused", account=account.name, reason=error.reason, answer=self.task.answer)
+        _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
             await patiently(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
@@ -160,10 +162,19 @@ class Turn:
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True
+        _LOG.info("question sent", attempt=self._attempt)
+
+    async def _try(self, publisher: Publisher, account: Account) -> Outcome:
+        """One attempt, at the account."""
+        provider = publisher.provider = self._upstream.providers.name(account)
+        with (
+            bound_contextvars(provider=provider, account=account.name),
+            traces.span("attempt", "client", bing_provider=provider, bing_account=account.name),
+        ):
+            return await self._ask(publisher, account)
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
         work, providers = self.task.work, self._upstream.providers
-        publisher.provider = providers.name(account)
         if isinstance(work, Image):
             return await self._draw(account, work)
         asking = providers.chat(account).ask(
@@ -226,7 +237,7 @@ class Turn:
         return Outcome("DONE", event, session, answer=text, begins=self._whom.begins)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
-        _LOG.warning("turn failed", answer=self.task.answer, reason=error.reason, detail=error.detail)
+        _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.end()
         if error.retry_after is not None and not publisher.begun:
             # Unspent: the conversation is as it was.

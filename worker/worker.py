@@ -9,19 +9,26 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from prometheus_client import Histogram
+from structlog.contextvars import bind_contextvars
 
+from wire import traces
 from wire.connect import Store
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
+from wire.journal import Journal
 from wire.keys import own_stream
 from wire.ledger import Ledger, Standing
 from wire.limits import Limits
 from wire.messages import Chat, Image
+from wire.reporter import Reporter
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, Task
+from wire.traces import Span
 from worker.alerts import Alerts
 from worker.heartbeat import Heartbeat
 from worker.holdings import Holdings
 from worker.letterbox import Letterbox
+from worker.presence import presence
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn
@@ -32,6 +39,8 @@ _AWAY_PAUSE = 0.5
 _WAIT_PAUSE = 0.2
 # Seconds for the read that was begun before draining: it may bring entries, which then go back.
 _LAST_READ = 2.0
+# In seconds, up to the default QUEUE_TIMEOUT.
+_QUEUE_WAIT = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 # Seconds for turns that were cut short to write their ends.
 _LAST_WORDS = 5.0
 
@@ -41,18 +50,26 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
 
+def queue_wait() -> Histogram:
+    """How long questions wait for a worker."""
+    told = "Seconds from a question's being accepted to a worker's taking it."
+    return Histogram("bing_queue_wait_seconds", told, buckets=_QUEUE_WAIT, registry=None)
+
+
 class Worker:
     """One worker process. `run` serves until `drain` is called, then ends.
 
-    `ended` counts its turns, by who was asked, how they ended and why.
+    `ended` counts its turns, by who was asked, how they ended and why; `waited` is how long they were queued before.
     """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
         limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = upstream.pool.worker
         self.ended: Counter[tuple[str, str, str]] = Counter()
+        self.waited = queue_wait()
         self._settings = settings
         self._upstream = upstream
+        self._store = store
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
@@ -84,6 +101,16 @@ class Worker:
         return self._upstream.pool.own_standings
 
     @property
+    def running(self) -> list[Task]:
+        """The jobs whose turns run."""
+        return self._holdings.running_now
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._draining.is_set()
+
+    @property
     def heartbeat_age(self) -> float:
         """Seconds since the last heartbeat that Redis took."""
         return self._heartbeat.age
@@ -97,15 +124,16 @@ class Worker:
         async with self._schedule, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
+            speaker = presence(self, self._store)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
-            background += [tasks.create_task(work) for work in self._beside()]
+            background += [tasks.create_task(work) for work in (*self._beside(), speaker.run())]
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
             await self._upstream.pool.close(_LAST_WORDS)
-            await self._leave()
+            await self._leave(speaker)
             for task in background:
                 task.cancel()
         _LOG.info("worker stopped", worker=self.id)
@@ -116,7 +144,7 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
-        yield Letterbox(settings.cookies_dir, self._ledger).run()
+        yield Letterbox(settings.cookies_dir, self._ledger, Journal(self._store)).run()
         if settings.alert_webhook is not None:
             yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
@@ -210,29 +238,45 @@ class Worker:
 
     async def _turn(self, task: Task) -> Task | None:
         """Run one job and end it; the token's next one, if it has any."""
+        # For this task from now on, so that what it says of an error has them too.
+        bind_contextvars(request=task.work.request, answer=task.answer)
+        traces.enter(task.work.trace)
+        traces.past("queue", task.waited)
+        self.waited.observe(task.waited)
+        _LOG.info("question claimed", waited=task.waited)
+        with traces.span("turn", "consumer", bing_request=task.work.request) as span:
+            return await self._turn_to_end(task, span)
+
+    async def _turn_to_end(self, task: Task, span: Span) -> Task | None:
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
         with self._holdings.running(turn):
             outcome = await self._run_to_end(turn)
             self.ended[outcome.label] += 1
             following = await self._finish(turn, outcome)
             self._holdings.note_end(turn)
-            return following
+        provider, state, reason = outcome.label
+        span.note(bing_provider=provider, bing_outcome=state)
+        if reason:
+            span.fail(reason)
+        _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)
+        return following
 
     async def _run_to_end(self, turn: Turn) -> Outcome:
         """How the turn ended, whatever broke it off."""
-        answer = turn.task.answer
         try:
-            async with self._stoppable(answer):
+            async with self._stoppable(turn.task.answer):
                 return await turn.run()
         except AnswerEndedError:
             # Expired, stopped or lost: it only remains to advance the mailbox. What was sent has no known outcome.
+            _LOG.info("answer stopped or lost, hanging up")
             return turn.abandoned()
         except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
-            _LOG.warning("turn broken off", answer=answer, cause=f"{type(error).__name__}: {error}")
+            _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
             return turn.broken_off(error)
         except asyncio.CancelledError as error:
             # Draining, and nothing was sent: the job goes back, unless the mark was being written just now.
             if await self._sessions.release(turn.task.lease):
+                _LOG.info("question given back")
                 raise
             return turn.broken_off(error)
 
@@ -257,7 +301,6 @@ class Worker:
         for answer in answers:
             running = self._running.get(answer)
             if running is not None and not running.expired():
-                _LOG.info("answer stopped or lost, hanging up", answer=answer)
                 running.reschedule(asyncio.get_running_loop().time())
 
     async def _reassert(self, heard: float) -> None:
@@ -320,11 +363,12 @@ class Worker:
                 if left:
                     _, left = await asyncio.wait(left, timeout=_LAST_WORDS)
 
-    async def _leave(self) -> None:
+    async def _leave(self, speaker: Reporter) -> None:
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)
+                await speaker.leave()
         except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))

@@ -12,7 +12,7 @@ from tests.conftest import unavailable
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.compose
-SERVICES = ("nginx", "gateway", "worker", "redis", "emulator")
+SERVICES = ("nginx", "gateway", "worker", "redis", "emulator", "prometheus", "grafana")
 OURS = ("gateway", "worker", "emulator")
 
 
@@ -50,9 +50,10 @@ def reaches(project: dict[str, Any], service: str) -> set[str]:
     return {name for name, other in project["services"].items() if mine & set(other["networks"])} - {service}
 
 
-def test_nothing_is_published_but_nginx_on_loopback(services: dict[str, dict[str, Any]]) -> None:
-    assert {name for name, service in services.items() if "ports" in service} == {"nginx"}
-    assert all(port.startswith("127.0.0.1:") for port in services["nginx"]["ports"])
+def test_only_nginx_and_what_watches_are_published_and_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert set(published) == {"nginx", "prometheus", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert not any("network_mode" in service for service in services.values())
 
 
@@ -64,7 +65,11 @@ def test_a_container_has_no_rights_and_nothing_to_write_to(services: dict[str, d
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add"} & set(service)
     writable = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
-    kept = {"redis": ["redis:/data"], "worker": ["${COOKIES_DIR:-./cookies}:/app/cookies"]}
+    kept = {
+        "redis": ["redis:/data"],
+        "worker": ["${COOKIES_DIR:-./cookies}:/app/cookies"],
+        "prometheus": ["prometheus:/prometheus"],
+    }
     assert writable == kept.get(name, [])
 
 
@@ -84,7 +89,12 @@ def test_a_container_comes_back_and_says_whether_it_is_well(services: dict[str, 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_container_starts_after_what_it_needs_is_well(services: dict[str, dict[str, Any]], name: str) -> None:
-    needed = {"nginx": {"gateway"}, "gateway": {"redis"}, "worker": {"redis", "emulator"}}.get(name, set())
+    needed = {
+        "nginx": {"gateway"},
+        "gateway": {"redis"},
+        "worker": {"redis", "emulator"},
+        "grafana": {"prometheus"},
+    }.get(name, set())
     found = services[name].get("depends_on", {})
     assert set(found) == needed
     assert all(need["condition"] == "service_healthy" for need in found.values())
@@ -122,7 +132,7 @@ def test_workers_tell_their_metrics_to_whoever_shares_a_network(project: dict[st
     environment = project["services"]["worker"]["environment"]
     assert environment["METRICS_HOST"] == "0.0.0.0"
     assert int(environment["METRICS_PORT"]) > 0
-    assert reaches(project, "worker") == {"gateway", "redis", "emulator"}
+    assert reaches(project, "worker") == {"gateway", "redis", "emulator", "prometheus"}
 
 
 def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
@@ -138,13 +148,43 @@ def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, 
     assert reaches(project, "redis") == {"gateway", "worker"}
     outward = {name for name, network in project["networks"].items() if not (network or {}).get("internal")}
     having = {name for name, service in project["services"].items() if outward & set(service["networks"])}
-    assert having == {"nginx", "worker", "emulator"}
+    assert having == {"nginx", "worker", "emulator", "prometheus", "grafana"}
     assert reaches(project, "nginx") == {"gateway", "emulator"}
 
 
-def test_the_emulator_runs_only_in_the_demo(services: dict[str, dict[str, Any]]) -> None:
+def test_prometheus_finds_all_gateways_and_workers_where_they_serve_their_metrics(project: dict[str, Any]) -> None:
+    yaml = importlib.import_module("yaml")
+    watching = yaml.safe_load((ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text())
+    asked = {job["job_name"]: job["dns_sd_configs"] for job in watching["scrape_configs"]}
+    ports = {"gateway": "GATEWAY_PORT", "worker": "METRICS_PORT"}
+    environment = {name: project["services"][name]["environment"] for name in ports}
+    for name, port in ports.items():
+        ((names, kind, asked_port),) = [(dns["names"], dns["type"], dns["port"]) for dns in asked.pop(name)]
+        assert (names, kind, asked_port) == ([name], "A", int(environment[name][port]))
+    assert asked == {}
+    assert reaches(project, "prometheus") == {"gateway", "worker", "grafana"}
+    assert reaches(project, "grafana") == {"prometheus"}
+
+
+def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if "mem_limit" in service} == {"prometheus", "grafana"}
+    assert all(
+        f"--storage.tsdb.retention.{kind}=" in str(services["prometheus"]["command"]) for kind in ("time", "size")
+    )
+
+
+def test_nobody_can_change_anything_in_grafana(services: dict[str, dict[str, Any]]) -> None:
+    said = services["grafana"]["environment"]
+    assert said["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    for name in ("SECURITY_DISABLE_INITIAL_ADMIN_CREATION", "AUTH_DISABLE_LOGIN_FORM", "PLUGINS_PREINSTALL_DISABLED"):
+        assert said[f"GF_{name}"] == "true"
+
+
+def test_only_what_is_asked_for_runs_beside_the_service(services: dict[str, dict[str, Any]]) -> None:
     assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
-        "emulator": ["demo"]
+        "emulator": ["demo"],
+        "prometheus": ["monitoring"],
+        "grafana": ["monitoring"],
     }
     assert services["worker"]["depends_on"]["emulator"]["required"] is False
 
@@ -155,7 +195,7 @@ def test_each_image_is_pinned_and_ours_are_built_here(services: dict[str, dict[s
             assert service["build"]["target"] == name
             assert "image" not in service
         else:
-            assert re.search(r":\d", service["image"])
+            assert re.search(r":v?\d", service["image"])
 
 
 def test_the_gateways_image_has_no_part_of_the_worker() -> None:

@@ -10,7 +10,11 @@ from websockets.exceptions import InvalidStatus
 
 from tests.gateway.scripted import RunningGateway, closing_gate, received, running, settings, until
 from wire.connect import Store
-from wire.messages import Delta, Failed, Final
+from wire.errors import StoreUnavailableError
+from wire.jobs import Jobs, new_answer_id, new_token
+from wire.limits import Limits
+from wire.messages import Chat, Delta, Failed, Final
+from wire.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +143,81 @@ async def test_refusals_are_counted_with_their_status(gateway: RunningGateway) -
     expected = {("/api", "200"): 1.0, ("/api", "405"): 1.0, ("/answers/{answer}", "404"): 2.0}
     found = await becomes(gateway, lambda found: requests(found) == expected)
     assert answers(found) == [0, 0, 0]
+
+
+def refusals(found: dict[str, float]) -> dict[str, float]:
+    """The refusals that there were, by reason."""
+    series = {name.split('"')[1]: value for name, value in found.items() if name.startswith("bing_refusals_total{")}
+    return {reason: value for reason, value in series.items() if value}
+
+
+async def test_refusals_are_counted_by_their_reason(gateway: RunningGateway) -> None:
+    await gateway.client.get("/api", params={"style": "nice", "question": "hi"})
+    await gateway.client.get("/api", params={"question": "hi"})
+    await gateway.client.get("/image", params={"keyword": "猫"})
+    await gateway.client.get("/nothing")
+    await gateway.client.put("/api")
+    for path in ("/ws", "/ws_stream"):
+        async with gateway.socket(path) as socket:
+            await socket.send("no question")
+            await socket.recv()
+    async with gateway.socket("/ws_stream", subprotocols=["bing-chat.v2"]) as socket:
+        await socket.send('{"type": "stop", "answer": "unknown"}')
+        await socket.recv()
+    assert refusals(await scraped(gateway)) == {
+        "request.style": 1,
+        "request.empty": 1,
+        "code.110": 1,
+        "code.404": 1,
+        "code.405": 1,
+        "request.format": 2,
+        "answer.unknown": 1,
+    }
+
+
+async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_knows(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("gateway.relay.Relay.whole", broken)
+    monkeypatch.setattr("gateway.sse.AnswerStream._relay", broken)
+    for path in ("/api", "/api_stream"):
+        await gateway.client.get(path, params=ASK)
+    assert refusals(await scraped(gateway)) == {"internal": 2}
+
+
+async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: RunningGateway) -> None:
+    found = await scraped(gateway)
+    for reason in ("queue.full", "client.limit", "store.unavailable"):
+        assert found[f'bing_refusals_total{{reason="{reason}"}}'] == 0
+
+
+async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
+    async with running(store, worker=False) as gateway:
+        found = await scraped(gateway)
+        names = ("bing_redis_up", "bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds")
+        assert [found[name] for name in names] == [1, 0, 0, 0]
+        for _ in range(2):
+            await Jobs(store, Limits()).submit(new_answer_id(), Chat("balanced", "hi"), new_token(), create=True)
+        await Sessions(store).beat("somebody")
+        found = await becomes(gateway, lambda found: found["bing_queue_oldest_seconds"] > 0.05)
+        assert [found[name] for name in names[:3]] == [1, 1, 2]
+        assert found["bing_queue_oldest_seconds"] < 10
+
+
+async def test_while_redis_is_away_nothing_old_is_told_of_it(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: Store) -> None:
+        raise StoreUnavailableError("away")
+
+    assert (await scraped(gateway))["bing_workers_alive"] == 1
+    monkeypatch.setattr("gateway.metrics.look", away)
+    found = await scraped(gateway)
+    assert found["bing_redis_up"] == 0
+    assert not {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds"} & set(found)
 
 
 async def test_unknown_paths_are_one_endpoint_and_never_told(gateway: RunningGateway) -> None:

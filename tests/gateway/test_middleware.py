@@ -6,13 +6,14 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.middleware import Cors, Guard, RequestId
+from gateway.refusals import Refusals
 
 pytestmark = pytest.mark.anyio
 
 
 def scope(kind: str = "http", **headers: str) -> Scope:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": kind, "method": "GET", "path": "/", "headers": raw}
+    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"refusals": Refusals()}}
 
 
 async def sent_by(app: Any, scope: Scope) -> list[Message]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway import sse
 from gateway.errors import ClientGoneError
+from gateway.refusals import Refusals
 from gateway.telling import DeltaEvents
 from gateway.turns import Turns
 from tests.gateway.scripted import (
@@ -311,7 +312,7 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
     async with Answers(store) as answers, asyncio.timeout(5):
         told = DeltaEvents("token", comes_back=True)
         stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True)
-        await stream({}, receive, send)  # type: ignore[arg-type]
+        await stream({"state": {"refusals": Refusals()}}, receive, send)  # type: ignore[arg-type]
 
 
 async def test_watching_ends_the_turn_when_the_client_goes() -> None:

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway.clients import Clients
 from gateway.idempotency import Idempotency
+from gateway.refusals import Refusals
 from gateway.relay import Relay
 from gateway.turns import Turns
 from gateway.ws import Sockets
@@ -397,7 +398,8 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
             await never.wait()
 
     relay = Relay(Jobs(store, Limits()), Answers(store), Turns(), 1, 1)
-    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": {"request_id": "r"}}
+    state = {"request_id": "r", "refusals": Refusals()}
+    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = Sockets(relay, Sessions(store), Clients(), Idempotency(Secret(store)), 1000)
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))

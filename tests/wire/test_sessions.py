@@ -29,6 +29,19 @@ async def test_a_turn_from_question_to_saved_session(scene: Scene) -> None:
     assert (again.session, again.sent, again.reset) == (b'{"id":"\\u00e9"}', 1, False)
 
 
+async def test_a_claim_and_a_finish_tell_how_long_the_job_waited(scene: Scene) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask("one")
+    await scene.ask("two", asked.token)
+    before = await scene.redis.time()
+    await scene.redis.hset(keys.job_key(asked.answer), "accepted", before[0] * 1000 - 7000)
+    task = await scene.take("w1")
+    assert 7 <= task.waited < 20
+    following = await scene.finish(task)
+    assert following is not None
+    assert 0 <= following.waited < 13
+
+
 @pytest.mark.parametrize(
     "text", ["你好 🎉", 'quote " back \\ slash / tab \t', "\x00\x01\x7f\u2028\ufeff", "[] {} null"]
 )

@@ -194,6 +194,17 @@ async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> 
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
 
 
+async def test_how_long_questions_waited_is_told_once_for_each(client: Client) -> None:
+    token = new_token()
+    for question in ("one", "two"):
+        answer = await client.ask(question, token)
+    async with scraping(client) as (_, address):
+        await client.text(answer)
+        found = await scraped(address)
+    assert found["bing_queue_wait_seconds_count"] == 2
+    assert 0 < found["bing_queue_wait_seconds_sum"] < 2 * SOON
+
+
 async def test_tasks_and_the_process_are_told_of(client: Client) -> None:
     async with scraping(client) as (_, address):
         found = await scraped(address)

@@ -606,7 +606,12 @@ async def test_a_provider_that_raises_anything_is_one_error(shop: Shop) -> None:
     with capture_logs() as logs:
         outcome = await shop.outcome(failing(lambda: ZeroDivisionError("oops"), "some text"))
     assert failed(outcome) == Failed(500, REASONS["upstream.protocol"], "upstream.protocol", "some text")
-    assert [line["event"] for line in logs] == ["provider failed", "turn failed"]
+    assert [line["event"] for line in logs] == [
+        "question accepted",
+        "question sent",
+        "provider failed",
+        "turn failed",
+    ]
 
 
 async def test_a_provider_that_ends_without_an_end_is_one_error(shop: Shop) -> None:

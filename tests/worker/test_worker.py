@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 import worker.worker
 from tests.worker.desk import SOON, Away, Client, Desk, Held, HookedStore, pool_on, settings_with, until
 from tests.worker.line import Line
-from tests.worker.scripted import Ask, Only, Pictures, Scripted, echo
+from tests.worker.scripted import Ask, Gate, Only, Pictures, Scripted, echo
 from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
@@ -20,32 +20,11 @@ from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import Snapshot, Update
 from worker.upstream import Upstream
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
-
-
-class Gate:
-    """A script that holds questions back after they were sent, and says which wait."""
-
-    def __init__(self, *held: str) -> None:
-        self._held = set(held)
-        self._opened: dict[str, asyncio.Event] = {}
-        self.waiting: list[str] = []
-
-    def open(self, *questions: str) -> None:
-        for question in questions:
-            self._opened.setdefault(question, asyncio.Event()).set()
-
-    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
-        await ask.send()
-        yield Snapshot("you asked: ")
-        if ask.question in self._held:
-            self.waiting.append(ask.question)
-            await self._opened.setdefault(ask.question, asyncio.Event()).wait()
-        yield Completed(f"you asked: {ask.question}", ask.state)
 
 
 async def connecting(ask: Ask) -> AsyncIterator[Update]:

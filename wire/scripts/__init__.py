@@ -9,7 +9,7 @@ from wire.messages import encode
 _FOLDER = Path(__file__).parent
 # Every other script may run above Redis's memory limit: what was accepted must be able to end.
 _REFUSED_WHEN_FULL = frozenset({"enqueue", "note"})
-_OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order"})
+_OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
 
 
 def names() -> list[str]:

@@ -1,6 +1,6 @@
 -- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, answer ttl in s.
--- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset"}, or a status alone:
+-- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset", "waited" in ms}, or a status alone:
 -- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet, or
 -- Redis may have lost what others hold; the entry stays pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
@@ -56,4 +56,5 @@ return remember(token, op, cjson.encode({
   session = saved[1] or cjson.null,
   sent = tonumber(saved[2] or '0'),
   reset = saved[3] == '1',
+  waited = waited(job),
 }))

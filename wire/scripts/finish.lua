@@ -4,7 +4,7 @@
 -- saved conversation ('' if the mark has counted them), the last seq that the worker knows of, what was asked and answered
 -- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have, '1' if the
 -- event tells whether the conversation is another one, '1' if the question was sent and not refused.
--- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent"}, {"status": "released"} or {"status": "stale"}.
+-- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
 local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 local session_ttl, answer_ttl = tonumber(ARGV[11]), tonumber(ARGV[12])
@@ -70,4 +70,5 @@ return remember(token, op, cjson.encode({
   job = following,
   work = redis.call('HGET', key('job', following), 'work'),
   sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),
+  waited = waited(following),
 }))

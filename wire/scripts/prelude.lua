@@ -153,6 +153,12 @@ local function next_job(token, worker, answer_ttl)
   end
 end
 
+-- For how many ms a job has waited since it was accepted.
+local function waited(job)
+  local now = now_ms()
+  return now - tonumber(redis.call('HGET', key('job', job), 'accepted') or now)
+end
+
 -- Takes the lease away from the token's owner; the fence sees to it that its late writes count for nothing.
 local function disown(token)
   local owner = redis.call('HGET', key('token', token), 'owner')

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import certifi
 import httpx
 
+from wire import traces
 from worker.accounts import Account, Server
 from worker.errors import UpstreamError
 from worker.providers.browser import upstream_errors
@@ -56,7 +57,7 @@ class Endpoint:
         server = server_of(account)
         async with self._client(account) as client:
             with upstream_errors(reasons.silence):
-                headers = {b"Content-Type": b"application/json", **keys(server)}
+                headers = {b"Content-Type": b"application/json", **keys(server), **_trace()}
                 asking = client.stream(
                     "POST", address(server, path), content=body, headers=headers, extensions={"trace": mark.trace}
                 )
@@ -110,6 +111,12 @@ def keys(server: Server) -> dict[bytes, bytes]:
     if httpx.URL(server.base_url).host.endswith(".azure.com"):
         headers[b"api-key"] = key
     return headers
+
+
+def _trace() -> dict[bytes, bytes]:
+    """The header that lets the server's own trace go on with ours, if there is one."""
+    traceparent = traces.current()
+    return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
 async def _accept(response: httpx.Response, policy: str = "question.refused") -> None:

@@ -13,6 +13,7 @@ from tests.worker.desk import SOON, Desk, pool_on, settings_with, until
 from tests.worker.providers import vendor as vendors
 from tests.worker.providers.proxy import Proxy
 from tests.worker.providers.vendor import HEAD, KEY, LAST, Play, Vendor, chunk, events, piece, whole
+from wire import traces
 from wire.messages import Failed, Said
 from worker.accounts import Account, Server
 from worker.errors import UpstreamError
@@ -222,6 +223,15 @@ async def test_a_key_that_can_not_be_sent_is_not_told() -> None:
         error = await failure(vendor.account(key="sk-1\nX: y"))
         assert (error.reason, "sk-1" in str(error)) == ("upstream.protocol", False)
         assert vendor.asked == []
+
+
+async def test_a_trace_goes_along_in_a_header_and_only_if_there_is_one() -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with Vendor() as vendor:
+        await ask(vendor.account())
+        with traces.within(traceparent):
+            await ask(vendor.account())
+    assert [request.headers.get("traceparent") for request in vendor.asked] == [None, traceparent]
 
 
 async def test_a_key_may_be_any_text() -> None:

