@@ -14,9 +14,11 @@ from websockets.sync.client import connect
 
 from tests.processes import Deployment, answers, deployment, run_to_end, wait_until
 
-START_LIMIT = 30.0
+START_LIMIT = 60.0
 # The account that OPENAI_BASE_URL makes.
 ACCOUNT = "openai"
+# Long enough for a busy machine.
+PATIENCE = {"FIRST_TEXT_TIMEOUT": "30", "IDLE_TIMEOUT": "30"}
 
 
 @contextmanager
@@ -87,7 +89,7 @@ def ours(
 ) -> Iterator[Ours]:
     """Processes of ours before the server."""
     at_server = {"PROVIDER": "openai", "OPENAI_BASE_URL": base_url, "OPENAI_MODEL": model, "OPENAI_API_KEY": key}
-    with deployment(folder, redis_url, accounts=(), settings=at_server | dict(settings or {})) as deployed:
+    with deployment(folder, redis_url, accounts=(), settings=PATIENCE | at_server | dict(settings or {})) as deployed:
         yield Ours(deployed, redis_url)
 
 

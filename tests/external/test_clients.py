@@ -10,14 +10,16 @@ import httpx
 import pytest
 
 from tests.external.client import SCRIPTS, STYLE, Client, said
+from tests.external.server import PATIENCE
 from tests.processes import Deployment, deployment, wait_until
 
-pytestmark = pytest.mark.external
+pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 
 KEY = "a-key-of-ours"
 # Enough that none is asked too often, with all that fails.
 ACCOUNTS = [f"account{number}" for number in range(20)]
-PICTURES, LISTS = ("openai", "openai-node", "litellm"), ("openai", "openai-node", "litellm")
+# Those that make pictures, and list models.
+MORE = ("openai", "openai-node", "litellm")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("clients")
     keys = folder / "keys"
     keys.write_text(f"tester {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    with deployment(folder, None, accounts=ACCOUNTS, settings={"API_KEYS_FILE": str(keys)}) as running:
+    with deployment(folder, None, accounts=ACCOUNTS, settings={**PATIENCE, "API_KEYS_FILE": str(keys)}) as running:
         yield running
 
 
@@ -159,7 +161,7 @@ def test_a_pool_out_of_quota_is_an_error_and_asks_nobody(client: Client, throttl
     assert not throttled.turns(question)
 
 
-@pytest.mark.parametrize("client", PICTURES, indirect=True, scope="module")
+@pytest.mark.parametrize("client", MORE, indirect=True, scope="module")
 def test_pictures_are_made(client: Client, deployed: Deployment) -> None:
     prompt = unique("a cat")
     urls = client.do("image", deployed.url, key=KEY, prompt=prompt)["urls"]
@@ -175,7 +177,7 @@ def test_pictures_as_data_are_refused(client: Client, deployed: Deployment) -> N
     assert (told["error"], told["message"]) == ("APICallError", "'response_format' is not supported here.")
 
 
-@pytest.mark.parametrize("client", LISTS, indirect=True, scope="module")
+@pytest.mark.parametrize("client", MORE, indirect=True, scope="module")
 def test_models_are_listed(client: Client, deployed: Deployment) -> None:
     told = client.do("models", deployed.url, key=KEY)
     assert sorted(told["models"]) == ["bing-balanced", "bing-creative", "bing-precise"]

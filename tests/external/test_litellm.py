@@ -14,7 +14,7 @@ from tests.external.conftest import LITELLM_LOCAL
 from tests.external.server import Ours, joined, ours, running
 from tests.processes import free_port, process, wait_until
 
-pytestmark = pytest.mark.external
+pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 
 KEY = "sk-a-key-of-litellm"
 MOCK = "A mock answer, long enough to come in pieces: один, два, 三, 😀."

@@ -12,12 +12,12 @@ import pytest
 from tests.external.server import Ours, joined, ours, running
 from tests.processes import free_port, wait_until
 
-pytestmark = pytest.mark.external
+pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 
 SCRIPT = Path(__file__).parent / "llama.py"
 KEY = "a-key-of-llama"
 # At temperature 0 the model has one answer to a question.
-SETTINGS = {"OPENAI_TEMPERATURE_PRECISE": "0", "FIRST_TEXT_TIMEOUT": "30", "IDLE_TIMEOUT": "30"}
+SETTINGS = {"OPENAI_TEMPERATURE_PRECISE": "0"}
 TOKENS, NO_END, CONTEXT = 60, -1, 16384
 
 

@@ -9,7 +9,7 @@ from tests.external.test_clients import KEY, deployed, ended, over_api, unique
 from tests.processes import Deployment
 
 __all__ = ["deployed"]
-pytestmark = pytest.mark.external
+pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(params=["openai", "openai-node"], scope="module")
