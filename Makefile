@@ -29,6 +29,7 @@ external: .venv/.ready
 	$(PYTEST) tests/external $(TEST_OPTIONS)
 
 browser: .venv/.ready
+	bash tests/browser/setup.sh
 	$(PYTEST) tests/browser $(TEST_OPTIONS)
 
 check: .venv/.ready

@@ -7,6 +7,7 @@ built-in stand-in answers.
 import asyncio
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,21 +47,29 @@ def _told(accounts: Sequence[Account], folder: Path) -> str:
 @asynccontextmanager
 async def upstream(
     settings: WorkerSettings, folder: Folder
-) -> AsyncIterator[tuple[WorkerSettings, list[Account], str]]:
-    """Whom to ask, as which accounts, and a line that says so: the accounts that there are, else the stand-in."""
+) -> AsyncIterator[tuple[WorkerSettings, list[Account], Folder, str]]:
+    """Whom to ask, as which accounts of which folder, and a line that says so.
+
+    These are the accounts that there are. Without any the stand-in is asked; what the console adds then is for it too,
+    and gone at the end: it must not lie where it would be taken for Bing's.
+    """
     contents = folder.load()
     folder.log(contents)
     if accounts := list(contents.accounts):
-        yield settings, accounts, _told(accounts, settings.cookies_dir)
+        yield settings, accounts, folder, _told(accounts, settings.cookies_dir)
         return
-    async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
-        addresses = {
-            "bing_create_url": emulator.create_url,
-            "bing_chat_url": emulator.chat_url,
-            "bing_image_url": emulator.url,
-        }
-        told = f"no account in {settings.cookies_dir}: answers come from the built-in stand-in for Bing"
-        yield settings.model_copy(update=addresses), [_DEMO_ACCOUNT], told
+    with tempfile.TemporaryDirectory(prefix="accounts-") as added:
+        async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
+            addresses = {
+                "bing_create_url": emulator.create_url,
+                "bing_chat_url": emulator.chat_url,
+                "bing_image_url": emulator.url,
+                "cookies_dir": Path(added),
+            }
+            none = f"no account in {settings.cookies_dir}"
+            told = f"{none}: answers come from the built-in stand-in for Bing, {emulator.url}"
+            demo = Folder(Path(added), own=[_DEMO_ACCOUNT])
+            yield settings.model_copy(update=addresses), [_DEMO_ACCOUNT], demo, told
 
 
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
@@ -68,8 +77,8 @@ async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     turns, loop = Turns(), asyncio.get_running_loop()
     store, folder = Store("memory://"), Folder(worker.cookies_dir, own=own_account(worker))
     async with (
-        upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, told),
-        open_worker(settings, store, accounts, None if accounts == [_DEMO_ACCOUNT] else folder) as asked,
+        upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
+        open_worker(settings, store, accounts, followed) as asked,
     ):
 
         def end() -> None:

@@ -9,6 +9,7 @@ from gateway import envelope, responses, sse
 from gateway.clients import Clients
 from gateway.errors import FORMAT, AnswerUnknownError, RefusedError
 from gateway.relay import Relay
+from gateway.telling import DeltaEvents
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL
 
@@ -69,7 +70,13 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
         return _come_back(position)
     request.state.answer = answer
     return sse.AnswerStream(
-        relay.turns, relay.limit, lambda: relay.resume(answer), answer, token, events=True, after=seq
+        relay.turns,
+        relay.limit,
+        lambda: relay.resume(answer),
+        answer,
+        DeltaEvents(token, comes_back=True),
+        events=True,
+        after=seq,
     )
 
 

@@ -1,20 +1,20 @@
 """The drop-in endpoints over HTTP: /api, /api_stream and /image."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import envelope, params, relay, responses, sse
 from gateway.answers import resume
+from gateway.body import read_body
 from gateway.clients import Clients
 from gateway.errors import DrainingError
 from gateway.idempotency import Idempotency
 from gateway.relay import Relay
+from gateway.telling import DeltaEvents
 from gateway.turns import background
 from wire.answers import Entry
 from wire.errors import AnswerGoneError
@@ -22,8 +22,9 @@ from wire.jobs import Client, Once, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image, Work
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# How long a client may take to send its body, in seconds.
-_BODY_TIMEOUT = 30.0
+# How long the headers of a stream wait for the first event, which tells the provider, in seconds; an EventSource is not
+# kept waiting.
+_PATIENCE = 1.0
 
 _Follow = Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
 
@@ -51,7 +52,7 @@ class Api:
     async def api(self, request: Request) -> Response:
         """A question, answered as one JSON document."""
         if request.method in ("HEAD", "OPTIONS"):
-            return _nothing(request, "application/json")
+            return responses.nothing(request, METHODS)
         client = self.clients.of(request)
         ask = params.ask(await self._fields(request))
         question = await self._question(request, client, _chat(request, ask), ask.token)
@@ -63,7 +64,7 @@ class Api:
     async def image(self, request: Request) -> Response:
         """Pictures for a keyword."""
         if request.method in ("HEAD", "OPTIONS"):
-            return _nothing(request, "application/json")
+            return responses.nothing(request, METHODS)
         client = self.clients.of(request)
         keyword = params.keyword(await self._fields(request))
         work = Image(keyword, request=request.state.request_id, wait=_patience(request))
@@ -75,7 +76,7 @@ class Api:
     async def api_stream(self, request: Request) -> Response | sse.AnswerStream:
         """A question, answered as server-sent events."""
         if request.method in ("HEAD", "OPTIONS"):
-            return _nothing(request, "text/event-stream")
+            return responses.nothing(request, METHODS, "text/event-stream")
         client = self.clients.of(request)
         events = "text/event-stream" in request.headers.get("accept", "")
         position = sse.position(request.headers.get("last-event-id", ""))
@@ -84,7 +85,9 @@ class Api:
         ask = params.ask(await self._fields(request))
         question = await self._question(request, client, _chat(request, ask), ask.token)
         answer, follow = await self._handed_over(request, question)
-        return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, question.token, events)
+        told = DeltaEvents(question.token, comes_back=events)
+        patience = 0.0 if events else _PATIENCE
+        return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, told, events, patience)
 
     async def _resume(self, request: Request, position: sse.Position, client: Client) -> Response | sse.AnswerStream:
         """As `resume`, but 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
@@ -108,7 +111,9 @@ class Api:
             background(sse.watch(request.receive, turn)),
             follow() as entries,
         ):
-            return await self.relay.whole(entries)
+            event = await self.relay.whole(entries)
+        request.state.provider = event.provider
+        return event
 
     async def _handed_over(self, request: Request, question: _Question) -> tuple[str, _Follow]:
         """The answer's id, and the way to follow it.
@@ -141,24 +146,8 @@ class Api:
         fields = params.query(request.scope["query_string"])
         if request.method != "POST":
             return fields
-        body = params.body(await self._body(request), request.headers.get("content-type", ""))
+        body = params.body(await read_body(request, self.max_body), request.headers.get("content-type", ""))
         return fields | {name: value for name, value in body.items() if value}
-
-    async def _body(self, request: Request) -> bytes:
-        """The body, whether or not its length was announced. HTTPException 413, 408."""
-        announced = request.headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > self.max_body:
-            raise HTTPException(413)
-        body = bytearray()
-        try:
-            async with asyncio.timeout(_BODY_TIMEOUT):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > self.max_body:
-                        raise HTTPException(413)
-        except TimeoutError:
-            raise HTTPException(408, headers={"connection": "close"}) from None
-        return bytes(body)
 
 
 def _chat(request: Request, ask: params.Ask) -> Chat:
@@ -167,10 +156,3 @@ def _chat(request: Request, ask: params.Ask) -> Chat:
 
 def _patience(request: Request) -> float:
     return params.patience(", ".join(request.headers.getlist("prefer")))
-
-
-def _nothing(request: Request, media_type: str) -> Response:
-    """The answer to a method that must ask nothing."""
-    if request.method == "HEAD":
-        return Response(media_type=media_type)
-    return responses.allowed(METHODS)

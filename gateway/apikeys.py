@@ -19,17 +19,17 @@ class ApiKey:
     limit: int | None = None
 
 
-def load_keys(path: Path) -> Sequence[ApiKey]:
+def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
     """The keys of a file: a line each, with a name, the key's SHA-256 in hex, and perhaps a limit.
 
-    ValueError, with one sentence.
+    ValueError, with one sentence about the `setting` that names the file.
 
     A key is random and long, so a plain hash of it can't be guessed from. A `#` begins a comment.
     """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"API_KEYS_FILE: {path} can't be read") from None
+        raise ValueError(f"{setting}: {path} can't be read") from None
     found = []
     for number, line in enumerate(lines, 1):
         entry = line.partition("#")[0].strip()
@@ -37,15 +37,13 @@ def load_keys(path: Path) -> Sequence[ApiKey]:
             continue
         parts = _LINE.fullmatch(entry)
         if parts is None:
-            raise ValueError(
-                f"API_KEYS_FILE: line {number} of {path} is not a name, a SHA-256 in hex, and perhaps a limit"
-            )
+            raise ValueError(f"{setting}: line {number} of {path} is not a name, a SHA-256 in hex, and perhaps a limit")
         found.append(ApiKey(parts["name"], parts["hash"], int(parts["limit"]) if parts["limit"] else None))
     if not found:
-        raise ValueError(f"API_KEYS_FILE: {path} lists no key")
+        raise ValueError(f"{setting}: {path} lists no key")
     for what in ("name", "hash"):
         if len({getattr(key, what) for key in found}) < len(found):
-            raise ValueError(f"API_KEYS_FILE: {path} lists a {what} twice")
+            raise ValueError(f"{setting}: {path} lists a {what} twice")
     return tuple(found)
 
 

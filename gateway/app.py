@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import errors, page
+from gateway import console, errors, page
 from gateway.addresses import networks
 from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
@@ -17,7 +17,13 @@ from gateway.clients import Clients
 from gateway.idempotency import Idempotency
 from gateway.metrics import ANY_PATH, Counted, Metrics
 from gateway.middleware import Cors, Guard, RequestId, Traced
+from gateway.openai import completions, images, models
+from gateway.openai import errors as openai_errors
+from gateway.openai import responses as openai_responses
+from gateway.openai.asking import Asking
+from gateway.openai.conversations import Conversations
 from gateway.ops import Ops
+from gateway.presence import present
 from gateway.relay import Relay
 from gateway.responses import refusal, tell
 from gateway.settings import GatewaySettings
@@ -26,6 +32,7 @@ from gateway.ws import Sockets
 from wire import traces
 from wire.answers import Answers
 from wire.connect import Store
+from wire.conversations import Conversations as Index
 from wire.jobs import Jobs
 from wire.limits import Limits
 from wire.secret import Secret, load_secret
@@ -44,7 +51,10 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     clients = Clients(
         load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
     )
-    idempotency = Idempotency(Secret(store, load_secret(settings.secret_file) if settings.secret_file else None))
+    secret = Secret(store, load_secret(settings.secret_file) if settings.secret_file else None)
+    idempotency = Idempotency(secret)
+    conversations = Conversations(secret, Index(store, settings.session_ttl, settings.conversation_limit))
+    asking = Asking(relay, clients, idempotency, conversations)
     api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
     by_id = AnswersById(relay, clients)
     sockets = Sockets(relay, sessions, clients, idempotency, settings.max_body)
@@ -53,7 +63,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with answers:
+        async with answers, present(store, turns, metrics, jobs, relay.first_text):
             yield
         await jobs.close()
 
@@ -64,12 +74,14 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/image", api.image, methods=METHODS),
             Route("/answers/{answer}", by_id.answer, methods=ANSWER_METHODS),
             Route("/answers/{answer}/stream", by_id.stream, methods=STREAM_METHODS),
+            *_openai(settings, asking),
             WebSocketRoute("/ws", sockets.ws),
             WebSocketRoute("/ws_stream", sockets.ws_stream),
             Route("/healthz", ops.healthz),
             Route("/readyz", ops.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
+            *console.routes(settings, store, turns, jobs),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
@@ -79,9 +91,27 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Middleware(Counted, metrics=metrics),
             Middleware(Guard),
         ],
-        exception_handlers=dict.fromkeys(errors.TABLE, tell),
+        exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),
         lifespan=lifespan,
     )
+
+
+def _openai(settings: GatewaySettings, asking: Asking) -> list[Route]:
+    """The routes of the OpenAI API."""
+    chat = completions.Completions(asking, settings.max_body, settings.sources_in_text)
+    replies = openai_responses.Responses(asking, settings.max_body, settings.sources_in_text)
+    pictures = images.Images(asking.relay, asking.clients, asking.idempotency, settings.max_body)
+    listed = models.Models(asking.clients)
+    one = "/v1/responses/{response}"
+    return [
+        Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
+        Route("/v1/models", listed.models, methods=models.METHODS),
+        Route("/v1/models/{model}", listed.model, methods=models.METHODS),
+        Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
+        Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
+        Route(one, replies.one, methods=openai_responses.ONE_METHODS),
+        Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
+    ]
 
 
 def _limits(settings: GatewaySettings) -> Limits:

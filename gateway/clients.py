@@ -24,7 +24,7 @@ class Clients:
     def of(self, connection: HTTPConnection) -> Client:
         """Who is at the other end. HTTPException 401."""
         if self.keys is not None:
-            key = find_key(self.keys, _sent_key(connection))
+            key = find_key(self.keys, sent_key(connection))
             if key is None:
                 raise HTTPException(401, headers={"www-authenticate": "Bearer"})
             return Client(f"key:{key.name}", key.name, key.limit)
@@ -38,7 +38,7 @@ def key_subprotocol(connection: HTTPConnection) -> str | None:
     return next((name for name in connection.scope.get("subprotocols", ()) if name.startswith(_SUBPROTOCOL)), None)
 
 
-def _sent_key(connection: HTTPConnection) -> str:
+def sent_key(connection: HTTPConnection) -> str:
     """The key as it was sent, '' for none: the first of the four ways to send one that was used."""
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():

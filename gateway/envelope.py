@@ -54,6 +54,7 @@ def progress(answer: str, found: Progress) -> bytes:
         "turns": None if final.turns is None else {"used": final.turns.used, "limit": final.turns.limit},
         "reset": final.reset or (failed is not None and failed.reset),
         "error": None,
+        "provider": found.provider or None,
     }
     if failed is not None:
         data["error"] = {

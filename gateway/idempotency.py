@@ -37,10 +37,14 @@ class Idempotency:
         """The key, None if none was sent. KeyLengthError."""
         if not key:
             return None
-        shortest = 1 if client.holder else _SHORTEST_SHARED
+        shortest = self.shortest(client)
         if not shortest <= len(key) <= _LONGEST:
             raise KeyLengthError(shortest, _LONGEST)
         return key
+
+    def shortest(self, client: Client) -> int:
+        """How many characters the client's own names for things must have."""
+        return 1 if client.holder else _SHORTEST_SHARED
 
     async def once(self, client: Client, key: str, endpoint: str, work: Work, token: str | None) -> tuple[Once, str]:
         """What the key stands for, and the token: the one that was sent, or always the same one of a new conversation.

@@ -27,7 +27,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside eac
 # What nginx calls a client that left before it was told anything.
 _CLIENT_GONE = 499
 # In seconds, up to what the default limits of waiting and of the first text allow together.
-_FIRST_TEXT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+FIRST_TEXT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
 _OF_BACKLOG: list[tuple[str, str, Callable[[Backlog], float]]] = [
     ("bing_workers_alive", "Workers whose heartbeat is there.", lambda found: found.workers),
@@ -39,7 +39,7 @@ _OF_BACKLOG: list[tuple[str, str, Callable[[Backlog], float]]] = [
 def first_text() -> Histogram:
     """How long questions wait for their first text."""
     told = "Seconds from handing a question over to its first text."
-    return Histogram("bing_first_text_seconds", told, buckets=_FIRST_TEXT, registry=None)
+    return Histogram("bing_first_text_seconds", told, buckets=FIRST_TEXT, registry=None)
 
 
 class Metrics:

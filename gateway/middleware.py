@@ -10,18 +10,20 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import UNKNOWN, ClientGoneError
-from gateway.responses import refusal
+from gateway.responses import unknown
 from wire import traces
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _LOG = structlog.get_logger()
 _CORS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "X-Answer-ID, X-Request-ID, Retry-After",
+    "access-control-expose-headers": "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After",
 }
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer",
+    "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer, "
+    # Libraries that speak the OpenAI API have a dozen of their own.
+    "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
 # Who asks for these asks all the time.
@@ -29,10 +31,12 @@ _NO_SPAN = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestId:
-    """Gives each request an id, the client's own if it is a sound one; tells it, and the answer's id, in headers.
+    """Gives each request an id, the client's own if it is a sound one; tells it in a header, and so it
+    does the answer's id and provider.
 
-    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted.
-    A `traceparent` that came with it is the trace that everything for this request belongs to.
+    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
+    `request.state.provider` when it is known who answers. A `traceparent` that came with it is the trace that
+    everything for this request belongs to.
     The status that a request was answered with stays in its state; an open socket's is 101.
     """
 
@@ -59,6 +63,8 @@ class RequestId:
                 headers["x-request-id"] = request_id
                 if "answer" in state:
                     headers["x-answer-id"] = state["answer"]
+                if state.get("provider"):
+                    headers["x-provider"] = state["provider"]
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -133,4 +139,4 @@ class Guard:
             _LOG.error("request failed", path=scope["path"], exc_info=error)
             scope["state"]["refusals"].note(UNKNOWN)
             if not started:
-                await refusal(UNKNOWN)(scope, receive, send)
+                await unknown(scope["path"])(scope, receive, send)

@@ -121,13 +121,13 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return _whole(value)
+        return whole(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError(FORMAT)
     return json.dumps(value)
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """`text` with surrogate pairs joined and half ones replaced: JSON can hold them, UTF-8 can't."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

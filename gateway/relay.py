@@ -54,6 +54,11 @@ class Frames:
                 self._ended = True
                 return [envelope.error(event.code, event.message)]
 
+    @property
+    def ended(self) -> bool:
+        """Whether the terminal event was there."""
+        return self._ended
+
     def check_ended(self) -> None:
         """AnswerGoneError when the events stopped without a terminal one: their log is no longer kept."""
         if not self._ended:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gateway import envelope
 from gateway.errors import UNKNOWN, Problem, prefers_english, problem_of
+from gateway.openai import errors as openai
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -30,17 +31,27 @@ def refusal(problem: Problem) -> Response:
     return response
 
 
+def unknown(path: str) -> Response:
+    """What a client is told of an error that no table knows."""
+    return openai.UNKNOWN.response() if path.startswith(openai.PREFIX) else refusal(UNKNOWN)
+
+
 def allowed(methods: Iterable[str]) -> Response:
     """The answer to OPTIONS."""
     return Response(status_code=204, headers={"allow": ", ".join(methods)})
 
 
+def nothing(request: Request, methods: Iterable[str], media_type: str = "application/json") -> Response:
+    """The answer to HEAD and OPTIONS, which must ask nothing."""
+    return Response(media_type=media_type) if request.method == "HEAD" else allowed(methods)
+
+
 async def tell(request: HTTPConnection, error: Exception) -> Response:
-    """How an error of the table is told over HTTP."""
+    """How an error of the tables is told over HTTP."""
     english = prefers_english(request.headers.get("accept-language", ""))
     problem = problem_of(error, english) or UNKNOWN
     request.state.refusals.note(problem)
-    response = refusal(problem)
+    response = openai.tell(request, error) if request.url.path.startswith(openai.PREFIX) else refusal(problem)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

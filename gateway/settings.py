@@ -20,6 +20,7 @@ class GatewaySettings(BaseSettings):
     client_limit: int = Field(default=500, ge=1)
     trusted_proxies: str | None = None
     api_keys_file: Path | None = None
+    admin_keys_file: Path | None = None
     secret_file: Path | None = None
     idempotency_ttl: int = Field(default=24 * 3600, ge=1)
     follow_grace: float = Field(default=30.0, gt=0)
@@ -27,6 +28,8 @@ class GatewaySettings(BaseSettings):
     answer_timeout: float = Field(default=300.0, gt=0)
     answer_ttl: int = Field(default=600, ge=1)
     session_ttl: int = Field(default=6 * 3600, ge=1)
+    conversation_limit: int = Field(default=100_000, ge=1)
+    sources_in_text: bool = False
     drain_timeout: float = Field(default=30.0, ge=0)
     max_body: int = Field(default=1024 * 1024, ge=1)
     otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")

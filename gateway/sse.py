@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway import envelope
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.peek import peeked
 from gateway.refusals import Refusals
-from gateway.relay import Frames
+from gateway.telling import Telling, Told
 from gateway.turns import Turn, Turns, background
 from wire.answers import Entry
+from wire.errors import AnswerGoneError
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -48,9 +49,11 @@ def position(last_event_id: str) -> Position | None:
     return Position(found[1], int(found[2])) if found else None
 
 
-def frame(data: bytes, event_id: Position | None = None) -> bytes:
+def frame(data: bytes, event_id: Position | None = None, name: str = "") -> bytes:
     """One event; `data` is one line."""
     head = b"" if event_id is None else b"id: %s\n" % str(event_id).encode()
+    if name:
+        head += b"event: %s\n" % name.encode()
     return b"%sdata: %s\n\n" % (head, data)
 
 
@@ -70,16 +73,18 @@ async def watch(receive: Receive, turn: Turn) -> None:
 class AnswerStream:
     """A response that streams one answer.
 
-    Errors before the first byte are raised; later ones are one frame. `events` is set for a client that speaks the
-    whole protocol: it also gets ids and pings. With `after`, everything up to that seq is left out.
+    Errors before the first byte are raised; later ones are told in the stream. `events` is set for a client that speaks
+    the whole protocol: it also gets ids and pings. The headers wait for the first event for up to `patience` seconds.
+    With `after`, everything up to that seq is left out.
     """
 
     turns: Turns
     limit: float
     follow: Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
     answer: str
-    token: str
+    telling: Telling
     events: bool
+    patience: float = 0.0
     after: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +97,7 @@ class AnswerStream:
             await send(message)
 
         try:
-            await self._run(receive, sending)
+            await self._run(scope, receive, sending)
         except ClientGoneError:
             return
         except Exception as error:
@@ -103,38 +108,49 @@ class AnswerStream:
             async with asyncio.timeout(_LAST_SEND):
                 await send({"type": "http.response.body", "body": b""})
 
-    async def _run(self, receive: Receive, send: Send) -> None:
-        async with self.turns.turn(self.limit) as turn, background(watch(receive, turn)), self.follow() as entries:
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with (
+            self.turns.turn(self.limit) as turn,
+            background(watch(receive, turn)),
+            self.follow() as following,
+            peeked(following, self.patience) as (first, entries),
+        ):
+            opened = self.telling.opening(first.event if first else None)
+            if first is not None:
+                scope["state"]["provider"] = first.event.provider
             await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
-            if not self.events:
-                await self._relay(entries, send)
-                return
-            await _chunk(send, opening(Position(self.answer, self.after)))
-            async with background(_ping(send)):
+            if self.events:
+                await _chunk(send, opening(Position(self.answer, self.after)))
+            if opened and not self.after:
+                await _chunk(send, _joined(opened))
+            async with background(_ping(send)) if self.events else contextlib.nullcontext():
                 await self._relay(entries, send)
 
-    async def _relay(self, entries: AsyncGenerator[Entry, None], send: Send) -> None:
-        frames = Frames(self.token)
+    async def _relay(self, entries: AsyncIterator[Entry], send: Send) -> None:
         async for entry in entries:
-            made = frames.of(entry.event)
+            made = await self.telling.of(entry.event)
             if made and entry.seq > self.after:
-                event_id = Position(self.answer, entry.seq) if self.events else None
-                # Only the last frame of an event has its id: what was cut off within an event comes again as a whole.
-                await _chunk(send, b"".join([*map(frame, made[:-1]), frame(made[-1], event_id)]))
-        frames.check_ended()
+                await _chunk(send, _joined(made, Position(self.answer, entry.seq) if self.events else None))
+            if self.telling.over:
+                return
+        raise AnswerGoneError("the answer's events stopped")
 
     async def _fail(self, error: Exception, refusals: Refusals, send: Send) -> None:
-        """Tell the client, inside the stream; an EventSource comes back by itself after a drain."""
-        if self.events and isinstance(error, DrainingError):
+        """Tell the client, inside the stream."""
+        if self.telling.comes_back and isinstance(error, DrainingError):
             return
-        problem = problem_of(error)
-        if problem is None:
+        if problem_of(error) is None:
             _LOG.error("stream broke off", answer=self.answer, exc_info=error)
-            problem = UNKNOWN
-        refusals.note(problem)
+        refusals.note(problem_of(error) or UNKNOWN)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
-                await _chunk(send, frame(envelope.error(problem.code, problem.message)))
+                await _chunk(send, _joined(self.telling.broken_off(error)))
+
+
+def _joined(made: list[Told], event_id: Position | None = None) -> bytes:
+    # Only the last one has the event's id: what was cut off within an event comes again as a whole.
+    *others, last = made
+    return b"".join([*(frame(one.data, None, one.name) for one in others), frame(last.data, event_id, last.name)])
 
 
 async def _chunk(send: Send, data: bytes) -> None:

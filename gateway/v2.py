@@ -126,10 +126,10 @@ class Frames:
     def event(self, entry: Entry) -> bytes:
         """An event of the answer."""
         match entry.event:
-            case Delta(text=text):
-                return self._frame("delta", seq=entry.seq, text=text)
-            case Replace(text=text):
-                return self._frame("replace", seq=entry.seq, text=text)
+            case Delta(text=text, provider=provider):
+                return self._frame("delta", seq=entry.seq, text=text, **_provider(provider))
+            case Replace(text=text, provider=provider):
+                return self._frame("replace", seq=entry.seq, text=text, **_provider(provider))
             case Final() as final:
                 return self._final(entry.seq, final)
             case Failed() as failed:
@@ -144,7 +144,7 @@ class Frames:
         rest |= {"reset": event.reset, "stopped": event.stopped}
         if event.images:
             rest["images"] = event.images
-        return self._frame("final", seq=seq, text=event.text, **rest)
+        return self._frame("final", seq=seq, text=event.text, **rest, **_provider(event.provider))
 
     def _failed(self, seq: int, event: Failed) -> bytes:
         return self._frame(
@@ -156,10 +156,15 @@ class Frames:
             text=event.text,
             reset=event.reset,
             retry_after=event.retry_after,
+            **_provider(event.provider),
         )
 
     def _frame(self, kind: str, **rest: Any) -> bytes:
         return _frame(kind, self.id, answer=self.answer, **rest)
+
+
+def _provider(name: str) -> dict[str, str]:
+    return {"provider": name} if name else {}
 
 
 def refused(id_: str | None, problem: Problem) -> bytes:

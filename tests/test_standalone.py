@@ -1,5 +1,6 @@
 """`python -m standalone` as somebody starts it who has just cloned the project."""
 
+import hashlib
 import re
 import signal
 import time
@@ -49,6 +50,29 @@ def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path, cookies: Path
             rest = b"".join(chunks)
         assert rest.endswith(b"\n\n")
         assert started.wait(10) == 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(tmp_path: Path, cookies: Path) -> None:
+    port, log, admins = free_port(), tmp_path / "log.txt", tmp_path / "admins"
+    admins.write_text(f"olivia {hashlib.sha256(b'key').hexdigest()}")
+    settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "ADMIN_KEYS_FILE": str(admins)}
+    with process("standalone", log, **settings):
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{url}/readyz"), "it is ready")
+        stand_in = re.search(r"stand-in for Bing, (\S+)", log.read_text())
+        assert stand_in is not None
+        body = {"name": "second", "export": '[{"name": "_U", "value": "second"}]'}
+        headers = {"authorization": "Bearer key"}
+        httpx.post(f"{url}/console/accounts", headers=headers, json=body).raise_for_status()
+
+        def takes_turns() -> bool:
+            httpx.get(f"{url}/api", params={"style": "balanced", "question": "hello"}, timeout=20)
+            turns = httpx.get(f"{stand_in[1]}/_ledger").json()["turns"]
+            return {turn["account"] for turn in turns} == {"demo", "second"}
+
+        wait_until(takes_turns, "both are asked")
+    assert list(cookies.iterdir()) == []
     assert "Traceback" not in log.read_text()
 
 

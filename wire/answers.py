@@ -13,7 +13,7 @@ import structlog
 from wire import keys
 from wire.connect import Store, translated
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, decode_event, grown
+from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
 from wire.subscriptions import GAP, Subscription, Subscriptions
 
 # Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
@@ -36,6 +36,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What an answer is the answer to; `accepted` is when that was asked, in Unix time."""
+
+    token: str
+    work: Work
+    accepted: float
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a job waits: 1 is the next one, 0 one that waits for an account; its turn is likely in `wait` seconds."""
 
@@ -47,7 +56,8 @@ class Place:
 class Progress:
     """How far an answer has come: its text up to its event `seq`.
 
-    `end` is the terminal event, if there is one; `place` is set while the question waits.
+    `end` is the terminal event, if there is one; `place` is set while the question waits; `provider` answers, ''
+    while nobody does.
     """
 
     token: str
@@ -56,6 +66,7 @@ class Progress:
     state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
     place: Place | None = None
+    provider: str = ""
 
 
 class Answers:
@@ -158,10 +169,11 @@ class Answers:
     async def progress(self, answer: str, holder: str = "") -> Progress:
         """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
-        seq, text, end = 0, "", None
+        seq, text, end, provider = 0, "", None, ""
         while entries := await self.read(answer, seq):
             for entry in entries:
                 seq, text = entry.seq, grown(text, entry.event)
+                provider = entry.event.provider or provider
             if isinstance(entry.event, TERMINAL):
                 end = entry.event
                 break
@@ -169,7 +181,8 @@ class Answers:
         if seq < int(written):
             raise AnswerGoneError("the answer's events are no longer kept")
         place = await self.place(answer) if state == b"QUEUED" and not seq else None
-        return Progress(token, seq, text, _state_of(end) if end else "queued" if place else "running", end, place)
+        reached = _state_of(end) if end else "queued" if place else "running"
+        return Progress(token, seq, text, reached, end, place, provider)
 
     async def place(self, answer: str) -> Place | None:
         """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
@@ -181,6 +194,16 @@ class Answers:
         """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
         token, *_ = await self._job(answer, holder)
         return token
+
+    async def asked(self, answer: str, holder: str = "") -> Asked:
+        """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
+        with translated():
+            names = ["token", "work", "accepted", "holder"]
+            found: Any = await self._store.commands.hmget(keys.job_key(answer), names)
+        token, work, accepted, owner = found
+        if accepted is None or (owner or b"").decode() != holder:
+            raise AnswerGoneError("no such answer")
+        return Asked(token.decode(), decode_work(work), int(accepted) / 1000)
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
         """The answer's token, state and last seq; to anybody but its holder there is no such answer."""

@@ -4,6 +4,7 @@ WireError
  ├── BadMessageError        bytes that are no message of ours
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
  ├── TokenUnknownError      the token is not alive
+ ├── ConversationMovedError the conversation has gone on from where it was to be continued
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
  ├── KeyReusedError         the Idempotency-Key stands for another question
@@ -29,6 +30,10 @@ class StoreUnavailableError(WireError):
 
 class TokenUnknownError(WireError):
     """The token is not alive, or belongs to another key."""
+
+
+class ConversationMovedError(WireError):
+    """The conversation has gone on from where it was to be continued."""
 
 
 class QueueFullError(WireError):

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import secrets
 import uuid
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ from wire.connect import Store
 from wire.errors import (
     AnswerGoneError,
     ClientFullError,
+    ConversationMovedError,
     KeyReusedError,
     KeySpentError,
     QueueFullError,
@@ -26,6 +28,8 @@ from wire.limits import Limits
 from wire.messages import Failed, Final, Work, encode
 from wire.sessions import State
 
+# Why a question came to nothing before anybody worked on it.
+Refusal = Literal["queue.full", "queue.timeout", "client.limit", "store.unavailable"]
 # What a client is told when no worker could do a job.
 RETRY_AFTER = 5
 # For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
@@ -73,12 +77,13 @@ class Once:
 
 
 class Jobs:
-    """The gateway's way to hand over work."""
+    """The gateway's way to hand over work. `refused` counts what was not taken, or came to nothing in the queue."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
+        self.refused: Counter[Refusal] = Counter()
 
     async def submit(
         self,
@@ -89,18 +94,24 @@ class Jobs:
         create: bool,
         client: Client = ANYBODY,
         once: Once | None = None,
+        after: str = "",
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        It belongs to the current trace.
+        `after`: the answer that must be the token's last one, or else ConversationMovedError. It belongs to the current
+        trace.
 
         Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
         withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
         """
         try:
-            found = await self._submit(answer, work, token, create, client, once)
+            found = await self._submit(answer, work, token, create, client, once, after)
+        except (QueueFullError, ClientFullError) as error:
+            self.refused["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            raise
         except StoreUnavailableError as error:
+            self.refused["store.unavailable"] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
@@ -108,7 +119,7 @@ class Jobs:
         return found
 
     async def _submit(
-        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None
+        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None, after: str
     ) -> str:
         limits = self._limits
         if trace := traces.current():
@@ -131,6 +142,7 @@ class Jobs:
             once.question if once else "",
             limits.idempotency_ttl,
             self._grace_ms,
+            after,
         )
         return _accepted(answer, *reply)
 
@@ -182,14 +194,15 @@ class Jobs:
             after,
             self._limits.answer_ttl,
         )
+        self.refused["queue.timeout"] += bool(reply)
         return bool(reply)
 
     @property
     def _grace_ms(self) -> int:
         return int(self._limits.follow_grace * 1000)
 
-    async def stop(self, answer: str, holder: str = "") -> State:
-        """End the holder's answer with the text that its readers have by now.
+    async def stop(self, answer: str, holder: str | None = "") -> State:
+        """End the holder's answer, or anybody's (None), with the text that its readers have by now.
 
         The state that it ended in, now or before, comes back. The worker hangs up upstream within a second; a job that
         still waits ends at once, unspent. AnswerGoneError, StoreUnavailableError.
@@ -203,7 +216,8 @@ class Jobs:
             before,
             after,
             self._limits.answer_ttl,
-            holder,
+            holder or "",
+            int(holder is None),
         )
         if reply is None:
             raise AnswerGoneError("no such answer")
@@ -221,6 +235,8 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
             raise KeyReusedError("the key stands for another question")
         case b"spent":
             raise KeySpentError("the key's answer is no longer kept")
+        case b"moved":
+            raise ConversationMovedError("the conversation has gone on")
         case b"client":
             raise ClientFullError(int(detail))
         case b"full":

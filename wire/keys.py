@@ -25,6 +25,8 @@ NAMES = {
     "stops": "stops:",  # set: the answers that a worker runs and that were stopped; it hangs up upstream
     "owned": "owned:",  # set: the tokens whose lease a worker holds
     "idem": "idem:",  # string: the answer that an Idempotency-Key stands for, and what was asked
+    "conversation": "conversation:",  # string: the token and last answer of a conversation that a client tells in full
+    "conversations": "conversations",  # sorted set: the states of such conversations, by when they were noted
     "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "rate": "rate",  # hash: how fast jobs end
@@ -35,6 +37,10 @@ NAMES = {
     "few": "few",  # string: too few accounts are ready, and an operator was told
     "handed_in": "handed_in",  # set: names of cookie exports that were handed in and wait for a worker
     "export": "export:",  # string that lives for a minute: a cookie export that was handed in
+    "processes": "processes",  # hash: gateways and workers, when each last spoke of itself and how it stood
+    "facts": "facts",  # hash: what each of them said: version, load, what it works on
+    "minute": "minute:",  # hash that lives for hours: what was counted in a minute (Unix time / 60)
+    "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
     "run": "run",  # hash: which run of Redis the data is of, and since when in ms
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
@@ -121,6 +127,14 @@ def idem_key(name: str) -> str:
     return _key("idem", name)
 
 
+def conversation_key(state: str) -> str:
+    return _key("conversation", state)
+
+
+def conversations_key() -> str:
+    return _key("conversations")
+
+
 def secret_key() -> str:
     return _key("secret")
 
@@ -159,6 +173,22 @@ def handed_in_key() -> str:
 
 def export_key(name: str) -> str:
     return _key("export", name, LEDGER)
+
+
+def processes_key() -> str:
+    return _key("processes", shard=LEDGER)
+
+
+def facts_key() -> str:
+    return _key("facts", shard=LEDGER)
+
+
+def minute_key(minute: int) -> str:
+    return _key("minute", str(minute), LEDGER)
+
+
+def events_key() -> str:
+    return _key("events", shard=LEDGER)
 
 
 def run_key() -> str:

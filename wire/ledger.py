@@ -14,6 +14,8 @@ AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
 Shown = Literal["ready", "cooling", "quarantined", "dead", "paused"]
+# Pictures have quotas and troubles of their own, and so an entry of their own: the account's name with this behind it.
+PICTURES = "/images"
 STATES: tuple[Shown, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
 
 # How long an account is remembered that no worker has any more.
@@ -30,7 +32,8 @@ class Standing:
 
     `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
     changes share. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires`
-    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`.
+    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`; so is `provider`, who asks for it
+    ('' for unknown).
     """
 
     name: str
@@ -49,6 +52,7 @@ class Standing:
     daily: int = 0
     expires: int = 0
     seen: int = 0
+    provider: str = ""
     failures_by_reason: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -67,6 +71,7 @@ class Known:
     turns: int = 0
     daily: int = 0
     expires: int = 0
+    provider: str = ""
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -153,6 +158,7 @@ class Ledger:
             last.turns_today,
             int(last.paused),
             last.since,
+            account.provider,
         )
         return bool(replaced)
 
@@ -206,9 +212,9 @@ class Ledger:
         """Free all places of a dead worker."""
         await self._store.run("vacate", keys.accounts_key(), self._prefix, worker)
 
-    async def order(self, name: str, order: Order) -> AccountState | None:
-        """Carry out an operator's order; the state before, None if there is no such account."""
-        before = await self._store.run("order", keys.account_key(name), self._prefix, name, order)
+    async def order(self, name: str, order: Order, by: str = "") -> AccountState | None:
+        """Carry out an order of the operator's `by`; the state before, None if there is no such account."""
+        before = await self._store.run("order", keys.account_key(name), self._prefix, name, order, by)
         return None if before is None else cast(AccountState, before.decode())
 
     async def news(self, share: float, besides: str) -> News | None:
@@ -219,14 +225,14 @@ class Ledger:
         reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
         return None if reply is None else msgspec.json.decode(reply, type=News)
 
-    async def hand_in(self, name: str, export: bytes, ttl: float = 60.0) -> bool:
+    async def hand_in(self, name: str, export: bytes, ttl: float = 60.0, by: str = "") -> bool:
         """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
 
-        ValueError if it is too large.
+        `by`: the operator who hands it in. ValueError if it is too large.
         """
         if len(export) > _LARGEST_EXPORT:
             raise ValueError(f"an export has {_LARGEST_EXPORT} bytes at most")
-        taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000))
+        taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000), by)
         return bool(taken)
 
     async def take_handed_in(self) -> tuple[str, bytes] | None:
@@ -280,6 +286,7 @@ def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, 
         daily=number("daily"),
         expires=number("expires"),
         seen=seen,
+        provider=text.get("provider", ""),
         failures_by_reason=_by_reason(text.items()),
     )
 

@@ -132,16 +132,20 @@ class Sessions:
         """
         return await self._run("reassert", lease, answer, sent, seq, self.limits.answer_ttl) == b"kept"
 
-    async def owned(self, worker: str) -> list[str]:
-        """The tokens that are the worker's, in Redis's eyes."""
+    async def owned(self, worker: str) -> list[Lease]:
+        """The leases that are the worker's, in Redis's eyes."""
         with translated():
             found: Any = await self.store.commands.smembers(keys.owned_key(worker))
-        return [token.decode() for token in found]
+            tokens = [token.decode() for token in found]
+            async with self.store.commands.pipeline(transaction=False) as pipe:
+                for token in tokens:
+                    pipe.hget(keys.token_key(token), "fence")
+                fences = await pipe.execute()
+        return [Lease(token, worker, int(fence or 0)) for token, fence in zip(tokens, fences, strict=True)]
 
-    async def disclaim(self, worker: str, token: str) -> None:
-        """Say that the worker doesn't hold the token."""
-        key, prefix = keys.token_key(token), keys.prefix(keys.shard_of(token))
-        await self.store.run("disclaim", key, prefix, token, worker, self.limits.answer_ttl)
+    async def disclaim(self, lease: Lease) -> None:
+        """Say that its worker doesn't hold the lease. One that the worker has got since is another."""
+        await self._run("disclaim", lease, self.limits.answer_ttl)
 
     async def leave(self, worker: str) -> None:
         """Take the worker off the list. Tokens that it could not give back are the reaper's from now on."""

@@ -10,8 +10,7 @@ import httpx
 import structlog
 
 from wire.errors import StoreUnavailableError
-from wire.ledger import Ledger, News
-from worker.pool import PICTURES
+from wire.ledger import PICTURES, Ledger, News
 
 _LOG = structlog.get_logger()
 _LOOK_EVERY = 2.0

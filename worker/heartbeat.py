@@ -47,13 +47,17 @@ class Heartbeat:
         """Seconds since the last good beat began; infinite before the first."""
         return asyncio.get_running_loop().time() - self._heard
 
+    def owe(self) -> None:
+        """Tell Redis with the next beat what the worker holds: it may think of something more."""
+        self._owes = True
+
     async def beat(self) -> None:
         """Beat once. StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
         beat = await self._sessions.beat(self._worker)
         self._heard = began
         if self._owes or self._told not in (None, beat.began):
-            _LOG.warning("redis may have lost data or calls, telling it what this worker holds")
+            _LOG.warning("redis may not know what this worker holds, telling it")
             await self._reassert(self._told_at)
         self._told, self._told_at, self._owes = beat.began, began, False
         self._stopped(beat.stopped)

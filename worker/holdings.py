@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wire.errors import LeaseLostError, StoreUnavailableError
-from wire.sessions import Lease, Sessions
+from wire.sessions import Lease, Sessions, Task
 from worker.turn import Turn
 
 # How far back Redis may forget when it restarts with its log, in seconds: that is written out each second, with luck.
@@ -48,6 +48,11 @@ class Holdings:
     def count(self) -> int:
         """How many tokens are held, with a turn or without."""
         return len(self._turns) + len(self._idle)
+
+    @property
+    def running_now(self) -> list[Task]:
+        """The jobs whose turns run."""
+        return [turn.task for turn in self._turns.values()]
 
     @contextmanager
     def serving(self, token: str) -> Iterator[None]:
@@ -109,9 +114,9 @@ class Holdings:
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
-        for token in await self._sessions.owned(self._worker):
-            if token not in self._serving and token not in self._idle:
-                await self._sessions.disclaim(self._worker, token)
+        for lease in await self._sessions.owned(self._worker):
+            if lease.token not in self._serving and lease.token not in self._idle:
+                await self._sessions.disclaim(lease)
         return lost
 
 

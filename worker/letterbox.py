@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from wire.errors import StoreUnavailableError
+from wire.journal import Journal
 from wire.ledger import Ledger
 from worker.exports import ExportError, add_export
 
@@ -18,9 +19,10 @@ _LOOK_EVERY = 2.0
 class Letterbox:
     """Takes what is handed in, and puts it into `folder`; if that can't be written, it is for other workers."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, journal: Journal) -> None:
         self._folder = folder
         self._ledger = ledger
+        self._journal = journal
 
     async def run(self) -> None:
         """Look for ever, every 2 s."""
@@ -42,5 +44,7 @@ class Letterbox:
             added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True)
         except ExportError as error:
             _LOG.warning("an export that was handed in is not taken", account=name, cause=str(error))
+            await self._journal.note("refused", name=name, reason=str(error))
         else:
             _LOG.info("an export was handed in", account=added.account, replaced=added.replaced)
+            await self._journal.note("added", name=added.account)

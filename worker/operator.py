@@ -12,7 +12,7 @@ import typer
 
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
-from wire.ledger import Ledger, Order, Standing
+from wire.ledger import PICTURES, Ledger, Order, Standing
 from wire.logs import configure
 from wire.startup import load_settings
 from worker import overview
@@ -21,7 +21,6 @@ from worker.checkup import check as check_account
 from worker.contents import MAX_FILE
 from worker.exports import ExportError, add_export
 from worker.folder import Folder
-from worker.pool import PICTURES
 from worker.servers import own_account
 from worker.settings import WorkerSettings
 

@@ -10,16 +10,14 @@ from typing import Any
 import structlog
 
 from wire.errors import StoreUnavailableError
-from wire.ledger import Known, Ledger, Place, Shown, Standing, Unavailable
+from wire.ledger import PICTURES, Known, Ledger, Place, Shown, Standing, Unavailable
 from worker.accounts import Account
 from worker.consequences import NONE, Consequence
 from worker.folder import Folder
 from worker.patience import patiently
-from worker.preference import rank
+from worker.preference import provider_of, rank
 from worker.settings import WorkerSettings
 
-# Pictures have quotas and troubles of their own, and so an entry of their own in the ledger.
-PICTURES = "/images"
 # Seconds: how long a place is kept beyond the longest answer, and how long its end is told again while Redis is away.
 _MARGIN = 60.0
 _PATIENCE = 30.0
@@ -125,7 +123,15 @@ class Pool:
 
     def _known(self, account: Account, entry: str) -> Known:
         turns = self._settings.account_turns if account.turns is None else account.turns
-        return Known(entry, account.fingerprint, account.weight, turns, account.daily or 0, int(account.expires or 0))
+        return Known(
+            entry,
+            account.fingerprint,
+            account.weight,
+            turns,
+            account.daily or 0,
+            int(account.expires or 0),
+            provider_of(account, self._settings),
+        )
 
     async def vacate(self, dead: str) -> None:
         """Free the places of a worker that died. StoreUnavailableError."""

@@ -15,10 +15,12 @@ from structlog.contextvars import bind_contextvars
 from wire import traces
 from wire.connect import Store
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
+from wire.journal import Journal
 from wire.keys import own_stream
 from wire.ledger import Ledger, Standing
 from wire.limits import Limits
 from wire.messages import Chat, Image
+from wire.reporter import Reporter
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, Task
 from wire.traces import Span
@@ -26,6 +28,7 @@ from worker.alerts import Alerts
 from worker.heartbeat import Heartbeat
 from worker.holdings import Holdings
 from worker.letterbox import Letterbox
+from worker.presence import presence
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.turn import Outcome, Turn
@@ -66,6 +69,7 @@ class Worker:
         self.waited = queue_wait()
         self._settings = settings
         self._upstream = upstream
+        self._store = store
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
@@ -97,6 +101,16 @@ class Worker:
         return self._upstream.pool.own_standings
 
     @property
+    def running(self) -> list[Task]:
+        """The jobs whose turns run."""
+        return self._holdings.running_now
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._draining.is_set()
+
+    @property
     def heartbeat_age(self) -> float:
         """Seconds since the last heartbeat that Redis took."""
         return self._heartbeat.age
@@ -110,15 +124,16 @@ class Worker:
         async with self._schedule, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
+            speaker = presence(self, self._store)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
-            background += [tasks.create_task(work) for work in self._beside()]
+            background += [tasks.create_task(work) for work in (*self._beside(), speaker.run())]
             reading = tasks.create_task(self._read())
             await self._draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
             await self._upstream.pool.close(_LAST_WORDS)
-            await self._leave()
+            await self._leave(speaker)
             for task in background:
                 task.cancel()
         _LOG.info("worker stopped", worker=self.id)
@@ -129,7 +144,7 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
-        yield Letterbox(settings.cookies_dir, self._ledger).run()
+        yield Letterbox(settings.cookies_dir, self._ledger, Journal(self._store)).run()
         if settings.alert_webhook is not None:
             yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
@@ -187,10 +202,13 @@ class Worker:
                     await self._turns(entry)
             except TimeoutError:
                 _LOG.error("gave up waiting for Redis", entry=entry.id)
+                self._heartbeat.owe()
             except LeaseLostError as error:
                 _LOG.warning("lease lost", cause=str(error))
+                self._heartbeat.owe()
             except WireError as error:
                 _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
+                self._heartbeat.owe()
 
     async def _turns(self, entry: Entry) -> None:
         task = following = await self._claim(entry)
@@ -345,11 +363,12 @@ class Worker:
                 if left:
                     _, left = await asyncio.wait(left, timeout=_LAST_WORDS)
 
-    async def _leave(self) -> None:
+    async def _leave(self, speaker: Reporter) -> None:
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)
+                await speaker.leave()
         except (StoreUnavailableError, TimeoutError) as error:
             _LOG.warning("could not sign off, the lease runs out by itself", cause=str(error))

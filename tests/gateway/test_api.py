@@ -191,7 +191,7 @@ async def test_a_body_above_the_limit_is_told(store: Store, kind: str) -> None:
 
 
 async def test_a_body_that_never_comes_is_given_up(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.api._BODY_TIMEOUT", 0.05)
+    monkeypatch.setattr("gateway.body._TIMEOUT", 0.05)
     response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
     assert response.startswith(b"HTTP/1.1 408 ")
     assert json.loads(body_of(response)) == {"code": 408, "message": "请求超时"}
@@ -210,7 +210,9 @@ async def test_a_client_that_leaves_within_its_body_is_no_error(gateway: Running
 async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, target: str) -> None:
     headers = (await gateway.client.get(target, headers={"origin": "https://page.example"})).headers
     assert headers["access-control-allow-origin"] == "*"
-    assert headers["access-control-expose-headers"] == "X-Answer-ID, X-Request-ID, Retry-After"
+    assert (
+        headers["access-control-expose-headers"] == "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After"
+    )
     assert "access-control-allow-credentials" not in headers
 
 
@@ -220,7 +222,7 @@ async def test_a_preflight_is_answered(gateway: RunningGateway) -> None:
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["access-control-allow-origin"] == "*"
     assert "POST" in response.headers["access-control-allow-methods"]
-    for name in ["Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Content-Type"]:
+    for name in ["Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Content-Type", "X-Conversation-ID"]:
         assert name in response.headers["access-control-allow-headers"]
 
 
@@ -306,3 +308,30 @@ async def test_without_redis_everything_is_refused_within_two_seconds(store: Sto
             assert code(response) == (503, 503, "服务繁忙,请稍后再试")
             assert response.headers["retry-after"] == "2"
             assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["who"] = [Delta("a", provider="edgegpt"), Final("ab", provider="edgegpt")]
+    gateway.worker.scripts["cat"] = [Final("", images=("x",), provider="bingimage")]
+    for path in ("/api", "/api_stream"):
+        found = await gateway.client.get(path, params=ASK | {"question": "who"})
+        assert found.headers["x-provider"] == "edgegpt"
+        assert "edgegpt" not in found.text
+        assert "x-provider" not in (await gateway.client.get(path, params=ASK)).headers
+    assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
+
+
+async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.api._PATIENCE", 60.0)
+    with closing_gate() as gate:
+        gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
+        fields = ASK | {"question": "who"}
+        events = {"accept": "text/event-stream"}
+        async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
+            assert "x-provider" not in response.headers
+            naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
+            await until(lambda: gateway.turns.running == 2)
+            gate.set()
+            assert (await naive).headers["x-provider"] == "p"

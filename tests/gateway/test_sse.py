@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway import sse
 from gateway.errors import ClientGoneError
 from gateway.refusals import Refusals
+from gateway.telling import DeltaEvents
 from gateway.turns import Turns
 from tests.gateway.scripted import (
     RunningGateway,
@@ -143,7 +144,7 @@ async def test_an_unforeseen_error_within_the_stream_is_one_frame(
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.sse.Frames.of", broken)
+    monkeypatch.setattr("gateway.relay.Frames.of", broken)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert frames_of(response.content) == [{"code": 500, "message": "未知错误"}]
 
@@ -283,6 +284,7 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
 
 
 async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.api._PATIENCE", 0.0)
     async with running(store, worker=False) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
@@ -308,7 +310,8 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", "token", events=True)
+        told = DeltaEvents("token", comes_back=True)
+        stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True)
         await stream({"state": {"refusals": Refusals()}}, receive, send)  # type: ignore[arg-type]
 
 

@@ -124,6 +124,12 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     )
 
 
+def test_who_answers_is_told_where_an_event_tells_it() -> None:
+    for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
+        assert json.loads(FRAMES.event(Entry(1, event)))["provider"] == "p"
+    assert json.loads(FRAMES.event(Entry(1, Failed(500, "x", "interrupted", provider="p"))))["provider"] == "p"
+
+
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
     problem = Problem(500, "回答超时", None, "timeout.gateway")
     told = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'

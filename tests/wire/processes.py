@@ -124,7 +124,7 @@ class Gateway(Process):
 
         def make() -> Awaitable[str]:
             # Without the withdrawal that follows a lost reply: here the call is made again instead.
-            return self.scene.jobs._submit(answer, work, name, create, Client(client), once)
+            return self.scene.jobs._submit(answer, work, name, create, Client(client), once, "")
 
         await self.call(make, partial(self.line.model.enqueue, Job(answer, name, client, once), create), fate)
 

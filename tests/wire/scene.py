@@ -17,7 +17,19 @@ from wire.sessions import Entry, Sessions, Task
 
 PATIENCE = 5.0
 # Scripts whose reply says what this very call has changed.
-_TELLS_NEWS = ("beat", "expire", "reap", "announce", "reserve", "record", "order", "news", "take_handed_in")
+_TELLS_NEWS = (
+    "beat",
+    "expire",
+    "reap",
+    "announce",
+    "reserve",
+    "record",
+    "order",
+    "news",
+    "take_handed_in",
+    "report",
+    "queue",
+)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:

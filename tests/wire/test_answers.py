@@ -1,6 +1,7 @@
 """Every reader sees the whole answer, in order, once, whatever happens to the messages about it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from wire import keys
 from wire.answers import Answers, Entry, Place
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.jobs import new_answer_id
+from wire.jobs import Client, new_answer_id
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.sessions import Task
 
@@ -204,6 +205,28 @@ async def test_an_answer_knows_its_token(scene: Scene, answers: Answers) -> None
     assert await answers.token(asked.answer) == asked.token
     with pytest.raises(AnswerGoneError):
         await answers.token("s0-none")
+
+
+async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(scene: Scene, answers: Answers) -> None:
+    before = time.time() - 1
+    asked = await scene.ask("why?", client=Client("key:alice", "alice"))
+    found = await answers.asked(asked.answer, "alice")
+    assert (found.token, found.work) == (asked.token, Chat("balanced", "why?"))
+    assert before < found.accepted < time.time() + 1
+    for answer, holder in ((asked.answer, ""), (asked.answer, "bob"), (new_answer_id(), "alice")):
+        with pytest.raises(AnswerGoneError):
+            await answers.asked(answer, holder)
+
+
+async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(scene: Scene, answers: Answers) -> None:
+    await scene.settle()
+    await scene.hire("w1")
+    asked = await scene.ask()
+    assert (await answers.progress(asked.answer)).provider == ""
+    task = await scene.sent("w1")
+    await scene.sessions.append(task, 1, Delta("a", provider="p"))
+    await scene.sessions.append(task, 2, Delta("b"))
+    assert (await answers.progress(asked.answer)).provider == "p"
 
 
 async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_nothing(

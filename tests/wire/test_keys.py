@@ -21,6 +21,10 @@ OF_THE_LEDGER = {
     "few_key",
     "handed_in_key",
     "export_key",
+    "processes_key",
+    "facts_key",
+    "minute_key",
+    "events_key",
 }
 
 

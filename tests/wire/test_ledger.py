@@ -315,6 +315,7 @@ async def test_the_ledger_has_a_tag_of_its_own(book: Book) -> None:
         keys.account_key("b"),
         keys.flight_key("a"),
         keys.spent_key("a"),
+        keys.events_key(),
     }
     assert all(name.startswith(keys.prefix(keys.LEDGER)) for name in names)
 

@@ -108,6 +108,17 @@ async def test_a_session_that_was_ending_ends_with_its_dead_worker(scene: Scene)
     assert not await scene.redis.exists(keys.token_key(asked.token))
 
 
+async def test_a_session_that_was_ending_ends_when_the_job_that_went_back_ends_without_a_turn(scene: Scene) -> None:
+    asked = await scene.ask()
+    await scene.take("dead")
+    await scene.sessions.end(asked.token)
+    await scene.kill("dead")
+    await scene.sessions.reap("live", "dead")
+    await scene.jobs.expire(asked.answer)
+    assert await scene.sessions.claim("live", await scene.hint("live")) == "nothing"
+    assert not await scene.redis.exists(keys.token_key(asked.token))
+
+
 async def test_a_living_worker_is_left_alone(scene: Scene) -> None:
     asked = await scene.ask()
     task = await scene.sent("dead")

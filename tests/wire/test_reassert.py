@@ -1,6 +1,7 @@
 """A Redis that lost data: nobody goes on before all said what they hold, and what they say wins."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,12 @@ async def scene(request: pytest.FixtureRequest, store_url: str) -> AsyncIterator
     await scene.hire("w", "other", may_judge=True)
     yield scene
     await store.close()
+
+
+async def disclaimed(scene: Scene, worker: str) -> None:
+    """The worker gives up all that Redis thinks it holds."""
+    for lease in await scene.sessions.owned(worker):
+        await scene.sessions.disclaim(lease)
 
 
 async def restarted(scene: Scene) -> None:
@@ -127,7 +134,7 @@ async def test_the_worker_that_was_there_before_gives_way_to_the_one_that_came_a
     await forget_since(scene.store, kept)
     assert await scene.sessions.reassert(later.lease, later.answer, 2, 0)
     assert not await scene.sessions.reassert(task.lease)
-    assert await scene.sessions.owned("w") == [asked.token]
+    assert [lease.token for lease in await scene.sessions.owned("w")] == [asked.token]
     assert await scene.sessions.owned("other") == []
     await scene.finish(later)
     assert await scene.events(second.answer) == [Final("done")]
@@ -259,9 +266,9 @@ async def test_a_token_that_was_given_back_goes_to_others(scene: Scene) -> None:
     kept = await remember(scene.store)
     await scene.sessions.release(task.lease)
     await forget_since(scene.store, kept)
-    assert await scene.sessions.owned("w") == [asked.token]
+    assert [lease.token for lease in await scene.sessions.owned("w")] == [asked.token]
     following = await scene.ask("next", asked.token)
-    await scene.sessions.disclaim("w", asked.token)
+    await disclaimed(scene, "w")
     await passed(scene)
     assert (await scene.take("other")).answer == following.answer
     assert await scene.sessions.owned("w") == []
@@ -270,7 +277,7 @@ async def test_a_token_that_was_given_back_goes_to_others(scene: Scene) -> None:
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scene: Scene) -> None:
     asked = await scene.ask()
     await scene.sent("w")
-    await scene.sessions.disclaim("w", asked.token)
+    await disclaimed(scene, "w")
     assert await scene.events(asked.answer) == [STATE_LOST]
 
 
@@ -278,15 +285,28 @@ async def test_a_session_that_was_ending_ends_when_its_worker_does_not_know_it(s
     asked = await scene.ask()
     await scene.sent("w")
     await scene.sessions.end(asked.token)
-    await scene.sessions.disclaim("w", asked.token)
+    await disclaimed(scene, "w")
     assert await scene.events(asked.answer) == [STATE_LOST]
     assert not await scene.redis.exists(keys.token_key(asked.token))
+
+
+async def test_a_token_that_the_worker_has_got_anew_is_not_disclaimed(scene: Scene) -> None:
+    asked = await scene.ask()
+    await scene.hire("w")
+    await scene.finish(await scene.take("w"))
+    (found,) = await scene.sessions.owned("w")
+    following = await scene.ask("next", asked.token)
+    task = await scene.take("w")
+    await scene.sessions.disclaim(found)
+    assert task.answer == following.answer
+    await scene.finish(task)
+    assert await scene.events(following.answer) == [Final("done")]
 
 
 async def test_another_workers_token_is_not_disclaimed(scene: Scene) -> None:
     asked = await scene.ask()
     task = await scene.sent("w")
-    await scene.sessions.disclaim("other", asked.token)
+    await scene.sessions.disclaim(replace(task.lease, worker="other"))
     await scene.finish(task)
     assert await scene.events(asked.answer) == [Final("done")]
 

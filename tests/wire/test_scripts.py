@@ -10,6 +10,7 @@ from tests.wire.scene import RepeatingStore, Scene
 from wire import keys, scripts
 from wire.answers import Answers
 from wire.connect import Store
+from wire.conversations import Conversations, Standing
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, Once
 from wire.messages import Delta, Event, Final, Said
@@ -30,10 +31,10 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
         assert "ARGV: prefix" in header[0], name
 
 
-def test_only_enqueue_is_refused_above_the_memory_limit() -> None:
+def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        assert first == ("#!lua" if name == "enqueue" else "#!lua flags=allow-oom")
+        assert first == ("#!lua" if name in ("enqueue", "note") else "#!lua flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
 
@@ -70,6 +71,9 @@ async def life(store: Store) -> list[list[Event]]:
     fourth = await scene.ask("fourth", first.token, client=ALICE)
     last = await scene.take("w2")
     await scene.finish(last, "ef", takes_more=False)
+    index = Conversations(store, ttl=60, limit=10)
+    await index.note(Standing(first.token, fourth.answer), ["after"], ["before"])
+    assert await index.find("after") == Standing(first.token, fourth.answer)
     other = await scene.ask("of another conversation")
     stopped = await scene.sent("w2")
     await scene.sessions.append(stopped, 1, Delta("a"))
@@ -107,7 +111,8 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
     await Secret(store).get()
     seen.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
-    elsewhere = ("channel", "probe", "accounts", "account", "flight", "spent", "few", "handed_in", "export")
+    of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export"}
+    elsewhere = {"channel", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in seen)} == set()
 

@@ -269,3 +269,13 @@ async def test_a_stopped_questions_conversation_is_not_gone_on_with(scene: Scene
     following = await scene.finish(task, session=b'"completed in the same instant"')
     assert following is not None
     assert (following.answer, following.session, following.sent) == (waiting.answer, None, 0)
+
+
+async def test_an_operator_may_stop_anybodys_answer(scene: Scene) -> None:
+    await scene.hire("w1")
+    asked = await scene.ask(client=Client("key:alice", "alice"))
+    with pytest.raises(AnswerGoneError):
+        await scene.jobs.stop(asked.answer)
+    assert await scene.jobs.stop(asked.answer, holder=None) == "STOPPED"
+    with pytest.raises(AnswerGoneError):
+        await scene.jobs.stop(new_answer_id(), holder=None)

@@ -40,6 +40,27 @@ async def echo(ask: Ask) -> AsyncIterator[Update]:
     yield Completed(f"you asked: {ask.question}", ask.state)
 
 
+class Gate:
+    """A script that holds questions back after they were sent, and says which wait."""
+
+    def __init__(self, *held: str) -> None:
+        self._held = set(held)
+        self._opened: dict[str, asyncio.Event] = {}
+        self.waiting: list[str] = []
+
+    def open(self, *questions: str) -> None:
+        for question in questions:
+            self._opened.setdefault(question, asyncio.Event()).set()
+
+    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        yield Snapshot("you asked: ")
+        if ask.question in self._held:
+            self.waiting.append(ask.question)
+            await self._opened.setdefault(ask.question, asyncio.Event()).wait()
+        yield Completed(f"you asked: {ask.question}", ask.state)
+
+
 @dataclass
 class Arrived:
     """A question that reached the upstream."""

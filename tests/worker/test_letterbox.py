@@ -12,6 +12,7 @@ from tests.processes import write_accounts
 from tests.worker.desk import Away, Client, HookedStore, until
 from tests.worker.scripted import Scripted
 from tests.worker.serving import serving
+from wire.journal import Journal
 from wire.ledger import Ledger
 from worker.contents import load_accounts
 from worker.letterbox import Letterbox
@@ -43,10 +44,10 @@ async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
     monkeypatch.setattr(os, "access", lambda path, mode: path != readable and access(path, mode))
     ledger = Ledger(store)
     await ledger.hand_in("alice", EXPORT)
-    await Letterbox(readable, ledger).empty()
-    await Letterbox(tmp_path / "none", ledger).empty()
+    await Letterbox(readable, ledger, Journal(store)).empty()
+    await Letterbox(tmp_path / "none", ledger, Journal(store)).empty()
     assert list(readable.iterdir()) == []
-    await Letterbox(writable, ledger).empty()
+    await Letterbox(writable, ledger, Journal(store)).empty()
     assert [path.name for path in writable.iterdir()] == ["alice.json"]
 
 
@@ -56,7 +57,7 @@ async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStor
     await ledger.hand_in("bob", EXPORT.replace(b"_U", b"MUID"))
     await ledger.hand_in("../carol", EXPORT)
     with capture_logs() as logs:
-        await Letterbox(tmp_path, ledger).empty()
+        await Letterbox(tmp_path, ledger, Journal(store)).empty()
     told = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
     assert told == {
         "alice": ("info", ""),
@@ -71,7 +72,7 @@ async def test_a_redis_that_is_away_is_waited_for(store: HookedStore, tmp_path: 
     away = store.before["take_handed_in"] = Away(2)
     ledger = Ledger(store)
     await ledger.hand_in("alice", EXPORT)
-    looking = asyncio.create_task(Letterbox(tmp_path, ledger).run())
+    looking = asyncio.create_task(Letterbox(tmp_path, ledger, Journal(store)).run())
     await until(lambda: (tmp_path / "alice.json").exists())
     assert away.met == 2
     looking.cancel()

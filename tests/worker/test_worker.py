@@ -11,41 +11,20 @@ from structlog.testing import capture_logs
 import worker.worker
 from tests.worker.desk import SOON, Away, Client, Desk, Held, HookedStore, pool_on, settings_with, until
 from tests.worker.line import Line
-from tests.worker.scripted import Ask, Only, Pictures, Scripted, echo
+from tests.worker.scripted import Ask, Gate, Only, Pictures, Scripted, echo
 from tests.worker.serving import serving
 from wire import keys
 from wire.answers import Answers
-from wire.ends import INTERRUPTED
+from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import Snapshot, Update
 from worker.upstream import Upstream
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
-
-
-class Gate:
-    """A script that holds questions back after they were sent, and says which wait."""
-
-    def __init__(self, *held: str) -> None:
-        self._held = set(held)
-        self._opened: dict[str, asyncio.Event] = {}
-        self.waiting: list[str] = []
-
-    def open(self, *questions: str) -> None:
-        for question in questions:
-            self._opened.setdefault(question, asyncio.Event()).set()
-
-    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
-        await ask.send()
-        yield Snapshot("you asked: ")
-        if ask.question in self._held:
-            self.waiting.append(ask.question)
-            await self._opened.setdefault(ask.question, asyncio.Event()).wait()
-        yield Completed(f"you asked: {ask.question}", ask.state)
 
 
 async def connecting(ask: Ask) -> AsyncIterator[Update]:
@@ -362,10 +341,22 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) 
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
             await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+            await client.store.commands.hset(keys.token_key(token), "owner", "another")
             gate.open("one")
             await until(lambda: any(line["event"] == "lease lost" for line in logs))
             assert await client.so_far(answer) == [Delta("you asked: ")]
             assert await client.text(await client.ask("two")) == "you asked: two"
+
+
+async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    async with serving(client.store, Scripted(play=gate)):
+        answer = await client.ask("one", token)
+        await until(lambda: gate.waiting == ["one"])
+        await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+        gate.open("one")
+        assert await client.end(answer) == STATE_LOST
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
 
 
 async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(client: Client) -> None:

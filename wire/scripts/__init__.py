@@ -7,9 +7,9 @@ from wire.keys import NAMES
 from wire.messages import encode
 
 _FOLDER = Path(__file__).parent
-# Every script but enqueue may run above Redis's memory limit: what was accepted must be able to end.
-_REFUSED_WHEN_FULL = frozenset({"enqueue"})
-_OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order"})
+# Every other script may run above Redis's memory limit: what was accepted must be able to end.
+_REFUSED_WHEN_FULL = frozenset({"enqueue", "note"})
+_OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
 
 
 def names() -> list[str]:

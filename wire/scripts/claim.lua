@@ -39,7 +39,11 @@ if owner and redis.call('HEXISTS', KEYS[1], 'running') == 1 then return '{"statu
 if redis.call('EXISTS', KEYS[1]) == 0 then return '{"status":"nothing"}' end
 
 local job = next_job(token, worker, answer_ttl)
-if not job then return '{"status":"nothing"}' end
+if not job then
+  -- It was to end with a job that went back, and that has ended without a turn.
+  if forget_ending(token) and owner then redis.call('SREM', key('owned', worker), token) end
+  return '{"status":"nothing"}'
+end
 local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
 redis.call('HSET', KEYS[1], 'owner', worker)
 redis.call('SADD', key('owned', worker), token)

@@ -1,15 +1,16 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, job, token, work, '1' to make the token if it is new, session ttl in s, queue limit,
 -- mailbox limit, client ('' if it is not counted), its limit, the token's holder ('' if anybody may use it), the
--- Idempotency-Key's name ('' for none), its question, its ttl in s, how long in ms the job may go unfollowed.
+-- Idempotency-Key's name ('' for none), its question, its ttl in s, how long in ms the job may go unfollowed, the job that
+-- must be the last one that was accepted of the token ('' if any may be).
 -- Returns a status and what belongs to it: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer that the Idempotency-Key stands for; 'reused' (it stands for another question); 'spent' (its answer is
--- gone); 'unknown' (no such token, not this holder's, or one that ends with its running turn); 'client' or 'full' and the
--- seconds after which to come back.
+-- gone); 'unknown' (no such token, not this holder's, or one that ends with its running turn); 'moved' (another job was the
+-- last one); 'client' or 'full' and the seconds after which to come back.
 local job, token, work, create = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 local session_ttl, queue_limit, mailbox_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local client, client_limit, holder = ARGV[9], tonumber(ARGV[10]), ARGV[11]
-local name, question, name_ttl = ARGV[12], ARGV[13], ARGV[14]
+local name, question, name_ttl, after = ARGV[12], ARGV[13], ARGV[14], ARGV[16]
 local now = now_ms()
 
 -- What the Idempotency-Key stands for already; false if it is free.
@@ -43,9 +44,10 @@ end
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
 local before = asked_before()
 if before then return before end
-local found = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder')
+local found = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
 if not found[1] and not create then return { 'unknown', '' } end
 if found[2] or (found[1] and (found[3] or '') ~= holder) then return { 'unknown', '' } end
+if after ~= '' and found[4] ~= after then return { 'moved', '' } end
 if client ~= '' then
   local own = count(key('client', client))
   if own >= client_limit then return { 'client', come_back('took', 1 / own) } end
@@ -55,7 +57,7 @@ local waiting = count(key('queued'))
 if waiting >= queue_limit then return { 'full', come_back('gap', waiting) } end
 
 redis.call('HSET', KEYS[1], 'work', work, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
-redis.call('HSET', KEYS[1], 'holder', holder)
+redis.call('HSET', KEYS[1], 'holder', holder, 'before', found[4] or '')
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
@@ -73,6 +75,7 @@ end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 if not found[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
+redis.call('HSET', key('token', token), 'last', job)
 redis.call('EXPIRE', key('token', token), session_ttl)
 local running = redis.call('HEXISTS', key('token', token), 'running') == 1
 local owner = redis.call('HGET', key('token', token), 'owner')

@@ -26,8 +26,15 @@ local function asked_today(name, now)
   return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
 end
 
+-- Puts something that happened into the log of events. A log is no work: of an old one the beginning goes.
+local function log_event(...)
+  redis.call('XADD', key('events'), 'MAXLEN', '~', 500, '*', ...)
+end
+
 -- Notes that something about an account's state changes: `since` says when, and grows with each change.
+local changed = false
 local function note_change(account)
+  changed = true
   local since = tonumber(redis.call('HGET', account, 'since') or '0')
   redis.call('HSET', account, 'since', math.max(now_ms(), since + 1))
 end
@@ -38,3 +45,8 @@ local function enter(account, state)
   note_change(account)
 end
 
+-- What the log of events tells of an account, as it stands now.
+local function standing(name)
+  local found = redis.call('HMGET', key('account', name), 'state', 'paused', 'until', 'reason')
+  return 'name', name, 'state', found[2] and 'paused' or found[1], 'until', found[3] or '0', 'reason', found[4] or ''
+end

@@ -1,8 +1,8 @@
 -- An operator's order to an account.
 -- KEYS: the account's hash. ARGV: prefix, account, order: pause, resume, release (back by way of a trial turn), or reset
--- (as if nothing had ever happened).
+-- (as if nothing had ever happened); who orders it ('' for the command line).
 -- Returns the state before, nil if there is no such account.
-local name, order = ARGV[2], ARGV[3]
+local name, order, by = ARGV[2], ARGV[3], ARGV[4]
 local before = redis.call('HGET', KEYS[1], 'state')
 if not before then return false end
 if order == 'pause' then
@@ -10,7 +10,10 @@ if order == 'pause' then
 elseif order == 'resume' then
   if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
 elseif order == 'release' then
-  if before ~= 'ready' then
+  -- A repeat changes nothing.
+  local back = redis.call('HMGET', KEYS[1], 'until', 'failures')
+  local released = before == 'cooling' and tonumber(back[1] or '0') <= now_ms() and tonumber(back[2] or '0') == 0
+  if before ~= 'ready' and not released then
     redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0)
     note_change(KEYS[1])
   end
@@ -18,6 +21,7 @@ else
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
   if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
-  redis.call('DEL', key('spent', name))
+  changed = redis.call('DEL', key('spent', name)) == 1 or changed
 end
+if changed then log_event('kind', 'order', 'order', order, 'by', by, 'before', before, standing(name)) end
 return before

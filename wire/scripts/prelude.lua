@@ -52,16 +52,21 @@ local function emit(job, seq, event)
 end
 
 -- A job that ended unspent, never sent or each time refused, frees its Idempotency-Key: the question may be asked afresh.
-local function free_idem(name, job)
-  local stands_for = redis.call('GET', key('idem', name))
-  if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', name)) end
+-- Its conversation is where it was before, and can be continued from there.
+local function take_back(job)
+  local found = redis.call('HMGET', key('job', job), 'idem', 'token', 'before')
+  local stands_for = found[1] and redis.call('GET', key('idem', found[1]))
+  if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', found[1])) end
+  if found[3] and redis.call('HGET', key('token', found[2]), 'last') == job then
+    redis.call('HSET', key('token', found[2]), 'last', found[3])
+  end
 end
 
 -- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
 -- the same reason.
 local function end_job(job, state, event, answer_ttl, reached, spent)
-  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'idem')
+  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client')
   if not found[1] or TERMINAL[found[1]] then return 0 end
   local seq = math.max(tonumber(found[2]), reached or 0) + 1
   emit(job, seq, event)
@@ -70,7 +75,7 @@ local function end_job(job, state, event, answer_ttl, reached, spent)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
   if found[3] then redis.call('ZREM', key('client', found[3]), job) end
-  if found[4] and not spent and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then free_idem(found[4], job) end
+  if not spent and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then take_back(job) end
   return seq
 end
 

@@ -11,6 +11,7 @@ local found = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'fai
 local before, back, failures = found[1] or 'ready', tonumber(found[2] or '0'), tonumber(found[4] or '0')
 
 local function told()
+  if changed then log_event('kind', 'account', 'before', before, standing(name)) end
   local state, since = unpack(redis.call('HMGET', KEYS[1], 'state', 'since'))
   return cjson.encode({ before = before, state = state or 'ready', ['until'] = back, since = tonumber(since or '0') })
 end

@@ -1,29 +1,94 @@
 """The page at /."""
 
+import gzip
 import re
 
+import httpx
 import pytest
 
 from tests.gateway.scripted import RunningGateway
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
 
-FILES = {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}
+# With everything, in bytes as they are sent.
+HEAVIEST = 300_000
 
 
-@pytest.mark.parametrize(("path", "media_type"), FILES.items())
-async def test_each_file_is_served_under_a_strict_policy(gateway: RunningGateway, path: str, media_type: str) -> None:
-    response = await gateway.client.get(path)
-    assert response.status_code == 200
-    assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert "unsafe" not in response.headers["content-security-policy"]
-    assert (await gateway.client.head(path)).content == b""
+async def parts(gateway: RunningGateway) -> dict[str, httpx.Response]:
+    """Every file that the page can ask for, by its address."""
+    html = (await gateway.client.get("/")).text
+    found = set(re.findall(r'(?:src|href)="(/[^"]+)"', html))
+    waiting, got = list(found), {}
+    while waiting:
+        address = waiting.pop()
+        got[address] = await gateway.client.get(address)
+        assert got[address].status_code == 200, address
+        for name in re.findall(r'(?:from |import\()"(\.[^"]+)"', got[address].text):
+            new = str(httpx.URL(address).join(name))
+            if new not in found:
+                found.add(new)
+                waiting.append(new)
+    return got
+
+
+async def test_each_file_is_served_under_a_strict_policy(gateway: RunningGateway) -> None:
+    kinds = {
+        "js": "text/javascript",
+        "mjs": "text/javascript",
+        "css": "text/css",
+        "svg": "image/svg+xml",
+        "/": "text/html",
+    }
+    for address, response in ({"/": await gateway.client.get("/")} | await parts(gateway)).items():
+        assert response.headers["content-type"].split(";")[0] == kinds[address.rpartition(".")[2]]
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert (await gateway.client.head(address)).content == b""
 
 
 async def test_the_page_needs_nothing_from_elsewhere(gateway: RunningGateway) -> None:
     html = (await gateway.client.get("/")).text
-    assert set(re.findall(r'(?:src|href)="([^"]+)"', html)) == {"data:,", "/page.css", "/page.js"}
     assert not re.search(r"<script>|<style>|\son\w+=|\sstyle=", html)
-    for path in FILES:
-        assert "://" not in (await gateway.client.get(path)).text
+    for address, response in ({"/": await gateway.client.get("/")} | await parts(gateway)).items():
+        if "/vendor/" not in address:
+            found = re.findall(r"\w+://[\w.]+", response.text)
+            assert set(found) <= {"http://www.w3.org"}, address
+
+
+async def test_the_page_and_all_its_files_weigh_less_than_300_kb(gateway: RunningGateway) -> None:
+    files = {"/": await gateway.client.get("/")} | await parts(gateway)
+    assert any("highlight" in address for address in files)
+    assert all(response.headers["content-encoding"] == "gzip" for response in files.values())
+    assert sum(int(response.headers["content-length"]) for response in files.values()) < HEAVIEST
+
+
+async def test_a_client_that_takes_no_gzip_gets_plain_files(gateway: RunningGateway) -> None:
+    plain = await gateway.client.get("/", headers={"accept-encoding": "identity"})
+    packed = await gateway.raw(b"GET / HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\nconnection: close\r\n\r\n")
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.partition(b"\r\n\r\n")[2]) == plain.content
+
+
+async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_another(
+    gateway: RunningGateway,
+) -> None:
+    html = (await gateway.client.get("/")).text
+    found = re.search(r'src="/page/(\w+)/js/theme.js"', html)
+    assert found is not None
+    ours = await gateway.client.get(f"/page/{found[1]}/js/theme.js")
+    other = await gateway.client.get("/page/0000/js/theme.js")
+    assert "immutable" in ours.headers["cache-control"]
+    assert other.headers["cache-control"] == "no-store"
+    assert other.content == ours.content
+    assert (await gateway.client.get("/")).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "name", ["js/none.js", "__init__.py", "js/../__init__.py", "js/%2e%2e/__init__.py", "vendor/fetch.sh"]
+)
+async def test_what_is_no_file_of_the_page_is_not_found(gateway: RunningGateway, name: str) -> None:
+    assert (await gateway.client.get(f"/page/-/{name}")).status_code == 404

@@ -1,0 +1,26 @@
+"""A request's body, within its limits."""
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+# How long a client may take to send it, in seconds.
+_TIMEOUT = 30.0
+
+
+async def read_body(request: Request, longest: int) -> bytes:
+    """The body, up to `longest` bytes, whether or not its length was announced. HTTPException 413, 408."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > longest:
+        raise HTTPException(413)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > longest:
+                    raise HTTPException(413)
+    except TimeoutError:
+        raise HTTPException(408, headers={"connection": "close"}) from None
+    return bytes(body)

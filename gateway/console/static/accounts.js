@@ -1,0 +1,70 @@
+// The accounts: which is alive, why not, and when it comes back.
+
+import { badge } from "./badge.js";
+import { el } from "./dom.js";
+import { Table } from "./table.js";
+import { clock, moment, now, relative } from "./times.js";
+import { reason, w } from "./words.js";
+
+const shown = (account) => (account.paused ? "paused" : account.state);
+
+/** When a cooling account returns, in words. */
+function back(account) {
+  if (account.state !== "cooling") return "";
+  return account.until > now() ? w.back(clock(account.until), relative(account.until)) : w.trial;
+}
+
+function why(account) {
+  const told = [];
+  if (account.paused && account.state !== "ready") told.push(w[account.state]);
+  if (account.reason && account.state !== "ready") told.push(reason(account.reason));
+  if (back(account)) told.push(back(account));
+  if (!account.known) told.push(w.noWorker);
+  return told.join(" · ");
+}
+
+function state(account) {
+  const pictures = account.pictures;
+  const apart = pictures && (shown(pictures) !== shown(account) || why(pictures) !== why(account));
+  return [shown(account), why(account), apart ? shown(pictures) : "", apart ? why(pictures) : ""];
+}
+
+function drawState([word, told, pictures, toldOfPictures]) {
+  return [
+    badge(word),
+    told && el("span", { class: "why" }, told),
+    pictures && el("div", { class: "pictures" }, `${w.pictures}: `, badge(pictures), toldOfPictures && el("span", { class: "why" }, toldOfPictures)),
+  ];
+}
+
+const count = (n, most) => (most ? w.of(n, most) : String(n));
+
+function counts(account, field, most) {
+  const own = count(account[field], account[most]);
+  return account.pictures ? [own, `${w.pictures}: ${count(account.pictures[field], account.pictures[most])}`] : [own];
+}
+
+const drawCounts = ([own, pictures]) => [own, pictures && el("span", { class: "sub" }, pictures)];
+
+function orders(account) {
+  const both = [account, account.pictures].filter(Boolean);
+  const away = both.some((one) => ["cooling", "quarantined", "dead"].includes(one.state));
+  return [both.some((one) => one.paused) ? "resume" : "pause", away && "release", "reset", account.provider !== "openai" && "cookies"].filter(Boolean);
+}
+
+/** The table; `act(order, name)` is called for a button. */
+export function accountsTable(place, act) {
+  const buttons = (found, account) => el("div", { class: "orders" }, found.map((order) => el("button", {
+    type: "button", "data-order": order, onclick: () => act(order, account.name), "aria-label": `${w[order]}: ${account.name}`,
+  }, w[order])));
+  return new Table(place, () => w.accounts, () => w.noAccounts, [
+    { head: () => w.account, first: true, value: (one) => [one.name, one.provider], draw: ([name, provider]) => [el("span", { class: "name" }, name), provider && el("span", { class: "sub" }, provider)] },
+    { head: () => w.state, kind: "state", value: state, draw: drawState },
+    { head: () => w.today, kind: "number", value: (one) => counts(one, "today", "daily"), draw: drawCounts },
+    { head: () => w.flying, kind: "number", value: (one) => counts(one, "flying", "bound"), draw: drawCounts },
+    { head: () => w.failures, kind: "number", value: (one) => one.failures },
+    { head: () => w.expires, value: (one) => (one.expires ? [one.expires, relative(one.expires)] : []), draw: ([at, wait]) => (at ? el("time", { datetime: new Date(at).toISOString(), title: moment(at) }, wait) : w.unknown) },
+    { head: () => w.weight, kind: "number", value: (one) => one.weight },
+    { head: () => w.actions, value: orders, draw: buttons },
+  ]);
+}

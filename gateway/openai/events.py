@@ -1,0 +1,104 @@
+"""The events of a streamed response. The same answer makes the same events at any gateway, with the same numbers."""
+
+from typing import Any
+
+import msgspec
+
+from gateway.openai.asking import Question
+from gateway.openai.errors import AnswerFailedError, failed, fault_of
+from gateway.openai.reply import Reply, annotations
+from gateway.openai.writing import Writing
+from gateway.telling import Told
+from wire.messages import Event, Failed, Final
+
+_PLACE = {"output_index": 0, "content_index": 0}
+
+
+class Events:
+    """Tells an answer in events; see gateway.telling.Telling. What has a number up to `after` is left out.
+
+    `resumed`: somebody was told of the response already, so that its failure is one of its events.
+    """
+
+    comes_back = False
+
+    def __init__(
+        self, question: Question, writing: Writing, reply: Reply, *, after: int = -1, resumed: bool = False
+    ) -> None:
+        self._question = question
+        self._writing = writing
+        self._reply = reply
+        self._after = after
+        self._resumed = resumed
+        self._number = -1
+        self._begun = False
+        self.over = False
+
+    def opening(self, first: Event | None) -> list[Told]:
+        """The response as it begins. AnswerFailedError for an answer that fails at once."""
+        if isinstance(first, Failed) and not self._resumed:
+            raise AnswerFailedError(first)
+        response = self._reply.waiting("in_progress")
+        return self._told(
+            ("response.created", {"response": response}), ("response.in_progress", {"response": response})
+        )
+
+    async def of(self, event: Event) -> list[Told]:
+        """What `event` makes."""
+        if isinstance(event, Failed):
+            self.over = True
+            return self._told(("response.failed", {"response": self._reply.failed(failed(event))}))
+        out = self._writing.add(event)
+        made = self._told(*self._begin()) if out or self._writing.over else []
+        if out:
+            delta = {"item_id": self._reply.item_id, **_PLACE, "delta": out, "logprobs": []}
+            made += self._told(("response.output_text.delta", delta))
+        if self._writing.over:
+            made += await self._end(stopped=isinstance(event, Final) and event.stopped)
+        return made
+
+    def broken_off(self, error: Exception) -> list[Told]:
+        """One error, which the SDKs raise, and no end."""
+        fault = fault_of(error).error
+        return self._told(("error", {**fault, "error": fault}))
+
+    def _begin(self) -> list[tuple[str, dict[str, Any]]]:
+        if self._begun:
+            return []
+        self._begun = True
+        item = self._reply.item(self._writing, "", "in_progress")
+        part = {"item_id": self._reply.item_id, **_PLACE, "part": self._reply.part("", [])}
+        return [
+            ("response.output_item.added", {"output_index": 0, "item": item}),
+            ("response.content_part.added", part),
+        ]
+
+    async def _end(self, *, stopped: bool) -> list[Told]:
+        self.over = True
+        writing, reply, text = self._writing, self._reply, self._writing.sent
+        await self._question.end(writing, text)
+        cited, place = writing.citations(text), {"item_id": reply.item_id, **_PLACE}
+        response = reply.ended(writing, text, stopped=stopped)
+        return self._told(
+            *(
+                ("response.output_text.annotation.added", {**place, "annotation_index": number, "annotation": one})
+                for number, one in enumerate(annotations(cited))
+            ),
+            ("response.output_text.done", {**place, "text": text, "logprobs": []}),
+            ("response.content_part.done", {**place, "part": reply.part(text, cited)}),
+            ("response.output_item.done", {"output_index": 0, "item": response["output"][0]}),
+            (
+                "response.incomplete" if response["status"] != "completed" else "response.completed",
+                {"response": response},
+            ),
+        )
+
+    def _told(self, *events: tuple[str, dict[str, Any]]) -> list[Told]:
+        """The events that the client doesn't have yet, each with the next number."""
+        made = []
+        for kind, rest in events:
+            self._number += 1
+            if self._number > self._after:
+                shown = {**rest, "type": kind, "sequence_number": self._number}
+                made.append(Told(msgspec.json.encode(shown), kind))
+        return made

@@ -1,0 +1,36 @@
+/** The page's language: the one that was chosen, else the browser's. */
+
+import { choice } from "./choices.js";
+import { icon } from "./icons.js";
+import { WORDS } from "./words.js";
+
+/** "en" or "zh". */
+export function language() {
+  const chosen = choice("language");
+  if (chosen in WORDS) return chosen;
+  return preferred(navigator.languages ?? [navigator.language]);
+}
+
+/** The first of a browser's languages that we have. */
+export function preferred(languages) {
+  return languages.map((name) => name.toLowerCase().split("-")[0]).find((name) => name in WORDS) ?? "en";
+}
+
+/** What the page says for `word`; `parts` fill it in. */
+export function say(word, ...parts) {
+  const said = WORDS[language()][word];
+  return typeof said === "function" ? said(...parts) : said;
+}
+
+/** Write what is marked in `root`: `data-say` as text, `data-label` as name, `data-hint` as placeholder, icons. */
+export function write(root) {
+  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+  for (const element of root.querySelectorAll("[data-hint]")) element.placeholder = say(element.dataset.hint);
+  for (const element of root.querySelectorAll("[data-label]")) named(element, say(element.dataset.label));
+  for (const element of root.querySelectorAll("[data-icon]:empty")) element.append(icon(element.dataset.icon));
+}
+
+function named(element, name) {
+  element.setAttribute("aria-label", name);
+  if (element.tagName === "BUTTON") element.title = name;
+}

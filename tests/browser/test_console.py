@@ -1,0 +1,263 @@
+"""The operator's console in a real browser, against real processes."""
+
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.console import AXE, LIMIT, Operator
+from tests.conftest import unavailable
+from tests.processes import free_port, wait_until
+from tests.site import KEY, Site, site
+from wire import keys
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("console")) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(browser: Browser, system: Site) -> Iterator[Operator]:
+    """Somebody who reads English, signed in; nothing in the page's console may complain."""
+    with browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}) as context:
+        operator = Operator(context.new_page())
+        operator.open(system.url)
+        operator.shows("accounts", "alice", "ready")
+        yield operator
+        assert operator.complaints == []
+    for account in ("alice", "bob"):
+        system.order(f"accounts/{account}/reset")
+
+
+@pytest.fixture
+def holding(system: Site) -> Iterator[threading.Thread]:
+    """A question that the upstream never finishes, asked at the second gateway."""
+    asking = threading.Thread(target=lambda: system.ask("!silence-mid held", gateway=1))
+    asking.start()
+    wait_until(lambda: system.asked("held"), "it is asked")
+    yield asking
+    asking.join(30)
+    assert not asking.is_alive()
+
+
+def test_a_wrong_key_is_refused_and_a_key_stays_in_its_tab(page: Page, system: Site) -> None:
+    operator = Operator(page)
+    operator.open(system.url, "wrong")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.locator("#console")).to_be_hidden()
+    operator.open(system.url)
+    operator.shows("accounts", "alice", re.compile("ready|可用"))
+    assert page.evaluate("sessionStorage.length") == 1
+    assert KEY not in page.evaluate("JSON.stringify(localStorage) + document.cookie + location.href")
+    page.reload()
+    operator.shows("accounts", "alice", re.compile("ready|可用"))
+    page.locator("#leave").click()
+    expect(page.locator("#key")).to_be_focused()
+    page.reload()
+    expect(page.locator("#key")).to_be_visible()
+
+
+def test_a_throttled_account_cools_tells_when_it_returns_and_comes_back(operator: Operator, system: Site) -> None:
+    system.script(account="alice", chat={"outcome": "throttled", "times": 1})
+    for number in range(4):
+        system.ask(f"before {number}")
+    operator.shows("accounts", "alice", "cooling")
+    operator.shows("accounts", "alice", re.compile(r"out of quota · back at .*, in "))
+    operator.tells("alice: ready → cooling")
+    # Time passes: what was a day is two seconds.
+    system.redis.hset(keys.account_key("alice"), "until", int(time.time() * 1000) + 2000)
+    operator.shows("accounts", "alice", re.compile("in [12] sec|the next question tries it"))
+    operator.shows("accounts", "alice", "the next question tries it")
+    for number in range(4):
+        system.ask(f"after {number}")
+    operator.shows("accounts", "alice", "ready")
+    operator.tells("alice: cooling → ready")
+
+
+def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operator, system: Site) -> None:
+    operator.row("accounts", "alice").locator("[data-order=pause]").click()
+    operator.page.locator("#confirm-no").click()
+    expect(operator.row("accounts", "alice")).to_contain_text("ready")
+    operator.order("accounts", "alice", "pause")
+    operator.shows("accounts", "alice", "paused")
+    operator.tells(re.compile("alice: Pause → paused.*by olivia"))
+    for number in range(4):
+        system.ask(f"while paused {number}")
+    assert {turn["account"] for turn in system.asked("while paused")} == {"bob"}
+    operator.order("accounts", "alice", "resume")
+    operator.shows("accounts", "alice", "ready")
+    for number in range(4):
+        system.ask(f"when resumed {number}")
+    assert "alice" in {turn["account"] for turn in system.asked("when resumed")}
+
+
+def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, system: Site) -> None:
+    page = operator.page
+    page.locator("#add").click()
+    page.locator("#adding-name").fill("carol")
+    export = json.dumps([{"name": "_U", "value": "carol-planted-secret", "domain": ".bing.com"}])
+    page.locator("#adding-export").fill(export)
+    page.locator("#adding button[type=submit]").click()
+    expect(page.locator("#confirm-head")).to_contain_text("carol")
+    page.locator("#confirm-yes").click()
+    operator.tells("the cookies for carol were taken")
+    operator.shows("accounts", "carol", "ready")
+    for number in range(6):
+        system.ask(f"for three {number}")
+    assert "carol-planted-secret" in {turn["account"] for turn in system.asked("for three")}
+    assert "planted-secret" not in page.content()
+    assert page.locator("#adding-export").input_value() == ""
+
+
+def test_what_is_no_export_is_told_in_the_log(operator: Operator) -> None:
+    page = operator.page
+    page.locator("#add").click()
+    page.locator("#adding-name").fill("dave")
+    page.locator("#adding-export").fill("nothing of use")
+    page.locator("#adding button[type=submit]").click()
+    page.locator("#confirm-yes").click()
+    operator.tells("the cookies for dave were not taken")
+
+
+def test_a_running_answer_is_seen_and_stopped(operator: Operator, system: Site, holding: threading.Thread) -> None:
+    row = operator.page.locator("#answers tbody tr")
+    expect(row).to_contain_text("streaming", timeout=LIMIT)
+    expect(row).to_contain_text("chat", timeout=LIMIT)
+    row.locator("[data-order=stop]").click()
+    operator.page.locator("#confirm-yes").click()
+    expect(row).to_have_count(0, timeout=LIMIT)
+    operator.tells(re.compile("answer .* was stopped.*by olivia"))
+    wait_until(lambda: all(turn["ended"] for turn in system.asked("held")), "hung up upstream")
+
+
+def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, system: Site) -> None:
+    # Whoever holds the answer drains; the other one dies.
+    asking = threading.Thread(target=lambda: system.ask("!silence-mid last words"))
+    asking.start()
+    wait_until(lambda: system.asked("last words"), "it is asked")
+    rows = operator.page.locator("#workers tbody tr")
+    expect(rows.filter(has_text="1 of 64 slots")).to_have_count(1, timeout=LIMIT)
+    expect(rows.filter(has_text="up")).to_have_count(2)
+    for worker in system.workers:
+        worker.send_signal(signal.SIGTERM)
+    expect(rows.filter(has_text="draining")).to_have_count(1, timeout=LIMIT)
+    operator.tells(re.compile("worker .* is draining"))
+    doomed = system.start_worker()
+    expect(rows.filter(has_text="up")).to_have_count(1, timeout=LIMIT)
+    doomed.kill()
+    expect(rows.filter(has_text="dead")).to_have_count(1, timeout=LIMIT)
+    operator.page.locator("#answers [data-order=stop]").click()
+    operator.page.locator("#confirm-yes").click()
+    asking.join(30)
+    operator.tells(re.compile("worker .* has left"))
+    system.start_worker()
+    expect(rows.filter(has_text="up")).to_have_count(1, timeout=LIMIT)
+    operator.tells(re.compile("worker .* went silent"))
+
+
+def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, system: Site) -> None:
+    system.script(account="*", chat={"outcome": "internal", "times": 1})
+    for number in range(3):
+        system.ask(f"for the charts {number}")
+    figures = operator.page.locator("#charts figure")
+    expect(figures).to_have_count(6)
+    expect(figures.nth(0).locator("rect[class^=fill]").nth(3)).to_be_attached(timeout=LIMIT)
+    expect(figures.nth(1).locator("circle, polyline").first).to_be_attached(timeout=LIMIT)
+    expect(figures.nth(2)).to_contain_text("error at the upstream", timeout=LIMIT)
+    expect(figures.nth(5)).to_contain_text("all", timeout=LIMIT)
+    figures.nth(0).locator("summary").click()
+    expect(figures.nth(0).locator("details tbody tr")).to_have_count(60)
+    operator.page.get_by_text("6 h").click()
+    expect(figures.nth(0).locator("details tbody tr")).to_have_count(72)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_it_goes_on_by_itself_when_a_gateway_answers_again(browser: Browser, system: Site, end: signal.Signals) -> None:
+    port = free_port()
+    gateway = system.start_gateway(port)
+    with browser.new_context(locale="en-GB") as context:
+        operator = Operator(context.new_page())
+        operator.open(system.gateways.pop())
+        operator.shows("accounts", "alice", "ready")
+        line = operator.page.locator("#connection")
+        expect(line).to_contain_text("Live, as olivia")
+        gateway.send_signal(end)
+        expect(line).to_contain_text("Connection lost", timeout=LIMIT)
+        gateway.wait(20)
+        system.start_gateway(port)
+        system.gateways.pop()
+        expect(line).to_contain_text("Live, as olivia", timeout=LIMIT)
+        rows = operator.page.locator("#events tbody tr")
+        expect(rows.filter(has_text=re.compile("gateway .* is up"))).not_to_have_count(0)
+        assert operator.complaints == []
+
+
+def test_everything_can_be_done_with_the_keyboard(operator: Operator) -> None:
+    page = operator.page
+    button = operator.row("accounts", "bob").locator("[data-order=pause]")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm-no")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#confirm")).to_be_hidden()
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    operator.shows("accounts", "bob", "paused")
+
+
+def test_the_language_is_switched_and_kept(operator: Operator) -> None:
+    page = operator.page
+    page.locator("#language").click()
+    expect(page.locator("h1")).to_have_text("控制台")
+    operator.shows("accounts", "alice", "可用")
+    page.reload()
+    operator.shows("accounts", "alice", "可用")
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.locator("#language").click()
+    expect(page.locator("h1")).to_have_text("Console")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(browser: Browser, system: Site, scheme: str, width: int) -> None:
+    if not AXE.exists():
+        unavailable("axe-core: run tests/browser/setup.sh")
+    with browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="en-GB",
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+    ) as context:
+        operator = Operator(context.new_page())
+        page = operator.page
+        page.goto(f"{system.url}/console")
+        assert operator.violations() == [], "sign in"
+        system.script(account="alice", chat={"outcome": "throttled", "times": 1})
+        for number in range(4):
+            system.ask(f"for axe {number}")
+        system.order("accounts/bob/pause")
+        operator.open(system.url)
+        operator.shows("accounts", "bob", "paused")
+        expect(page.locator("#charts figure")).to_have_count(6)
+        page.locator("#charts summary").first.click()
+        assert operator.violations() == [], "console"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("#add").click()
+        assert operator.violations() == [], "adding"
+        page.locator("#adding-no").click()
+        operator.row("accounts", "bob").locator("[data-order=resume]").click()
+        assert operator.violations() == [], "asking"
+        assert operator.complaints == []
+    for account in ("alice", "bob"):
+        system.order(f"accounts/{account}/reset")

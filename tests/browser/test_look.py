@@ -1,0 +1,227 @@
+"""The chat page as people meet it: in their language and light, on a phone, by keyboard, by ear."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import System
+from tests.browser.visitor import AXE, LIMIT, Visitor
+from tests.conftest import unavailable
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+
+WIDE = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 640}
+
+
+@pytest.fixture
+def phone(browser: Browser, system: System) -> Iterator[Visitor]:
+    """Somebody with a narrow screen and no mouse."""
+    with browser.new_context(
+        locale="en-GB", viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True
+    ) as context:
+        visitor = Visitor(context.new_page())
+        visitor.open(system.url)
+        yield visitor
+        assert visitor.complaints == []
+
+
+def background(visitor: Visitor) -> str:
+    return str(visitor.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def lightness(visitor: Visitor) -> float:
+    """Of the page's ground, from 0 to 255."""
+    return sum(map(float, re.findall(r"[\d.]+", background(visitor))[:3])) / 3
+
+
+@pytest.mark.parametrize(
+    ("locale", "hint"),
+    [("zh-CN", "问点什么"), ("zh-TW", "问点什么"), ("en-US", "Ask anything"), ("fr-FR", "Ask anything")],
+)
+def test_the_page_speaks_the_browsers_language_else_english(
+    browser: Browser, system: System, locale: str, hint: str
+) -> None:
+    with browser.new_context(locale=locale) as context:
+        visitor = Visitor(context.new_page())
+        visitor.open(system.url)
+        expect(visitor.page.locator("#question")).to_have_attribute("placeholder", hint)
+        expect(visitor.page.locator("html")).to_have_attribute("lang", "zh-CN" if "zh" in locale else "en")
+
+
+def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.ask("what is a stream?")
+    visitor.answered()
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_label("中文").check(force=True)
+    page.keyboard.press("Escape")
+    expect(visitor.exchange.get_by_role("button", name="重新提问")).to_be_visible()
+    expect(page.locator("#turns .full")).to_have_text("第 1 轮,共 30 轮")
+    visitor.reload()
+    expect(page.get_by_role("button", name="新对话")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_light_or_dark_as_the_system_until_somebody_chooses(
+    browser: Browser, system: System, scheme: str
+) -> None:
+    other = "Dark" if scheme == "light" else "Light"
+    with browser.new_context(color_scheme="dark" if scheme == "dark" else "light", locale="en-GB") as context:
+        visitor = Visitor(context.new_page())
+        visitor.open(system.url)
+        assert (lightness(visitor) > 128) == (scheme == "light")
+        visitor.page.get_by_role("button", name="Preferences").click()
+        visitor.page.get_by_label(other).check(force=True)
+        visitor.page.keyboard.press("Escape")
+        assert (lightness(visitor) > 128) == (scheme == "dark")
+        visitor.reload()
+        assert (lightness(visitor) > 128) == (scheme == "dark")
+
+
+def test_on_a_phone_nothing_is_cut_off_and_the_list_is_a_drawer(phone: Visitor) -> None:
+    page = phone.page
+    for question in ("play: rich", "play: hostile"):
+        phone.ask(question)
+        phone.answered()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.evaluate("document.querySelector('#scroll').scrollWidth") <= PHONE["width"]
+    page.locator("#question").fill("/image a red fox")
+    page.keyboard.press("Enter")
+    phone.answered()
+    expect(phone.exchange.locator(".gallery img")).to_have_count(4)
+    edges = page.evaluate(
+        "[...document.querySelectorAll('.gallery img')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert max(edges) <= PHONE["width"]
+    expect(page.locator("#send")).to_be_in_viewport()
+    expect(page.locator("#side")).not_to_be_in_viewport()
+    page.get_by_role("button", name="Conversations").tap()
+    expect(page.locator("#side")).to_be_in_viewport()
+    page.get_by_role("button", name="New conversation").tap()
+    expect(page.locator("#side")).not_to_be_in_viewport()
+    expect(page.locator(".exchange")).to_have_count(0)
+
+
+def test_everything_can_be_done_by_keyboard(visitor: Visitor) -> None:
+    page = visitor.page
+    expect(page.locator("#question")).to_be_focused()
+    page.keyboard.type("first line")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("second line")
+    page.keyboard.press("Enter")
+    expect(visitor.exchange.locator(".asked p")).to_have_text("first line\nsecond line")
+    visitor.answered()
+    page.keyboard.press("Alt+r")
+    expect(page.locator(".exchange")).to_have_count(2)
+    visitor.answered()
+    page.keyboard.press("Alt+n")
+    expect(page.locator(".exchange")).to_have_count(0)
+    page.keyboard.type("!deltas=60 !rate=20 by keyboard")
+    page.keyboard.press("Enter")
+    visitor.grows("delta 000003")
+    page.keyboard.press("Escape")
+    visitor.answered()
+    expect(visitor.status).to_have_text("Stopped.")
+    page.keyboard.press("Alt+ArrowDown")
+    expect(page.locator(".exchange")).to_have_count(2)
+    # From the question to its style, and another style.
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Creative")).to_be_checked()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("ask the last question again")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("/")
+    expect(page.locator("#question")).to_be_focused()
+
+
+def test_each_control_is_reached_by_tab_in_the_order_of_the_page(visitor: Visitor) -> None:
+    visitor.ask("what is a stream?")
+    visitor.answered()
+    reached = []
+    visitor.page.locator(".skip").focus()
+    reached.append("skip")
+    for _ in range(40):
+        visitor.page.keyboard.press("Tab")
+        reached.append(visitor.page.evaluate("document.activeElement.id || document.activeElement.className"))
+    order = ["skip", "fresh", "open-it", "rename-it plain small", "remove-it plain small", "export", "question", "send"]
+    places = [reached.index(name) for name in order]
+    assert places == sorted(places)
+
+
+def test_an_answer_is_announced_in_sentences_and_not_word_by_word(visitor: Visitor) -> None:
+    visitor.page.evaluate(
+        """window.announced = [];
+        new MutationObserver((changes) => changes.forEach(({addedNodes}) =>
+          addedNodes.forEach((node) => window.announced.push(node.textContent))
+        )).observe(document.getElementById("announcer"), {childList: true});"""
+    )
+    visitor.ask("what is a stream?")
+    visitor.answered()
+    visitor.sees("announced.join(' ').includes('The answer is complete.')")
+    announced = visitor.page.evaluate("announced")
+    assert 2 <= len(announced) <= 6
+    assert "I am only a stand-in for Bing, so I know no facts about it." in " ".join(announced)
+    assert visitor.page.locator("#announcer").get_attribute("aria-live") == "polite"
+
+
+def test_a_reader_who_has_scrolled_up_stays_there_and_can_jump_to_the_end(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.ask("play: rich")
+    visitor.answered()
+    visitor.ask("!deltas=60 !rate=20 below")
+    visitor.grows("delta 000003")
+    page.locator("#scroll").hover()
+    page.mouse.wheel(0, -3000)
+    expect(page.locator("#latest")).to_be_visible()
+    place = page.evaluate("document.querySelector('#scroll').scrollTop")
+    visitor.grows("delta 000040")
+    assert page.evaluate("document.querySelector('#scroll').scrollTop") == place
+    page.locator("#latest").click()
+    expect(page.locator("#latest")).to_be_hidden()
+    visitor.answered()
+    expect(visitor.exchange.get_by_role("button", name="Ask again")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(browser: Browser, system: System, scheme: str) -> None:
+    if not AXE.exists():
+        unavailable("axe-core: run tests/browser/setup.sh")
+    with browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", locale="en-GB", reduced_motion="reduce"
+    ) as context:
+        visitor = Visitor(context.new_page())
+        page = visitor.page
+        visitor.open(system.url)
+        assert visitor.violations() == [], "new"
+        visitor.ask("play: rich")
+        assert visitor.violations() == [], "running"
+        visitor.answered()
+        page.wait_for_selector(".hljs-keyword")
+        assert visitor.violations() == [], "answered"
+        visitor.ask(f"!close-mid !deltas=20 {uuid.uuid4().hex[:8]}")
+        visitor.answered()
+        expect(visitor.status).to_contain_text("interrupted", timeout=LIMIT)
+        assert visitor.violations() == [], "interrupted, new topic"
+        page.locator("#question").fill("/image a red fox")
+        page.keyboard.press("Enter")
+        visitor.answered()
+        assert visitor.violations() == [], "pictures"
+        for name in ("Export", "Preferences", "Keyboard and help"):
+            page.get_by_role("button", name=name).click()
+            assert visitor.violations() == [], name
+            page.keyboard.press("Escape")
+        page.locator("#conversations li").hover()
+        page.get_by_role("button", name="Delete “").click()
+        assert visitor.violations() == [], "Delete"
+        page.keyboard.press("Escape")
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        assert visitor.violations() == [], "phone"
+        page.get_by_role("button", name="Conversations").click()
+        visitor.sees("document.querySelector('#side').getBoundingClientRect().left === 0")
+        assert visitor.violations() == [], "drawer"

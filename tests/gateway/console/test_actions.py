@@ -1,0 +1,129 @@
+"""What an operator can do, and that it is logged without any secret."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.gateway.console.visit import BEARER, console
+from tests.gateway.scripted import until
+from wire.connect import Store
+from wire.journal import Journal
+from wire.ledger import PICTURES, Known, Ledger, Standing
+from wire.messages import Delta, Final
+
+pytestmark = pytest.mark.anyio
+
+EXPORT = '[{"name": "_U", "value": "planted-secret"}]'
+
+
+async def standing(ledger: Ledger, name: str) -> Standing:
+    return next(one for one in await ledger.standings() if one.name == name)
+
+
+async def events(store: Store, kind: str) -> list[dict[str, str]]:
+    """Those of a kind, oldest first."""
+    found = reversed(await Journal(store).latest(100))
+    return [dict(event.fields) for event in found if event.fields["kind"] == kind]
+
+
+async def test_orders_reach_the_account_and_its_pictures(store: Store, tmp_path: Path) -> None:
+    ledger = Ledger(store)
+    for name in ("a b", "a b" + PICTURES):
+        await ledger.announce(Known(name, "print"), Standing(name))
+    async with console(store, tmp_path) as gateway:
+        with capture_logs() as logs:
+            response = await gateway.client.post("/console/accounts/a%20b/pause", headers=BEARER)
+    assert response.json() == {"code": 200, "message": "success"}
+    assert (await standing(ledger, "a b")).paused
+    assert (await standing(ledger, "a b" + PICTURES)).paused
+    (line,) = [line for line in logs if "order" in line]
+    assert (line["admin"], line["account"], line["order"]) == ("olivia", "a b", "pause")
+    told = [(one["name"], one["order"], one["by"]) for one in await events(store, "order")]
+    assert told == [("a b", "pause", "olivia"), ("a b" + PICTURES, "pause", "olivia")]
+
+
+@pytest.mark.parametrize("path", ["accounts/unknown/pause", "accounts/a/destroy", "answers/s0-unknown/stop"])
+async def test_what_is_not_there_is_404(store: Store, tmp_path: Path, path: str) -> None:
+    await Ledger(store).announce(Known("a", "print"), Standing("a"))
+    async with console(store, tmp_path) as gateway:
+        assert (await gateway.client.post(f"/console/{path}", headers=BEARER)).status_code == 404
+    assert not (await standing(Ledger(store), "a")).paused
+
+
+@pytest.mark.parametrize("path", ["accounts/a/pause", "accounts", "answers/s0-1/stop"])
+async def test_nothing_is_done_without_a_key(store: Store, tmp_path: Path, path: str) -> None:
+    ledger = Ledger(store)
+    await ledger.announce(Known("a", "print"), Standing("a"))
+    async with console(store, tmp_path) as gateway:
+        body = {"name": "a", "export": EXPORT}
+        query = {"api_key": BEARER["authorization"].removeprefix("Bearer ")}
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"x-api-key": query["api_key"]}):
+            response = await gateway.client.post(f"/console/{path}", headers=headers, params=query, json=body)
+            assert response.status_code == 401
+        assert (await gateway.client.get(f"/console/{path}", headers=BEARER)).status_code == 405
+    assert not (await standing(ledger, "a")).paused
+    assert await ledger.take_handed_in() is None
+
+
+async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Store, tmp_path: Path) -> None:
+    async with console(store, tmp_path) as gateway:
+        with capture_logs() as logs:
+            body = {"name": "alice", "export": EXPORT}
+            response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)
+    assert response.status_code == 200
+    assert await Ledger(store).take_handed_in() == ("alice", EXPORT.encode())
+    told = f"{logs} {[event.fields for event in await Journal(store).latest(10)]} {response.text}"
+    assert "olivia" in told
+    assert "planted-secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "application/json"),
+        (b"{}", "application/json"),
+        (b'{"name": "a", "export": 1}', "application/json"),
+        (b'{"name": "a", "export": "x"}', "text/plain"),
+        (b'{"name": "", "export": "x"}', "application/json"),
+        (b'{"name": "../a", "export": "x"}', "application/json"),
+        (b'{"name": ".a", "export": "x"}', "application/json"),
+        (b'{"name": "a\\u0000", "export": "x"}', "application/json"),
+        (b'{"name": "a", "export": ""}', "application/json"),
+        (b'{"name": "a", "export": "%s"}' % (b"x" * (1024 * 1024 + 1)), "application/json"),
+    ],
+)
+async def test_what_is_no_export_is_refused(store: Store, tmp_path: Path, body: bytes, kind: str) -> None:
+    async with console(store, tmp_path, worker=False) as gateway:
+        headers = BEARER | {"content-type": kind}
+        response = await gateway.client.post("/console/accounts", headers=headers, content=body)
+    assert response.status_code == 400
+    assert await Ledger(store).take_handed_in() is None
+
+
+async def test_too_many_exports_come_back_later(store: Store, tmp_path: Path) -> None:
+    ledger = Ledger(store)
+    for number in range(16):
+        await ledger.hand_in(str(number), b"x")
+    async with console(store, tmp_path) as gateway:
+        body = {"name": "alice", "export": EXPORT}
+        response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "60")
+
+
+async def test_an_answer_is_stopped_whoever_asked(store: Store, tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with console(store, tmp_path) as gateway:
+        gateway.worker.scripts["long"] = [Delta("so far"), gate, Final("never")]
+        query = {"style": "balanced", "question": "long"}
+        asking = asyncio.create_task(gateway.client.get("/api", params=query))
+        await until(lambda: bool(gateway.worker.asked))
+        redis: Any = store.commands
+        (name,) = [key.decode().rsplit(":", 1)[1] for key in await redis.keys("*:job:*")]
+        assert (await gateway.client.post(f"/console/answers/{name}/stop", headers=BEARER)).status_code == 200
+        answered = (await asking).json()
+        gate.set()
+    assert answered["data"]["reset"] is True
+    assert await events(store, "stop") == [{"kind": "stop", "name": name, "by": "olivia"}]

@@ -1,0 +1,187 @@
+"""Which conversation a list of messages goes on with: a model of many clients that fork, edit, repeat and fail."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+from structlog.testing import capture_logs
+
+from gateway.clients import Clients
+from gateway.idempotency import Idempotency
+from gateway.openai.asking import Asking, Question
+from gateway.openai.conversations import Conversations, Digests, Thread
+from gateway.openai.messages import talk
+from gateway.openai.requests import Asked
+from gateway.openai.writing import Writing
+from gateway.relay import Relay
+from gateway.turns import Turns
+from wire import keys
+from wire.answers import Answers
+from wire.connect import Store
+from wire.conversations import Conversations as Index
+from wire.conversations import Standing
+from wire.jobs import Client, Jobs
+from wire.limits import Limits
+from wire.messages import Final, Said
+from wire.secret import Secret
+
+Talk = tuple[Said, ...]
+LIMIT = 5
+
+
+def request(key: str) -> Request:
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    state = {"request_id": "r"}
+    return Request(
+        {"type": "http", "method": "POST", "path": "/v1", "query_string": b"", "headers": headers, "state": state}
+    )
+
+
+def asking(store: Store, limit: int = LIMIT) -> Asking:
+    secret = Secret(store, b"s" * 32)
+    limits = Limits(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
+    relay = Relay(Jobs(store, limits), Answers(store), Turns(), 60, 60)
+    return Asking(relay, Clients(), Idempotency(secret), Conversations(secret, Index(store, 60, limit)))
+
+
+@dataclass
+class Upstream:
+    """What each token's conversation was really told, by whom, as workers see it."""
+
+    said: dict[str, Talk] = field(default_factory=dict)
+    owner: dict[str, str] = field(default_factory=dict)
+
+    def asked(self, question: Question, who: str) -> Talk:
+        """The conversation of a question, with it; a fresh one is told what was said."""
+        work = question.work
+        instructions = (Said("system", work.instructions),) if work.instructions else ()
+        before = self.said.get(question.token, (*instructions, *work.history))
+        assert self.owner.setdefault(question.token, who) == who, "a conversation is never shared"
+        return (*before, Said("user", work.question))
+
+
+@dataclass
+class World:
+    """Clients, each with the conversations that it knows."""
+
+    asking: Asking
+    upstream: Upstream = field(default_factory=Upstream)
+    known: dict[str, list[Talk]] = field(default_factory=dict)
+    continued: int = 0
+
+    async def turn(self, who: str, before: Talk, question: str, answer: str, ending: str, copies: int) -> None:
+        """The same question, sent so many times at once."""
+        told = (*before, Said("user", question))
+        messages = [{"role": one.role, "content": one.text} for one in told]
+        asked = Asked("balanced", talk(messages, "messages"), stream=False)
+        name, _, key = who.partition("/")
+        sent, client = request(key), Client(name)
+        questions = await asyncio.gather(*(self.asking.ask(sent, client, {}, asked) for _ in range(copies)))
+        assert len({question.token for question in questions}) == copies, "no answer is gone on from twice"
+        for one in questions:
+            self.continued += one.token in self.upstream.said
+            conversation = self.upstream.asked(one, who)
+            assert conversation == told, "a conversation goes on only from just what was said in it"
+            if ending == "unspent":
+                assert await self.asking.relay.jobs.expire(one.answer)
+                continue
+            self.upstream.said[one.token] = (*conversation, Said("assistant", answer if ending == "done" else "half"))
+            if ending == "done":
+                writing = Writing()
+                writing.add(Final(f" {answer}\n"))
+                await one.end(writing, writing.whole)
+                self.known.setdefault(who, []).append((*told, Said("assistant", answer)))
+
+
+WHO = st.sampled_from(["address:1/key", "address:1/other key", "address:2/key"])
+TEXT = st.sampled_from(["a", "b"])
+STEP = st.tuples(
+    WHO,
+    st.integers(0, 5),
+    st.booleans(),
+    TEXT,
+    TEXT,
+    st.sampled_from(["done", "done", "done", "failed", "unspent"]),
+    st.sampled_from([1, 1, 1, 3]),
+)
+
+
+def edited(before: Talk, edit: bool) -> Talk:
+    return (Said(before[0].role, "edited"), *before[1:]) if edit and before else before
+
+
+def on_a_store(play: Callable[[Store], Awaitable[None]]) -> None:
+    async def run() -> None:
+        store = Store("memory://")
+        await play(store)
+        await store.close()
+
+    asyncio.run(run())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(STEP, max_size=12))
+def test_no_conversation_is_shared_or_gone_on_from_twice(
+    steps: list[tuple[str, int, bool, str, str, str, int]],
+) -> None:
+    async def play(store: Store) -> None:
+        world = World(asking(store))
+        for who, number, edit, question, answer, ending, copies in steps:
+            talks: list[Talk] = [(), (Said("system", "be brief"),), *world.known.get(who, [])]
+            before = talks[-number] if 0 < number <= len(talks) else talks[0]
+            await world.turn(who, edited(before, edit), question, answer, ending, copies)
+            states = await store.commands.keys("*conversation:*")
+            assert len(states) == await store.commands.zcard(keys.conversations_key()) <= LIMIT
+
+    on_a_store(play)
+
+
+def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
+    async def play(store: Store) -> None:
+        world = World(asking(store))
+        before: Talk = (Said("system", "be brief"),)
+        for question, ending in (("a", "done"), ("b", "unspent"), ("b", "done"), ("a", "done")):
+            await world.turn("address:1/key", before, question, "yes", ending, 1)
+            before = world.known["address:1/key"][-1]
+        assert world.continued == 3
+        assert len(world.upstream.said) == 1
+
+    on_a_store(play)
+
+
+def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
+    async def play(store: Store) -> None:
+        world = World(asking(store))
+        await world.turn("address:1/key", (), "a", "yes", "done", 1)
+        (before,) = world.known["address:1/key"]
+        for who in ("address:1/other key", "address:2/key"):
+            await world.turn(who, before, "b", "yes", "done", 1)
+        assert world.continued == 0
+        await world.turn("address:1/key", before, "b", "yes", "done", 1)
+        assert world.continued == 1
+
+    on_a_store(play)
+
+
+def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
+    said = [Said("user", "a"), Said("assistant", "b")]
+    one, other = Digests(b"s" * 32, "one"), Digests(b"s" * 32, "other")
+    assert one.state(said) == one.state(said[1:], one.state(said[:1])) == Digests(b"s" * 32, "one").state(said)
+    assert len({one.state(said), other.state(said), Digests(b"t" * 32, "one").state(said)}) == 3
+    assert one.token("x") != other.token("x") != one.token("y")
+    assert one.state([Said("user", "a"), Said("user", "b")]) != one.state([Said("user", "ab")])
+    assert one.state([Said("user", " a\n")]) == one.state([Said("user", "a")])
+
+
+@pytest.mark.anyio
+async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
+    store = Store("redis://127.0.0.1:1/0")
+    found = asking(store).conversations
+    with capture_logs() as logs:
+        await found.note(Thread(Digests(b"", ""), None, state="s"), Standing("t", "a"), "text", kept=True)
+    await store.close()
+    assert [entry["event"] for entry in logs] == ["conversation not noted"]

@@ -1,0 +1,84 @@
+"""Everything under /v1 fails in the OpenAI API's shape, and everything else as before."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gateway.openai import errors
+from tests.gateway.openai.dialect import chat
+from tests.gateway.scripted import RunningGateway, running, settings
+from wire.connect import Store
+from wire.messages import Failed
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/v1/chat/completions"
+
+
+async def test_unknown_addresses_and_methods(gateway: RunningGateway) -> None:
+    for method, path, status, code in (
+        ("GET", "/v1/nothing", 404, "unknown_url"),
+        ("GET", "/v1/", 404, "unknown_url"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+    ):
+        response = await gateway.client.request(method, path)
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+        assert response.headers["x-should-retry"] == "false"
+        assert response.headers["access-control-allow-origin"] == "*"
+    assert (await gateway.client.get("/v1nothing")).json() == {"code": 404, "message": "未找到文件"}
+
+
+async def test_bodies_that_are_none(store: Store) -> None:
+    async with running(store, settings(max_body=1000)) as gateway:
+        for body, status, code in ((b"x" * 1001, 413, "request_too_large"), (b"{", 400, "invalid_json")):
+            response = await gateway.client.post(PATH, content=body)
+            assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+async def test_a_key_is_asked_for_in_the_same_shape_everywhere(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"al {hashlib.sha256(b'key').hexdigest()}\n")
+    async with running(store, settings(api_keys_file=path)) as gateway:
+        for method, target in (
+            ("GET", "/v1/models"),
+            ("GET", "/v1/models/bing-precise"),
+            ("POST", PATH),
+            ("POST", "/v1/responses"),
+            ("POST", "/v1/images/generations"),
+            ("GET", "/v1/responses/resp_x"),
+        ):
+            response = await gateway.client.request(method, target)
+            assert response.status_code == 401, target
+            assert response.json()["error"]["type"] == "authentication_error"
+            assert response.headers["www-authenticate"] == "Bearer"
+        allowed = {"authorization": "Bearer key"}
+        assert (await gateway.client.post(PATH, json=chat("hi"), headers=allowed)).status_code == 200
+
+
+async def test_an_idempotency_key_that_is_too_short(gateway: RunningGateway) -> None:
+    response = await gateway.client.post(PATH, json=chat("hi"), headers={"Idempotency-Key": "short"})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "key.length")
+
+
+async def test_what_no_table_knows_tells_nothing(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("gateway.openai.requests.completion", broken)
+    response = await gateway.client.post(PATH, json=chat("hi"))
+    assert response.status_code == 500
+    assert response.json() == {
+        "error": {
+            "message": "The server had an error while processing your request.",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
+    }
+    assert response.headers["x-should-retry"] == "false"
+
+
+def test_a_failure_that_says_when_to_come_back_was_not_spent() -> None:
+    assert errors.failed(Failed(503, "x", "queue.timeout", retry_after=3)).again
+    assert not errors.failed(Failed(500, "x", "upstream.internal")).again

@@ -1,0 +1,121 @@
+"""What is asked under /v1, and what is refused by name."""
+
+from typing import Any
+
+import pytest
+
+from gateway.openai import requests
+from gateway.openai.errors import InvalidRequestError
+
+CHAT: dict[str, Any] = {"model": "bing-precise", "messages": [{"role": "user", "content": "hi"}]}
+RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
+
+
+def test_a_completion_is_a_question_in_a_style() -> None:
+    asked = requests.completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
+    assert (asked.style, asked.talk.question, asked.stream, asked.usage, asked.stops) == (
+        "precise",
+        "hi",
+        True,
+        True,
+        ("x",),
+    )
+
+
+def test_what_changes_nothing_is_accepted() -> None:
+    plain: dict[str, Any] = {
+        "n": 1,
+        "tools": [],
+        "tool_choice": "none",
+        "functions": [],
+        "response_format": {"type": "text"},
+        "logprobs": False,
+        "modalities": ["text"],
+        "stop": [],
+        "stream_options": None,
+        "store": True,
+    }
+    assert requests.completion(CHAT | plain) == requests.completion(CHAT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", 2),
+        ("tools", [{"type": "function"}]),
+        ("tool_choice", "required"),
+        ("functions", [{}]),
+        ("response_format", {"type": "json_object"}),
+        ("logprobs", True),
+        ("modalities", ["text", "audio"]),
+    ],
+)
+def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.completion(CHAT | {name: value})
+    fault = caught.value.fault
+    assert (fault.status, fault.param, fault.code) == (400, name, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(
+    ("value", "stops"), [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ("", ()), (["", "a"], ("a",))]
+)
+def test_stop_sequences_come_alone_or_as_a_list(value: object, stops: tuple[str, ...]) -> None:
+    assert requests.completion(CHAT | {"stop": value}).stops == stops
+
+
+@pytest.mark.parametrize("value", [5, [5], list("abcde"), "x" * 1025, {"a": 1}])
+def test_other_stop_sequences_are_refused(value: object) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.completion(CHAT | {"stop": value})
+    assert caught.value.fault.param == "stop"
+
+
+def test_a_model_that_is_none_is_not_found() -> None:
+    for model, status in (("gpt-4o", 404), (None, 400), (5, 400)):
+        with pytest.raises(InvalidRequestError) as caught:
+            requests.completion(CHAT | {"model": model})
+        assert (caught.value.fault.status, caught.value.fault.param) == (status, "model")
+
+
+def test_a_response_takes_a_string_or_items() -> None:
+    items = [{"role": "developer", "content": "b"}, {"type": "message", "role": "user", "content": "hi"}]
+    assert requests.response(RESPONSE).talk.question == "hi"
+    asked = requests.response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
+    assert (asked.talk.instructions, asked.talk.question, asked.previous) == ("a\n\nb", "hi", "resp_1")
+    assert asked.kept
+    assert not requests.response(RESPONSE | {"store": False}).kept
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"background": True}, "background"),
+        ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
+        ({"input": [{"type": "function_call"}]}, "input[0].type"),
+        ({"input": 5}, "input"),
+        ({"previous_response_id": "resp_1", "conversation": "c"}, "previous_response_id"),
+        ({"prompt": {"id": "p"}}, "prompt"),
+    ],
+)
+def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.response(RESPONSE | change)
+    assert caught.value.fault.param == param
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"prompt": " "}, "prompt"),
+        ({"n": 0}, "n"),
+        ({"n": 11}, "n"),
+        ({"response_format": "b64_json"}, "response_format"),
+    ],
+)
+def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param: str) -> None:
+    assert requests.pictures({"prompt": "a cat", "model": "any", "size": "1024x1024", "n": 2}).most == 2
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.pictures({"prompt": "a cat"} | change)
+    assert caught.value.fault.param == param

@@ -1,0 +1,240 @@
+"""/v1/responses over real connections."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.gateway.openai.dialect import EVENTS, MODEL, data_of
+from tests.gateway.scripted import RunningGateway, Step, closing_gate, running
+from wire import keys
+from wire.connect import Store
+from wire.jobs import new_answer_id
+from wire.messages import Chat, Delta, Failed, Final, Said, Source, Usage
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/v1/responses"
+SOURCE = Source("T", "https://e.org")
+WHOLE: list[Step] = [Delta("a"), Delta("b"), Final("abc", (SOURCE,), usage=Usage(3, 4))]
+ORDER = [
+    "response.created",
+    "response.in_progress",
+    "response.output_item.added",
+    "response.content_part.added",
+    "response.output_text.delta",
+    "response.output_text.delta",
+    "response.output_text.delta",
+    "response.output_text.annotation.added",
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.completed",
+]
+
+
+def body(given: Any = "hi", **rest: Any) -> dict[str, Any]:
+    return {"model": MODEL, "input": given, **rest}
+
+
+async def asked(gateway: RunningGateway, given: Any = "hi", **rest: Any) -> Any:
+    response = await gateway.client.post(PATH, json=body(given, **rest))
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def events_of(stream: str) -> list[Any]:
+    """The events of a stream, each of which has its name twice."""
+    found = []
+    for event in stream.removesuffix("\n\n").split("\n\n"):
+        shown = json.loads(data_of(event))
+        assert f"event: {shown['type']}\n" in event
+        found.append(shown)
+    return found
+
+
+async def test_a_response_has_the_answer_in_its_one_message(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = WHOLE
+    response = await gateway.client.post(PATH, json=body(instructions="be brief", metadata={"a": "b"}))
+    found, answer = response.json(), response.headers["x-answer-id"]
+    assert (found["id"], found["object"], found["status"], found["model"]) == (
+        f"resp_{answer}",
+        "response",
+        "completed",
+        MODEL,
+    )
+    assert (found["instructions"], found["metadata"], found["error"]) == ("be brief", {"a": "b"}, None)
+    cited = {"type": "url_citation", "start_index": 3, "end_index": 3, "url": "https://e.org", "title": "T"}
+    part = {"type": "output_text", "text": "abc", "annotations": [cited], "logprobs": []}
+    message = {"id": f"msg_{answer}", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    assert found["output"] == [message]
+    assert found["usage"] == {
+        "input_tokens": 3,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 4,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 7,
+    }
+
+
+async def test_a_stream_tells_everything_in_order(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = WHOLE
+    events = events_of((await gateway.client.post(PATH, json=body(stream=True))).text)
+    assert [event["type"] for event in events] == ORDER
+    assert [event["sequence_number"] for event in events] == list(range(len(ORDER)))
+    assert "".join(event["delta"] for event in events if "delta" in event) == "abc"
+    assert (events[0]["response"]["status"], events[-1]["response"]["status"]) == ("in_progress", "completed")
+    assert events[-1]["response"]["output"] == [events[-2]["item"]]
+
+
+async def test_at_any_gateway_it_goes_on_behind_any_event(store: Store) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = WHOLE
+        response = await gateway.client.post(PATH, json=body(stream=True))
+        events = events_of(response.text)
+        one = f"{PATH}/resp_{response.headers['x-answer-id']}"
+        assert events_of((await other.client.get(one, params={"stream": "true"})).text) == events
+        for number in range(len(events) - 1):
+            rest = await other.client.get(one, params={"stream": "true", "starting_after": number})
+            assert events_of(rest.text) == events[number + 1 :]
+        assert (await other.client.get(one)).json()["output"] == events[-1]["response"]["output"]
+
+
+async def test_a_response_tells_how_far_it_has_come(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("a", provider="p"), gate, Final("ab")]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
+            one = f"{PATH}/resp_{response.headers['x-answer-id']}"
+            found = await gateway.client.get(one)
+            assert (found.json()["status"], found.json()["output"], found.headers["x-provider"]) == (
+                "in_progress",
+                [],
+                "p",
+            )
+            stopped = (await gateway.client.post(f"{one}/cancel")).json()
+            assert (stopped["status"], stopped["output"][0]["content"][0]["text"]) == ("cancelled", "a")
+            last = events_of("".join([part async for part in response.aiter_text()]))[-1]
+            assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
+
+
+async def test_a_response_that_is_too_long_is_incomplete(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Final("ab", finish="length")]
+    found = await asked(gateway)
+    assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    events = events_of((await gateway.client.post(PATH, json=body(stream=True))).text)
+    assert events[-1]["type"] == "response.incomplete"
+
+
+async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway) -> None:
+    failed = Failed(500, "回答中断", "interrupted", "half")
+    gateway.worker.scripts |= {"hi": [failed], "half": [Delta("half"), failed]}
+    for stream in (False, True):
+        response = await gateway.client.post(PATH, json=body(stream=stream))
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "interrupted")
+    response = await gateway.client.post(PATH, json=body("half", stream=True))
+    last = events_of(response.text)[-1]
+    assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
+    assert last["response"]["error"] == {"code": "interrupted", "message": "The answer was interrupted."}
+    one = f"{PATH}/resp_{response.headers['x-answer-id']}"
+    assert (await gateway.client.get(one)).json()["error"] == last["response"]["error"]
+    again = await gateway.client.get(one, params={"stream": "true"})
+    assert events_of(again.text)[-1] == last
+
+
+async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("a")]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True), headers=EVENTS) as response:
+            text = response.aiter_text()
+            found = await anext(text)
+            gateway.turns.cut()
+            found += "".join([part async for part in text])
+    last = json.loads(data_of(found.split("\n\n")[-2]))
+    assert (last["type"], last["code"], last["error"]["code"]) == ("error", "gateway.draining", "gateway.draining")
+
+
+async def test_a_response_is_gone_on_from_by_its_id_once(gateway: RunningGateway) -> None:
+    first = await asked(gateway)
+    second = await asked(gateway, "two", previous_response_id=first["id"], instructions="be brief")
+    assert second["previous_response_id"] == first["id"]
+    refused = await gateway.client.post(PATH, json=body("other", previous_response_id=first["id"]))
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "previous_response_not_found"
+    assert refused.json()["error"]["param"] == "previous_response_id"
+    await asked(gateway, "three", previous_response_id=second["id"])
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["hi", "two", "three"]
+
+
+async def test_a_repeat_under_a_key_finds_its_answer_after_the_conversation_went_on(gateway: RunningGateway) -> None:
+    first, key = await asked(gateway), {"Idempotency-Key": "0123456789abcdef"}
+    follow = body("two", previous_response_id=first["id"])
+    second = await gateway.client.post(PATH, json=follow, headers=key)
+    await asked(gateway, "three", previous_response_id=second.json()["id"])
+    assert (await gateway.client.post(PATH, json=follow, headers=key)).content == second.content
+    assert len(gateway.worker.asked) == 3
+
+
+async def test_a_response_that_is_not_stored_is_not_gone_on_from_by_its_id(gateway: RunningGateway) -> None:
+    first = await asked(gateway, store=False)
+    refused = await gateway.client.post(PATH, json=body("two", previous_response_id=first["id"]))
+    assert refused.status_code == 400
+    items = [{"role": "user", "content": "hi"}, first["output"][0], {"role": "user", "content": "two"}]
+    await asked(gateway, items)
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+    (_, work) = gateway.worker.asked[-1]
+    assert isinstance(work, Chat)
+    assert work.history == (Said("user", "hi"), Said("assistant", '你好,wor"ld'))
+
+
+async def test_another_client_goes_on_from_nothing_of_ones_own(gateway: RunningGateway) -> None:
+    first = await asked(gateway)
+    stranger = {"authorization": "Bearer stranger"}
+    refused = await gateway.client.post(PATH, json=body("on", previous_response_id=first["id"]), headers=stranger)
+    assert refused.status_code == 400
+
+
+async def test_a_response_that_was_fetched_after_a_cut_is_gone_on_from(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("ab")]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
+            id_ = f"resp_{response.headers['x-answer-id']}"
+        gate.set()
+        rest = await gateway.client.get(f"{PATH}/{id_}", params={"stream": "true", "starting_after": 0})
+        assert events_of(rest.text)[-1]["type"] == "response.completed"
+    await asked(gateway, "on", previous_response_id=id_)
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+
+
+async def test_a_named_conversation_comes_back_with_its_response(gateway: RunningGateway) -> None:
+    found = await asked(gateway, conversation="a-name-of-16-chars")
+    assert found["conversation"] == {"id": "a-name-of-16-chars"}
+    await asked(gateway, "two", conversation={"id": "a-name-of-16-chars"})
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+
+
+@pytest.mark.parametrize("id_", ["resp_nothing", f"resp_{new_answer_id()}", "x"])
+async def test_a_response_that_there_is_not_is_not_found(gateway: RunningGateway, id_: str) -> None:
+    for method, path in (("GET", f"{PATH}/{id_}"), ("POST", f"{PATH}/{id_}/cancel")):
+        response = await gateway.client.request(method, path)
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_a_response_whose_events_are_gone_is_not_found(gateway: RunningGateway) -> None:
+    found = await asked(gateway)
+    await gateway.store.commands.delete(keys.log_key(found["id"].removeprefix("resp_")))
+    assert (await gateway.client.get(f"{PATH}/{found['id']}")).status_code == 404
+
+
+async def test_a_place_that_can_not_be_one_is_refused(gateway: RunningGateway) -> None:
+    found = await asked(gateway)
+    params = {"stream": "true", "starting_after": "x"}
+    response = await gateway.client.get(f"{PATH}/{found['id']}", params=params)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "starting_after")
+
+
+async def test_head_and_options_ask_nothing(gateway: RunningGateway) -> None:
+    assert (await gateway.client.head(PATH)).status_code == 200
+    assert (await gateway.client.options(PATH)).headers["allow"] == "POST, HEAD, OPTIONS"
+    assert (await gateway.client.options(f"{PATH}/x")).headers["allow"] == "GET, HEAD, OPTIONS"
+    assert gateway.worker.asked == []

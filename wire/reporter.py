@@ -1,0 +1,109 @@
+"""What each gateway and worker says of itself, for people to look at: how it is, and what it has counted.
+
+Nothing hangs on it: who is dead, and whose lease holds, is the heartbeats' to say.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from wire import keys
+from wire.connect import Store
+from wire.errors import StoreUnavailableError
+from wire.ledger import PICTURES
+from wire.version import VERSION
+
+Kind = Literal["gateway", "worker"]
+EVERY = 2.0
+# After how long a silence a process counts as dead, and how long it is shown then, in seconds.
+_SILENCE = 8.0
+_SHOWN = 600.0
+# For how long counts are kept, in hours and in seconds.
+HOURS = 6
+_MINUTE_TTL = HOURS * 3600 + 600
+
+
+class Load(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a process is. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
+
+    `running` holds the ids and kinds (chat, image) of answers.
+    """
+
+    version: str = VERSION
+    turns: int = 0
+    sockets: int = 0
+    slots: int = 0
+    used: int = 0
+    running: tuple[tuple[str, str], ...] = ()
+
+
+class Reporter:
+    """Speaks for one process, every 2 s. `counted` gives counters that only grow; what they grew by is added up."""
+
+    def __init__(
+        self,
+        store: Store,
+        kind: Kind,
+        name: str,
+        load: Callable[[], Load],
+        counted: Callable[[], Mapping[str, int]],
+        draining: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._process = f"{kind}:{name}"
+        self._load = load
+        self._counted = counted
+        self._draining = draining
+        self._number = 0
+        self._told: Counter[str] = Counter()
+        # What was sent and not confirmed: it goes out again under the same number, so that it counts once.
+        self._sending: Counter[str] | None = None
+        self._speaking = asyncio.Lock()
+        self._left = False
+
+    async def run(self) -> None:
+        """Speak for ever; while Redis is away what was counted waits."""
+        while True:
+            with contextlib.suppress(StoreUnavailableError):
+                await self.say()
+            await asyncio.sleep(EVERY)
+
+    async def say(self) -> None:
+        """Speak once. StoreUnavailableError."""
+        async with self._speaking:
+            if self._left:
+                return
+            if self._sending is None:
+                self._number += 1
+                self._sending = Counter(self._counted()) - self._told
+            await self._report("draining" if self._draining() else "up", self._sending)
+            self._told += self._sending
+            self._sending = None
+
+    async def leave(self) -> None:
+        """Say the last counts, and that the process ends; nothing is said after that. StoreUnavailableError."""
+        await self.say()
+        async with self._speaking:
+            self._left = True
+            self._number += 1
+            await self._report("gone", {})
+
+    async def _report(self, state: str, grown: Mapping[str, int]) -> None:
+        await self._store.run(
+            "report",
+            keys.processes_key(),
+            keys.prefix(keys.LEDGER),
+            self._process,
+            self._number,
+            state,
+            msgspec.json.encode(self._load()),
+            int(_SILENCE * 1000),
+            int(_SHOWN * 1000),
+            _MINUTE_TTL,
+            PICTURES,
+            *(argument for count in grown.items() for argument in count),
+        )
