@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import console, errors, page
+from gateway import console, docs, errors, page
 from gateway.addresses import networks
 from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
 from gateway.api import METHODS, Api
@@ -81,6 +81,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             Route("/readyz", ops.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
+            *docs.routes(),
             *console.routes(settings, store, turns, jobs),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],

@@ -88,7 +88,7 @@ BY_STATUS = {
 }
 
 # What is told of an answer's own end, by its reason.
-_BY_REASON = {
+BY_REASON = {
     "account.throttled": Fault(429, "All accounts are out of quota.", "insufficient_quota", "insufficient_quota"),
     "session.toolong": Fault(400, "The conversation is too long for the model.", code="context_length_exceeded"),
     "question.refused": Fault(400, _REFUSED, code="content_filter"),
@@ -109,7 +109,7 @@ _BY_REASON = {
 
 def failed(event: Failed) -> Fault:
     """What is told of an answer that failed. Nothing was spent where it says when to come back."""
-    fault = _BY_REASON.get(event.reason)
+    fault = BY_REASON.get(event.reason)
     if fault is None:
         slow = event.reason.startswith("timeout.") or event.reason.endswith(".timeout")
         fault = Fault(500, "The upstream took too long." if slow else "The upstream failed.", "server_error")

@@ -78,10 +78,7 @@ def conversation(found: Fields, header: str | None, shortest: int) -> str | None
         "metadata.conversation_id": (found.get("metadata") or {}).get("conversation_id"),
     }
     for param, id_ in candidates.items():
-        if id_ is None:
-            continue
-        if not isinstance(id_, str) or not shortest <= len(id_) <= _LONGEST_ID:
+        if id_ is not None and not (isinstance(id_, str) and shortest <= len(id_) <= _LONGEST_ID):
             told = f"'{param}' must be a string of {shortest} to {_LONGEST_ID} characters."
             raise InvalidRequestError(told, param, "invalid_value")
-        return params.whole(id_)
-    return None
+    return next((params.whole(id_) for id_ in candidates.values() if id_ is not None), None)

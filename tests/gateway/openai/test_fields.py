@@ -68,3 +68,9 @@ def test_a_name_that_can_not_be_one_is_refused(found: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         fields.conversation(found, None, 16)
     assert caught.value.fault.param == "conversation"
+
+
+def test_a_name_that_can_not_be_one_is_refused_behind_a_sound_one_too() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        fields.conversation({"conversation": [None]}, "the header that counts", 16)
+    assert caught.value.fault.param == "conversation"

@@ -1,0 +1,94 @@
+"""Answers by their id."""
+
+from gateway import errors
+from gateway.docs import headers
+from gateway.docs.questions import STREAM_EVENT
+from gateway.docs.refusals import refused
+from gateway.docs.schemas import PROGRESS, error, success
+from gateway.docs.shapes import ANSWER, Node, ref, shown
+
+_NAMED = headers.path("answer", "The answer's id, as X-Answer-ID told it.", ANSWER)
+_QUEUED = PROGRESS | {
+    "state": "queued",
+    "position": 3,
+    "wait": 12,
+    "seq": 0,
+    "text": "",
+    "urls": [],
+    "suggestions": [],
+    "turns": None,
+    "provider": None,
+}
+_FAILED = PROGRESS | {
+    "state": "failed",
+    "reset": True,
+    "error": {"code": 500, "message": "等待上游回答超时", "reason": "timeout.first", "retry_after": None},
+}
+
+
+def paths() -> dict[str, Node]:
+    """The paths with their operations."""
+    return {
+        "/answers/{answer}": {
+            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language")],
+            "get": _operation("answer", "See how far an answer has come", "Any gateway knows it.", _progress()),
+            "delete": _operation(
+                "stopAnswer",
+                "Stop an answer",
+                "It ends at once with the text so far; a question that still waits is never asked. One that has ended "
+                "stays as it is. The token's next question begins a fresh conversation.",
+                _progress(),
+            ),
+        },
+        "/answers/{answer}/stream": {
+            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language", "Last-Event-ID")],
+            "get": _stream(),
+        },
+    }
+
+
+def _operation(operation: str, summary: str, description: str, responses: Node) -> Node:
+    return {
+        "operationId": operation,
+        "tags": ["Answers"],
+        "summary": summary,
+        "description": description,
+        "responses": responses | refused(401, 404, 503),
+    }
+
+
+def _progress() -> Node:
+    examples = shown(done=success(PROGRESS), queued=success(_QUEUED), failed=success(_FAILED))
+    return {
+        "200": {
+            "description": "State and text so far.",
+            "headers": headers.got("X-Request-ID", "X-Answer-ID"),
+            "content": {"application/json": {"schema": ref("Progress"), "examples": examples}},
+        }
+    }
+
+
+def _stream() -> Node:
+    refusal = {"schema": ref("Error"), "examples": shown(not_a_number=error(errors.FORMAT))}
+    responses = {
+        "200": {
+            "description": "The events after `after`, with ids; or a refusal with code 110.",
+            "headers": headers.got(*headers.ANSWERED),
+            "content": {
+                "text/event-stream": {"schema": ref("StreamEvent"), "example": STREAM_EVENT},
+                "application/json": refusal,
+            },
+        },
+        "204": {
+            "description": "Nothing comes after that event.",
+            "headers": headers.got("X-Request-ID"),
+        },
+    }
+    after = headers.query(
+        "after",
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0},
+        "The number of the last event that the client has; Last-Event-ID goes before it.",
+    )
+    described = "As on /api_stream, from any place in the answer."
+    operation = _operation("followAnswer", "Go on with an answer", described, responses)
+    return operation | {"parameters": [after]}

@@ -1,0 +1,157 @@
+"""The document at /asyncapi.json, in AsyncAPI 3.1: the two sockets, and the subprotocol `bing-chat.v2`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway import errors
+from gateway.docs import frames, schemas
+from gateway.docs.openapi import info
+from gateway.docs.schemas import ANSWER_DATA, STYLES, error, success
+from gateway.docs.shapes import STRING, Node, maybe, record, ref, told
+from gateway.v2 import SUBPROTOCOL
+
+_DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
+clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP stand in
+[/openapi.json](/openapi.json).
+
+Where the server has a list of API keys, a handshake needs one, or is answered with 401: as `Authorization: Bearer …`,
+as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`."""
+_CLOSE_CODES = {
+    "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
+    "1008": "Too many messages were sent ahead of their answers.",
+    "1009": "A message is larger than MAX_BODY.",
+    "1012": "The gateway goes down: connect again, at any gateway.",
+}
+_ONE = "One connection is one conversation: its questions are answered in order, and closing it ends the conversation."
+_QUESTION: Node = record(
+    {
+        "style": {"type": "string", "enum": STYLES},
+        "question": {"type": "string", "minLength": 1},
+        "token": told(maybe(STRING), "To go on with a conversation over HTTP; frames then have it too."),
+    },
+    optional=["token"],
+) | {"additionalProperties": True}
+_WHOLE = {name: value for name, value in ANSWER_DATA.items() if name != "token"}
+_ORDER = ("answer", "urls", "done", "reset")
+_LAST = _WHOLE | {"done": True}
+_DELTA = _WHOLE | {"answer": "Hello!", "urls": [], "done": False}
+# Messages of the old sockets, by name: what they are, and an example.
+_OLD: dict[str, tuple[str, Any]] = {
+    "Question": ("A question.", {"style": "balanced", "question": "hello"}),
+    "Answer": ("The whole answer.", success(_WHOLE)),
+    "Frame": ("A part of the answer; the last one is the whole.", success({name: _LAST[name] for name in _ORDER})),
+    "Error": ("The question came to nothing. The socket stays open.", error(errors.EMPTY)),
+}
+
+
+def document() -> Node:
+    """The whole document."""
+    described = info("Bing Chat gateway: sockets", _DESCRIPTION) | {"license": {"name": "MIT"}}
+    return {
+        "asyncapi": "3.1.0",
+        "info": described | {"tags": [{"name": "WebSocket", "description": "Questions and answers on a socket."}]},
+        "defaultContentType": "application/json",
+        "servers": {"gateway": _server()},
+        "channels": _channels(),
+        "operations": _operations(),
+        "components": {
+            "messages": _messages(),
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer …`"},
+                "header": {"type": "httpApiKey", "in": "header", "name": "X-API-Key", "description": "A header."},
+                "query": {"type": "httpApiKey", "in": "query", "name": "api_key", "description": "In the query."},
+            },
+        },
+    }
+
+
+def _server() -> Node:
+    return {
+        "host": "127.0.0.1:5000",
+        "protocol": "ws",
+        "description": "A gateway where it listens by default. `wss` behind a proxy that ends TLS.",
+        "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in ("bearer", "header", "query")],
+    }
+
+
+def _channels() -> Node:
+    return {
+        "ws": _channel("/ws", "One frame for each question", _ONE, ["Question", "Answer", "Error"]),
+        "ws_stream": _channel(
+            "/ws_stream",
+            "Frames as the answer comes",
+            f"{_ONE} The frames of a question end with one that has `done: true`, or with an error.",
+            ["Question", "Frame", "Error"],
+        ),
+        "v2": _channel(
+            "/ws_stream",
+            f"Typed frames: {SUBPROTOCOL}",
+            f"For a client that offers the subprotocol `{SUBPROTOCOL}`: many answers side by side, each of which can "
+            "be stopped, and gone on with after a cut at any gateway. Closing the socket stops nothing.",
+            frames.EXAMPLES,
+            SUBPROTOCOL,
+        ),
+    }
+
+
+def _channel(address: str, title: str, description: str, messages: Iterable[str], subprotocol: str = "key.…") -> Node:
+    offered = {"type": "string", "examples": [subprotocol]}
+    handshake: Node = {
+        "method": "GET",
+        "query": {"type": "object", "properties": {"api_key": STRING}},
+        "headers": {"type": "object", "properties": {"Sec-WebSocket-Protocol": offered, "X-Request-ID": STRING}},
+        "bindingVersion": "0.1.0",
+    }
+    if subprotocol == SUBPROTOCOL:
+        handshake["headers"]["required"] = ["Sec-WebSocket-Protocol"]
+    return {
+        "address": address,
+        "title": title,
+        "description": description,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "bindings": {"ws": handshake},
+        "x-close-codes": _CLOSE_CODES,
+    }
+
+
+def _operations() -> Node:
+    sent = list(frames.requests())
+    return {
+        "ask": _receive("ws", "Ask", ["Question"], ["Answer", "Error"]),
+        "askStreaming": _receive("ws_stream", "Ask, and get the answer as it comes", ["Question"], ["Frame", "Error"]),
+        "converse": _receive("v2", "Ask, resume and stop", sent, list(frames.frames())),
+    }
+
+
+def _receive(channel: str, summary: str, messages: list[str], replies: list[str]) -> Node:
+    where = {"$ref": f"#/channels/{channel}"}
+
+    def refs(names: list[str]) -> list[Node]:
+        return [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names]
+
+    return {
+        "action": "receive",
+        "channel": where,
+        "summary": summary,
+        "description": "Each message gets the frames of its answer, or an error.",
+        "messages": refs(messages),
+        "reply": {"channel": where, "messages": refs(replies)},
+    }
+
+
+def _messages() -> Node:
+    v2 = {name: (frames.WHAT[name], example) for name, example in frames.EXAMPLES.items()}
+    return {name: _message(name, summary, example) for name, (summary, example) in (_OLD | v2).items()}
+
+
+def _message(name: str, summary: str, example: Any) -> Node:
+    examples = [{"name": name.lower(), "payload": example}]
+    if name == "Frame":
+        examples.insert(0, {"name": "delta", "payload": success({key: _DELTA[key] for key in _ORDER})})
+    return {"name": name, "title": name, "summary": summary, "payload": ref(name), "examples": examples}
+
+
+def _schemas() -> dict[str, Node]:
+    shared = schemas.answers(token=False) | {"Question": _QUESTION, "Turns": schemas.schemas()["Turns"]}
+    return shared | frames.requests() | frames.frames()

@@ -1,0 +1,150 @@
+"""The messages of `bing-chat.v2`."""
+
+from gateway import params
+from gateway.docs.schemas import STYLES
+from gateway.docs.shapes import ANSWER, BOOLEAN, COUNT, STRING, TOKEN, Node, many, maybe, only, record, ref, told
+
+_ID: Node = told(
+    {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."
+)
+_ANSWER = told({"type": "string", "pattern": r"^s\d{1,4}-[0-9a-f]{32}$"}, "The answer's id.")
+_SEQ = told(
+    {"type": "integer", "minimum": 1},
+    "The event's place in the answer: one that the client has already can be ignored.",
+)
+_ZERO = told(only(0), "No event of the answer.")
+_PROVIDER = told(STRING, "Who answers.")
+_TEXT = told(STRING, "Text that goes on.")
+_WHOLE = told(STRING, "The whole text.")
+_PROBLEM: dict[str, Node] = {
+    "code": {"type": "integer"},
+    "message": STRING,
+    "reason": told(STRING, "What went wrong, finer than the code."),
+    "retry_after": told(maybe(COUNT), "When to come back, in seconds."),
+}
+
+
+def requests() -> dict[str, Node]:
+    """What a client may send, by name."""
+    sent = {
+        "Ask": (
+            {
+                "type": only("ask"),
+                "id": _ID,
+                "style": {"type": "string", "enum": STYLES},
+                "question": {"type": "string", "minLength": 1},
+                "token": told(maybe(STRING), "Without one a new conversation begins, which lives on after the socket."),
+                "idempotency_key": told(maybe({"type": "string", "maxLength": 255}), "Makes it safe to send again."),
+                "wait": told(
+                    {"type": "number", "minimum": 0, "maximum": params.LONGEST_WAIT, "default": 0},
+                    "For how many seconds to wait for an account's return rather than be refused.",
+                ),
+            },
+            ["token", "idempotency_key", "wait"],
+        ),
+        "Resume": (
+            {
+                "type": only("resume"),
+                "id": _ID,
+                "answer": _ANSWER,
+                "after": told({**COUNT, "default": 0}, "The `seq` of the last event that the client has."),
+            },
+            ["id", "after"],
+        ),
+        "Stop": ({"type": only("stop"), "id": _ID, "answer": _ANSWER}, ["id"]),
+    }
+    return {
+        name: record(fields, optional=optional) | {"additionalProperties": True}
+        for name, (fields, optional) in sent.items()
+    }
+
+
+def frames() -> dict[str, Node]:
+    """What a client gets, by name."""
+    return {
+        "Accepted": _frame("accepted", {"seq": _ZERO, "token": STRING}),
+        "Queued": _frame("queued", {"seq": _ZERO, "position": COUNT, "wait": COUNT}),
+        "Delta": _frame("delta", {"seq": _SEQ, "text": _TEXT, "provider": _PROVIDER}, "provider"),
+        "Replace": _frame("replace", {"seq": _SEQ, "text": _WHOLE, "provider": _PROVIDER}, "provider"),
+        "Final": _frame("final", _final(), "images", "provider"),
+        "Failed": _frame(
+            "failed",
+            {"seq": _SEQ, **_PROBLEM, "text": STRING, "reset": BOOLEAN, "provider": _PROVIDER},
+            "provider",
+        ),
+        "Refused": _frame("failed", _PROBLEM, "answer"),
+    }
+
+
+def _final() -> dict[str, Node]:
+    return {
+        "seq": _SEQ,
+        "text": _WHOLE,
+        "urls": many(ref("Source")),
+        "suggestions": many(STRING),
+        "turns": maybe(ref("Turns")),
+        "reset": told(BOOLEAN, "The conversation was not carried on."),
+        "stopped": told(BOOLEAN, "Somebody stopped it."),
+        "images": told(many(STRING), "The addresses of pictures, for an image request."),
+        "provider": _PROVIDER,
+    }
+
+
+def _frame(kind: str, rest: dict[str, Node], *optional: str) -> Node:
+    return record({"type": only(kind), "id": _ID, "answer": _ANSWER, **rest}, optional=["id", *optional])
+
+
+_HEAD = {"id": "1", "answer": ANSWER}
+# One of each, by name.
+EXAMPLES: dict[str, Node] = {
+    "Ask": {"type": "ask", "id": "1", "style": "balanced", "question": "hello", "idempotency_key": TOKEN},
+    "Resume": {"type": "resume", "id": "1", "answer": ANSWER, "after": 3},
+    "Stop": {"type": "stop", "id": "1", "answer": ANSWER},
+    "Accepted": {"type": "accepted", **_HEAD, "seq": 0, "token": TOKEN},
+    "Queued": {"type": "queued", **_HEAD, "seq": 0, "position": 3, "wait": 12},
+    "Delta": {"type": "delta", **_HEAD, "seq": 1, "text": "Hello!", "provider": "edgegpt"},
+    "Replace": {"type": "replace", **_HEAD, "seq": 2, "text": "Good day!"},
+    "Final": {
+        "type": "final",
+        **_HEAD,
+        "seq": 3,
+        "text": "Good day!",
+        "urls": [{"title": "Bing", "url": "https://www.bing.com/"}],
+        "suggestions": ["What is a stream?"],
+        "turns": {"used": 1, "limit": 20},
+        "reset": False,
+        "stopped": False,
+        "provider": "edgegpt",
+    },
+    "Failed": {
+        "type": "failed",
+        **_HEAD,
+        "seq": 2,
+        "code": 500,
+        "message": "等待上游回答超时",
+        "reason": "timeout.first",
+        "text": "",
+        "reset": True,
+        "retry_after": None,
+    },
+    "Refused": {
+        "type": "failed",
+        "id": "1",
+        "code": 120,
+        "message": "token不存在",
+        "reason": "token.unknown",
+        "retry_after": None,
+    },
+}
+WHAT = {
+    "Ask": "Ask a question.",
+    "Resume": "Go on with an answer. One that has ended by then sends its end again.",
+    "Stop": "End an answer with the text so far. It is answered by that answer's end.",
+    "Accepted": "The question is taken, or the answer to resume is there.",
+    "Queued": "It waits: 1 is the next one, 0 one that waits for an account. Sent again when that changes.",
+    "Delta": "Text that goes on.",
+    "Replace": "The upstream took its text back: this is all of it so far.",
+    "Final": "The end: the whole answer.",
+    "Failed": "The end: the answer failed, after `text`.",
+    "Refused": "A message came to nothing. With `answer`, this gateway stops following that answer, which may live on.",
+}

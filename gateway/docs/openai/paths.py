@@ -1,0 +1,188 @@
+"""The OpenAI API: /v1."""
+
+from typing import Any
+
+from gateway.docs import headers
+from gateway.docs.openai.faults import refused
+from gateway.docs.schemas import PICTURES
+from gateway.docs.shapes import ANSWER, Node, one_of, ref
+from gateway.openai.models import STYLES
+
+_MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owned_by": "bing"}
+_NAMED = headers.path("response", "The response's id.", f"resp_{ANSWER}")
+_CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","created":1704164645,"model":"bing-balanced",\
+"system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
+_EVENT = f"""{{"item_id":"msg_{ANSWER}","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
+"type":"response.output_text.delta","sequence_number":4}}"""
+_COMPLETION = {
+    "id": f"chatcmpl-{ANSWER}",
+    "object": "chat.completion",
+    "created": 1704164645,
+    "model": "bing-balanced",
+    "system_fingerprint": None,
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello!", "refusal": None, "annotations": []},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4, "estimated": True},
+}
+_RESPONSE: dict[str, Any] = {
+    "id": f"resp_{ANSWER}",
+    "object": "response",
+    "created_at": 1704164645,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "model": "bing-balanced",
+    "output": [
+        {
+            "id": f"msg_{ANSWER}",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hello!", "annotations": [], "logprobs": []}],
+        }
+    ],
+    "parallel_tool_calls": False,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "store": True,
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+    "usage": {
+        "input_tokens": 2,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 2,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 4,
+        "estimated": True,
+    },
+    "metadata": {},
+}
+_CONVERSATIONS = (
+    "A conversation goes on where its client's own name for it says so, or where all of its messages up to the "
+    "last answer were said here before; otherwise a fresh one is told them. "
+)
+_RETRIES = "Fields that aren't listed are ignored. An error says in `x-should-retry` whether it is worth another try."
+
+
+def paths() -> dict[str, Node]:
+    """The paths with their operations."""
+    parts = headers.sent("X-Request-ID", "traceparent")
+    return {
+        "/v1/chat/completions": {"post": _completions()},
+        "/v1/responses": {"post": _responses()},
+        "/v1/responses/{response}": {"parameters": [_NAMED, *parts], "get": _response()},
+        "/v1/responses/{response}/cancel": {
+            "parameters": [_NAMED, *parts],
+            "post": _operation(
+                "cancelResponse",
+                "Stop a response",
+                "It ends at once with the text so far. One that has ended stays as it is.",
+                _json("Response", _RESPONSE) | refused(401, 404, 503),
+            ),
+        },
+        "/v1/images/generations": {"post": _images()},
+        "/v1/models": {"parameters": parts, "get": _models()},
+        "/v1/models/{model}": {
+            "parameters": [headers.path("model", "The model's name.", next(iter(STYLES))), *parts],
+            "get": _operation("model", "One model", "By its name.", _json("Model", _MODEL) | refused(401, 404)),
+        },
+    }
+
+
+def _completions() -> Node:
+    example = {"model": "bing-balanced", "messages": [{"role": "user", "content": "hello"}]}
+    events = {"schema": ref("ChunkEvent"), "example": {"data": _CHUNK}}
+    return _asking(
+        "complete",
+        "Ask, with all that was said before",
+        _CONVERSATIONS + _RETRIES,
+        _body("CompletionRequest", example),
+        _json("Completion", _COMPLETION, events),
+    )
+
+
+def _responses() -> Node:
+    example = {"model": "bing-balanced", "input": "hello"}
+    events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
+    return _asking(
+        "respond",
+        "Ask, and get a response that can be gone on from",
+        _CONVERSATIONS + _RETRIES,
+        _body("ResponseRequest", example),
+        _json("Response", _RESPONSE, events),
+    )
+
+
+def _images() -> Node:
+    pictures = {"created": 1704164645, "data": [{"url": address} for address in PICTURES]}
+    operation = _asking(
+        "generate",
+        "Get pictures for a prompt",
+        _RETRIES,
+        _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
+        _json("Images", pictures),
+    )
+    return operation | {"parameters": headers.sent(*headers.ASKING)}
+
+
+def _response() -> Node:
+    events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
+    described = "With `stream=true` its events, from any place."
+    responses = _json("Response", _RESPONSE, events) | refused(400, 401, 404, 503)
+    return _operation("response", "See how far a response has come", described, responses) | {
+        "parameters": [
+            headers.query("stream", one_of("true", "false"), "Whether to get its events."),
+            headers.query(
+                "starting_after",
+                {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+                "The `sequence_number` of the last event that the client has.",
+            ),
+            *headers.sent("Last-Event-ID", "Accept"),
+        ],
+        "responses": responses,
+    }
+
+
+def _models() -> Node:
+    listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
+    responses = _json("Models", listed) | refused(401)
+    return _operation("models", "All models", "One for each style.", responses)
+
+
+def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
+    told = responses | refused(400, 401, 404, 408, 413, 422, 429, 500, 503)
+    sent = headers.sent(*headers.ASKING, "X-Conversation-ID", "Last-Event-ID", "Accept")
+    return _operation(operation, summary, description, told) | {"parameters": sent, "requestBody": body}
+
+
+def _operation(operation: str, summary: str, description: str, responses: Node) -> Node:
+    return {
+        "operationId": operation,
+        "tags": ["OpenAI"],
+        "summary": summary,
+        "description": description,
+        "responses": responses,
+    }
+
+
+def _body(schema: str, example: Node) -> Node:
+    return {"required": True, "content": {"application/json": {"schema": ref(schema), "example": example}}}
+
+
+def _json(schema: str, example: Node, events: Node | None = None) -> Node:
+    content = {"application/json": {"schema": ref(schema), "example": example}}
+    if events is not None:
+        content["text/event-stream"] = events
+    return {"200": {"description": "As asked for.", "headers": headers.got(*headers.ANSWERED), "content": content}}

@@ -1,0 +1,72 @@
+"""The document at /openapi.json, in OpenAPI 3.1: every endpoint over HTTP that programs use."""
+
+from gateway.docs import answers, headers, operation, questions, refusals, schemas
+from gateway.docs.openai import faults, paths
+from gateway.docs.openai import schemas as openai_schemas
+from gateway.docs.shapes import Node
+
+VERSION = "1"
+_DESCRIPTION = """A gateway that gives many clients one steady service on top of a pool of Bing Chat accounts, or of
+servers that speak the OpenAI API.
+
+Every path also takes HEAD, which asks nothing, and OPTIONS. Another method is a 405, an unknown path a 404, both in
+the shape of `Error`, under `/v1` of `ApiError`. Pages of every origin may read all answers; none goes with credentials.
+
+Where the server has a list of API keys, a request needs one, or gets a 401; without a list it needs none. The two
+WebSocket endpoints stand in [/asyncapi.json](/asyncapi.json)."""
+
+# Whoever is listed first is what a reader sees first.
+_TAGS = {
+    "Questions": "The drop-in endpoints, as clients of the old server know them.",
+    "Answers": "An answer by its id, for as long as it runs and a while after, at any gateway.",
+    "OpenAI": "The OpenAI API, for its SDKs and for programs that speak it. One model for each style.",
+    "Operation": "For operators and load balancers.",
+    "Documents": "What describes the rest.",
+}
+
+
+def info(title: str, description: str) -> Node:
+    """What a document says of itself."""
+    return {
+        "title": title,
+        "version": VERSION,
+        "description": description,
+        "contact": {"name": "Whoever runs this server"},
+        "license": {"name": "MIT", "identifier": "MIT"},
+    }
+
+
+def document() -> Node:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": info("Bing Chat gateway", _DESCRIPTION),
+        "servers": [{"url": "/", "description": "The gateway that serves this document."}],
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
+        "security": [{}, *({name: []} for name in _security())],
+        "paths": questions.paths() | answers.paths() | paths.paths() | operation.paths(),
+        "components": {
+            "schemas": schemas.schemas() | openai_schemas.schemas(),
+            "parameters": headers.parameters(),
+            "headers": headers.response_headers(),
+            "responses": refusals.responses() | faults.responses(),
+            "securitySchemes": _security(),
+        },
+    }
+
+
+def _security() -> dict[str, Node]:
+    return {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "As the SDKs send it.",
+        },
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A header of its own."},
+        "query": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "api_key",
+            "description": "For clients that can't set headers, such as an EventSource. It stands in no log.",
+        },
+    }

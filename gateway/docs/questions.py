@@ -1,0 +1,151 @@
+"""The drop-in endpoints over HTTP: /api, /api_stream and /image."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway import errors
+from gateway.docs import headers
+from gateway.docs.refusals import THROTTLED, refused
+from gateway.docs.schemas import ANSWER_DATA, PICTURES, STYLES, error, success
+from gateway.docs.shapes import ANSWER, TOKEN, Node, either, record, ref, shown
+
+_STYLE: Node = {"type": "string", "enum": STYLES, "description": "How the answer shall be."}
+_QUESTION: Node = {"type": "string", "minLength": 1, "description": "The question."}
+_KEYWORD: Node = {
+    "type": "string",
+    "minLength": 1,
+    "pattern": "^[A-Za-z]",
+    "description": "What the pictures shall show; begins with a Latin letter.",
+}
+_ASK = {"style": _STYLE, "question": _QUESTION, "token": headers.TOKEN_FIELD}
+_DRAW = {"keyword": _KEYWORD}
+_ASKED = {"style": "balanced", "question": "hello"}
+_BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+_ON_200 = (
+    "Clients of this API read codes 110 (the request is at fault) and 120 (unknown token, or all accounts are out of "
+    "quota) from the body of a status 200."
+)
+_BODY = "The fields come as JSON, as a form or as multipart; what stands in the query counts too, but the body wins."
+
+STREAM_EVENT = {
+    "event": "message",
+    "id": f"{ANSWER}.1",
+    "data": '{"code": 200, "message": "success", "data": {"answer": "Hello!", "urls": [], "done": false, '
+    f'"reset": false, "token": "{TOKEN}"}}}}',
+}
+STREAM = f"""```text
+retry: 1000
+id: {ANSWER}.0
+
+id: {ANSWER}.1
+data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls": [], "done": false, …}}}}
+
+: ping
+
+id: {ANSWER}.2
+data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls": [], "done": true, …}}}}
+
+```"""
+
+
+def refusals() -> Node:
+    """Errors that ride on a status 200, as examples."""
+    return shown(
+        field_is_missing=error(errors.EMPTY),
+        no_such_style=error(errors.STYLE),
+        not_an_object=error(errors.FORMAT),
+        unknown_token=error(errors.TOKEN),
+        out_of_quota=error(THROTTLED),
+    )
+
+
+def paths() -> dict[str, Node]:
+    """The paths with their operations."""
+    asked, drawn = _answered("Answer", shown(answer=success(ANSWER_DATA)) | refusals()), _pictures()
+    return {
+        "/api": {
+            "get": _get("ask", "Ask, and get the whole answer", _ASK, asked),
+            "post": _post("askInBody", "Ask, and get the whole answer", _ASK, _ASKED, asked),
+        },
+        "/api_stream": {
+            "get": _get("stream", "Ask, and get the answer as it comes", _ASK, _streamed(), streaming=True),
+            "post": _post(
+                "streamInBody", "Ask, and get the answer as it comes", _ASK, _ASKED, _streamed(), streaming=True
+            ),
+        },
+        "/image": {
+            "get": _get("draw", "Get pictures for a keyword", _DRAW, drawn),
+            "post": _post("drawInBody", "Get pictures for a keyword", _DRAW, {"keyword": "a red circle"}, drawn),
+        },
+    }
+
+
+def _get(operation: str, summary: str, fields: Mapping[str, Node], responses: Node, streaming: bool = False) -> Node:
+    asked = [
+        headers.query(name, shape, shape["description"], required=name != "token") for name, shape in fields.items()
+    ]
+    return _operation(operation, summary, _ON_200, streaming) | {
+        "parameters": [*asked, *_sent(streaming)],
+        "responses": responses | refused(401, 404, 422, 429, 500, 503),
+    }
+
+
+def _post(
+    operation: str,
+    summary: str,
+    fields: Mapping[str, Node],
+    example: Mapping[str, str],
+    responses: Node,
+    streaming: bool = False,
+) -> Node:
+    body = {"schema": record(fields, optional=["token"]) | {"additionalProperties": True}, "example": dict(example)}
+    return _operation(operation, summary, f"{_BODY} {_ON_200}", streaming) | {
+        "parameters": _sent(streaming),
+        "requestBody": {"required": True, "content": dict.fromkeys(_BODIES, body)},
+        "responses": responses | refused(401, 404, 408, 413, 422, 429, 500, 503),
+    }
+
+
+def _operation(operation: str, summary: str, description: str, streaming: bool) -> dict[str, Any]:
+    if streaming:
+        description += (
+            " Errors after the stream has begun are its last event. A client that accepts `text/event-stream` gets ids "
+            "and may come back with `Last-Event-ID` at any gateway: the stream goes on, and after its end the answer "
+            "is 204."
+        )
+    return {"operationId": operation, "tags": ["Questions"], "summary": summary, "description": description}
+
+
+def _sent(streaming: bool) -> list[Node]:
+    return headers.sent(*headers.ASKING, "Accept-Language", *(["Last-Event-ID", "Accept"] if streaming else []))
+
+
+def _answered(schema: str, examples: Node) -> Node:
+    content = {"application/json": {"schema": either(ref(schema), ref("Error")), "examples": examples}}
+    described = "What was asked for, or a refusal with code 110 or 120."
+    return {"200": {"description": described, "headers": _headers(), "content": content}}
+
+
+def _pictures() -> Node:
+    latin = shown(no_Latin_letter=error(errors.LATIN))
+    return _answered("Pictures", shown(pictures=success(PICTURES)) | refusals() | latin)
+
+
+def _streamed() -> Node:
+    events = {"schema": ref("StreamEvent"), "example": STREAM_EVENT}
+    refusal = {"schema": ref("Error"), "examples": refusals()}
+    return {
+        "200": {
+            "description": f"The events, or a refusal with code 110 or 120 as JSON. On the wire:\n\n{STREAM}",
+            "headers": _headers(),
+            "content": {"text/event-stream": events, "application/json": refusal},
+        },
+        "204": {
+            "description": "With Last-Event-ID: nothing comes any more. An EventSource stops then.",
+            "headers": headers.got("X-Request-ID"),
+        },
+    }
+
+
+def _headers() -> Node:
+    return headers.got(*headers.ANSWERED, "Retry-After")

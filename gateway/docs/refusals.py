@@ -1,0 +1,50 @@
+"""How errors are told over HTTP, by status."""
+
+from gateway import errors
+from gateway.docs import headers
+from gateway.docs.schemas import error
+from gateway.docs.shapes import Node, ref, shown
+from wire.jobs import BUSY
+
+THROTTLED = errors.Problem(120, "已上限,24小时后尝试", 3600)
+
+_WHEN = {
+    401: "The server wants an API key, and it is missing or wrong.",
+    404: "Nothing there: an unknown path, or an answer that is unknown or no longer kept.",
+    408: "The body didn't arrive in time.",
+    413: "The body is larger than the server's MAX_BODY.",
+    422: "The Idempotency-Key was used for another question, or is too short or too long.",
+    429: "This client has as many questions waiting or running as it may.",
+    500: "The upstream failed, broke off or was too slow.",
+    503: "Too much waits, no account may be asked now, the gateway goes down, or Redis is away. Nothing was spent.",
+}
+_HEADERS = {429: ["Retry-After"], 500: ["X-Answer-ID", "X-Provider"], 503: ["Retry-After", "X-Answer-ID", "X-Provider"]}
+
+
+def responses() -> dict[str, Node]:
+    """All of them, by name."""
+    return {f"Error{status}": _response(status) for status in _WHEN}
+
+
+def refused(*statuses: int) -> Node:
+    """The responses of some statuses."""
+    return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
+
+
+def _response(status: int) -> Node:
+    return {
+        "description": _WHEN[status],
+        "headers": headers.got("X-Request-ID", *_HEADERS.get(status, [])),
+        "content": {"application/json": {"schema": ref("Error"), "examples": _examples(status)}},
+    }
+
+
+def _examples(status: int) -> Node:
+    if status == 500:
+        return shown(unknown=error(errors.UNKNOWN))
+    if status == 503:
+        return shown(busy=error(errors.Problem(503, BUSY)))
+    return shown(
+        Chinese=error(errors.by_status(status)),
+        English=error(errors.by_status(status, english=True)),
+    )

@@ -1,0 +1,64 @@
+"""What descriptions of JSON are made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Node = dict[str, Any]
+
+STRING: Node = {"type": "string"}
+BOOLEAN: Node = {"type": "boolean"}
+COUNT: Node = {"type": "integer", "minimum": 0}
+# What examples show.
+TOKEN = "0b9f6f5e-3f0c-4b1e-9a55-2f0f5a1d7c11"
+ANSWER = "s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
+
+
+def ref(name: str) -> Node:
+    """A shape that has a name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:
+    """An object that has exactly these fields; the `optional` ones may be missing."""
+    described = {"description": description} if description else {}
+    return described | {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def many(items: Node) -> Node:
+    """A list."""
+    return {"type": "array", "items": items}
+
+
+def either(*shapes: Node) -> Node:
+    """One of several shapes."""
+    return {"oneOf": list(shapes)}
+
+
+def maybe(shape: Node) -> Node:
+    """A shape, or null."""
+    return {**shape, "type": [shape["type"], "null"]} if "type" in shape else either(shape, {"type": "null"})
+
+
+def told(shape: Node, description: str) -> Node:
+    """A shape with a word on what it means."""
+    return {**shape, "description": description}
+
+
+def one_of(*values: object) -> Node:
+    """One of several values."""
+    return {"enum": list(values)}
+
+
+def only(value: object) -> Node:
+    """One value."""
+    return {"const": value}
+
+
+def shown(**examples: Any) -> Node:
+    """Examples by their names, in which `_` stands for a space."""
+    return {name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()}

@@ -1,0 +1,162 @@
+"""The OpenAPI document keeps up with the code: routes, parameters, errors."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from gateway import docs, errors, page
+from gateway.app import create_app
+from gateway.docs import openapi
+from gateway.docs.openai import faults
+from gateway.openai import errors as openai_errors
+from gateway.openai.fields import WITHOUT_EFFECT
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from tests.document import Document
+from wire.connect import Store
+
+ROOT = Path(__file__).parents[3]
+FOUND = openapi.document()
+DOCUMENT = Document(FOUND)
+# What is for people, and the console's, which only its own page uses.
+PAGES = {route.path for route in [*page.routes(), *docs.routes()]} - {"/openapi.json", "/asyncapi.json"}
+# Headers of HTTP itself, of browsers and proxies.
+OF_HTTP = {"authorization", "content-length", "content-type", "access-control-request-method", "x-forwarded-for"}
+
+
+def sources(pattern: str, *paths: str) -> set[str]:
+    """What a pattern finds in the gateway's sources."""
+    text = "".join(
+        path.read_text() for glob in paths for path in (ROOT / "gateway").glob(glob) if "docs" not in path.parts
+    )
+    return set(re.findall(pattern, text))
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any], list[dict[str, Any]]]]:
+    """(method, path, operation, its parameters) of each."""
+    for path, item in FOUND["paths"].items():
+        for method in item.keys() - {"parameters"}:
+            both = [*item.get("parameters", []), *item[method].get("parameters", [])]
+            yield method, path, item[method], [DOCUMENT.resolved(parameter) for parameter in both]
+
+
+def test_the_document_has_every_route_and_method_and_no_other() -> None:
+    app = create_app(GatewaySettings(), Store("memory://"), Turns())
+    routed = {
+        (method.lower(), route.path)
+        for route in app.routes
+        if isinstance(route, Route) and route.path not in PAGES and not route.path.startswith("/console")
+        for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert {(method, path) for method, path, _, _ in operations()} == routed
+
+
+def test_every_part_of_a_path_is_a_parameter() -> None:
+    for _, path, _, parameters in operations():
+        named = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+
+
+def test_every_header_that_is_read_is_documented_and_no_other() -> None:
+    read = sources(r'headers\.get(?:list)?\(\s*"([\w-]+)"', "*.py", "openai/*.py")
+    documented = {
+        parameter["name"].lower()
+        for _, _, _, parameters in operations()
+        for parameter in parameters
+        if parameter["in"] == "header"
+    }
+    assert len(read) > 8
+    schemes = FOUND["components"]["securitySchemes"].values()
+    keys = {scheme["name"].lower() for scheme in schemes if scheme.get("in") == "header"}
+    assert documented | keys == read - OF_HTTP
+
+
+def test_every_query_parameter_that_is_read_is_documented() -> None:
+    read = sources(r'query_params\.get\(\s*"(\w+)"', "*.py", "openai/*.py")
+    read |= sources(r'query_string"\]\)\.get\(\s*"(\w+)"', "*.py")
+    read |= sources(r'fields\.get\("(\w+)"', "params.py")
+    assert len(read) > 7
+    documented = {parameter["name"] for _, _, _, parameters in operations() for parameter in parameters}
+    assert read <= documented | {"api_key"}
+
+
+def test_every_field_that_v1_reads_is_documented() -> None:
+    read = sources(r'found(?:\.get\(|, )"(\w+)"', "openai/requests.py", "openai/fields.py", "openai/completions.py")
+    read |= sources(r'"(\w+)": \(', "openai/requests.py")
+    assert len(read) > 15
+    requests = ("CompletionRequest", "ResponseRequest", "ImageRequest")
+    documented = {name for one in requests for name in FOUND["components"]["schemas"][one]["properties"]}
+    assert read | set(WITHOUT_EFFECT) <= documented
+
+
+def test_every_error_has_its_status() -> None:
+    responses = set(FOUND["components"]["responses"])
+    own = {*errors.BY_STATUS, errors.UNKNOWN.code, 503} - {405}
+    assert {f"Error{status}" for status in own} == {name for name in responses if name.startswith("Error")}
+    told = {openai_errors.fault_of(error).status for error in faults.ERRORS}
+    assert {f"Fault{status}" for status in told} == {name for name in responses if name.startswith("Fault")}
+
+
+def test_every_kind_of_error_under_v1_is_among_those_that_are_told() -> None:
+    assert {type(error) for error in faults.ERRORS} == set(openai_errors.TABLE)
+    codes = {openai_errors.fault_of(error).code for error in faults.ERRORS}
+    assert {fault.code or reason for reason, fault in openai_errors.BY_REASON.items()} <= codes
+
+
+def test_every_code_that_a_body_can_hold_is_documented() -> None:
+    named = {problem.code for problem in vars(errors).values() if isinstance(problem, errors.Problem)}
+    codes = FOUND["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+    assert {*errors.BY_STATUS, *named, 503} == set(codes)
+
+
+def test_what_may_need_a_key_may_be_refused_without_one() -> None:
+    for method, path, operation, _ in operations():
+        is_open = operation.get("security") == []
+        assert is_open != ("401" in operation["responses"]), f"{method} {path}"
+
+
+def contents(node: Any) -> Iterator[dict[str, Any]]:
+    """Everything in a part of the document that has a shape and may have examples."""
+    if isinstance(node, dict):
+        if "schema" in node:
+            yield node
+        for below in node.values():
+            yield from contents(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from contents(below)
+
+
+def test_every_example_has_the_shape_that_it_is_an_example_of() -> None:
+    checked = 0
+    for media in contents(FOUND):
+        values = [one["value"] for one in media.get("examples", {}).values()]
+        values += [media["example"]] if "example" in media else []
+        for value in values:
+            checked += 1
+            DOCUMENT.check(media["schema"], value)
+            if isinstance(value, dict) and isinstance(value.get("data"), str):
+                DOCUMENT.event(media["schema"], value)
+    assert checked > 50
+
+
+def test_every_shape_is_used_and_every_reference_leads_somewhere() -> None:
+    named = set(re.findall(r'"#/components/([\w/-]+)"', json.dumps(FOUND)))
+    kinds = ("schemas", "parameters", "headers", "responses")
+    assert named == {f"{kind}/{name}" for kind in kinds for name in FOUND["components"][kind]}
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_drop_in_endpoints_take_the_same_fields_in_query_and_body(method: str) -> None:
+    for path, fields in {"/api": {"style", "question", "token"}, "/image": {"keyword"}}.items():
+        operation = FOUND["paths"][path][method]
+        if method == "get":
+            named = {one["name"] for one in operation["parameters"] if one.get("in") == "query"}
+            assert named == fields
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            assert set(media["schema"]["properties"]) == fields
