@@ -26,8 +26,8 @@ _PREFLIGHT = {
     "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
-# Who asks for these asks all the time.
-_NO_SPAN = ("/healthz", "/readyz", "/metrics")
+# What is asked for an answer's sake; an open console, or a look at the health, is no work to be traced.
+_WITH_SPAN = ("/api", "/image", "/answers/", "/v1/")
 
 
 class RequestId:
@@ -71,14 +71,14 @@ class RequestId:
 
 
 class Traced:
-    """Makes a span of each HTTP request. A socket is no span: its questions are."""
+    """Makes a span of each HTTP request for an answer. A socket is no span: its questions are."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
-        if scope["type"] != "http" or scope["path"] in _NO_SPAN:
+        if scope["type"] != "http" or not scope["path"].startswith(_WITH_SPAN):
             await self._app(scope, receive, send)
             return
         request = scope["state"]["request_id"]

@@ -49,9 +49,15 @@ def nothing(request: Request, methods: Iterable[str], media_type: str = "applica
 async def tell(request: HTTPConnection, error: Exception) -> Response:
     """How an error of the tables is told over HTTP."""
     english = prefers_english(request.headers.get("accept-language", ""))
-    problem = problem_of(error, english) or UNKNOWN
-    request.state.refusals.note(problem)
-    response = openai.tell(request, error) if request.url.path.startswith(openai.PREFIX) else refusal(problem)
+    problem = problem_of(error, english)
+    if request.url.path.startswith(openai.PREFIX):
+        response = openai.tell(request, error)
+        # An answer that failed was one: its end is counted as such.
+        if not isinstance(error, openai.AnswerFailedError):
+            request.state.refusals.note(problem or Problem(response.status_code, ""))
+    else:
+        response = refusal(problem or UNKNOWN)
+        request.state.refusals.note(problem or UNKNOWN)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

@@ -14,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status,
 from wire.traces import Kind, Value, within
 
 # Seconds that a collector may take for a batch: a process that ends waits for the last one.
-_PATIENCE = 3
+_PATIENCE = 2
 # The one name in which an underscore is meant.
 _NAMES = {"http_response_status_code": "http.response.status_code"}
 _KINDS = {"server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER, "client": SpanKind.CLIENT}

@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from time import monotonic
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -14,6 +15,7 @@ from gateway.apikeys import ApiKey, find_key
 _TRIES = 10
 _WITHIN = 60.0
 _ADDRESSES = 1000
+_LOG = structlog.get_logger()
 
 
 class Admins:
@@ -38,6 +40,7 @@ class Admins:
         if key is not None:
             return key.name
         if sent:
+            _LOG.warning("a wrong admin key", address=address)
             self._note(address)
         raise HTTPException(401, headers={"www-authenticate": "Bearer"})
 

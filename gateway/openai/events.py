@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.openai.asking import Question
-from gateway.openai.errors import AnswerFailedError, failed, fault_of
+from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
 from gateway.openai.reply import Reply, annotations
 from gateway.openai.writing import Writing
 from gateway.telling import Told
@@ -47,7 +47,8 @@ class Events:
         """What `event` makes."""
         if isinstance(event, Failed):
             self.over = True
-            return self._told(("response.failed", {"response": self._reply.failed(failed(event))}))
+            fault = failed(event)
+            return self._told(("response.failed", {"response": self._reply.failed(fault)}), _error(fault))
         out = self._writing.add(event)
         made = self._told(*self._begin()) if out or self._writing.over else []
         if out:
@@ -59,8 +60,7 @@ class Events:
 
     def broken_off(self, error: Exception) -> list[Told]:
         """One error, which the SDKs raise, and no end."""
-        fault = fault_of(error).error
-        return self._told(("error", {**fault, "error": fault}))
+        return self._told(_error(fault_of(error)))
 
     def _begin(self) -> list[tuple[str, dict[str, Any]]]:
         if self._begun:
@@ -102,3 +102,8 @@ class Events:
                 shown = {**rest, "type": kind, "sequence_number": self._number}
                 made.append(Told(msgspec.json.encode(shown), kind))
         return made
+
+
+def _error(fault: Fault) -> tuple[str, dict[str, Any]]:
+    """The event at which the SDKs raise; `response.failed` alone they take for an event like any other."""
+    return "error", {**fault.error, "error": fault.error}

@@ -103,6 +103,21 @@ def test_an_answer_goes_on_in_a_second_tab_and_ends_in_both(visitor: Visitor, sy
     assert other.complaints == []
 
 
+def test_an_answer_goes_on_in_a_second_tab_when_the_first_one_is_closed(
+    visitor: Visitor, system: System, question: str
+) -> None:
+    asker = Visitor(visitor.page.context.new_page())
+    asker.open(system.url)
+    asker.ask(question)
+    asker.grows("delta 000003")
+    visitor.page.bring_to_front()
+    visitor.page.locator("#conversations .open-it", has_text=question).click()
+    asker.page.close()
+    visitor.answered()
+    expect(visitor.text).to_have_text(whole(60))
+    assert len(system.deployed.turns(question)) == 1
+
+
 def test_an_answer_goes_on_when_its_gateway_is_killed(
     visitor: Visitor, system: System, question: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -199,6 +200,46 @@ def test_it_goes_on_by_itself_when_a_gateway_answers_again(browser: Browser, sys
         rows = operator.page.locator("#events tbody tr")
         expect(rows.filter(has_text=re.compile("gateway .* is up"))).not_to_have_count(0)
         assert operator.complaints == []
+
+
+def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Site) -> None:
+    name = "<img src=x onerror=document.title='broken'>"
+    headers = {"authorization": f"Bearer {KEY}"}
+    body = {"name": name, "export": "_U=hostile"}
+    httpx.post(f"{system.url}/console/accounts", headers=headers, json=body).raise_for_status()
+    operator.shows("accounts", name, "ready")
+    operator.tells(name)
+    assert operator.page.title() == "Console"
+    assert operator.page.locator("#console img").count() == 0
+    (system.folder / f"cookies/{name}.txt").unlink()
+
+
+def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
+    found = operator.page.evaluate("""async () => {
+        const { History, classes, quantile, rates, slots } = await import("/console/history.js");
+        const history = new History(), minute = 60_000, now = 1000 * minute + 30_000;
+        history.add({
+            998: {done: 60, "failed:a": 6, "slots:free": 120_000, "slots:used": 60_000},
+            999: {done: 30, "failed:b": 1, "failed:a": 1, "text:0": 1, "text:1": 8, "text:2": 1, "slots:free": 60_000},
+            1000: {done: 15, stopped: 3, "slots:free": 1},
+        });
+        const bins = history.bins(4, 1, now), five = history.bins(10, 5, now);
+        return {
+            rates: bins.map(rates), slots: slots(bins), classes: classes(bins, "failed:", 1),
+            quantiles: [0.5, 1].map((part) => quantile(history.total(4, now), part, [1, 2, 3])),
+            none: quantile({}, 0.5, [1, 2, 3]), beyond: quantile({"text:3": 5}, 0.5, [1, 2, 3]),
+            five: five.map((bin) => [bin.at / minute, bin.counts.done ?? 0]),
+        };
+    }""")
+    assert found == {
+        "rates": [[0, 0, 0], [1, 0.1, 0], [0.5, 2 / 60, 0], [0.5, 0, 0.1]],
+        "slots": [[None, None], [2, 1], [1, 0], [None, None]],
+        "classes": {"names": ["a", ""], "rows": [[0, 0], [6, 0], [1, 1], [0, 0]]},
+        "quantiles": [1.5, 3],
+        "none": None,
+        "beyond": 3,
+        "five": [[995, 90], [1000, 15]],
+    }
 
 
 def test_everything_can_be_done_with_the_keyboard(operator: Operator) -> None:

@@ -205,8 +205,8 @@ def test_the_labels_of_a_busy_deployment_are_bounded(busy: Watched) -> None:
     for (name, label), found in values.items():
         assert len(found) <= BOUNDS[label], (name, label, found)
     assert values["bing_account_state", "account"] == {"alice", "bob", "alice/images", "bob/images"}
-    assert {"unknown", "/api", "/answers/{answer}"} <= values["bing_requests", "endpoint"]
-    refusals = {"request.style", "token.unknown", "key.reused", "answer.unknown", "code.404", "code.405", "code.110"}
+    assert {"unknown", "/api", "/answers/{answer}", "/v1/chat/completions"} <= values["bing_requests", "endpoint"]
+    refusals = {"request.style", "token.unknown", "key.reused", "answer.unknown", "code.404", "code.405", "code.400"}
     assert refusals <= values["bing_refusals", "reason"]
     reasons = {"", "upstream.internal", "upstream.protocol", "account.throttled"}
     assert reasons <= values["bing_turns", "reason"] <= {*REASONS, "", "other", "interrupted", "state.lost"}

@@ -59,6 +59,8 @@ def keep_busy(running: Deployment) -> None:
         for path in ("/api", "/api_stream"):
             client.get(path, params=ASK)
         client.get("/image", params={"keyword": "Cat"})
+        said = [{"role": "user", "content": "hi"}]
+        client.post("/v1/chat/completions", json={"model": "bing-balanced", "messages": said})
         _refused(client)
         _failing(running, client)
     _sockets(running.url.replace("http", "ws"))
@@ -67,6 +69,7 @@ def keep_busy(running: Deployment) -> None:
 def _refused(client: httpx.Client) -> None:
     for path in ("/nothing", "/nothing/else", "/answers/nonsense", "/answers/s0-" + "0" * 32, "/healthz", "/readyz"):
         client.get(path)
+    client.post("/v1/chat/completions", json={"model": 1})
     client.put("/api")
     client.get("/api", params={**ASK, "style": "odd"})
     client.get("/api", params={"style": "balanced"})

@@ -172,6 +172,14 @@ def test_a_client_without_a_trace_begins_one_and_who_wants_none_gets_none(traced
     assert b"own" in b"".join(traced.collector.bodies)
 
 
+def test_what_asks_nothing_is_no_span(traced: Traced) -> None:
+    for path in ("/", "/healthz", "/readyz", "/metrics"):
+        httpx.get(f"{traced.running.url}{path}", headers={"x-request-id": "asks-nothing"})
+    traced.ask("f1" * 16)
+    traced.collector.named("f1" * 16, *WELL)  # by then those before would have arrived
+    assert b"asks-nothing" not in b"".join(traced.collector.bodies)
+
+
 def test_no_span_has_a_question_an_answer_a_token_or_a_cookie(traced: Traced) -> None:
     answer = traced.ask("e1" * 16)
     traced.collector.named("e1" * 16, *WELL)

@@ -47,18 +47,21 @@ autobahn() {
   touch .venv-autobahn/.ready
 }
 
-schemathesis() {
-  rm -rf .venv-schemathesis
-  "$python" -m venv .venv-schemathesis
-  .venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --require-hashes -r schemathesis.txt
-  touch .venv-schemathesis/.ready
+# An environment from a list with hashes: .venv-NAME from NAME.txt.
+environment() {
+  rm -rf ".venv-$1"
+  "$python" -m venv ".venv-$1"
+  ".venv-$1/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1.txt"
+  touch ".venv-$1/.ready"
 }
 
-eventsource() {
+packages_of_npm() {
   npm ci --silent
   touch node_modules/.ready
 }
 
 ready .venv-autobahn autobahn.txt || autobahn
-ready .venv-schemathesis schemathesis.txt || schemathesis
-ready node_modules package-lock.json || eventsource
+for name in schemathesis openai litellm llama; do
+  ready ".venv-$name" "$name.txt" || environment "$name"
+done
+ready node_modules package-lock.json || packages_of_npm

@@ -175,6 +175,18 @@ async def test_refusals_are_counted_by_their_reason(gateway: RunningGateway) -> 
     }
 
 
+async def test_under_v1_a_refusal_has_a_reason_too_and_a_failed_answer_is_none(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["fail"] = [Failed(500, "未知错误", "upstream.internal")]
+    model = {"model": "bing-balanced", "messages": [{"role": "user", "content": "fail"}]}
+    assert (await gateway.client.post("/v1/chat/completions", json=model)).status_code == 500
+    for body in ({"model": 1}, {}):
+        assert (await gateway.client.post("/v1/chat/completions", json=body)).status_code == 400
+    await gateway.client.get("/v1/nothing")
+    found = await scraped(gateway)
+    assert refusals(found) == {"code.400": 2, "code.404": 1}
+    assert answers(found) == [0, 1, 0]
+
+
 async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_knows(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,5 +68,12 @@ async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client
             return (await only(client.store)).state == "draining"
 
         await until(draining)
+        free, used = await counted(client.store, "slots:free"), await counted(client.store, "slots:used")
+
+        async def goes_on() -> bool:
+            return await counted(client.store, "slots:used") > used
+
+        await until(goes_on)
+        assert await counted(client.store, "slots:free") == free
         gate.open("hello")
         await client.end(answer)

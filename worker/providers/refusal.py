@@ -26,7 +26,11 @@ _TOO_LONG_WORDS = re.compile(
     r"|exceeds? (the )?(available |model's )?context"
     r"|prompt is too long"
     r"|input token count [^\n]{0,60}exceeds"
+    r"|^litellm\.contextwindowexceedederror"
 )
+# LiteLLM's proxy says 400 where others say 404 and, without a database of keys, 401.
+_ACCOUNT_400 = frozenset({"model_not_found", "no_db_connection"})
+_ACCOUNT_400_WORDS = re.compile(r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=")
 _POLICY = frozenset(
     {"content_filter", "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"}
 )
@@ -57,6 +61,8 @@ class Refusal:
         if self.status in (None, 400, 403, 422) and self._is(_POLICY, _POLICY_WORDS):
             return self._refused(policy)
         if self.status in (401, 403, 404) or self._unnumbered(_ACCOUNT):
+            return self._refused("account.refused")
+        if self.status == 400 and self._is(_ACCOUNT_400, _ACCOUNT_400_WORDS):
             return self._refused("account.refused")
         if self.status in (402, 429) or self._unnumbered(_THROTTLED):
             return self._throttled(retry_after)

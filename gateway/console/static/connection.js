@@ -35,6 +35,7 @@ export class Connection {
   #on;
   #closed = new AbortController();
   #pause = FIRST_PAUSE;
+  #met = false;
 
   /** `on.event(name, data)`, `on.trying()`, `on.lost(ms)`, `on.refused(refusal)`. */
   constructor(key, on) {
@@ -53,10 +54,11 @@ export class Connection {
       try {
         await this.#listen();
       } catch (error) {
-        if (error instanceof Refusal && [401, 404, 429].includes(error.status)) {
+        if (this.#isFinal(error)) {
           if (!this.#closed.signal.aborted) this.#on.refused(error);
           return;
         }
+        this.#pause = Math.max(this.#pause, (error.wait ?? 0) * 1000);
       }
       if (this.#closed.signal.aborted) return;
       const pause = this.#pause * (0.75 + Math.random() / 2);
@@ -64,6 +66,11 @@ export class Connection {
       this.#on.lost(pause);
       await new Promise((resolve) => { setTimeout(resolve, pause); });
     }
+  }
+
+  /** Once it was let in, only a key that is refused sends it away: gateways come and go. */
+  #isFinal(error) {
+    return error instanceof Refusal && (error.status === 401 || (!this.#met && [404, 429].includes(error.status)));
   }
 
   async #listen() {
@@ -80,6 +87,7 @@ export class Connection {
         clearTimeout(watchdog);
         watchdog = setTimeout(hangUp, SILENCE);
         this.#pause = FIRST_PAUSE;
+        this.#met = true;
         this.#on.event(name, data);
       }
     } finally {

@@ -9,7 +9,6 @@ from tests.gateway.openai.dialect import EVENTS, MODEL, data_of
 from tests.gateway.scripted import RunningGateway, Step, closing_gate, running
 from wire import keys
 from wire.connect import Store
-from wire.jobs import new_answer_id
 from wire.messages import Chat, Delta, Failed, Final, Said, Source, Usage
 
 pytestmark = pytest.mark.anyio
@@ -132,13 +131,15 @@ async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway
         response = await gateway.client.post(PATH, json=body(stream=stream))
         assert (response.status_code, response.json()["error"]["code"]) == (500, "interrupted")
     response = await gateway.client.post(PATH, json=body("half", stream=True))
-    last = events_of(response.text)[-1]
+    last, error = events_of(response.text)[-2:]
     assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
+    # The SDKs raise at this one only.
+    assert (error["type"], error["error"]["code"]) == ("error", "interrupted")
     assert last["response"]["error"] == {"code": "interrupted", "message": "The answer was interrupted."}
     one = f"{PATH}/resp_{response.headers['x-answer-id']}"
     assert (await gateway.client.get(one)).json()["error"] == last["response"]["error"]
     again = await gateway.client.get(one, params={"stream": "true"})
-    assert events_of(again.text)[-1] == last
+    assert events_of(again.text)[-2:] == [last, error]
 
 
 async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -> None:
@@ -213,7 +214,7 @@ async def test_a_named_conversation_comes_back_with_its_response(gateway: Runnin
     assert len({token for token, _ in gateway.worker.asked}) == 1
 
 
-@pytest.mark.parametrize("id_", ["resp_nothing", f"resp_{new_answer_id()}", "x"])
+@pytest.mark.parametrize("id_", ["resp_nothing", f"resp_s0-{0:032x}", "x"])
 async def test_a_response_that_there_is_not_is_not_found(gateway: RunningGateway, id_: str) -> None:
     for method, path in (("GET", f"{PATH}/{id_}"), ("POST", f"{PATH}/{id_}/cancel")):
         response = await gateway.client.request(method, path)

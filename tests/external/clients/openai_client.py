@@ -1,0 +1,55 @@
+"""The openai package for Python."""
+
+from typing import Any
+
+from openai import OpenAI
+
+from tests.external.clients.jobs import Job, Outcome, counted, serve
+
+
+def client(job: Job) -> OpenAI:
+    return OpenAI(base_url=job["url"], api_key=job["key"])
+
+
+def ask(job: Job, deltas: list[str]) -> Outcome:
+    asked: dict[str, Any] = {name: job[name] for name in ("model", "messages", "stop") if name in job}
+    if not job.get("stream"):
+        made = client(job).chat.completions.create(**asked)
+        choice = made.choices[0]
+        return {"text": choice.message.content, "finish": choice.finish_reason, "usage": counted(made.usage)}
+    finish = usage = None
+    with client(job).chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}) as chunks:
+        for chunk in chunks:
+            usage = chunk.usage or usage
+            for choice in chunk.choices:
+                deltas += [choice.delta.content] if choice.delta.content else []
+                finish = choice.finish_reason or finish
+            if len(deltas) == job.get("leave"):
+                return {"left": True}
+    return {"text": "".join(deltas), "finish": finish, "usage": counted(usage)}
+
+
+def respond(job: Job, deltas: list[str]) -> Outcome:
+    asked = {"model": job["model"], "input": job["question"], "previous_response_id": job.get("previous")}
+    if not job.get("stream"):
+        made = client(job).responses.create(**asked)
+        return {"id": made.id, "text": made.output_text, "status": made.status}
+    with client(job).responses.stream(**asked) as events:
+        for event in events:
+            deltas += [event.delta] if event.type == "response.output_text.delta" else []
+        made = events.get_final_response()
+    return {"id": made.id, "text": made.output_text, "status": made.status}
+
+
+def image(job: Job, _: list[str]) -> Outcome:
+    made = client(job).images.generate(prompt=job["prompt"])
+    return {"urls": [one.url for one in made.data]}
+
+
+def models(job: Job, _: list[str]) -> Outcome:
+    listed = [one.id for one in client(job).models.list()]
+    return {"models": listed, "one": client(job).models.retrieve(listed[0]).id}
+
+
+if __name__ == "__main__":
+    serve({"ask": ask, "respond": respond, "image": image, "models": models})
