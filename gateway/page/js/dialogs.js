@@ -60,6 +60,7 @@ export function askKey(wrong) {
 export function askFormat() {
   const format = choices(
     "format",
+    say("export"),
     [
       ["md", "Markdown"],
       ["json", "JSON"],
@@ -80,7 +81,7 @@ export function preferences(changed) {
   const themes = ["auto", "light", "dark"].map((name) => [name, say(name)]);
   return open(say("preferences"), [
     make("h3", { textContent: say("language") }),
-    choices("language", languages, language(), (name) => (choose("language", name), changed())),
+    choices("language", say("language"), languages, language(), (name) => (choose("language", name), changed())),
     make("h3", { textContent: say("theme") }),
     choices(
       "theme",
@@ -109,8 +110,8 @@ function keycaps(key) {
     .map((part) => (part === "+" || (part === "/" && key !== "/") ? ` ${part} ` : make("kbd", { textContent: part })));
 }
 
-function choices(name, values, chosen, act) {
-  const group = make("div", { className: "segments", role: "radiogroup", "aria-label": name });
+function choices(name, label, values, chosen, act) {
+  const group = make("div", { className: "segments", role: "radiogroup", "aria-label": label });
   for (const [value, text] of values) {
     const input = make("input", { type: "radio", name, value, checked: value === chosen });
     input.addEventListener("change", () => act(value));
