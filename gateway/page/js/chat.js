@@ -117,7 +117,14 @@ export class Chat {
 
   #begun(question) {
     const title = question.replace(/\s+/g, " ").slice(0, TITLE);
-    const conversation = { id: unique(), title, created: Date.now(), updated: Date.now(), token: null, style: "balanced" };
+    const conversation = {
+      id: unique(),
+      title,
+      created: Date.now(),
+      updated: Date.now(),
+      token: null,
+      style: "balanced",
+    };
     this.conversations.unshift(conversation);
     return conversation;
   }
@@ -180,7 +187,8 @@ export class Chat {
 
   /** Save an exchange, unless its conversation was removed. */
   async #save(exchange) {
-    if (this.conversations.some((one) => one.id === exchange.conversation)) await this.#store.put("exchanges", exchange);
+    if (this.conversations.some((one) => one.id === exchange.conversation))
+      await this.#store.put("exchanges", exchange);
   }
 
   /** Another tab has changed something. */

@@ -25,7 +25,9 @@ export function framed(pre) {
 
 /** Add what `more`, another frame, holds to `figure`: both are parts of one block. */
 export function joined(figure, more) {
-  figure.querySelector("code").append(make("span", { className: "part", textContent: more.querySelector("code").textContent }));
+  figure
+    .querySelector("code")
+    .append(make("span", { className: "part", textContent: more.querySelector("code").textContent }));
 }
 
 /** Colour a block that is whole, when there is time. */

@@ -21,7 +21,11 @@ export async function copy(text) {
 
 /** A button named `word` that copies what `text()` gives, and says so. */
 export function copyButton(word, text) {
-  const button = make("button", { type: "button", className: "plain small", title: say(word), "aria-label": say(word) }, icon("copy"));
+  const button = make(
+    "button",
+    { type: "button", className: "plain small", title: say(word), "aria-label": say(word) },
+    icon("copy"),
+  );
   button.addEventListener("click", async () => {
     await copy(text());
     button.replaceChildren(icon("done"), say("copied"));

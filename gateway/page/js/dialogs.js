@@ -12,7 +12,8 @@ function open(title, content, { agree = null, danger = false, value = () => true
   const cancel = make("button", { type: "button", textContent: say(agree ? "cancel" : "close") });
   cancel.addEventListener("click", () => dialog.close());
   const buttons = make("div", { className: "buttons" }, cancel);
-  if (agree) buttons.append(make("button", { className: danger ? "danger" : "primary", textContent: agree, value: "yes" }));
+  if (agree)
+    buttons.append(make("button", { className: danger ? "danger" : "primary", textContent: agree, value: "yes" }));
   form.append(buttons);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
@@ -36,7 +37,10 @@ export function askTitle(title) {
 
 /** Whether the conversation may go. */
 export function askRemoval(title) {
-  return open(say("removeTitle"), [make("p", { textContent: say("removeText", title) })], { agree: say("delete"), danger: true });
+  return open(say("removeTitle"), [make("p", { textContent: say("removeText", title) })], {
+    agree: say("delete"),
+    danger: true,
+  });
 }
 
 /** An API key as `{key, remember}`, or null; `wrong` if one was sent already. */
@@ -54,36 +58,60 @@ export function askKey(wrong) {
 
 /** In which form to export, "md" or "json", or null. */
 export function askFormat() {
-  const format = choices("format", [["md", "Markdown"], ["json", "JSON"]], "md", () => null);
+  const format = choices(
+    "format",
+    say("export"),
+    [
+      ["md", "Markdown"],
+      ["json", "JSON"],
+    ],
+    "md",
+    () => null,
+  );
   const value = () => format.querySelector("input:checked").value;
   return open(say("export"), [make("p", { textContent: say("exportText") }), format], { agree: say("save"), value });
 }
 
 /** Language and appearance; `changed()` is called after each choice. */
 export function preferences(changed) {
-  const languages = [["en", "English"], ["zh", "中文"]];
+  const languages = [
+    ["en", "English"],
+    ["zh", "中文"],
+  ];
   const themes = ["auto", "light", "dark"].map((name) => [name, say(name)]);
   return open(say("preferences"), [
     make("h3", { textContent: say("language") }),
-    choices("language", languages, language(), (name) => (choose("language", name), changed())),
+    choices("language", say("language"), languages, language(), (name) => (choose("language", name), changed())),
     make("h3", { textContent: say("theme") }),
-    choices("theme", themes, choice("theme", "auto"), (name) => (choose("theme", name === "auto" ? null : name), changed())),
+    choices(
+      "theme",
+      themes,
+      choice("theme", "auto"),
+      (name) => (choose("theme", name === "auto" ? null : name), changed()),
+    ),
   ]);
 }
 
 /** The keys, and what else there is to know. */
 export function help() {
   if ($("dialog-title")) return null;
-  const rows = say("keys").map(([key, does]) => make("tr", {}, make("th", { scope: "row" }, ...keycaps(key)), make("td", { textContent: does })));
-  return open(say("help"), [make("table", { className: "keys" }, make("tbody", {}, ...rows)), make("p", { textContent: say("helpText") })]);
+  const rows = say("keys").map(([key, does]) =>
+    make("tr", {}, make("th", { scope: "row" }, ...keycaps(key)), make("td", { textContent: does })),
+  );
+  return open(say("help"), [
+    make("table", { className: "keys" }, make("tbody", {}, ...rows)),
+    make("p", { textContent: say("helpText") }),
+  ]);
 }
 
 function keycaps(key) {
-  return key.split(" ").map((part) => (part === "+" || part === "/" && key !== "/" ? ` ${part} ` : make("kbd", { textContent: part })));
+  return key
+    .split(" ")
+    .map((part) => (part === "+" || (part === "/" && key !== "/") ? ` ${part} ` : make("kbd", { textContent: part })));
 }
 
-function choices(name, values, chosen, act) {
-  const group = make("div", { className: "segments", role: "radiogroup", "aria-label": name });
+function choices(name, label, values, chosen, act) {
+  const group = make("div", { className: "segments", role: "radiogroup", "aria-label": label });
   for (const [value, text] of values) {
     const input = make("input", { type: "radio", name, value, checked: value === chosen });
     input.addEventListener("change", () => act(value));

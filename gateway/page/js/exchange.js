@@ -41,7 +41,16 @@ export function unanswered() {
 /** Put the end of an answer, as the gateway tells it, into `exchange`. */
 export function finish(exchange, data) {
   const { state, text, urls, images, suggestions, turns, reset, error, token = null } = data;
-  Object.assign(exchange, { state, urls, images, suggestions, turns, reset, text: text || exchange.text, given: token });
+  Object.assign(exchange, {
+    state,
+    urls,
+    images,
+    suggestions,
+    turns,
+    reset,
+    text: text || exchange.text,
+    given: token,
+  });
   exchange.reset ||= state === "stopped";
   if (error) fail(exchange, error);
 }

@@ -5,7 +5,7 @@ import { make } from "./element.js";
 /** The level of the heading above an answer. */
 export const LOWEST = 2;
 
-/** Give the headings in `fragment` their levels, after one of `level`; the last one's is returned. They look as written. */
+/** Give the headings in `fragment` their levels, after one of `level`; returns the last one's. They look as written. */
 export function levelled(fragment, level) {
   let last = level;
   for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5, h6")) {

@@ -1,4 +1,4 @@
-/** The exchanges of the conversation that is open, as they are seen. Those far away are rendered when they come near. */
+/** The exchanges of the open conversation, as they are seen. Those far away are rendered when they come near. */
 
 import { $, make } from "./element.js";
 import { say } from "./language.js";
@@ -15,10 +15,13 @@ export class Log {
   /** `ask` and `again` as a View has them; `live(id)` is what a run tells of itself. */
   constructor(hooks) {
     this.#hooks = hooks;
-    this.#near = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.#come(entry)), {
-      root: $("scroll"),
-      rootMargin: "1500px 0px",
-    });
+    this.#near = new IntersectionObserver(
+      (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.#come(entry)),
+      {
+        root: $("scroll"),
+        rootMargin: "1500px 0px",
+      },
+    );
   }
 
   /** Show these exchanges, and nothing else. */
@@ -31,7 +34,7 @@ export class Log {
     views.slice(-AT_ONCE).forEach((view) => this.update(view.exchange));
   }
 
-  /** Show what an exchange has become, a new one behind the others. Nothing happens if it isn't of this conversation. */
+  /** Show what an exchange has become, a new one behind the others; nothing if it isn't of this conversation. */
   update(exchange, isNew = false) {
     if (isNew && !this.#views.has(exchange.id)) this.#append(exchange);
     const view = this.#views.get(exchange.id);
@@ -80,6 +83,12 @@ export class Log {
       return make("li", {}, button);
     });
     const heading = make("h2", { textContent: say("welcome") });
-    return make("section", { className: "welcome" }, heading, make("p", { textContent: say("welcomeText") }), make("ul", { className: "chips" }, ...examples));
+    return make(
+      "section",
+      { className: "welcome" },
+      heading,
+      make("p", { textContent: say("welcomeText") }),
+      make("ul", { className: "chips" }, ...examples),
+    );
   }
 }

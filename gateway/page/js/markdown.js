@@ -29,8 +29,12 @@ for (const cell of ["th_open", "td_open"]) md.renderer.rules[cell] = aligned;
 /** A picture is a link: nothing is loaded because an answer says so. Within a link it is its text. */
 function picture(tokens, at, options, env, renderer) {
   const token = tokens[at];
-  const text = md.utils.escapeHtml(renderer.renderInlineAsText(token.children ?? [], options, env) || token.attrGet("src"));
-  const open = tokens.slice(0, at).reduce((depth, { type }) => depth + (type === "link_open") - (type === "link_close"), 0);
+  const text = md.utils.escapeHtml(
+    renderer.renderInlineAsText(token.children ?? [], options, env) || token.attrGet("src"),
+  );
+  const open = tokens
+    .slice(0, at)
+    .reduce((depth, { type }) => depth + (type === "link_open") - (type === "link_close"), 0);
   if (open) return `<span class="picture">${text}</span>`;
   return `<a class="picture" href="${md.utils.escapeHtml(token.attrGet("src"))}">${text}</a>`;
 }
@@ -51,7 +55,9 @@ export function newContext() {
 export function blocks(text, context) {
   const tokens = [];
   md.block.parse(text, md, context, tokens);
-  return tokens.filter(({ level, nesting }) => level === 0 && nesting >= 0).map(({ type, map }) => ({ type, line: map[0] }));
+  return tokens
+    .filter(({ level, nesting }) => level === 0 && nesting >= 0)
+    .map(({ type, map }) => ({ type, line: map[0] }));
 }
 
 /** `text` as a fragment. */

@@ -1,6 +1,6 @@
-/** Maths stays as it was written, but for what encloses it: readable, and safe from Markdown's use of the same characters. */
+/** Maths stays as written, but for what encloses it: readable, and safe from Markdown's use of the same characters. */
 
-const CLOSED_BY = { "$$": "$$", "\\[": "\\]", "\\(": "\\)", $: "$" };
+const CLOSED_BY = { $$: "$$", "\\[": "\\]", "\\(": "\\)", $: "$" };
 
 /** A plugin of markdown-it. */
 export function maths(md) {
@@ -42,13 +42,21 @@ function block(state, first, last, silent) {
   const open = line(first).slice(0, 2);
   if (open !== "$$" && open !== "\\[") return false;
   let end = first;
-  const closed = (number) => line(number).slice(number === first ? 2 : 0).trimEnd().endsWith(CLOSED_BY[open]);
+  const closed = (number) =>
+    line(number)
+      .slice(number === first ? 2 : 0)
+      .trimEnd()
+      .endsWith(CLOSED_BY[open]);
   while (end < last && !closed(end)) end += 1;
   if (end >= last) return false;
   if (silent) return true;
   state.line = end + 1;
   const token = state.push("maths_block", "p", 0);
-  token.content = state.getLines(first, end + 1, state.blkIndent, false).trim().slice(2, -2).trim();
+  token.content = state
+    .getLines(first, end + 1, state.blkIndent, false)
+    .trim()
+    .slice(2, -2)
+    .trim();
   token.map = [first, state.line];
   return true;
 }

@@ -16,6 +16,8 @@ const TOKEN_UNKNOWN = "token不存在";
 const LOST = { code: 0, message: "", reason: "interrupted" };
 
 export class Run {
+  #show;
+  #needKey;
   #over = new AbortController();
   #seq = 0;
   #tries = 0;
@@ -32,9 +34,6 @@ export class Run {
     this.#show = show;
     this.#needKey = needKey;
   }
-
-  #show;
-  #needKey;
 
   /** Go on until there is an end, or until stop() or leave(). */
   async follow() {
@@ -185,7 +184,10 @@ export class Run {
   async #taken(response) {
     const type = response.headers.get("Content-Type") ?? "";
     if (type.startsWith("text/event-stream")) return true;
-    const copy = await response.clone().json().catch(() => ({ code: response.status, message: "" }));
+    const copy = await response
+      .clone()
+      .json()
+      .catch(() => ({ code: response.status, message: "" }));
     if (copy.code === 200) return true;
     await this.#refused(copy, Number(response.headers.get("Retry-After")) || null);
     return false;

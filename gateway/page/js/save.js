@@ -10,7 +10,8 @@ export function asMarkdown(conversation, exchanges) {
     if (question.includes("\n")) parts.push(quoted(question));
     if (text) parts.push(text.trim());
     if (images.length) parts.push(images.map((address) => `![](${address})`).join("\n"));
-    if (urls.length) parts.push(urls.map(({ title, url }, at) => `${at + 1}. [${oneLine(title || url)}](${url})`).join("\n"));
+    if (urls.length)
+      parts.push(urls.map(({ title, url }, at) => `${at + 1}. [${oneLine(title || url)}](${url})`).join("\n"));
     if (error) parts.push(`*${error.code} ${oneLine(error.message)}*`);
   }
   return `${parts.join("\n\n")}\n`;
@@ -18,18 +19,20 @@ export function asMarkdown(conversation, exchanges) {
 
 /** The conversation as JSON: what was asked and answered, but nothing that would let others go on with it. */
 export function asJson({ title, created }, exchanges) {
-  const said = exchanges.map(({ kind, style, question, created: asked, state, text, urls, images, suggestions, error }) => ({
-    kind,
-    asked: new Date(asked).toISOString(),
-    style,
-    question,
-    state,
-    answer: text,
-    urls,
-    images,
-    suggestions,
-    error: error && { code: error.code, message: error.message },
-  }));
+  const said = exchanges.map(
+    ({ kind, style, question, created: asked, state, text, urls, images, suggestions, error }) => ({
+      kind,
+      asked: new Date(asked).toISOString(),
+      style,
+      question,
+      state,
+      answer: text,
+      urls,
+      images,
+      suggestions,
+      error: error && { code: error.code, message: error.message },
+    }),
+  );
   return `${JSON.stringify({ title, created: new Date(created).toISOString(), exchanges: said }, null, 2)}\n`;
 }
 
@@ -43,7 +46,11 @@ function quoted(text) {
 
 /** Let the browser save `text` under a name made of `title`. */
 export function download(title, ending, type, text) {
-  const name = oneLine(title).replace(/[^\p{L}\p{N} _-]+/gu, "").trim().slice(0, 60) || "conversation";
+  const name =
+    oneLine(title)
+      .replace(/[^\p{L}\p{N} _-]+/gu, "")
+      .trim()
+      .slice(0, 60) || "conversation";
   const address = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: address, download: `${name}.${ending}` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);

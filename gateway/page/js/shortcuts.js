@@ -3,7 +3,14 @@
 /** `actions` by key: "Escape", "/", "?" when nothing is being written, and "Alt+…" always. */
 export function shortcuts(actions) {
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    if (
+      event.defaultPrevented ||
+      event.isComposing ||
+      event.ctrlKey ||
+      event.metaKey ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     const action = actions[named(event)];
     if (!action) return;
     event.preventDefault();

@@ -35,22 +35,30 @@ export class Side {
 
   /** Show these conversations, of which `current` is open; `running` tells which have an answer under way. */
   show(conversations, current, running) {
-    const seen = [language(), current, ...conversations.flatMap(({ id, title }) => [id, title, running.has(id)])].join("\n");
+    const seen = [language(), current, ...conversations.flatMap(({ id, title }) => [id, title, running.has(id)])].join(
+      "\n",
+    );
     // What is under somebody's pointer isn't replaced without need.
     if (seen === this.#seen) return;
     this.#seen = seen;
     const items = conversations.map((conversation) => this.#item(conversation, current, running));
     const focused = document.activeElement?.closest?.("#conversations li")?.dataset.id;
     const what = document.activeElement?.className;
-    $("conversations").replaceChildren(...(items.length ? items : [make("li", { className: "none", textContent: say("none") })]));
-    if (focused) $("conversations").querySelector(`[data-id="${focused}"] button.${what?.split(" ")[0]}`)?.focus();
+    $("conversations").replaceChildren(
+      ...(items.length ? items : [make("li", { className: "none", textContent: say("none") })]),
+    );
+    if (focused)
+      $("conversations")
+        .querySelector(`[data-id="${focused}"] button.${what?.split(" ")[0]}`)
+        ?.focus();
   }
 
   #item(conversation, current, running) {
     const title = visible(conversation.title || say("untitled"));
     const open = make("button", { type: "button", className: "open-it", title }, make("bdi", { textContent: title }));
     if (conversation.id === current) open.setAttribute("aria-current", "true");
-    if (running.has(conversation.id)) open.append(make("span", { className: "pulse", role: "img", "aria-label": say("writing") }));
+    if (running.has(conversation.id))
+      open.append(make("span", { className: "pulse", role: "img", "aria-label": say("writing") }));
     open.addEventListener("click", () => {
       this.close();
       this.#hooks.open(conversation.id);
@@ -62,7 +70,11 @@ export class Side {
 
   #tool(word, title, conversation) {
     const label = say(word, title);
-    const button = make("button", { type: "button", className: `${word}-it plain small`, title: label, "aria-label": label }, icon(word));
+    const button = make(
+      "button",
+      { type: "button", className: `${word}-it plain small`, title: label, "aria-label": label },
+      icon(word),
+    );
     button.addEventListener("click", () => this.#hooks[word](conversation));
     return button;
   }

@@ -19,7 +19,12 @@ function card(title, url, number) {
     "a",
     { href: url },
     make("span", { className: "number", textContent: number }),
-    make("span", { className: "about" }, make("bdi", { textContent: visible(title || host) }), make("small", { textContent: host })),
+    make(
+      "span",
+      { className: "about" },
+      make("bdi", { textContent: visible(title || host) }),
+      make("small", { textContent: host }),
+    ),
   );
   outward(link);
   return make("li", {}, link);

@@ -12,7 +12,8 @@ function going(exchange, { phase, position, wait, seconds }) {
   if (phase === "busy") return ["clock", "busy", seconds];
   if (phase === "key") return ["warning", "needKey"];
   if (exchange.text) return null;
-  if (phase === "queued") return position > 0 ? ["clock", "queued", position, Math.round(wait ?? 0)] : ["clock", "forAccount"];
+  if (phase === "queued")
+    return position > 0 ? ["clock", "queued", position, Math.round(wait ?? 0)] : ["clock", "forAccount"];
   if (exchange.kind === "image") return [null, "drawing"];
   return [null, phase === "asking" ? "asking" : "thinking"];
 }

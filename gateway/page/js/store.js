@@ -1,7 +1,7 @@
 /**
  * Conversations and what was asked in them, in the browser's own database; in memory where there is none.
  *
- * A conversation: `{id, title, created, updated, token, style}`. An exchange: a question and its answer, see exchange.js.
+ * A conversation: `{id, title, created, updated, token, style}`. An exchange: a question and its answer (exchange.js).
  * Other tabs hear of each change.
  */
 
@@ -50,7 +50,11 @@ export class Store {
 
   async put(store, value) {
     // A full disk must not end an answer: what can't be kept is lost with the page, and it says so.
-    if (this.#database) this.lasting = await done(this.#change(store).put(value)).then(() => true, () => false);
+    if (this.#database)
+      this.lasting = await done(this.#change(store).put(value)).then(
+        () => true,
+        () => false,
+      );
     else this.#memory[store].set(value.id, structuredClone(value));
     this.#channel.postMessage({ store, value });
   }
@@ -66,7 +70,8 @@ export class Store {
   async bound(open) {
     for (const { id } of (await this.conversations()).slice(MOST_CONVERSATIONS)) if (id !== open) await this.remove(id);
     const found = await this.exchanges(open);
-    for (const { id } of found.slice(0, Math.max(0, found.length - MOST_EXCHANGES))) await this.#remove("exchanges", id);
+    for (const { id } of found.slice(0, Math.max(0, found.length - MOST_EXCHANGES)))
+      await this.#remove("exchanges", id);
   }
 
   async #remove(store, id) {

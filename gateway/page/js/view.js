@@ -16,20 +16,26 @@ export class View {
   #after = make("div", { className: "after" });
   #drawn = null;
   #shown = false;
+  #hooks;
+  #answer;
 
   /** `ask(question)` asks something else; `again(exchange)` asks this again. */
   constructor(exchange, { ask, again }) {
     this.exchange = exchange;
     this.#hooks = { ask, again };
     this.#live = new Live();
-    this.#answer = make("div", { className: "answer" }, heading("answer"), this.#live.element, this.#status, this.#after);
+    this.#answer = make(
+      "div",
+      { className: "answer" },
+      heading("answer"),
+      this.#live.element,
+      this.#status,
+      this.#after,
+    );
     this.element = make("article", { className: "exchange", "data-id": exchange.id }, ...this.#asked(), this.#answer);
   }
 
-  #hooks;
-  #answer;
-
-  /** Show what `exchange` has become; `live` is what a run tells of itself, and `last` whether nothing comes after it. */
+  /** Show what `exchange` has become; `live` is what a run tells of itself, `last` whether nothing comes after it. */
   show(exchange, live, last) {
     this.exchange = exchange;
     this.#shown = true;
@@ -38,7 +44,14 @@ export class View {
     this.#live.element.hidden = !exchange.text;
     if (exchange.text) this.#live.show(exchange.text, !running);
     this.#tell(status(exchange, live));
-    const drawn = JSON.stringify([exchange.state, exchange.urls, exchange.images, exchange.suggestions, exchange.reset, last]);
+    const drawn = JSON.stringify([
+      exchange.state,
+      exchange.urls,
+      exchange.images,
+      exchange.suggestions,
+      exchange.reset,
+      last,
+    ]);
     if (drawn !== this.#drawn) this.#finish(exchange, last);
     this.#drawn = drawn;
   }
@@ -61,7 +74,13 @@ export class View {
   #asked() {
     const { question, kind, afresh } = this.exchange;
     const text = make("p", { dir: "auto", textContent: visible(question) });
-    const asked = make("div", { className: "asked" }, heading("you"), kind === "image" ? make("span", {}, icon("picture")) : null, text);
+    const asked = make(
+      "div",
+      { className: "asked" },
+      heading("you"),
+      kind === "image" ? make("span", {}, icon("picture")) : null,
+      text,
+    );
     return afresh ? [divider(), asked] : [asked];
   }
 
@@ -72,7 +91,10 @@ export class View {
     this.#status.dataset.key = key;
     const [picture, word, ...parts] = told;
     const text = make("bdi", { textContent: visible(say(word, ...parts)) });
-    this.#status.replaceChildren(picture ? icon(picture) : make("span", { className: "dots", "aria-hidden": "true" }), text);
+    this.#status.replaceChildren(
+      picture ? icon(picture) : make("span", { className: "dots", "aria-hidden": "true" }),
+      text,
+    );
     this.#status.className = `status ${picture ?? ""}`;
   }
 

@@ -8,7 +8,9 @@ const md = new MarkdownIt();
 function blocks(text) {
   const tokens = [];
   md.block.parse(text, md, {}, tokens);
-  return tokens.filter(({ level, nesting }) => level === 0 && nesting >= 0).map(({ type, map }) => ({ type, line: map[0] }));
+  return tokens
+    .filter(({ level, nesting }) => level === 0 && nesting >= 0)
+    .map(({ type, map }) => ({ type, line: map[0] }));
 }
 
 /** The parts that `text` is settled in when it arrives in pieces of `size`. */
@@ -17,7 +19,7 @@ function parts(text, size) {
   let tail = "";
   for (let at = 0; at < text.length; at += size) {
     tail += text.slice(at, at + size);
-    for (let part; (part = settled(tail, blocks)); ) {
+    for (let part; (part = settled(tail, blocks));) {
       found.push(tail.slice(0, part.at));
       tail = part.prefix + tail.slice(part.at);
       assert.ok(tail.length < LONGEST * 2 + size);
@@ -39,7 +41,14 @@ const TEXT = [
 
 test("rendered in parts it is what it is as a whole, however it arrives", () => {
   const whole = md.render(TEXT);
-  for (let size = 1; size < 60; size += 1) assert.equal(parts(TEXT, size).map((part) => md.render(part)).join(""), whole, `pieces of ${size}`);
+  for (let size = 1; size < 60; size += 1)
+    assert.equal(
+      parts(TEXT, size)
+        .map((part) => md.render(part))
+        .join(""),
+      whole,
+      `pieces of ${size}`,
+    );
 });
 
 test("nothing is settled before the next block has a whole line", () => {

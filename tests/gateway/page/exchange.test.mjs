@@ -80,7 +80,11 @@ test("overrides of direction are shown by name, other text is left alone", () =>
 });
 
 test("an export has what was said, and no token or key", () => {
-  const exchange = Object.assign(asked(), { state: "done", text: "Because.", urls: [{ title: "T", url: "https://example.org/" }] });
+  const exchange = Object.assign(asked(), {
+    state: "done",
+    text: "Because.",
+    urls: [{ title: "T", url: "https://example.org/" }],
+  });
   const markdown = asMarkdown(conversation, [exchange]);
   assert.equal(markdown, "# A title\n\n## why?\n\nBecause.\n\n1. [T](https://example.org/)\n");
   const json = asJson(conversation, [exchange]);

@@ -6,13 +6,20 @@ import MarkdownIt from "../../../gateway/page/vendor/markdown-it.mjs";
 const md = new MarkdownIt().use(maths);
 
 test("formulas stay as they were written", () => {
-  assert.equal(md.render("so \\(a_1 * b_1\\) and $x_1 + x_2$."), '<p>so <span class="maths">a_1 * b_1</span> and <span class="maths">x_1 + x_2</span>.</p>\n');
-  assert.equal(md.render("text\n\\[\na _b_\n\n- c < d\n\\]\nafter"), '<p>text</p>\n<p class="maths">a _b_\n\n- c &lt; d</p>\n<p>after</p>\n');
+  assert.equal(
+    md.render("so \\(a_1 * b_1\\) and $x_1 + x_2$."),
+    '<p>so <span class="maths">a_1 * b_1</span> and <span class="maths">x_1 + x_2</span>.</p>\n',
+  );
+  assert.equal(
+    md.render("text\n\\[\na _b_\n\n- c < d\n\\]\nafter"),
+    '<p>text</p>\n<p class="maths">a _b_\n\n- c &lt; d</p>\n<p>after</p>\n',
+  );
   assert.equal(md.render("$$ x^2 $$"), '<p class="maths">x^2</p>\n');
 });
 
 test("prices and lone marks are no formulas", () => {
-  for (const text of ["it costs $5 or $6", "a $ b $ c", "half $x", "$$ open"]) assert.ok(!md.render(text).includes("maths"), text);
+  for (const text of ["it costs $5 or $6", "a $ b $ c", "half $x", "$$ open"])
+    assert.ok(!md.render(text).includes("maths"), text);
   assert.equal(md.render("\\[ never closed"), "<p>[ never closed</p>\n");
 });
 

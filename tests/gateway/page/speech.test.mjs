@@ -29,7 +29,10 @@ test("Chinese sentences end too", () => {
 });
 
 test("marks of Markdown and addresses aren't told", () => {
-  assert.equal(new Speech().next("**Bold** and `code`, [a link](https://example.org/x).", true), "Bold and code , a link.");
+  assert.equal(
+    new Speech().next("**Bold** and `code`, [a link](https://example.org/x).", true),
+    "Bold and code , a link.",
+  );
 });
 
 test("an answer that was taken back begins again", () => {

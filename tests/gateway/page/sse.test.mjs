@@ -18,7 +18,8 @@ const FOUND = [
 test("events are the same wherever the stream is cut", async () => {
   assert.deepEqual(await all(STREAM), FOUND);
   assert.deepEqual(await all(...STREAM), FOUND);
-  for (let at = 0; at < STREAM.length; at += 1) assert.deepEqual(await all(STREAM.slice(0, at), STREAM.slice(at)), FOUND);
+  for (let at = 0; at < STREAM.length; at += 1)
+    assert.deepEqual(await all(STREAM.slice(0, at), STREAM.slice(at)), FOUND);
 });
 
 test("what is cut off within an event is no event", async () => {
