@@ -82,7 +82,7 @@ def site(folder: Path, pace: str = "0") -> Iterator[Site]:
         client = server.client()
         settle(client)
         redis_url = f"redis://127.0.0.1:{server.port}/0"
-        start(process("emulator", log, EMULATOR_PORT=str(port), EMULATOR_PACE=pace))
+        start(process("emulator", log, EMULATOR_PORT=str(port), EMULATOR_PACE=pace, EMULATOR_DAILY_QUOTA="0"))
         upstream = {
             "REDIS_URL": redis_url,
             "COOKIES_DIR": str(folder / "cookies"),
@@ -91,6 +91,7 @@ def site(folder: Path, pace: str = "0") -> Iterator[Site]:
             "BING_IMAGE_URL": emulator,
             "LEASE_TTL": "3",
             "IDLE_TIMEOUT": "60",
+            "WORKER_SLOTS": "16",
         }
         running = Site(folder, [], emulator, client, upstream, stack)
         for _ in range(2):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway import sse
@@ -71,9 +72,11 @@ class Live:
     watch: Watch
     turns: Turns
 
-    async def live(self, request: Request) -> "LiveStream":
+    async def live(self, request: Request) -> "Response | LiveStream":
         """HTTPException 401, 429."""
         admin = self.admins.of(request)
+        if request.method == "HEAD":
+            return Response(headers=sse.HEADERS)
         if self.watch.watchers >= _MOST_CONSOLES:
             raise HTTPException(429, headers={"retry-after": "10"})
         return LiveStream(self.watch, self.turns, admin)

@@ -24,7 +24,7 @@ from tests.site import Site, site
 _CROWD = 4
 _PAUSE = 6.0
 # At which part of the time whose account meets what.
-_TROUBLE = [(0.3, "bob", "internal"), (0.5, "alice", "close-mid"), (0.55, "dora", "captcha"), (0.7, "bob", "throttled")]
+_TROUBLE = [(0.3, "bob", "internal"), (0.5, "alice", "close-mid"), (0.6, "dora", "captcha"), (0.75, "bob", "throttled")]
 
 
 def ask(system: Site, until: float, number: int) -> None:

@@ -146,7 +146,7 @@ def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, sys
     asking.start()
     wait_until(lambda: system.asked("last words"), "it is asked")
     rows = operator.page.locator("#workers tbody tr")
-    expect(rows.filter(has_text="1 of 64 slots")).to_have_count(1, timeout=LIMIT)
+    expect(rows.filter(has_text="1 of 16 slots")).to_have_count(1, timeout=LIMIT)
     expect(rows.filter(has_text="up")).to_have_count(2)
     for worker in system.workers:
         worker.send_signal(signal.SIGTERM)

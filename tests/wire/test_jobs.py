@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire.scene import Scene
+from tests.wire.scene import ForgetfulStore, Scene
 from wire import keys
 from wire.connect import Store
 from wire.errors import (
@@ -11,6 +11,7 @@ from wire.errors import (
     KeyReusedError,
     KeySpentError,
     QueueFullError,
+    StoreUnavailableError,
     TokenUnknownError,
 )
 from wire.jobs import BUSY, Client, Once, new_answer_id, new_token
@@ -375,3 +376,24 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
     # Others ended meanwhile.
     assert await finish(14000, 1000) == pytest.approx((3700, 5000), abs=300)
     assert await scene.redis.ttl(keys.rate_key()) > 0
+
+
+async def test_refusals_are_counted_by_their_reason(store_url: str) -> None:
+    store = ForgetfulStore(store_url)
+    scene = Scene(store, Limits(queue_limit=2, client_limit=1))
+    alice = Client("key:alice", "alice")
+    first = await scene.ask(client=alice)
+    with pytest.raises(ClientFullError):
+        await scene.ask(client=alice)
+    await scene.ask()
+    with pytest.raises(QueueFullError):
+        await scene.ask()
+    assert await scene.jobs.expire(first.answer)
+    assert not await scene.jobs.expire(first.answer)
+    store.lose = "enqueue"
+    with pytest.raises(StoreUnavailableError):
+        await scene.ask()
+    counts = {"client.limit": 1, "queue.full": 1, "queue.timeout": 1, "store.unavailable": 1}
+    assert scene.jobs.refused == counts
+    await scene.jobs.close()
+    await store.close()

@@ -34,6 +34,8 @@ async def test_it_needs_a_key(store: Store, tmp_path: Path) -> None:
     async with console(store, tmp_path) as gateway:
         assert (await gateway.client.get("/console/live")).status_code == 401
         assert (await gateway.client.get("/console/live", params={"api_key": KEY})).status_code == 401
+        assert (await gateway.client.head("/console/live")).status_code == 401
+        assert (await gateway.client.head("/console/live", headers=BEARER)).status_code == 200
 
 
 async def test_a_console_sees_accounts_workers_gateways_and_events(store: Store, tmp_path: Path) -> None:
