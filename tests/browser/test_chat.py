@@ -202,6 +202,8 @@ def test_conversations_are_kept_renamed_and_removed(visitor: Visitor, system: Sy
     page.get_by_role("button", name="Rename “the first one”").click()
     page.get_by_label("Title").fill("another name")
     page.get_by_role("button", name="Save", exact=True).click()
+    # It is shown once it is kept.
+    expect(side.get_by_text("another name")).to_be_visible()
     visitor.reload()
     side.get_by_text("another name").click()
     expect(visitor.exchange.locator(".asked p")).to_have_text("the first one")

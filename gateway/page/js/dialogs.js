@@ -85,6 +85,7 @@ export function preferences(changed) {
     make("h3", { textContent: say("theme") }),
     choices(
       "theme",
+      say("theme"),
       themes,
       choice("theme", "auto"),
       (name) => (choose("theme", name === "auto" ? null : name), changed()),
