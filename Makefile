@@ -9,11 +9,11 @@ run: .venv/.ready
 	@exec $(BIN)/python -m standalone
 
 # All but the long kinds of tests, and a sample of each of those, on both cores.
-SHORT := -n 2 --dist loadfile -m "(not faults and not external) or sample"
+SHORT := -n 2 --dist loadfile -m "(not faults and not external and not browser) or sample"
 
 test: .venv/.ready
 	$(PYTEST) $(SHORT) $(TEST_OPTIONS)
-	@echo "left out, because they take minutes: make faults, make soak, make external"
+	@echo "left out, because they take minutes: make browser, make faults, make soak, make external"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
@@ -30,7 +30,7 @@ external: .venv/.ready
 
 browser: .venv/.ready
 	bash tests/browser/setup.sh
-	$(PYTEST) tests/browser $(TEST_OPTIONS)
+	$(PYTEST) tests/browser -n 2 --dist loadfile $(TEST_OPTIONS)
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

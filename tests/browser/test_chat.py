@@ -45,6 +45,7 @@ def whole(deltas: int) -> str:
     return " ".join(f"delta {number:06}" for number in range(1, deltas + 1))
 
 
+@pytest.mark.sample
 def test_an_answer_streams_and_ends_with_sources_suggestions_and_the_turn(visitor: Visitor, system: System) -> None:
     visitor.ask("what is a stream?")
     visitor.answered()
