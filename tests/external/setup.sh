@@ -51,6 +51,8 @@ autobahn() {
 environment() {
   rm -rf ".venv-$1"
   "$python" -m venv ".venv-$1"
+  # The pip that comes with Python can't tell a pin with an extra from none.
+  ".venv-$1/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r ../../requirements/pip.txt
   ".venv-$1/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1.txt"
   touch ".venv-$1/.ready"
 }
