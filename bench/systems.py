@@ -41,6 +41,8 @@ async def start_path(processes: Processes, folder: Path, streams: int) -> System
     worker = shared | {
         "COOKIES_DIR": folder / "cookies",
         "WORKER_SLOTS": streams,
+        # What is measured is the path, not the bound of an account.
+        "ACCOUNT_TURNS": 0,
         "BING_CREATE_URL": f"http://{bing}/turing/conversation/create",
         "BING_CHAT_URL": f"ws://{bing}/sydney/ChatHub",
         "BING_IMAGE_URL": f"http://{bing}",
