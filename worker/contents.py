@@ -5,7 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -147,8 +147,10 @@ def read_folder(folder: Path) -> Reading:
     left_alone = _LEFT_ALONE | said.key_files
     exports = [_read_export(path) for path in paths if path.name not in left_alone and not os.path.isdir(path)]
     servers = {name: _read_server(folder, entry) for name, entry in said.servers.items()}
-    open_files = [terms.NAME] * exposed + [file for file in sorted(said.key_files) if _is_open(folder / file)]
-    return Reading(tuple(exports), said, servers, tuple(open_files))
+    open_keys = {
+        entry.api_key_file for name, entry in said.servers.items() if entry.api_key_file and servers[name].exposed
+    }
+    return Reading(tuple(exports), said, servers, (*[terms.NAME] * exposed, *sorted(open_keys)))
 
 
 def _read_server(folder: Path, entry: ServerEntry) -> Served:
@@ -156,23 +158,16 @@ def _read_server(folder: Path, entry: ServerEntry) -> Served:
     if entry.api_key_file is None:
         return with_key_from(entry, environment(entry.api_key_env) if entry.api_key_env else None)
     try:
-        data, _ = _read(folder / entry.api_key_file)
+        data, exposed = _read(folder / entry.api_key_file)
     except CookieFileError as error:
         return Served(fault=f"{entry.api_key_file} {error}")
-    return with_key_from(entry, data.decode("utf-8-sig", "replace"))
+    return replace(with_key_from(entry, data.decode("utf-8-sig", "replace")), exposed=exposed)
 
 
 def _account_at(name: str, found: Served) -> Account:
     if found.server is None:
         raise CookieFileError(found.fault)
     return Account(name, server=found.server)
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-    except OSError:
-        return False
 
 
 def _read_export(path: Path) -> Export:

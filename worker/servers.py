@@ -30,10 +30,11 @@ class ServerEntry:
 
 @dataclass(frozen=True)
 class Served:
-    """A server of accounts.toml, or what is wrong with its key."""
+    """A server of accounts.toml, or what is wrong with its key. `exposed`: others than its owner may read that."""
 
     server: Server | None = None
     fault: str = field(default="", kw_only=True)
+    exposed: bool = field(default=False, kw_only=True)
 
 
 def is_address(value: str) -> bool:

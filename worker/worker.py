@@ -202,13 +202,14 @@ class Worker:
                     await self._turns(entry)
             except TimeoutError:
                 _LOG.error("gave up waiting for Redis", entry=entry.id)
-                self._heartbeat.owe()
             except LeaseLostError as error:
                 _LOG.warning("lease lost", cause=str(error))
-                self._heartbeat.owe()
             except WireError as error:
                 _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
-                self._heartbeat.owe()
+            else:
+                return
+            # Redis may still hold for this worker what has ended so.
+            self._heartbeat.owe()
 
     async def _turns(self, entry: Entry) -> None:
         task = following = await self._claim(entry)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.docs import asyncapi, openapi
+from gateway.policy import page_headers
 
 _FILES = {
     "/docs": ("index.html", "text/html"),
@@ -19,13 +20,7 @@ _FILES = {
     "/docs/markdown.js": ("markdown.js", "text/javascript"),
     "/docs/examples.md": ("examples.md", "text/markdown"),
 }
-_HEADERS = {
-    "cache-control": "no-cache",
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
+_HEADERS = {"cache-control": "no-cache", **page_headers("'self' data:")}
 
 
 def routes() -> list[Route]:

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.policy import page_headers
+
 _ROOT = Path(__file__).parent
 _TYPES = {
     ".html": "text/html",
@@ -24,16 +26,9 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PATTERNS = ("js/*.js", "css/*.css", "vendor/*.mjs", "*.svg")
-# Pictures come from wherever the upstream says: they are shown only to someone who asked for pictures.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: http: https:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types dompurify"
-)
 _HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Pictures come from wherever the upstream says: they are shown only to someone who asked for pictures.
+    **page_headers("'self' data: http: https:", "require-trusted-types-for 'script'", "trusted-types dompurify"),
     "vary": "Accept-Encoding",
 }
 _KEEP = "public, max-age=31536000, immutable"

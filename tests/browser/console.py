@@ -1,20 +1,11 @@
 """An operator in front of the console."""
 
 import re
-from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.visitor import LIMIT, NOT_OURS, REPORT, violations
 from tests.site import KEY
-
-LIMIT = 20_000
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-# What the browser itself tells of requests that met a dead gateway, or a wrong key.
-_NOT_OURS = re.compile("Failed to load resource|net::ERR")
-_REPORT = """addEventListener("securitypolicyviolation", (event) => {
-  console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
-});"""
 
 
 class Operator:
@@ -24,12 +15,12 @@ class Operator:
         self.page = page
         self.complaints: list[str] = []
         page.set_default_timeout(LIMIT)
-        page.add_init_script(_REPORT)
+        page.add_init_script(REPORT)
         page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self._note("error", str(error)))
 
     def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not _NOT_OURS.search(text):
+        if kind in ("error", "warning") and not NOT_OURS.search(text):
             self.complaints.append(text)
 
     def open(self, url: str, key: str = KEY) -> None:
@@ -58,11 +49,4 @@ class Operator:
 
     def violations(self) -> list[str]:
         """What axe-core finds, a line each."""
-        self.page.evaluate(AXE.read_text())
-        found: dict[str, Any] = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert found["passes"]
-        return [
-            f"{rule['id']}: {node['target']} {node['failureSummary']}"
-            for rule in found["violations"]
-            for node in rule["nodes"]
-        ]
+        return violations(self.page)

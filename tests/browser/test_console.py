@@ -11,7 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.console import AXE, LIMIT, Operator
+from tests.browser.console import Operator
+from tests.browser.visitor import AXE, LIMIT
 from tests.conftest import unavailable
 from tests.processes import free_port, wait_until
 from tests.site import KEY, Site, site

@@ -12,10 +12,22 @@ from tests.processes import wait_until
 LIMIT = 20_000
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 # A request that the page itself ended, or that met a dead gateway, is told in the console by the browser.
-_NOT_OURS = re.compile("Failed to load resource|net::ERR")
-_REPORT = """addEventListener("securitypolicyviolation", (event) => {
+NOT_OURS = re.compile("Failed to load resource|net::ERR")
+REPORT = """addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
 });"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds in a page as it is now, a line each."""
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert found["passes"]
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
 
 
 @dataclass
@@ -26,12 +38,12 @@ class Visitor:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.add_init_script(_REPORT)
+        self.page.add_init_script(REPORT)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not _NOT_OURS.search(message.text):
+        if message.type in ("error", "warning") and not NOT_OURS.search(message.text):
             self.complaints.append(message.text)
 
     def open(self, url: str) -> None:
@@ -79,11 +91,4 @@ class Visitor:
 
     def violations(self) -> list[str]:
         """What axe-core finds, a line each."""
-        self.page.evaluate(AXE.read_text())
-        found: dict[str, Any] = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert found["passes"]
-        return [
-            f"{rule['id']}: {node['target']} {node['failureSummary']}"
-            for rule in found["violations"]
-            for node in rule["nodes"]
-        ]
+        return violations(self.page)

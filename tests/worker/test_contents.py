@@ -246,3 +246,14 @@ def test_the_environments_account_is_there_beside_the_folders_and_takes_its_term
     contents = read_folder(tmp_path).contents(NOW, {}, [own])
     assert [(account.name, account.turns) for account in contents.accounts] == [("openai", 2), ("alice", None)]
     assert contents.problems == ()
+
+
+def test_a_key_that_others_may_read_is_told_once(tmp_path: Path) -> None:
+    write(tmp_path, "shared.key", "s3cret")
+    (tmp_path / "shared.key").chmod(0o644)
+    key = 'api_key_file = "shared.key"\n'
+    other = SERVER.replace("local", "other").replace('"m"', '"n"')
+    write(tmp_path, "accounts.toml", SERVER + key + other + key)
+    contents = load_accounts(tmp_path, NOW)
+    assert (names(contents), contents.problems) == (["local", "other"], ())
+    assert contents.warnings == ("shared.key can be used by others than its owner: chmod 600 it",)
