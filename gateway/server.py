@@ -27,7 +27,9 @@ _SIGNS_OF_LIFE = (
     ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
     ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 25_000),
 )
-# Seconds that open connections get to take their last bytes.
+# Seconds that answers which are cut off get to be told so, before uvicorn closes their sockets, and those that open
+# connections get to take their last bytes.
+_LAST_WORD = 0.5
 _LAST_BYTES = 1
 _LOG = structlog.get_logger()
 
@@ -68,6 +70,7 @@ async def serve(
         await turns.drained(settings.drain_timeout)
     finally:
         turns.cut()
+        await turns.ended(_LAST_WORD)
         server.should_exit = True
         await serving
         _LOG.info("gateway ended")

@@ -61,6 +61,7 @@ class Turns:
         self._running: set[Turn] = set()
         self._sockets: set[Callable[[], None]] = set()
         self._begun = asyncio.Event()
+        self._over = asyncio.Event()
         self._idle = asyncio.Event()
 
     @property
@@ -79,7 +80,7 @@ class Turns:
 
         `promised`: an open socket took the question before the drain, so that it may still begin.
         """
-        if self._idle.is_set() or (self.draining and not promised):
+        if self._over.is_set() or (self.draining and not promised):
             raise DrainingError
         turn = Turn(seconds)
         self._running.add(turn)
@@ -113,17 +114,26 @@ class Turns:
     def cut(self) -> None:
         """Take no new turns and end those that run."""
         self.drain()
-        self._idle.set()
+        self._over.set()
         for turn in self._running:
             turn.end(DrainingError)
 
     async def drained(self, limit: float) -> None:
-        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's and socket's end."""
+        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's and socket's end, or a cut."""
         await self._begun.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit):
-                await self._idle.wait()
+        await _within(limit, self._over)
+
+    async def ended(self, limit: float) -> None:
+        """Wait up to `limit` seconds until turns that were cut, and their sockets, have said their last word."""
+        await _within(limit, self._idle)
 
     def _settle(self) -> None:
         if self.draining and not self._running and not self._sockets:
+            self._over.set()
             self._idle.set()
+
+
+async def _within(limit: float, event: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            await event.wait()

@@ -89,6 +89,19 @@ async def test_a_cut_ends_running_turns() -> None:
         await turns.drained(FOREVER)
 
 
+async def test_what_is_cut_is_waited_for_until_it_has_ended() -> None:
+    turns, over = Turns(), asyncio.Event()
+    with turns.socket(lambda: None):
+        turns.cut()
+        ended = asyncio.create_task(turns.ended(FOREVER))
+        ended.add_done_callback(lambda _: over.set())
+        await turns.drained(FOREVER)
+        assert not over.is_set()
+        await turns.ended(0.01)
+    async with asyncio.timeout(5):
+        await over.wait()
+
+
 async def test_a_drain_tells_each_socket_and_waits_for_it() -> None:
     turns, told = Turns(), list[str]()
     with turns.socket(lambda: told.append("open")):

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway.clients import Clients
+from gateway.connection import Connection
 from gateway.idempotency import Idempotency
 from gateway.refusals import Refusals
 from gateway.relay import Relay
@@ -333,6 +334,27 @@ async def test_a_drain_that_takes_too_long_gives_each_question_its_frame(store: 
                 gateway.turns.drain()
                 for _ in range(3):
                     assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
+                assert await closed_with(socket) == 1012
+
+
+async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_is_closed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_last = Connection.send_last
+
+    async def slowly(connection: Connection, frame: bytes) -> None:
+        await asyncio.sleep(0.3)  # longer than uvicorn takes to notice that it is to stop
+        await send_last(connection, frame)
+
+    monkeypatch.setattr(Connection, "send_last", slowly)
+    async with running(store, settings(drain_timeout=0.1)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [gate, Final("a")]
+            async with gateway.socket("/ws") as socket:
+                await socket.send(ask("slow"))
+                await taken_in(socket)
+                gateway.turns.drain()
+                assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
                 assert await closed_with(socket) == 1012
 
 
