@@ -119,7 +119,7 @@ class Turns:
             turn.end(DrainingError)
 
     async def drained(self, limit: float) -> None:
-        """Wait for the drain to begin, and then up to `limit` seconds for the last turn's and socket's end, or a cut."""
+        """Wait for the drain to begin, then up to `limit` seconds for the last turn's and socket's end, or a cut."""
         await self._begun.wait()
         await _within(limit, self._over)
 
