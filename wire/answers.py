@@ -11,10 +11,11 @@ from typing import Any, Literal
 import structlog
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
 from wire.subscriptions import GAP, Subscription, Subscriptions
+from wire.translation import translated
 
 # Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
 _SILENCE = 1.5

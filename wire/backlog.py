@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.sessions import Sessions
+from wire.translation import translated
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,30 @@
 """The way to Redis: one pool for commands, connections of their own for blocking reads and for pub/sub."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis.asyncio as redis
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff, NoBackoff
+from redis.backoff import ConstantBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
 from wire import keys, scripts
-from wire.errors import StoreUnavailableError
+from wire.link import Argument, Link, connect
+from wire.memory import MemoryLink
+from wire.translation import translated
 
 _SCHEMES = ("memory", "redis", "rediss", "unix")
 # A command fails within 2 s when Redis is away: two tries, each with these limits.
 _COMMAND_TIMEOUT = 0.8
 
-# What a broken line shows up as. RuntimeError: uvloop's word for writing to a connection that the peer has reset.
-_BROKEN = (RedisError, OSError, TimeoutError, RuntimeError)
+# RuntimeError: see wire.translation.
 _RETRIED: Any = (redis.ConnectionError, redis.TimeoutError, OSError, RuntimeError)
 _ONCE_MORE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
-# No error counts as one to retry after: redis-py's own way would connect again and not say so.
-_NEVER = Retry(NoBackoff(), 0, supported_errors=())
 
-Argument = str | bytes | int | float
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Whatever redis-py raises becomes a StoreUnavailableError.
-
-    redis-py sends through asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes as the sending
-    ends; it is raised here, or the task would go on for ever.
-    """
-    task = asyncio.current_task()
-    asked = task.cancelling() if task else 0
-    try:
-        yield
-    except _BROKEN as error:
-        if task and task.cancelling() > asked:
-            raise asyncio.CancelledError from error
-        raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
-    if task and task.cancelling() > asked:
-        raise asyncio.CancelledError
+T = TypeVar("T")
 
 
 class Store:
@@ -69,6 +46,8 @@ class Store:
         if self._server is not None:
             # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
+        self._pipeline: Link | None = None
+        self._connecting: asyncio.Task[Link] | None = None
         self._scripts: dict[str, AsyncScript] = {
             name: self.commands.register_script(scripts.source(name, in_memory=self.in_memory))
             for name in scripts.names()
@@ -97,10 +76,11 @@ class Store:
         """A client of its own for reads that block for up to `block` seconds; the caller closes it."""
         return self._client(block + 2, 2, _ONCE_MORE)
 
-    def pubsub(self) -> tuple["redis.Redis", PubSub]:
-        """A connection of its own for pub/sub, which says when it is lost; the caller closes both."""
-        client = self._client(_COMMAND_TIMEOUT, 1, _NEVER)
-        return client, client.pubsub()
+    async def link(self, hear: Callable[[Any], None]) -> Link | MemoryLink:
+        """A connection of its own for pub/sub; the caller closes it. StoreUnavailableError."""
+        if self._server is not None:
+            return MemoryLink(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), hear)
+        return await connect(self._url, _COMMAND_TIMEOUT, hear)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script. StoreUnavailableError when Redis is away or refuses."""
@@ -108,7 +88,40 @@ class Store:
         with translated():
             return await self._scripts[script](keys=[key], args=list(args), client=client)
 
+    def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
+        """Run one script, beside all others that are started meanwhile; what `read` makes of its reply, or raises.
+
+        For what happens with every delta: it takes no task and no connection of its own. Raises as `run`.
+        """
+        if self._pipeline is None or self._pipeline.lost.done():
+            return asyncio.ensure_future(self._start_anew(script, key, *args, read=read))
+        return self._pipeline.ask("EVALSHA", self._scripts[script].sha, 1, key, *args, read=read)
+
+    async def _start_anew(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> T:
+        if self.in_memory:
+            return read(await self.run(script, key, *args))
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect_pipeline(script))
+        # Shared by all that wait for it, none of which may break it off; it has limits of its own.
+        await asyncio.wait([self._connecting])
+        return await self._connecting.result().ask("EVALSHA", self._scripts[script].sha, 1, key, *args, read=read)
+
+    async def _connect_pipeline(self, script: str) -> Link:
+        link = await connect(self._url, _COMMAND_TIMEOUT)
+        try:
+            await link.ask("SCRIPT", "LOAD", str(self._scripts[script].script), read=bool)
+        except BaseException:
+            await link.close()
+            raise
+        self._pipeline = link
+        return link
+
     async def close(self) -> None:
-        """Close the connections for commands and heartbeats."""
+        """Close all connections but those that the caller closes."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._pipeline is not None:
+            await self._pipeline.close()
         await self.commands.aclose()
         await self._heartbeats.aclose()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
+from wire.translation import translated
 
 
 @dataclass(frozen=True)

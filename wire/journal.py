@@ -6,7 +6,8 @@ from itertools import chain
 from typing import Any
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
+from wire.translation import translated
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
+from wire.translation import translated
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 # How a turn ended, for its account: `none` says nothing of it.

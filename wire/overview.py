@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.reporter import Load
+from wire.translation import translated
 
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _UNKNOWN = Load(version="")

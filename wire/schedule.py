@@ -9,9 +9,10 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.sessions import Entry
+from wire.translation import translated
 
 # How long one read waits for work, in seconds.
 _BLOCK = 1.0

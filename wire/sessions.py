@@ -1,5 +1,6 @@
 """Sessions: who may work on a token, and what is saved of its conversation."""
 
+import asyncio
 import math
 import secrets
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,11 @@ from typing import Any, Literal
 import msgspec
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
 from wire.messages import Chat, Event, Failed, Final, Said, Work, decode_work, encode
+from wire.translation import translated
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -247,8 +249,12 @@ class Sessions:
 
     async def append(self, task: Task, seq: int, event: Event) -> None:
         """Add the event that must get `seq`. LeaseLostError, AnswerEndedError, StateLostError."""
+        await self.appending(task, seq, event)
+
+    def appending(self, task: Task, seq: int, event: Event) -> "asyncio.Future[None]":
+        """As `append`, begun at once and together with all others of this turn of the loop."""
         lease = task.lease
-        reply = await self.store.run(
+        return self.store.start(
             "append",
             keys.job_key(task.answer),
             keys.prefix(keys.shard_of(lease.token)),
@@ -259,13 +265,8 @@ class Sessions:
             seq,
             encode(event),
             self.limits.session_ttl,
+            read=_appended,
         )
-        if reply == -1:
-            raise LeaseLostError("stale fence")
-        if reply == -2:
-            raise AnswerEndedError("the answer has ended")
-        if reply == -3:
-            raise StateLostError(f"answer {task.answer} is behind {seq} in Redis")
 
     async def finish(
         self,
@@ -364,3 +365,12 @@ def _raise_unless(reply: bytes, wanted: bytes) -> None:
     if reply == b"ended":
         raise AnswerEndedError("the answer has ended")
     raise LeaseLostError("stale fence")
+
+
+def _appended(reply: int) -> None:
+    if reply == -1:
+        raise LeaseLostError("stale fence")
+    if reply == -2:
+        raise AnswerEndedError("the answer has ended")
+    if reply == -3:
+        raise StateLostError("the answer's events are lost in Redis")

@@ -5,18 +5,19 @@ messages (a new connection, a full queue) reaches the follower as `GAP`.
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections import deque
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from redis.asyncio.client import PubSub
 
 from wire import keys
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.link import Link
+from wire.memory import MemoryLink
+from wire.translation import translated
 
 # How many hints wait for a follower before it has to read the log instead.
 _WAITING = 256
@@ -36,7 +37,7 @@ class Subscription:
     def __init__(self) -> None:
         self._hints: deque[Hint] = deque()
         self._gap = False
-        self._wake = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def push(self, hint: Hint) -> None:
         """A message came."""
@@ -45,25 +46,33 @@ class Subscription:
             self._gap = True
         if not self._gap:
             self._hints.append(hint)
-        self._wake.set()
+        self._wake()
 
     def mark_gap(self) -> None:
         """Messages may have been lost."""
         self._hints.clear()
         self._gap = True
-        self._wake.set()
+        self._wake()
 
     async def next(self, timeout: float) -> Hint | None:
         """The next hint, or GAP when messages may have been lost or none came within `timeout` seconds."""
         if not self._hints and not self._gap:
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._wake.wait()
+            # By hand, since asyncio.timeout costs as much as all the rest.
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(timeout, self._wake)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
         if self._gap:
             self._gap = False
             return GAP
         return self._hints.popleft() if self._hints else GAP
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Subscriptions:
@@ -80,8 +89,10 @@ class Subscriptions:
         self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
         self._supervisor: asyncio.Task[None] | None = None
+        self._heard = 0.0
 
     async def __aenter__(self) -> "Subscriptions":
+        self._loop = asyncio.get_running_loop()
         self._supervisor = asyncio.create_task(self._run())
         return self
 
@@ -118,68 +129,62 @@ class Subscriptions:
         while True:
             try:
                 await self._connected()
-            except* (StoreUnavailableError, RuntimeError, ValueError) as errors:
-                # RuntimeError: uvloop's word for a closed connection; ValueError: a message that is none of ours.
-                cause = errors.exceptions[0]
-                _LOG.warning("pub/sub connection lost, connecting again", cause=f"{type(cause).__name__}: {cause}")
+            except* StoreUnavailableError as errors:
+                _LOG.warning("pub/sub connection lost, connecting again", cause=str(errors.exceptions[0]))
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _connected(self) -> None:
         """One connection's life; ends by raising."""
-        client, pubsub = self._store.pubsub()
+        link = await self._store.link(self._hear)
         try:
-            with translated():
-                await pubsub.subscribe(self._probe)
+            self._heard = self._loop.time()
+            link.tell("SUBSCRIBE", self._probe)
             self._subscribed = {self._probe}
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write(pubsub))
-                tasks.create_task(self._read(pubsub))
+                tasks.create_task(self._write(link))
+                tasks.create_task(self._watch(link))
         finally:
             self._subscribed = set()
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-            await client.aclose()
+            await link.close()
 
-    async def _write(self, pubsub: PubSub) -> None:
+    async def _write(self, link: Link | MemoryLink) -> None:
         """Keep what the connection is subscribed to equal to what is followed."""
         while True:
             self._changed.clear()
             wanted = {self._probe, *self._followers}
             new, old = wanted - self._subscribed, self._subscribed - wanted
             self._subscribed = wanted
-            with translated():
-                if new:
-                    await pubsub.subscribe(*new)
-                if old:
-                    await pubsub.unsubscribe(*old)
+            if new:
+                link.tell("SUBSCRIBE", *new)
+            if old:
+                link.tell("UNSUBSCRIBE", *old)
             await self._changed.wait()
 
-    async def _read(self, pubsub: PubSub) -> None:
-        """Hand out what comes; probe when nothing does."""
-        loop = asyncio.get_running_loop()
-        heard = loop.time()
+    async def _watch(self, link: Link | MemoryLink) -> None:
+        """Probe the connection when nothing comes; raise when it is lost."""
         while True:
-            with translated():
-                message = await pubsub.get_message(timeout=_PROBE_AFTER)
-            if message is not None:
-                heard = loop.time()
-                self._deliver(message)
-                continue
-            if loop.time() - heard > _DEAD_AFTER:
+            await asyncio.wait({link.lost}, timeout=_PROBE_AFTER)
+            if link.lost.done():
+                raise StoreUnavailableError(link.lost.result())
+            silent = self._loop.time() - self._heard
+            if silent > _DEAD_AFTER:
                 raise StoreUnavailableError("no answer to the probe")
-            with translated():
-                await self._store.commands.publish(self._probe, b"")
+            if silent > _PROBE_AFTER / 2:
+                with translated():
+                    await self._store.commands.publish(self._probe, b"")
 
-    def _deliver(self, message: dict[str, object]) -> None:
-        channel, data = message["channel"], message["data"]
-        assert isinstance(channel, bytes)
+    def _hear(self, message: Any) -> None:
+        """Hand out a message. ValueError if it is none of ours."""
+        self._heard = self._loop.time()
+        kind, channel, data = message
         followers = self._followers.get(channel.decode(), ())
         if not followers:
             return
-        if message["type"] == "message" and isinstance(data, bytes):
+        if kind == b"message":
             seq, _, event = data.partition(b" ")
             hint = (int(seq), event)
             for follower in followers:
                 follower.push(hint)
-        elif message["type"] == "subscribe":
+        elif kind == b"subscribe":
             for follower in followers:
                 follower.mark_gap()

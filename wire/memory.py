@@ -1,0 +1,53 @@
+"""Pub/sub inside the process: fakeredis behind what a Link is to a real server."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio.client import PubSub
+
+from wire.translation import translated
+
+# In seconds. A wait without a limit could not be broken off.
+_LOOK_AGAIN = 0.5
+
+
+class MemoryLink:
+    """Hears what is published on the channels that it was told to subscribe to; see wire.link.Link."""
+
+    def __init__(self, pubsub: PubSub, hear: Callable[[Any], None]) -> None:
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._pubsub = pubsub
+        self._hear = hear
+        self._told: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self._subscribed = asyncio.Event()
+        self._tasks = [asyncio.create_task(work) for work in (self._write(), self._read())]
+
+    def tell(self, command: str, *channels: str) -> None:
+        """SUBSCRIBE or UNSUBSCRIBE. The first channel stays subscribed."""
+        self._told.put_nowait((command, *channels))
+
+    async def close(self) -> None:
+        """Hear no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _write(self) -> None:
+        while True:
+            command, *channels = await self._told.get()
+            with translated():
+                await (self._pubsub.subscribe if command == "SUBSCRIBE" else self._pubsub.unsubscribe)(*channels)
+            self._subscribed.set()
+
+    async def _read(self) -> None:
+        await self._subscribed.wait()
+        try:
+            while True:
+                with translated():
+                    message = await self._pubsub.get_message(timeout=_LOOK_AGAIN)
+                if message is not None:
+                    self._hear([message["type"].encode(), message["channel"], message["data"]])
+        except Exception as error:  # noqa: BLE001 - whoever holds the link is told
+            self.lost.set_result(f"{type(error).__name__}: {error}")
