@@ -22,7 +22,7 @@ _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 _NOTHING = msgspec.Raw(b"")
 
 
-class Message(msgspec.Struct, rename="camel"):
+class Message(msgspec.Struct, rename="camel", gc=False):
     """One message of a conversation, or of its machinery when it has a `message_type`."""
 
     text: str | None = None
@@ -67,32 +67,34 @@ class Message(msgspec.Struct, rename="camel"):
             found = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
             offered = found.get("suggestedUserResponses") if isinstance(found, dict) else None
             return tuple(filter(None, map(_string, offered if isinstance(offered, list) else [])))
+        if not self.suggested_responses:
+            return ()
         entries = _objects(_loads(self.suggested_responses))
         return tuple(text for entry in entries if (text := _string(entry.get("text"))))
 
 
-class Throttling(msgspec.Struct):
+class Throttling(msgspec.Struct, gc=False):
     """How many questions a conversation has had, of how many."""
 
     limit: int | None = msgspec.field(default=None, name="maxNumUserMessagesInConversation")
     used: int | None = msgspec.field(default=None, name="numUserMessagesInConversation")
 
 
-class Update(msgspec.Struct):
+class Update(msgspec.Struct, gc=False):
     """What an update brings: messages, or counters, or neither (a cursor)."""
 
     messages: list[Message] | None = None
     throttling: Throttling | None = None
 
 
-class Result(msgspec.Struct):
+class Result(msgspec.Struct, gc=False):
     """How a turn ended."""
 
     value: str = ""
     message: str | None = None
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """The end of a turn. On failures most of it is missing."""
 
     messages: list[Message] | None = None
@@ -100,7 +102,7 @@ class Item(msgspec.Struct):
     result: Result | None = None
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """One record; which fields it has depends on its type."""
 
     type: int = 0
@@ -110,7 +112,7 @@ class Frame(msgspec.Struct):
     error: str | None = None
 
 
-class _Outgoing(msgspec.Struct):
+class _Outgoing(msgspec.Struct, gc=False):
     type: int = 0
 
 

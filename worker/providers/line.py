@@ -8,6 +8,7 @@ that text came, that the server pinged, that the turn ended.
 import asyncio
 import ssl
 from contextlib import suppress
+from typing import NoReturn
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
@@ -24,9 +25,15 @@ MAX_MESSAGE = 4 * 1024 * 1024
 # EdgeGPT pings once for every record that arrives within one second of six: hundreds in a busy stream.
 PING_INTERVAL = 1.0
 
+# As EdgeGPT writes it.
+_PING = '{"type": 6}\x1e'
+
+_TEXT = aiohttp.WSMsgType.TEXT
+
 _DIGESTS = {
     News.PING: '{"type":6}\x1e',
-    News.TEXT: '{"type":1,"arguments":[{}]}\x1e',
+    # What it makes nothing of, and passes on; without a delimiter, or it would take what follows for a record.
+    News.TEXT: "{}",
     News.END: '{"type":2,"item":{"result":{},"messages":[{"contentOrigin":""}]}}\x1e',
 }
 
@@ -82,7 +89,7 @@ class Line:
 
     async def send_str(self, data: str) -> None:
         """Send a record of EdgeGPT's: the handshake, a ping or the question."""
-        kind = outgoing_type(data)
+        kind = PING if data == _PING else outgoing_type(data)
         if kind == PING:
             await self._ping(data)
             return
@@ -101,11 +108,13 @@ class Line:
         """What EdgeGPT may know of the next message that matters to it. An empty message is passed on as it is."""
         if not self._shaken:
             return await self._handshake()
+        socket, read = self._open_socket, self._reply.read
         while True:
-            message = await self._receive()
+            received = await socket.receive()
+            message: str = received.data if received.type is _TEXT else self._broken(received)
             if not message:
                 return message
-            news = self._reply.read(message)
+            news = read(message)
             if news is not News.NOTHING:
                 return _DIGESTS[news]
 
@@ -137,20 +146,18 @@ class Line:
     async def _handshake(self) -> str:
         try:
             async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
+                received = await self._open_socket.receive()
         except TimeoutError as error:
             raise UpstreamError("timeout.connect", "no handshake in time") from error
+        message: str = received.data if received.type is _TEXT else self._broken(received)
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError("transport.upgrade", frame.error)
         self._shaken = True
         return message
 
-    async def _receive(self) -> str:
-        message = await self._open_socket.receive()
-        if message.type is aiohttp.WSMsgType.TEXT:
-            text: str = message.data
-            return text
+    def _broken(self, message: aiohttp.WSMessage) -> NoReturn:
+        """Raise what a message says that is no text."""
         if message.type is aiohttp.WSMsgType.BINARY:
             raise UpstreamError("upstream.protocol", "a binary message")
         if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):

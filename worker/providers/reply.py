@@ -1,6 +1,6 @@
 """What the upstream says in one turn, read from its frames."""
 
-from enum import Enum
+from enum import IntEnum
 
 from wire.messages import Turns
 from worker.errors import UpstreamError
@@ -21,8 +21,8 @@ from worker.providers.frames import (
 from worker.providers.verdict import turn_failure
 
 
-class News(Enum):
-    """What a message brought, the most important thing of it."""
+class News(IntEnum):
+    """What a message brought: of all that, the greatest counts."""
 
     NOTHING = 0
     PING = 1
@@ -54,7 +54,7 @@ class Reply:
         """Take in one WebSocket message. UpstreamError when it breaks the protocol or breaks the turn off."""
         news = News.NOTHING
         for frame in read_frames(message):
-            news = max(news, self._read(frame), key=lambda seen: seen.value)
+            news = max(news, self._read(frame))
             if news is News.END:
                 break
         return news
