@@ -14,6 +14,7 @@ from wire.messages import Source
 from worker.errors import UpstreamError
 
 DELIMITER = "\x1e"
+_DELIMITER = DELIMITER.encode()
 UPDATE, FINAL, COMPLETION, REQUEST, PING, CLOSE = 1, 2, 3, 4, 6, 7
 
 # What a card puts before the text: lines such as `[1]: https://example.com "Title"`.
@@ -122,16 +123,16 @@ _any = msgspec.json.Decoder()
 
 # Escapes in JSON, whole surrogate pairs first, so that a half that is left over stands out by its name.
 _ESCAPES = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 
 
-def read_frames(message: str) -> Iterator[Frame]:
-    """The records in a WebSocket message. UpstreamError if one is not what the protocol says.
+def read_frames(message: bytes) -> Iterator[Frame]:
+    """The records in a WebSocket message, UTF-8. UpstreamError if one is not what the protocol says.
 
     Half a surrogate pair, which a cumulative text may end with, is left out: the next record has it whole.
     """
-    for record in message.split(DELIMITER):
+    for record in message.split(_DELIMITER):
         if record:
             yield _decode(record)
 
@@ -141,13 +142,13 @@ def outgoing_type(message: str) -> int:
     return _outgoing.decode(message.removesuffix(DELIMITER)).type
 
 
-def _decode(record: str) -> Frame:
+def _decode(record: bytes) -> Frame:
     try:
         return _frame.decode(record)
     except msgspec.ValidationError as error:
         raise UpstreamError("upstream.protocol", str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        whole = _ESCAPES.sub(lambda escape: "" if escape["half"] else escape[0], record)
+        whole = _ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record)
         if whole != record:
             return _decode(whole)
         raise UpstreamError("upstream.protocol", f"not JSON: {error}") from error
@@ -156,7 +157,7 @@ def _decode(record: str) -> Frame:
 def _loads(data: msgspec.Raw | bytes) -> Any:
     try:
         return _any.decode(data) if data else None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

@@ -8,7 +8,7 @@ that text came, that the server pinged, that the turn ended.
 import asyncio
 import ssl
 from contextlib import suppress
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
@@ -62,7 +62,7 @@ class Line:
         self._before_send = before_send
         self._reply = reply
         self._session: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self._shaken = False
         self._pinged = 0.0
         self.closed = False
@@ -79,6 +79,8 @@ class Line:
                     ssl=self._tls,
                     headers={**headers, "Cookie": self._account.cookie_header},
                     max_msg_size=MAX_MESSAGE,
+                    # The decoder of JSON takes bytes, and decodes only what it has been asked for.
+                    decode_text=False,
                 )
         except (TimeoutError, ProxyTimeoutError) as error:
             raise UpstreamError("timeout.connect", "no connection in time") from error
@@ -111,9 +113,9 @@ class Line:
         socket, read = self._open_socket, self._reply.read
         while True:
             received = await socket.receive()
-            message: str = received.data if received.type is _TEXT else self._broken(received)
+            message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
             if not message:
-                return message
+                return ""
             news = read(message)
             if news is not News.NOTHING:
                 return _DIGESTS[news]
@@ -130,7 +132,7 @@ class Line:
             await self._session.close()
 
     @property
-    def _open_socket(self) -> aiohttp.ClientWebSocketResponse:
+    def _open_socket(self) -> "aiohttp.ClientWebSocketResponse[Literal[False]]":
         if self._socket is None:
             raise UpstreamError("transport.closed", "not connected")
         return self._socket
@@ -149,20 +151,20 @@ class Line:
                 received = await self._open_socket.receive()
         except TimeoutError as error:
             raise UpstreamError("timeout.connect", "no handshake in time") from error
-        message: str = received.data if received.type is _TEXT else self._broken(received)
+        message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError("transport.upgrade", frame.error)
         self._shaken = True
-        return message
+        return message.decode(errors="replace")
 
-    def _broken(self, message: aiohttp.WSMessage) -> NoReturn:
-        """Raise what a message says that is no text."""
-        if message.type is aiohttp.WSMsgType.BINARY:
+    def _broken(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
+        """Raise what it means that this came, and no text."""
+        if kind is aiohttp.WSMsgType.BINARY:
             raise UpstreamError("upstream.protocol", "a binary message")
-        if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
-            too_big = message.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(message.data))
+        if kind is aiohttp.WSMsgType.ERROR and isinstance(data, aiohttp.WebSocketError):
+            too_big = data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(data))
         raise UpstreamError("transport.closed", f"close code {self._open_socket.close_code}")
 
 

@@ -50,8 +50,8 @@ class Reply:
         """Whether the upstream's final frame was seen."""
         return self._end is not None
 
-    def read(self, message: str) -> News:
-        """Take in one WebSocket message. UpstreamError when it breaks the protocol or breaks the turn off."""
+    def read(self, message: bytes) -> News:
+        """Take in one WebSocket message, UTF-8. UpstreamError when it breaks the protocol or breaks the turn off."""
         news = News.NOTHING
         for frame in read_frames(message):
             news = max(news, self._read(frame))
