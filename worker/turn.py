@@ -24,6 +24,7 @@ from worker.patience import patiently
 from worker.providers import Completed, Update
 from worker.publisher import Publisher
 from worker.saved import Saved
+from worker.silence import Silence
 from worker.upstream import Upstream
 from worker.whom import Whom
 
@@ -180,12 +181,9 @@ class Turn:
         asking = providers.chat(account).ask(
             account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.recall
         )
-        async with aclosing(self._limited(asking, publisher)) as updates:
-            async for update in updates:
-                if isinstance(update, Completed):
-                    return await self._success(publisher, account, update)
-                publisher.show(update.text)
-        raise UpstreamError("upstream.protocol", "the provider ended without an end")
+        async with aclosing(asking):
+            completed = await self._listen(asking, publisher)
+            return await self._success(publisher, account, completed)
 
     async def _draw(self, account: Account, work: Image) -> Outcome:
         try:
@@ -196,25 +194,22 @@ class Turn:
             raise UpstreamError("image.timeout") from None
         return Outcome("DONE", Final(text="", images=pictures), None)
 
-    async def _limited(
-        self, asking: AsyncGenerator[Update, None], publisher: Publisher
-    ) -> AsyncGenerator[Update, None]:
-        """The provider's updates, each within its limit: first text, silence, total."""
-        settings, loop = self._upstream.settings, asyncio.get_running_loop()
-        async with aclosing(asking):
-            while True:
-                patience = settings.idle_timeout if publisher.begun else settings.first_text_timeout
-                until = min(self._deadline, loop.time() + patience)
-                try:
-                    async with asyncio.timeout_at(until):
-                        update = await anext(asking)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    if loop.time() >= self._deadline:
-                        raise UpstreamError("timeout.total") from None
-                    raise UpstreamError("timeout.idle" if publisher.begun else "timeout.first") from None
-                yield update
+    async def _listen(self, asking: AsyncGenerator[Update, None], publisher: Publisher) -> Completed:
+        """Show the provider's updates, each within its limit: first text, silence, total."""
+        settings = self._upstream.settings
+        first, idle = settings.first_text_timeout, settings.idle_timeout
+        try:
+            async with Silence(lambda: idle if publisher.begun else first, min(first, idle), self._deadline) as silence:
+                async for update in asking:
+                    if isinstance(update, Completed):
+                        return update
+                    publisher.show(update.text)
+                    silence.heard()
+        except TimeoutError:
+            if asyncio.get_running_loop().time() >= self._deadline:
+                raise UpstreamError("timeout.total") from None
+            raise UpstreamError("timeout.idle" if publisher.begun else "timeout.first") from None
+        raise UpstreamError("upstream.protocol", "the provider ended without an end")
 
     async def _success(self, publisher: Publisher, account: Account, completed: Completed) -> Outcome:
         text = without_marks(completed.text)

@@ -3,16 +3,22 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wire.messages import Delta, Replace, encode
-from worker.deltas import Deltas, settled, without_marks
+from worker.deltas import Deltas, without_marks
 
 # Pieces from which marks, half marks and halves of surrogate pairs come together.
 _piece = st.sampled_from(["a", "好", " ", "\n", "[", "^", "]", "[^", "^]", "[^1", "[^1^]", "\ud83d", "\ude00", "😀"])
 _text = st.lists(_piece, max_size=12).map("".join)
 _pieces = st.lists(_text, max_size=8)
+# More than a text's tail that is looked at, in one line and in several.
+_LONG = 300
+_filling = st.sampled_from(["", "x" * _LONG, "好[^1^]" * _LONG, "\n" * _LONG, "[^" * _LONG, "\ud83d" * _LONG])
+_long = st.tuples(_text, _filling, _text).map("".join)
+# How much of the text so far is taken back, and what comes in its place.
+_steps = st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, 2, 5, 200]), _long), max_size=8)
 
 
 def shown(events: list[Delta | Replace | None]) -> str:
@@ -49,6 +55,35 @@ def test_it_does_not_matter_where_a_text_is_cut(text: str, data: st.DataObject) 
     events = play([text[:cut] for cut in cuts], text)
     assert not [event for event in events if isinstance(event, Replace)]
     assert shown(events) == without_marks(text)
+
+
+def stepwise(steps: list[tuple[int, str]]) -> list[str]:
+    return list(accumulate(steps, lambda text, step: text[: max(0, len(text) - step[0])] + step[1], initial=""))
+
+
+@settings(deadline=None)
+@given(_steps)
+@example([(0, "x" * 300), (0, "[^1"), (1, "2"), (0, "^]y"), (200, "z" * 300)])
+def test_what_was_sent_is_what_one_look_at_the_text_shows_or_goes_beyond_it(steps: list[tuple[int, str]]) -> None:
+    deltas, screen = Deltas(), ""
+    for text in stepwise(steps):
+        event, before = deltas.grow(text), screen
+        screen = event.text if isinstance(event, Replace) else screen + (event.text if event else "")
+        assert screen == deltas.sent
+        sure = shown([Deltas().grow(text)])
+        assert screen == sure or (screen == before and screen.startswith(sure))
+
+
+@settings(deadline=None)
+@given(_steps, st.lists(st.tuples(st.integers(0, 2000), _text), max_size=4), _steps)
+def test_whatever_is_changed_far_back_the_end_is_right(
+    before: list[tuple[int, str]], changes: list[tuple[int, str]], after: list[tuple[int, str]]
+) -> None:
+    texts = stepwise(before)
+    for place, piece in changes:
+        texts.append(texts[-1][:place] + piece + texts[-1][place + len(piece) :])
+    texts += stepwise([(0, texts[-1]), *after])
+    assert shown(play(texts, texts[-1])) == without_marks(texts[-1])
 
 
 @given(_pieces, _text)
@@ -99,7 +134,7 @@ def test_marks_and_half_surrogate_pairs_are_taken_out(text: str, clean: str) -> 
     ],
 )
 def test_what_may_still_change_is_held_back(text: str, sure: str) -> None:
-    assert settled(text) == sure
+    assert shown([Deltas().grow(text)]) == sure
 
 
 def test_an_open_mark_at_the_end_arrives_whole() -> None:
@@ -141,6 +176,41 @@ def test_a_text_that_ends_shorter_is_replaced() -> None:
     deltas.grow("one two")
     assert deltas.end("one") == Replace("one")
     assert deltas.sent == "one"
+
+
+def test_a_character_that_was_cut_in_two_comes_when_it_is_whole() -> None:
+    deltas = Deltas()
+    assert deltas.grow("smile \ud83d") == Delta("smile ")
+    assert deltas.grow("smile \ud83d[^1^]") is None
+    assert deltas.grow("smile \ud83d[^1^]\ude00!") == Delta("😀!")
+
+
+def test_a_change_not_far_back_shows_at_once() -> None:
+    deltas, long = Deltas(), "x" * 250
+    assert deltas.grow("one" + long) == Delta("one" + long)
+    assert deltas.grow("two" + long + "y") == Replace("two" + long + "y")
+
+
+def test_a_change_far_back_is_told_with_the_end() -> None:
+    deltas, long = Deltas(), "x" * 1000
+    assert deltas.grow("one" + long) == Delta("one" + long)
+    assert deltas.grow("two" + long + "y") == Delta("y")
+    assert deltas.end("two" + long + "y") == Replace("two" + long + "y")
+
+
+def test_a_change_far_back_is_told_with_the_next_one_that_shows() -> None:
+    deltas, long = Deltas(), "x" * 1000
+    deltas.grow("one" + long)
+    deltas.grow("two" + long + "y")
+    assert deltas.grow("two" + long + "z") == Replace("two" + long + "z")
+
+
+def test_what_comes_after_the_end_continues_it() -> None:
+    deltas = Deltas()
+    deltas.grow("one")
+    assert deltas.end("one two[^1") == Delta(" two[^1")
+    assert deltas.grow("one two[^1") is None
+    assert deltas.grow("one two[^1 three") == Delta(" three")
 
 
 def test_nothing_is_sent_twice() -> None:

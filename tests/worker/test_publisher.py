@@ -159,6 +159,32 @@ async def test_an_ended_answer_reaches_whoever_shows_or_ends(desk: Desk) -> None
     assert await desk.client.so_far(task.answer) == [Final("", stopped=True)]
 
 
+async def test_the_text_of_an_end_that_was_given_up_is_not_lost(desk: Desk) -> None:
+    task, held = await desk.task(), Held()
+    desk.client.store.before["append"] = held
+    async with publisher(desk, task) as answer:
+        ending = asyncio.create_task(answer.end("one two"))
+        await held.waiting.wait()
+        ending.cancel()
+        await asyncio.wait([ending])
+        held.go.set()
+        await answer.end()
+        assert answer.sent == "one two"
+    assert await desk.client.so_far(task.answer) == [Delta("one two")]
+
+
+async def test_leaving_while_redis_is_away_stops_the_trying(desk: Desk) -> None:
+    task, away = await desk.task(), Away()
+    desk.client.store.before["append"] = away
+    async with publisher(desk, task) as answer:
+        answer.show("one")
+        await until(lambda: away.met > 1)
+        answer.show("one two")
+    met = away.met
+    assert not [one for one in asyncio.all_tasks() if "append" in repr(one.get_coro()) or "_again" in repr(one)]
+    assert (away.met, answer.seq) == (met, 0)
+
+
 async def test_leaving_stops_an_append_that_hangs(desk: Desk) -> None:
     task, held = await desk.task(), Held()
     desk.client.store.before["append"] = held

@@ -692,6 +692,19 @@ async def test_each_kind_of_silence_has_a_limit(shop: Shop, play: Play, limit: s
     assert len(shop.provider.asks) == 1
 
 
+async def test_who_goes_on_talking_is_not_cut_off(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=1.0, idle_timeout=1.0)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        for count in range(130):
+            yield Snapshot("." * count)
+            await asyncio.sleep(0.01)
+        yield Completed("." * 130, ask.state)
+
+    assert final(await shop.outcome(play)).text == "." * 130
+
+
 async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop) -> None:
     shop.settings = settings_with(answer_timeout=0.2)
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import msgspec
+
 from wire.messages import Finish, Source, Style, Turns, Usage
 from worker.accounts import Account
 from worker.replay import Recall, nothing
@@ -31,8 +33,7 @@ class Conversation:
     sent: int
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """The answer's whole text so far, as the upstream shows it, citation marks included."""
 
     text: str

@@ -9,8 +9,8 @@ import asyncio
 import socket
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -63,12 +63,19 @@ class EdgeGPTProvider:
         stream = hub.ask_stream(
             prompt=question, wss_link=line, conversation_style=style, raw=True, webpage_context=context or None
         )
-        try:
-            async with aclosing(_snapshots(stream, line, reply)) as snapshots:
-                async for snapshot in snapshots:
-                    yield snapshot
-        finally:
-            await line.close()
+        shown, failure = "", None
+        async with _closing(stream, line):
+            # Let EdgeGPT work until its stream ends, and yield the reply's text whenever it has changed.
+            try:
+                async for _ in stream:
+                    if reply.text != shown:
+                        shown = reply.text
+                        yield Snapshot(shown)
+            except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions
+                failure = error
+            if reply.text != shown:
+                yield Snapshot(reply.text)
+            _raise(failure, line, reply)
         yield reply.completed(save(bing))
 
     async def check(self, account: Account) -> None:
@@ -103,20 +110,19 @@ class EdgeGPTProvider:
         return hub
 
 
-async def _snapshots(stream: AsyncGenerator[Any, None], line: Line, reply: Reply) -> AsyncGenerator[Snapshot, None]:
-    """Let EdgeGPT work until its stream ends, and yield the reply's text whenever it has changed."""
-    shown = ""
-    failure: Exception | None = None
-    async with aclosing(stream):
-        while failure is None:
-            try:
-                await anext(stream)
-            except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions
-                failure = error
-            if reply.text != shown:
-                shown = reply.text
-                yield Snapshot(shown)
-    if isinstance(failure, StopAsyncIteration) or (reply.ended and failure is not line.veto):
+@asynccontextmanager
+async def _closing(stream: AsyncGenerator[Any, None], line: Line) -> AsyncIterator[None]:
+    """At the end EdgeGPT is stopped, and the line hangs up."""
+    try:
+        async with aclosing(stream):
+            yield
+    finally:
+        await line.close()
+
+
+def _raise(failure: Exception | None, line: Line, reply: Reply) -> None:
+    """What broke the turn off, if anything did: not what EdgeGPT stumbled over after its end."""
+    if failure is None or (reply.ended and failure is not line.veto):
         return
     if isinstance(failure, UpstreamError) or failure is line.veto:
         raise failure

@@ -14,6 +14,7 @@ from wire.messages import Source
 from worker.errors import UpstreamError
 
 DELIMITER = "\x1e"
+_DELIMITER = DELIMITER.encode()
 UPDATE, FINAL, COMPLETION, REQUEST, PING, CLOSE = 1, 2, 3, 4, 6, 7
 
 # What a card puts before the text: lines such as `[1]: https://example.com "Title"`.
@@ -22,7 +23,7 @@ _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 _NOTHING = msgspec.Raw(b"")
 
 
-class Message(msgspec.Struct, rename="camel"):
+class Message(msgspec.Struct, rename="camel", gc=False):
     """One message of a conversation, or of its machinery when it has a `message_type`."""
 
     text: str | None = None
@@ -67,32 +68,34 @@ class Message(msgspec.Struct, rename="camel"):
             found = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
             offered = found.get("suggestedUserResponses") if isinstance(found, dict) else None
             return tuple(filter(None, map(_string, offered if isinstance(offered, list) else [])))
+        if not self.suggested_responses:
+            return ()
         entries = _objects(_loads(self.suggested_responses))
         return tuple(text for entry in entries if (text := _string(entry.get("text"))))
 
 
-class Throttling(msgspec.Struct):
+class Throttling(msgspec.Struct, gc=False):
     """How many questions a conversation has had, of how many."""
 
     limit: int | None = msgspec.field(default=None, name="maxNumUserMessagesInConversation")
     used: int | None = msgspec.field(default=None, name="numUserMessagesInConversation")
 
 
-class Update(msgspec.Struct):
+class Update(msgspec.Struct, gc=False):
     """What an update brings: messages, or counters, or neither (a cursor)."""
 
     messages: list[Message] | None = None
     throttling: Throttling | None = None
 
 
-class Result(msgspec.Struct):
+class Result(msgspec.Struct, gc=False):
     """How a turn ended."""
 
     value: str = ""
     message: str | None = None
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """The end of a turn. On failures most of it is missing."""
 
     messages: list[Message] | None = None
@@ -100,7 +103,7 @@ class Item(msgspec.Struct):
     result: Result | None = None
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """One record; which fields it has depends on its type."""
 
     type: int = 0
@@ -110,7 +113,7 @@ class Frame(msgspec.Struct):
     error: str | None = None
 
 
-class _Outgoing(msgspec.Struct):
+class _Outgoing(msgspec.Struct, gc=False):
     type: int = 0
 
 
@@ -120,16 +123,16 @@ _any = msgspec.json.Decoder()
 
 # Escapes in JSON, whole surrogate pairs first, so that a half that is left over stands out by its name.
 _ESCAPES = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 
 
-def read_frames(message: str) -> Iterator[Frame]:
-    """The records in a WebSocket message. UpstreamError if one is not what the protocol says.
+def read_frames(message: bytes) -> Iterator[Frame]:
+    """The records in a WebSocket message, UTF-8. UpstreamError if one is not what the protocol says.
 
     Half a surrogate pair, which a cumulative text may end with, is left out: the next record has it whole.
     """
-    for record in message.split(DELIMITER):
+    for record in message.split(_DELIMITER):
         if record:
             yield _decode(record)
 
@@ -139,13 +142,13 @@ def outgoing_type(message: str) -> int:
     return _outgoing.decode(message.removesuffix(DELIMITER)).type
 
 
-def _decode(record: str) -> Frame:
+def _decode(record: bytes) -> Frame:
     try:
         return _frame.decode(record)
     except msgspec.ValidationError as error:
         raise UpstreamError("upstream.protocol", str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        whole = _ESCAPES.sub(lambda escape: "" if escape["half"] else escape[0], record)
+        whole = _ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record)
         if whole != record:
             return _decode(whole)
         raise UpstreamError("upstream.protocol", f"not JSON: {error}") from error
@@ -154,7 +157,7 @@ def _decode(record: str) -> Frame:
 def _loads(data: msgspec.Raw | bytes) -> Any:
     try:
         return _any.decode(data) if data else None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

@@ -8,6 +8,7 @@ that text came, that the server pinged, that the turn ended.
 import asyncio
 import ssl
 from contextlib import suppress
+from typing import Literal, NoReturn
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
@@ -24,9 +25,15 @@ MAX_MESSAGE = 4 * 1024 * 1024
 # EdgeGPT pings once for every record that arrives within one second of six: hundreds in a busy stream.
 PING_INTERVAL = 1.0
 
+# As EdgeGPT writes it.
+_PING = '{"type": 6}\x1e'
+
+_TEXT = aiohttp.WSMsgType.TEXT
+
 _DIGESTS = {
     News.PING: '{"type":6}\x1e',
-    News.TEXT: '{"type":1,"arguments":[{}]}\x1e',
+    # What it makes nothing of, and passes on; without a delimiter, or it would take what follows for a record.
+    News.TEXT: "{}",
     News.END: '{"type":2,"item":{"result":{},"messages":[{"contentOrigin":""}]}}\x1e',
 }
 
@@ -55,7 +62,7 @@ class Line:
         self._before_send = before_send
         self._reply = reply
         self._session: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self._shaken = False
         self._pinged = 0.0
         self.closed = False
@@ -72,6 +79,8 @@ class Line:
                     ssl=self._tls,
                     headers={**headers, "Cookie": self._account.cookie_header},
                     max_msg_size=MAX_MESSAGE,
+                    # The decoder of JSON takes bytes, and decodes only what it has been asked for.
+                    decode_text=False,
                 )
         except (TimeoutError, ProxyTimeoutError) as error:
             raise UpstreamError("timeout.connect", "no connection in time") from error
@@ -82,7 +91,7 @@ class Line:
 
     async def send_str(self, data: str) -> None:
         """Send a record of EdgeGPT's: the handshake, a ping or the question."""
-        kind = outgoing_type(data)
+        kind = PING if data == _PING else outgoing_type(data)
         if kind == PING:
             await self._ping(data)
             return
@@ -101,11 +110,13 @@ class Line:
         """What EdgeGPT may know of the next message that matters to it. An empty message is passed on as it is."""
         if not self._shaken:
             return await self._handshake()
+        socket, read = self._open_socket, self._reply.read
         while True:
-            message = await self._receive()
+            received = await socket.receive()
+            message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
             if not message:
-                return message
-            news = self._reply.read(message)
+                return ""
+            news = read(message)
             if news is not News.NOTHING:
                 return _DIGESTS[news]
 
@@ -121,7 +132,7 @@ class Line:
             await self._session.close()
 
     @property
-    def _open_socket(self) -> aiohttp.ClientWebSocketResponse:
+    def _open_socket(self) -> "aiohttp.ClientWebSocketResponse[Literal[False]]":
         if self._socket is None:
             raise UpstreamError("transport.closed", "not connected")
         return self._socket
@@ -137,25 +148,23 @@ class Line:
     async def _handshake(self) -> str:
         try:
             async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
+                received = await self._open_socket.receive()
         except TimeoutError as error:
             raise UpstreamError("timeout.connect", "no handshake in time") from error
+        message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError("transport.upgrade", frame.error)
         self._shaken = True
-        return message
+        return message.decode(errors="replace")
 
-    async def _receive(self) -> str:
-        message = await self._open_socket.receive()
-        if message.type is aiohttp.WSMsgType.TEXT:
-            text: str = message.data
-            return text
-        if message.type is aiohttp.WSMsgType.BINARY:
+    def _broken(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
+        """Raise what it means that this came, and no text."""
+        if kind is aiohttp.WSMsgType.BINARY:
             raise UpstreamError("upstream.protocol", "a binary message")
-        if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
-            too_big = message.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(message.data))
+        if kind is aiohttp.WSMsgType.ERROR and isinstance(data, aiohttp.WebSocketError):
+            too_big = data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(data))
         raise UpstreamError("transport.closed", f"close code {self._open_socket.close_code}")
 
 

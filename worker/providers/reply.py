@@ -1,6 +1,6 @@
 """What the upstream says in one turn, read from its frames."""
 
-from enum import Enum
+from enum import IntEnum
 
 from wire.messages import Turns
 from worker.errors import UpstreamError
@@ -21,8 +21,8 @@ from worker.providers.frames import (
 from worker.providers.verdict import turn_failure
 
 
-class News(Enum):
-    """What a message brought, the most important thing of it."""
+class News(IntEnum):
+    """What a message brought: of all that, the greatest counts."""
 
     NOTHING = 0
     PING = 1
@@ -50,11 +50,11 @@ class Reply:
         """Whether the upstream's final frame was seen."""
         return self._end is not None
 
-    def read(self, message: str) -> News:
-        """Take in one WebSocket message. UpstreamError when it breaks the protocol or breaks the turn off."""
+    def read(self, message: bytes) -> News:
+        """Take in one WebSocket message, UTF-8. UpstreamError when it breaks the protocol or breaks the turn off."""
         news = News.NOTHING
         for frame in read_frames(message):
-            news = max(news, self._read(frame), key=lambda seen: seen.value)
+            news = max(news, self._read(frame))
             if news is News.END:
                 break
         return news

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wire.messages import Source
 from worker.errors import UpstreamError
-from worker.providers.frames import Message, outgoing_type, read_frames
+from worker.providers.frames import Frame, Message, outgoing_type, read_frames
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -17,18 +17,22 @@ anything = st.recursive(
 )
 
 
+def records(text: str) -> list[Frame]:
+    return list(read_frames(text.encode()))
+
+
 def message(**fields: Any) -> Message:
     """One bot message, decoded from a record."""
     record = {"type": 1, "arguments": [{"messages": [{"author": "bot", **fields}]}]}
-    (frame,) = read_frames(json.dumps(record) + "\x1e")
+    (frame,) = records(json.dumps(record) + "\x1e")
     assert frame.arguments
     assert frame.arguments[0].messages
     return frame.arguments[0].messages[0]
 
 
 def test_a_message_holds_one_or_more_records() -> None:
-    assert [frame.type for frame in read_frames('{"type":6}\x1e{"type":3}\x1e')] == [6, 3]
-    assert list(read_frames("")) == []
+    assert [frame.type for frame in records('{"type":6}\x1e{"type":3}\x1e')] == [6, 3]
+    assert records("") == []
 
 
 @pytest.mark.parametrize(
@@ -36,9 +40,22 @@ def test_a_message_holds_one_or_more_records() -> None:
 )
 def test_what_is_no_record_is_a_protocol_error(text: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        list(read_frames(text))
+        records(text)
     assert caught.value.reason == "upstream.protocol"
     assert not caught.value.refused
+
+
+def test_text_that_is_not_utf_8_is_a_protocol_error() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        list(read_frames(b'{"type":1,"arguments":[{"messages":[{"text":"\xff"}]}]}\x1e'))
+    assert caught.value.reason == "upstream.protocol"
+
+
+def test_what_is_not_utf_8_in_a_part_that_is_read_later_is_left_out() -> None:
+    (frame,) = read_frames(b'{"arguments":[{"messages":[{"sourceAttributions":[{"seeMoreUrl":"\xff"}]}]}]}\x1e')
+    assert frame.arguments
+    assert frame.arguments[0].messages
+    assert frame.arguments[0].messages[0].sources == ()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +69,7 @@ def test_what_is_no_record_is_a_protocol_error(text: str) -> None:
     ],
 )
 def test_half_a_surrogate_pair_is_left_out(escaped: str, text: str) -> None:
-    (frame,) = read_frames('{"type":1,"arguments":[{"messages":[{"text":"' + escaped + '"}]}]}\x1e')
+    (frame,) = records('{"type":1,"arguments":[{"messages":[{"text":"' + escaped + '"}]}]}\x1e')
     assert frame.arguments
     assert frame.arguments[0].messages
     assert frame.arguments[0].messages[0].text == text
@@ -127,7 +144,7 @@ def test_the_types_of_outgoing_records_are_told_apart() -> None:
 @given(st.text() | anything.map(json.dumps) | st.text().map(lambda text: f'{{"arguments":[{{"x":"{text}"}}]}}'))
 def test_no_text_raises_anything_but_our_error(text: str) -> None:
     with suppress(UpstreamError):
-        list(read_frames(text))
+        records(text)
 
 
 @given(anything, anything, anything)

@@ -37,10 +37,14 @@ def throttling(used: int, limit: int) -> dict[str, int]:
     return {"maxNumUserMessagesInConversation": limit, "numUserMessagesInConversation": used}
 
 
+def read(reply: Reply, message: str) -> News:
+    return reply.read(message.encode())
+
+
 def heard(*messages: str) -> Reply:
     reply = Reply()
     for message in messages:
-        reply.read(message)
+        read(reply, message)
     return reply
 
 
@@ -56,11 +60,11 @@ def failure(*messages: str) -> UpstreamError:
 
 def test_the_text_grows_with_the_updates() -> None:
     reply = Reply()
-    assert reply.read(update(bot(""))) is News.NOTHING
-    assert reply.read(update(bot("a"))) is News.TEXT
+    assert read(reply, update(bot(""))) is News.NOTHING
+    assert read(reply, update(bot("a"))) is News.TEXT
     assert reply.text == "a"
-    assert reply.read(update(bot("a"))) is News.NOTHING
-    assert reply.read(update(bot("ab")) + '{"type":6}\x1e') is News.TEXT
+    assert read(reply, update(bot("a"))) is News.NOTHING
+    assert read(reply, update(bot("ab")) + '{"type":6}\x1e') is News.TEXT
     assert reply.text == "ab"
     assert not reply.ended
 
@@ -71,14 +75,14 @@ def test_text_may_shrink() -> None:
 
 def test_pings_counters_and_other_records_are_no_text() -> None:
     reply = Reply()
-    assert reply.read('{"type":6}\x1e') is News.PING
-    assert reply.read('{"type":1,"target":"update","arguments":[{"throttling":{}}]}\x1e') is News.NOTHING
-    assert reply.read('{"type":1,"target":"update"}\x1e') is News.NOTHING
+    assert read(reply, '{"type":6}\x1e') is News.PING
+    assert read(reply, '{"type":1,"target":"update","arguments":[{"throttling":{}}]}\x1e') is News.NOTHING
+    assert read(reply, '{"type":1,"target":"update"}\x1e') is News.NOTHING
     assert (
-        reply.read('{"type":1,"target":"other","arguments":[{"messages":[{"author":"bot","text":"x"}]}]}\x1e')
+        read(reply, '{"type":1,"target":"other","arguments":[{"messages":[{"author":"bot","text":"x"}]}]}\x1e')
         is News.NOTHING
     )
-    assert reply.read("{}\x1e") is News.NOTHING
+    assert read(reply, "{}\x1e") is News.NOTHING
     assert reply.text == ""
 
 
@@ -210,7 +214,7 @@ def test_no_end_at_all_is_a_cut() -> None:
 def test_an_end_by_the_protocol_breaks_the_turn_off(record: str, reason: str, detail: str) -> None:
     reply = Reply()
     with pytest.raises(UpstreamError) as caught:
-        reply.read(update(bot("text")) + record)
+        read(reply, update(bot("text")) + record)
     assert (caught.value.reason, caught.value.detail, caught.value.refused) == (reason, detail, False)
     assert reply.text == "text"
 
