@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.errors import ClientGoneError
+from gateway.middleware import server_send
 from gateway.turns import background
 
 # How many messages a client may send ahead. Reading goes on meanwhile: pongs and the client's leaving are to be seen.
@@ -67,6 +68,7 @@ class Connection:
 
     def __init__(self, socket: WebSocket, max_message: int, left: Callable[[], None]) -> None:
         self._socket = socket
+        self._send = server_send(socket.scope, socket.send)
         self._inbox = Inbox(2 * max_message)
         self._left = left
         self._sending = asyncio.Lock()
@@ -95,9 +97,9 @@ class Connection:
         """Send one frame; waits for a client that is slow. ClientGoneError."""
         async with self._sending:
             try:
-                await self._socket.send_text(frame.decode())
-            except (WebSocketDisconnect, RuntimeError):
-                # RuntimeError: what Starlette and uvicorn say of a socket that was closed from this side.
+                await self._send({"type": "websocket.send", "text": frame.decode()})
+            except (OSError, RuntimeError):
+                # What uvicorn says of a socket that the other side has closed, and of one that this side has.
                 raise ClientGoneError from None
 
     async def send_last(self, frame: bytes) -> None:

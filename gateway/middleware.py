@@ -30,6 +30,15 @@ _PREFLIGHT = {
 _WITH_SPAN = ("/api", "/image", "/answers/", "/v1/")
 
 
+def server_send(scope: Scope, send: Send) -> Send:
+    """The server's own `send`, for what follows the start of a response: each layer in between would cost each delta.
+
+    `send` itself where there are no layers.
+    """
+    found: Send = scope.get("state", {}).get("send", send)
+    return found
+
+
 class RequestId:
     """Gives each request an id, the client's own if it is a sound one; tells it in a header, and so it
     does the answer's id and provider.
@@ -54,6 +63,7 @@ class RequestId:
         request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        state["send"] = send
         structlog.contextvars.bind_contextvars(request=request_id)
 
         async def sending(message: Message) -> None:

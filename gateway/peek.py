@@ -15,10 +15,10 @@ async def peeked(
     coming = asyncio.ensure_future(anext(entries, None))
 
     async def whole() -> AsyncIterator[Entry]:
-        entry = await coming
-        while entry is not None:
-            yield entry
-            entry = await anext(entries, None)
+        if (first := await coming) is not None:
+            yield first
+            async for entry in entries:
+                yield entry
 
     try:
         await asyncio.wait({coming}, timeout=seconds)

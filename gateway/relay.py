@@ -35,17 +35,18 @@ class Frames:
     def __init__(self, token: str | None) -> None:
         self._token = token
         self._deltas = envelope.DeltaFrames(token)
-        self._text = ""
+        # The pieces of the text so far: to add to one text would copy it with each.
+        self._pieces: list[str] = []
         self._ended = False
 
     def of(self, event: Event) -> list[bytes]:
         """The frames that `event` makes; the last one of a terminal event is the terminal frame."""
         match event:
             case Delta(text=text):
-                self._text += text
+                self._pieces.append(text)
                 return self._delta(text)
             case Replace(text=text):
-                self._text = text
+                self._pieces = [text]
                 return self._delta(text)
             case Final():
                 self._ended = True
@@ -66,7 +67,8 @@ class Frames:
 
     def _missing(self, text: str) -> str:
         """What a client that has the deltas lacks of the whole answer: its rest, or all of it if it was replaced."""
-        return text.removeprefix(self._text) if text.startswith(self._text) else text
+        told = "".join(self._pieces)
+        return text.removeprefix(told) if text.startswith(told) else text
 
     def _delta(self, text: str) -> list[bytes]:
         return [self._deltas.frame(text)] if text else []

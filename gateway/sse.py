@@ -8,9 +8,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.middleware import server_send
 from gateway.peek import peeked
 from gateway.refusals import Refusals
 from gateway.telling import Telling, Told
@@ -86,29 +87,24 @@ class AnswerStream:
     events: bool
     patience: float = 0.0
     after: int = 0
+    _started: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
-        started = False
-
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        body = server_send(scope, send)
         try:
-            await self._run(scope, receive, sending)
+            await self._run(scope, receive, send, body)
         except ClientGoneError:
             return
         except Exception as error:
-            if not started:
+            if not self._started:
                 raise
-            await self._fail(error, scope["state"]["refusals"], send)
+            await self._fail(error, scope["state"]["refusals"], body)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
-                await send({"type": "http.response.body", "body": b""})
+                await body({"type": "http.response.body", "body": b""})
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, scope: Scope, receive: Receive, send: Send, body: Send) -> None:
         async with (
             self.turns.turn(self.limit) as turn,
             background(watch(receive, turn)),
@@ -118,13 +114,14 @@ class AnswerStream:
             opened = self.telling.opening(first.event if first else None)
             if first is not None:
                 scope["state"]["provider"] = first.event.provider
+            self._started = True
             await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
             if self.events:
-                await _chunk(send, opening(Position(self.answer, self.after)))
+                await _chunk(body, opening(Position(self.answer, self.after)))
             if opened and not self.after:
-                await _chunk(send, _joined(opened))
-            async with background(_ping(send)) if self.events else contextlib.nullcontext():
-                await self._relay(entries, send)
+                await _chunk(body, _joined(opened))
+            async with background(_ping(body)) if self.events else contextlib.nullcontext():
+                await self._relay(entries, body)
 
     async def _relay(self, entries: AsyncIterator[Entry], send: Send) -> None:
         async for entry in entries:
@@ -148,6 +145,8 @@ class AnswerStream:
 
 
 def _joined(made: list[Told], event_id: Position | None = None) -> bytes:
+    if len(made) == 1:
+        return frame(made[0].data, event_id, made[0].name)
     # Only the last one has the event's id: what was cut off within an event comes again as a whole.
     *others, last = made
     return b"".join([*(frame(one.data, None, one.name) for one in others), frame(last.data, event_id, last.name)])

@@ -13,7 +13,7 @@ import structlog
 from wire import keys
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
+from wire.messages import TERMINAL, Delta, Event, Failed, Final, Work, decode_event, decode_work, grown
 from wire.subscriptions import GAP, Subscription, Subscriptions
 from wire.translation import translated
 
@@ -22,6 +22,7 @@ _SILENCE = 1.5
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
 _AWAY_PAUSE = 0.2
+_DELTA = b'{"type":"delta",'
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _LOG = structlog.get_logger()
 
@@ -122,7 +123,7 @@ class Answers:
             if hint is not GAP and hint[0] <= seq:
                 continue
             if hint is not GAP and hint[0] == seq + 1:
-                found = [Entry(hint[0], decode_event(hint[1]))]
+                found = [_merged(Entry(hint[0], decode_event(hint[1])), subscription)]
             else:
                 caught_up = await self._catch_up(answer, seq)
                 if caught_up is None:
@@ -223,6 +224,19 @@ class Answers:
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None
+
+
+def _merged(entry: Entry, subscription: Subscription) -> Entry:
+    """The entry and the deltas behind it that are there already, as one: so a follower that is behind catches up."""
+    if not isinstance(entry.event, Delta):
+        return entry
+    seq, pieces = entry.seq, [entry.event.text]
+    while (more := subscription.following(seq + 1, _DELTA)) is not None:
+        event = decode_event(more)
+        assert isinstance(event, Delta)
+        seq += 1
+        pieces.append(event.text)
+    return entry if seq == entry.seq else Entry(seq, Delta("".join(pieces), entry.event.provider))
 
 
 def _state_of(end: Final | Failed) -> Outcome:

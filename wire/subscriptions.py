@@ -48,6 +48,12 @@ class Subscription:
             self._hints.append(hint)
         self._wake()
 
+    def following(self, seq: int, beginning: bytes) -> bytes | None:
+        """Take the next hint's event, if it is there already, of this seq, and begins like this."""
+        if self._hints and self._hints[0][0] == seq and self._hints[0][1].startswith(beginning):
+            return self._hints.popleft()[1]
+        return None
+
     def mark_gap(self) -> None:
         """Messages may have been lost."""
         self._hints.clear()
