@@ -27,6 +27,8 @@ HEADERS = {
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _RETRY_MS = 1000
 _PING_EVERY = 15.0
+# How many events leave in one chunk at most.
+_TOGETHER = 64
 # How long a client that doesn't read may hold up the last frame, in seconds.
 _LAST_SEND = 5.0
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
@@ -124,10 +126,15 @@ class AnswerStream:
                 await self._relay(entries, body)
 
     async def _relay(self, entries: AsyncIterator[Entry], send: Send) -> None:
+        # What has come together leaves together: a stream that is behind catches up.
+        waiting: list[bytes] = []
         async for entry in entries:
             made = await self.telling.of(entry.event)
             if made and entry.seq > self.after:
-                await _chunk(send, _joined(made, Position(self.answer, entry.seq) if self.events else None))
+                waiting.append(_joined(made, Position(self.answer, entry.seq) if self.events else None))
+            if waiting and (not entry.more or self.telling.over or len(waiting) >= _TOGETHER):
+                await _chunk(send, b"".join(waiting))
+                waiting.clear()
             if self.telling.over:
                 return
         raise AnswerGoneError("the answer's events stopped")

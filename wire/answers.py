@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
 
@@ -13,8 +13,8 @@ import structlog
 from wire import keys
 from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.messages import TERMINAL, Delta, Event, Failed, Final, Work, decode_event, decode_work, grown
-from wire.subscriptions import GAP, Subscription, Subscriptions
+from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
+from wire.subscriptions import GAP, Hint, Subscription, Subscriptions
 from wire.translation import translated
 
 # Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
@@ -22,19 +22,19 @@ _SILENCE = 1.5
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
 _AWAY_PAUSE = 0.2
-_DELTA = b'{"type":"delta",'
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _LOG = structlog.get_logger()
 
 Outcome = Literal["done", "failed", "stopped"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Entry:
-    """An event at its place in the answer."""
+    """An event at its place in the answer. `more`: the next one is there already, and a reader may wait for it."""
 
     seq: int
     event: Event
+    more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Answers:
             if hint is not GAP and hint[0] <= seq:
                 continue
             if hint is not GAP and hint[0] == seq + 1:
-                found = [_merged(Entry(hint[0], decode_event(hint[1])), subscription)]
+                found = _arrived(hint, subscription)
             else:
                 caught_up = await self._catch_up(answer, seq)
                 if caught_up is None:
@@ -166,7 +166,10 @@ class Answers:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
         with translated():
             rows: Any = await self._store.commands.xrange(keys.log_key(answer), min=f"{after}-1", count=_BATCH)
-        return [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"])) for id_, fields in rows or ()]
+        found = [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"]), more=True) for id_, fields in rows or ()]
+        if found:
+            found[-1].more = False
+        return found
 
     async def progress(self, answer: str, holder: str = "") -> Progress:
         """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
@@ -226,17 +229,14 @@ class Answers:
         return int(seq) if state in _ENDED else None
 
 
-def _merged(entry: Entry, subscription: Subscription) -> Entry:
-    """The entry and the deltas behind it that are there already, as one: so a follower that is behind catches up."""
-    if not isinstance(entry.event, Delta):
-        return entry
-    seq, pieces = entry.seq, [entry.event.text]
-    while (more := subscription.following(seq + 1, _DELTA)) is not None:
-        event = decode_event(more)
-        assert isinstance(event, Delta)
-        seq += 1
-        pieces.append(event.text)
-    return entry if seq == entry.seq else Entry(seq, Delta("".join(pieces), entry.event.provider))
+def _arrived(hint: Hint, subscription: Subscription) -> list[Entry]:
+    """The hint's event, and those behind it that are there already."""
+    seq, event = hint
+    found = [Entry(seq, decode_event(event))]
+    while (more := subscription.following(seq := seq + 1)) is not None:
+        found[-1].more = True
+        found.append(Entry(seq, decode_event(more)))
+    return found
 
 
 def _state_of(end: Final | Failed) -> Outcome:

@@ -48,11 +48,9 @@ class Subscription:
             self._hints.append(hint)
         self._wake()
 
-    def following(self, seq: int, beginning: bytes) -> bytes | None:
-        """Take the next hint's event, if it is there already, of this seq, and begins like this."""
-        if self._hints and self._hints[0][0] == seq and self._hints[0][1].startswith(beginning):
-            return self._hints.popleft()[1]
-        return None
+    def following(self, seq: int) -> bytes | None:
+        """Take the next hint's event, if it is there already and of this seq."""
+        return self._hints.popleft()[1] if self._hints and self._hints[0][0] == seq else None
 
     def mark_gap(self) -> None:
         """Messages may have been lost."""
