@@ -100,11 +100,16 @@ class Store:
     async def _start_anew(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> T:
         if self.in_memory:
             return read(await self.run(script, key, *args))
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._connect_pipeline(script))
-        # Shared by all that wait for it, none of which may break it off; it has limits of its own.
-        await asyncio.wait([self._connecting])
-        return await self._connecting.result().ask("EVALSHA", self._scripts[script].sha, 1, key, *args, read=read)
+        if self._pipeline is None or self._pipeline.lost.done():
+            if self._connecting is None or self._connecting.done():
+                self._connecting = asyncio.create_task(self._connect_pipeline(script))
+            # Shared by all that wait for it, none of which may break it off; it has limits of its own.
+            connecting = self._connecting
+            await asyncio.wait([connecting])
+            link = connecting.result()
+        else:
+            link = self._pipeline
+        return await link.ask("EVALSHA", self._scripts[script].sha, 1, key, *args, read=read)
 
     async def _connect_pipeline(self, script: str) -> Link:
         link = await connect(self._url, _COMMAND_TIMEOUT)
