@@ -26,6 +26,7 @@ _RUN_GRACE = 120.0
 # The warm-up's answers are short: all code has run and is in memory when the first round begins.
 _WARM_STREAMS = 8
 _WARM_DELTAS = 20
+_PROVIDERS = {"edgegpt": "edgegpt", "synthetic": "bench.synthetic:Synthetic"}
 _BOUNDS = {"streams": (1, 5000), "deltas": (10, 2000), "rate": (1, 100), "rounds": (1, 20)}
 
 
@@ -62,7 +63,7 @@ async def run(options: argparse.Namespace) -> Figures:
     """Start everything, measure in turns, end everything."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with Processes(Path(folder)) as processes:
-            path = await start_path(processes, Path(folder), options.streams)
+            path = await start_path(processes, Path(folder), options.streams, _PROVIDERS[options.provider])
             floor = await start_floor(processes)
             path_before = await warm_up(path, options.rate)
             floor_before = await warm_up(floor, options.rate)
@@ -95,6 +96,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=100, help="questions at once")
     parser.add_argument("--deltas", type=int, default=200, help="pieces of each answer")
     parser.add_argument("--rate", type=float, default=20.0, help="pieces a second of each answer")
+    parser.add_argument("--provider", choices=_PROVIDERS, default="edgegpt", help="what makes the answers")
     parser.add_argument("--rounds", type=int, default=2, help="how often each side is measured")
     read = parser.parse_args(arguments)
     for name, (least, most) in _BOUNDS.items():

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 import uvloop
 
+from bench.question import Question
 from bench.spread import Spread, spread
 from bench.sse import Response
 from bench.verdict import COMPLETE, LAST, STAMP, UNFINISHED, judge
@@ -40,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def request(self) -> bytes:
         """The question as HTTP, the same for every stream."""
-        question = quote(f"!deltas={self.deltas} !rate={self.rate:g} !stamp", safe="")
+        question = quote(str(Question(self.deltas, self.rate)), safe="")
         return b"GET /api_stream?style=balanced&question=%s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n" % (
             question.encode()
         )

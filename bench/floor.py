@@ -1,10 +1,7 @@
 """The floor: a bare ASGI app on uvicorn that makes the pieces itself and streams the same frames at the same pace."""
 
 import argparse
-import asyncio
 import json
-import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -12,8 +9,8 @@ from urllib.parse import parse_qs
 
 import uvicorn
 
-_DELTAS = re.compile(r"!deltas=(\d+)")
-_RATE = re.compile(r"!rate=(\d+(?:\.\d+)?)")
+from bench.question import Question, pieces, read
+
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
 Message = MutableMapping[str, Any]
@@ -44,20 +41,14 @@ async def app(scope: Message, receive: Callable[[], Awaitable[Message]], send: S
     """Answer any HTTP request with the answer that its question asks for (`!deltas=N !rate=R`)."""
     del receive
     question = parse_qs(scope["query_string"].decode()).get("question", [""])[0]
-    deltas, rate = _DELTAS.search(question), _RATE.search(question)
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    await _stream(send, int(deltas[1]) if deltas else 1, float(rate[1]) if rate else 1.0)
+    await _stream(send, read(question))
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _stream(send: Send, deltas: int, rate: float) -> None:
-    loop = asyncio.get_running_loop()
-    frames, text, start = Frames(str(uuid.uuid4())), [], loop.time()
-    for number in range(deltas):
-        pause = start + number / rate - loop.time()
-        if pause > 0:
-            await asyncio.sleep(pause)
-        piece = f"delta {number + 1:06d}  t={time.time_ns()} "
+async def _stream(send: Send, question: Question) -> None:
+    frames, text = Frames(str(uuid.uuid4())), []
+    async for piece in pieces(question):
         text.append(piece)
         await send({"type": "http.response.body", "body": frames.delta(piece), "more_body": True})
     await send({"type": "http.response.body", "body": frames.last("".join(text)), "more_body": True})

@@ -29,8 +29,8 @@ class System:
     roles: dict[str, list[int]]
 
 
-async def start_path(processes: Processes, folder: Path, streams: int) -> System:
-    """Valkey, the emulator, workers and gateways, ready to answer `streams` questions at once."""
+async def start_path(processes: Processes, folder: Path, streams: int, provider: str) -> System:
+    """Valkey, the emulator, workers and gateways, ready to answer `streams` questions at once by that provider."""
     redis_port, emulator_port, *ports = free_ports(2 + GATEWAYS)
     redis_url = f"redis://127.0.0.1:{redis_port}/0"
     redis = await _redis(processes, folder, redis_port)
@@ -40,6 +40,7 @@ async def start_path(processes: Processes, folder: Path, streams: int) -> System
     shared = {"REDIS_URL": redis_url, "LOG_FORMAT": "json", "DRAIN_TIMEOUT": 1, "LEASE_TTL": _LEASE_TTL}
     worker = shared | {
         "COOKIES_DIR": folder / "cookies",
+        "PROVIDER": provider,
         "WORKER_SLOTS": streams,
         # What is measured is the path, not the bound of an account.
         "ACCOUNT_TURNS": 0,
