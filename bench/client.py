@@ -11,16 +11,18 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable
-from urllib.parse import quote
+from typing import cast
 
 import msgspec
 import uvloop
 
 from bench.question import Question
 from bench.spread import Spread, spread
-from bench.sse import Response
-from bench.verdict import COMPLETE, LAST, STAMP, UNFINISHED, judge
+from bench.transports import SSE, TRANSPORTS
+from bench.verdict import COMPLETE, STAMP, UNFINISHED
 
+# How long a stream is still read after its last event, in seconds: nothing more may come.
+_AFTER = 0.05
 FULL = "full"
 EBBING = "ebbing"
 
@@ -37,14 +39,12 @@ class Plan(msgspec.Struct, frozen=True):
     rate: float
     opening: float
     limit: float
+    transport: str = SSE
 
     @property
-    def request(self) -> bytes:
-        """The question as HTTP, the same for every stream."""
-        question = quote(str(Question(self.deltas, self.rate)), safe="")
-        return b"GET /api_stream?style=balanced&question=%s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n" % (
-            question.encode()
-        )
+    def question(self) -> Question:
+        """The same for every stream."""
+        return Question(self.deltas, self.rate)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -77,7 +77,6 @@ class Load:
 
     def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
         self.plan = plan
-        self.request = plan.request
         self._tell = tell
         self._awaited = plan.streams
         self._open = 0
@@ -127,41 +126,59 @@ class Stream(asyncio.Protocol):
 
     def __init__(self, load: Load, ended: "asyncio.Future[None]") -> None:
         self._load = load
+        self._by = TRANSPORTS[load.plan.transport]
+        self._then = self._by.then(load.plan.question)
         self.ended = ended
         self._asked = time.time_ns()
-        self._response = Response()
+        self._response = self._by.reading()
         self._events: list[bytes] = []
         self._over = False
+        self._transport: asyncio.Transport | None = None
         self.first: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._by.request(self._load.plan.question))
 
     def data_received(self, data: bytes) -> None:
         """Note what came and when."""
         now = time.time_ns()
         for event in self._response.feed(data):
             self._events.append(event)
-            if LAST in event:
+            if self._by.last in event:
                 self._leave()
             elif stamps := STAMP.findall(event):
                 first = self.first is None
                 if first:
                     self.first = now - self._asked
                 self._load.arrived(now, stamps, first=first)
+        if self._then and self._response.status and self._transport is not None:
+            self._transport.write(self._then)
+            self._then = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The answer is over, whatever the reason."""
         del exc
         self._leave()
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self._end()
 
     def _leave(self) -> None:
         if not self._over:
             self._over = True
             self._load.left(opened=self.first is not None)
+        if not self.ended.done():
+            # A socket stays open after its answer, and a response may have a little more to say.
+            asyncio.get_running_loop().call_later(_AFTER, self._end)
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def verdict(self) -> str:
-        """See judge."""
-        return judge(self._response.status, self._events, self._response.rest, self._load.plan.deltas)
+        """COMPLETE, UNFINISHED, or a few words on what is wrong."""
+        return self._by.judge(self._response.status, self._events, self._response.rest, self._load.plan.deltas)
 
 
 async def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
@@ -181,7 +198,6 @@ async def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
             load.left(opened=False)
             return
         streams.append(stream)
-        transport.write(load.request)
         try:
             await stream.ended
         finally:
@@ -211,10 +227,11 @@ def _outcome(plan: Plan, streams: list[Stream], failures: Counter[str], window: 
     )
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell the bench a line."""
     print(line, flush=True)
 
 
 if __name__ == "__main__":
     read = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
-    _say(msgspec.json.encode(uvloop.run(run(read, _say))).decode())
+    say(msgspec.json.encode(uvloop.run(run(read, say))).decode())
