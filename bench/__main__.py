@@ -17,7 +17,7 @@ from bench import cases, report, rivals, saturation
 from bench.cases import Case
 from bench.document import complete, document
 from bench.errors import BenchError
-from bench.options import Options, read_options
+from bench.options import EDGEGPT, PLAIN, Options, read_options
 from bench.processes import Processes
 from bench.rest import Rest, at_rest
 from bench.rounds import Round, memory, run_round
@@ -35,18 +35,18 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
     slots = max(*options.streams, saturation.MOST_STREAMS if options.saturate else 0)
     first, *others = options.gateways
     found: dict[str, System] = {}
-    needs_emulator = options.litellm or "edgegpt" in options.sides
+    needs_emulator = options.litellm or EDGEGPT in options.sides
     emulator = await start_emulator(processes) if needs_emulator else None
     path = await start_path(processes, folder, slots, max(options.gateways))
     found["path"] = with_gateways(path, first, "path")
     for count in others:
         found[f"path x{count}"] = with_gateways(path, count, f"path x{count}")
-    if emulator and "edgegpt" in options.sides:
+    if emulator and EDGEGPT in options.sides:
         found["edgegpt"] = await start_path(processes, folder, slots, 1, emulator)
         found["edgegpt alone"] = rivals.alone(emulator)
     settling = asyncio.create_task(let_settle())
     found["floor"] = await rivals.start_floor(processes)
-    if "plain" in options.sides:
+    if PLAIN in options.sides:
         found["plain"] = await rivals.start_plain(processes, folder, slots)
         found["synthetic alone"] = rivals.alone(None)
     if emulator and options.litellm:
@@ -57,12 +57,15 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
 
 async def warm_up(todo: list[Case]) -> dict[str, Mapping[str, int]]:
     """Ask each a little; then the memory of each system. BenchError when already that goes wrong."""
-    for system, transport in dict.fromkeys((case.system.name, case.transport) for case in todo):
-        [case, *_] = [one for one in todo if (one.system.name, one.transport) == (system, transport)]
-        warm = Case(case.system, transport, _WARM_STREAMS, case.rate, _WARM_WINDOW)
+
+    async def ask(case: Case) -> None:
+        warm = Case(case.system, case.transport, _WARM_STREAMS, case.rate, _WARM_WINDOW)
         answers = (await run_round(warm.system, warm.plan, memory(warm.system))).answers
         if answers.complete != answers.asked:
-            raise BenchError(f"{system} doesn't answer as it should: {answers}")
+            raise BenchError(f"{case.system.name} doesn't answer as it should: {answers}")
+
+    # All at once: nothing is measured yet.
+    await asyncio.gather(*map(ask, {(case.system.name, case.transport): case for case in todo}.values()))
     return {case.system.name: memory(case.system) for case in todo}
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from bench.transports import SOCKET, SSE
 
-SIDES = ("path", "floor", "plain", "edgegpt")
+PLAIN, EDGEGPT = "plain", "edgegpt"
+_SIDES = (PLAIN, EDGEGPT)
 _TRANSPORTS = (SSE, SOCKET)
 _BOUNDS = {
     "streams": (1, 5000),
     "gateways": (1, 4),
     "rate": (1, 100),
     "load": (10, 100_000),
-    "seconds": (1, 25),
+    "seconds": (0.5, 25),
     "rounds": (1, 20),
 }
 
@@ -45,7 +46,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text.split(",")))
+    return tuple(dict.fromkeys(part for part in text.split(",") if part))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--streams", type=_numbers, default="300", help="answers at once; sides are compared at the first count")
     add("--gateways", type=_numbers, default="1", help="gateways of our path; other counts are compared with the first")
-    add("--sides", type=_names, default=",".join(SIDES), help="what is measured")
+    add("--sides", type=_names, default=",".join(_SIDES), help="measured beside our path and the floor")
     add("--transports", type=_names, default=",".join(_TRANSPORTS), help="how clients ask")
     add("--rate", type=float, default=20.0, help="pieces a second of each answer")
     add("--load", type=float, default=6000.0, help="pieces a second of all answers together, at most")
@@ -76,7 +77,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         given = getattr(read, name)
         if not all(least <= one <= most for one in (given if isinstance(given, tuple) else (given,))):
             parser.error(f"--{name} must be from {least} to {most}")
-    for name, known in (("sides", SIDES), ("transports", _TRANSPORTS)):
+    for name, known in (("sides", _SIDES), ("transports", _TRANSPORTS)):
         if unknown := set(getattr(read, name)) - set(known):
             parser.error(f"--{name} knows no {', '.join(sorted(unknown))}")
     return Options(**vars(read))

@@ -90,7 +90,7 @@ def create_app(redis_url: str) -> Starlette:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.plain", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--redis", required=True)
+    parser.add_argument("--redis", required=True, help="its address")
     chosen = parser.parse_args()
     uvicorn.run(
         create_app(chosen.redis),

@@ -66,7 +66,7 @@ async def run(redis_url: str, connections: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.producer", description=__doc__)
-    parser.add_argument("--redis", required=True)
+    parser.add_argument("--redis", required=True, help="its address")
     parser.add_argument("--connections", type=int, required=True)
     chosen = parser.parse_args()
     uvloop.run(run(chosen.redis, chosen.connections))

@@ -33,7 +33,11 @@ def line(found: Round) -> str:
     if found.cpu_us_per_delta is None:
         return f"{told}; its streams were never open at once: try more --seconds"
     cpu = ", ".join(f"{role} {us:g}" for role, us in found.cpu_us_per_delta.items())
-    return f"{told}; µs a delta: {cpu}; delay p50/p99 {delay.p50 if delay else '–'}/{delay.p99 if delay else '–'} ms"
+    late = f"{delay.p50:g}/{delay.p99:g}" if delay else "–"
+    return (
+        f"{told}; µs a delta: {cpu}; delay p50/p99 {late} ms; {found.deltas_per_s:g} deltas/s, "
+        f"{found.deltas_per_event:g} an event; cores elsewhere {found.cores_elsewhere:g}"
+    )
 
 
 def table(found: Figures) -> str:
