@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 
 from bench import cases, report, rivals, saturation
@@ -69,16 +70,31 @@ async def warm_up(todo: list[Case]) -> dict[str, Mapping[str, int]]:
     return {case.system.name: memory(case.system) for case in todo}
 
 
-async def measure(todo: list[Case], rounds: int) -> dict[str, list[Round]]:
-    """All cases in turn, as often as told; each round is told of on stderr."""
-    before = await warm_up(todo) if todo else {}
-    found: dict[str, list[Round]] = {case.name: [] for case in todo}
-    for number in range(rounds):
-        for case in todo:
-            result = await run_round(case.system, case.plan, before[case.system.name])
-            found[case.name].append(result)
-            print(f"{number + 1}/{rounds} {case.name}: {report.line(result)}", file=sys.stderr)
-    return found
+class Rounds:
+    """Measures cases, all of them in each round. `before` is each system's memory before it was asked much."""
+
+    def __init__(self, before: Mapping[str, Mapping[str, int]]) -> None:
+        self._before = before
+        self._most: dict[str, int] = {}
+
+    async def of(self, todo: list[Case], rounds: int) -> dict[str, list[Round]]:
+        """The rounds of each case, by its name; each is told of on stderr."""
+        found: dict[str, list[Round]] = {case.name: [] for case in todo}
+        for number in range(rounds):
+            for case in todo:
+                result = await self._of(case)
+                found[case.name].append(result)
+                print(f"{number + 1}/{rounds} {case.name}: {report.line(result)}", file=sys.stderr)
+        return found
+
+    async def _of(self, case: Case) -> Round:
+        name = case.system.name
+        result = await run_round(case.system, case.plan, self._before[name])
+        self._most[name] = max(case.streams, self._most.get(name, 0))
+        if case.streams < self._most[name]:
+            # A process doesn't give back all the memory that it once had.
+            return msgspec.structs.replace(result, kb_per_stream=None)
+        return result
 
 
 async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
@@ -95,12 +111,14 @@ async def run(options: Options) -> dict[str, Any]:
         processes = await stack.enter_async_context(Processes(folder))
         systems = await start(processes, folder, options)
         resting = await rest(folder, systems) if options.rest else None
-        compared = await measure(cases.compared(options, systems), options.rounds)
-        grown = await measure(cases.grown(options, systems), options.rounds)
+        compared, grown = cases.compared(options, systems), cases.grown(options, systems)
+        rounds = Rounds(await warm_up([*compared, *grown]))
+        side_by_side = await rounds.of(compared, options.rounds)
+        by_streams = await rounds.of(grown, options.rounds)
         steps = []
         if options.saturate:
             steps = await saturation.saturate(systems["path"], options.streams[0], options.rate)
-    return document(options, resting, compared, grown, steps)
+    return document(options, resting, side_by_side, by_streams, steps)
 
 
 async def bounded(options: Options) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import msgspec
 import uvloop
 
 from bench import question as questions
-from bench.client import Load, Outcome, Plan, say
+from bench.client import say
+from bench.load import Load, Outcome, Plan
 from bench.question import Question
 
 # Where the stamp stands in a text that ends with it.

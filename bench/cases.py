@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.client import Plan
+from bench.load import Plan
 from bench.options import Options
 from bench.systems import System
 from bench.transports import OPENAI, SSE

@@ -4,8 +4,9 @@ import msgspec
 
 from bench import store
 from bench.cases import Case
-from bench.client import Plan, run
+from bench.client import run
 from bench.errors import BenchError
+from bench.load import Plan
 from bench.rounds import Round, memory, run_round
 from bench.spread import Spread, spread
 from bench.systems import System

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from bench import proc, store
-from bench.client import EBBING, FULL, Outcome, Plan
 from bench.errors import BenchError
+from bench.load import EBBING, FULL, Outcome, Plan
 from bench.processes import ROOT
 from bench.spread import Spread
 from bench.store import Command

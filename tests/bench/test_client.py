@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.client import EBBING, FULL, Outcome, Plan, run
+from bench.client import run
 from bench.floor import Frames, event
+from bench.load import EBBING, FULL, Outcome, Plan
 from bench.processes import free_ports
 
 pytestmark = pytest.mark.anyio

@@ -13,6 +13,7 @@ def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict
             "cpu_us_per_delta": one or None,
             "delay_ms": {"p50": delay, "p99": 4 * delay},
             "kb_per_stream": {"gateway": kb},
+            "first_delta_ms": {"p50": delay, "p99": 5 * delay},
         }
         for one in cpu
     ]
@@ -66,6 +67,18 @@ def test_the_first_delta_may_take_four_round_trips_and_a_millisecond() -> None:
     goal = one(made, "first delta")
     assert (goal.bound, goal.measured, goal.met) == (3.0, (3.0, 3.0, 3.0), True)
     assert one(made, "first frame").met
+    assert one(made, "50 answers").measured == (5.0, 5.0, 5.0)
+
+
+def test_litellms_proxy_is_held_against_our_path_at_the_full_and_at_the_same_load() -> None:
+    costs = {"gateway": 10.0, "worker": 15.0, "redis": 5.0}
+    made = found(
+        path_sse_300=rounds(costs),
+        path_sse_20=rounds({role: 2 * cost for role, cost in costs.items()}),
+        litellm_openai_20=rounds({"gateway": 600.0}),
+    )
+    assert one(made, "LiteLLM").measured == (0.05, 0.05, 0.05)
+    assert one(made, "the same with 20").measured == (0.1, 0.1, 0.1)
 
 
 @pytest.mark.parametrize(("kb", "met"), [(16.0, True), (16.1, False)])

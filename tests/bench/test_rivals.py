@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench import client, rivals
-from bench.client import Outcome, Plan
+from bench.load import EBBING, FULL, Outcome, Plan
 from bench.processes import ROOT, Processes
 from bench.systems import Emulator, start_emulator
 from bench.transports import SOCKET, SSE
@@ -66,4 +66,4 @@ async def asked_alone(emulator: Emulator | None) -> bool:
     run = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
     output, _ = await asyncio.wait_for(run.communicate(msgspec.json.encode(plan([]))), 20)
     full, ebbing, outcome = output.decode().splitlines()
-    return (full, ebbing) == (client.FULL, client.EBBING) and whole(msgspec.json.decode(outcome, type=Outcome))
+    return (full, ebbing) == (FULL, EBBING) and whole(msgspec.json.decode(outcome, type=Outcome))
