@@ -12,7 +12,7 @@ from bench.transports import OPENAI, SSE
 # The share of an answer's time in which its streams are opened, and the most that are opened in a second: beginning a
 # conversation costs more than a delta. All streams are open for what is left of the time.
 _OPENING = 0.25
-_OPENED_A_SECOND = 200
+_OPENED_A_SECOND = 150
 # What a round may take beyond its answers' own time, in seconds.
 _GRACE = 20.0
 # Of each 6 s EdgeGPT spends one sending pings: a window holds them all.

@@ -125,7 +125,8 @@ def pictures(found: Figures) -> dict[str, str]:
             rows = [
                 (f"{case}, {part}", {part: delay[part][1]})
                 for case, figures in found[name].items()
-                if (delay := figures["figures"]["delay_ms"])
+                # What makes answers alone sends them to nobody.
+                if " alone " not in case and (delay := figures["figures"]["delay_ms"])
                 for part in ("p50", "p99")
             ]
             made[f"{name}-delay.svg"] = plots.bars(f"Delay of a delta, ms, {title}", rows)

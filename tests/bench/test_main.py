@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench import __main__ as main
+from bench.cases import Case
 from bench.processes import ROOT
+from bench.rounds import Answers, Round
+from bench.systems import System
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +74,18 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_pat
     assert set(figures["cpu_us_per_delta"]) == {"gateway", "worker", "redis", "client"}
     assert set(figures["kb_per_stream"]) == {"gateway", "worker", "redis"}
     assert "evalsha" in figures["redis_commands"]
+
+
+async def test_memory_counts_only_where_a_system_never_had_more_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measured(*_: object) -> Round:
+        return Round(Answers(1, 1, 0, 0, {}), None, kb_per_stream={"gateway": 10.0})
+
+    monkeypatch.setattr(main, "run_round", measured)
+    system = System("path", [1], {})
+    few, many = (Case(system, "sse", streams, 20.0, 1.0) for streams in (5, 50))
+    found = await main.Rounds({"path": {}}).of([few, many], 2)
+    known = {name: [one.kb_per_stream is not None for one in rounds] for name, rounds in found.items()}
+    assert known == {"path sse 5": [True, False], "path sse 50": [True, True]}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
