@@ -7,7 +7,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from bench.rest import Rest, at_rest
 from bench.rounds import Round, memory, run_round
 from bench.systems import System, let_settle, start_emulator, start_path, with_gateways
 
-# What the whole run may take beyond its rounds, in seconds.
-_GRACE = 300.0
+# What a run may take beyond its rounds, in seconds.
+_GRACE = 600.0
 # The warm-up's answers are short: all code has run and is in memory when the first round begins.
 _WARM_STREAMS = 8
 _WARM_WINDOW = 1.0
@@ -104,14 +103,11 @@ async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
         return await at_rest(systems["path"], systems["floor"], standalone)
 
 
-async def run(options: Options) -> dict[str, Any]:
-    """Start everything, measure, end everything."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        processes = await stack.enter_async_context(Processes(folder))
-        systems = await start(processes, folder, options)
+async def measure(folder: Path, systems: Mapping[str, System], options: Options) -> dict[str, Any]:
+    """All that is wanted. TimeoutError when it takes longer than it ever should."""
+    compared, grown = cases.compared(options, systems), cases.grown(options, systems)
+    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown]) + _GRACE):
         resting = await rest(folder, systems) if options.rest else None
-        compared, grown = cases.compared(options, systems), cases.grown(options, systems)
         rounds = Rounds(await warm_up([*compared, *grown]))
         side_by_side = await rounds.of(compared, options.rounds)
         by_streams = await rounds.of(grown, options.rounds)
@@ -121,17 +117,18 @@ async def run(options: Options) -> dict[str, Any]:
     return document(options, resting, side_by_side, by_streams, steps)
 
 
-async def bounded(options: Options) -> dict[str, Any]:
-    """`run`, ended by SIGTERM, and when it takes longer than it ever should."""
+async def run(options: Options) -> dict[str, Any]:
+    """Start everything, measure, end everything. SIGTERM cancels it."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    limit = _GRACE + options.rounds * 40 * (options.seconds + max(options.streams) / 100)
-    try:
-        async with asyncio.timeout(limit):
-            return await run(options)
-    except TimeoutError:
-        raise BenchError(f"not done after {limit:.0f} s") from None
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        async with Processes(Path(folder)) as processes:
+            systems = await start(processes, Path(folder), options)
+            try:
+                return await measure(Path(folder), systems, options)
+            except TimeoutError:
+                raise BenchError("not done in time") from None
 
 
 def main() -> int:
@@ -140,7 +137,7 @@ def main() -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        found = uvloop.run(bounded(options))
+        found = uvloop.run(run(options))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1

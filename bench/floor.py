@@ -49,11 +49,11 @@ async def stream(scope: Message, receive: Receive, send: Send) -> None:
     del receive
     question = read(parse_qs(scope["query_string"].decode()).get("question", [""])[0])
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    frames, text = Frames(str(uuid.uuid4())), []
+    frames, text = Frames(str(uuid.uuid4())), ""
     async for piece in pieces(question):
-        text.append(piece)
+        text += piece
         await send(_body(frames.delta(piece)))
-    await send(_body(frames.last("".join(text))))
+    await send(_body(frames.last(text)))
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -77,11 +77,11 @@ async def converse(socket: WebSocket) -> None:
 
 
 async def _answer(socket: WebSocket, question: Question) -> None:
-    frames, text = Frames(None), []
+    frames, text = Frames(None), ""
     async for piece in pieces(question):
-        text.append(piece)
+        text += piece
         await socket.send_text(frames.delta(piece).decode())
-    await socket.send_text(frames.last("".join(text)).decode())
+    await socket.send_text(frames.last(text).decode())
 
 
 _sockets = Starlette(routes=[WebSocketRoute("/ws_stream", converse)])
