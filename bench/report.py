@@ -84,15 +84,17 @@ def _sides(cases: Figures) -> str:
         cells = [cpu.get(role) for role in (*_ROLES, "client")] + [delay.get("p50"), delay.get("p99")]
         cells += [memory.get("gateway"), memory.get("worker"), figures["cores_elsewhere"]]
         rows.append(f"| {name} | " + " | ".join(map(_cell, cells)) + " |")
-    commands = cases.get(next(iter(cases)), {})["figures"]["redis_commands"] or {}
-    told = ", ".join(f"{name} {_cell(one['us'])} µs, {one['per_delta'][1]:g} a delta" for name, one in commands.items())
-    kept = next(iter(cases.values()))["figures"]["redis_kb_per_answer"]
     head = "CPU in µs per delta, delay in ms, memory per open stream; median (least–most).\n\n"
-    return (
-        head
-        + "\n".join(rows)
-        + (f"\n\nRedis, commands: {told}. A finished answer holds {_cell(kept)} kB." if told else "")
-    )
+    return head + "\n".join(rows) + "".join(_redis(name, case["figures"]) for name, case in cases.items())
+
+
+def _redis(side: str, figures: Figures) -> str:
+    """What its Redis did, as a paragraph; nothing where there is none."""
+    if not figures["redis_commands"]:
+        return ""
+    told = [f"{name} {_cell(one['us'])} × {one['per_delta'][1]:g}" for name, one in figures["redis_commands"].items()]
+    kept = _cell(figures["redis_kb_per_answer"])
+    return f"\n\nRedis of {side}: {kept} kB an answer; µs a command × commands a delta: {', '.join(told)}."
 
 
 def _cell(spread: Any) -> str:

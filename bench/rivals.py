@@ -34,7 +34,7 @@ async def start_plain(processes: Processes, folder: Path, slots: int) -> System:
     gateway = await processes.module("plain", "bench.plain", {}, "--port", str(port), "--redis", url)
     await gateway.until("GET /readyz", partial(says_ready, port))
     roles = {"gateway": [gateway.pid], "worker": [producer.pid], "redis": [redis.pid]}
-    return System("plain", [port], roles)
+    return System("plain", [port], roles, redis_port)
 
 
 async def start_litellm(processes: Processes, folder: Path, emulator: Emulator) -> System:

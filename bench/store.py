@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 
 # Commands that take less than this share of the time aren't told of.
-_LEAST_SHARE = 0.01
+_LEAST_SHARE = 0.02
 _HOST = "127.0.0.1"
 
 

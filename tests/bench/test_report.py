@@ -32,7 +32,7 @@ def test_the_table_says_what_was_measured_beside_its_goal() -> None:
     assert "| gateway CPU per delta, SSE, over the floor's | ≤ 1.5× | 1.62× (1.25–2) | **missed** |" in told
     assert "over LiteLLM's at 20 answers | ≤ 0.1× | not measured | |" in told
     assert "| path sse 300 | 55 (50–60) | 2 |" in told
-    assert "evalsha 40 µs, 1.1 a delta" in told
+    assert "Redis of path sse 300: 40 kB an answer; µs a command × commands a delta: evalsha 40 × 1.1." in told
 
 
 def test_there_is_a_picture_of_each_part() -> None:
