@@ -16,6 +16,7 @@ from bench.question import pieces, read
 
 _FENCE = "7"
 _TTL = 60
+_AT_ONCE = 100
 # Appends one event as ours does: fence and state are checked, the log is kept, the seq is counted.
 _APPEND = """
 local token = redis.call('HMGET', KEYS[1], 'owner', 'fence')
@@ -31,17 +32,21 @@ return seq
 class Producer:
     """Takes jobs and makes their answers, any number at once."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", jobs: "Redis") -> None:
         self._redis: Any = redis
+        # A connection of its own: appends must not hold up new work.
+        self._jobs: Any = jobs
         self._append = redis.register_script(_APPEND)
 
     async def run(self) -> None:
         """For ever."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                taken = await self._redis.brpop([JOBS], timeout=1)
-                if taken is not None:
-                    tasks.create_task(self._produce(**json.loads(taken[1])))
+                taken = await self._jobs.brpop([JOBS], timeout=1)
+                if taken is None:
+                    continue
+                for job in (taken[1], *(await self._jobs.rpop(JOBS, _AT_ONCE) or ())):
+                    tasks.create_task(self._produce(**json.loads(job)))
 
     async def _produce(self, answer: str, question: str) -> None:
         await self._redis.hset(f"token:{answer}", mapping={"owner": "producer", "fence": _FENCE})
@@ -61,7 +66,7 @@ class Producer:
 async def run(redis_url: str, connections: int) -> None:
     """Produce until cancelled."""
     pool = BlockingConnectionPool.from_url(redis_url, max_connections=connections)
-    await Producer(Redis.from_pool(pool)).run()
+    await Producer(Redis.from_pool(pool), Redis.from_url(redis_url)).run()
 
 
 if __name__ == "__main__":
