@@ -1,0 +1,63 @@
+"""One question and its answer, at the load client."""
+
+import asyncio
+import json
+import re
+import time
+
+from bench.sse import Response
+from bench.verdict import LAST, STAMP, judge
+
+_RETRY_AFTER = re.compile(rb"^retry-after: *(\d+)\r?$", re.IGNORECASE | re.MULTILINE)
+_FIRST_BYTES = 4096
+
+
+class Stream(asyncio.Protocol):
+    """Notes what comes and when; all that can wait until the answer is over does.
+
+    `arrivals` has (nanoseconds of Unix time, nanoseconds since their making) of each event's pieces.
+    """
+
+    def __init__(self, ended: "asyncio.Future[None]") -> None:
+        self.ended = ended
+        self.asked = time.time_ns()
+        self.arrivals: list[tuple[int, list[int]]] = []
+        self._head = b""
+        self._response = Response()
+        self._events: list[bytes] = []
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes came."""
+        now = time.time_ns()
+        if len(self._head) < _FIRST_BYTES:
+            self._head += data[:_FIRST_BYTES]
+        for event in self._response.feed(data):
+            self._events.append(event)
+            if LAST not in event and (stamps := STAMP.findall(event)):
+                self.arrivals.append((now, [now - int(stamp) for stamp in stamps]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The answer is over, whatever the reason."""
+        del exc
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    @property
+    def first(self) -> int | None:
+        """Nanoseconds from asking to the first piece."""
+        return self.arrivals[0][0] - self.asked if self.arrivals else None
+
+    def refusal(self) -> str | None:
+        """Status, code and Retry-After of a question that was refused for want of room; None if it was not."""
+        if self._response.status != 503:
+            return None
+        after = _RETRY_AFTER.search(self._head.partition(b"\r\n\r\n")[0])
+        try:
+            code = json.loads(self._response.rest)["code"]
+        except (ValueError, KeyError):
+            code = "none"
+        return f"503, code {code}, {'Retry-After' if after else 'no Retry-After'}"
+
+    def verdict(self, pieces: int) -> str:
+        """See judge."""
+        return judge(self._response.status, self._events, self._response.rest, pieces)
