@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import BenchError
-from bench.overload.crowd import full_rate, overload, verdicts
+from bench.overload.crowd import full_rate, overload, questions, readers, verdicts
 from bench.overload.deployment import GATEWAYS, start
 from bench.overload.neighbours import neighbours
 from bench.processes import Processes
@@ -37,12 +37,12 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 beside = await neighbours(deployment, options.rounds)
                 report["neighbours"] = msgspec.to_builtins(beside) | {"fair": beside.fair}
                 _say("neighbours", {"p99, ms": beside.p99_ms, "ratios": beside.ratios, "fair": beside.fair})
-            if options.seconds:
-                rate = options.rate or await full_rate(deployment, options.streams)
-                _say("full", {"pieces a second": rate * options.streams})
-                found = await overload(deployment, options.streams, rate, options.seconds)
-                report["overload"] = msgspec.to_builtins(found) | {"verdicts": verdicts(found)}
-                _say("overload", verdicts(found))
+            shapes = {"worker": questions(options.streams), "gateway": readers} if options.seconds else {}
+            for full, shape in shapes.items():
+                rate = await full_rate(deployment, shape)
+                found = await overload(deployment, shape, rate, options.seconds)
+                report[f"{full} full"] = msgspec.to_builtins(found) | {"verdicts": verdicts(found)}
+                _say(f"{full} full at {rate:g} pieces a second of each answer, twice that", verdicts(found))
     return report
 
 
@@ -52,8 +52,8 @@ def _say(what: str, found: dict[str, Any]) -> None:
 
 def good(report: dict[str, Any]) -> bool:
     """Whether everything in a report is as it should be."""
-    wanted = [report[part]["fair"] for part in ("neighbours",) if part in report]
-    return all([*wanted, *report.get("overload", {"verdicts": {}})["verdicts"].values()])
+    parts = [part for part in report.values() if isinstance(part, dict)]
+    return all(part.get("fair", True) and all(part.get("verdicts", {}).values()) for part in parts)
 
 
 def read_options() -> argparse.Namespace:
@@ -64,7 +64,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=200, help="answers at once under overload")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long the path is overloaded; 0: not at all")
     parser.add_argument("--rounds", type=int, default=5, help="how often each neighbour is there; 0: never")
-    parser.add_argument("--rate", type=float, default=0.0, help="pieces a second that fill the path; 0: find out")
     return parser.parse_args()
 
 

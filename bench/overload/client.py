@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import uvloop
 
-from bench.overload.plan import Group, Plan, Second, Told
+from bench.overload.plan import Group, Plan, Second, Told, get
 from bench.overload.stream import Stream
 from bench.spread import spread
 from bench.verdict import COMPLETE, UNFINISHED
@@ -35,19 +35,34 @@ async def run(plan: Plan) -> dict[str, Told]:
 
 
 async def _ask(group: Group, after: float, port: int, streams: list[Stream]) -> None:
-    loop = asyncio.get_running_loop()
+    """One question, and those who read its answer too."""
     await asyncio.sleep(after)
-    stream = Stream(loop.create_future())
-    streams.append(stream)
+    stream = _new(streams)
     if group.bytes_per_s:
         await _read_slowly(stream, group, port)
         return
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_read(stream, group.request, port))
+        if group.readers and (answer := await stream.answer):
+            for _ in range(group.readers):
+                tasks.create_task(_read(_new(streams), get(f"/answers/{answer}/stream"), port))
+
+
+def _new(streams: list[Stream]) -> Stream:
+    stream = Stream(asyncio.get_running_loop().create_future())
+    streams.append(stream)
+    return stream
+
+
+async def _read(stream: Stream, request: bytes, port: int) -> None:
+    """Ask for something and read what comes to its end. Whom nobody answers counts as unfinished."""
     try:
-        transport, _ = await loop.create_connection(lambda: stream, "127.0.0.1", port)
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: stream, "127.0.0.1", port)
     except OSError:
+        stream.connection_lost(None)
         return
     try:
-        transport.write(group.request)
+        transport.write(request)
         await stream.ended
     finally:
         transport.abort()

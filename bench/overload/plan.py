@@ -8,10 +8,16 @@ from bench.overload.upstream import LEAST
 from bench.spread import Spread
 
 
+def get(target: str) -> bytes:
+    """A request over HTTP."""
+    return f"GET {target} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode()
+
+
 class Group(msgspec.Struct, frozen=True):
     """`count` questions, one every `every` seconds, for answers of `deltas` pieces, `rate` a second.
 
     size: characters of a piece. bytes_per_s: how fast their client reads; 0 is as fast as it can.
+    readers: how many more clients follow each answer by its id.
     """
 
     name: str
@@ -21,6 +27,7 @@ class Group(msgspec.Struct, frozen=True):
     rate: float
     size: int = LEAST
     bytes_per_s: int = 0
+    readers: int = 0
 
     @property
     def answer_s(self) -> float:
@@ -31,9 +38,7 @@ class Group(msgspec.Struct, frozen=True):
     def request(self) -> bytes:
         """The question as HTTP."""
         question = quote(f"!deltas={self.deltas} !rate={self.rate:g} !size={self.size}", safe="")
-        return b"GET /api_stream?style=balanced&question=%s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n" % (
-            question.encode()
-        )
+        return get(f"/api_stream?style=balanced&question={question}")
 
 
 class Plan(msgspec.Struct, frozen=True):

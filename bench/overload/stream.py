@@ -9,17 +9,21 @@ from bench.sse import Response
 from bench.verdict import LAST, STAMP, judge
 
 _RETRY_AFTER = re.compile(rb"^retry-after: *(\d+)\r?$", re.IGNORECASE | re.MULTILINE)
+_ANSWER = re.compile(rb"^x-answer-id: *(\S+)\r?$", re.IGNORECASE | re.MULTILINE)
+_DATA = b"data: "
 _FIRST_BYTES = 4096
 
 
 class Stream(asyncio.Protocol):
     """Notes what comes and when; all that can wait until the answer is over does.
 
-    `arrivals` has (nanoseconds of Unix time, nanoseconds since their making) of each event's pieces.
+    `answer` becomes the answer's id, '' for a question that got none. `arrivals` has (nanoseconds of Unix time,
+    nanoseconds since they were due) of each event's pieces.
     """
 
     def __init__(self, ended: "asyncio.Future[None]") -> None:
         self.ended = ended
+        self.answer: asyncio.Future[str] = ended.get_loop().create_future()
         self.asked = time.time_ns()
         self.arrivals: list[tuple[int, list[int]]] = []
         self._head = b""
@@ -31,7 +35,14 @@ class Stream(asyncio.Protocol):
         now = time.time_ns()
         if len(self._head) < _FIRST_BYTES:
             self._head += data[:_FIRST_BYTES]
-        for event in self._response.feed(data):
+            if not self.answer.done() and (found := _ANSWER.search(self._head)):
+                self.answer.set_result(found[1].decode())
+        for whole in self._response.feed(data):
+            # Before the data there may be an id; an event may be a ping.
+            _, data_there, told = whole.partition(_DATA)
+            if not data_there:
+                continue
+            event = data_there + told
             self._events.append(event)
             if LAST not in event and (stamps := STAMP.findall(event)):
                 self.arrivals.append((now, [now - int(stamp) for stamp in stamps]))
@@ -39,6 +50,8 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The answer is over, whatever the reason."""
         del exc
+        if not self.answer.done():
+            self.answer.set_result("")
         if not self.ended.done():
             self.ended.set_result(None)
 
