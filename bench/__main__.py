@@ -1,85 +1,132 @@
-"""`python -m bench` measures our path beside the floor and prints one JSON document."""
+"""`python -m bench` measures our path beside others and prints one JSON document."""
 
-import argparse
 import asyncio
 import json
-import os
 import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
-from bench.client import Plan
+import msgspec
+import uvloop
+
+from bench import cases, report, rivals, saturation
+from bench.cases import Case
+from bench.document import complete, document
 from bench.errors import BenchError
+from bench.options import EDGEGPT, PLAIN, Options, read_options
 from bench.processes import Processes
-from bench.report import Figures, document
+from bench.rest import Rest, at_rest
 from bench.rounds import Round, memory, run_round
-from bench.systems import System, start_floor, start_path
+from bench.systems import System, let_settle, start_emulator, start_path, with_gateways
 
-# An answer's share of time in which the streams are opened; all are open for what is left of it.
-_OPENING = 0.25
-# What a round may take beyond its answers' own time, and the whole run beyond its rounds, in seconds.
-_ROUND_GRACE = 20.0
-_RUN_GRACE = 120.0
+# What the whole run may take beyond its rounds, in seconds.
+_GRACE = 300.0
 # The warm-up's answers are short: all code has run and is in memory when the first round begins.
 _WARM_STREAMS = 8
-_WARM_DELTAS = 20
-_BOUNDS = {"streams": (1, 5000), "deltas": (10, 2000), "rate": (1, 100), "rounds": (1, 20)}
+_WARM_WINDOW = 1.0
 
 
-def plan_for(ports: list[int], streams: int, deltas: int, rate: float) -> Plan:
-    """A round's plan."""
-    answer = deltas / rate
-    opening = _OPENING * answer
-    return Plan(ports, streams, deltas, rate, opening, opening + answer + _ROUND_GRACE)
+async def start(processes: Processes, folder: Path, options: Options) -> dict[str, System]:
+    """All that is to be measured, by its name, ready to be asked."""
+    slots = max(*options.streams, saturation.MOST_STREAMS if options.saturate else 0)
+    first, *others = options.gateways
+    found: dict[str, System] = {}
+    needs_emulator = options.litellm or EDGEGPT in options.sides
+    emulator = await start_emulator(processes) if needs_emulator else None
+    path = await start_path(processes, folder, slots, max(options.gateways))
+    found["path"] = with_gateways(path, first, "path")
+    for count in others:
+        found[f"path x{count}"] = with_gateways(path, count, f"path x{count}")
+    if emulator and EDGEGPT in options.sides:
+        found["edgegpt"] = await start_path(processes, folder, slots, 1, emulator)
+        found["edgegpt alone"] = rivals.alone(emulator)
+    settling = asyncio.create_task(let_settle())
+    found["floor"] = await rivals.start_floor(processes)
+    if PLAIN in options.sides:
+        found["plain"] = await rivals.start_plain(processes, folder, slots)
+        found["synthetic alone"] = rivals.alone(None)
+    if emulator and options.litellm:
+        found["litellm"] = await rivals.start_litellm(processes, folder, emulator)
+    await settling
+    return found
 
 
-async def measure(system: System, options: argparse.Namespace, before: dict[str, int]) -> Round:
-    """One round against one system, told on stderr."""
-    result = await run_round(system, plan_for(system.ports, options.streams, options.deltas, options.rate), before)
-    answers, delay = result.answers, result.delay_ms
-    told = (
-        f"delay p50/p99 {delay.p50}/{delay.p99} ms"
-        if delay
-        else "all streams were hardly ever open at once: try more --deltas"
-    )
-    wrong = f", wrong: {answers.wrong}" if answers.wrong else ""
-    print(f"{system.name}: {answers.complete} of {answers.asked} complete, {told}{wrong}", file=sys.stderr)
-    return result
+async def warm_up(todo: list[Case]) -> dict[str, Mapping[str, int]]:
+    """Ask each a little; then the memory of each system. BenchError when already that goes wrong."""
+
+    async def ask(case: Case) -> None:
+        warm = Case(case.system, case.transport, _WARM_STREAMS, case.rate, _WARM_WINDOW)
+        answers = (await run_round(warm.system, warm.plan, memory(warm.system))).answers
+        if answers.complete != answers.asked:
+            raise BenchError(f"{case.system.name} doesn't answer as it should: {answers}")
+
+    # All at once: nothing is measured yet.
+    await asyncio.gather(*map(ask, {(case.system.name, case.transport): case for case in todo}.values()))
+    return {case.system.name: memory(case.system) for case in todo}
 
 
-async def warm_up(system: System, rate: float) -> dict[str, int]:
-    """Ask a little, and return the memory afterwards. BenchError when already that goes wrong."""
-    result = await run_round(system, plan_for(system.ports, _WARM_STREAMS, _WARM_DELTAS, rate), memory(system))
-    if result.answers.complete != result.answers.asked:
-        raise BenchError(f"{system.name} doesn't answer as it should: {result.answers}")
-    return memory(system)
+class Rounds:
+    """Measures cases, all of them in each round. `before` is each system's memory before it was asked much."""
+
+    def __init__(self, before: Mapping[str, Mapping[str, int]]) -> None:
+        self._before = before
+        self._most: dict[str, int] = {}
+
+    async def of(self, todo: list[Case], rounds: int) -> dict[str, list[Round]]:
+        """The rounds of each case, by its name; each is told of on stderr."""
+        found: dict[str, list[Round]] = {case.name: [] for case in todo}
+        for number in range(rounds):
+            for case in todo:
+                result = await self._of(case)
+                found[case.name].append(result)
+                print(f"{number + 1}/{rounds} {case.name}: {report.line(result)}", file=sys.stderr)
+        return found
+
+    async def _of(self, case: Case) -> Round:
+        name = case.system.name
+        result = await run_round(case.system, case.plan, self._before[name])
+        self._most[name] = max(case.streams, self._most.get(name, 0))
+        if case.streams < self._most[name]:
+            # A process doesn't give back all the memory that it once had.
+            return msgspec.structs.replace(result, kb_per_stream=None)
+        return result
 
 
-async def run(options: argparse.Namespace) -> Figures:
-    """Start everything, measure in turns, end everything."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async with Processes(Path(folder)) as processes:
-            path = await start_path(processes, Path(folder), options.streams)
-            floor = await start_floor(processes)
-            path_before = await warm_up(path, options.rate)
-            floor_before = await warm_up(floor, options.rate)
-            ours, bare = [], []
-            for _ in range(options.rounds):
-                ours.append(await measure(path, options, path_before))
-                bare.append(await measure(floor, options, floor_before))
-    return document(vars(options), os.cpu_count() or 1, ours, bare)
+async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
+    """What is measured at rest, with a standalone process that lives only for this."""
+    async with Processes(folder) as processes:
+        standalone = await rivals.start_standalone(processes, folder)
+        return await at_rest(systems["path"], systems["floor"], standalone)
 
 
-async def bounded(options: argparse.Namespace) -> Figures:
+async def run(options: Options) -> dict[str, Any]:
+    """Start everything, measure, end everything."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        processes = await stack.enter_async_context(Processes(folder))
+        systems = await start(processes, folder, options)
+        resting = await rest(folder, systems) if options.rest else None
+        compared, grown = cases.compared(options, systems), cases.grown(options, systems)
+        rounds = Rounds(await warm_up([*compared, *grown]))
+        side_by_side = await rounds.of(compared, options.rounds)
+        by_streams = await rounds.of(grown, options.rounds)
+        steps = []
+        if options.saturate:
+            steps = await saturation.saturate(systems["path"], options.streams[0], options.rate)
+    return document(options, resting, side_by_side, by_streams, steps)
+
+
+async def bounded(options: Options) -> dict[str, Any]:
     """`run`, ended by SIGTERM, and when it takes longer than it ever should."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    plan = plan_for([], options.streams, options.deltas, options.rate)
-    limit = 2 * options.rounds * plan.limit + _RUN_GRACE
+    limit = _GRACE + options.rounds * 40 * (options.seconds + max(options.streams) / 100)
     try:
         async with asyncio.timeout(limit):
             return await run(options)
@@ -87,38 +134,23 @@ async def bounded(options: argparse.Namespace) -> Figures:
         raise BenchError(f"not done after {limit:.0f} s") from None
 
 
-def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line; ends the process with one sentence when it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--streams", type=int, default=100, help="questions at once")
-    parser.add_argument("--deltas", type=int, default=200, help="pieces of each answer")
-    parser.add_argument("--rate", type=float, default=20.0, help="pieces a second of each answer")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each side is measured")
-    read = parser.parse_args(arguments)
-    for name, (least, most) in _BOUNDS.items():
-        if not least <= getattr(read, name) <= most:
-            parser.error(f"--{name} must be from {least} to {most}")
-    return read
-
-
 def main() -> int:
     """The exit code: 0, 1 when it can't measure or an answer was not complete, 130 when it was interrupted."""
-    chosen = read_options()
+    options = read_options()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        report = asyncio.run(bounded(chosen))
+        found = uvloop.run(bounded(options))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted", file=sys.stderr)
         return 130
-    print(json.dumps(report, indent=2, ensure_ascii=False))
-    counts = [report[side]["answers"] for side in ("path", "floor")]
-    return 0 if all(count["complete"] == count["asked"] for count in counts) else 1
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+    if options.output:
+        report.write(options.output, found)
+    return 0 if complete(found) else 1
 
 
 if __name__ == "__main__":

@@ -8,117 +8,20 @@ import asyncio
 import itertools
 import sys
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable
-from urllib.parse import quote
+from typing import cast
 
 import msgspec
 import uvloop
 
-from bench.spread import Spread, spread
-from bench.sse import Response
-from bench.verdict import COMPLETE, LAST, STAMP, UNFINISHED, judge
+from bench.load import Load, Outcome, Plan, Window
+from bench.spread import spread
+from bench.transports import TRANSPORTS
+from bench.verdict import COMPLETE, STAMP, UNFINISHED
 
-FULL = "full"
-EBBING = "ebbing"
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """One round: `streams` questions for answers of `deltas` pieces at `rate` a second, spread over the ports.
-
-    They are opened evenly over `opening` seconds; after `limit` seconds the client gives up on what isn't over.
-    """
-
-    ports: list[int]
-    streams: int
-    deltas: int
-    rate: float
-    opening: float
-    limit: float
-
-    @property
-    def request(self) -> bytes:
-        """The question as HTTP, the same for every stream."""
-        question = quote(f"!deltas={self.deltas} !rate={self.rate:g} !stamp", safe="")
-        return b"GET /api_stream?style=balanced&question=%s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n" % (
-            question.encode()
-        )
-
-
-class Window(msgspec.Struct, frozen=True):
-    """What arrived while all streams were open: pieces, the events that carried them, pieces' delays."""
-
-    seconds: float
-    streams: int
-    deltas: int
-    events: int
-    delay_ms: Spread | None
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of the answers, and the window; None when there was no moment with all streams open.
-
-    asked = complete + incorrect + unfinished. `wrong` counts the incorrect ones by what is wrong with them.
-    """
-
-    asked: int
-    complete: int
-    incorrect: int
-    unfinished: int
-    wrong: dict[str, int]
-    first_delta_ms: Spread | None
-    window: Window | None
-
-
-class Load:
-    """The streams of one round together. `tell` is called with FULL and with EBBING."""
-
-    def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        self.plan = plan
-        self.request = plan.request
-        self._tell = tell
-        self._awaited = plan.streams
-        self._open = 0
-        self._began = 0
-        self._ended = 0
-        self._width = 0
-        self._delays = array("q")
-        self._events = 0
-
-    def arrived(self, now: int, stamps: list[bytes], *, first: bool) -> None:
-        """An event with pieces came."""
-        if first:
-            self._open += 1
-            self._settle()
-        if self._began and not self._ended:
-            self._events += 1
-            self._delays.extend([now - int(stamp) for stamp in stamps])
-
-    def left(self, *, opened: bool) -> None:
-        """A stream is over; `opened` if it ever had a delta."""
-        if not opened:
-            self._settle()
-            return
-        if self._began and not self._ended:
-            self._ended = time.monotonic_ns()
-            self._width = self._open
-            self._tell(EBBING)
-        self._open -= 1
-
-    def _settle(self) -> None:
-        """One stream less to wait for until the window opens, which it does only while some stream is open."""
-        self._awaited -= 1
-        if self._awaited == 0 and self._open:
-            self._began = time.monotonic_ns()
-            self._tell(FULL)
-
-    def window(self) -> Window | None:
-        """The window, once it is over."""
-        if not self._ended:
-            return None
-        seconds = (self._ended - self._began) / 1e9
-        return Window(seconds, self._width, len(self._delays), self._events, spread(self._delays))
+# How long a stream is still read after its last event, in seconds: nothing more may come.
+_AFTER = 0.05
 
 
 class Stream(asyncio.Protocol):
@@ -126,41 +29,59 @@ class Stream(asyncio.Protocol):
 
     def __init__(self, load: Load, ended: "asyncio.Future[None]") -> None:
         self._load = load
+        self._by = TRANSPORTS[load.plan.transport]
+        self._then = self._by.then(load.plan.question)
         self.ended = ended
         self._asked = time.time_ns()
-        self._response = Response()
+        self._response = self._by.reading()
         self._events: list[bytes] = []
         self._over = False
+        self._transport: asyncio.Transport | None = None
         self.first: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._by.request(self._load.plan.question))
 
     def data_received(self, data: bytes) -> None:
         """Note what came and when."""
         now = time.time_ns()
         for event in self._response.feed(data):
             self._events.append(event)
-            if LAST in event:
+            if self._by.last in event:
                 self._leave()
             elif stamps := STAMP.findall(event):
                 first = self.first is None
                 if first:
                     self.first = now - self._asked
                 self._load.arrived(now, stamps, first=first)
+        if self._then and self._response.status and self._transport is not None:
+            self._transport.write(self._then)
+            self._then = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The answer is over, whatever the reason."""
         del exc
         self._leave()
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self._end()
 
     def _leave(self) -> None:
         if not self._over:
             self._over = True
             self._load.left(opened=self.first is not None)
+        if not self.ended.done():
+            # A socket stays open after its answer, and a response may have a little more to say.
+            asyncio.get_running_loop().call_later(_AFTER, self._end)
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def verdict(self) -> str:
-        """See judge."""
-        return judge(self._response.status, self._events, self._response.rest, self._load.plan.deltas)
+        """COMPLETE, UNFINISHED, or a few words on what is wrong."""
+        return self._by.judge(self._response.status, self._events, self._response.rest, self._load.plan.deltas)
 
 
 async def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
@@ -180,7 +101,6 @@ async def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
             load.left(opened=False)
             return
         streams.append(stream)
-        transport.write(load.request)
         try:
             await stream.ended
         finally:
@@ -210,10 +130,11 @@ def _outcome(plan: Plan, streams: list[Stream], failures: Counter[str], window: 
     )
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell the bench a line."""
     print(line, flush=True)
 
 
 if __name__ == "__main__":
     read = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
-    _say(msgspec.json.encode(uvloop.run(run(read, _say))).decode())
+    say(msgspec.json.encode(uvloop.run(run(read, say))).decode())

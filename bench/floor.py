@@ -1,70 +1,111 @@
-"""The floor: a bare ASGI app on uvicorn that makes the pieces itself and streams the same frames at the same pace."""
+"""The floor: the least that uvicorn can do with the same answers. It makes the pieces itself, at the same pace.
+
+Server-sent events come from a bare ASGI app, WebSocket messages from a bare Starlette app.
+"""
 
 import argparse
-import asyncio
 import json
-import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-_DELTAS = re.compile(r"!deltas=(\d+)")
-_RATE = re.compile(r"!rate=(\d+(?:\.\d+)?)")
+from bench.question import Question, pieces, read
+
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
 class Frames:
-    """The frames of one answer, byte for byte like the gateway's."""
+    """What the gateway sends of one answer, byte for byte. Only over HTTP a client is told its token."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
-        self._prefix, self._suffix = self._frame("\0", done=False).split(b"\\u0000")
+    def __init__(self, token: str | None) -> None:
+        self._more = {} if token is None else {"token": token}
+        self._prefix, self._suffix = self._message("\0", done=False).split(b"\\u0000")
 
     def delta(self, text: str) -> bytes:
-        """A frame with a new piece, which holds nothing that JSON escapes."""
+        """A message with a new piece, which holds nothing that JSON escapes."""
         return self._prefix + text.encode() + self._suffix
 
     def last(self, text: str) -> bytes:
-        """The last frame, with the whole text."""
-        return self._frame(text, done=True)
+        """The last message, with the whole text."""
+        return self._message(text, done=True)
 
-    def _frame(self, text: str, *, done: bool) -> bytes:
-        data = {"answer": text, "urls": [], "done": done, "reset": False, "token": self._token}
-        return b"data: %s\n\n" % json.dumps({"code": 200, "message": "success", "data": data}).encode()
+    def _message(self, text: str, *, done: bool) -> bytes:
+        data = {"answer": text, "urls": [], "done": done, "reset": False} | self._more
+        return json.dumps({"code": 200, "message": "success", "data": data}).encode()
 
 
-async def app(scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
-    """Answer any HTTP request with the answer that its question asks for (`!deltas=N !rate=R`)."""
+async def stream(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer any HTTP request with the answer that its question asks for."""
     del receive
-    question = parse_qs(scope["query_string"].decode()).get("question", [""])[0]
-    deltas, rate = _DELTAS.search(question), _RATE.search(question)
+    question = read(parse_qs(scope["query_string"].decode()).get("question", [""])[0])
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    await _stream(send, int(deltas[1]) if deltas else 1, float(rate[1]) if rate else 1.0)
+    frames, text = Frames(str(uuid.uuid4())), []
+    async for piece in pieces(question):
+        text.append(piece)
+        await send(_body(frames.delta(piece)))
+    await send(_body(frames.last("".join(text))))
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _stream(send: Send, deltas: int, rate: float) -> None:
-    loop = asyncio.get_running_loop()
-    frames, text, start = Frames(str(uuid.uuid4())), [], loop.time()
-    for number in range(deltas):
-        pause = start + number / rate - loop.time()
-        if pause > 0:
-            await asyncio.sleep(pause)
-        piece = f"delta {number + 1:06d}  t={time.time_ns()} "
+def event(data: bytes) -> bytes:
+    """A message as a server-sent event."""
+    return b"data: %s\n\n" % data
+
+
+def _body(data: bytes) -> Message:
+    return {"type": "http.response.body", "body": event(data), "more_body": True}
+
+
+async def converse(socket: WebSocket) -> None:
+    """Answer each question that comes."""
+    await socket.accept()
+    try:
+        while True:
+            await _answer(socket, read((await socket.receive_json())["question"]))
+    except WebSocketDisconnect:
+        return
+
+
+async def _answer(socket: WebSocket, question: Question) -> None:
+    frames, text = Frames(None), []
+    async for piece in pieces(question):
         text.append(piece)
-        await send({"type": "http.response.body", "body": frames.delta(piece), "more_body": True})
-    await send({"type": "http.response.body", "body": frames.last("".join(text)), "more_body": True})
+        await socket.send_text(frames.delta(piece).decode())
+    await socket.send_text(frames.last("".join(text)).decode())
+
+
+_sockets = Starlette(routes=[WebSocketRoute("/ws_stream", converse)])
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """Both."""
+    await (stream if scope["type"] == "http" else _sockets)(scope, receive, send)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.floor", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
-    uvicorn.run(app, host="127.0.0.1", port=port, lifespan="off", access_log=False, log_level="warning")
+    # The event loop, the parsers and their settings are the gateway's.
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=parser.parse_args().port,
+        loop="uvloop",
+        http="httptools",
+        ws="wsproto",
+        ws_per_message_deflate=False,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )

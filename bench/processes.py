@@ -30,10 +30,13 @@ class Started:
     def pid(self) -> int:
         return self.process.pid
 
-    async def until(self, what: str, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until it is ready. BenchError, with the end of its log, when it ends before or takes too long."""
+    async def until(self, what: str, ready: Callable[[], Awaitable[bool]], limit: float = _STARTING) -> None:
+        """Wait until it is ready, for `limit` seconds.
+
+        BenchError, with the end of its log, when it ends before or takes too long.
+        """
         try:
-            async with asyncio.timeout(_STARTING):
+            async with asyncio.timeout(limit):
                 while not await ready():
                     if self.process.returncode is not None:
                         raise BenchError(f"{self.name} ended at once: {self._last_words()}")
@@ -122,14 +125,14 @@ async def listens(port: int) -> bool:
     return True
 
 
-async def says_ready(port: int) -> bool:
-    """Whether GET /readyz gets a 200."""
+async def says_ready(port: int, path: str = "/readyz") -> bool:
+    """Whether GET gets a 200 there."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
     try:
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
         return b" 200 " in await reader.readline()
     except OSError:
         return False

@@ -1,69 +1,172 @@
-"""From the rounds to the document that the bench prints."""
+"""What people read of a run: a line for each round, a table, plots.
 
-import platform
-from collections.abc import Sequence
-from statistics import median
+`python -m bench.report DIR` puts those of the run whose `--output` DIR was into bench/README.md and docs/bench.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bench import plots
+from bench.errors import BenchError
+from bench.goals import Goal
+from bench.processes import ROOT
 from bench.rounds import Round
-from bench.systems import GATEWAYS, WORKERS
 
-Figures = dict[str, Any]
-
-_COMPARED = {
-    "gateway_cpu": ("cpu_us_per_delta", "gateway"),
-    "gateway_kb_per_stream": ("kb_per_stream", "gateway"),
-    "delay_p50": ("delay_ms", "p50"),
-    "delay_p99": ("delay_ms", "p99"),
-    "first_delta_p50": ("first_delta_ms", "p50"),
-    "first_delta_p99": ("first_delta_ms", "p99"),
-}
+RESULT, TABLE = "result.json", "table.md"
+_BEGIN, _END = "<!-- measured -->", "<!-- /measured -->"
+_README, _PLOTS = ROOT / "bench" / "README.md", ROOT / "docs" / "bench"
+_ROLES = ("gateway", "worker", "redis")
+Figures = Mapping[str, Any]
 
 
-def document(settings: Figures, cores: int, path: Sequence[Round], floor: Sequence[Round]) -> Figures:
-    """The whole report. `path` and `floor` are the rounds in order; those of the same place ran one after the other."""
-    return {
-        "settings": settings | {"gateways": GATEWAYS, "workers": WORKERS, "floors": GATEWAYS},
-        "machine": {"cores": cores, "python": platform.python_version()},
-        "path": summary(path),
-        "floor": summary(floor),
-        "ratios": ratios(path, floor),
-        "rounds": {"path": msgspec.to_builtins(path), "floor": msgspec.to_builtins(floor)},
-    }
+def line(found: Round) -> str:
+    """A round on one line."""
+    answers, delay = found.answers, found.delay_ms
+    told = f"{answers.complete} of {answers.asked} complete"
+    if answers.wrong:
+        told += f", wrong: {answers.wrong}"
+    if found.cpu_us_per_delta is None:
+        return f"{told}; its streams were never open at once: try more --seconds"
+    cpu = ", ".join(f"{role} {us:g}" for role, us in found.cpu_us_per_delta.items())
+    late = f"{delay.p50:g}/{delay.p99:g}" if delay else "–"
+    return (
+        f"{told}; µs a delta: {cpu}; delay p50/p99 {late} ms; {found.deltas_per_s:g} deltas/s, "
+        f"{found.deltas_per_event:g} an event; cores elsewhere {found.cores_elsewhere:g}"
+    )
 
 
-def summary(rounds: Sequence[Round]) -> Figures:
-    """The median of each figure; the answers' counts are added up."""
-    made = [msgspec.to_builtins(one) for one in rounds]
-    answers = [one.pop("answers") for one in made]
-    counts = {key: sum(one[key] for one in answers) for key in ("asked", "complete", "incorrect", "unfinished")}
-    return {"answers": counts} | {key: _median([one[key] for one in made]) for key in made[0]}
+def table(found: Figures) -> str:
+    """Goals, sides and saturation as Markdown."""
+    parts = [_machine(found), _goals(found)]
+    for name, title in (("compared", "Side by side"), ("grown", "Our path, by the number of answers at once")):
+        if found[name]:
+            parts.append(f"### {title}\n\n{_sides(found[name])}")
+    if found["saturation"]:
+        parts.append(f"### Until it is full\n\n{_saturation(found['saturation'])}")
+    return "\n\n".join(parts) + "\n"
 
 
-def _median(values: list[Any]) -> Any:
-    """The median of numbers, or of each part of dictionaries; None for rounds without a window doesn't count."""
-    known = [value for value in values if value is not None]
-    if known and isinstance(known[0], dict):
-        return {key: _median([value[key] for value in known]) for key in known[0]}
-    return round(median(known), 3) if known else None
+def _machine(found: Figures) -> str:
+    machine, settings = found["machine"], found["settings"]
+    return (
+        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {settings['rounds']} rounds, "
+        f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless said. "
+        "Each figure is the median over rounds, with the least and the most."
+    )
 
 
-def ratios(path: Sequence[Round], floor: Sequence[Round]) -> dict[str, float | None]:
-    """How many times the floor's figure ours is: the median of the pairs of rounds."""
-    pairs = [(msgspec.to_builtins(ours), msgspec.to_builtins(bare)) for ours, bare in zip(path, floor, strict=True)]
-    return {
-        name: _ratio([(_at(ours, *place), _at(bare, *place)) for ours, bare in pairs])
-        for name, place in _COMPARED.items()
-    }
+def _goals(found: Figures) -> str:
+    rows = ["| figure | goal | measured | |", "| --- | --- | --- | --- |"]
+    for goal in msgspec.convert(found["goals"], list[Goal]):
+        if goal.measured is None:
+            rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | not measured | |")
+            continue
+        least, middle, most = goal.measured
+        spread = f" ({least:.3g}–{most:.3g})" if most > least else ""
+        verdict = "met" if goal.met else "**missed**"
+        rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | {middle:.3g}{goal.unit}{spread} | {verdict} |")
+    return "\n".join(rows)
 
 
-def _at(figures: Figures, key: str, part: str) -> float | None:
-    found = figures[key]
-    return None if found is None else found[part]
+def _sides(cases: Figures) -> str:
+    rows = [
+        "| side | gateway | worker | Redis | client | p50 | p99 | kB gateway | kB worker | cores elsewhere |",
+        "| --- " * 10 + "|",
+    ]
+    for name, case in cases.items():
+        figures = case["figures"]
+        cpu, delay, memory = (figures[key] or {} for key in ("cpu_us_per_delta", "delay_ms", "kb_per_stream"))
+        cells = [cpu.get(role) for role in (*_ROLES, "client")] + [delay.get("p50"), delay.get("p99")]
+        cells += [memory.get("gateway"), memory.get("worker"), figures["cores_elsewhere"]]
+        rows.append(f"| {name} | " + " | ".join(map(_cell, cells)) + " |")
+    commands = cases.get(next(iter(cases)), {})["figures"]["redis_commands"] or {}
+    told = ", ".join(f"{name} {_cell(one['us'])} µs, {one['per_delta'][1]:g} a delta" for name, one in commands.items())
+    kept = next(iter(cases.values()))["figures"]["redis_kb_per_answer"]
+    head = "CPU in µs per delta, delay in ms, memory per open stream; median (least–most).\n\n"
+    return (
+        head
+        + "\n".join(rows)
+        + (f"\n\nRedis, commands: {told}. A finished answer holds {_cell(kept)} kB." if told else "")
+    )
 
 
-def _ratio(pairs: list[tuple[float | None, float | None]]) -> float | None:
-    found = [ours / bare for ours, bare in pairs if ours is not None and bare is not None and bare > 0]
-    return round(median(found), 2) if found else None
+def _cell(spread: Any) -> str:
+    if spread is None:
+        return ""
+    least, middle, most = spread
+    return f"{middle:.3g} ({least:.3g}–{most:.3g})" if most > least else f"{middle:.3g}"
+
+
+def _saturation(steps: Any) -> str:
+    rows = ["| streams | deltas/s | deltas an event | delay p50/p99 ms | cores | stopped by |", "| --- " * 6 + "|"]
+    for step in steps:
+        delay, cores = step["delay_ms"], step["cores"]
+        told = f"{delay['p50']:.3g}/{delay['p99']:.3g}" if delay else ""
+        busy = ", ".join(f"{role} {share:g}" for role, share in cores.items())
+        rows.append(
+            f"| {step['streams']} | {step['deltas_per_s']:,.0f} | {step['deltas_per_event']:.3g} | {told} | {busy} "
+            f"| {step['stop'] or ''} |"
+        )
+    return "\n".join(rows)
+
+
+def pictures(found: Figures) -> dict[str, str]:
+    """SVG by file name."""
+    made = {}
+    for name, title in (("compared", "side by side"), ("grown", "by answers at once")):
+        if found[name]:
+            rows = [(case, _medians(figures["figures"]["cpu_us_per_delta"])) for case, figures in found[name].items()]
+            made[f"{name}-cpu.svg"] = plots.bars(f"CPU µs per delta, {title}", rows)
+            rows = [
+                (f"{case}, {part}", {part: delay[part][1]})
+                for case, figures in found[name].items()
+                if (delay := figures["figures"]["delay_ms"])
+                for part in ("p50", "p99")
+            ]
+            made[f"{name}-delay.svg"] = plots.bars(f"Delay of a delta, ms, {title}", rows)
+    if found["saturation"]:
+        rows = [(f"{step['deltas_per_s']:,.0f} deltas/s", step["cores"]) for step in found["saturation"]]
+        made["saturation.svg"] = plots.bars("Cores that our path keeps busy", rows)
+    return made
+
+
+def _medians(spreads: Figures | None) -> dict[str, float]:
+    return {part: spread[1] for part, spread in (spreads or {}).items() if spread and part != "emulator"}
+
+
+def write(folder: Path, found: Figures) -> None:
+    """The result, the table and the plots, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RESULT).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    (folder / TABLE).write_text(table(found))
+    for name, picture in pictures(found).items():
+        (folder / name).write_text(picture)
+
+
+def filled(page: str, text: str) -> str:
+    """A page with `text` between its two marks. BenchError when it has none."""
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise BenchError(f"no {_BEGIN} and {_END} to put the table between")
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
+
+
+def publish(folder: Path) -> None:
+    """Put a run's table into the README, and its plots beside the documents."""
+    found = json.loads((folder / RESULT).read_text())
+    _PLOTS.mkdir(parents=True, exist_ok=True)
+    drawn = pictures(found)
+    for name, picture in drawn.items():
+        (_PLOTS / name).write_text(picture)
+    links = "\n".join(f"![{name.removesuffix('.svg')}](../docs/bench/{name})" for name in drawn)
+    _README.write_text(filled(_README.read_text(), f"{table(found)}\n{links}"))
+
+
+if __name__ == "__main__":
+    publish(Path(sys.argv[1]))

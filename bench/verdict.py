@@ -32,6 +32,22 @@ def judge(status: int, events: Sequence[bytes], rest: bytes, pieces: int) -> str
         return "not the frames of an answer"
 
 
+def judge_chunks(status: int, events: Sequence[bytes], rest: bytes, pieces: int) -> str:
+    """The same of an answer in OpenAI's chunks."""
+    if status == 0:
+        return UNFINISHED
+    if status != 200:
+        return f"{status} {rest[:80].decode(errors='replace')}"
+    if not events or events[-1].strip() != b"data: [DONE]":
+        return UNFINISHED
+    try:
+        chunks = [json.loads(event.strip().removeprefix(b"data: ")) for event in events[:-1]]
+        text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+    except (ValueError, KeyError, TypeError):
+        return "not the chunks of an answer"
+    return _counted(text, pieces)
+
+
 def _refusal(status: int, body: bytes) -> str:
     if not body:
         return UNFINISHED
@@ -48,5 +64,9 @@ def _compare(frames: Sequence[dict[str, object]], pieces: int) -> str:
     text = str(frames[-1]["answer"])
     if "".join(str(frame["answer"]) for frame in frames[:-1]) != text:
         return "the deltas don't add up to the answer"
+    return _counted(text, pieces)
+
+
+def _counted(text: str, pieces: int) -> str:
     found = len(STAMP.findall(text.encode()))
     return COMPLETE if found == pieces else f"{found} pieces instead of {pieces}"

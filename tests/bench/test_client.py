@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.client import EBBING, FULL, Outcome, Plan, run
-from bench.floor import Frames
+from bench.client import run
+from bench.floor import Frames, event
+from bench.load import EBBING, FULL, Outcome, Plan
 from bench.processes import free_ports
 
 pytestmark = pytest.mark.anyio
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.anyio
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 PIECES = [f"{number} t={1_700_000_000_000_000_000 + number} " for number in range(3)]
 FRAMES = Frames("a-token")
-DELTAS = [FRAMES.delta(piece) for piece in PIECES]
-LAST = FRAMES.last("".join(PIECES))
+DELTAS = [event(FRAMES.delta(piece)) for piece in PIECES]
+LAST = event(FRAMES.last("".join(PIECES)))
 
 Behaviour = Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

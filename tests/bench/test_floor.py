@@ -2,13 +2,18 @@
 
 from bench.floor import Frames
 from gateway import envelope
-from gateway.sse import frame
 
 TEXT = "delta 000001  t=1700000000000000001 "
 
 
-def test_the_frames_are_the_gateways_byte_for_byte() -> None:
+def test_over_http_the_messages_are_the_gateways_byte_for_byte() -> None:
     frames = Frames("a-token")
-    assert frames.delta(TEXT) == frame(envelope.DeltaFrames("a-token").frame(TEXT))
+    assert frames.delta(TEXT) == envelope.DeltaFrames("a-token").frame(TEXT)
     last = envelope.answer(TEXT * 2, (), done=True, reset=False, token="a-token")
-    assert frames.last(TEXT * 2) == frame(last)
+    assert frames.last(TEXT * 2) == last
+
+
+def test_over_websocket_they_are_too() -> None:
+    frames = Frames(None)
+    assert frames.delta(TEXT) == envelope.DeltaFrames(None).frame(TEXT)
+    assert frames.last(TEXT) == envelope.answer(TEXT, (), done=True, reset=False, token=None)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import read_options
 from bench.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 
-COUNTS = {"asked", "complete", "incorrect", "unfinished"}
 FIGURES = {
     "first_delta_ms",
     "delay_ms",
@@ -24,6 +22,8 @@ FIGURES = {
     "kb_per_stream",
     "cores_busy",
     "cores_elsewhere",
+    "redis_commands",
+    "redis_kb_per_answer",
 }
 DEADLINE = 50.0
 
@@ -47,8 +47,9 @@ def running(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right() -> None:
-    run = await bench("--streams", "6", "--deltas", "60", "--rate", "20", "--rounds", "1")
+async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_path: Path) -> None:
+    options = ("--streams", "6", "--seconds", "1", "--rounds", "1", "--sides", "", "--output", str(tmp_path))
+    run = await bench(*options)
     try:
         async with asyncio.timeout(DEADLINE):
             output, told = await run.communicate()
@@ -58,15 +59,17 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right() -> No
             await run.wait()
     assert run.returncode == 0, told.decode()
     report = json.loads(output)
-    assert set(report) == {"settings", "machine", "path", "floor", "ratios", "rounds"}
-    for side in ("path", "floor"):
-        assert set(report[side]) == FIGURES | {"answers"}
-        assert report[side]["answers"] == {"asked": 6, "complete": 6, "incorrect": 0, "unfinished": 0}
-        assert set(report["rounds"][side][0]["answers"]) == COUNTS | {"wrong"}
-        assert report[side]["deltas_per_s"] > 0
-    assert set(report["path"]["cpu_us_per_delta"]) == {"gateway", "worker", "redis", "emulator", "client"}
-    assert set(report["path"]["kb_per_stream"]) == {"gateway", "worker", "redis", "emulator"}
-    assert set(report["floor"]["cpu_us_per_delta"]) == {"gateway", "client"}
+    assert json.loads((tmp_path / "result.json").read_text()) == report
+    assert "met" in (tmp_path / "table.md").read_text()
+    assert list(report["compared"]) == ["path sse 6", "path ws 6", "floor sse 6", "floor ws 6"]
+    for side in report["compared"].values():
+        assert side["answers"] == {"asked": 6, "complete": 6, "incorrect": 0, "unfinished": 0}
+        assert set(side["figures"]) == FIGURES
+        assert side["figures"]["deltas_per_s"][1] > 0
+    figures = report["compared"]["path sse 6"]["figures"]
+    assert set(figures["cpu_us_per_delta"]) == {"gateway", "worker", "redis", "client"}
+    assert set(figures["kb_per_stream"]) == {"gateway", "worker", "redis"}
+    assert "evalsha" in figures["redis_commands"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,10 +90,3 @@ async def test_an_interrupted_run_leaves_no_process(number: signal.Signals) -> N
     assert run.returncode == 130, told.decode()
     assert output == b""
     assert not [pid for pid in seen if running(pid)]
-
-
-@pytest.mark.parametrize("wrong", [["--streams", "0"], ["--rate", "nan"], ["--rounds", "99"], ["--deltas", "many"]])
-def test_a_wrong_option_ends_with_one_sentence(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        read_options(wrong)
-    assert wrong[0] in capsys.readouterr().err

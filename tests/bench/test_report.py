@@ -1,53 +1,55 @@
-"""The document, from rounds made by hand."""
+"""What people read."""
 
-from bench.report import document, ratios, summary
+import pytest
+
+from bench import report
+from bench.document import document
+from bench.errors import BenchError
+from bench.options import read_options
 from bench.rounds import Answers, Round
 from bench.spread import Spread
+from bench.store import Command
 
-GOOD = Answers(asked=10, complete=10, incorrect=0, unfinished=0, wrong={})
-BAD = Answers(asked=10, complete=7, incorrect=2, unfinished=1, wrong={"500 未知错误": 2})
+ANSWERS = Answers(10, 10, 0, 0, {})
 
 
-def made(cpu: float, delay: float, answers: Answers = GOOD) -> Round:
-    return Round(
-        answers,
-        Spread(10 * delay, 20 * delay),
-        Spread(delay, 2 * delay),
-        5.0,
-        200.0,
-        1.0,
-        {"gateway": cpu, "client": 10.0},
-        {"gateway": 16.0},
-        0.5,
-        0.1,
+def made(cpu: float) -> Round:
+    used, commands = {"gateway": cpu, "worker": 2.0, "client": 9.0}, {"evalsha": Command(1.1, 40.0)}
+    return Round(ANSWERS, None, Spread(1, 2), 4.0, 200.0, 1.0, used, {"gateway": 16.0}, 0.5, 0.1, commands, 40.0)
+
+
+FOUND = document(
+    read_options(["--rounds", "2"]),
+    None,
+    {"path sse 300": [made(50), made(60)], "floor sse 300": [made(40), made(30)]},
+    {},
+    [],
+)
+
+
+def test_the_table_says_what_was_measured_beside_its_goal() -> None:
+    told = report.table(FOUND)
+    assert "| gateway CPU per delta, SSE, over the floor's | ≤ 1.5× | 1.62× (1.25–2) | **missed** |" in told
+    assert "over LiteLLM's at 20 answers | ≤ 0.1× | not measured | |" in told
+    assert "| path sse 300 | 55 (50–60) | 2 |" in told
+    assert "evalsha 40 µs, 1.1 a delta" in told
+
+
+def test_there_is_a_picture_of_each_part() -> None:
+    assert list(report.pictures(FOUND)) == ["compared-cpu.svg", "compared-delay.svg"]
+
+
+def test_a_page_keeps_what_stands_around_the_marks() -> None:
+    page = "before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n"
+    assert report.filled(page, "new\n") == "before\n<!-- measured -->\n\nnew\n\n<!-- /measured -->\nafter\n"
+    assert report.filled(report.filled(page, "x"), "new") == report.filled(page, "new")
+    with pytest.raises(BenchError):
+        report.filled("no marks", "new")
+
+
+def test_a_round_is_one_line() -> None:
+    assert report.line(made(50)) == (
+        "10 of 10 complete; µs a delta: gateway 50, worker 2, client 9; delay p50/p99 1/2 ms; "
+        "200 deltas/s, 1 an event; cores elsewhere 0.1"
     )
-
-
-def test_figures_are_medians_and_counts_are_sums() -> None:
-    found = summary([made(50, 1), made(90, 3, BAD), made(60, 2)])
-    assert found["answers"] == {"asked": 30, "complete": 27, "incorrect": 2, "unfinished": 1}
-    assert found["cpu_us_per_delta"] == {"gateway": 60, "client": 10}
-    assert found["delay_ms"] == {"p50": 2, "p99": 4}
-
-
-def test_ratios_are_medians_of_pairs_not_ratios_of_medians() -> None:
-    found = ratios([made(40, 1), made(300, 2), made(90, 3)], [made(20, 1), made(100, 1), made(90, 1)])
-    assert found["gateway_cpu"] == 2
-    assert found["delay_p50"] == 2
-    assert found["gateway_kb_per_stream"] == 1
-
-
-def test_a_round_without_a_window_counts_only_for_its_answers() -> None:
-    lost = Round(BAD, None)
-    found = summary([lost, made(50, 1)])
-    assert found["answers"]["asked"] == 20
-    assert found["cpu_us_per_delta"]["gateway"] == 50
-    assert ratios([lost, made(50, 1)], [made(25, 1), made(25, 1)])["gateway_cpu"] == 2
-    assert summary([lost])["cpu_us_per_delta"] is None
-    assert ratios([lost], [made(25, 1)])["gateway_cpu"] is None
-
-
-def test_the_document_keeps_what_is_wrong_with_answers() -> None:
-    found = document({"streams": 10}, 2, [made(50, 1, BAD)], [made(25, 1)])
-    assert found["settings"]["streams"] == 10
-    assert found["rounds"]["path"][0]["answers"]["wrong"] == {"500 未知错误": 2}
+    assert "try more --seconds" in report.line(Round(ANSWERS, None))

@@ -1,6 +1,6 @@
 """From what was read of the processes to the figures of a round."""
 
-from bench.client import Outcome, Window
+from bench.load import Outcome, Window
 from bench.rounds import Readings, Usage, figures
 from bench.spread import Spread
 

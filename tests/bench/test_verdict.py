@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.verdict import COMPLETE, UNFINISHED, judge
+from bench.verdict import COMPLETE, UNFINISHED, judge, judge_chunks
 
 PIECES = ["one t=1700000000000000001 ", "two t=1700000000000000002 "]
 
@@ -58,3 +58,28 @@ def test_a_refusal_tells_what_is_wrong() -> None:
 def test_something_else_is_no_answer(body: bytes) -> None:
     assert judge(502, [], body, 2) == "not the frames of an answer"
     assert judge(200, [b"data: " + body], b"", 2) == "not the frames of an answer"
+
+
+def chunk(text: str | None) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": {"content": text}}]}).encode()
+
+
+CHUNKS = [*map(chunk, PIECES), chunk(None), b"data: [DONE]"]
+
+
+def test_chunks_with_all_pieces_are_complete() -> None:
+    assert judge_chunks(200, CHUNKS, b"", 2) == COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "told"),
+    [
+        (0, [], UNFINISHED),
+        (200, CHUNKS[:2], UNFINISHED),
+        (200, CHUNKS[1:], "1 pieces instead of 2"),
+        (401, [], "401 no key"),
+        (200, [b"data: {}", CHUNKS[-1]], "not the chunks of an answer"),
+    ],
+)
+def test_other_chunks_are_not(status: int, events: list[bytes], told: str) -> None:
+    assert judge_chunks(status, events, b"no key", 2) == told

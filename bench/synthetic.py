@@ -1,0 +1,43 @@
+"""A provider without an upstream, which costs next to nothing: `PROVIDER=bench.synthetic:Synthetic`.
+
+With it a worker shows what the path itself costs.
+"""
+
+from collections.abc import AsyncGenerator
+
+from bench import question as questions
+from wire.messages import Style
+from worker.accounts import Account
+from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Update
+from worker.replay import Recall, nothing
+from worker.settings import WorkerSettings
+
+_STATE = b"synthetic"
+
+
+class Synthetic:
+    """A chat provider (see worker.providers) that makes the answer that a question of the bench asks for."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        del settings
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: Conversation | None,
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = nothing,
+    ) -> AsyncGenerator[Update, None]:
+        """Yield the text as it grows, then the end."""
+        del account, conversation, style, recall
+        await before_send()
+        text = ""
+        async for piece in questions.pieces(questions.read(question)):
+            text += piece
+            yield Snapshot(text)
+        yield Completed(text, _STATE)
+
+    async def close(self) -> None:
+        """Nothing is held."""

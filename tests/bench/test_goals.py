@@ -1,0 +1,86 @@
+"""Goals are judged by the ratios of each round."""
+
+from typing import Any
+
+import pytest
+
+from bench.goals import Goal, goals
+
+
+def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict[str, Any]:
+    made = [
+        {
+            "cpu_us_per_delta": one or None,
+            "delay_ms": {"p50": delay, "p99": 4 * delay},
+            "kb_per_stream": {"gateway": kb},
+            "first_delta_ms": {"p50": delay, "p99": 5 * delay},
+        }
+        for one in cpu
+    ]
+    return {"rounds": made}
+
+
+def found(rest: Any = None, **compared: Any) -> dict[str, Goal]:
+    named = {name.replace("_", " "): case for name, case in compared.items()}
+    document = {"settings": {"streams": [300]}, "compared": named, "grown": {}, "rest": rest}
+    return {goal.figure: goal for goal in goals(document)}
+
+
+def one(goals: dict[str, Goal], *words: str) -> Goal:
+    [goal] = [goal for figure, goal in goals.items() if all(word in figure for word in words)]
+    return goal
+
+
+def test_a_ratio_is_the_median_of_the_rounds_not_a_ratio_of_medians() -> None:
+    made = found(
+        path_sse_300=rounds({"gateway": 40}, {"gateway": 300}, {"gateway": 90}),
+        floor_sse_300=rounds({"gateway": 20}, {"gateway": 100}, {"gateway": 90}),
+    )
+    goal = one(made, "SSE", "floor")
+    assert goal.measured == (1.0, 2.0, 3.0)
+    assert goal.met is False
+
+
+def test_a_goal_of_which_a_side_is_missing_is_neither_met_nor_missed() -> None:
+    goal = one(found(path_sse_300=rounds({"gateway": 40})), "plain")
+    assert (goal.measured, goal.met) == (None, None)
+
+
+def test_a_round_without_a_window_does_not_count() -> None:
+    made = found(path_sse_300=rounds({"gateway": 40}, {}), floor_sse_300=rounds({"gateway": 40}, {"gateway": 1}))
+    assert one(made, "SSE", "floor").measured == (1.0, 1.0, 1.0)
+
+
+def test_the_append_path_is_what_is_left_without_the_generator() -> None:
+    alone = {"synthetic alone sse 300": rounds({"client": 10.0})}
+    made = found(
+        path_sse_300=rounds({"gateway": 1, "worker": 30}), plain_sse_300=rounds({"gateway": 1, "worker": 90}), **alone
+    )
+    assert one(made, "append").measured == (0.25, 0.25, 0.25)
+
+
+def test_the_first_delta_may_take_four_round_trips_and_a_millisecond() -> None:
+    spread = {"p50": 0.5, "p99": 9.0}
+    first = {"path": {"p50": 4.0}, "floor": {"p50": 1.0}, "standalone": {"p99": 20.0}}
+    standalone = rounds({"gateway": 1})["rounds"][0]
+    made = found({"redis_round_trip_ms": spread, "first_delta_ms": first, "standalone": standalone})
+    goal = one(made, "first delta")
+    assert (goal.bound, goal.measured, goal.met) == (3.0, (3.0, 3.0, 3.0), True)
+    assert one(made, "first frame").met
+    assert one(made, "50 answers").measured == (5.0, 5.0, 5.0)
+
+
+def test_litellms_proxy_is_held_against_our_path_at_the_full_and_at_the_same_load() -> None:
+    costs = {"gateway": 10.0, "worker": 15.0, "redis": 5.0}
+    made = found(
+        path_sse_300=rounds(costs),
+        path_sse_20=rounds({role: 2 * cost for role, cost in costs.items()}),
+        litellm_openai_20=rounds({"gateway": 600.0}),
+    )
+    assert one(made, "LiteLLM").measured == (0.05, 0.05, 0.05)
+    assert one(made, "the same with 20").measured == (0.1, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(("kb", "met"), [(16.0, True), (16.1, False)])
+def test_memory_is_held_against_its_bound(kb: float, met: bool) -> None:
+    assert one(found(path_sse_300=rounds({"gateway": 1}, kb=kb)), "memory", "SSE").met is met

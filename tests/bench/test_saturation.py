@@ -1,0 +1,31 @@
+"""When a load is too much."""
+
+import pytest
+
+from bench.rounds import Answers, Round
+from bench.saturation import Step, Stop, step
+from bench.spread import Spread
+
+
+def taken(streams: int, cpu: dict[str, float], p99: float, complete: int = 10) -> Step:
+    answers = Answers(10, complete, 0, 10 - complete, {})
+    return step(streams, Round(answers, None, Spread(1, p99), 4.0, 10_000.0, 1.2, cpu, {}, 1.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("streams", "cpu", "p99", "complete", "stop"),
+    [
+        (300, {"gateway": 60.0}, 20.0, 10, None),
+        (300, {"gateway": 96.0}, 20.0, 10, "gateway"),
+        (300, {"gateway": 60.0, "redis": 97.0}, 20.0, 10, "redis"),
+        (300, {"gateway": 60.0}, 300.0, 10, "late"),
+        (300, {"gateway": 60.0}, 20.0, 9, "answers were lost"),
+        (3900, {"gateway": 60.0}, 20.0, 10, "streams"),
+    ],
+)
+def test_a_load_is_too_much_for_one_reason(
+    streams: int, cpu: dict[str, float], p99: float, complete: int, stop: Stop | None
+) -> None:
+    found = taken(streams, cpu, p99, complete)
+    assert found.stop == stop
+    assert found.cores["gateway"] == round(cpu["gateway"] / 100, 2)
