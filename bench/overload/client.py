@@ -18,6 +18,7 @@ from bench.verdict import COMPLETE, UNFINISHED
 
 # What the kernel holds for a client that reads slowly, in bytes.
 _SLOW_BUFFER = 4096
+_COME_BACK_S = 1.0
 
 
 async def run(plan: Plan) -> dict[str, Told]:
@@ -45,7 +46,18 @@ async def _ask(group: Group, after: float, port: int, streams: list[Stream]) -> 
         tasks.create_task(_read(stream, group.request, port))
         if group.readers and (answer := await stream.answer):
             for _ in range(group.readers):
-                tasks.create_task(_read(_new(streams), get(f"/answers/{answer}/stream"), port))
+                tasks.create_task(_follow(streams, answer, port))
+
+
+async def _follow(streams: list[Stream], answer: str, port: int) -> None:
+    """Read an answer by its id; come back when told to."""
+    stream = _new(streams)
+    await _read(stream, get(f"/answers/{answer}/stream"), port)
+    while stream.sent_back:
+        await asyncio.sleep(_COME_BACK_S)
+        streams.remove(stream)
+        stream = _new(streams)
+        await _read(stream, get(f"/answers/{answer}/stream"), port)
 
 
 def _new(streams: list[Stream]) -> Stream:

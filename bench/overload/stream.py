@@ -60,6 +60,11 @@ class Stream(asyncio.Protocol):
         """Nanoseconds from asking to the first piece."""
         return self.arrivals[0][0] - self.asked if self.arrivals else None
 
+    @property
+    def sent_back(self) -> bool:
+        """Whether it was ended before any data, as an EventSource is that shall come back."""
+        return self.ended.done() and self._response.status == 200 and not self._events
+
     def refusal(self) -> str | None:
         """Status, code and Retry-After of a question that was refused for want of room; None if it was not."""
         if self._response.status != 503:

@@ -52,3 +52,9 @@ async def test_a_refusal_is_told_with_whether_it_says_when_to_come_back(header: 
     stream = fed(b"HTTP/1.1 503 Service Unavailable\r\n" + header + b"\r\n" + body)
     assert stream.refusal() == f"503, code 503, {told}"
     assert await stream.answer == ""
+
+
+async def test_a_stream_that_ends_before_any_data_is_to_be_asked_for_again() -> None:
+    assert fed(HEAD, b"retry: 1000\nid: s0-1.0\n\n").sent_back
+    assert not fed(HEAD, event(PIECE)).sent_back
+    assert not fed(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").sent_back
