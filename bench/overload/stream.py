@@ -18,13 +18,14 @@ class Stream(asyncio.Protocol):
     """Notes what comes and when; all that can wait until the answer is over does.
 
     `answer` becomes the answer's id, '' for a question that got none. `arrivals` has (nanoseconds of Unix time,
-    nanoseconds since they were due) of each event's pieces.
+    nanoseconds since they were due) of each event's pieces; `first` is how long the first piece took, in nanoseconds.
     """
 
     def __init__(self, ended: "asyncio.Future[None]") -> None:
         self.ended = ended
         self.answer: asyncio.Future[str] = ended.get_loop().create_future()
         self.asked = time.time_ns()
+        self.first: int | None = None
         self.arrivals: list[tuple[int, list[int]]] = []
         self._head = b""
         self._response = Response()
@@ -45,7 +46,11 @@ class Stream(asyncio.Protocol):
             event = data_there + told
             self._events.append(event)
             if LAST not in event and (stamps := STAMP.findall(event)):
-                self.arrivals.append((now, [now - int(stamp) for stamp in stamps]))
+                # What was due before somebody asked for it is history, not late.
+                if self.first is None:
+                    self.first = now - self.asked
+                if late := [now - due for due in map(int, stamps) if due >= self.asked]:
+                    self.arrivals.append((now, late))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The answer is over, whatever the reason."""
@@ -54,11 +59,6 @@ class Stream(asyncio.Protocol):
             self.answer.set_result("")
         if not self.ended.done():
             self.ended.set_result(None)
-
-    @property
-    def first(self) -> int | None:
-        """Nanoseconds from asking to the first piece."""
-        return self.arrivals[0][0] - self.asked if self.arrivals else None
 
     @property
     def sent_back(self) -> bool:

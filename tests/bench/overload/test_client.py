@@ -10,7 +10,8 @@ from wire.messages import Delta, Final
 
 pytestmark = pytest.mark.anyio
 
-PIECE = " t=1234567890123456789"
+# Due long after anything here is asked for.
+PIECE = " t=9234567890123456789"
 
 
 async def test_every_reader_is_judged_and_a_slow_one_too() -> None:

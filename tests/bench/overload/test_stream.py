@@ -11,7 +11,8 @@ from bench.verdict import COMPLETE, UNFINISHED
 pytestmark = pytest.mark.anyio
 
 HEAD = b"HTTP/1.1 200 OK\r\nx-answer-id: s0-1\r\n\r\n"
-PIECE = " t=1234567890123456789"
+# Due long after anything here is asked for.
+PIECE = " t=9234567890123456789"
 
 
 def event(text: str, *, done: bool = False, head: bytes = b"") -> bytes:
@@ -58,3 +59,9 @@ async def test_a_stream_that_ends_before_any_data_is_to_be_asked_for_again() -> 
     assert fed(HEAD, b"retry: 1000\nid: s0-1.0\n\n").sent_back
     assert not fed(HEAD, event(PIECE)).sent_back
     assert not fed(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").sent_back
+
+
+async def test_what_was_due_before_it_was_asked_for_is_not_late() -> None:
+    stream = fed(HEAD, event(" t=1234567890123456789"), event(PIECE))
+    assert len(stream.arrivals) == 1
+    assert stream.first is not None
