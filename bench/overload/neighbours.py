@@ -41,19 +41,20 @@ class Round(msgspec.Struct, frozen=True):
 class Neighbours(msgspec.Struct, frozen=True):
     """Rounds by the neighbour, the medians over those in which the machine was quiet, and their ratios to having none.
 
-    wrong: ordinary answers that were not whole, by what they were instead. huge: what became of the neighbours.
+    Where no round was quiet, nothing can be said: None. wrong: ordinary answers that were not whole, by what they were
+    instead. huge: what became of the neighbours.
     """
 
-    p99_ms: dict[str, float]
-    ratios: dict[str, float]
+    p99_ms: dict[str, float | None]
+    ratios: dict[str, float | None]
     rounds: dict[str, list[Round]]
     wrong: dict[str, int]
     huge: dict[str, int]
 
     @property
     def fair(self) -> bool:
-        """Whether no neighbour raised it by more than is allowed."""
-        return not self.wrong and all(ratio <= _ALLOWED for ratio in self.ratios.values())
+        """Whether no neighbour raised it by more than is allowed, as far as can be said."""
+        return not self.wrong and all(ratio is not None and ratio <= _ALLOWED for ratio in self.ratios.values())
 
 
 async def neighbours(deployment: Deployment, rounds: int) -> Neighbours:
@@ -72,14 +73,17 @@ async def neighbours(deployment: Deployment, rounds: int) -> Neighbours:
             found[name].append(Round(ordinary.delay_ms.p99 if ordinary.delay_ms else 0.0, round(max(0, busy), 2)))
             print(f"round {number + 1}, {name}: {found[name][-1]}", file=sys.stderr)
     medians = {name: middle(made) for name, made in found.items()}
-    ratios = {name: round(p99 / medians["alone"], 2) for name, p99 in medians.items() if name != "alone"}
+    alone = medians["alone"]
+    ratios = {
+        name: round(p99 / alone, 2) if p99 and alone else None for name, p99 in medians.items() if name != "alone"
+    }
     return Neighbours(medians, ratios, found, dict(+wrong), dict(huge))
 
 
-def middle(rounds: Sequence[Round]) -> float:
-    """The median p99 of the quiet rounds; of all, if none was quiet."""
+def middle(rounds: Sequence[Round]) -> float | None:
+    """The median p99 of the quiet rounds; None if none was quiet."""
     quiet = [one.p99_ms for one in rounds if one.cores_elsewhere <= _QUIET]
-    return median(quiet or [one.p99_ms for one in rounds])
+    return median(quiet) if quiet else None
 
 
 def _elsewhere(deployment: Deployment) -> float:
