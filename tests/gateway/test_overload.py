@@ -188,4 +188,5 @@ async def working(store: Store) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        (ended_,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(ended_, asyncio.CancelledError), ended_
