@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check coverage install lock faults soak external browser bench up
+.PHONY: run test check coverage install lock faults soak external browser bench load up
 
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
@@ -46,6 +46,18 @@ bench: .venv/.ready
 	$(BIN)/python -m bench --rest --output bench/results $(BENCH_OPTIONS) >/dev/null
 	@cat bench/results/table.md
 
+# Users of every kind before a running service; a page plots what they meet while it goes on (LOAD_OPTIONS: locust's own).
+HOST = http://127.0.0.1:5000
+
+load: .venv-load/.ready
+	@exec .venv-load/bin/python -m locust -f bench/scenario/locustfile.py --host $(HOST) --web-host 127.0.0.1 $(LOAD_OPTIONS)
+
+.venv-load/.ready: requirements/load.txt requirements/pip.txt
+	test -x .venv-load/bin/python || $(PYTHON) -m venv .venv-load
+	.venv-load/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
+	.venv-load/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/load.txt
+	@touch $@
+
 up:
 	docker compose --profile demo up --build
 
@@ -60,7 +72,7 @@ install: .venv/.ready
 
 # Compile requirements/*.in; needs uv.
 lock:
-	for part in pip gateway worker tracing dev; do \
+	for part in pip gateway worker tracing dev load; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import unavailable
 from tests.external.client import Client, client
+from tests.processes import ROOT
 
 HERE = Path(__file__).parent
 AUTOBAHN = HERE / ".venv-autobahn/bin/wstest"
@@ -64,6 +65,12 @@ def llama() -> str:
 def litellm() -> str:
     """The command of LiteLLM's proxy."""
     return _program(HERE / ".venv-litellm/bin/litellm")
+
+
+@pytest.fixture(scope="module")
+def locust() -> str:
+    """The command of locust, in the environment of `make load`."""
+    return _program(ROOT / ".venv-load/bin/locust")
 
 
 @pytest.fixture(scope="session")

@@ -67,3 +67,5 @@ for name in schemathesis openai litellm llama; do
   ready ".venv-$name" "$name.txt" || environment "$name"
 done
 ready node_modules package-lock.json || packages_of_npm
+# locust's users have an environment that `make load` makes.
+make --quiet -C ../.. PYTHON="$python" .venv-load/.ready

@@ -1,0 +1,45 @@
+"""The upstream inside the worker."""
+
+import time
+
+import pytest
+
+from bench.overload.plan import Group
+from bench.overload.upstream import LEAST, Upstream
+from bench.verdict import STAMP
+from tests.worker.desk import settings_with
+from worker.accounts import Account
+from worker.providers import Completed, Snapshot, Update
+
+pytestmark = pytest.mark.anyio
+
+
+async def asked(question: str) -> list[Update]:
+    async def before_send() -> None:
+        pass
+
+    upstream = Upstream(settings_with())
+    found = [one async for one in upstream.ask(Account("a", {}), None, "balanced", question, before_send)]
+    await upstream.close()
+    return found
+
+
+async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> None:
+    *snapshots, end = await asked("!deltas=3 !rate=1000 !size=40")
+    assert [len(one.text) for one in snapshots if isinstance(one, Snapshot)] == [40, 80, 120]
+    assert isinstance(end, Completed)
+    assert len(STAMP.findall(end.text.encode())) == 3
+
+
+async def test_pieces_hold_the_time_at_which_they_were_due() -> None:
+    began = time.time_ns()
+    *_, end = await asked("!deltas=3 !rate=100")
+    assert len(end.text) == 3 * LEAST
+    first, *others = map(int, STAMP.findall(end.text.encode()))
+    assert first >= began
+    assert [other - first for other in others] == pytest.approx([1e7, 2e7], abs=1000)
+
+
+def test_a_group_asks_for_what_the_upstream_understands() -> None:
+    request = Group("x", 1, 0, 12, 2.5, 50).request
+    assert b"%21deltas%3D12%20%21rate%3D2.5%20%21size%3D50" in request
