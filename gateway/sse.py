@@ -123,7 +123,8 @@ class AnswerStream:
             if opened and not self.after:
                 await _chunk(body, _joined(opened))
             async with background(_ping(body)) if self.events else contextlib.nullcontext():
-                await self._relay(entries, body)
+                # A task of its own: what wakes up with each delta would climb through all layers of the application.
+                await asyncio.create_task(self._relay(entries, body))
 
     async def _relay(self, entries: AsyncIterator[Entry], send: Send) -> None:
         # What has come together leaves together: a stream that is behind catches up.
@@ -133,7 +134,7 @@ class AnswerStream:
             if made and entry.seq > self.after:
                 waiting.append(_joined(made, Position(self.answer, entry.seq) if self.events else None))
             if waiting and (not entry.more or self.telling.over or len(waiting) >= _TOGETHER):
-                await _chunk(send, b"".join(waiting))
+                await send({"type": "http.response.body", "body": b"".join(waiting), "more_body": True})
                 waiting.clear()
             if self.telling.over:
                 return

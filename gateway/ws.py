@@ -1,5 +1,6 @@
 """The drop-in endpoints over WebSocket: /ws and /ws_stream. One connection is one conversation."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
@@ -88,11 +89,14 @@ class Conversation:
                 event = await self._relay.whole(entries)
                 await self._connection.send(self._single(event, ask.token))
                 return
-            frames = Frames(ask.token)
-            async for entry in entries:
-                for frame in frames.of(entry.event):
-                    await self._connection.send(frame)
-            frames.check_ended()
+            # A task of its own: what wakes up with each delta would climb through all layers of the application.
+            await asyncio.create_task(self._sent(Frames(ask.token), entries))
+
+    async def _sent(self, frames: Frames, entries: AsyncGenerator[Entry, None]) -> None:
+        async for entry in entries:
+            for frame in frames.of(entry.event):
+                await self._connection.send(frame)
+        frames.check_ended()
 
     @staticmethod
     def _single(event: Final | Failed, token: str | None) -> bytes:

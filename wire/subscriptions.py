@@ -38,6 +38,8 @@ class Subscription:
         self._hints: deque[Hint] = deque()
         self._gap = False
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard = False
 
     def push(self, hint: Hint) -> None:
         """A message came."""
@@ -59,20 +61,35 @@ class Subscription:
         self._wake()
 
     async def next(self, timeout: float) -> Hint | None:
-        """The next hint, or GAP when messages may have been lost or none came within `timeout` seconds."""
+        """The next hint, or GAP when messages may have been lost, or none came for `timeout` seconds or twice that."""
         if not self._hints and not self._gap:
-            # By hand, since asyncio.timeout costs as much as all the rest.
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            timer = loop.call_later(timeout, self._wake)
-            try:
-                await self._waiter
-            finally:
-                timer.cancel()
+            self._heard = True
+            # One timer for many waits: a timer for each costs as much as all the rest.
+            if self._timer is None:
+                self._heard = False
+                self._timer = loop.call_later(timeout, self._silent, timeout)
+            await self._waiter
         if self._gap:
             self._gap = False
             return GAP
         return self._hints.popleft() if self._hints else GAP
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _silent(self, timeout: float) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._heard:
+            self._heard = False
+            self._timer = asyncio.get_running_loop().call_later(timeout, self._silent, timeout)
+        else:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -123,6 +140,7 @@ class Subscriptions:
 
     def remove(self, channel: str, subscription: Subscription) -> None:
         """Stop following."""
+        subscription.close()
         left = self._followers[channel]
         left.discard(subscription)
         if not left:
