@@ -71,7 +71,14 @@ async def start_standalone(processes: Processes, folder: Path) -> System:
     """Everything in one process on memory://, with the built-in stand-in: what `make run` starts without accounts."""
     [port] = free_ports(1)
     (folder / "no-cookies").mkdir()
-    settings = {"GATEWAY_PORT": port, "COOKIES_DIR": folder / "no-cookies", "LOG_FORMAT": "json"}
+    settings = {
+        "GATEWAY_PORT": port,
+        "COOKIES_DIR": folder / "no-cookies",
+        "LOG_FORMAT": "json",
+        # What is measured is the path, not the bound of an account, nor the stand-in's quota.
+        "ACCOUNT_TURNS": 0,
+        "EMULATOR_DAILY_QUOTA": 0,
+    }
     started = await processes.module("standalone", "standalone", settings)
     await started.until("GET /readyz", partial(says_ready, port))
     return System("standalone", [port], {"gateway": [started.pid]})

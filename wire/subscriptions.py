@@ -39,6 +39,7 @@ class Subscription:
         self._gap = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timeout = 0.0
         self._heard = False
 
     def push(self, hint: Hint) -> None:
@@ -65,11 +66,11 @@ class Subscription:
         if not self._hints and not self._gap:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            self._heard = True
             # One timer for many waits: a timer for each costs as much as all the rest.
-            if self._timer is None:
-                self._heard = False
-                self._timer = loop.call_later(timeout, self._silent, timeout)
+            if self._timer is not None and self._timeout == timeout:
+                self._heard = True
+            else:
+                self._arm(timeout)
             await self._waiter
         if self._gap:
             self._gap = False
@@ -81,13 +82,17 @@ class Subscription:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _silent(self, timeout: float) -> None:
+    def _arm(self, timeout: float) -> None:
+        self.close()
+        self._heard, self._timeout = False, timeout
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._silent)
+
+    def _silent(self) -> None:
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
         if self._heard:
-            self._heard = False
-            self._timer = asyncio.get_running_loop().call_later(timeout, self._silent, timeout)
+            self._arm(self._timeout)
         else:
             self._wake()
 
