@@ -22,6 +22,8 @@ Reply = Any
 T = TypeVar("T")
 # How long a reply may take, in seconds; after twice that it is told at the latest.
 _PATIENCE = 0.8
+# Errors that say of the whole connection that it isn't what it was: another one is to be made.
+_OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
 
 
 class Link(asyncio.Protocol):
@@ -102,6 +104,8 @@ class Link(asyncio.Protocol):
             return
         if isinstance(reply, hiredis.ReplyError):
             answer.set_exception(StoreUnavailableError(str(reply)))
+            if str(reply).startswith(_OUTDATED):
+                self._end(str(reply))
             return
         try:
             answer.set_result(read(reply))

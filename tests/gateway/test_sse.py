@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from gateway import sse
 from gateway.errors import ClientGoneError
@@ -26,10 +27,10 @@ from tests.gateway.scripted import (
     until,
 )
 from wire import keys
-from wire.answers import Answers
+from wire.answers import Answers, Entry
 from wire.connect import Store
 from wire.jobs import new_answer_id
-from wire.messages import Delta, Failed, Final, Replace
+from wire.messages import Delta, Event, Failed, Final, Replace
 
 pytestmark = pytest.mark.anyio
 
@@ -313,6 +314,39 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         told = DeltaEvents("token", comes_back=True)
         stream = sse.AnswerStream(Turns(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True)
         await stream({"state": {"refusals": Refusals()}}, receive, send)  # type: ignore[arg-type]
+
+
+async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_is() -> None:
+    events: list[Event] = [Delta("a"), Delta("b"), Delta("c"), Final("abc")]
+    chunks = {together: await _chunks(events, together) for together in (True, False)}
+    assert b"".join(chunks[True]) == b"".join(chunks[False])
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [0, 1, 1, 1, 1, 0]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [0, 4, 0]
+
+
+async def _chunks(events: list[Event], together: bool) -> list[bytes]:
+    """The body of a stream whose events are there all together, or come one by one."""
+    sent: list[bytes] = []
+
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[AsyncGenerator[Entry, None]]:
+        async def entries() -> AsyncGenerator[Entry, None]:
+            for seq, event in enumerate(events, 1):
+                yield Entry(seq, event, more=together and seq < len(events))
+
+        yield entries()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message.get("body", b""))
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stream = sse.AnswerStream(Turns(), 5, follow, "s0-a", DeltaEvents("t", comes_back=True), events=True)
+    await stream({"type": "http", "state": {"refusals": Refusals()}}, receive, send)
+    return sent
 
 
 async def test_watching_ends_the_turn_when_the_client_goes() -> None:
