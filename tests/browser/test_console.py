@@ -178,7 +178,7 @@ def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, syste
     expect(figures.nth(5)).to_contain_text("all", timeout=LIMIT)
     figures.nth(0).locator("summary").click()
     expect(figures.nth(0).locator("details tbody tr")).to_have_count(60)
-    operator.page.get_by_text("6 h").click()
+    operator.page.get_by_text("6 h", exact=True).click()
     expect(figures.nth(0).locator("details tbody tr")).to_have_count(72)
 
 
