@@ -52,6 +52,11 @@ def test_what_is_not_as_wanted_is_named(found: Told, missed: str | None) -> None
     assert [name for name, so in judged.items() if not so] == ([missed] if missed else [])
 
 
+def test_a_gateway_that_is_full_need_not_merge() -> None:
+    found = Overload(1.0, told(deltas_per_event=1.0), [1.0], samples(1, 1, 1), {})
+    assert all(verdicts(found, merging=False).values())
+
+
 def test_only_a_longer_crowd_is_more_than_there_are_slots() -> None:
     assert questions(50)(10, 4).count == 50
     pressing = questions(50)(10, 20)
