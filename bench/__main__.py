@@ -1,9 +1,6 @@
 """`python -m bench` measures our path beside others and prints one JSON document."""
 
 import asyncio
-import json
-import resource
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -11,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvloop
 
 from bench import cases, report, rivals, saturation
 from bench.cases import Case
+from bench.command import carry_out
 from bench.document import complete, document
 from bench.errors import BenchError
 from bench.options import EDGEGPT, PLAIN, Options, read_options
@@ -118,10 +115,7 @@ async def measure(folder: Path, systems: Mapping[str, System], options: Options)
 
 
 async def run(options: Options) -> dict[str, Any]:
-    """Start everything, measure, end everything. SIGTERM cancels it."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    """Start everything, measure, end everything."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with Processes(Path(folder)) as processes:
             systems = await start(processes, Path(folder), options)
@@ -132,22 +126,15 @@ async def run(options: Options) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The exit code: 0, 1 when it can't measure or an answer was not complete, 130 when it was interrupted."""
+    """The exit code, see carry_out; it is good when every answer was complete."""
     options = read_options()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        found = uvloop.run(run(options))
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print("interrupted", file=sys.stderr)
-        return 130
-    print(json.dumps(found, indent=2, ensure_ascii=False))
-    if options.output:
-        report.write(options.output, found)
-    return 0 if complete(found) else 1
+
+    def good(found: dict[str, Any]) -> bool:
+        if options.output:
+            report.write(options.output, found)
+        return complete(found)
+
+    return carry_out(run(options), good)
 
 
 if __name__ == "__main__":

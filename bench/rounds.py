@@ -1,16 +1,15 @@
 """One round: the load client asks one system, and its processes are read at both edges of the window."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from bench import proc, store
+from bench.asking import load_client
 from bench.errors import BenchError
 from bench.load import EBBING, FULL, Outcome, Plan
-from bench.processes import ROOT
 from bench.spread import Spread
 from bench.store import Command
 from bench.systems import System
@@ -94,25 +93,8 @@ async def run_round(system: System, plan: Plan, before: Mapping[str, int]) -> Ro
 
 
 async def _run(system: System, plan: Plan, before: Mapping[str, int]) -> Round:
-    client = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        *system.client,
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(plan.limit + _GRACE):
-            readings, outcome = await _watch(client, system, plan)
-            await client.wait()
-    except TimeoutError:
-        raise BenchError("the load client did not end in time") from None
-    finally:
-        if client.returncode is None:
-            client.kill()
-            await client.wait()
+    async with load_client(system.client, plan.limit + _GRACE) as client:
+        readings, outcome = await _watch(client, system, plan)
     return figures(outcome, readings, before)
 
 

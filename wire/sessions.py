@@ -247,12 +247,11 @@ class Sessions:
         """Note that the job waits for an account, which returns in so many seconds. LeaseLostError."""
         _raise_unless(await self._run("waits", task.lease, task.answer, math.ceil(seconds * 1000)), b"noted")
 
-    async def append(self, task: Task, seq: int, event: Event) -> None:
-        """Add the event that must get `seq`. LeaseLostError, AnswerEndedError, StateLostError."""
-        await self.appending(task, seq, event)
+    def append(self, task: Task, seq: int, event: Event) -> "asyncio.Future[None]":
+        """Add the event that must get `seq`: begun at once, and together with all others of this turn of the loop.
 
-    def appending(self, task: Task, seq: int, event: Event) -> "asyncio.Future[None]":
-        """As `append`, begun at once and together with all others of this turn of the loop."""
+        LeaseLostError, AnswerEndedError, StateLostError.
+        """
         lease = task.lease
         return self.store.start(
             "append",

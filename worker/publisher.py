@@ -93,7 +93,7 @@ class Publisher:
         self._appending.add_done_callback(partial(self._tried, event, until))
 
     def _call(self, event: Delta | Replace) -> asyncio.Future[None]:
-        return self._sessions.appending(self._task, self.seq + 1, event)
+        return self._sessions.append(self._task, self.seq + 1, event)
 
     def _tried(self, event: Delta | Replace, until: float, appending: asyncio.Future[None]) -> None:
         if not appending.cancelled() and isinstance(appending.exception(), StoreUnavailableError):

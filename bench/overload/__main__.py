@@ -4,12 +4,8 @@ One JSON document goes to stdout, what happens to stderr. The exit code is 0 whe
 """
 
 import argparse
-import asyncio
-import json
 import os
 import platform
-import resource
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bench.errors import BenchError
+from bench.command import carry_out
 from bench.overload.crowd import full_rate, overload, questions, readers, verdicts
 from bench.overload.deployment import GATEWAYS, start
 from bench.overload.neighbours import neighbours
@@ -68,28 +64,5 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _ended_by_sigterm(options: argparse.Namespace) -> dict[str, Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run(options)
-
-
-def main() -> int:
-    """The exit code: 0, 1 when something is not as it should be, 130 when it was interrupted."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        report = asyncio.run(_ended_by_sigterm(read_options()))
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print("interrupted", file=sys.stderr)
-        return 130
-    print(json.dumps(report, indent=2, ensure_ascii=False))
-    return 0 if good(report) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(carry_out(run(read_options()), good))
