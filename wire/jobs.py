@@ -185,7 +185,7 @@ class Jobs:
         """End a job that still waits with a 503 that says when to come back; True if it did. StoreUnavailableError."""
         event = Failed(code=503, message=BUSY, reason="queue.timeout", reset=False, retry_after=_TO_BE_MEASURED)
         before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
-        reply = await self._store.run(
+        expiring = self._store.start(
             "expire",
             keys.job_key(answer),
             keys.prefix(keys.shard_of_answer(answer)),
@@ -193,8 +193,13 @@ class Jobs:
             before,
             after,
             self._limits.answer_ttl,
+            read=self._expired,
         )
-        self.refused["queue.timeout"] += bool(reply)
+        # Who follows the answer may be told of its end, and leave, before the reply is here: it counts nevertheless.
+        return await asyncio.shield(expiring)
+
+    def _expired(self, reply: int) -> bool:
+        self.refused["queue.timeout"] += reply
         return bool(reply)
 
     @property

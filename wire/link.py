@@ -20,8 +20,9 @@ from wire.errors import StoreUnavailableError
 Argument = str | bytes | int | float
 Reply = Any
 T = TypeVar("T")
-# How long a reply may take, in seconds; after twice that it is told at the latest.
+# How long a reply may take, in seconds, and how much longer one that a busy loop of our own hasn't read yet.
 _PATIENCE = 0.8
+_GRACE = 0.05
 # Errors that say of the whole connection that it isn't what it was: another one is to be made.
 _OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
 
@@ -39,7 +40,8 @@ class Link(asyncio.Protocol):
         self._loop = loop
         self._hear = hear
         self._reader = hiredis.Reader()
-        self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any]]] = deque()
+        # Who waits, what reads the reply, and until when.
+        self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -64,13 +66,13 @@ class Link(asyncio.Protocol):
     def ask(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
         """Send a command; what `read` makes of its reply, or raises. Those of one turn of the loop leave together.
 
-        StoreUnavailableError when no reply comes within a second or two, or an error of Redis's.
+        StoreUnavailableError when no reply comes within a second, or an error of Redis's.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         if self.lost.done():
             answer.set_exception(StoreUnavailableError(self.lost.result()))
             return answer
-        self._waiting.append((answer, read))
+        self._waiting.append((answer, read, self._loop.time() + _PATIENCE))
         if self._timer is None:
             self._expect()
         self.tell(*command)
@@ -99,7 +101,7 @@ class Link(asyncio.Protocol):
             if self._hear is not None:
                 self._hear(reply)
             return
-        answer, read = self._waiting.popleft()
+        answer, read, _ = self._waiting.popleft()
         if answer.done():
             return
         if isinstance(reply, hiredis.ReplyError):
@@ -113,15 +115,20 @@ class Link(asyncio.Protocol):
             answer.set_exception(error)
 
     def _expect(self) -> None:
-        self._timer = self._loop.call_later(_PATIENCE, self._look, self._waiting[0][0])
+        eldest = self._waiting[0]
+        self._timer = self._loop.call_at(eldest[2], self._look, eldest, _GRACE)
 
-    def _look(self, eldest: "asyncio.Future[Any]") -> None:
+    def _look(self, eldest: object, grace: float) -> None:
         """One timer for all that is asked: replies come in order, so that it is enough to watch the eldest."""
         self._timer = None
-        if self._waiting and self._waiting[0][0] is eldest:
-            self._end("no reply in time")
-        elif self._waiting:
+        if not self._waiting:
+            return
+        if self._waiting[0] is not eldest:
             self._expect()
+        elif grace:
+            self._timer = self._loop.call_later(grace, self._look, eldest, 0.0)
+        else:
+            self._end("no reply in time")
 
     def _end(self, reason: str) -> None:
         if self.lost.done():
@@ -132,7 +139,7 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:
-            answer, _ = self._waiting.popleft()
+            answer, *_ = self._waiting.popleft()
             if not answer.done():
                 answer.set_exception(StoreUnavailableError(reason))
 

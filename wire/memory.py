@@ -1,15 +1,17 @@
-"""Pub/sub inside the process: fakeredis behind what a Link is to a real server."""
+"""Redis inside the process: fakeredis behind what a Link and a Pipeline are to a real server."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from redis.asyncio.client import PubSub
+from redis.asyncio.client import PubSub, Redis
 
+from wire.link import Argument
 from wire.translation import translated
 
 # In seconds. A wait without a limit could not be broken off.
 _LOOK_AGAIN = 0.5
+T = TypeVar("T")
 
 
 class MemoryLink:
@@ -51,3 +53,27 @@ class MemoryLink:
                     self._hear([message["type"].encode(), message["channel"], message["data"]])
         except Exception as error:  # noqa: BLE001 - whoever holds the link is told
             self.lost.set_result(f"{type(error).__name__}: {error}")
+
+
+class MemoryScripts:
+    """Runs scripts; see wire.pipeline.Pipeline."""
+
+    def __init__(self, commands: "Redis", sources: Mapping[str, str]) -> None:
+        self._commands = commands
+        self._scripts = {name: commands.register_script(text) for name, text in sources.items()}
+
+    def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
+        """Begin a script; what `read` makes of its reply, or raises. StoreUnavailableError."""
+
+        async def started() -> T:
+            return read(await self.run(script, key, *args))
+
+        return asyncio.ensure_future(started())
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        """A script's reply. StoreUnavailableError."""
+        with translated():
+            return await self._scripts[script](keys=[key], args=list(args), client=self._commands)
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -39,8 +39,8 @@ class Subscription:
         self._gap = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timeout = 0.0
-        self._heard = False
+        # Until when a hint is waited for: the timer may go off earlier, and then waits on.
+        self._until = 0.0
 
     def push(self, hint: Hint) -> None:
         """A message came."""
@@ -62,15 +62,14 @@ class Subscription:
         self._wake()
 
     async def next(self, timeout: float) -> Hint | None:
-        """The next hint, or GAP when messages may have been lost, or none came for `timeout` seconds or twice that."""
+        """The next hint, or GAP when messages may have been lost, or none came for `timeout` seconds."""
         if not self._hints and not self._gap:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
+            self._until = loop.time() + timeout
             # One timer for many waits: a timer for each costs as much as all the rest.
-            if self._timer is not None and self._timeout == timeout:
-                self._heard = True
-            else:
-                self._arm(timeout)
+            if self._timer is None or self._timer.when() > self._until:
+                self._arm(loop)
             await self._waiter
         if self._gap:
             self._gap = False
@@ -82,17 +81,16 @@ class Subscription:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _arm(self, timeout: float) -> None:
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         self.close()
-        self._heard, self._timeout = False, timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._silent)
+        self._timer = loop.call_at(self._until, self._silent, loop)
 
-    def _silent(self) -> None:
+    def _silent(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        if self._heard:
-            self._arm(self._timeout)
+        if loop.time() < self._until:
+            self._arm(loop)
         else:
             self._wake()
 

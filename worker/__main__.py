@@ -60,8 +60,7 @@ async def check(store: Store) -> bool:
 
 async def main(command: Literal["run", "check"], settings: WorkerSettings) -> int:
     """The exit code."""
-    # Each slot has one append or claim in flight at a time; the rest is for what runs beside.
-    store = Store(settings.redis_url, settings.worker_slots + 16)
+    store = Store(settings.redis_url)
     try:
         if command == "check":
             return 0 if await check(store) else 1
@@ -107,7 +106,7 @@ def forget_command(token: Annotated[str, typer.Argument(help="the token, as its 
     """
     settings = load_settings(WorkerSettings)
     try:
-        asyncio.run(forget(Store(settings.redis_url, 2), token, settings))
+        asyncio.run(forget(Store(settings.redis_url), token, settings))
     except StoreUnavailableError as error:
         sys.exit(f"Redis is away: {error}")
     except ValueError as error:

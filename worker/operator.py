@@ -178,7 +178,7 @@ def _carry_out(work: Callable[[Ledger, WorkerSettings], Awaitable[None]]) -> Non
     configure("json" if settings.log_format == "json" else "console")
 
     async def run() -> None:
-        store = Store(settings.redis_url, 4)
+        store = Store(settings.redis_url)
         try:
             await work(Ledger(store), settings)
         finally:

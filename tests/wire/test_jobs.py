@@ -1,8 +1,10 @@
 """Jobs are accepted once, refused with a reason, and expire only while they wait."""
 
+import asyncio
+
 import pytest
 
-from tests.wire.scene import ForgetfulStore, Scene
+from tests.wire.scene import ForgetfulStore, Scene, until
 from wire import keys
 from wire.connect import Store
 from wire.errors import (
@@ -94,6 +96,19 @@ async def test_a_job_that_was_taken_does_not_expire(scene: Scene, state: str) ->
     await scene.redis.hset(keys.job_key(asked.answer), "state", state)
     assert not await scene.jobs.expire(asked.answer)
     assert await scene.events(asked.answer) == []
+
+
+async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_and_left(scene: Scene) -> None:
+    asked = await scene.ask()
+    expiring = asyncio.create_task(scene.jobs.expire(asked.answer))
+    await asyncio.sleep(0)
+    expiring.cancel()
+    await until(lambda: ended(scene, asked.answer))
+    assert scene.jobs.refused["queue.timeout"] == 1
+
+
+async def ended(scene: Scene, answer: str) -> bool:
+    return bool(await scene.events(answer)) and bool(scene.jobs.refused)
 
 
 async def test_an_unknown_job_does_not_expire(scene: Scene) -> None:

