@@ -5,6 +5,7 @@ built-in stand-in answers.
 """
 
 import asyncio
+import gc
 import signal
 import sys
 import tempfile
@@ -103,6 +104,7 @@ def main() -> None:
     """Start with the environment's settings; what is wrong with them ends the start with one sentence."""
     gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
     configure(gateway.log_format)
+    gc.freeze()  # As in python -m gateway.
     try:
         with collecting(gateway.otel_exporter_otlp_endpoint, "standalone"):
             uvloop.run(run(gateway, worker))
