@@ -8,7 +8,6 @@ from bench.cases import Case
 from bench.rounds import Round, memory, run_round
 from bench.spread import Spread
 from bench.systems import System
-from bench.transports import SSE
 
 # Deltas that arrive later than this don't feel like typing any more, in ms.
 LATEST = 250.0
@@ -37,7 +36,7 @@ async def saturate(path: System, streams: int, rate: float) -> list[Step]:
     """Steps of a load that grows from `streams`; the last one is too much."""
     steps: list[Step] = []
     while not steps or steps[-1].stop is None:
-        plan = Case(path, SSE, streams, rate, _WINDOW).plan
+        plan = Case(path, streams, rate, _WINDOW).plan
         steps.append(step(streams, await run_round(path, plan, memory(path))))
         streams = round(streams * _GROWTH)
     return steps

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.systems import relocated, write_accounts
+from bench.systems import System, by_transport, relocated, write_accounts
 from worker.contents import load_accounts
 
 
@@ -16,3 +16,11 @@ def test_only_the_places_of_a_configuration_change() -> None:
     deployed = "# dir\nbind * -::*\nappendonly yes\n\ndir /data\ndirectory x\n"
     found = relocated(deployed, {"bind": "127.0.0.1", "dir": "/tmp/x"})
     assert found.splitlines() == ["# dir", "appendonly yes", "", "directory x", "bind 127.0.0.1", "dir /tmp/x"]
+
+
+def test_each_transport_has_gateways_of_its_own_before_the_same_worker() -> None:
+    path = System("path", [1, 2, 3, 4], {"gateway": [11, 12, 13, 14], "worker": [20]}, redis=6)
+    sse, sockets = by_transport(path, ("sse", "ws"))
+    assert (sse.side, sse.ports, sse.roles) == ("path sse", [1, 2], {"gateway": [11, 12], "worker": [20]})
+    assert (sockets.side, sockets.ports, sockets.roles) == ("path ws", [3, 4], {"gateway": [13, 14], "worker": [20]})
+    assert sse.redis == sockets.redis == 6
