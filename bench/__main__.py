@@ -30,7 +30,7 @@ _WARM_WINDOW = 1.0
 
 async def start(processes: Processes, folder: Path, options: Options) -> dict[str, System]:
     """All that is to be measured, by its side, ready to be asked."""
-    # Two gateways are measured with twice the streams too.
+    # Two gateways are measured with twice the streams too, and saturation begins there.
     slots = max(*options.streams, 2 * options.streams[0], saturation.MOST_STREAMS if options.saturate else 0)
     # What is measured at rest, at all counts and beside LiteLLM's proxy is asked this way.
     transports = tuple(dict.fromkeys((SSE, *options.transports)))
@@ -104,15 +104,18 @@ async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
 
 async def measure(folder: Path, systems: Mapping[str, System], options: Options) -> dict[str, Any]:
     """All that is wanted. TimeoutError when it takes longer than it ever should."""
-    compared, grown = cases.compared(options, systems), cases.grown(options, systems)
-    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown]) + _GRACE):
+    compared, grown, beside = (wanted(options, systems) for wanted in (cases.compared, cases.grown, cases.beside_most))
+    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown, *beside]) + _GRACE):
         resting = await rest(folder, systems) if options.rest else None
-        rounds = Rounds(await warm_up([*compared, *grown]))
+        rounds = Rounds(await warm_up([*compared, *grown, *beside]))
         side_by_side = await rounds.of(compared, options.rounds)
-        by_streams = await rounds.of(grown, options.rounds)
+        # Their memory is what counts, which varies little; they take half a minute each.
+        by_streams = await rounds.of(grown, options.rounds) | await rounds.of(beside, 1)
         steps = {}
         for transport in options.transports if options.saturate else ():
-            steps[transport] = await saturation.saturate(systems[f"path {transport}"], options.streams[0], options.rate)
+            # At the first count it was measured already.
+            path, streams = systems[f"path {transport}"], 2 * options.streams[0]
+            steps[transport] = await saturation.saturate(path, streams, options.rate)
     return document(options, resting, side_by_side, by_streams, steps)
 
 

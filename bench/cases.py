@@ -60,16 +60,18 @@ def compared(options: Options, systems: Mapping[str, System]) -> list[Case]:
 
 
 def grown(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """Our path at all counts of streams, when there is more than one; at the largest the floor too, both both ways."""
+    """Our path at all counts of streams, when there is more than one."""
     if len(options.streams) == 1:
         return []
-    *fewer, most = sorted(options.streams)
-    path = systems["path sse"]
-    beside = [system for system in systems.values() if system.name in _ASKED_BOTH_WAYS and system is not path]
-    return [
-        *(_case(options, path, streams) for streams in (*fewer, most)),
-        *(_case(options, system, most) for system in beside if system.transport in options.transports),
-    ]
+    return [_case(options, systems["path sse"], streams) for streams in sorted(options.streams)]
+
+
+def beside_most(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """The floor, and our path over the other transport, where our path has grown to the largest count of streams."""
+    if len(options.streams) == 1:
+        return []
+    asked = (systems[f"{name} {transport}"] for name in _ASKED_BOTH_WAYS for transport in options.transports)
+    return [_case(options, system, max(options.streams)) for system in asked if system.side != "path sse"]
 
 
 def _case(options: Options, system: System, streams: int) -> Case:

@@ -1,9 +1,11 @@
 """How much our path bears: its streams grow until it can't follow."""
 
+import sys
 from typing import Literal
 
 import msgspec
 
+from bench import report
 from bench.cases import Case
 from bench.rounds import Round, memory, run_round
 from bench.spread import Spread
@@ -36,8 +38,10 @@ async def saturate(path: System, streams: int, rate: float) -> list[Step]:
     """Steps of a load that grows from `streams`; the last one is too much."""
     steps: list[Step] = []
     while not steps or steps[-1].stop is None:
-        plan = Case(path, streams, rate, _WINDOW).plan
-        steps.append(step(streams, await run_round(path, plan, memory(path))))
+        case = Case(path, streams, rate, _WINDOW)
+        found = await run_round(path, case.plan, memory(path))
+        print(f"until it is full, {case.name}: {report.line(found)}", file=sys.stderr)
+        steps.append(step(streams, found))
         streams = round(streams * _GROWTH)
     return steps
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.cases import Case, compared, grown
+from bench.cases import Case, beside_most, compared, grown
 from bench.options import read_options
 from bench.systems import System
 
@@ -54,18 +54,19 @@ def test_litellm_is_asked_by_few_and_our_path_beside_it_by_as_many() -> None:
     assert names(found)[-2:] == ["litellm openai 20", "path sse 20"]
 
 
-def test_our_path_grows_at_the_same_deltas_a_second_and_the_floor_is_beside_its_end() -> None:
-    found = grown(read_options(["--streams", "300,2000,50"]), SYSTEMS | TWO)
-    assert names(found) == [
-        "path sse 50",
-        "path sse 300",
-        "path sse 2000",
-        "path ws 2000",
-        "floor sse 2000",
-        "floor ws 2000",
-    ]
-    assert [case.rate * case.streams for case in found] == [1000, *[6000] * 5]
+def test_our_path_grows_at_the_same_deltas_a_second() -> None:
+    found = grown(read_options(["--streams", "300,2000,50"]), SYSTEMS)
+    assert names(found) == ["path sse 50", "path sse 300", "path sse 2000"]
+    assert [case.rate * case.streams for case in found] == [1000, 6000, 6000]
     assert grown(read_options(["--streams", "300"]), SYSTEMS) == []
+
+
+def test_the_floor_is_beside_the_most_streams_of_our_path_over_each_transport() -> None:
+    found = beside_most(read_options(["--streams", "300,2000,50"]), SYSTEMS | TWO)
+    assert names(found) == ["path ws 2000", "floor sse 2000", "floor ws 2000"]
+    assert {case.rate * case.streams for case in found} == {6000}
+    assert names(beside_most(read_options(["--streams", "9,50", "--transports", "sse"]), SYSTEMS)) == ["floor sse 50"]
+    assert beside_most(read_options(["--streams", "300"]), SYSTEMS) == []
 
 
 @pytest.mark.parametrize("streams", [20, 300, 2000])
