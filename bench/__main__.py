@@ -18,7 +18,8 @@ from bench.options import EDGEGPT, PLAIN, Options, read_options
 from bench.processes import Processes
 from bench.rest import Rest, at_rest
 from bench.rounds import Round, memory, run_round
-from bench.systems import System, let_settle, start_emulator, start_path, with_gateways
+from bench.systems import System, by_transport, let_settle, start_emulator, start_path
+from bench.transports import SSE
 
 # What a run may take beyond its rounds, in seconds.
 _GRACE = 600.0
@@ -28,42 +29,43 @@ _WARM_WINDOW = 1.0
 
 
 async def start(processes: Processes, folder: Path, options: Options) -> dict[str, System]:
-    """All that is to be measured, by its name, ready to be asked."""
-    slots = max(*options.streams, saturation.MOST_STREAMS if options.saturate else 0)
+    """All that is to be measured, by its side, ready to be asked."""
+    # Two gateways are measured with twice the streams too, and saturation begins there.
+    slots = max(*options.streams, 2 * options.streams[0], saturation.MOST_STREAMS if options.saturate else 0)
+    # What is measured at rest, at all counts and beside LiteLLM's proxy is asked this way.
+    transports = tuple(dict.fromkeys((SSE, *options.transports)))
     first, *others = options.gateways
-    found: dict[str, System] = {}
     needs_emulator = options.litellm or EDGEGPT in options.sides
     emulator = await start_emulator(processes) if needs_emulator else None
-    path = await start_path(processes, folder, slots, max(options.gateways))
-    found["path"] = with_gateways(path, first, "path")
+    path = await start_path(processes, folder, "path", slots, first * len(transports))
+    found = by_transport(path, transports)
     for count in others:
-        found[f"path x{count}"] = with_gateways(path, count, f"path x{count}")
+        found.append(await start_path(processes, folder, f"path x{count}", slots, count))
     if emulator and EDGEGPT in options.sides:
-        found["edgegpt"] = await start_path(processes, folder, slots, 1, emulator)
-        found["edgegpt alone"] = rivals.alone(emulator)
+        found.append(await start_path(processes, folder, "edgegpt", slots, 1, emulator))
+        found.append(rivals.alone(emulator))
     settling = asyncio.create_task(let_settle())
-    found["floor"] = await rivals.start_floor(processes)
+    found += [await rivals.start_floor(processes, transport) for transport in transports]
     if PLAIN in options.sides:
-        found["plain"] = await rivals.start_plain(processes, folder, slots)
-        found["synthetic alone"] = rivals.alone(None)
+        found += [await rivals.start_plain(processes, folder, slots), rivals.alone(None)]
     if emulator and options.litellm:
-        found["litellm"] = await rivals.start_litellm(processes, folder, emulator)
+        found.append(await rivals.start_litellm(processes, folder, emulator))
     await settling
-    return found
+    return {system.side: system for system in found}
 
 
 async def warm_up(todo: list[Case]) -> dict[str, Mapping[str, int]]:
     """Ask each a little; then the memory of each system. BenchError when already that goes wrong."""
 
     async def ask(case: Case) -> None:
-        warm = Case(case.system, case.transport, _WARM_STREAMS, case.rate, _WARM_WINDOW)
+        warm = Case(case.system, _WARM_STREAMS, case.rate, _WARM_WINDOW)
         answers = (await run_round(warm.system, warm.plan, memory(warm.system))).answers
         if answers.complete != answers.asked:
             raise BenchError(f"{case.system.name} doesn't answer as it should: {answers}")
 
     # All at once: nothing is measured yet.
-    await asyncio.gather(*map(ask, {(case.system.name, case.transport): case for case in todo}.values()))
-    return {case.system.name: memory(case.system) for case in todo}
+    await asyncio.gather(*map(ask, {case.system.side: case for case in todo}.values()))
+    return {case.system.side: memory(case.system) for case in todo}
 
 
 class Rounds:
@@ -84,10 +86,10 @@ class Rounds:
         return found
 
     async def _of(self, case: Case) -> Round:
-        name = case.system.name
-        result = await run_round(case.system, case.plan, self._before[name])
-        self._most[name] = max(case.streams, self._most.get(name, 0))
-        if case.streams < self._most[name]:
+        side = case.system.side
+        result = await run_round(case.system, case.plan, self._before[side])
+        self._most[side] = max(case.streams, self._most.get(side, 0))
+        if case.streams < self._most[side]:
             # A process doesn't give back all the memory that it once had.
             return msgspec.structs.replace(result, kb_per_stream=None)
         return result
@@ -97,20 +99,23 @@ async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
     """What is measured at rest, with a standalone process that lives only for this."""
     async with Processes(folder) as processes:
         standalone = await rivals.start_standalone(processes, folder)
-        return await at_rest(systems["path"], systems["floor"], standalone)
+        return await at_rest(systems["path sse"], systems["floor sse"], standalone)
 
 
 async def measure(folder: Path, systems: Mapping[str, System], options: Options) -> dict[str, Any]:
     """All that is wanted. TimeoutError when it takes longer than it ever should."""
-    compared, grown = cases.compared(options, systems), cases.grown(options, systems)
-    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown]) + _GRACE):
+    compared, grown, beside = (wanted(options, systems) for wanted in (cases.compared, cases.grown, cases.beside_most))
+    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown, *beside]) + _GRACE):
         resting = await rest(folder, systems) if options.rest else None
-        rounds = Rounds(await warm_up([*compared, *grown]))
+        rounds = Rounds(await warm_up([*compared, *grown, *beside]))
         side_by_side = await rounds.of(compared, options.rounds)
-        by_streams = await rounds.of(grown, options.rounds)
-        steps = []
-        if options.saturate:
-            steps = await saturation.saturate(systems["path"], options.streams[0], options.rate)
+        # Their memory is what counts, which varies little; they take half a minute each.
+        by_streams = await rounds.of(grown, options.rounds) | await rounds.of(beside, 1)
+        steps = {}
+        for transport in options.transports if options.saturate else ():
+            # At the first count it was measured already.
+            path, streams = systems[f"path {transport}"], 2 * options.streams[0]
+            steps[transport] = await saturation.saturate(path, streams, options.rate)
     return document(options, resting, side_by_side, by_streams, steps)
 
 

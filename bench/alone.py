@@ -83,7 +83,7 @@ async def run(plan: Plan, texts: Texts, tell: Callable[[str], None]) -> Outcome:
     async with asyncio.timeout(plan.limit), asyncio.TaskGroup() as tasks:
         for number in range(plan.streams):
             tasks.create_task(ask(number))
-    return Outcome(plan.streams, complete, plan.streams - complete, 0, {}, None, load.window())
+    return Outcome(plan.streams, complete, plan.streams - complete, 0, {}, None, load.deltas, load.window())
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.load import Plan
 from bench.options import Options
 from bench.systems import System
-from bench.transports import OPENAI, SSE
 
 # The share of an answer's time in which its streams are opened, and the most that are opened in a second: beginning a
 # conversation costs more than a delta. All streams are open for what is left of the time.
@@ -19,6 +18,8 @@ _GRACE = 20.0
 _PINGING = 6.0
 # LiteLLM's proxy is full at some thirty answers.
 _LITELLM_STREAMS = 20
+_ASKED_BOTH_WAYS = ("path", "floor")
+_TWO = "path x2"
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,13 @@ class Case:
     """One system under one load. `window`: for how many seconds all streams shall be open."""
 
     system: System
-    transport: str
     streams: int
     rate: float
     window: float
 
     @property
     def name(self) -> str:
-        return f"{self.system.name} {self.transport} {self.streams}"
+        return f"{self.system.side} {self.streams}"
 
     @property
     def plan(self) -> Plan:
@@ -41,37 +41,44 @@ class Case:
         opening = max(self.streams / _OPENED_A_SECOND, self.window * _OPENING / (1 - _OPENING))
         deltas = math.ceil(self.rate * (opening + self.window))
         limit = opening + deltas / self.rate + _GRACE
-        return Plan(list(self.system.ports), self.streams, deltas, self.rate, opening, limit, self.transport)
+        return Plan(list(self.system.ports), self.streams, deltas, self.rate, opening, limit, self.system.transport)
 
 
 def compared(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """The sides at the first count of streams; `systems` by their names."""
+    """The sides at the first count of streams; `systems` by their sides."""
     streams = options.streams[0]
     found = []
-    for name, system in systems.items():
-        if name == "litellm":
-            found.append(_case(options, system, OPENAI, _LITELLM_STREAMS))
-            if "path" in systems:
-                found.append(_case(options, systems["path"], SSE, _LITELLM_STREAMS))
-            continue
-        both = name in ("path", "floor")
-        for transport in options.transports if both else (SSE,):
-            found.append(_case(options, system, transport, streams))
+    for system in systems.values():
+        if system.name == "litellm":
+            found += [_case(options, one, _LITELLM_STREAMS) for one in (system, systems["path sse"])]
+        elif system.transport in options.transports or system.name not in _ASKED_BOTH_WAYS:
+            found.append(_case(options, system, streams))
+        if system.name == _TWO and options.gateways[0] == 1:
+            # Each of the two with as many streams as the one has, at the same rate.
+            found.append(replace(found[-1], streams=2 * streams))
     return found
 
 
 def grown(options: Options, systems: Mapping[str, System]) -> list[Case]:
     """Our path at all counts of streams, when there is more than one."""
-    if len(options.streams) == 1 or "path" not in systems:
+    if len(options.streams) == 1:
         return []
-    return [_case(options, systems["path"], SSE, streams) for streams in sorted(options.streams)]
+    return [_case(options, systems["path sse"], streams) for streams in sorted(options.streams)]
 
 
-def _case(options: Options, system: System, transport: str, streams: int) -> Case:
+def beside_most(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """The floor, and our path over the other transport, where our path has grown to the largest count of streams."""
+    if len(options.streams) == 1:
+        return []
+    asked = (systems[f"{name} {transport}"] for name in _ASKED_BOTH_WAYS for transport in options.transports)
+    return [_case(options, system, max(options.streams)) for system in asked if system.side != "path sse"]
+
+
+def _case(options: Options, system: System, streams: int) -> Case:
     rate = max(1.0, min(options.rate, options.load / streams))
     seconds = options.seconds * (1 - _OPENING)
     window = max(seconds, _PINGING) if "edgegpt" in system.name and options.seconds >= 5 else seconds
-    return Case(system, transport, streams, rate, window)
+    return Case(system, streams, rate, window)
 
 
 def limit(cases: Sequence[Case]) -> float:

@@ -15,7 +15,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.load import Load, Outcome, Plan, Window
+from bench.load import Load, Outcome, Plan
 from bench.spread import spread
 from bench.transports import TRANSPORTS
 from bench.verdict import COMPLETE, STAMP, UNFINISHED
@@ -112,21 +112,22 @@ async def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
                 tasks.create_task(ask(number, port))
     except TimeoutError:
         pass
-    return _outcome(plan, streams, failures, load.window())
+    return _outcome(load, streams, failures)
 
 
-def _outcome(plan: Plan, streams: list[Stream], failures: Counter[str], window: Window | None) -> Outcome:
+def _outcome(load: Load, streams: list[Stream], failures: Counter[str]) -> Outcome:
     verdicts = failures + Counter(stream.verdict() for stream in streams)
     complete = verdicts.pop(COMPLETE, 0)
     verdicts.pop(UNFINISHED, 0)
     return Outcome(
-        asked=plan.streams,
+        asked=load.plan.streams,
         complete=complete,
         incorrect=verdicts.total(),
-        unfinished=plan.streams - complete - verdicts.total(),
+        unfinished=load.plan.streams - complete - verdicts.total(),
         wrong=dict(verdicts),
         first_delta_ms=spread(stream.first for stream in streams if stream.first is not None),
-        window=window,
+        deltas=load.deltas,
+        window=load.window(),
     )
 
 

@@ -17,12 +17,13 @@ from bench.saturation import Step
 
 Figures = dict[str, Any]
 Rounds = Mapping[str, Sequence[Round]]
+Steps = Mapping[str, Sequence[Step]]
 
 _COUNTS = ("asked", "complete", "incorrect", "unfinished")
 
 
-def document(options: Options, rest: Rest | None, compared: Rounds, grown: Rounds, steps: Sequence[Step]) -> Figures:
-    """The whole report: `compared` and `grown` by the names of their cases, rounds in order."""
+def document(options: Options, rest: Rest | None, compared: Rounds, grown: Rounds, steps: Steps) -> Figures:
+    """The whole report: `compared` and `grown` by the names of their cases, rounds in order; `steps` by transport."""
     found: Figures = {
         "settings": dataclasses.asdict(options) | {"output": None},
         "machine": {

@@ -49,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of the answers, and the window; None when there was no moment with all streams open.
 
     asked = complete + incorrect + unfinished. `wrong` counts the incorrect ones by what is wrong with them.
+    `deltas`: the pieces that arrived, inside the window or not.
     """
 
     asked: int
@@ -57,6 +58,7 @@ class Outcome(msgspec.Struct, frozen=True):
     unfinished: int
     wrong: dict[str, int]
     first_delta_ms: Spread | None
+    deltas: int
     window: Window | None
 
 
@@ -65,6 +67,7 @@ class Load:
 
     def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
         self.plan = plan
+        self.deltas = 0
         self._tell = tell
         self._awaited = plan.streams
         self._open = 0
@@ -79,6 +82,7 @@ class Load:
         if first:
             self._open += 1
             self._settle()
+        self.deltas += len(stamps)
         if self._began and not self._ended:
             self._events += 1
             self._delays.extend([now - int(stamp) for stamp in stamps])

@@ -24,7 +24,8 @@ _BOUNDS = {
 class Options:
     """What to measure; see README.md.
 
-    The sides are compared at `streams[0]`; at the other counts only our path is measured, with `gateways[0]`.
+    The sides are compared at `streams[0]`; at the other counts only our path is measured, with `gateways[0]`, and the
+    floor at the largest.
     """
 
     streams: tuple[int, ...]

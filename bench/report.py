@@ -43,7 +43,7 @@ def line(found: Round) -> str:
 def table(found: Figures) -> str:
     """Goals, sides and saturation as Markdown."""
     parts = [_machine(found), _goals(found)]
-    for name, title in (("compared", "Side by side"), ("grown", "Our path, by the number of answers at once")):
+    for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
         if found[name]:
             parts.append(f"### {title}\n\n{_sides(found[name])}")
     if found["saturation"]:
@@ -104,17 +104,19 @@ def _cell(spread: Any) -> str:
     return f"{middle:.3g} ({least:.3g}–{most:.3g})" if most > least else f"{middle:.3g}"
 
 
-def _saturation(steps: Any) -> str:
-    rows = ["| streams | deltas/s | deltas an event | delay p50/p99 ms | cores | stopped by |", "| --- " * 6 + "|"]
-    for step in steps:
-        delay, cores = step["delay_ms"], step["cores"]
-        told = f"{delay['p50']:.3g}/{delay['p99']:.3g}" if delay else ""
-        busy = ", ".join(f"{role} {share:g}" for role, share in cores.items())
-        rows.append(
-            f"| {step['streams']} | {step['deltas_per_s']:,.0f} | {step['deltas_per_event']:.3g} | {told} | {busy} "
-            f"| {step['stop'] or ''} |"
-        )
+def _saturation(found: Figures) -> str:
+    head = "| streams | deltas/s | deltas an event | delay p50/p99 ms | cores | stopped by |"
+    rows = [head, "| --- " * 6 + "|"]
+    for transport, steps in found.items():
+        rows += [f"| {transport} {step['streams']} {_step(step)}" for step in steps]
     return "\n".join(rows)
+
+
+def _step(step: Figures) -> str:
+    delay, cores = step["delay_ms"], step["cores"]
+    told = f"{delay['p50']:.3g}/{delay['p99']:.3g}" if delay else ""
+    busy = ", ".join(f"{role} {share:g}" for role, share in cores.items())
+    return f"| {step['deltas_per_s']:,.0f} | {step['deltas_per_event']:.3g} | {told} | {busy} | {step['stop'] or ''} |"
 
 
 def pictures(found: Figures) -> dict[str, str]:
@@ -133,7 +135,11 @@ def pictures(found: Figures) -> dict[str, str]:
             ]
             made[f"{name}-delay.svg"] = plots.bars(f"Delay of a delta, ms, {title}", rows)
     if found["saturation"]:
-        rows = [(f"{step['deltas_per_s']:,.0f} deltas/s", step["cores"]) for step in found["saturation"]]
+        rows = [
+            (f"{transport}, {step['deltas_per_s']:,.0f} deltas/s", step["cores"])
+            for transport, steps in found["saturation"].items()
+            for step in steps
+        ]
         made["saturation.svg"] = plots.bars("Cores that our path keeps busy", rows)
     return made
 

@@ -10,7 +10,6 @@ from bench.load import Plan
 from bench.rounds import Round, memory, run_round
 from bench.spread import Spread, spread
 from bench.systems import System
-from bench.transports import SSE
 
 _ASKED = 60
 _PINGS = 500
@@ -48,7 +47,7 @@ async def at_rest(path: System, floor: System, standalone: System) -> Rest:
     trips = spread(await store.round_trips(path.redis, _PINGS))
     assert trips is not None
     first = await first_deltas([path, floor]) | await first_deltas([standalone])
-    plan = Case(standalone, SSE, _STREAMS, _RATE, _WINDOW).plan
+    plan = Case(standalone, _STREAMS, _RATE, _WINDOW).plan
     return Rest(trips, first, await run_round(standalone, plan, memory(standalone)))
 
 

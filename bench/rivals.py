@@ -7,18 +7,18 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.processes import ROOT, Processes, free_ports, listens, says_ready
 from bench.systems import Emulator, System, start_redis
-from bench.transports import KEY, MODEL
+from bench.transports import KEY, MODEL, OPENAI, SSE
 
 _LITELLM = ROOT / "tests" / "external" / ".venv-litellm" / "bin" / "litellm"
 _LITELLM_STARTING = 90.0
 
 
-async def start_floor(processes: Processes) -> System:
-    """The bare apps on uvicorn, one process."""
+async def start_floor(processes: Processes, transport: str = SSE) -> System:
+    """The bare app for a transport on uvicorn, one process."""
     [port] = free_ports(1)
-    started = await processes.module("floor", "bench.floor", {}, "--port", str(port))
+    started = await processes.module(f"floor-{transport}", "bench.floor", {}, "--port", str(port))
     await started.until("its port", partial(listens, port))
-    return System("floor", [port], {"gateway": [started.pid]})
+    return System("floor", [port], {"gateway": [started.pid]}, transport=transport)
 
 
 async def start_plain(processes: Processes, folder: Path, slots: int) -> System:
@@ -64,7 +64,8 @@ async def start_litellm(processes: Processes, folder: Path, emulator: Emulator) 
     settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     started = await processes.start("litellm", command, settings)
     await started.until("GET /health/readiness", partial(says_ready, port, "/health/readiness"), _LITELLM_STARTING)
-    return System("litellm", [port], {"gateway": [started.pid], "emulator": [emulator.pid]})
+    roles = {"gateway": [started.pid], "emulator": [emulator.pid]}
+    return System("litellm", [port], roles, transport=OPENAI)
 
 
 async def start_standalone(processes: Processes, folder: Path) -> System:

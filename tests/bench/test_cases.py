@@ -2,12 +2,15 @@
 
 import pytest
 
-from bench.cases import Case, compared, grown
+from bench.cases import Case, beside_most, compared, grown
 from bench.options import read_options
 from bench.systems import System
 
-NAMES = ("path", "path x2", "edgegpt", "edgegpt alone", "floor", "plain", "synthetic alone")
-SYSTEMS = {name: System(name, [1], {}) for name in NAMES}
+PATH = {f"path {transport}": System("path", [1], {}, transport=transport) for transport in ("sse", "ws")}
+FLOOR = {f"floor {transport}": System("floor", [1], {}, transport=transport) for transport in ("sse", "ws")}
+OTHERS = {f"{name} sse": System(name, [1], {}) for name in ("edgegpt", "edgegpt alone", "plain", "synthetic alone")}
+SYSTEMS = PATH | FLOOR | OTHERS
+TWO, FOUR = ({f"path x{count} sse": System(f"path x{count}", [1] * count, {})} for count in (2, 4))
 
 
 def names(found: list[Case]) -> list[str]:
@@ -19,19 +22,35 @@ def test_all_sides_are_asked_alike_at_the_first_count() -> None:
     assert names(found) == [
         "path sse 300",
         "path ws 300",
-        "path x2 sse 300",
-        "edgegpt sse 300",
-        "edgegpt alone sse 300",
         "floor sse 300",
         "floor ws 300",
+        "edgegpt sse 300",
+        "edgegpt alone sse 300",
         "plain sse 300",
         "synthetic alone sse 300",
     ]
     assert {case.rate for case in found} == {20.0}
 
 
+def test_only_the_ways_that_are_wanted_are_compared() -> None:
+    found = compared(read_options(["--transports", "ws"]), PATH | FLOOR)
+    assert names(found) == ["path ws 300", "floor ws 300"]
+
+
+def test_two_gateways_share_the_streams_of_one_and_then_have_as_many_each() -> None:
+    found = compared(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:]
+    assert names(found) == ["path x2 sse 300", "path x2 sse 600", "path x4 sse 300"]
+    assert {case.rate for case in found} == {20.0}
+
+
+def test_two_gateways_beside_more_than_one_only_share() -> None:
+    found = compared(read_options(["--gateways", "4,2"]), PATH | TWO)[2:]
+    assert names(found) == ["path x2 sse 300"]
+
+
 def test_litellm_is_asked_by_few_and_our_path_beside_it_by_as_many() -> None:
-    found = compared(read_options([]), {"path": SYSTEMS["path"], "litellm": System("litellm", [1], {})})
+    litellm = System("litellm", [1], {}, transport="openai")
+    found = compared(read_options([]), PATH | {"litellm openai": litellm})
     assert names(found)[-2:] == ["litellm openai 20", "path sse 20"]
 
 
@@ -42,9 +61,17 @@ def test_our_path_grows_at_the_same_deltas_a_second() -> None:
     assert grown(read_options(["--streams", "300"]), SYSTEMS) == []
 
 
+def test_the_floor_is_beside_the_most_streams_of_our_path_over_each_transport() -> None:
+    found = beside_most(read_options(["--streams", "300,2000,50"]), SYSTEMS | TWO)
+    assert names(found) == ["path ws 2000", "floor sse 2000", "floor ws 2000"]
+    assert {case.rate * case.streams for case in found} == {6000}
+    assert names(beside_most(read_options(["--streams", "9,50", "--transports", "sse"]), SYSTEMS)) == ["floor sse 50"]
+    assert beside_most(read_options(["--streams", "300"]), SYSTEMS) == []
+
+
 @pytest.mark.parametrize("streams", [20, 300, 2000])
 def test_all_streams_are_open_for_the_whole_window(streams: int) -> None:
-    plan = Case(SYSTEMS["path"], "sse", streams, 3.0, 4.0).plan
+    plan = Case(SYSTEMS["path sse"], streams, 3.0, 4.0).plan
     assert plan.deltas / plan.rate - plan.opening >= 4.0
     assert streams / plan.opening <= 150
     assert plan.limit > plan.opening + plan.deltas / plan.rate

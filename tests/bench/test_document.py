@@ -44,7 +44,7 @@ def test_a_round_without_a_window_counts_only_for_its_answers() -> None:
 
 
 def test_the_document_is_json_and_keeps_what_is_wrong_with_answers() -> None:
-    found = document(read_options([]), None, {"path sse 300": [made(50, 1, BAD)]}, {}, [])
+    found = document(read_options([]), None, {"path sse 300": [made(50, 1, BAD)]}, {}, {})
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(found, ensure_ascii=False))
     assert found["compared"]["path sse 300"]["rounds"][0]["answers"]["wrong"] == {"500 未知错误": 2}
     assert not complete(found)
@@ -53,6 +53,6 @@ def test_the_document_is_json_and_keeps_what_is_wrong_with_answers() -> None:
 def test_a_document_is_complete_only_when_the_standalone_process_answered_all_too() -> None:
     rounds = {"path sse 300": [made(50, 1)]}
     first = {"path": Spread(3, 4), "floor": Spread(1, 2), "standalone": Spread(9, 10)}
-    assert complete(document(read_options([]), None, rounds, {}, []))
-    assert complete(document(read_options([]), Rest(Spread(1, 1), first, made(1, 1)), rounds, {}, []))
-    assert not complete(document(read_options([]), Rest(Spread(1, 1), first, made(1, 1, BAD)), rounds, {}, []))
+    assert complete(document(read_options([]), None, rounds, {}, {}))
+    assert complete(document(read_options([]), Rest(Spread(1, 1), first, made(1, 1)), rounds, {}, {}))
+    assert not complete(document(read_options([]), Rest(Spread(1, 1), first, made(1, 1, BAD)), rounds, {}, {}))

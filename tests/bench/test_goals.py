@@ -11,6 +11,7 @@ def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict
     made = [
         {
             "cpu_us_per_delta": one or None,
+            "cpu_us_per_delta_whole": {role: 2 * cost for role, cost in one.items()} or None,
             "delay_ms": {"p50": delay, "p99": 4 * delay},
             "kb_per_stream": {"gateway": kb},
             "first_delta_ms": {"p50": delay, "p99": 5 * delay},
@@ -20,9 +21,16 @@ def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict
     return {"rounds": made}
 
 
-def found(rest: Any = None, **compared: Any) -> dict[str, Goal]:
+def found(
+    rest: Any = None,
+    grown: Any = None,
+    gateways: Any = (1,),
+    streams: Any = (300,),
+    **compared: Any,
+) -> dict[str, Goal]:
     named = {name.replace("_", " "): case for name, case in compared.items()}
-    document = {"settings": {"streams": [300]}, "compared": named, "grown": {}, "rest": rest}
+    settings = {"streams": streams, "gateways": gateways}
+    document = {"settings": settings, "compared": named, "grown": grown or {}, "rest": rest}
     return {goal.figure: goal for goal in goals(document)}
 
 
@@ -77,10 +85,46 @@ def test_litellms_proxy_is_held_against_our_path_at_the_full_and_at_the_same_loa
         path_sse_20=rounds({role: 2 * cost for role, cost in costs.items()}),
         litellm_openai_20=rounds({"gateway": 600.0}),
     )
-    assert one(made, "LiteLLM").measured == (0.05, 0.05, 0.05)
-    assert one(made, "the same with 20").measured == (0.1, 0.1, 0.1)
+    figure, same = (
+        "our path all in, CPU per delta, over LiteLLM's at 20 answers",
+        "the same with 20 answers on both sides",
+    )
+    assert made[figure].measured == (0.05, 0.05, 0.05)
+    assert made[same].measured == (0.1, 0.1, 0.1)
+
+
+def test_whole_answers_are_held_against_whole_answers() -> None:
+    ours, theirs = (rounds({"gateway": 10.0, "worker": 15.0, "redis": 5.0}), rounds({"gateway": 600.0}))
+    theirs["rounds"][0]["cpu_us_per_delta_whole"] = {"gateway": 1000.0}
+    made = found(path_sse_300=ours, path_sse_20=ours, litellm_openai_20=theirs)
+    for words in ("LiteLLM", "the same with 20"):
+        assert one(made, words, "beginnings and ends").measured == (0.06, 0.06, 0.06)
 
 
 @pytest.mark.parametrize(("kb", "met"), [(16.0, True), (16.1, False)])
 def test_memory_is_held_against_its_bound(kb: float, met: bool) -> None:
     assert one(found(path_sse_300=rounds({"gateway": 1}, kb=kb)), "memory", "SSE").met is met
+
+
+def test_memory_is_judged_at_the_largest_count_too() -> None:
+    grown = {"path ws 2000": rounds({"gateway": 1}, kb=30.0), "path sse 2000": rounds({"gateway": 1}, kb=15.0)}
+    made = found(path_sse_300=rounds({"gateway": 1}, kb=17.0), grown=grown, streams=(300, 2000))
+    assert [one(made, "memory", "SSE", "at 2,000").met, one(made, "memory", "WebSocket", "at 2,000").met] == [
+        True,
+        False,
+    ]
+    assert made["gateway's memory per open stream, SSE"].met is False
+
+
+def test_two_gateways_are_held_against_one_with_half_and_with_all_of_its_streams_each() -> None:
+    sides = {"path_sse_300": 10.0, "path_x2_sse_300": 12.0, "path_x2_sse_600": 11.0, "path_x4_sse_300": 15.0}
+    costs = {name: rounds({"gateway": cost}) for name, cost in sides.items()}
+    made = found(gateways=(1, 2, 4), **costs)
+    assert one(made, "two gateways that share").measured == (1.2, 1.2, 1.2)
+    assert one(made, "two gateways, each with as many").measured == (1.1, 1.1, 1.1)
+    assert one(made, "four gateways that share").measured == (1.5, 1.5, 1.5)
+
+
+@pytest.mark.parametrize("gateways", [(1,), (2,), (2, 4)])
+def test_without_one_gateway_beside_more_there_is_no_goal_of_them(gateways: tuple[int, ...]) -> None:
+    assert not [figure for figure in found(gateways=gateways) if "gateways" in figure]

@@ -25,6 +25,8 @@ def test_the_window_opens_with_the_last_first_delta_and_closes_with_the_first_en
     window = found.window()
     assert window is not None
     assert (window.streams, window.deltas, window.events) == (2, 3, 2)
+    # Those before and after it too.
+    assert found.deltas == 6
     assert window.delay_ms is not None
 
 

@@ -28,6 +28,7 @@ FIGURES = {
     "cores_elsewhere",
     "redis_commands",
     "redis_kb_per_answer",
+    "cpu_us_per_delta_whole",
 }
 DEADLINE = 50.0
 
@@ -73,6 +74,7 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_pat
     figures = report["compared"]["path sse 6"]["figures"]
     assert set(figures["cpu_us_per_delta"]) == {"gateway", "worker", "redis", "client"}
     assert set(figures["kb_per_stream"]) == {"gateway", "worker", "redis"}
+    assert set(figures["cpu_us_per_delta_whole"]) == {"gateway", "worker", "redis"}
     assert "evalsha" in figures["redis_commands"]
 
 
@@ -82,8 +84,8 @@ async def test_memory_counts_only_where_a_system_never_had_more_streams(monkeypa
 
     monkeypatch.setattr(main, "run_round", measured)
     system = System("path", [1], {})
-    few, many = (Case(system, "sse", streams, 20.0, 1.0) for streams in (5, 50))
-    found = await main.Rounds({"path": {}}).of([few, many], 2)
+    few, many = (Case(system, streams, 20.0, 1.0) for streams in (5, 50))
+    found = await main.Rounds({"path sse": {}}).of([few, many], 2)
     known = {name: [one.kb_per_stream is not None for one in rounds] for name, rounds in found.items()}
     assert known == {"path sse 5": [True, False], "path sse 50": [True, True]}
 

@@ -1,5 +1,6 @@
 """What people read."""
 
+import msgspec
 import pytest
 
 from bench import report
@@ -7,6 +8,7 @@ from bench.document import document
 from bench.errors import BenchError
 from bench.options import read_options
 from bench.rounds import Answers, Round
+from bench.saturation import Step
 from bench.spread import Spread
 from bench.store import Command
 
@@ -23,7 +25,7 @@ FOUND = document(
     None,
     {"path sse 300": [made(50), made(60)], "floor sse 300": [made(40), made(30)]},
     {},
-    [],
+    {},
 )
 
 
@@ -53,3 +55,13 @@ def test_a_round_is_one_line() -> None:
         "200 deltas/s, 1 an event; cores elsewhere 0.1"
     )
     assert "try more --seconds" in report.line(Round(ANSWERS, None))
+
+
+def test_each_way_that_was_filled_has_its_steps_in_the_table_and_in_the_picture() -> None:
+    step = Step(300, 6000.0, 1.1, Spread(1, 2), {"gateway": 0.15}, 0.0, "late")
+    found = FOUND | {"saturation": msgspec.to_builtins({"sse": [step], "ws": [step, step]})}
+    told = report.table(found)
+    assert told.count("| sse 300 | 6,000 | 1.1 | 1/2 | gateway 0.15 | late |") == 1
+    assert told.count("| ws 300 | 6,000 | 1.1 | 1/2 | gateway 0.15 | late |") == 2
+    drawn = report.pictures(found)["saturation.svg"]
+    assert (drawn.count("sse, 6,000 deltas/s"), drawn.count("ws, 6,000 deltas/s")) == (1, 2)

@@ -25,13 +25,14 @@ def plan(ports: list[int], transport: str = SSE) -> Plan:
 
 
 def whole(outcome: Outcome) -> bool:
-    return (outcome.asked, outcome.complete, outcome.wrong) == (4, 4, {})
+    return (outcome.asked, outcome.complete, outcome.wrong, outcome.deltas) == (4, 4, {}, 32)
 
 
 async def test_the_floor_answers_both_ways(tmp_path: Path) -> None:
     async with Processes(tmp_path) as processes:
-        floor = await rivals.start_floor(processes)
         for transport in (SSE, SOCKET):
+            floor = await rivals.start_floor(processes, transport)
+            assert floor.transport == transport
             assert whole(await client.run(plan(list(floor.ports), transport), told))
 
 

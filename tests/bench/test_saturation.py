@@ -29,3 +29,7 @@ def test_a_load_is_too_much_for_one_reason(
     found = taken(streams, cpu, p99, complete)
     assert found.stop == stop
     assert found.cores["gateway"] == round(cpu["gateway"] / 100, 2)
+
+
+def test_streams_that_were_never_open_at_once_are_late_and_not_lost() -> None:
+    assert step(300, Round(Answers(10, 10, 0, 0, {}), Spread(1, 9000))).stop == "late"

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from bench.systems import relocated, write_accounts
+import pytest
+
+from bench.processes import Processes, free_ports
+from bench.systems import System, by_transport, relocated, start_redis, write_accounts
 from worker.contents import load_accounts
 
 
@@ -16,3 +19,19 @@ def test_only_the_places_of_a_configuration_change() -> None:
     deployed = "# dir\nbind * -::*\nappendonly yes\n\ndir /data\ndirectory x\n"
     found = relocated(deployed, {"bind": "127.0.0.1", "dir": "/tmp/x"})
     assert found.splitlines() == ["# dir", "appendonly yes", "", "directory x", "bind 127.0.0.1", "dir /tmp/x"]
+
+
+def test_each_transport_has_gateways_of_its_own_before_the_same_worker() -> None:
+    path = System("path", [1, 2, 3, 4], {"gateway": [11, 12, 13, 14], "worker": [20]}, redis=6)
+    sse, sockets = by_transport(path, ("sse", "ws"))
+    assert (sse.side, sse.ports, sse.roles) == ("path sse", [1, 2], {"gateway": [11, 12], "worker": [20]})
+    assert (sockets.side, sockets.ports, sockets.roles) == ("path ws", [3, 4], {"gateway": [13, 14], "worker": [20]})
+    assert sse.redis == sockets.redis == 6
+
+
+@pytest.mark.anyio
+async def test_a_redis_starts_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:
+    folder, [port] = tmp_path / "path x2", free_ports(1)
+    folder.mkdir()
+    async with Processes(tmp_path) as processes:
+        await start_redis(processes, folder, "a redis", port)
