@@ -1,6 +1,7 @@
 """Answers by their id: how far one has come, its stream, its stop."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -72,7 +73,7 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
     return sse.AnswerStream(
         relay.turns,
         relay.limit,
-        lambda: relay.resume(answer),
+        partial(relay.resume, answer),
         answer,
         DeltaEvents(token, comes_back=True),
         events=True,

@@ -1,8 +1,8 @@
 """The drop-in endpoints over HTTP: /api, /api_stream and /image."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,10 +13,8 @@ from gateway.body import read_body
 from gateway.clients import Clients
 from gateway.errors import DrainingError
 from gateway.idempotency import Idempotency
-from gateway.relay import Relay
+from gateway.relay import Relay, Relayed
 from gateway.telling import DeltaEvents
-from gateway.turns import background
-from wire.answers import Entry
 from wire.errors import AnswerGoneError
 from wire.jobs import Client, Once, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image, Work
@@ -26,7 +24,7 @@ METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 # kept waiting.
 _PATIENCE = 1.0
 
-_Follow = Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
+_Follow = Callable[[], Relayed]
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,12 @@ class Api:
         return _Question(work, kept, token is None, client, once)
 
     async def _whole(self, request: Request, question: _Question) -> Final | Failed:
-        _, follow = await self._handed_over(request, question)
+        answer, follow = await self._handed_over(request, question)
         async with (
-            self.relay.turns.turn(self.relay.limit) as turn,
-            background(sse.watch(request.receive, turn)),
+            self.relay.turns.turn(self.relay.limit, receive=request.receive),
             follow() as entries,
         ):
+            request.state.answer = answer
             event = await self.relay.whole(entries)
         request.state.provider = event.provider
         return event
@@ -123,23 +121,14 @@ class Api:
         """
         answer, work, token = new_answer_id(), question.work, question.token
         if question.once is None:
-            return answer, lambda: self._asked(request, answer, question)
+            return answer, partial(self.relay.ask, answer, work, token, create=question.create, client=question.client)
         if self.relay.turns.draining:
             raise DrainingError
         found = await self.relay.jobs.submit(
             answer, work, token, create=question.create, client=question.client, once=question.once
         )
         request.state.answer = found
-        return found, lambda: self.relay.resume(found, new=found == answer)
-
-    @asynccontextmanager
-    async def _asked(
-        self, request: Request, answer: str, question: _Question
-    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
-        work, token, create = question.work, question.token, question.create
-        async with self.relay.ask(answer, work, token, create=create, client=question.client) as entries:
-            request.state.answer = answer
-            yield entries
+        return found, partial(self.relay.resume, found, new=found == answer)
 
     async def _fields(self, request: Request) -> params.Fields:
         """The request's parameters: those of a POST's body win over those of the query."""

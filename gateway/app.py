@@ -1,11 +1,13 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
@@ -16,7 +18,7 @@ from gateway.apikeys import load_keys
 from gateway.clients import Clients
 from gateway.idempotency import Idempotency
 from gateway.metrics import ANY_PATH, Counted, Metrics
-from gateway.middleware import Cors, Guard, RequestId, Traced
+from gateway.middleware import Cors, Guard, Lasting, RequestId, Told, Traced
 from gateway.openai import completions, images, models
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
@@ -37,6 +39,21 @@ from wire.jobs import Jobs
 from wire.limits import Limits
 from wire.secret import Secret, load_secret
 from wire.sessions import Sessions
+
+
+class _Application(Starlette):
+    """Starlette's, with layers around it: those of its own would all stand inside of one that an open stream keeps."""
+
+    def __init__(self, around: Sequence[Middleware], **options: Any) -> None:
+        super().__init__(**options)
+        self._around = around
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """See Starlette."""
+        app = super().build_middleware_stack()
+        for layer in reversed(self._around):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        return app
 
 
 def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlette:
@@ -67,7 +84,8 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             yield
         await jobs.close()
 
-    return Starlette(
+    return _Application(
+        [Middleware(RequestId), *traced, Middleware(Counted, metrics=metrics), Middleware(Lasting)],
         routes=[
             Route("/api", api.api, methods=METHODS),
             Route("/api_stream", api.api_stream, methods=METHODS),
@@ -86,10 +104,8 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
-            Middleware(RequestId),
-            *traced,
+            Middleware(Told),
             Middleware(Cors),
-            Middleware(Counted, metrics=metrics),
             Middleware(Guard),
         ],
         exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.errors import ClientGoneError
-from gateway.middleware import server_send
+from gateway.middleware import server_receive, server_send
 from gateway.turns import background
 
 # How many messages a client may send ahead. Reading goes on meanwhile: pongs and the client's leaving are to be seen.
@@ -24,8 +23,9 @@ class Inbox:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._waiting: deque[str] = deque()
-        self._changed = asyncio.Event()
+        # No deque and no event, which has one: an empty one takes half a kilobyte.
+        self._waiting: list[str] = []
+        self._reader: asyncio.Future[None] | None = None
         self._sealed = False
         self._closed = False
 
@@ -36,28 +36,32 @@ class Inbox:
         if len(self._waiting) >= _AHEAD or sum(map(len, self._waiting)) > self._size:
             return False
         self._waiting.append(message)
-        self._changed.set()
+        self._wake()
         return True
 
     def seal(self) -> None:
         """What is here will be asked for; what still comes is dropped."""
         self._sealed = True
-        self._changed.set()
+        self._wake()
 
     def close(self) -> None:
         """No more messages come, and none of those here will be asked for."""
         self._closed = True
-        self._changed.set()
+        self._wake()
 
     async def messages(self) -> AsyncIterator[str]:
         """The messages in order, until the inbox is closed, or sealed and empty."""
         while True:
-            await self._changed.wait()
+            while not (self._waiting or self._sealed or self._closed):
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
             if self._closed or not self._waiting:
                 return
-            yield self._waiting.popleft()
-            if not self._waiting and not self._closed and not self._sealed:
-                self._changed.clear()
+            yield self._waiting.pop(0)
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
 
 class Connection:
@@ -67,8 +71,8 @@ class Connection:
     """
 
     def __init__(self, socket: WebSocket, max_message: int, left: Callable[[], None]) -> None:
-        self._socket = socket
         self._send = server_send(socket.scope, socket.send)
+        self._receive = server_receive(socket.scope, socket.receive)
         self._inbox = Inbox(2 * max_message)
         self._left = left
         self._sending = asyncio.Lock()
@@ -113,7 +117,7 @@ class Connection:
 
     async def _read(self) -> None:
         try:
-            while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            while (message := await self._receive())["type"] != "websocket.disconnect":
                 # A binary frame is answered like any other that holds nothing readable.
                 if not self._inbox.put(message.get("text") or ""):
                     self._overflow = True
@@ -128,6 +132,6 @@ class Connection:
 
     async def _close(self, code: int, reason: str | None = None) -> None:
         """Hang up, if the client still takes that."""
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+        with contextlib.suppress(WebSocketDisconnect, OSError, RuntimeError, TimeoutError):
             async with asyncio.timeout(_LAST_SEND), self._sending:
-                await self._socket.close(code, reason)
+                await self._send({"type": "websocket.close", "code": code, "reason": reason or ""})

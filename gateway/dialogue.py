@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
 
 import structlog
 from starlette.websockets import WebSocket
@@ -24,7 +23,7 @@ from gateway.refusals import Refusals
 from gateway.relay import Relay
 from gateway.turns import background
 from wire import traces
-from wire.answers import Entry
+from wire.answers import Entry, Following
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Client, Once, new_answer_id, new_token
 from wire.messages import TERMINAL, Chat
@@ -157,7 +156,7 @@ class Dialogue:
             with contextlib.suppress(ClientGoneError):
                 await self._connection.send_last(frames.broken_off(self._problem(error)))
 
-    async def _events(self, frames: v2.Frames, entries: AsyncGenerator[Entry, None]) -> None:
+    async def _events(self, frames: v2.Frames, entries: Following) -> None:
         async with background(self._tell_place(frames)):
             entry = await anext(entries, None)
         # None: the answer had ended before `after`, and a client that waits for its end has to get one.

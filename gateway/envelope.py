@@ -74,6 +74,8 @@ def error(code: int, message: str) -> bytes:
 class DeltaFrames:
     """Makes the delta frames of one answer: all but the text is the same in each."""
 
+    __slots__ = ("_prefix", "_suffix")
+
     def __init__(self, token: str | None) -> None:
         self._prefix, self._suffix = answer("\0", (), done=False, reset=False, token=token).split(rb'"\u0000"')
 

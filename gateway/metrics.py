@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.middleware import preflight
 from gateway.refusals import Refusals
 from gateway.responses import NO_STORE
 from gateway.turns import Turns
@@ -100,7 +101,8 @@ def _of_backlog(backlog: Backlog | None) -> Iterator[Metric]:
 class Counted:
     """Counts requests when they are over, and the sockets that are open; hands on who counts refusals.
 
-    It stands inside RequestId, which leaves the status in the request's state: what wraps `send` costs each delta.
+    It stands around Told, which leaves the status in the request's state, and around Lasting: a stream is over when
+    it ends.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -109,7 +111,7 @@ class Counted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
-        if scope["type"] == "lifespan":
+        if scope["type"] == "lifespan" or preflight(scope):
             await self._app(scope, receive, send)
             return
         scope["state"]["refusals"] = self._metrics.refusals

@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -39,13 +41,77 @@ def server_send(scope: Scope, send: Send) -> Send:
     return found
 
 
+def server_receive(scope: Scope, receive: Receive) -> Receive:
+    """The server's own `receive`; see `server_send`."""
+    found: Receive = scope.get("state", {}).get("receive", receive)
+    return found
+
+
+async def lasting(scope: Scope, work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work`, which goes on for long, once all layers inside of Lasting have returned.
+
+    What they hold (a dozen frames, the request) would else be held for as long, and each wake-up would climb through
+    them. It is done at once where there are no layers. Nothing may be waited for between this and the endpoint's end.
+    """
+    if "lasting" in scope["state"]:
+        scope["state"]["lasting"] = work
+    else:
+        await work()
+
+
+class Lasting:
+    """Stands around everything that is done with once a stream has begun; see `lasting`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        scope["state"]["lasting"] = None
+        await self._app(scope, receive, send)
+        work = scope["state"].pop("lasting")
+        if work is not None:
+            # Nobody asks any more what the client sent.
+            scope["headers"].clear()
+            scope["query_string"] = b""
+            await work()
+
+
 class RequestId:
-    """Gives each request an id, the client's own if it is a sound one; tells it in a header, and so it
-    does the answer's id and provider.
+    """Gives each request an id, the client's own if it is a sound one.
 
     Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
     `request.state.provider` when it is known who answers. A `traceparent` that came with it is the trace that
     everything for this request belongs to.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        self._enter(Headers(scope=scope), scope.setdefault("state", {}), receive, send)
+        await self._app(scope, receive, send)
+
+    @staticmethod
+    def _enter(headers: Headers, state: dict[str, Any], receive: Receive, send: Send) -> None:
+        traces.enter(headers.get("traceparent", ""))
+        sent = headers.get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        state["request_id"] = request_id
+        state |= {"receive": receive, "send": send}
+        structlog.contextvars.bind_contextvars(request=request_id)
+
+
+class Told:
+    """Tells a request's id in a header, and so it does the answer's id and provider.
+
     The status that a request was answered with stays in its state; an open socket's is 101.
     """
 
@@ -57,20 +123,13 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        traces.enter(headers.get("traceparent", ""))
-        sent = headers.get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        state["send"] = send
-        structlog.contextvars.bind_contextvars(request=request_id)
+        state = scope["state"]
 
         async def sending(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
                 state["status"] = message.get("status", 101)
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
+                headers["x-request-id"] = state["request_id"]
                 if "answer" in state:
                     headers["x-answer-id"] = state["answer"]
                 if state.get("provider"):
@@ -100,6 +159,11 @@ class Traced:
                 span.fail(str(status))
 
 
+def preflight(scope: Scope) -> bool:
+    """Whether a browser asks, for a page, whether it may ask: no client's request."""
+    return scope.get("method") == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
+
+
 class Cors:
     """Lets pages of every origin read every answer, errors included, without credentials."""
 
@@ -117,9 +181,7 @@ class Cors:
                 MutableHeaders(scope=message).update(_CORS)
             await send(message)
 
-        app = self._app
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope):
-            app = Response(status_code=204, headers=_PREFLIGHT)
+        app = Response(status_code=204, headers=_PREFLIGHT) if preflight(scope) else self._app
         await app(scope, receive, sending)
 
 

@@ -1,29 +1,25 @@
 """Relays answers: hands a question over, and turns the answer's events into the frames of the old protocol."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
 from time import monotonic
 
-import structlog
 from prometheus_client import Histogram
 
 from gateway import envelope
+from gateway.attendance import Attendance, Attended
 from gateway.errors import Problem
 from gateway.metrics import first_text
-from gateway.turns import Turns, background
-from wire.answers import Answers, Entry
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from gateway.turns import Turns
+from wire.answers import Answers, Entry, Following
+from wire.errors import AnswerGoneError
 from wire.jobs import ANYBODY, Client, Jobs
 from wire.messages import Delta, Event, Failed, Final, Replace, Work, grown
 
 # Beyond the limits that others watch over, so that theirs end an answer first.
 _MARGIN = 5.0
-# How often Redis is told that somebody waits for an answer, and how soon again after it was away, in seconds.
-_FOLLOW_EVERY = 5.0
-_AWAY_PAUSE = 0.5
-_LOG = structlog.get_logger()
 
 
 class Frames:
@@ -32,21 +28,25 @@ class Frames:
     `token` is None for a client that never saw one.
     """
 
+    __slots__ = ("_deltas", "_digest", "_ended", "_length", "_token")
+
     def __init__(self, token: str | None) -> None:
         self._token = token
         self._deltas = envelope.DeltaFrames(token)
-        # The pieces of the text so far: to add to one text would copy it with each.
-        self._pieces: list[str] = []
+        # Of the text so far: its pieces would be the most that an open stream keeps.
+        self._digest = blake2b()
+        self._length = 0
         self._ended = False
 
     def of(self, event: Event) -> list[bytes]:
         """The frames that `event` makes; the last one of a terminal event is the terminal frame."""
         match event:
             case Delta(text=text):
-                self._pieces.append(text)
+                self._note(text)
                 return self._delta(text)
             case Replace(text=text):
-                self._pieces = [text]
+                self._digest, self._length = blake2b(), 0
+                self._note(text)
                 return self._delta(text)
             case Final():
                 self._ended = True
@@ -65,10 +65,14 @@ class Frames:
         if not self._ended:
             raise AnswerGoneError("the answer's events stopped")
 
+    def _note(self, text: str) -> None:
+        self._digest.update(_bytes(text))
+        self._length += len(text)
+
     def _missing(self, text: str) -> str:
         """What a client that has the deltas lacks of the whole answer: its rest, or all of it if it was replaced."""
-        told = "".join(self._pieces)
-        return text.removeprefix(told) if text.startswith(told) else text
+        told = blake2b(_bytes(text[: self._length])).digest() == self._digest.digest()
+        return text[self._length :] if told else text
 
     def _delta(self, text: str) -> list[bytes]:
         return [self._deltas.frame(text)] if text else []
@@ -95,34 +99,28 @@ class Relay:
     queue_timeout: float
     answer_timeout: float
     first_text: Histogram = field(default_factory=first_text)
+    _attendance: Attendance = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_attendance", Attendance(self.jobs, self.queue_timeout))
 
     @property
     def limit(self) -> float:
         """How long a turn may take in all."""
         return self.queue_timeout + self.answer_timeout + _MARGIN
 
-    @asynccontextmanager
-    async def ask(
-        self, answer: str, work: Work, token: str, *, create: bool, client: Client = ANYBODY
-    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+    def ask(self, answer: str, work: Work, token: str, *, create: bool, client: Client = ANYBODY) -> "Relayed":
         """Hand `work` over and follow its answer.
 
         TokenUnknownError, QueueFullError, ClientFullError, StoreUnavailableError.
         """
-        # Following begins first, so that subscribing and queueing overlap.
-        async with self.answers.follow(answer, first=self._timer()) as entries:
-            await self.jobs.submit(answer, work, token, create=create, client=client)
-            async with background(self._attend(answer)):
-                yield entries
+        submit = partial(self.jobs.submit, answer, work, token, create=create, client=client)
+        return Relayed(self._attendance, answer, self.answers.follow(answer, first=self._timer()), submit)
 
-    @asynccontextmanager
-    async def resume(
-        self, answer: str, after: int = 0, *, new: bool = False
-    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+    def resume(self, answer: str, after: int = 0, *, new: bool = False) -> "Relayed":
         """Follow an answer that was asked for before, from behind its event `after`; `new` if that was just now."""
-        first = self._timer() if new else None
-        async with self.answers.follow(answer, after, first=first) as entries, background(self._attend(answer)):
-            yield entries
+        following = self.answers.follow(answer, after, self._timer() if new else None)
+        return Relayed(self._attendance, answer, following)
 
     async def whole(self, entries: AsyncIterator[Entry]) -> Final | Failed:
         """The terminal event. AnswerGoneError when the events stop without one."""
@@ -141,24 +139,41 @@ class Relay:
 
         return first
 
-    async def _attend(self, answer: str) -> None:
-        """While the job waits, say that somebody waits for it; end it when that takes too long.
 
-        A job that runs by then is left alone.
-        """
-        loop = asyncio.get_running_loop()
-        until, pause = loop.time() + self.queue_timeout, _FOLLOW_EVERY
-        while True:
-            await asyncio.sleep(min(pause, until - loop.time()))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+class Relayed:
+    """An answer that is followed, and attended: a context manager, in which its events come from."""
+
+    __slots__ = ("_attendance", "_attended", "_following", "_submit")
+
+    def __init__(
+        self,
+        attendance: Attendance,
+        answer: str,
+        following: Following,
+        submit: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
+        self._attendance = attendance
+        self._attended = Attended(answer)
+        self._following = following
+        self._submit = submit
+
+    async def __aenter__(self) -> Following:
+        # Following begins first, so that subscribing and queueing overlap.
+        entries = await self._following.__aenter__()
+        if self._submit is not None:
             try:
-                if loop.time() >= until:
-                    await self._expire(answer)
-                    return
-                waits = await self.jobs.follow(answer)
-                pause = _FOLLOW_EVERY if waits else self.queue_timeout
-            except StoreUnavailableError:
-                pause, until = _AWAY_PAUSE, max(until, loop.time() + _AWAY_PAUSE)
+                await self._submit()
+            except BaseException:
+                await self._following.__aexit__()
+                raise
+            self._submit = None
+        self._attendance.begin(self._attended)
+        return entries
 
-    async def _expire(self, answer: str) -> None:
-        if await self.jobs.expire(answer):
-            _LOG.warning("question waited too long", answer=answer)
+    async def __aexit__(self, *_: object) -> None:
+        self._attendance.end(self._attended)
+        await self._following.__aexit__()

@@ -6,17 +6,17 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
-from gateway.middleware import server_send
-from gateway.peek import peeked
+from gateway.middleware import lasting, server_send
 from gateway.refusals import Refusals
 from gateway.telling import Telling, Told
-from gateway.turns import Turn, Turns, background
-from wire.answers import Entry
+from gateway.turns import Turns, background
+from wire.answers import Entry, Following
 from wire.errors import AnswerGoneError
 
 HEADERS = {
@@ -65,14 +65,7 @@ def opening(event_id: Position) -> bytes:
     return b"retry: %d\nid: %s\n\n" % (_RETRY_MS, str(event_id).encode())
 
 
-async def watch(receive: Receive, turn: Turn) -> None:
-    """End `turn` when the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    turn.end(ClientGoneError)
-
-
-@dataclass
+@dataclass(slots=True)
 class AnswerStream:
     """A response that streams one answer.
 
@@ -83,48 +76,58 @@ class AnswerStream:
 
     turns: Turns
     limit: float
-    follow: Callable[[], AbstractAsyncContextManager[AsyncGenerator[Entry, None]]]
+    follow: Callable[[], AbstractAsyncContextManager[Following]]
     answer: str
     telling: Telling
     events: bool
     patience: float = 0.0
     after: int = 0
-    _started: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
-        body = server_send(scope, send)
+        stream = self._streamed(scope, receive, send)
         try:
-            await self._run(scope, receive, send, body)
+            await anext(stream)
         except ClientGoneError:
             return
-        except Exception as error:
-            if not self._started:
-                raise
-            await self._fail(error, scope["state"]["refusals"], body)
+        await lasting(scope, partial(self._rest, stream, server_send(scope, send), scope["state"]["refusals"]))
+
+    async def _rest(self, stream: AsyncGenerator[None, None], send: Send, refusals: Refusals) -> None:
+        try:
+            await anext(stream, None)
+        except ClientGoneError:
+            return
+        except Exception as error:  # noqa: BLE001 - it is told in the stream
+            await self._fail(error, refusals, send)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
-                await body({"type": "http.response.body", "body": b""})
+                await send({"type": "http.response.body", "body": b""})
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send, body: Send) -> None:
-        async with (
-            self.turns.turn(self.limit) as turn,
-            background(watch(receive, turn)),
-            self.follow() as following,
-            peeked(following, self.patience) as (first, entries),
-        ):
+    async def _streamed(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
+        """Begin, and then do the rest: between the two everything that surrounds the endpoint is left behind.
+
+        This one frame is what an open stream keeps for as long as it lasts; so nothing stays in it that isn't needed.
+        """
+        body = server_send(scope, send)
+        async with self.turns.turn(self.limit, receive=receive), self.follow() as entries:
+            # With the question.
+            del self.follow
+            scope["state"]["answer"] = self.answer
+            first = await entries.peek(self.patience) if self.patience else None
             opened = self.telling.opening(first.event if first else None)
             if first is not None:
                 scope["state"]["provider"] = first.event.provider
-            self._started = True
+            del scope, receive, first
+            yield
             await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
+            del send
             if self.events:
                 await _chunk(body, opening(Position(self.answer, self.after)))
             if opened and not self.after:
                 await _chunk(body, _joined(opened))
+            del opened
             async with background(_ping(body)) if self.events else contextlib.nullcontext():
-                # A task of its own: what wakes up with each delta would climb through all layers of the application.
-                await asyncio.create_task(self._relay(entries, body))
+                await self._relay(entries, body)
 
     async def _relay(self, entries: AsyncIterator[Entry], send: Send) -> None:
         # What has come together leaves together: a stream that is behind catches up.

@@ -45,6 +45,8 @@ class Telling(Protocol):
 class DeltaEvents:
     """Tells an answer in the frames of the old protocol."""
 
+    __slots__ = ("_frames", "comes_back")
+
     def __init__(self, token: str, *, comes_back: bool) -> None:
         self._frames = Frames(token)
         self.comes_back = comes_back

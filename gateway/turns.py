@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
+from starlette.types import Receive
 
-from gateway.errors import DeadlineError, DrainingError, TurnEndedError
+from gateway.errors import ClientGoneError, DeadlineError, DrainingError, TurnEndedError
 
+# How late a turn's end may come when it has taken too long, in seconds: one timer serves all turns.
+_LATE = 1.0
 _LOG = structlog.get_logger()
 
 
@@ -27,12 +30,21 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 class Turn:
-    """The time that one answer may take. The body gets DeadlineError after it, or whatever `end` was called with."""
+    """The time that one answer may take; see Turns. The body gets whatever `end` was called with."""
 
-    def __init__(self, seconds: float) -> None:
-        self._timeout = asyncio.timeout(seconds)
+    __slots__ = ("_cause", "_open", "_promised", "_receive", "_seconds", "_timeout", "_turns", "_watch", "until")
+
+    def __init__(self, turns: "Turns", seconds: float, promised: bool, receive: Receive | None) -> None:
+        self._turns = turns
+        self._seconds = seconds
+        self._promised = promised
+        self._receive = receive
+        # Without a timer of its own: it only brings the end that it is told of.
+        self._timeout = asyncio.timeout(None)
         self._cause: type[TurnEndedError] = DeadlineError
         self._open = False
+        self._watch: asyncio.Task[None] | None = None
+        self.until = 0.0
 
     def end(self, cause: type[TurnEndedError]) -> None:
         """Stop waiting for the answer, for `cause`; nothing happens when it has ended already."""
@@ -42,20 +54,36 @@ class Turn:
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> "Turn":
+        self._turns.check(promised=self._promised)
+        self.until = asyncio.get_running_loop().time() + self._seconds
         await self._timeout.__aenter__()
         self._open = True
+        self._turns.begun(self)
+        if self._receive is not None:
+            self._watch = asyncio.create_task(_watch(self._receive, self))
+            self._receive = None
         return self
 
     async def __aexit__(self, *error: Any) -> None:
         self._open = False
+        if self._watch is not None:
+            self._watch.cancel()
+        self._turns.over(self)
         try:
             await self._timeout.__aexit__(*error)
         except TimeoutError:
             raise self._cause from None
 
 
+async def _watch(receive: Receive, turn: Turn) -> None:
+    """End `turn` when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    turn.end(ClientGoneError)
+
+
 class Turns:
-    """All turns of a process, for its drain."""
+    """All turns of a process, for their limits and its drain."""
 
     def __init__(self) -> None:
         self._running: set[Turn] = set()
@@ -63,6 +91,7 @@ class Turns:
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
         self._idle = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def draining(self) -> bool:
@@ -74,22 +103,29 @@ class Turns:
         """How many turns run now."""
         return len(self._running)
 
-    @asynccontextmanager
-    async def turn(self, seconds: float, *, promised: bool = False) -> AsyncIterator[Turn]:
+    def turn(self, seconds: float, *, promised: bool = False, receive: Receive | None = None) -> Turn:
         """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end.
 
-        `promised`: an open socket took the question before the drain, so that it may still begin.
+        `promised`: an open socket took the question before the drain, so that it may still begin. With a request's
+        `receive`, ClientGoneError when its client has gone.
         """
+        return Turn(self, seconds, promised, receive)
+
+    def check(self, *, promised: bool) -> None:
+        """DrainingError when no turn may begin."""
         if self._over.is_set() or (self.draining and not promised):
             raise DrainingError
-        turn = Turn(seconds)
+
+    def begun(self, turn: Turn) -> None:
+        """A turn runs."""
         self._running.add(turn)
-        try:
-            async with turn:
-                yield turn
-        finally:
-            self._running.discard(turn)
-            self._settle()
+        if self._timer is None or turn.until < self._timer.when():
+            self._look_at(turn.until)
+
+    def over(self, turn: Turn) -> None:
+        """A turn runs no longer."""
+        self._running.discard(turn)
+        self._settle()
 
     @contextmanager
     def socket(self, drain: Callable[[], None]) -> Iterator[None]:
@@ -126,6 +162,21 @@ class Turns:
     async def ended(self, limit: float) -> None:
         """Wait up to `limit` seconds until turns that were cut, and their sockets, have said their last word."""
         await _within(limit, self._idle)
+
+    def _look_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        """End what has taken too long."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for turn in self._running:
+            if turn.until <= now:
+                turn.end(DeadlineError)
+        if left := [turn.until for turn in self._running if turn.until > now]:
+            self._look_at(max(min(left), now + _LATE))
 
     def _settle(self) -> None:
         if self.draining and not self._running and not self._sockets:

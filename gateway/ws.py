@@ -1,10 +1,8 @@
 """The drop-in endpoints over WebSocket: /ws and /ws_stream. One connection is one conversation."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -16,13 +14,14 @@ from gateway.connection import Connection
 from gateway.dialogue import Dialogue
 from gateway.errors import UNKNOWN, ClientGoneError, RefusedError, problem_of
 from gateway.idempotency import Idempotency
+from gateway.middleware import lasting
 from gateway.refusals import Refusals
-from gateway.relay import Frames, Relay
+from gateway.relay import Frames, Relay, Relayed
 from gateway.responses import tell
 from gateway.turns import Turn
 from gateway.v2 import SUBPROTOCOL
 from wire import traces
-from wire.answers import Entry
+from wire.answers import Following
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
@@ -83,16 +82,15 @@ class Conversation:
         with traces.span("question", "server", bing_request=self._request):
             await self._followed(ask, self._relay.ask(new_answer_id(), work, token, create=create, client=self._client))
 
-    async def _followed(self, ask: params.Ask, asked: AbstractAsyncContextManager[AsyncGenerator[Entry, None]]) -> None:
+    async def _followed(self, ask: params.Ask, asked: Relayed) -> None:
         async with asked as entries:
             if not self._streaming:
                 event = await self._relay.whole(entries)
                 await self._connection.send(self._single(event, ask.token))
                 return
-            # A task of its own: what wakes up with each delta would climb through all layers of the application.
-            await asyncio.create_task(self._sent(Frames(ask.token), entries))
+            await self._sent(Frames(ask.token), entries)
 
-    async def _sent(self, frames: Frames, entries: AsyncGenerator[Entry, None]) -> None:
+    async def _sent(self, frames: Frames, entries: Following) -> None:
         async for entry in entries:
             for frame in frames.of(entry.event):
                 await self._connection.send(frame)
@@ -127,7 +125,8 @@ class Sockets:
             return
         if SUBPROTOCOL in socket.scope.get("subprotocols", ()):
             await socket.accept(SUBPROTOCOL)
-            await Dialogue(socket, self.relay, self.idempotency, self.max_message, client).run()
+            dialogue = Dialogue(socket, self.relay, self.idempotency, self.max_message, client)
+            await lasting(socket.scope, dialogue.run)
         else:
             await socket.accept(key_subprotocol(socket))
             await self._converse(socket, client, streaming=True)
@@ -142,6 +141,9 @@ class Sockets:
 
     async def _converse(self, socket: WebSocket, client: Client, *, streaming: bool) -> None:
         conversation = Conversation(socket, self.relay, self.max_message, client, streaming=streaming)
+        await lasting(socket.scope, partial(self._run, conversation))
+
+    async def _run(self, conversation: Conversation) -> None:
         try:
             await conversation.run()
         finally:

@@ -1,9 +1,9 @@
 """Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
@@ -17,8 +17,6 @@ from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, de
 from wire.subscriptions import GAP, Hint, Subscription, Subscriptions
 from wire.translation import translated
 
-# Seconds without an event before a follower looks into the log: a lost last message shows in no gap.
-_SILENCE = 1.5
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
 _AWAY_PAUSE = 0.2
@@ -96,58 +94,22 @@ class Answers:
     ) -> None:
         await self._subscriptions.__aexit__(kind, error, trace)
 
-    @asynccontextmanager
-    async def follow(
-        self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None
-    ) -> AsyncIterator[AsyncGenerator[Entry, None]]:
+    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> "Following":
         """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
         AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
-        channel = keys.channel(answer)
-        subscription = self._subscriptions.add(channel)
-        entries = self._entries(answer, after, subscription, first)
-        try:
-            yield entries
-        finally:
-            self._subscriptions.remove(channel, subscription)
-            await entries.aclose()
+        return Following(self, self._subscriptions, answer, after, first)
 
-    async def _entries(
-        self, answer: str, after: int, subscription: Subscription, first: Callable[[Event], None] | None
-    ) -> AsyncGenerator[Entry, None]:
-        seq, behind = after, False
-        while True:
-            hint = GAP if behind else await subscription.next(_SILENCE)
-            if hint is not GAP and hint[0] <= seq:
-                continue
-            if hint is not GAP and hint[0] == seq + 1:
-                found = _arrived(hint, subscription)
-            else:
-                caught_up = await self._catch_up(answer, seq)
-                if caught_up is None:
-                    return
-                found = caught_up
-            behind = len(found) == _BATCH
-            if first is not None and found:
-                first(found[0].event)
-                first = None
-            for entry in found:
-                seq = entry.seq
-                if isinstance(entry.event, TERMINAL):
-                    self._note_end(answer, entry.event)
-                    yield entry
-                    return
-                yield entry
-
-    def _note_end(self, answer: str, event: Final | Failed) -> None:
+    def note_end(self, answer: str, event: Final | Failed) -> None:
+        """A follower got the answer's end."""
         outcome = _state_of(event)
         self.ended[outcome] += 1
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
-    async def _catch_up(self, answer: str, seq: int) -> list[Entry] | None:
+    async def catch_up(self, answer: str, seq: int) -> list[Entry] | None:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
         try:
             entries = await self.read(answer, seq)
@@ -227,6 +189,101 @@ class Answers:
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None
+
+
+class Following:
+    """A follower of one answer: a context manager, and in it an iterator over the events; see Answers.follow.
+
+    A class and no generator: there are as many of them as open streams, and a wait for the next event may be given up.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_answers",
+        "_behind",
+        "_first",
+        "_found",
+        "_over",
+        "_seq",
+        "_subscription",
+        "_subscriptions",
+    )
+    _subscription: Subscription
+
+    def __init__(
+        self,
+        answers: Answers,
+        subscriptions: Subscriptions,
+        answer: str,
+        after: int,
+        first: Callable[[Event], None] | None,
+    ) -> None:
+        self._answers = answers
+        self._answer = answer
+        self._first = first
+        self._subscriptions = subscriptions
+        # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
+        self._found: list[Entry] = []
+        self._seq = after
+        self._behind = False
+        self._over = False
+
+    async def __aenter__(self) -> "Following":
+        self._subscription = self._subscriptions.add(keys.channel(self._answer))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._subscriptions.remove(keys.channel(self._answer), self._subscription)
+
+    def __aiter__(self) -> "Following":
+        return self
+
+    async def __anext__(self) -> Entry:
+        await self._fill()
+        if not self._found:
+            raise StopAsyncIteration
+        entry = self._found.pop()
+        if isinstance(entry.event, TERMINAL):
+            self._over = True
+            self._found.clear()
+            self._answers.note_end(self._answer, entry.event)
+        return entry
+
+    async def peek(self, seconds: float) -> Entry | None:
+        """The next event, which is still to come; None if it doesn't come within `seconds`, or if there is none."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._fill()
+        return self._found[-1] if self._found else None
+
+    async def _fill(self) -> None:
+        """Wait for events, unless some are there or the answer is over."""
+        while not self._found and not self._over:
+            hint = GAP if self._behind else await self._subscription.next()
+            if hint is not GAP and hint[0] <= self._seq:
+                continue
+            if hint is not GAP and hint[0] == self._seq + 1:
+                self._take(_arrived(hint, self._subscription))
+            else:
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        # Until the log was read there is something to be read, also when the wait for it is given up.
+        self._behind = True
+        found = await self._answers.catch_up(self._answer, self._seq)
+        self._over = found is None
+        self._behind = found is not None and len(found) == _BATCH
+        self._take(found or [])
+
+    def _take(self, found: list[Entry]) -> None:
+        if not found:
+            return
+        self._seq = found[-1].seq
+        if self._first is not None:
+            self._first(found[0].event)
+            self._first = None
+        found.reverse()
+        self._found = found
 
 
 def _arrived(hint: Hint, subscription: Subscription) -> list[Entry]:

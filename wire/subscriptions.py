@@ -6,7 +6,6 @@ messages (a new connection, a full queue) reaches the follower as `GAP`.
 
 import asyncio
 import secrets
-from collections import deque
 from types import TracebackType
 from typing import Any, Final
 
@@ -21,6 +20,11 @@ from wire.translation import translated
 
 # How many hints wait for a follower before it has to read the log instead.
 _WAITING = 256
+# Seconds without a message, at most, before a follower looks into the log: a lost last one shows in no gap.
+_SILENCE = 1.5
+# That is a few looks at each follower, of which only a share has its turn at a time: not all are to read at once.
+_LOOKS = 3
+_SHARES = 12
 # Seconds without a word from Redis before it is probed, and before the connection is given up.
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
@@ -34,13 +38,15 @@ GAP: Final = None
 class Subscription:
     """One follower's place on a channel."""
 
+    __slots__ = ("_gap", "_hints", "_looks", "_waiter")
+
     def __init__(self) -> None:
-        self._hints: deque[Hint] = deque()
+        # A list, for an empty deque takes half a kilobyte; it is bounded, and nearly always short.
+        self._hints: list[Hint] = []
         self._gap = False
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        # Until when a hint is waited for: the timer may go off earlier, and then waits on.
-        self._until = 0.0
+        # How often a look found the wait of now.
+        self._looks = 0
 
     def push(self, hint: Hint) -> None:
         """A message came."""
@@ -53,7 +59,7 @@ class Subscription:
 
     def following(self, seq: int) -> bytes | None:
         """Take the next hint's event, if it is there already and of this seq."""
-        return self._hints.popleft()[1] if self._hints and self._hints[0][0] == seq else None
+        return self._hints.pop(0)[1] if self._hints and self._hints[0][0] == seq else None
 
     def mark_gap(self) -> None:
         """Messages may have been lost."""
@@ -61,37 +67,21 @@ class Subscription:
         self._gap = True
         self._wake()
 
-    async def next(self, timeout: float) -> Hint | None:
-        """The next hint, or GAP when messages may have been lost, or none came for `timeout` seconds."""
+    async def next(self) -> Hint | None:
+        """The next hint, or GAP when messages may have been lost, or none came during some looks."""
         if not self._hints and not self._gap:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            self._until = loop.time() + timeout
-            # One timer for many waits: a timer for each costs as much as all the rest.
-            if self._timer is None or self._timer.when() > self._until:
-                self._arm(loop)
+            self._looks = 0
+            self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         if self._gap:
             self._gap = False
             return GAP
-        return self._hints.popleft() if self._hints else GAP
+        return self._hints.pop(0) if self._hints else GAP
 
-    def close(self) -> None:
-        """Nobody waits any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.close()
-        self._timer = loop.call_at(self._until, self._silent, loop)
-
-    def _silent(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        if self._waiter is None or self._waiter.done():
-            return
-        if loop.time() < self._until:
-            self._arm(loop)
-        else:
+    def look(self) -> None:
+        """End a wait that lasts for too many looks."""
+        self._looks += 1
+        if self._looks >= _LOOKS:
             self._wake()
 
     def _wake(self) -> None:
@@ -107,13 +97,18 @@ class Subscriptions:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._followers: dict[str, set[Subscription]] = {}
+        self._followers: dict[str, tuple[Subscription, ...]] = {}
         # What the connection was told to subscribe to; `_changed` wakes its writer when followers come or go.
         self._subscribed: set[str] = set()
         self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
         self._supervisor: asyncio.Task[None] | None = None
         self._heard = 0.0
+        # One timer for all waits: a timer for each takes more memory than all else that a subscription has.
+        self._timer: asyncio.TimerHandle | None = None
+        self._shares: list[set[Subscription]] = [set() for _ in range(_SHARES)]
+        self._added = 0
+        self._looked = 0
 
     async def __aenter__(self) -> "Subscriptions":
         self._loop = asyncio.get_running_loop()
@@ -124,6 +119,8 @@ class Subscriptions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._supervisor is not None
+        if self._timer is not None:
+            self._timer.cancel()
         self._supervisor.cancel()
         await asyncio.gather(self._supervisor, return_exceptions=True)
 
@@ -137,18 +134,36 @@ class Subscriptions:
         subscription = Subscription()
         if channel in self._subscribed:
             subscription.mark_gap()
-        self._followers.setdefault(channel, set()).add(subscription)
+        self._followers[channel] = (*self._followers.get(channel, ()), subscription)
         self._changed.set()
+        self._added += 1
+        self._shares[self._added % _SHARES].add(subscription)
+        if self._timer is None:
+            self._look_later()
         return subscription
 
     def remove(self, channel: str, subscription: Subscription) -> None:
         """Stop following."""
-        subscription.close()
-        left = self._followers[channel]
-        left.discard(subscription)
-        if not left:
+        for share in self._shares:
+            share.discard(subscription)
+        left = tuple(one for one in self._followers[channel] if one is not subscription)
+        if left:
+            self._followers[channel] = left
+        else:
             del self._followers[channel]
             self._changed.set()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_SILENCE / _LOOKS / _SHARES, self._look)
+
+    def _look(self) -> None:
+        """Wake whoever of the next share has heard nothing for too long; as long as there are followers."""
+        self._looked += 1
+        for follower in self._shares[self._looked % _SHARES]:
+            follower.look()
+        self._timer = None
+        if self._followers:
+            self._look_later()
 
     async def _run(self) -> None:
         while True:

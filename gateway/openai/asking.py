@@ -1,8 +1,6 @@
 """Hands questions of /v1 over, each to the conversation that it goes on with."""
 
 import hashlib
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -18,9 +16,7 @@ from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.fields import Fields
 from gateway.openai.requests import Asked
 from gateway.openai.writing import Writing
-from gateway.relay import Relay
-from gateway.turns import background
-from wire import answers
+from gateway.relay import Relay, Relayed
 from wire.conversations import Standing
 from wire.errors import AnswerGoneError, ConversationMovedError, StoreUnavailableError, TokenUnknownError
 from wire.jobs import Client, Once, new_answer_id, new_token
@@ -47,7 +43,7 @@ class Question:
     new: bool
     kept: bool
 
-    def follow(self) -> AbstractAsyncContextManager[AsyncGenerator[answers.Entry, None]]:
+    def follow(self) -> Relayed:
         """The answer's events, from the first one on."""
         return self.relay.resume(self.answer, new=self.new)
 
@@ -64,8 +60,7 @@ class Question:
         """Let the answer be written to its end. AnswerFailedError, AnswerGoneError, DeadlineError, DrainingError."""
         turns = self.relay.turns
         async with (
-            turns.turn(self.relay.limit) as turn,
-            background(sse.watch(request.receive, turn)),
+            turns.turn(self.relay.limit, receive=request.receive),
             self.follow() as entries,
         ):
             async for entry in entries:

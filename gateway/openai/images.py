@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import params, responses, sse
+from gateway import params, responses
 from gateway.body import read_body
 from gateway.clients import Clients
 from gateway.errors import DrainingError
@@ -14,7 +14,6 @@ from gateway.idempotency import Idempotency
 from gateway.openai import fields, requests
 from gateway.openai.errors import AnswerFailedError
 from gateway.relay import Relay
-from gateway.turns import background
 from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Failed, Image
 
@@ -39,8 +38,7 @@ class Images:
         answer, new = await self._submit(request, client, asked.prompt)
         request.state.answer = answer
         async with (
-            self.relay.turns.turn(self.relay.limit) as turn,
-            background(sse.watch(request.receive, turn)),
+            self.relay.turns.turn(self.relay.limit, receive=request.receive),
             self.relay.resume(answer, new=new) as entries,
         ):
             event = await self.relay.whole(entries)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.middleware import Cors, Guard, RequestId
+from gateway.middleware import Cors, Guard, Lasting, RequestId, Told
 from gateway.refusals import Refusals
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +49,7 @@ async def test_an_error_after_the_first_byte_adds_nothing() -> None:
     assert [message["type"] for message in await sent_by(Guard(broken_late), scope())] == ["http.response.start"]
 
 
-@pytest.mark.parametrize("middleware", [RequestId, Cors, Guard])
+@pytest.mark.parametrize("middleware", [RequestId, Lasting, Told, Cors, Guard])
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])
 async def test_what_is_no_request_passes_through(middleware: Any, kind: str) -> None:
     assert await sent_by(middleware(fine), scope(kind)) == [{"type": f"{kind}.fine"}]
@@ -59,5 +59,5 @@ async def test_an_id_that_would_break_a_header_is_replaced() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    (start,) = await sent_by(RequestId(app), scope(**{"x-request-id": "a\r\nb"}))
+    (start,) = await sent_by(RequestId(Told(app)), scope(**{"x-request-id": "a\r\nb"}))
     assert dict(start["headers"])[b"x-request-id"].isalnum()

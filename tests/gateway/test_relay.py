@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import relay
+from gateway import attendance, relay
 from gateway.relay import Frames, Relay
 from gateway.turns import Turns
 from tests.gateway.scripted import joined, running, settings, until
@@ -135,8 +135,8 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
 
     following = Jobs.follow
     monkeypatch.setattr(Jobs, "follow", follow)
-    monkeypatch.setattr(relay, "_FOLLOW_EVERY", 0.01)
-    monkeypatch.setattr(relay, "_AWAY_PAUSE", 0.01)
+    monkeypatch.setattr(attendance, "_FOLLOW_EVERY", 0.01)
+    monkeypatch.setattr(attendance, "_AWAY_PAUSE", 0.01)
     async with Answers(store) as answers, asyncio.timeout(10):
         jobs = Jobs(store, Limits())
         made = Relay(jobs, answers, Turns(), 60, 1)
@@ -152,7 +152,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
 async def test_a_waiting_question_whose_client_left_is_never_asked(
     store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_FOLLOW_EVERY", 0.05)
+    monkeypatch.setattr(attendance, "_FOLLOW_EVERY", 0.05)
     store = Store(store_url)
     async with running(store, settings(follow_grace=0.5), worker=False) as gateway:
 

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import ClientGoneError, DeadlineError, DrainingError
-from gateway.turns import Turn, Turns, background
+from gateway.turns import Turns, background
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +26,33 @@ async def test_a_turn_can_be_ended_with_a_cause() -> None:
             await asyncio.sleep(FOREVER)
 
 
+async def test_a_turn_ends_when_its_client_has_gone() -> None:
+    messages = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, str]:
+        return next(messages)
+
+    with pytest.raises(ClientGoneError):
+        async with Turns().turn(FOREVER, receive=receive):
+            await asyncio.sleep(FOREVER)
+
+
+async def test_each_of_many_turns_has_its_own_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.turns._LATE", 0.01)
+    turns, ended = Turns(), list[str]()
+
+    async def turn(name: str, seconds: float) -> None:
+        with pytest.raises(DeadlineError):
+            async with turns.turn(seconds):
+                await asyncio.sleep(FOREVER)
+        ended.append(name)
+
+    async with asyncio.timeout(5), turns.turn(FOREVER), asyncio.TaskGroup() as tasks:
+        for name, seconds in (("late", 0.3), ("early", 0.01), ("between", 0.15)):
+            tasks.create_task(turn(name, seconds))
+    assert ended == ["early", "between", "late"]
+
+
 async def test_the_first_cause_counts() -> None:
     with pytest.raises(ClientGoneError):  # noqa: PT012 - raised on leaving
         async with Turns().turn(FOREVER) as turn:
@@ -37,7 +64,7 @@ async def test_the_first_cause_counts() -> None:
 
 
 async def test_ending_a_turn_that_is_over_does_nothing() -> None:
-    turn = Turn(FOREVER)
+    turn = Turns().turn(FOREVER)
     turn.end(ClientGoneError)
     async with turn:
         pass

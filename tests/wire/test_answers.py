@@ -37,7 +37,7 @@ def whole(count: int, after: int = 0) -> list[Entry]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Followers look into the log after a shorter silence."""
-    monkeypatch.setattr("wire.answers._SILENCE", 0.1)
+    monkeypatch.setattr("wire.subscriptions._SILENCE", 0.1)
 
 
 @asynccontextmanager
@@ -118,7 +118,7 @@ async def test_after_more_than_there_is_comes_nothing(scene: Scene, answers: Ans
 async def test_a_long_answer_is_read_in_batches(
     scene: Scene, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wire.answers._SILENCE", 60.0)
+    monkeypatch.setattr("wire.subscriptions._SILENCE", 60.0)
     await scene.answered("s0-a", "token", 1200)
     assert await everything(answers, "s0-a") == whole(1200)
     assert await everything(answers, "s0-a", 701) == whole(1200, 701)

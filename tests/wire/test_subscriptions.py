@@ -16,18 +16,51 @@ from wire.subscriptions import GAP, Subscription, Subscriptions
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence makes no gap."""
+    monkeypatch.setattr("wire.subscriptions._SILENCE", 600.0)
+
+
+@pytest.fixture
+def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence soon makes a gap."""
+    monkeypatch.setattr("wire.subscriptions._SILENCE", 0.36)
+
+
 async def gap(subscription: Subscription) -> None:
     """The follower is told of a gap, well before silence would make it one."""
     async with asyncio.timeout(4):
-        assert await subscription.next(60) is GAP
+        assert await subscription.next() is GAP
 
 
-async def test_hints_come_in_order_and_silence_is_a_gap() -> None:
-    subscription = Subscription()
-    subscription.push((1, b"a"))
-    subscription.push((2, b"b"))
-    assert [await subscription.next(1), await subscription.next(1)] == [(1, b"a"), (2, b"b")]
-    assert await subscription.next(0.01) is GAP
+@pytest.mark.usefixtures("impatient")
+async def test_hints_come_in_order_and_silence_is_a_gap(store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with asyncio.timeout(10), Subscriptions(store) as subscriptions:
+        subscription = subscriptions.add(channel)
+        await gap(subscription)
+        subscription.push((1, b"a"))
+        subscription.push((2, b"b"))
+        assert [await subscription.next(), await subscription.next()] == [(1, b"a"), (2, b"b")]
+        assert await subscription.next() is GAP
+        # Again and again, as long as it lasts.
+        assert await subscription.next() is GAP
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_silence_of_many_does_not_end_at_once(store: Store) -> None:
+    loop, ended = asyncio.get_running_loop(), list[float]()
+
+    async def heard_nothing(subscription: Subscription) -> None:
+        await gap(subscription)
+        await subscription.next()
+        ended.append(loop.time())
+
+    async with asyncio.timeout(10), Subscriptions(store) as subscriptions, asyncio.TaskGroup() as tasks:
+        for _ in range(12):
+            tasks.create_task(heard_nothing(subscriptions.add(keys.channel("s0-a"))))
+    assert len({round(when, 3) for when in ended}) > 4
 
 
 async def test_a_gap_replaces_what_waited_and_what_comes_before_it_is_seen() -> None:
@@ -35,9 +68,9 @@ async def test_a_gap_replaces_what_waited_and_what_comes_before_it_is_seen() -> 
     subscription.push((1, b"a"))
     subscription.mark_gap()
     subscription.push((2, b"b"))
-    assert await subscription.next(1) is GAP
+    assert await subscription.next() is GAP
     subscription.push((3, b"c"))
-    assert await subscription.next(1) == (3, b"c")
+    assert await subscription.next() == (3, b"c")
 
 
 async def test_too_much_waiting_becomes_a_gap() -> None:
@@ -45,13 +78,13 @@ async def test_too_much_waiting_becomes_a_gap() -> None:
     for seq in range(10_000):
         subscription.push((seq, b""))
         assert len(subscription._hints) <= 256
-    assert await subscription.next(1) is GAP
-    assert await subscription.next(0) is GAP
+    assert await subscription.next() is GAP
+    assert subscription._hints == []
 
 
 async def test_waiting_ends_with_the_first_hint() -> None:
     subscription = Subscription()
-    waiting = asyncio.create_task(subscription.next(5))
+    waiting = asyncio.create_task(subscription.next())
     await asyncio.sleep(0)
     subscription.push((1, b"a"))
     assert await waiting == (1, b"a")
@@ -66,11 +99,11 @@ async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: boo
         subscription = early or subscriptions.add(channel)
         await gap(subscription)
         await store.commands.publish(channel, b"1 event with spaces")
-        assert await subscription.next(5) == (1, b"event with spaces")
+        assert await subscription.next() == (1, b"event with spaces")
         second = subscriptions.add(channel)
-        assert await second.next(0) is GAP
+        assert await second.next() is GAP
         await store.commands.publish(channel, b"2 b")
-        assert [await subscription.next(5), await second.next(5)] == [(2, b"b"), (2, b"b")]
+        assert [await subscription.next(), await second.next()] == [(2, b"b"), (2, b"b")]
 
 
 async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -> None:
@@ -80,9 +113,9 @@ async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -
         await gap(first)
         subscriptions.remove(channel, first)
         again = subscriptions.add(channel)
-        assert await again.next(0) is GAP
+        assert await again.next() is GAP
         await store.commands.publish(channel, b"1 a")
-        assert await again.next(5) == (1, b"a")
+        assert await again.next() == (1, b"a")
         subscriptions.remove(channel, again)
 
         async def unsubscribed() -> bool:
@@ -92,7 +125,7 @@ async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -
         last = subscriptions.add(channel)
         await gap(last)
         await store.commands.publish(channel, b"2 b")
-        assert await last.next(5) == (2, b"b")
+        assert await last.next() == (2, b"b")
 
 
 async def test_a_message_that_is_none_of_ours_costs_a_new_connection_and_no_more(store: Store) -> None:
@@ -105,7 +138,7 @@ async def test_a_message_that_is_none_of_ours_costs_a_new_connection_and_no_more
             await gap(subscription)
         assert [line["event"] for line in lines] == ["pub/sub connection lost, connecting again"]
         await store.commands.publish(channel, b"1 a")
-        assert await subscription.next(5) == (1, b"a")
+        assert await subscription.next() == (1, b"a")
 
 
 async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> None:
@@ -123,7 +156,6 @@ async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> Non
         before = await ids()
         await until(probed)
         assert await ids() == before
-    assert await subscription.next(0) is GAP
 
 
 async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServer, valkey_store: Store) -> None:
@@ -144,7 +176,7 @@ async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServ
             proxy.speak()
             await gap(subscription)
             await valkey_store.commands.publish(channel, b"1 a")
-            assert await subscription.next(5) == (1, b"a")
+            assert await subscription.next() == (1, b"a")
 
 
 async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: Store) -> None:
