@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.middleware import Cors, Guard, Lasting, RequestId, Told
+from gateway.middleware import Cors, Guard, Lasting, RequestId, Told, lasting
 from gateway.refusals import Refusals
 
 pytestmark = pytest.mark.anyio
@@ -61,3 +61,30 @@ async def test_an_id_that_would_break_a_header_is_replaced() -> None:
 
     (start,) = await sent_by(RequestId(Told(app)), scope(**{"x-request-id": "a\r\nb"}))
     assert dict(start["headers"])[b"x-request-id"].isalnum()
+
+
+async def test_what_lasts_is_done_when_all_layers_have_returned_and_what_was_asked_is_forgotten() -> None:
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await lasting(scope, rest)
+        done.append("layers")
+
+    asked = scope(**{"x-secret": "question"})
+    asked["query_string"] = b"question"
+    await sent_by(Lasting(app), asked)
+    assert done == ["layers", "rest"]
+    assert (asked["headers"], asked["query_string"]) == ([], b"")
+
+
+async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    await lasting({"state": {}}, rest)
+    assert done == ["rest"]
