@@ -14,7 +14,8 @@ GATEWAYS = 1
 _LEASE_TTL = 15
 # Short, so that what ended is forgotten within a run, and memory shows what grows for another reason.
 _ANSWER_TTL = 5
-_SESSION_TTL = 30
+# Longer than any answer takes here: what a session has is kept no longer, and a running answer is a part of it.
+_SESSION_TTL = 120
 # How many questions wait before others are refused.
 QUEUE = 50
 

@@ -57,6 +57,14 @@ def test_a_gateway_that_is_full_need_not_merge() -> None:
     assert all(verdicts(found, merging=False).values())
 
 
+@pytest.mark.parametrize(("role", "flat"), [("gateway", False), ("redis_used", True)])
+def test_redis_may_hold_more_of_answers_that_last_as_long_as_a_gateway_is_full(role: str, flat: bool) -> None:
+    kb = [{"gateway": 1, "redis_used": 1} | {role: grown} for grown in (1, 1, 2)]
+    memory = [Sample(float(at), one) for at, one in enumerate(kb)]
+    assert verdicts(Overload(1.0, told(), [1.0], memory, {}), merging=False)["memory is flat"] is flat
+    assert not verdicts(Overload(1.0, told(), [1.0], memory, {}))["memory is flat"]
+
+
 def test_only_a_longer_crowd_is_more_than_there_are_slots() -> None:
     assert questions(50)(10, 4).count == 50
     pressing = questions(50)(10, 20)
