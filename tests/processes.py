@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,20 @@ def wait_until(condition: Callable[[], Any], what: str, limit: float = START_LIM
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {limit} s: {what}")
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process's descriptors stand for (`socket:[inode]`, a path, …), but for those that it closes meanwhile."""
+    files = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            files.append(os.readlink(descriptor))
+    return files
+
+
+def open_sockets(pid: int) -> set[str]:
+    """The inodes of the sockets that a process holds, by which the kernel's tables name them."""
+    return {file.removeprefix("socket:[").removesuffix("]") for file in open_files(pid) if file.startswith("socket:")}
 
 
 def answers(url: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.cluster import Cluster, Node
+from tests.processes import open_sockets
 
 # What is made as it is needed and kept: Redis's pool, with the connections for heartbeats, blocking reads and pub/sub
 # beside it, and the event loop's threads.
@@ -44,8 +45,7 @@ class Footprint:
 def footprint(cluster: Cluster, node: Node) -> Footprint:
     """Taken now."""
     process, line = Path(f"/proc/{node.pid}"), cluster.lines[node.name]
-    links = [os.readlink(link) for link in (process / "fd").iterdir()]
-    held = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:")}
+    held = open_sockets(node.pid)
     rows = _table(process, "tcp")
     listed = {row[9] for row in rows} | {row[9] for row in _table(process, "tcp6")}
     listed |= {row[6] for row in _table(process, "unix")}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import worker.folder
+from tests.processes import open_files
 from tests.worker.desk import SOON, until
 from tests.worker.test_contents import NOW, cookie, export, names, write
 from worker.contents import Contents, Reading, read_folder
@@ -256,8 +257,7 @@ async def test_the_watching_ends_with_the_task_that_waits(tmp_path: Path, reques
 
 def watches() -> int:
     """How many of the system's watches this process holds."""
-    links = (Path("/proc/self/fd") / number for number in os.listdir("/proc/self/fd"))
-    return sum("inotify" in os.readlink(link) for link in links if link.is_symlink())
+    return sum("inotify" in file for file in open_files(os.getpid()))
 
 
 async def test_no_value_is_told_anywhere(
