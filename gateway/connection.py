@@ -74,7 +74,7 @@ class Connection:
         self._send = server_send(socket.scope, socket.send)
         self._receive = server_receive(socket.scope, socket.receive)
         self._inbox = Inbox(2 * max_message)
-        self._left = left
+        self._left: Callable[[], None] | None = left
         self._sending = asyncio.Lock()
         self.gone = False
         self._overflow = False
@@ -92,6 +92,8 @@ class Connection:
                     await self._close(_GOING_DOWN)
         if self._overflow:
             await self._close(_TOO_MUCH, "too many messages sent ahead")
+        # Who is told has this connection: they would keep each other until the collector comes.
+        self._left = None
 
     def seal(self) -> None:
         """The gateway goes down: what came until now still counts, and nothing more."""
@@ -128,7 +130,8 @@ class Connection:
     def _leave(self) -> None:
         self.gone = True
         self._inbox.close()
-        self._left()
+        if self._left is not None:
+            self._left()
 
     async def _close(self, code: int, reason: str | None = None) -> None:
         """Hang up, if the client still takes that."""

@@ -96,8 +96,13 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        self._enter(Headers(scope=scope), scope.setdefault("state", {}), receive, send)
-        await self._app(scope, receive, send)
+        state = scope.setdefault("state", {})
+        self._enter(Headers(scope=scope), state, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            # They keep the server's request, and that its scope: a request that is over would wait for the collector.
+            del state["receive"], state["send"]
 
     @staticmethod
     def _enter(headers: Headers, state: dict[str, Any], receive: Receive, send: Send) -> None:

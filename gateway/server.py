@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
+from gateway.protocol import Protocol
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from wire.connect import Store
@@ -80,7 +81,7 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
     """How every gateway runs uvicorn, around `app`."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="wsproto",
         ws_max_size=settings.max_body,
         ws_ping_interval=_PING_EVERY,

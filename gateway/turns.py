@@ -68,6 +68,8 @@ class Turn:
         self._open = False
         if self._watch is not None:
             self._watch.cancel()
+            # It keeps this turn until it has ended, so that both would wait for the collector.
+            self._watch = None
         self._turns.over(self)
         try:
             await self._timeout.__aexit__(*error)

@@ -15,7 +15,6 @@ from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
 from wire.subscriptions import GAP, Hint, Subscription, Subscriptions
-from wire.translation import translated
 
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
@@ -126,9 +125,8 @@ class Answers:
 
     async def read(self, answer: str, after: int = 0) -> list[Entry]:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
-        with translated():
-            rows: Any = await self._store.commands.xrange(keys.log_key(answer), min=f"{after}-1", count=_BATCH)
-        found = [Entry(int(id_.split(b"-")[0]), decode_event(fields[b"e"]), more=True) for id_, fields in rows or ()]
+        rows = await self._store.ask("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", _BATCH)
+        found = [Entry(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
         if found:
             found[-1].more = False
         return found
@@ -164,28 +162,23 @@ class Answers:
 
     async def asked(self, answer: str, holder: str = "") -> Asked:
         """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
-        with translated():
-            names = ["token", "work", "accepted", "holder"]
-            found: Any = await self._store.commands.hmget(keys.job_key(answer), names)
-        token, work, accepted, owner = found
+        names = ("token", "work", "accepted", "holder")
+        token, work, accepted, owner = await self._store.ask("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
         return Asked(token.decode(), decode_work(work), int(accepted) / 1000)
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
         """The answer's token, state and last seq; to anybody but its holder there is no such answer."""
-        with translated():
-            found: Any = await self._store.commands.hmget(keys.job_key(answer), ["token", "state", "seq", "holder"])
-        token, state, seq, owner = found
+        names = ("token", "state", "seq", "holder")
+        token, state, seq, owner = await self._store.ask("HMGET", keys.job_key(answer), *names)
         if token is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
         return token.decode(), state, seq
 
     async def _last(self, answer: str) -> int | None:
         """The terminal event's seq, None while there is none."""
-        with translated():
-            found: Any = await self._store.commands.hmget(keys.job_key(answer), ["state", "seq"])
-        state, seq = found
+        state, seq = await self._store.ask("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None

@@ -1,4 +1,7 @@
-"""The way to Redis: a pool for commands, connections of their own for scripts, blocking reads and pub/sub."""
+"""The way to Redis: one connection for scripts and what each question reads, one for heartbeats, a pool for the rest.
+
+Blocking reads and pub/sub have connections of their own.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,13 +15,13 @@ from redis.backoff import ConstantBackoff
 
 from wire import keys, scripts
 from wire.link import Argument, Link, connect
-from wire.memory import MemoryLink, MemoryScripts
+from wire.memory import MemoryLink, MemoryPipeline
 from wire.pipeline import Pipeline
 
 _SCHEMES = ("memory", "redis", "rediss", "unix")
 # A command fails within 2 s when Redis is away: two tries, each with these limits.
 _COMMAND_TIMEOUT = 0.8
-# How many commands run at once; more wait for a moment. Scripts aren't among them.
+# How many commands of the pool run at once; more wait for a moment.
 _CONNECTIONS = 64
 
 # RuntimeError: see wire.translation.
@@ -46,11 +49,11 @@ class Store:
             # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
         sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
-        self._scripts, self._heartbeats = (self._runner(sources) for _ in range(2))
+        self._pipeline, self._heartbeats = (self._runner(sources) for _ in range(2))
 
-    def _runner(self, sources: Mapping[str, str]) -> Pipeline | MemoryScripts:
+    def _runner(self, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
-            return MemoryScripts(self.commands, sources)
+            return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
         return Pipeline(self._url, _COMMAND_TIMEOUT, sources)
 
     def _client(self, timeout: float, connections: int) -> "redis.Redis":
@@ -84,17 +87,21 @@ class Store:
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script. StoreUnavailableError when Redis is away or refuses."""
-        return await (self._heartbeats if script == "beat" else self._scripts).run(script, key, *args)
+        return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Begin one script; what `read` makes of its reply, or raises. Raises as `run`, but tries only once.
 
         For what happens with every delta: it takes no task.
         """
-        return self._scripts.start(script, key, *args, read=read)
+        return self._pipeline.start(script, key, *args, read=read)
+
+    async def ask(self, *command: Argument) -> Any:
+        """A command's reply, as Redis gives it: for short ones that each question brings. Raises as `run`."""
+        return await self._pipeline.ask(*command)
 
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""
-        await self._scripts.close()
+        await self._pipeline.close()
         await self._heartbeats.close()
         await self.commands.aclose()

@@ -55,12 +55,14 @@ class MemoryLink:
             self.lost.set_result(f"{type(error).__name__}: {error}")
 
 
-class MemoryScripts:
-    """Runs scripts; see wire.pipeline.Pipeline."""
+class MemoryPipeline:
+    """Runs scripts and commands; see wire.pipeline.Pipeline."""
 
-    def __init__(self, commands: "Redis", sources: Mapping[str, str]) -> None:
-        self._commands = commands
-        self._scripts = {name: commands.register_script(text) for name, text in sources.items()}
+    def __init__(self, client: "Redis", sources: Mapping[str, str]) -> None:
+        self._client = client
+        # What redis-py would make of the replies.
+        client.response_callbacks.clear()
+        self._scripts = {name: client.register_script(text) for name, text in sources.items()}
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Begin a script; what `read` makes of its reply, or raises. StoreUnavailableError."""
@@ -73,7 +75,13 @@ class MemoryScripts:
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """A script's reply. StoreUnavailableError."""
         with translated():
-            return await self._scripts[script](keys=[key], args=list(args), client=self._commands)
+            return await self._scripts[script](keys=[key], args=list(args), client=self._client)
+
+    async def ask(self, *command: Argument) -> Any:
+        """A command's reply as Redis gives it. StoreUnavailableError."""
+        with translated():
+            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing runs any more."""
+        await self._client.aclose()

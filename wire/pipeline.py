@@ -1,8 +1,8 @@
-"""The scripts, by the dozen on one connection: begun at once, sent together, replied to in order."""
+"""Scripts and reads, by the dozen on one connection: begun at once, sent together, replied to in order."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wire.errors import StoreUnavailableError
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Pipeline:
-    """A connection that is made with the first script and made anew when it is lost; `limit` is for connecting, in s.
+    """A connection, made when it is first needed and anew when it is lost; `limit` is for connecting, in seconds.
 
     `sources` has the text of each script by its name. A connection's first call of a script brings its text, later
     ones its hash.
@@ -32,18 +32,30 @@ class Pipeline:
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Begin a script; what `read` makes of its reply, or raises. StoreUnavailableError."""
         if self._link is None or self._link.lost.done():
-            return asyncio.ensure_future(self._start_anew(script, key, *args, read=read))
+            return asyncio.ensure_future(self._anew(lambda link: self._send(link, script, key, *args, read=read)))
         return self._send(self._link, script, key, *args, read=read)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """A script's reply; when the connection is lost meanwhile, that of a second try. StoreUnavailableError."""
+        return await self._tried(lambda: self.start(script, key, *args, read=_as_it_is))
+
+    async def ask(self, *command: Argument) -> Any:
+        """A command's reply as Redis gives it, tried like a script. StoreUnavailableError."""
+        return await self._tried(lambda: self._ask(command))
+
+    def _ask(self, command: Sequence[Argument]) -> "asyncio.Future[Any]":
+        if self._link is None or self._link.lost.done():
+            return asyncio.ensure_future(self._anew(lambda link: link.ask(*command, read=_as_it_is)))
+        return self._link.ask(*command, read=_as_it_is)
+
+    async def _tried(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
         try:
-            return await self.start(script, key, *args, read=_as_it_is)
+            return await begin()
         except StoreUnavailableError:
             if self._link is not None and not self._link.lost.done():
                 raise  # Redis itself has refused.
         await asyncio.sleep(_PAUSE)
-        return await self.start(script, key, *args, read=_as_it_is)
+        return await begin()
 
     def _send(
         self, link: Link, script: str, key: str, *args: Argument, read: Callable[[Any], T]
@@ -53,7 +65,7 @@ class Pipeline:
         self._known.add(script)
         return link.ask("EVAL", self._sources[script], 1, key, *args, read=read)
 
-    async def _start_anew(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> T:
+    async def _anew(self, begin: "Callable[[Link], asyncio.Future[T]]") -> T:
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             # Those who wait may all be gone by then.
@@ -61,7 +73,7 @@ class Pipeline:
         # Shared by all that wait for it, none of which may break it off; it has a limit of its own.
         connecting = self._connecting
         await asyncio.wait([connecting])
-        return await self._send(connecting.result(), script, key, *args, read=read)
+        return await begin(connecting.result())
 
     async def _connect(self) -> Link:
         try:
@@ -72,7 +84,7 @@ class Pipeline:
         return link
 
     async def close(self) -> None:
-        """Hang up. A script that is on its way fails."""
+        """Hang up. What is on its way fails."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
