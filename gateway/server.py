@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
-from gateway.protocol import Protocol
+from gateway.protocol import HttpProtocol, SocketProtocol
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from wire.connect import Store
@@ -81,8 +81,8 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
     """How every gateway runs uvicorn, around `app`."""
     return uvicorn.Config(
         app,
-        http=Protocol,
-        ws="wsproto",
+        http=HttpProtocol,
+        ws=SocketProtocol,
         ws_max_size=settings.max_body,
         ws_ping_interval=_PING_EVERY,
         ws_ping_timeout=_PING_EVERY,

@@ -108,11 +108,14 @@ class Answers:
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
-    async def catch_up(self, answer: str, seq: int) -> list[Entry] | None:
-        """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`."""
+    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[Entry] | None:
+        """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`.
+
+        Nobody need look whether a `new` one, of which nothing is known, is over without having left anything.
+        """
         try:
             entries = await self.read(answer, seq)
-            if entries or (last := await self._last(answer)) is None:
+            if entries or new or (last := await self._last(answer)) is None:
                 return entries
             # The end may have been written between the two looks.
             entries = await self.read(answer, seq)
@@ -196,6 +199,7 @@ class Following:
         "_behind",
         "_first",
         "_found",
+        "_new",
         "_over",
         "_seq",
         "_subscription",
@@ -214,6 +218,7 @@ class Following:
         self._answers = answers
         self._answer = answer
         self._first = first
+        self._new = first is not None
         self._subscriptions = subscriptions
         # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
         self._found: list[Entry] = []
@@ -263,7 +268,8 @@ class Following:
     async def _catch_up(self) -> None:
         # Until the log was read there is something to be read, also when the wait for it is given up.
         self._behind = True
-        found = await self._answers.catch_up(self._answer, self._seq)
+        found = await self._answers.catch_up(self._answer, self._seq, new=self._new)
+        self._new = False
         self._over = found is None
         self._behind = found is not None and len(found) == _BATCH
         self._take(found or [])
