@@ -44,28 +44,28 @@ class Store:
         self.in_memory = urlsplit(url).scheme == "memory"
         self._url = url
         self._server = FakeServer() if self.in_memory else None
-        self.commands = self._client(_COMMAND_TIMEOUT, _CONNECTIONS)
+        self.commands = self._client()
         if self._server is not None:
             # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
         sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
         self._pipeline, self._heartbeats = (self._runner(sources) for _ in range(2))
 
-    def _runner(self, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
+    def _runner(self, sources: Mapping[str, str], patience: float = _COMMAND_TIMEOUT) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
-        return Pipeline(self._url, _COMMAND_TIMEOUT, sources)
+        return Pipeline(self._url, _COMMAND_TIMEOUT, patience, sources)
 
-    def _client(self, timeout: float, connections: int) -> "redis.Redis":
+    def _client(self) -> "redis.Redis":
         if self._server is not None:
             return FakeAsyncRedis(server=self._server, protocol=2)
         keepalive = {} if urlsplit(self._url).scheme == "unix" else {"socket_keepalive": True}
         try:
             pool = redis.BlockingConnectionPool.from_url(
                 self._url,
-                max_connections=connections,
+                max_connections=_CONNECTIONS,
                 timeout=_COMMAND_TIMEOUT,
-                socket_timeout=timeout,
+                socket_timeout=_COMMAND_TIMEOUT,
                 socket_connect_timeout=_COMMAND_TIMEOUT,
                 protocol=2,
                 retry=_ONCE_MORE,
@@ -75,15 +75,15 @@ class Store:
             raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
         return redis.Redis.from_pool(pool)
 
-    def blocking(self, block: float) -> "redis.Redis":
-        """A client of its own for reads that block for up to `block` seconds; the caller closes it."""
-        return self._client(block + 2, 2)
+    def blocking(self, block: float) -> Pipeline | MemoryPipeline:
+        """A connection of its own for reads that block for up to `block` seconds; the caller closes it."""
+        return self._runner({}, block + 2)
 
     async def link(self, hear: Callable[[Any], None]) -> Link | MemoryLink:
         """A connection of its own for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
             return MemoryLink(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), hear)
-        return await connect(self._url, _COMMAND_TIMEOUT, hear)
+        return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, hear)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script. StoreUnavailableError when Redis is away or refuses."""

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import hiredis
@@ -20,8 +21,7 @@ from wire.errors import StoreUnavailableError
 Argument = str | bytes | int | float
 Reply = Any
 T = TypeVar("T")
-# How long a reply may take, in seconds, and how much longer one that a busy loop of our own hasn't read yet.
-_PATIENCE = 0.8
+# How much longer than its time a reply may take that a busy loop of our own hasn't read yet, in seconds.
 _GRACE = 0.05
 # Errors that say of the whole connection that it isn't what it was: another one is to be made.
 _OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
@@ -31,14 +31,15 @@ class Link(asyncio.Protocol):
     """One connection. Replies go to the commands that were asked, in order; what nobody asked for goes to `hear`.
 
     `lost` is done when the connection has ended, with the reason as its result. Whatever goes wrong with it is a
-    StoreUnavailableError.
+    StoreUnavailableError, and so is a reply that takes longer than `patience`, in seconds.
     """
 
-    def __init__(self, hear: Callable[[Reply], None] | None = None) -> None:
+    def __init__(self, patience: float, hear: Callable[[Reply], None] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
         self._loop = loop
         self._hear = hear
+        self._patience = patience
         self._reader = hiredis.Reader()
         # Who waits, what reads the reply, and until when.
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
@@ -66,13 +67,13 @@ class Link(asyncio.Protocol):
     def ask(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
         """Send a command; what `read` makes of its reply, or raises. Those of one turn of the loop leave together.
 
-        StoreUnavailableError when no reply comes within a second, or an error of Redis's.
+        StoreUnavailableError when no reply comes in time, or an error of Redis's.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         if self.lost.done():
             answer.set_exception(StoreUnavailableError(self.lost.result()))
             return answer
-        self._waiting.append((answer, read, self._loop.time() + _PATIENCE))
+        self._waiting.append((answer, read, self._loop.time() + self._patience))
         if self._timer is None:
             self._expect()
         self.tell(*command)
@@ -144,12 +145,15 @@ class Link(asyncio.Protocol):
                 answer.set_exception(StoreUnavailableError(reason))
 
 
-async def connect(url: str, limit: float, hear: Callable[[Reply], None] | None = None) -> Link:
-    """A connection to the Redis at `url`, ready for commands within `limit` seconds. StoreUnavailableError."""
+async def connect(url: str, limit: float, patience: float, hear: Callable[[Reply], None] | None = None) -> Link:
+    """A connection to the Redis at `url`, ready within `limit` seconds, for replies within `patience` seconds each.
+
+    StoreUnavailableError.
+    """
     options: dict[str, Any] = dict(parse_url(url))
     try:
         async with asyncio.timeout(limit):
-            link = await _open(options, hear)
+            link = await _open(options, partial(Link, patience, hear))
             try:
                 await _introduce(link, options)
             except BaseException:
@@ -160,15 +164,15 @@ async def connect(url: str, limit: float, hear: Callable[[Reply], None] | None =
     return link
 
 
-async def _open(options: dict[str, Any], hear: Callable[[Reply], None] | None) -> Link:
+async def _open(options: dict[str, Any], make: Callable[[], Link]) -> Link:
     loop = asyncio.get_running_loop()
     if "path" in options:
-        _, link = await loop.create_unix_connection(lambda: Link(hear), options["path"])
+        _, link = await loop.create_unix_connection(make, options["path"])
         return link
     # redis-py's reading of the address has the say in what TLS is to be like.
     tls = SSLConnection(**_without_class(options)).ssl_context.get() if _is_tls(options) else None
     host, port = options.get("host", "localhost"), options.get("port", 6379)
-    _, link = await loop.create_connection(lambda: Link(hear), host, port, ssl=tls)
+    _, link = await loop.create_connection(make, host, port, ssl=tls)
     return link
 
 

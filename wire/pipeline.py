@@ -14,14 +14,15 @@ T = TypeVar("T")
 
 
 class Pipeline:
-    """A connection, made when it is first needed and anew when it is lost; `limit` is for connecting, in seconds.
+    """A connection, made when it is first needed and anew when it is lost; see wire.link for limits.
 
     `sources` has the text of each script by its name. A connection's first call of a script brings its text, later
     ones its hash.
     """
 
-    def __init__(self, url: str, limit: float, sources: Mapping[str, str]) -> None:
+    def __init__(self, url: str, limit: float, patience: float, sources: Mapping[str, str]) -> None:
         self._url = url
+        self._patience = patience
         self._limit = limit
         self._sources = sources
         self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
@@ -77,7 +78,7 @@ class Pipeline:
 
     async def _connect(self) -> Link:
         try:
-            link = await connect(self._url, self._limit)
+            link = await connect(self._url, self._limit, self._patience)
         finally:
             self._connecting = None
         self._link, self._known = link, set()

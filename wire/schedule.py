@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import secrets
 from types import TracebackType
-from typing import Any
 
 from redis.exceptions import ResponseError
 
 from wire import keys
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.link import Argument
 from wire.sessions import Entry
 from wire.translation import translated
 
@@ -19,7 +19,8 @@ _BLOCK = 1.0
 # How often a worker looks for entries that somebody read and didn't claim, in seconds.
 _LOOK_EVERY = 1.0
 
-_Found = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
+# Streams with their entries: id and fields, a name before each value.
+_Found = list[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]]
 
 
 class Schedule:
@@ -33,8 +34,8 @@ class Schedule:
         self._worker = worker
         self._idle_ms = int(lease_ttl * 1000)
         self._streams = [keys.own_stream(worker), keys.shared_stream()]
-        self._client = store.blocking(_BLOCK)
-        self._seen: dict[Any, Any] = dict.fromkeys(self._streams, "0")
+        self._reader = store.blocking(_BLOCK)
+        self._seen: dict[str, str | bytes] = dict.fromkeys(self._streams, "0")
         self._look_at = 0.0
 
     async def __aenter__(self) -> "Schedule":
@@ -44,7 +45,7 @@ class Schedule:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """What was read and not claimed goes to others; while Redis is away they find it by themselves."""
-        await self._client.aclose()
+        await self._reader.close()
         with contextlib.suppress(StoreUnavailableError):
             for entry in await self._mine():
                 await self.give_back(entry)
@@ -61,14 +62,13 @@ class Schedule:
 
     async def read(self, count: int) -> list[Entry]:
         """Up to `count` entries of each stream, own ones first; empty after about a second without any."""
-        with translated():
-            try:
-                found = await self._abandoned(count) or await self._read(count)
-            except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                await self.prepare()
-                return []
+        try:
+            found = await self._abandoned(count) or await self._read(count)
+        except StoreUnavailableError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self.prepare()
+            return []
         return _entries(found)
 
     async def _abandoned(self, count: int) -> _Found:
@@ -78,8 +78,8 @@ class Schedule:
             return []
         found = []
         for stream in self._streams:
-            _, entries, *_ = await self._store.commands.xautoclaim(
-                stream, keys.GROUP, self._worker, min_idle_time=self._idle_ms, count=count
+            _, entries, *_ = await self._store.ask(
+                "XAUTOCLAIM", stream, keys.GROUP, self._worker, self._idle_ms, "0", "COUNT", count
             )
             found.append((stream.encode(), entries))
         if not any(entries for _, entries in found):
@@ -88,19 +88,19 @@ class Schedule:
 
     async def _mine(self) -> list[Entry]:
         """The shared entries that this worker has read and not claimed, a hundred at most."""
-        with translated():
-            found: Any = await self._store.commands.xreadgroup(
-                keys.GROUP, self._worker, {keys.shared_stream(): "0"}, count=100
-            )
+        stream = keys.shared_stream()
+        found = await self._store.ask(
+            "XREADGROUP", "GROUP", keys.GROUP, self._worker, "COUNT", 100, "STREAMS", stream, "0"
+        )
         return _entries(found or [])
 
     async def _read(self, count: int) -> _Found:
-        wanted: dict[Any, Any] = dict.fromkeys(self._streams, ">")
-        block = int(_BLOCK * 1000)
-        found: Any = await self._client.xreadgroup(keys.GROUP, self._worker, wanted, count=count, block=block)
+        waiting: list[Argument] = ["COUNT", count, "BLOCK", int(_BLOCK * 1000), "STREAMS", *self._streams]
+        new = [">"] * len(self._streams)
+        found = await self._reader.ask("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
         if not found and self._store.in_memory:
             # fakeredis doesn't wait in XREADGROUP; in XREAD it does, here for an entry newer than the last one read.
-            await self._client.xread(self._seen, count=1, block=block)
+            await self._reader.ask("XREAD", *waiting, *self._seen.values())
         self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
         return list(found or [])
 
@@ -117,7 +117,7 @@ class Schedule:
 def _entries(found: _Found) -> list[Entry]:
     # A pending entry that was deleted meanwhile has no fields.
     return [
-        Entry(stream.decode(), id_.decode(), fields[b"t"].decode(), secrets.token_hex(4))
+        Entry(stream.decode(), id_.decode(), fields[1].decode(), secrets.token_hex(4))
         for stream, entries in found
         for id_, fields in entries
         if fields

@@ -185,6 +185,13 @@ async def test_an_unknown_answer_is_gone(answers: Answers) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_a_new_answer_that_is_lost_at_once_is_gone_at_the_second_look(answers: Answers) -> None:
+    async with asyncio.timeout(10), answers.follow(new_answer_id(), first=lambda _: None) as entries:
+        with pytest.raises(AnswerGoneError):
+            await anext(entries)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_an_answer_that_vanishes_while_followed_is_gone(scene: Scene, answers: Answers) -> None:
     async with streaming(scene, answers) as (_, entries):
         await scene.redis.flushall()

@@ -38,10 +38,10 @@ async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
     one, other = Store("memory://"), Store("memory://")
     await one.commands.set("k", "v")
     blocking = one.blocking(1.0)
-    assert await blocking.get("k") == b"v"
+    assert await blocking.ask("GET", "k") == b"v"
     assert await other.commands.get("k") is None
     for closing in (blocking, one, other):
-        await (closing.close() if isinstance(closing, Store) else closing.aclose())
+        await closing.close()
 
 
 async def test_a_unix_socket_is_an_address(tmp_path: Path) -> None:

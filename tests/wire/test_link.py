@@ -22,7 +22,7 @@ def same(reply: Any) -> Any:
 
 @pytest.fixture
 async def link(valkey_url: str, anyio_backend: str) -> AsyncIterator[Link]:
-    found = await connect(valkey_url, 5)
+    found = await connect(valkey_url, 5, 0.8)
     yield found
     await found.close()
 
@@ -58,7 +58,7 @@ async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(
     valkey: ValkeyServer, valkey_url: str
 ) -> None:
     async with Proxy(valkey.port) as proxy:
-        link = await connect(proxy.url, 5)
+        link = await connect(proxy.url, 5, 0.8)
         proxy.silence()
         waiting = link.ask("PING", read=same)
         await proxy.cut()
@@ -71,7 +71,7 @@ async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(
 
 async def test_silence_ends_a_link_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
     async with Proxy(valkey.port) as proxy:
-        link = await connect(proxy.url, 5)
+        link = await connect(proxy.url, 5, 0.8)
         assert await link.ask("PING", read=same) == b"PONG"
         proxy.silence()
         async with asyncio.timeout(2):
@@ -83,7 +83,7 @@ async def test_a_listener_that_fails_ends_the_link(link: Link, valkey_url: str) 
     def broken(_: Any) -> None:
         raise ValueError("none of ours")
 
-    listening = await connect(valkey_url, 5, broken)
+    listening = await connect(valkey_url, 5, 0.8, broken)
     listening.tell("SUBSCRIBE", "channel")
     async with asyncio.timeout(5):
         assert await listening.lost == "ValueError: none of ours"
@@ -92,25 +92,25 @@ async def test_a_listener_that_fails_ends_the_link(link: Link, valkey_url: str) 
 async def test_the_address_says_who_asks_and_in_which_database(tmp_path: Path) -> None:
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         server.client().config_set("requirepass", "pass word")
-        link = await connect(f"redis://:pass%20word@127.0.0.1:{server.port}/3", 5)
+        link = await connect(f"redis://:pass%20word@127.0.0.1:{server.port}/3", 5, 0.8)
         await link.ask("SET", "key", "value", read=same)
         assert b"db3" in await link.ask("INFO", "keyspace", read=same)
         await link.close()
         with pytest.raises(StoreUnavailableError, match=r"WRONGPASS|invalid"):
-            await connect(f"redis://:other@127.0.0.1:{server.port}/0", 5)
+            await connect(f"redis://:other@127.0.0.1:{server.port}/0", 5, 0.8)
 
 
 async def test_a_unix_socket_and_tls_are_ways_too(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with ValkeyServer(port=0, unix_socket_path=path):
-        link = await connect(f"unix://{path}", 5)
+        link = await connect(f"unix://{path}", 5, 0.8)
         assert await link.ask("PING", read=same) == b"PONG"
         await link.close()
     for url in ("rediss://127.0.0.1:1/0", "unix:///nowhere", "redis://127.0.0.1:1/0"):
         with pytest.raises(StoreUnavailableError):
-            await connect(url, 5)
+            await connect(url, 5, 0.8)
 
 
 async def test_a_server_that_does_not_speak_tls_is_told_in_time(valkey: ValkeyServer) -> None:
     with pytest.raises(StoreUnavailableError):
-        await connect(f"rediss://127.0.0.1:{valkey.port}/0?ssl_cert_reqs=none", 1)
+        await connect(f"rediss://127.0.0.1:{valkey.port}/0?ssl_cert_reqs=none", 1, 0.8)
