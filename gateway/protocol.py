@@ -23,10 +23,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow._is_writable_event = _Event(value=True)
 
     def on_headers_complete(self) -> None:
-        """See uvicorn: a request begins, whose task hasn't run yet."""
+        """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""
+        before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.message_event = _Event(value=self.cycle.message_event.is_set())
+        if self.cycle is not before:
+            self.cycle.message_event = _Event(value=False)
 
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
