@@ -57,6 +57,11 @@ def open_sockets(pid: int) -> set[str]:
     return {file.removeprefix("socket:[").removesuffix("]") for file in open_files(pid) if file.startswith("socket:")}
 
 
+def socket_table(pid: int, name: str) -> list[list[str]]:
+    """The rows of one of the kernel's tables of sockets (`tcp`, `unix`, …), on the machine that a process runs on."""
+    return [row.split() for row in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+
+
 def answers(url: str) -> bool:
     """Whether a GET of the address gives 200."""
     try:

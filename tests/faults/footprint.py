@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.cluster import Cluster, Node
-from tests.processes import open_sockets
+from tests.processes import open_sockets, socket_table
 
 # What is made as it is needed and kept: Redis's pool, with the connections for heartbeats, blocking reads and pub/sub
 # beside it, and the event loop's threads.
@@ -44,18 +44,13 @@ class Footprint:
 
 def footprint(cluster: Cluster, node: Node) -> Footprint:
     """Taken now."""
-    process, line = Path(f"/proc/{node.pid}"), cluster.lines[node.name]
+    line = cluster.lines[node.name]
     held = open_sockets(node.pid)
-    rows = _table(process, "tcp")
-    listed = {row[9] for row in rows} | {row[9] for row in _table(process, "tcp6")}
-    listed |= {row[6] for row in _table(process, "unix")}
+    rows = socket_table(node.pid, "tcp")
+    listed = {row[9] for row in rows} | {row[9] for row in socket_table(node.pid, "tcp6")}
+    listed |= {row[6] for row in socket_table(node.pid, "unix")}
     to_redis = held & {row[9] for row in rows if row[2].endswith(f":{line.port:04X}")} | held - listed
-    threads = len(list((process / "task").iterdir()))
+    threads = len(list(Path(f"/proc/{node.pid}/task").iterdir()))
     # Last, since asking for it takes a socket.
     tasks = int(cluster.gauges(node)["bing_asyncio_tasks"])
     return Footprint(len(held - to_redis), len(to_redis), threads, tasks, node.memory)
-
-
-def _table(process: Path, name: str) -> list[list[str]]:
-    """The rows of one of the tables of open sockets."""
-    return [row.split() for row in (process / "net" / name).read_text().splitlines()[1:]]

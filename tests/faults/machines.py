@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.conftest import unavailable
+from tests.processes import socket_table
 
 _NETWORK = 0x40000000  # CLONE_NEWNET
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -62,8 +62,7 @@ def machines(*names: str) -> Iterator[list[Machine]]:
 def connected_to(peer: str, pid: int) -> list[str]:
     """The inodes of all TCP sockets with this peer on the machine that the process runs on; 0 when it has let go."""
     address = "".join(f"{int(part):02X}" for part in reversed(peer.split(".")))
-    rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    return [row[9] for row in rows if row[2].startswith(f"{address}:")]
+    return [row[9] for row in socket_table(pid, "tcp") if row[2].startswith(f"{address}:")]
 
 
 def _made(name: str, stack: ExitStack) -> Machine:

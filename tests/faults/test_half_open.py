@@ -16,7 +16,7 @@ from tests.deploy.conftest import nginx_command, rendered
 from tests.faults.clients import unique
 from tests.faults.cluster import LIMITS, Cluster, Node, running, steady_port
 from tests.faults.machines import Machine, connected_to, machines
-from tests.processes import ROOT, open_sockets, wait_until
+from tests.processes import ROOT, open_sockets, socket_table, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -51,9 +51,7 @@ class Far:
 
     def sockets(self) -> set[str]:
         """The inodes of the TCP sockets that the gateway's process holds."""
-        held = open_sockets(self.gateway.pid)
-        unix = Path(f"/proc/{self.gateway.pid}/net/unix").read_text()
-        return held - {row.split()[6] for row in unix.splitlines()[1:]}
+        return open_sockets(self.gateway.pid) - {row[6] for row in socket_table(self.gateway.pid, "unix")}
 
     def answers(self) -> bool:
         """Whether it takes connections."""
