@@ -5,9 +5,9 @@ import os
 import random
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
-from emulator.accounts import Account
+from emulator.accounts import UpstreamAccount
+from emulator.json_text import Json
 
 LIFETIME = 6 * 3600.0
 SIGNED_IN_TURNS = 30
@@ -17,8 +17,11 @@ FIRST_INVOCATION = "3"
 
 
 @dataclass
-class Conversation:
-    """`signature` goes into each question; `access_token` into the socket's query when only headers carried both."""
+class UpstreamConversation:
+    """A conversation with Bing.
+
+    `signature` goes into each question; `access_token` into the socket's query when only headers carried both.
+    """
 
     id: str
     client: str
@@ -34,19 +37,21 @@ class Conversation:
     previous: str | None = None
 
     def remember(self, question: str) -> None:
+        """Count a question and keep it for the next answer."""
         self.turns += 1
         self.previous = question
 
 
-class Conversations:
+class UpstreamConversations:
     """Conversations by id; beyond KEPT the oldest is forgotten."""
 
     def __init__(self) -> None:
-        self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+        self._conversations: OrderedDict[str, UpstreamConversation] = OrderedDict()
 
-    def create(self, account: Account, now: float, header_only: bool = False) -> Conversation:
+    def create(self, account: UpstreamAccount, now: float, header_only: bool = False) -> UpstreamConversation:
+        """Return a new conversation of this account."""
         kind = "BingProd" if account.signed_in else "BingProdUnAuthenticatedUsers"
-        conversation = Conversation(
+        conversation = UpstreamConversation(
             id=f"51D|{kind}|{os.urandom(32).hex().upper()}",
             client=str(random.randrange(10**14, 10**15)) if account.signed_in else os.urandom(16).hex().upper(),
             signature=base64.b64encode(os.urandom(32)).decode(),
@@ -61,25 +66,28 @@ class Conversations:
             self._conversations.popitem(last=False)
         return conversation
 
-    def get(self, conversation_id: str) -> Conversation | None:
+    def get(self, conversation_id: str) -> UpstreamConversation | None:
+        """Return a conversation by its id."""
         return self._conversations.get(conversation_id)
 
     def drop(self, conversation_id: str) -> None:
+        """Forget one conversation."""
         self._conversations.pop(conversation_id, None)
 
     def clear(self) -> None:
+        """Forget every conversation."""
         self._conversations.clear()
 
 
-def refusal(
-    conversation: Conversation | None,
-    request: dict[str, Any],
+def find_refusal(
+    conversation: UpstreamConversation | None,
+    request: Json,
     invocation: str,
     account: str,
     token: str | None,
     now: float,
 ) -> str | None:
-    """Name of the outcome that refuses this question, or None if it fits its conversation.
+    """Return the outcome that refuses this question, or None if it fits its conversation.
 
     request: the question's argument as the client sent it. token: the socket's sec_access_token.
     """

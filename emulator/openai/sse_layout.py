@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Framing:
-    """line_end: what ends a line. space: what follows `data:`. ping: a comment before each event. batch: events in
-    each write. cut: bytes in each write, 0 for whole events.
+class SseLayout:
+    """The layout of a stream.
+
+    line_end: what ends a line. space: what follows `data:`. ping: whether a comment comes before each event. batch:
+    events in each write. cut: bytes in each write, 0 for whole events.
     """
 
     line_end: str = "\n"
@@ -17,14 +19,15 @@ class Framing:
     cut: int = 0
 
     def event(self, data: str) -> str:
+        """Return one event."""
         return (": ping\n\n" if self.ping else "") + f"data:{self.space}{data}\n\n"
 
     def writes(self, events: list[str]) -> Iterator[bytes]:
-        """The bytes of these events, as they are written."""
+        """Yield the bytes of these events, as they are written."""
         data = "".join(events).replace("\n", self.line_end).encode()
         step = self.cut or max(1, len(data))
         for start in range(0, len(data), step):
             yield data[start : start + step]
 
 
-ORDINARY = Framing()
+ORDINARY = SseLayout()

@@ -2,11 +2,15 @@
 
 from aiohttp import web
 
-from emulator import frames, outcomes, peer
-from emulator.accounts import Account
-from emulator.bing import Bing
-from emulator.conversations import Conversation
+from emulator import http_faults
+from emulator.accounts import UpstreamAccount
+from emulator.bing import outcomes
+from emulator.bing.conversations import UpstreamConversation, UpstreamConversations
+from emulator.bing.cookie_account import account_name
+from emulator.directives import Directives
+from emulator.json_text import Json, dump
 from emulator.ledger import CreateEntry, finish
+from emulator.state import EmulatorState
 
 LOOP = "loop"  # marks the address of a redirect to itself, so that the loop outlives its script
 
@@ -18,49 +22,54 @@ REFUSALS = {
     "try-later": ("TryLater", "Please try again later."),
     "no-ids": ("Success", None),
 }
+NAMES = outcomes.names("create")
 
 
-class Creates:
-    def __init__(self, bing: Bing) -> None:
-        self._bing = bing
+class ConversationCreate:
+    """The endpoint that opens a conversation."""
+
+    def __init__(self, state: EmulatorState, conversations: UpstreamConversations) -> None:
+        self._state = state
+        self._conversations = conversations
 
     async def handle(self, request: web.Request) -> web.Response:
-        account = self._bing.accounts.get(peer.account_of(request))
-        entry = CreateEntry(started=self._bing.clock.now(), account=account.name)
-        self._bing.ledger.creates.append(entry)
-        script = outcomes.scripted(self._bing.accounts.take(account.name, "create") or "success", "create")
+        """Answer a request for a conversation, as scripted."""
+        account = self._state.accounts.get(account_name(request))
+        entry = CreateEntry(started=self._state.clock.now(), account=account.name)
+        self._state.ledger.creates.append(entry)
+        script = self._state.take_script(account.name, "create", NAMES) or Directives()
         name = "redirect-loop" if LOOP in request.query else script.outcome or "success"
         try:
-            answer = await peer.refused(request, script) or self._answer(request, account, entry, name)
-            finish(entry, name, self._bing.clock.now())
-            return answer
+            response = await http_faults.apply_script(request, script) or self._answer(request, account, entry, name)
+            finish(entry, name, self._state.clock.now())
+            return response
         finally:
-            finish(entry, "client gone", self._bing.clock.now())
+            finish(entry, "client gone", self._state.clock.now())
 
-    def _answer(self, request: web.Request, account: Account, entry: CreateEntry, name: str) -> web.Response:
+    def _answer(self, request: web.Request, account: UpstreamAccount, entry: CreateEntry, name: str) -> web.Response:
         if name in REFUSALS:
             value, message = REFUSALS[name]
             return json_response({"result": {"value": value, "message": message}})
         if name == "html":
-            return peer.page("Bing")
+            return http_faults.page("Bing")
         if name == "empty":
             return web.Response()
         if name == "bad-json":
             return web.Response(text='{"conversationId": ', content_type="application/json")
         if name == "redirect-loop":
             return web.Response(status=302, headers={"Location": f"{request.path}?{LOOP}=1"})
-        header_only = name == "header-only"
-        conversation = self._bing.conversations.create(account, self._bing.clock.now(), header_only)
+        conversation = self._conversations.create(account, self._state.clock.now(), name == "header-only")
         entry.conversation = conversation.id
         return success(conversation)
 
 
-def json_response(body: frames.Json) -> web.Response:
-    return web.Response(text=frames.dump(body), content_type="application/json", charset="utf-8")
+def json_response(body: Json) -> web.Response:
+    """Return a response in JSON."""
+    return web.Response(text=dump(body), content_type="application/json", charset="utf-8")
 
 
-def success(conversation: Conversation) -> web.Response:
-    """The conversation's ids; its signature is in the headers and, unless these alone carry it, in the body."""
+def success(conversation: UpstreamConversation) -> web.Response:
+    """Return the conversation's ids; its signature is in the headers and, unless these alone carry it, in the body."""
     signature = {} if conversation.header_only else {"conversationSignature": conversation.signature}
     response = json_response(
         {

@@ -1,4 +1,4 @@
-"""The client at the other end: its account, and what create, socket and images share on the level of HTTP and TCP."""
+"""Faults of HTTP and TCP that every endpoint can show."""
 
 import asyncio
 import socket
@@ -6,20 +6,20 @@ import struct
 
 from aiohttp import web
 
-from emulator.accounts import ANONYMOUS
-from emulator.words import Words
+from emulator.directives import Directives
 
-HOLD_LIMIT = 3600.0
+HOLD_LIMIT = 3600.0  # seconds a scripted silence lasts at most
 HTML = "<!DOCTYPE html><html><head><title>Bing</title></head><body><h1>{}</h1></body></html>"
 
 
-def account_of(request: web.Request) -> str:
-    """The account is the value of the `_U` cookie."""
-    return request.cookies.get("_U") or ANONYMOUS
-
-
 def page(heading: str, status: int = 200) -> web.Response:
+    """Return an HTML page."""
     return web.Response(status=status, text=HTML.format(heading), content_type="text/html", charset="utf-8")
+
+
+def status_page(status: int) -> web.Response:
+    """Return an HTML page that names its status."""
+    return page(f"Status {status}", status)
 
 
 def reset(request: web.Request) -> None:
@@ -32,20 +32,20 @@ def reset(request: web.Request) -> None:
     transport.abort()
 
 
-async def refused(request: web.Request, script: Words) -> web.Response | None:
-    """Carry out what a script says about the request as a whole; None if it is to be served.
+async def apply_script(request: web.Request, script: Directives) -> web.Response | None:
+    """Carry out what a script asks of the request as a whole, and return None if it is to be served.
 
     Knows http-<status>, never, slow and reset; other outcomes are the caller's.
     """
     name = script.outcome or ""
     if name.startswith("http-"):
-        return page(f"Status {name[5:]}", int(name[5:]))
+        return status_page(int(name[5:]))
     if name == "slow":
-        await asyncio.sleep(5.0 if script.number is None else script.number)
+        await asyncio.sleep(script.seconds(5.0))
     if name == "never":
         await asyncio.sleep(HOLD_LIMIT)
-        return page("Status 504", 504)
+        return status_page(504)
     if name == "reset":
         reset(request)
-        return page("Status 499", 499)
+        return status_page(499)
     return None

@@ -1,33 +1,22 @@
 """The pauses of an answer."""
 
 import asyncio
-from dataclasses import dataclass
+
+from emulator.steps import Pause, Tick
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait this many seconds, times the pace unless exact."""
+class Pacer:
+    """Wait for the pauses of one answer. Beats don't drift: each is counted from the first one.
 
-    seconds: float
-    exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Wait until the next beat of this period, times the pace unless exact; the first beat is now."""
-
-    period: float
-    exact: bool = False
-
-
-class Pace:
-    """The pauses of one answer. Beats don't drift: each is counted from the first one."""
+    factor: the pace; 1 is like the real service, 0 means no pauses.
+    """
 
     def __init__(self, factor: float) -> None:
         self._factor = factor
         self._due: float | None = None
 
     async def wait(self, step: Pause | Tick) -> None:
+        """Wait as long as a step asks."""
         factor = 1.0 if step.exact else self._factor
         if isinstance(step, Pause):
             self._due = None

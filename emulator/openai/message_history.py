@@ -1,26 +1,28 @@
-"""What a client has sent of a conversation: its question, and all that was said before it. Pure."""
+"""What a client has sent of a conversation: its question, and the messages before it."""
 
 import hashlib
 from dataclasses import dataclass
 
-from emulator import frames
+from emulator.json_text import dump
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-CONTEXT = 100_000  # characters of what was said before that the ledger keeps, the newest
+CONTEXT = 100_000  # characters of the messages before that the ledger keeps, the newest
 
 
 @dataclass(frozen=True)
-class Message:
+class ChatMessage:
+    """One message of a conversation."""
+
     role: str
     text: str
 
 
 @dataclass(frozen=True)
-class Said:
-    """question: the last message of the user. before: every other message."""
+class MessageHistory:
+    """A question and its history. question: the last message of the user. before: every other message."""
 
     question: str
-    before: tuple[Message, ...]
+    before: tuple[ChatMessage, ...]
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -29,7 +31,7 @@ class Said:
 
     @property
     def context(self) -> str:
-        """What was said before, a message a line, cut at its beginning."""
+        """The messages before, one a line, cut at the beginning."""
         return "\n".join(f"{message.role}: {message.text}" for message in self.before)[-CONTEXT:]
 
     @property
@@ -41,12 +43,13 @@ class Said:
 
 
 def digest(value: object) -> str:
-    return hashlib.sha256(frames.dump(value).encode()).hexdigest()
+    """Return the SHA-256 of a value's JSON."""
+    return hashlib.sha256(dump(value).encode()).hexdigest()
 
 
-def said(messages: tuple[Message, ...]) -> Said:
+def split_question(messages: tuple[ChatMessage, ...]) -> MessageHistory:
     """Take the question out of a list of messages. Without a message by the user the question is empty."""
     for index in reversed(range(len(messages))):
         if messages[index].role == "user":
-            return Said(messages[index].text, messages[:index] + messages[index + 1 :])
-    return Said("", messages)
+            return MessageHistory(messages[index].text, messages[:index] + messages[index + 1 :])
+    return MessageHistory("", messages)
