@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 pytestmark = pytest.mark.usefixtures("well")
 

@@ -9,7 +9,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 
 def speaking(deployed: Deployment, gateway: int) -> ClientConnection:

@@ -12,7 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from tests.gateway.scripted import RunningGateway, Step, closing_gate, has_tokens, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, Step, closing_gate, has_tokens, running, settings
 from wire import keys
 from wire.answers import Answers
 from wire.connect import Store
@@ -571,7 +572,7 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
         async def is_done() -> bool:
             return bool(await gateway.store.commands.hget(keys.job_key(answer), "state") == b"DONE")
 
-        await until(is_done, 20)
+        await until(is_done, limit=20)
         await ask(other, token=token)
         assert (await whole(other))[-1]["type"] == "final"
         await until(lambda: len(gateway.turns._running) <= 1)

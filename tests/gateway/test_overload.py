@@ -13,7 +13,8 @@ from websockets.asyncio.client import connect
 
 from gateway import server
 from gateway.sse import position
-from tests.gateway.scripted import RunningGateway, ScriptedWorker, joined, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys
 from wire.connect import Store
 from wire.messages import Delta, Final
@@ -47,7 +48,7 @@ async def ended(gateway: RunningGateway) -> bool:
 
 async def others_are_answered(gateway: RunningGateway) -> None:
     """A question of somebody else, while the slow client's answer is complete and can't be got rid of."""
-    await until(lambda: ended(gateway), 20)
+    await until(lambda: ended(gateway), limit=20)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.text.endswith("\n\n")
     assert '"done": true' in response.text

@@ -16,7 +16,16 @@ from gateway.refusals import Refusals
 from gateway.relay import Relay
 from gateway.turns import Turns
 from gateway.ws import Sockets
-from tests.gateway.scripted import RunningGateway, closing_gate, has_tokens, joined, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import (
+    RunningGateway,
+    closing_gate,
+    has_tokens,
+    joined,
+    received,
+    running,
+    settings,
+)
 from wire.answers import Answers
 from wire.connect import Store
 from wire.errors import StoreUnavailableError

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.ledger_clock import advance
-from tests.wire.scene import RepeatingStore
+from tests.support.wire.ledger_clock import advance
+from tests.support.wire.scenario import RepeatingStore
 from wire import keys
 from wire.connect import Store
 from wire.ledger import Known, Ledger, News, Order, Place, Standing, TurnOutcome, Unavailable

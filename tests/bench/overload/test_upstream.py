@@ -7,7 +7,7 @@ import pytest
 from bench.overload.plan import Group
 from bench.overload.upstream import LEAST, Upstream
 from bench.verdict import STAMP
-from tests.worker.desk import settings_with
+from tests.support.worker.harness import settings_with
 from worker.accounts import Account
 from worker.providers import Completed, Snapshot, Update
 

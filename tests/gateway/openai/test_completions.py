@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import DrainingError
-from tests.gateway.openai.dialect import EVENTS, MODEL, chat, chunks_of, data_of, joined
-from tests.gateway.scripted import RunningGateway, closing_gate, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
+from tests.support.gateway.openai_client import EVENTS, MODEL, chat, chunks_of, data_of, joined
 from wire import keys
 from wire.connect import Store
 from wire.jobs import Jobs
