@@ -11,7 +11,7 @@ ROUNDS: list[dict[str, Any]] = [
 FOUND = {"settings": {"streams": [300, 50]}, "compared": {"path sse 300": {"rounds": ROUNDS}}, "grown": {}}
 
 
-def test_a_side_is_found_at_the_first_count_and_has_no_rounds_where_it_was_not_measured() -> None:
+def test_a_side_has_no_rounds_at_a_count_that_was_not_measured() -> None:
     assert side(FOUND, "path") == ROUNDS
     assert side(FOUND, "path", "ws") == side(FOUND, "path", "sse", 50) == side(FOUND, "path", part="grown") == []
 

@@ -66,9 +66,10 @@ async def test_a_stop_at_another_gateway_hangs_up_upstream_within_a_second(scena
     await scenario.verify()
 
 
-async def test_an_answer_stopped_while_its_worker_is_frozen_ends_once_and_the_token_lives_on(
+async def test_an_answer_stopped_while_its_worker_is_frozen_ends_once(
     scenario: FaultScenario,
 ) -> None:
+    """The token can be used afterwards."""
     asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
     await scenario.streaming(asked)
     holder = await scenario.holder(asked)

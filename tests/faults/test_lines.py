@@ -73,9 +73,8 @@ async def test_a_reply_cut_in_two_on_its_way_to_a_worker_costs_nothing_and_repea
 
 
 @pytest.mark.parametrize("reply", CUT_FOR_GATEWAYS)
-async def test_a_reply_cut_in_two_on_its_way_to_a_gateway_costs_nothing_and_repeats_nothing(
-    scenario: FaultScenario, reply: str
-) -> None:
+async def test_a_reply_cut_in_two_on_its_way_to_a_gateway_repeats_nothing(scenario: FaultScenario, reply: str) -> None:
+    """Nor is anything lost."""
     for proxy in proxies(scenario, "gateway"):
         proxy.halve_reply(CUT_FOR_GATEWAYS[reply])
     asked = await scenario.clients.ask("eventsource", unique(STEADY))
@@ -200,9 +199,10 @@ async def test_slow_lines_to_redis_only_cost_time(scenario: FaultScenario) -> No
     await scenario.verify()
 
 
-async def test_a_gateway_on_a_slow_line_that_redis_cuts_off_for_falling_behind_misses_nothing(
+async def test_a_gateway_that_redis_cuts_off_for_falling_behind_misses_nothing(
     scenario: FaultScenario,
 ) -> None:
+    """Redis hangs up on the subscriber behind a slow connection."""
     url, proxy, before = scenario.cluster.urls[2], scenario.cluster.proxies["gateway2"], scenario.cluster.cut_off
     asked = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
     await scenario.streaming(*asked)
@@ -248,9 +248,10 @@ async def test_an_upstream_that_takes_no_connection_spends_nothing(scenario: Fau
     await scenario.verify()
 
 
-async def test_a_create_whose_reply_is_cut_in_two_spends_nothing_and_another_account_answers(
+async def test_after_a_create_whose_reply_is_cut_in_two_another_account_answers(
     scenario: FaultScenario,
 ) -> None:
+    """The create spends nothing."""
     upstream(scenario).halve_reply(b"conversationId")
     asked = await scenario.clients.ask("eventsource", unique("hello"))
     assert upstream(scenario).lost == 1

@@ -40,9 +40,10 @@ async def serves_on(scenario: FaultScenario) -> None:
 
 
 @pytest.mark.parametrize("how", ["flushed", "restarted"])
-async def test_a_redis_that_forgets_everything_ends_running_answers_explicitly_and_serves_on(
+async def test_a_redis_that_forgets_everything_ends_running_answers_explicitly(
     scenario: FaultScenario, how: str
 ) -> None:
+    """It serves new questions afterwards."""
     asked = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
     async with scenario.clients.socket() as socket:
         asked.append(await socket.send(unique(STEADY)))
@@ -66,7 +67,7 @@ async def test_a_redis_that_forgets_everything_ends_what_waited_explicitly_and_s
 
 
 @pytest.mark.parametrize("how", ["flushed", "restarted"])
-async def test_a_redis_that_forgets_everything_before_a_question_is_sent_costs_at_most_one_turn(
+async def test_a_redis_that_forgets_all_before_a_question_is_sent_costs_at_most_one_turn(
     scenario: FaultScenario, how: str
 ) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=2", "times": 3})
@@ -107,9 +108,10 @@ async def test_a_worker_frozen_while_redis_forgets_everything_writes_into_no_oth
     await serves_on(scenario)
 
 
-async def test_a_redis_that_loses_its_last_second_goes_on_with_running_answers_or_ends_them_explicitly(
+async def test_a_redis_that_loses_its_last_second_continues_or_ends_running_answers(
     scenario: FaultScenario,
 ) -> None:
+    """Each running answer continues, or ends with an explicit error."""
     asked = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
     await scenario.streaming(*asked[:2])
     data = scenario.cluster.data()
@@ -133,7 +135,7 @@ async def test_a_question_sent_in_the_second_that_redis_loses_is_not_sent_again(
     await serves_on(scenario)
 
 
-async def test_a_question_that_waited_before_the_second_that_redis_loses_and_was_sent_in_it_is_not_sent_again(
+async def test_a_waiting_question_sent_in_the_second_that_redis_loses_is_not_resent(
     scenario: FaultScenario,
 ) -> None:
     """As Redis remembers it, it waits behind one that still runs."""
@@ -151,7 +153,7 @@ async def test_a_question_that_waited_before_the_second_that_redis_loses_and_was
     await serves_on(scenario)
 
 
-async def test_a_question_that_redis_forgets_to_have_accepted_ends_explicitly_and_is_not_sent_again(
+async def test_a_question_whose_acceptance_redis_forgets_ends_and_is_not_sent_again(
     scenario: FaultScenario,
 ) -> None:
     data = scenario.cluster.data()
@@ -193,7 +195,7 @@ async def test_a_token_whose_last_turn_redis_forgets_goes_on_or_begins_afresh_ex
     await serves_on(scenario)
 
 
-async def test_a_question_asked_again_under_its_key_after_the_lost_second_is_not_sent_again(
+async def test_a_question_repeated_under_its_key_after_the_lost_second_is_not_sent_again(
     scenario: FaultScenario,
 ) -> None:
     question, key = unique("!deltas=60 !rate=30"), unique("key-of-enough-length")
@@ -211,7 +213,7 @@ async def test_a_question_asked_again_under_its_key_after_the_lost_second_is_not
     await serves_on(scenario)
 
 
-async def test_a_worker_that_dies_together_with_redis_and_its_last_second_leaves_an_explicit_end(
+async def test_a_worker_that_dies_with_redis_and_its_last_second_leaves_an_explicit_end(
     scenario: FaultScenario,
 ) -> None:
     """The one exception: nobody is left who knows that it was sent, so it may be sent again."""

@@ -183,9 +183,10 @@ async def test_a_drained_worker_under_load_finishes_what_runs_and_hands_the_rest
     await scenario.verify()
 
 
-async def test_a_worker_told_to_go_while_it_opens_a_conversation_leaves_the_question_to_others(
+async def test_a_worker_that_drains_while_it_opens_a_conversation_returns_the_question(
     scenario: FaultScenario,
 ) -> None:
+    """Another worker answers it."""
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
     asked = scenario.clients.start("whole", unique("hello"))
     creating = await until(
@@ -198,7 +199,7 @@ async def test_a_worker_told_to_go_while_it_opens_a_conversation_leaves_the_ques
     await scenario.verify()
 
 
-async def test_what_a_newcomer_reads_twice_while_dead_workers_hold_the_tokens_is_asked_once(
+async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked_once(
     scenario: FaultScenario,
 ) -> None:
     """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""

@@ -19,7 +19,8 @@ async def ended(scenario: Scenario, answer: str) -> bool:
     return any(isinstance(event, Failed) for event in await scenario.events(answer))
 
 
-async def test_of_more_questions_than_are_told_of_at_once_each_that_waits_too_long_is_ended(store: Store) -> None:
+async def test_each_question_that_waits_too_long_is_ended(store: Store) -> None:
+    """Also when there are more of them than one call renews."""
     scenario = Scenario(store)
     attendance = Attendance(scenario.jobs, 0.05)
     attended = [Attended((await scenario.ask()).answer) for _ in range(60)]

@@ -142,9 +142,8 @@ async def over_http(gateway: RunningGateway, path: str) -> tuple[int, dict[str, 
 
 
 @pytest.mark.parametrize("path", ["/api", "/api_stream"])
-async def test_a_crowd_beyond_the_queue_is_refused_at_once_and_who_was_accepted_is_answered(
-    store: Store, path: str
-) -> None:
+async def test_a_crowd_beyond_the_queue_is_refused_at_once(store: Store, path: str) -> None:
+    """Every accepted question is answered."""
     async with crowded(store) as gateway:
         asking = [asyncio.create_task(over_http(gateway, path)) for _ in range(CROWD)]
         await until(lambda: sum(one.done() for one in asking) == CROWD - ROOM)

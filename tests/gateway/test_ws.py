@@ -284,7 +284,7 @@ async def closed_with(socket: ClientConnection) -> int:
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
-async def test_in_a_drain_what_was_sent_ahead_is_answered_and_then_the_socket_closes_with_1012(
+async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_1012(
     gateway: RunningGateway, path: str
 ) -> None:
     with closing_gate() as gate:

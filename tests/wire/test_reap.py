@@ -37,9 +37,10 @@ async def test_a_dead_workers_unsent_job_is_scheduled_for_others(scenario: Scena
     assert await scenario.sessions.dead_workers() == []
 
 
-async def test_a_dead_workers_sent_job_ends_interrupted_and_the_next_one_meets_a_fresh_conversation(
+async def test_a_dead_workers_sent_job_ends_interrupted(
     scenario: Scenario,
 ) -> None:
+    """The token's next job begins a fresh conversation."""
     asked = await scenario.ask()
     await scenario.finish(await scenario.sent("dead"), session=b'"saved"')
     broken = await scenario.ask("second", asked.token)
@@ -108,7 +109,7 @@ async def test_a_session_that_was_ending_ends_with_its_dead_worker(scenario: Sce
     assert not await scenario.redis.exists(keys.token_key(asked.token))
 
 
-async def test_a_session_that_was_ending_ends_when_the_job_that_went_back_ends_without_a_turn(
+async def test_an_ending_session_ends_with_a_returned_job_that_ends_without_a_turn(
     scenario: Scenario,
 ) -> None:
     asked = await scenario.ask()

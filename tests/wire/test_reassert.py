@@ -170,9 +170,10 @@ async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scena
     assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(asked.answer))] == [b"2-0"]
 
 
-async def test_a_question_whose_end_was_forgotten_is_not_asked_again_and_the_next_one_says_reset(
+async def test_a_question_whose_end_was_forgotten_is_not_asked_again(
     scenario: Scenario,
 ) -> None:
+    """The next answer of its token has `reset`."""
     asked = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")

@@ -86,9 +86,10 @@ async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Clien
     assert provider.questions == ["one", "two"]
 
 
-async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost_and_its_upstream_is_hung_up_on(
+async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost(
     client: Client,
 ) -> None:
+    """The worker closes the upstream's connection."""
     provider, token = ScriptedProvider(play=Quiet("once")), new_token()
     client.store.before["append"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
@@ -121,9 +122,10 @@ async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: 
     assert provider.questions == ["one", "three"]
 
 
-async def test_a_question_whose_end_redis_forgets_is_not_asked_again_and_the_next_answer_says_reset(
+async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
     client: Client,
 ) -> None:
+    """The next answer of its token has `reset`."""
     provider, token = ScriptedProvider(), new_token()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):

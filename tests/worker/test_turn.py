@@ -364,7 +364,8 @@ async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -
         await shop.turn(task).run()
 
 
-async def test_a_redis_that_is_away_before_the_mark_ends_within_the_limit_for_the_first_text(shop: Shop) -> None:
+async def test_a_redis_that_is_away_before_the_mark_ends_the_turn_in_time(shop: Shop) -> None:
+    """Within the limit for the first text."""
     shop.settings = settings_with(first_text_timeout=0.05)
     shop.harness.client.store.before["mark_sent"] = Away()
     assert failed(await shop.outcome()).reason == "timeout.first"
@@ -401,7 +402,7 @@ async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, s
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
 
 
-async def test_a_conversation_that_moves_to_another_account_is_told_what_was_said_and_goes_on(shop: Shop) -> None:
+async def test_a_conversation_that_moves_to_another_account_continues_with_its_history(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
