@@ -21,7 +21,7 @@ faults: .venv/.ready
 	MACHINE_EXAMPLES=150 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
 soak: .venv/.ready
-	$(BIN)/python -m tests.faults.soak $(SOAK_OPTIONS)
+	$(BIN)/python -m tools.soak $(SOAK_OPTIONS)
 
 # Other people's programs; installs them first.
 external: .venv/.ready

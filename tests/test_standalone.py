@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import answers, free_port, process, wait_until, write_accounts
+from tests.support.processes import answers, free_port, process, wait_until, write_accounts
 
 
 @pytest.fixture

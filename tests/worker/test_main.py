@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.processes import free_port, process, run_to_end, wait_until, write_accounts
-from tests.worker.desk import Client, HookedStore, settings_with, until
+from tests.support.conditions import until
+from tests.support.processes import free_port, process, run_to_end, wait_until, write_accounts
+from tests.support.worker.harness import Client, HookedStore, settings_with
 from wire import keys
 from wire.answers import Answers
 from wire.jobs import new_token
@@ -20,7 +21,7 @@ from wire.sessions import Sessions
 from worker.__main__ import main
 from worker.settings import WorkerSettings
 
-SCRIPTED = "tests.worker.scripted:Scripted"
+SCRIPTED = "tests.support.worker.scripted_provider:ScriptedProvider"
 
 
 @pytest.fixture

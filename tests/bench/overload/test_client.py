@@ -4,7 +4,7 @@ import pytest
 
 from bench.overload.client import run
 from bench.overload.plan import Group, OverloadPlan
-from tests.gateway.scripted import running
+from tests.support.gateway.harness import running
 from wire.connect import Store
 from wire.messages import Delta, Final
 

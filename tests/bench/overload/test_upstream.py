@@ -7,7 +7,7 @@ import pytest
 from bench.clients.verdict import STAMP
 from bench.overload.plan import Group
 from bench.overload.upstream import MIN_SIZE, Upstream
-from tests.worker.desk import settings_with
+from tests.support.worker.harness import settings_with
 from worker.accounts import Account
 from worker.providers import Completed, Snapshot, Update
 

@@ -116,7 +116,7 @@ def test_memory_is_judged_at_the_largest_count_too() -> None:
     assert judged["gateway's memory per open stream, SSE"].met is False
 
 
-def test_two_gateways_are_held_against_one_with_half_and_with_all_of_its_streams_each() -> None:
+def test_two_gateways_are_compared_with_one_with_half_and_all_of_its_streams_each() -> None:
     sides = {"path_sse_300": 10.0, "path_x2_sse_300": 12.0, "path_x2_sse_600": 11.0, "path_x4_sse_300": 15.0}
     costs = {name: rounds({"gateway": cost}) for name, cost in sides.items()}
     judged = judge(gateways=(1, 2, 4), **costs)

@@ -7,7 +7,7 @@ import pytest
 from bench.errors import BenchError
 from bench.report.__main__ import fill, publish
 from bench.report.output import write
-from tests.bench.report.documents import DOCUMENT
+from tests.support.bench.documents import DOCUMENT
 
 PAGE = "before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n"
 

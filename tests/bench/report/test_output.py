@@ -9,7 +9,7 @@ from bench.clients.spread import Spread
 from bench.measure.saturation import SaturationStep
 from bench.report.output import RESULT, TABLE, pictures, write
 from bench.report.table import table
-from tests.bench.report.documents import DOCUMENT
+from tests.support.bench.documents import DOCUMENT
 
 
 def test_there_is_a_picture_of_each_part() -> None:

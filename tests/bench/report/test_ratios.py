@@ -11,7 +11,7 @@ ROUNDS: list[dict[str, Any]] = [
 FOUND = {"settings": {"streams": [300, 50]}, "compared": {"path sse 300": {"rounds": ROUNDS}}, "grown": {}}
 
 
-def test_a_side_has_the_rounds_of_the_first_count_and_none_where_not_measured() -> None:
+def test_a_side_has_no_rounds_at_a_count_that_was_not_measured() -> None:
     assert side_rounds(FOUND, "path") == ROUNDS
     assert (
         side_rounds(FOUND, "path", "ws")

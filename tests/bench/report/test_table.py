@@ -5,7 +5,7 @@ import msgspec
 from bench.clients.spread import Spread
 from bench.measure.saturation import SaturationStep
 from bench.report.table import table
-from tests.bench.report.documents import DOCUMENT
+from tests.support.bench.documents import DOCUMENT
 
 
 def test_the_table_shows_what_was_measured_beside_its_goal() -> None:

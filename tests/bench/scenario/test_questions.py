@@ -8,7 +8,7 @@ import pytest
 
 from bench.scenario import mix, questions
 from bench.scenario.errors import RefusedError, WrongEndError
-from tests.gateway.scripted import RunningGateway, running, settings
+from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.connect import Store
 from wire.messages import Delta, Failed, Final, Replace
 
