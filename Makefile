@@ -21,7 +21,7 @@ faults: .venv/.ready
 	MACHINE_EXAMPLES=150 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
 soak: .venv/.ready
-	$(BIN)/python -m tests.faults.soak $(SOAK_OPTIONS)
+	$(BIN)/python -m tools.soak $(SOAK_OPTIONS)
 
 # Other people's programs; installs them first.
 external: .venv/.ready
@@ -41,12 +41,12 @@ check: .venv/.ready
 coverage: .venv/.ready
 	$(PYTEST) $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
 
-# The load kit; three minutes. What it found stays in bench/results.
+# The load kit; three minutes. The results stay in bench/results.
 bench: .venv/.ready
 	$(BIN)/python -m bench --rest --output bench/results $(BENCH_OPTIONS) >/dev/null
 	@cat bench/results/table.md
 
-# Users of every kind before a running service; a page plots what they meet while it goes on (LOAD_OPTIONS: locust's own).
+# Users of every kind before a running service; a page plots their response times while it goes on (LOAD_OPTIONS: locust's own).
 HOST = http://127.0.0.1:5000
 
 load: .venv-load/.ready

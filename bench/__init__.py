@@ -1,1 +1,1 @@
-"""The load kit: what the path from upstream to client costs, measured on real processes beside a bare floor."""
+"""The load kit: measure what the path from upstream to client costs, on real processes, beside a bare floor."""

@@ -9,17 +9,27 @@ from typing import Any
 
 import msgspec
 
-from bench import cases, report, rivals, saturation
-from bench.cases import Case
-from bench.command import carry_out
-from bench.document import complete, document
+from bench.clients.transports import SSE
+from bench.command import run_command
 from bench.errors import BenchError
+from bench.measure import saturation
+from bench.measure.cases import Case, compared_cases, grown_cases, largest_cases, time_limit
+from bench.measure.idle import IdleFigures, measure_idle
+from bench.measure.rounds import Round, read_memory, run_round
 from bench.options import EDGEGPT, PLAIN, Options, read_options
-from bench.processes import Processes
-from bench.rest import Rest, at_rest
-from bench.rounds import Round, memory, run_round
-from bench.systems import System, by_transport, let_settle, start_emulator, start_path
-from bench.transports import SSE
+from bench.report import output
+from bench.report.document import is_complete, make_document
+from bench.systems import baselines
+from bench.systems.path import (
+    PathSettings,
+    System,
+    split_by_transport,
+    start_edgegpt_path,
+    start_emulator,
+    start_path,
+    wait_for_workers,
+)
+from bench.systems.processes import Processes
 
 # What a run may take beyond its rounds, in seconds.
 _GRACE = 600.0
@@ -29,63 +39,67 @@ _WARM_WINDOW = 1.0
 
 
 async def start(processes: Processes, folder: Path, options: Options) -> dict[str, System]:
-    """All that is to be measured, by its side, ready to be asked."""
+    """Start everything that is to be measured, and return it by its side."""
     # Two gateways are measured with twice the streams too, and saturation begins there.
-    slots = max(*options.streams, 2 * options.streams[0], saturation.MOST_STREAMS if options.saturate else 0)
-    # What is measured at rest, at all counts and beside LiteLLM's proxy is asked this way.
+    slots = max(*options.streams, 2 * options.streams[0], saturation.MAX_STREAMS if options.saturate else 0)
+    # What is measured at rest, at all counts and beside LiteLLM's proxy is asked over SSE.
     transports = tuple(dict.fromkeys((SSE, *options.transports)))
     first, *others = options.gateways
     needs_emulator = options.litellm or EDGEGPT in options.sides
     emulator = await start_emulator(processes) if needs_emulator else None
     path = await start_path(processes, folder, "path", slots, first * len(transports))
-    found = by_transport(path, transports)
+    systems = split_by_transport(path, transports)
+    if options.before:
+        changes = PathSettings(tree=options.before)
+        before = await start_path(processes, folder, "before", slots, first * len(transports), changes)
+        systems += split_by_transport(before, transports)
     for count in others:
-        found.append(await start_path(processes, folder, f"path x{count}", slots, count))
+        systems.append(await start_path(processes, folder, f"path x{count}", slots, count))
     if emulator and EDGEGPT in options.sides:
-        found.append(await start_path(processes, folder, "edgegpt", slots, 1, emulator))
-        found.append(rivals.alone(emulator))
-    settling = asyncio.create_task(let_settle())
-    found += [await rivals.start_floor(processes, transport) for transport in transports]
+        systems.append(await start_edgegpt_path(processes, folder, "edgegpt", slots, emulator))
+        systems.append(baselines.alone(emulator))
+    waiting = asyncio.create_task(wait_for_workers())
+    systems += [await baselines.start_floor(processes, transport) for transport in transports]
     if PLAIN in options.sides:
-        found += [await rivals.start_plain(processes, folder, slots), rivals.alone(None)]
+        systems += [await baselines.start_plain(processes, folder, slots), baselines.alone(None)]
     if emulator and options.litellm:
-        found.append(await rivals.start_litellm(processes, folder, emulator))
-    await settling
-    return {system.side: system for system in found}
+        systems.append(await baselines.start_litellm(processes, folder, emulator))
+    await waiting
+    return {system.side: system for system in systems}
 
 
-async def warm_up(todo: list[Case]) -> dict[str, Mapping[str, int]]:
-    """Ask each a little; then the memory of each system. BenchError when already that goes wrong."""
+async def warm_up(cases: list[Case]) -> dict[str, Mapping[str, int]]:
+    """Ask each system a little and return its memory. BenchError when one doesn't answer correctly."""
 
     async def ask(case: Case) -> None:
         warm = Case(case.system, _WARM_STREAMS, case.rate, _WARM_WINDOW)
-        answers = (await run_round(warm.system, warm.plan, memory(warm.system))).answers
+        answers = (await run_round(warm.system, warm.plan, read_memory(warm.system.roles))).answers
         if answers.complete != answers.asked:
-            raise BenchError(f"{case.system.name} doesn't answer as it should: {answers}")
+            raise BenchError(f"{case.system.name} doesn't answer correctly: {answers}")
 
     # All at once: nothing is measured yet.
-    await asyncio.gather(*map(ask, {case.system.side: case for case in todo}.values()))
-    return {case.system.side: memory(case.system) for case in todo}
+    await asyncio.gather(*map(ask, {case.system.side: case for case in cases}.values()))
+    return {case.system.side: read_memory(case.system.roles) for case in cases}
 
 
-class Rounds:
+class RoundRunner:
     """Measures cases, all of them in each round. `before` is each system's memory before it was asked much."""
 
     def __init__(self, before: Mapping[str, Mapping[str, int]]) -> None:
         self._before = before
         self._most: dict[str, int] = {}
 
-    async def of(self, todo: list[Case], rounds: int) -> dict[str, list[Round]]:
-        """The rounds of each case, by its name; each is told of on stderr."""
-        found: dict[str, list[Round]] = {case.name: [] for case in todo}
+    async def run(self, cases: list[Case], rounds: int) -> dict[str, list[Round]]:
+        """Return the rounds of each case, by its name; print each on stderr."""
+        results: dict[str, list[Round]] = {case.name: [] for case in cases}
         for number in range(rounds):
-            for case in todo:
-                result = await self._of(case)
-                found[case.name].append(result)
-                print(f"{number + 1}/{rounds} {case.name}: {report.line(result)}", file=sys.stderr)
-        return found
+            for case in cases:
+                result = await self._run(case)
+                results[case.name].append(result)
+                print(f"{number + 1}/{rounds} {case.name}: {result}", file=sys.stderr)
+        return results
 
-    async def _of(self, case: Case) -> Round:
+    async def _run(self, case: Case) -> Round:
         side = case.system.side
         result = await run_round(case.system, case.plan, self._before[side])
         self._most[side] = max(case.streams, self._most.get(side, 0))
@@ -95,28 +109,28 @@ class Rounds:
         return result
 
 
-async def rest(folder: Path, systems: Mapping[str, System]) -> Rest:
-    """What is measured at rest, with a standalone process that lives only for this."""
+async def run_idle(folder: Path, systems: Mapping[str, System]) -> IdleFigures:
+    """Measure what is measured at rest, with a standalone process that lives only for this."""
     async with Processes(folder) as processes:
-        standalone = await rivals.start_standalone(processes, folder)
-        return await at_rest(systems["path sse"], systems["floor sse"], standalone)
+        standalone = await baselines.start_standalone(processes, folder)
+        return await measure_idle(systems["path sse"], systems["floor sse"], standalone)
 
 
 async def measure(folder: Path, systems: Mapping[str, System], options: Options) -> dict[str, Any]:
-    """All that is wanted. TimeoutError when it takes longer than it ever should."""
-    compared, grown, beside = (wanted(options, systems) for wanted in (cases.compared, cases.grown, cases.beside_most))
-    async with asyncio.timeout(options.rounds * cases.limit([*compared, *grown, *beside]) + _GRACE):
-        resting = await rest(folder, systems) if options.rest else None
-        rounds = Rounds(await warm_up([*compared, *grown, *beside]))
-        side_by_side = await rounds.of(compared, options.rounds)
-        # Their memory is what counts, which varies little; they take half a minute each.
-        by_streams = await rounds.of(grown, options.rounds) | await rounds.of(beside, 1)
+    """Measure everything that the options ask for. TimeoutError when it takes longer than it ever should."""
+    compared, grown, largest = (cases(options, systems) for cases in (compared_cases, grown_cases, largest_cases))
+    async with asyncio.timeout(options.rounds * time_limit([*compared, *grown, *largest]) + _GRACE):
+        idle = await run_idle(folder, systems) if options.rest else None
+        runner = RoundRunner(await warm_up([*compared, *grown, *largest]))
+        side_by_side = await runner.run(compared, options.rounds)
+        # One round of the largest: they are there for their memory, which varies little, and take half a minute.
+        by_streams = await runner.run(grown, options.rounds) | await runner.run(largest, 1)
         steps = {}
         for transport in options.transports if options.saturate else ():
             # At the first count it was measured already.
             path, streams = systems[f"path {transport}"], 2 * options.streams[0]
             steps[transport] = await saturation.saturate(path, streams, options.rate)
-    return document(options, resting, side_by_side, by_streams, steps)
+    return make_document(options, idle, side_by_side, by_streams, steps)
 
 
 async def run(options: Options) -> dict[str, Any]:
@@ -127,19 +141,19 @@ async def run(options: Options) -> dict[str, Any]:
             try:
                 return await measure(Path(folder), systems, options)
             except TimeoutError:
-                raise BenchError("not done in time") from None
+                raise BenchError("the run took too long") from None
 
 
 def main() -> int:
-    """The exit code, see carry_out; it is good when every answer was complete."""
+    """Return the exit code, see run_command; the run has succeeded when every answer was complete."""
     options = read_options()
 
-    def good(found: dict[str, Any]) -> bool:
+    def succeeded(document: dict[str, Any]) -> bool:
         if options.output:
-            report.write(options.output, found)
-        return complete(found)
+            output.write(options.output, document)
+        return is_complete(document)
 
-    return carry_out(run(options), good)
+    return run_command(run(options), succeeded)
 
 
 if __name__ == "__main__":

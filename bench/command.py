@@ -12,27 +12,27 @@ import uvloop
 
 from bench.errors import BenchError
 
-Report = dict[str, Any]
+Document = dict[str, Any]
 
 
-def carry_out(measuring: Coroutine[Any, Any, Report], good: Callable[[Report], bool]) -> int:
-    """The exit code: 0, 1 when it can't measure or what it found isn't `good`, 130 when it was interrupted."""
+def run_command(measurement: Coroutine[Any, Any, Document], succeeded: Callable[[Document], bool]) -> int:
+    """Run it and return the exit code: 0; 1 when it failed or hasn't `succeeded`; 130 when it was interrupted."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        found = uvloop.run(_ended_by_sigterm(measuring))
+        document = uvloop.run(_cancel_on_sigterm(measurement))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted", file=sys.stderr)
         return 130
-    print(json.dumps(found, indent=2, ensure_ascii=False))
-    return 0 if good(found) else 1
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+    return 0 if succeeded(document) else 1
 
 
-async def _ended_by_sigterm(measuring: Coroutine[Any, Any, Report]) -> Report:
+async def _cancel_on_sigterm(measurement: Coroutine[Any, Any, Document]) -> Document:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await measuring
+    return await measurement

@@ -1,4 +1,4 @@
-"""What ends a run of the bench."""
+"""The error that ends a run of the bench."""
 
 
 class BenchError(Exception):

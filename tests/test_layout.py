@@ -78,3 +78,14 @@ def test_no_trace_is_told_to_bing() -> None:
     """Of all that asks an upstream, only what asks servers that speak the OpenAI API knows of traces."""
     providers = sorted((ROOT / "worker" / "providers").rglob("*.py"))
     assert [path.name for path in providers if "traces" in path.read_text()] == ["endpoint.py"]
+
+
+def test_a_tests_name_has_at_most_eighty_characters() -> None:
+    names = [name for path in sorted((ROOT / "tests").rglob("test_*.py")) for name in functions(path)]
+    assert [name for name in names if name.startswith("test_") and len(name) > 80] == []
+
+
+def functions(path: Path) -> list[str]:
+    """Return the names of a file's functions."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]

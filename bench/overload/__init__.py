@@ -1,1 +1,1 @@
-"""What becomes of clients when there are too many of them, or one that costs more than others."""
+"""Overload: more questions than the path carries, and expensive neighbours for ordinary streams."""

@@ -1,87 +1,80 @@
-"""The load client, a process of its own: `python -m bench.overload.client` reads a plan from stdin, asks, and tells."""
+"""The load client of an overload: `python -m bench.overload.client` reads a plan from stdin and writes the outcome."""
 
 import asyncio
 import gc
 import itertools
 import socket
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-import msgspec
-import uvloop
+from bench.clients.spread import spread
+from bench.clients.stdio import run_plan
+from bench.clients.stream import run_within
+from bench.clients.transports import get_request
+from bench.clients.verdict import COMPLETE, UNFINISHED
+from bench.overload.arrivals import OverloadStream
+from bench.overload.plan import Group, GroupOutcome, OverloadPlan, Second
 
-from bench.overload.plan import Group, Plan, Second, Told, get
-from bench.overload.stream import Stream
-from bench.spread import spread
-from bench.verdict import COMPLETE, UNFINISHED
-
-# What the kernel holds for a client that reads slowly, in bytes.
+# What the kernel buffers for a client that reads slowly, in bytes.
 _SLOW_BUFFER = 4096
-_COME_BACK_S = 1.0
+_RECONNECT_S = 1.0
 
 
-async def run(plan: Plan) -> dict[str, Told]:
-    """Ask all questions, wait for the ends within the plan's limit, and tell of each group by its name."""
+async def run(plan: OverloadPlan) -> dict[str, GroupOutcome]:
+    """Ask all questions, wait for the ends within the plan's limit, and return each group's outcome by its name."""
     began, ports = time.time_ns(), itertools.cycle(plan.ports)
-    streams: dict[str, list[Stream]] = {group.name: [] for group in plan.groups}
-    try:
-        async with asyncio.timeout(plan.limit), asyncio.TaskGroup() as tasks:
-            for group in plan.groups:
-                for number in range(group.count):
-                    tasks.create_task(_ask(group, number * group.every, next(ports), streams[group.name]))
-    except TimeoutError:
-        pass
-    return {group.name: told(group, streams[group.name], began, plan) for group in plan.groups}
+    streams: dict[str, list[OverloadStream]] = {group.name: [] for group in plan.groups}
+    asks = (
+        _ask(group, number * group.every, next(ports), streams[group.name])
+        for group in plan.groups
+        for number in range(group.count)
+    )
+    await run_within(plan.limit, asks)
+    return {group.name: group_outcome(group, streams[group.name], began, plan) for group in plan.groups}
 
 
-async def _ask(group: Group, after: float, port: int, streams: list[Stream]) -> None:
-    """One question, and those who read its answer too."""
+async def _ask(group: Group, after: float, port: int, streams: list[OverloadStream]) -> None:
+    """Ask one question, and read its answer with as many more readers as the group has."""
     await asyncio.sleep(after)
-    stream = _new(streams)
+    stream = _open(streams, group.request)
     if group.bytes_per_s:
         await _read_slowly(stream, group, port)
         return
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_read(stream, group.request, port))
+        tasks.create_task(_read(stream, port))
         if group.readers and (answer := await stream.answer):
             for _ in range(group.readers):
                 tasks.create_task(_follow(streams, answer, port))
 
 
-async def _follow(streams: list[Stream], answer: str, port: int) -> None:
-    """Read an answer by its id; come back when told to."""
-    stream = _new(streams)
-    await _read(stream, get(f"/answers/{answer}/stream"), port)
-    while stream.sent_back:
-        await asyncio.sleep(_COME_BACK_S)
+async def _follow(streams: list[OverloadStream], answer: str, port: int) -> None:
+    """Read an answer by its id; reconnect as an EventSource does."""
+    request = get_request(f"/answers/{answer}/stream")
+    stream = _open(streams, request)
+    await _read(stream, port)
+    while stream.is_sent_back:
+        await asyncio.sleep(_RECONNECT_S)
         streams.remove(stream)
-        stream = _new(streams)
-        await _read(stream, get(f"/answers/{answer}/stream"), port)
+        stream = _open(streams, request)
+        await _read(stream, port)
 
 
-def _new(streams: list[Stream]) -> Stream:
-    stream = Stream(asyncio.get_running_loop().create_future())
+def _open(streams: list[OverloadStream], request: bytes) -> OverloadStream:
+    stream = OverloadStream(request)
     streams.append(stream)
     return stream
 
 
-async def _read(stream: Stream, request: bytes, port: int) -> None:
-    """Ask for something and read what comes to its end. Whom nobody answers counts as unfinished."""
+async def _read(stream: OverloadStream, port: int) -> None:
+    """Read a stream to its end. One that is not connected counts as unfinished."""
     try:
-        transport, _ = await asyncio.get_running_loop().create_connection(lambda: stream, "127.0.0.1", port)
+        await stream.ask(port)
     except OSError:
         stream.connection_lost(None)
-        return
-    try:
-        transport.write(request)
-        await stream.ended
-    finally:
-        transport.abort()
 
 
-async def _read_slowly(stream: Stream, group: Group, port: int) -> None:
+async def _read_slowly(stream: OverloadStream, group: Group, port: int) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SLOW_BUFFER)
@@ -93,16 +86,19 @@ async def _read_slowly(stream: Stream, group: Group, port: int) -> None:
             await asyncio.sleep(len(data) / group.bytes_per_s)
 
 
-def told(group: Group, streams: list[Stream], began: int, plan: Plan) -> Told:
-    """What became of a group; `began` is the client's start in nanoseconds of Unix time."""
+def group_outcome(group: Group, streams: list[OverloadStream], began: int, plan: OverloadPlan) -> GroupOutcome:
+    """Return what became of a group; `began` is the client's start in nanoseconds of Unix time."""
     refused = Counter(refusal for stream in streams if (refusal := stream.refusal()))
     verdicts = Counter(stream.verdict(group.deltas) for stream in streams if not stream.refusal())
     complete, unfinished = verdicts.pop(COMPLETE, 0), verdicts.pop(UNFINISHED, 0)
     window = [
-        delays for stream in streams for at, delays in stream.arrivals if plan.from_s <= (at - began) / 1e9 < plan.to_s
+        delays
+        for stream in streams
+        for at, delays in stream.arrivals.events
+        if plan.from_s <= (at - began) / 1e9 < plan.to_s
     ]
     pieces = sum(map(len, window))
-    return Told(
+    return GroupOutcome(
         asked=len(streams),
         complete=complete,
         refused=dict(refused),
@@ -115,20 +111,19 @@ def told(group: Group, streams: list[Stream], began: int, plan: Plan) -> Told:
     )
 
 
-def _seconds(streams: Iterable[Stream], began: int) -> Iterator[Second]:
+def _seconds(streams: Iterable[OverloadStream], began: int) -> Iterator[Second]:
     events: Counter[int] = Counter()
     delays: defaultdict[int, list[int]] = defaultdict(list)
     for stream in streams:
-        for at, found in stream.arrivals:
+        for at, late in stream.arrivals.events:
             second = (at - began) // 10**9
             events[second] += 1
-            delays[second] += found
+            delays[second] += late
     for second in sorted(delays):
         yield Second(second, len(delays[second]), events[second], spread(delays[second]))
 
 
 if __name__ == "__main__":
-    read = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
-    # It keeps all that comes: looking through that would hold it up, longer each time, and pass for the path's delay.
+    # It keeps everything that comes: a collection would delay it, longer each time, and count as the path's delay.
     gc.disable()
-    print(msgspec.json.encode(uvloop.run(run(read))).decode(), flush=True)
+    run_plan(OverloadPlan, run)

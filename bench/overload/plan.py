@@ -1,16 +1,10 @@
-"""What the load client is told to do, and what it tells of it."""
-
-from urllib.parse import quote
+"""The load client's plan under overload, and its outcome."""
 
 import msgspec
 
-from bench.overload.upstream import LEAST
-from bench.spread import Spread
-
-
-def get(target: str) -> bytes:
-    """A request over HTTP."""
-    return f"GET {target} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode()
+from bench.clients.spread import Spread
+from bench.clients.transports import question_request
+from bench.overload.upstream import MIN_SIZE
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -25,7 +19,7 @@ class Group(msgspec.Struct, frozen=True):
     every: float
     deltas: int
     rate: float
-    size: int = LEAST
+    size: int = MIN_SIZE
     bytes_per_s: int = 0
     readers: int = 0
 
@@ -37,11 +31,10 @@ class Group(msgspec.Struct, frozen=True):
     @property
     def request(self) -> bytes:
         """The question as HTTP."""
-        question = quote(f"!deltas={self.deltas} !rate={self.rate:g} !size={self.size}", safe="")
-        return get(f"/api_stream?style=balanced&question={question}")
+        return question_request(f"!deltas={self.deltas} !rate={self.rate:g} !size={self.size}")
 
 
-class Plan(msgspec.Struct, frozen=True):
+class OverloadPlan(msgspec.Struct, frozen=True):
     """Groups that ask at the same time, spread over the ports.
 
     After `limit` seconds the client gives up on what isn't over. Only what arrives between `from_s` and `to_s` counts
@@ -64,10 +57,10 @@ class Second(msgspec.Struct, frozen=True):
     delay_ms: Spread | None
 
 
-class Told(msgspec.Struct, frozen=True):
+class GroupOutcome(msgspec.Struct, frozen=True):
     """What became of a group. asked = complete + refused + unfinished + what `wrong` counts.
 
-    refused: by status, code and Retry-After. delay_ms: over the plan's window; `seconds` hold all.
+    refused: by status, code and Retry-After. delay_ms: over the plan's window; `seconds` contain all.
     """
 
     asked: int

@@ -4,79 +4,79 @@ import random
 
 from locust import task
 
-from bench.scenario import answering, mix
+from bench.scenario import mix, questions
 from bench.scenario.user import ScenarioUser
 
 
-class Asking(ScenarioUser):
-    """Old programs: one question, one answer, whole or streamed."""
+class QuestionUser(ScenarioUser):
+    """An old program: one question, one answer, whole or streamed."""
 
-    weight = mix.ASKING
+    weight = mix.QUESTION_USERS
 
     @task
     def whole(self) -> None:
-        """/api."""
-        with self.doing("GET", "/api"):
-            answering.whole(self.address, mix.question())
+        """Ask /api."""
+        with self.action("GET", "/api"):
+            questions.ask_whole(self.address, mix.question())
 
     @task(2)
     def streamed(self) -> None:
-        """/api_stream, read to its end."""
-        with self.doing("SSE", "/api_stream") as told:
-            answering.streamed(self.address, mix.question(), told.first)
+        """Ask /api_stream and read it to its end."""
+        with self.action("SSE", "/api_stream") as timer:
+            questions.ask_stream(self.address, mix.question(), timer.first)
 
 
-class Conversing(ScenarioUser):
+class ConversationUser(ScenarioUser):
     """A conversation of several turns, by its token."""
 
-    weight = mix.CONVERSING
+    weight = mix.CONVERSATION_USERS
 
     @task
     def converse(self) -> None:
-        """Go on for as long as it goes well."""
+        """Ask turn after turn until one fails."""
         token = ""
         for turn in range(random.randint(*mix.TURNS)):
-            asked = mix.question() | ({"token": token} if token else {})
+            fields = mix.question() | ({"token": token} if token else {})
             before, token = token, ""
-            with self.doing("SSE", f"turn {min(turn + 1, 2)}{' and later' if turn else ''}") as told:
-                token = answering.streamed(self.address, asked, told.first)
-                answering.check_same(before, token)
+            with self.action("SSE", f"turn {min(turn + 1, 2)}{' and later' if turn else ''}") as timer:
+                token = questions.ask_stream(self.address, fields, timer.first)
+                questions.check_same_token(before, token)
             if not token:
                 return
             self.wait()
 
 
-class Resuming(ScenarioUser):
+class ReconnectUser(ScenarioUser):
     """An EventSource whose connection is cut in the middle of an answer."""
 
-    weight = mix.RESUMING
+    weight = mix.RECONNECT_USERS
 
     @task
     def resume(self) -> None:
-        """Come back, and have the whole text."""
-        with self.doing("SSE", "resume") as told:
-            answering.resumed(self.address, mix.long_question(), told.first)
+        """Reconnect and get the whole text."""
+        with self.action("SSE", "resume") as timer:
+            questions.ask_and_reconnect(self.address, mix.long_question(), timer.first)
 
 
-class Stopping(ScenarioUser):
-    """Stops answers."""
+class StopUser(ScenarioUser):
+    """A user who stops answers."""
 
-    weight = mix.STOPPING
+    weight = mix.STOP_USERS
 
     @task
     def interrupt(self) -> None:
-        """DELETE /answers/{id} while it streams."""
-        with self.doing("SSE", "stop") as told:
-            answering.stopped(self.address, mix.long_question(), told.first)
+        """Send DELETE /answers/{id} while it streams."""
+        with self.action("SSE", "stop") as timer:
+            questions.ask_and_stop(self.address, mix.long_question(), timer.first)
 
 
-class Drawing(ScenarioUser):
-    """Wants pictures."""
+class ImageUser(ScenarioUser):
+    """A user who asks for pictures."""
 
-    weight = mix.DRAWING
+    weight = mix.IMAGE_USERS
 
     @task
     def draw(self) -> None:
-        """/image."""
-        with self.doing("GET", "/image"):
-            answering.drawn(self.address, mix.picture())
+        """Ask /image."""
+        with self.action("GET", "/image"):
+            questions.ask_images(self.address, mix.picture())

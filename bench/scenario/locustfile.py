@@ -1,6 +1,6 @@
 """What `make load` runs: users of all kinds. `locust -f bench/scenario/locustfile.py --host ADDRESS`."""
 
-from bench.scenario.http_users import Asking, Conversing, Drawing, Resuming, Stopping
-from bench.scenario.socket_users import Talking
+from bench.scenario.http_users import ConversationUser, ImageUser, QuestionUser, ReconnectUser, StopUser
+from bench.scenario.socket_users import SocketUser
 
-__all__ = ["Asking", "Conversing", "Drawing", "Resuming", "Stopping", "Talking"]
+__all__ = ["ConversationUser", "ImageUser", "QuestionUser", "ReconnectUser", "SocketUser", "StopUser"]

@@ -8,45 +8,45 @@ from locust import task
 from websocket import WebSocket, create_connection
 
 from bench.scenario import mix
-from bench.scenario.reading import Reading
-from bench.scenario.user import ScenarioUser, Told
+from bench.scenario.answer import AnswerReader
+from bench.scenario.user import ActionTimer, ScenarioUser
 
 
-class Talking(ScenarioUser):
+class SocketUser(ScenarioUser):
     """Some questions over one socket, each asked when the one before is answered."""
 
-    weight = mix.TALKING
+    weight = mix.SOCKET_USERS
 
     @task(2)
     def stream(self) -> None:
-        """/ws_stream: deltas, then the whole."""
-        self._talk("/ws_stream")
+        """Ask at /ws_stream, which sends deltas, then the whole."""
+        self._converse("/ws_stream")
 
     @task
     def one_frame(self) -> None:
-        """/ws: one frame a question."""
-        self._talk("/ws")
+        """Ask at /ws, which sends one frame a question."""
+        self._converse("/ws")
 
-    def _talk(self, path: str) -> None:
+    def _converse(self, path: str) -> None:
         socket: WebSocket | None = None
-        with self.doing("open", path):
+        with self.action("open", path):
             socket = create_connection(self.address.replace("http", "ws", 1) + path, timeout=mix.LIMIT_S)
         if socket is None:
             return
         with closing(socket):
             for _ in range(random.randint(*mix.TURNS)):
-                with self.doing("WS", path) as told:
-                    answered(socket, told)
+                with self.action("WS", path) as timer:
+                    ask(socket, timer)
                 if not socket.connected:
                     return
                 self.wait()
 
 
-def answered(socket: WebSocket, told: Told) -> None:
+def ask(socket: WebSocket, timer: ActionTimer) -> None:
     """Ask one question and read its answer. RefusedError, WrongEndError, WebSocketException."""
     socket.send(json.dumps(mix.question()))
-    reading = Reading()
-    while reading.end is None:
-        reading.take(socket.recv())
-        if reading.deltas:
-            told.first()
+    reader = AnswerReader()
+    while reader.end is None:
+        reader.take(socket.recv())
+        if reader.deltas:
+            timer.first()

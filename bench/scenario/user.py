@@ -1,4 +1,4 @@
-"""What all users have in common: each thing they do is told to locust under its name."""
+"""The base of all users: it times each of their actions and reports it to locust under a name."""
 
 import time
 from collections.abc import Iterator
@@ -10,20 +10,21 @@ from locust import User, between
 from websocket import WebSocketException
 
 from bench.scenario import mix
-from bench.scenario.ends import RefusedError, WrongEndError
+from bench.scenario.errors import RefusedError, WrongEndError
 
 FIRST_DELTA = "first delta"
 REFUSED = "refused"
 
 
-class Told:
-    """One thing that a user does. `first` is to be called when the first delta is there; later calls do nothing."""
+class ActionTimer:
+    """One action of a user. `first` is called when the first delta has come; later calls do nothing."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self.first_ms: float | None = None
 
     def first(self) -> None:
+        """Note the time of the first delta."""
         if self.first_ms is None:
             self.first_ms = self.ms
 
@@ -34,37 +35,37 @@ class Told:
 
 
 class ScenarioUser(User):
-    """One whom a refusal sends away for as long as it says."""
+    """A user that waits after a refusal for as long as Retry-After."""
 
     abstract = True
     wait_time = between(*mix.THINK_S)
 
     @property
     def address(self) -> str:
-        """Where the service is, as `http://name:port`."""
+        """The service's address, as `http://name:port`."""
         return str(self.host).rstrip("/")
 
     @contextmanager
-    def doing(self, kind: str, name: str) -> Iterator[Told]:
-        """Time what the body does, and tell how it ended: well, refused (which is no failure), or wrong.
+    def action(self, kind: str, name: str) -> Iterator[ActionTimer]:
+        """Time what the body does, and report how it ended: well, refused (which is no failure), or wrong.
 
-        What ends the body is swallowed: a user goes on with its next task.
+        What ends the body is swallowed: a user continues with its next task.
         """
-        told = Told()
+        timer = ActionTimer()
         try:
             with gevent.Timeout(mix.LIMIT_S, TimeoutError(f"not over after {mix.LIMIT_S:.0f} s")):
-                yield told
-        except RefusedError as refused:
-            self._tell(REFUSED, f"{name}: {refused.code}", told.ms)
-            gevent.sleep(min(max(refused.retry_after, 1.0), mix.COME_BACK_S))
+                yield timer
+        except RefusedError as refusal:
+            self._report(REFUSED, f"{name}: {refusal.code}", timer.ms)
+            gevent.sleep(min(max(refusal.retry_after, 1.0), mix.MAX_WAIT_S))
         except (WrongEndError, OSError, HTTPException, WebSocketException) as error:
-            self._tell(kind, name, told.ms, error)
+            self._report(kind, name, timer.ms, error)
         else:
-            self._tell(kind, name, told.ms)
-            if told.first_ms is not None:
-                self._tell(FIRST_DELTA, name, told.first_ms)
+            self._report(kind, name, timer.ms)
+            if timer.first_ms is not None:
+                self._report(FIRST_DELTA, name, timer.first_ms)
 
-    def _tell(self, kind: str, name: str, ms: float, error: Exception | None = None) -> None:
+    def _report(self, kind: str, name: str, ms: float, error: Exception | None = None) -> None:
         self.environment.events.request.fire(
             request_type=kind, name=name, response_time=ms, response_length=0, exception=error, context={}
         )

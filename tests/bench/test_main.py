@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as main
-from bench.cases import Case
-from bench.processes import ROOT
-from bench.rounds import Answers, Round
-from bench.systems import System
+from bench.measure.cases import Case
+from bench.measure.rounds import AnswerCounts, Round
+from bench.systems.path import System
+from bench.systems.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -57,12 +57,12 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_pat
     run = await bench(*options)
     try:
         async with asyncio.timeout(DEADLINE):
-            output, told = await run.communicate()
+            output, errors = await run.communicate()
     finally:
         if run.returncode is None:
             run.terminate()
             await run.wait()
-    assert run.returncode == 0, told.decode()
+    assert run.returncode == 0, errors.decode()
     report = json.loads(output)
     assert json.loads((tmp_path / "result.json").read_text()) == report
     assert "met" in (tmp_path / "table.md").read_text()
@@ -80,13 +80,13 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_pat
 
 async def test_memory_counts_only_where_a_system_never_had_more_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     async def measured(*_: object) -> Round:
-        return Round(Answers(1, 1, 0, 0, {}), None, kb_per_stream={"gateway": 10.0})
+        return Round(AnswerCounts(1, 1, 0, 0, {}), None, kb_per_stream={"gateway": 10.0})
 
     monkeypatch.setattr(main, "run_round", measured)
     system = System("path", [1], {})
     few, many = (Case(system, streams, 20.0, 1.0) for streams in (5, 50))
-    found = await main.Rounds({"path sse": {}}).of([few, many], 2)
-    known = {name: [one.kb_per_stream is not None for one in rounds] for name, rounds in found.items()}
+    results = await main.RoundRunner({"path sse": {}}).run([few, many], 2)
+    known = {name: [one.kb_per_stream is not None for one in rounds] for name, rounds in results.items()}
     assert known == {"path sse 5": [True, False], "path sse 50": [True, True]}
 
 
@@ -100,11 +100,11 @@ async def test_an_interrupted_run_leaves_no_process(number: signal.Signals) -> N
                 seen = children(run.pid)
                 await asyncio.sleep(0.02)
             run.send_signal(number)
-            output, told = await run.communicate()
+            output, errors = await run.communicate()
     finally:
         if run.returncode is None:
             run.terminate()
             await run.wait()
-    assert run.returncode == 130, told.decode()
+    assert run.returncode == 130, errors.decode()
     assert output == b""
     assert not [pid for pid in seen if running(pid)]

@@ -24,9 +24,9 @@ def test_a_wrong_option_ends_with_one_sentence(wrong: list[str], capsys: pytest.
 
 
 def test_lists_keep_their_order_and_lose_repeats() -> None:
-    found = read_options(["--streams", "300,50,300", "--sides", "plain"])
-    assert found.streams == (300, 50)
-    assert found.sides == ("plain",)
+    options = read_options(["--streams", "300,50,300", "--sides", "plain"])
+    assert options.streams == (300, 50)
+    assert options.sides == ("plain",)
 
 
 def test_no_side_but_our_path_and_the_floor_may_be_wanted() -> None:

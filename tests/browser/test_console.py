@@ -11,24 +11,24 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.console import Operator
-from tests.browser.visitor import AXE, LIMIT
-from tests.conftest import unavailable
-from tests.processes import free_port, wait_until
-from tests.site import KEY, Site, site
+from tests.support.browser.chat_page import AXE, LIMIT
+from tests.support.browser.console_page import Operator
+from tests.support.console_deployment import KEY, ConsoleDeployment, console_deployment
+from tests.support.prerequisites import unavailable
+from tests.support.processes import free_port, wait_until
 from wire import keys
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("console")) as running:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleDeployment]:
+    with console_deployment(tmp_path_factory.mktemp("console")) as running:
         yield running
 
 
 @pytest.fixture
-def operator(browser: Browser, system: Site) -> Iterator[Operator]:
+def operator(browser: Browser, system: ConsoleDeployment) -> Iterator[Operator]:
     """Somebody who reads English, signed in; nothing in the page's console may complain."""
     with browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}) as context:
         operator = Operator(context.new_page())
@@ -41,7 +41,7 @@ def operator(browser: Browser, system: Site) -> Iterator[Operator]:
 
 
 @pytest.fixture
-def holding(system: Site) -> Iterator[threading.Thread]:
+def holding(system: ConsoleDeployment) -> Iterator[threading.Thread]:
     """A question that the upstream never finishes, asked at the second gateway."""
     asking = threading.Thread(target=lambda: system.ask("!silence-mid held", gateway=1))
     asking.start()
@@ -51,7 +51,7 @@ def holding(system: Site) -> Iterator[threading.Thread]:
     assert not asking.is_alive()
 
 
-def test_a_wrong_key_is_refused_and_a_key_stays_in_its_tab(page: Page, system: Site) -> None:
+def test_a_wrong_key_is_refused_and_a_key_stays_in_its_tab(page: Page, system: ConsoleDeployment) -> None:
     operator = Operator(page)
     operator.open(system.url, "wrong")
     expect(page.get_by_role("alert")).not_to_be_empty()
@@ -68,7 +68,9 @@ def test_a_wrong_key_is_refused_and_a_key_stays_in_its_tab(page: Page, system: S
     expect(page.locator("#key")).to_be_visible()
 
 
-def test_a_throttled_account_cools_tells_when_it_returns_and_comes_back(operator: Operator, system: Site) -> None:
+def test_a_throttled_account_cools_tells_when_it_returns_and_comes_back(
+    operator: Operator, system: ConsoleDeployment
+) -> None:
     system.script(account="alice", chat={"outcome": "throttled", "times": 1})
     for number in range(4):
         system.ask(f"before {number}")
@@ -85,7 +87,7 @@ def test_a_throttled_account_cools_tells_when_it_returns_and_comes_back(operator
     operator.tells("alice: cooling → ready")
 
 
-def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operator, system: Site) -> None:
+def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operator, system: ConsoleDeployment) -> None:
     operator.row("accounts", "alice").locator("[data-order=pause]").click()
     operator.page.locator("#confirm-no").click()
     expect(operator.row("accounts", "alice")).to_contain_text("ready")
@@ -102,7 +104,7 @@ def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operat
     assert "alice" in {turn["account"] for turn in system.asked("when resumed")}
 
 
-def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, system: Site) -> None:
+def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, system: ConsoleDeployment) -> None:
     page = operator.page
     page.locator("#add").click()
     page.locator("#adding-name").fill("carol")
@@ -130,7 +132,9 @@ def test_what_is_no_export_is_told_in_the_log(operator: Operator) -> None:
     operator.tells("the cookies for dave were not taken")
 
 
-def test_a_running_answer_is_seen_and_stopped(operator: Operator, system: Site, holding: threading.Thread) -> None:
+def test_a_running_answer_is_seen_and_stopped(
+    operator: Operator, system: ConsoleDeployment, holding: threading.Thread
+) -> None:
     row = operator.page.locator("#answers tbody tr")
     expect(row).to_contain_text("streaming", timeout=LIMIT)
     expect(row).to_contain_text("chat", timeout=LIMIT)
@@ -141,7 +145,7 @@ def test_a_running_answer_is_seen_and_stopped(operator: Operator, system: Site, 
     wait_until(lambda: all(turn["ended"] for turn in system.asked("held")), "hung up upstream")
 
 
-def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, system: Site) -> None:
+def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, system: ConsoleDeployment) -> None:
     # Whoever holds the answer drains; the other one dies.
     asking = threading.Thread(target=lambda: system.ask("!silence-mid last words"))
     asking.start()
@@ -166,7 +170,7 @@ def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, sys
     operator.tells(re.compile("worker .* went silent"))
 
 
-def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, system: Site) -> None:
+def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, system: ConsoleDeployment) -> None:
     system.script(account="*", chat={"outcome": "internal", "times": 1})
     for number in range(3):
         system.ask(f"for the charts {number}")
@@ -183,7 +187,9 @@ def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, syste
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_it_goes_on_by_itself_when_a_gateway_answers_again(browser: Browser, system: Site, end: signal.Signals) -> None:
+def test_it_goes_on_by_itself_when_a_gateway_answers_again(
+    browser: Browser, system: ConsoleDeployment, end: signal.Signals
+) -> None:
     port = free_port()
     gateway = system.start_gateway(port)
     with browser.new_context(locale="en-GB") as context:
@@ -203,7 +209,7 @@ def test_it_goes_on_by_itself_when_a_gateway_answers_again(browser: Browser, sys
         assert operator.complaints == []
 
 
-def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Site) -> None:
+def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: ConsoleDeployment) -> None:
     name = "<img src=x onerror=document.title='broken'>"
     headers = {"authorization": f"Bearer {KEY}"}
     body = {"name": name, "export": "_U=hostile"}
@@ -272,7 +278,7 @@ def test_the_language_is_switched_and_kept(operator: Operator) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_state(browser: Browser, system: Site, scheme: str, width: int) -> None:
+def test_axe_finds_nothing_in_any_state(browser: Browser, system: ConsoleDeployment, scheme: str, width: int) -> None:
     if not AXE.exists():
         unavailable("axe-core: run tests/browser/setup.sh")
     with browser.new_context(

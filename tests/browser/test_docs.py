@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.visitor import AXE, Visitor
-from tests.conftest import unavailable
-from tests.processes import Deployment
+from tests.support.browser.chat_page import AXE, Visitor
+from tests.support.prerequisites import unavailable
+from tests.support.processes import Deployment
 
 pytestmark = pytest.mark.browser
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.examples import Example, examples, named
-from tests.processes import Deployment
+from tests.support.examples import Example, examples, named
+from tests.support.processes import Deployment
 
 SCRIPTS = [example for example in examples() if example.language == "js"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import System
-from tests.browser.firefox import firefox
-from tests.conftest import unavailable
+from tests.support.browser.chromium import System
+from tests.support.browser.firefox import firefox
+from tests.support.prerequisites import unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.anyio, pytest.mark.timeout(90)]
 

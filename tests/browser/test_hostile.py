@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Request, expect
 
-from tests.browser.conftest import System
-from tests.browser.visitor import Visitor
+from tests.support.browser.chat_page import Visitor
+from tests.support.browser.chromium import System
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 

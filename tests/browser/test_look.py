@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import System
-from tests.browser.visitor import AXE, LIMIT, Visitor
-from tests.conftest import unavailable
+from tests.support.browser.chat_page import AXE, LIMIT, Visitor
+from tests.support.browser.chromium import System
+from tests.support.prerequisites import unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 

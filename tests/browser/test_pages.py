@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from tests.processes import Deployment
+from tests.support.processes import Deployment
 
 # The habit of pages for the old server: append while `done` is false, and do no more.
 OLD_SOCKET_PAGE = """

@@ -8,8 +8,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.faults.chaos import Chaos, Line
-from tests.processes import Deployment
+from tests.support.processes import Deployment
+from tests.support.tcp_proxy import ProxyThread, TcpProxy
 
 pytestmark = pytest.mark.browser
 
@@ -36,12 +36,12 @@ PAGE = """
 
 
 @pytest.fixture
-def line(deployed: Deployment) -> Iterator[Line]:
+def proxy(deployed: Deployment) -> Iterator[TcpProxy]:
     """The way to the gateway, which can be cut."""
-    with Chaos() as chaos:
+    with ProxyThread() as proxy_thread:
         port = urlsplit(deployed.url).port
         assert port is not None
-        yield chaos.line(port)
+        yield proxy_thread.proxy(port)
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def question() -> str:
     return f"!deltas=80 !rate=20 hello {uuid.uuid4().hex[:8]}"
 
 
-def listen(page: Page, line: Line, question: str) -> None:
-    """Open the page; its stream goes through `line`."""
+def listen(page: Page, proxy: TcpProxy, question: str) -> None:
+    """Open the page; its stream goes through `proxy`."""
     query = urlencode({"style": "balanced", "question": question})
-    page.set_content(PAGE % json.dumps(f"http://127.0.0.1:{line.port}/api_stream?{query}"))
+    page.set_content(PAGE % json.dumps(f"http://127.0.0.1:{proxy.port}/api_stream?{query}"))
 
 
 def check(page: Page, deployed: Deployment, question: str, connections: int) -> None:
@@ -63,28 +63,30 @@ def check(page: Page, deployed: Deployment, question: str, connections: int) -> 
     assert len(deployed.turns(question)) == 1
 
 
-def test_an_event_source_goes_on_after_each_cut(page: Page, deployed: Deployment, line: Line, question: str) -> None:
-    listen(page, line, question)
+def test_an_event_source_goes_on_after_each_cut(
+    page: Page, deployed: Deployment, proxy: TcpProxy, question: str
+) -> None:
+    listen(page, proxy, question)
     for seen in (10, 40):
         page.wait_for_function(f"deltas.length >= {seen}", timeout=LIMIT)
-        line.reset()
+        proxy.reset()
     check(page, deployed, question, connections=3)
 
 
 def test_an_event_source_goes_on_after_a_cut_within_a_frame(
-    page: Page, deployed: Deployment, line: Line, question: str
+    page: Page, deployed: Deployment, proxy: TcpProxy, question: str
 ) -> None:
-    line.cut_after(5_001)
-    listen(page, line, question)
+    proxy.cut_after(5_001)
+    listen(page, proxy, question)
     check(page, deployed, question, connections=2)
 
 
 def test_an_event_source_goes_on_when_the_way_is_barred_for_a_while(
-    page: Page, deployed: Deployment, line: Line, question: str
+    page: Page, deployed: Deployment, proxy: TcpProxy, question: str
 ) -> None:
-    listen(page, line, question)
+    listen(page, proxy, question)
     page.wait_for_function("deltas.length >= 10", timeout=LIMIT)
-    line.reset(refuse=True)
+    proxy.reset(refuse=True)
     page.wait_for_function("lost >= 3", timeout=LIMIT)
-    line.heal()
+    proxy.heal()
     check(page, deployed, question, connections=2)

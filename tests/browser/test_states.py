@@ -11,9 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import System
-from tests.browser.visitor import LIMIT, Visitor
-from tests.processes import answers, free_port, process, wait_until
+from tests.support.browser.chat_page import LIMIT, Visitor
+from tests.support.browser.chromium import System
+from tests.support.processes import answers, free_port, process, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 

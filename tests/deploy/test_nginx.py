@@ -17,7 +17,7 @@ from gateway.errors import by_status
 from gateway.middleware import _CORS
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
-from tests.deploy.upstreams import HALF, STREAM
+from tests.support.deploy.upstreams import HALF, STREAM
 from wire.jobs import BUSY
 
 pytestmark = pytest.mark.anyio

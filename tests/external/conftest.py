@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import unavailable
-from tests.external.client import Client, client
-from tests.processes import ROOT
+from tests.support.external.client import Client, client
+from tests.support.prerequisites import unavailable
+from tests.support.processes import ROOT
 
 HERE = Path(__file__).parent
 AUTOBAHN = HERE / ".venv-autobahn/bin/wstest"

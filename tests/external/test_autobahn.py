@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import free_port, process, wait_until
+from tests.support.processes import free_port, process, wait_until
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(300)]
 
@@ -36,7 +36,7 @@ def run(wstest: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     spec, log = folder / "spec.json", folder / "log.txt"
     server = {"agent": "gateway", "url": f"ws://127.0.0.1:{port}"}
     spec.write_text(json.dumps({"outdir": str(folder), "servers": [server], "cases": ["*"], "exclude-cases": EXCLUDED}))
-    with process("tests.external.echo", log, GATEWAY_PORT=str(port), MAX_BODY=str(MAX_BODY)) as echo:
+    with process("tests.support.external.echo_app", log, GATEWAY_PORT=str(port), MAX_BODY=str(MAX_BODY)) as echo:
         wait_until(lambda: _listens(port), f"the echo listens, see {log}")
         fuzzing = [wstest, "--mode", "fuzzingclient", "--spec", str(spec)]
         subprocess.run(fuzzing, cwd=folder, check=True, timeout=LIMIT, capture_output=True)

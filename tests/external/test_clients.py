@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.external.client import SCRIPTS, STYLE, Client, said
-from tests.external.server import PATIENCE
-from tests.processes import Deployment, deployment, wait_until
+from tests.support.external.client import SCRIPTS, STYLE, Client, said
+from tests.support.external.foreign_server import PATIENCE
+from tests.support.processes import Deployment, deployment, wait_until
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.processes import answers, deployment, free_port, process, wait_until
+from tests.support.processes import answers, deployment, free_port, process, wait_until
 
 pytestmark = pytest.mark.external
 

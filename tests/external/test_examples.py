@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import unavailable
-from tests.examples import Example, examples, named
 from tests.external.conftest import HERE
-from tests.processes import Deployment, deployment
+from tests.support.examples import Example, examples, named
+from tests.support.prerequisites import unavailable
+from tests.support.processes import Deployment, deployment
 
 pytestmark = pytest.mark.external
 SDK = HERE / ".venv-openai/bin/python"

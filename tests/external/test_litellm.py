@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.external.conftest import LITELLM_LOCAL
-from tests.external.server import Ours, joined, ours, running
-from tests.processes import free_port, process, wait_until
+from tests.support.external.foreign_server import Ours, joined, ours, running
+from tests.support.processes import free_port, process, wait_until
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.external.server import Ours, joined, ours, running
-from tests.processes import free_port, wait_until
+from tests.support.external.foreign_server import Ours, joined, ours, running
+from tests.support.processes import ROOT, free_port, wait_until
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
 
-SCRIPT = Path(__file__).parent / "llama.py"
+SCRIPT = ROOT / "tests/support/external/llama_server.py"
 KEY = "a-key-of-llama"
 # At temperature 0 the model has one answer to a question.
 SETTINGS = {"OPENAI_TEMPERATURE_PRECISE": "0"}

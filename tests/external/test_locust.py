@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, deployment
+from tests.support.processes import ROOT, deployment
 
 pytestmark = pytest.mark.external
 

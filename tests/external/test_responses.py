@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.external.client import Client
 from tests.external.test_clients import KEY, deployed, ended, over_api, unique
-from tests.processes import Deployment
+from tests.support.external.client import Client
+from tests.support.processes import Deployment
 
 __all__ = ["deployed"]
 pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.external.conftest import HERE
-from tests.processes import Deployment, deployment, write_accounts
+from tests.support.processes import Deployment, deployment, write_accounts
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(180)]
 

@@ -10,11 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.faults.clients import unique, until
-from tests.faults.cluster import connections
-from tests.faults.conftest import Scene
-from tests.faults.history import Kind
-from tests.faults.rest import await_rest
+from tests.support.conditions import until
+from tests.support.faults.clients import unique
+from tests.support.faults.cluster import connections
+from tests.support.faults.history import Kind
+from tests.support.faults.quiescence import await_quiescence
+from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -33,30 +34,34 @@ def deaf_client(url: str, question: str) -> Iterator[socket.socket]:
         yield connection
 
 
-async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scene: Scene) -> None:
-    url, gateway = scene.cluster.urls[0], scene.cluster.gateways[0]
-    await scene.clients.ask("naive", unique("hello"), gateway=url)
+async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scenario: FaultScenario) -> None:
+    url, gateway = scenario.cluster.urls[0], scenario.cluster.gateways[0]
+    await scenario.clients.ask("naive", unique("hello"), gateway=url)
     before = gateway.memory
     questions = [unique("!deltas=2500 !rate=1500") for _ in range(10)]
     with ExitStack() as deaf:
         for question in questions:
             deaf.enter_context(deaf_client(url, question))
-        asked = await scene.clients.ask("naive", unique("hello"), gateway=url)
+        asked = await scenario.clients.ask("naive", unique("hello"), gateway=url)
         assert asked.answered
         assert asked.ended is not None
         assert asked.ended - asked.began < 5
         await until(
-            lambda: sum(len(scene.cluster.turns(question)) for question in questions) == len(questions), "all asked", 20
+            lambda: sum(len(scenario.cluster.turns(question)) for question in questions) == len(questions),
+            "all asked",
+            limit=20,
         )
-        await until(lambda: all(turn["ended"] for turn in scene.cluster.ledger()["turns"]), "all done upstream", 20)
+        await until(
+            lambda: all(turn["ended"] for turn in scenario.cluster.ledger()["turns"]), "all done upstream", limit=20
+        )
         assert gateway.memory - before < 2 * MEGABYTE * len(questions)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_client_that_reads_slowly_gets_the_whole_answer(scene: Scene) -> None:
+async def test_a_client_that_reads_slowly_gets_the_whole_answer(scenario: FaultScenario) -> None:
     question = unique("!long=400000")
-    with deaf_client(scene.cluster.urls[1], question) as connection:
-        await until(lambda: all(turn["ended"] for turn in scene.cluster.turns(question)), "done upstream")
+    with deaf_client(scenario.cluster.urls[1], question) as connection:
+        await until(lambda: all(turn["ended"] for turn in scenario.cluster.turns(question)), "done upstream")
         received = b""
         while b'"done": true' not in received:
             received += await asyncio.to_thread(connection.recv, 4096)
@@ -65,74 +70,76 @@ async def test_a_client_that_reads_slowly_gets_the_whole_answer(scene: Scene) ->
     *deltas, end = [frame["data"] for frame in frames]
     assert "".join(delta["answer"] for delta in deltas) == end["answer"]
     assert len(end["answer"]) > 300_000  # without its citation marks
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_client_that_vanishes_mid_stream_does_not_stop_its_question(scene: Scene) -> None:
-    asked = [scene.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in ("naive", "eventsource")]
-    await scene.streaming(*asked)
+async def test_a_client_that_vanishes_mid_stream_does_not_stop_its_question(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in ("naive", "eventsource")]
+    await scenario.streaming(*asked)
     for one in asked:
-        scene.clients.leave(one)
+        scenario.clients.leave(one)
     await until(
-        lambda: all(scene.cluster.turns(one.question)[0]["outcome"] == "Success" for one in asked), "the turns end"
+        lambda: all(scenario.cluster.turns(one.question)[0]["outcome"] == "Success" for one in asked), "the turns end"
     )
-    again = await scene.clients.ask("whole", unique("go on"), asked[0].given_token)
+    again = await scenario.clients.ask("whole", unique("go on"), asked[0].given_token)
     assert again.answered
-    assert scene.cluster.turns(again.question)[0]["invocation"] == "4"
-    await scene.verify()
+    assert scenario.cluster.turns(again.question)[0]["invocation"] == "4"
+    await scenario.verify()
 
 
-async def test_a_crowd_that_vanishes_leaves_no_connection_and_no_subscription(scene: Scene) -> None:
-    crowd = [scene.clients.start("naive", unique("!deltas=60 !rate=30")) for _ in range(60)]
-    await scene.streaming(*crowd, deltas=1)
+async def test_a_crowd_that_vanishes_leaves_no_connection_and_no_subscription(scenario: FaultScenario) -> None:
+    crowd = [scenario.clients.start("naive", unique("!deltas=60 !rate=30")) for _ in range(60)]
+    await scenario.streaming(*crowd, deltas=1)
     for one in crowd:
-        scene.clients.leave(one)
-    await until(lambda: not any(map(connections, scene.cluster.ports)), "the connections are closed", 20)
-    await scene.verify()
+        scenario.clients.leave(one)
+    await until(lambda: not any(map(connections, scenario.cluster.ports)), "the connections are closed", limit=20)
+    await scenario.verify()
 
 
-async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unspent(scene: Scene) -> None:
-    async with scene.clients.socket() as connection:
+async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unspent(scenario: FaultScenario) -> None:
+    async with scenario.clients.socket() as connection:
         asked = [await connection.send(unique("!deltas=60 !rate=30")) for _ in range(4)]
-        await scene.streaming(asked[0])
-    await scene.clients.ended()
-    await until(lambda: scene.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
-    await_rest(scene.cluster)
-    assert [len(scene.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
-    await scene.verify()
+        await scenario.streaming(asked[0])
+    await scenario.clients.ended()
+    await until(lambda: scenario.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
+    await_quiescence(scenario.cluster)
+    assert [len(scenario.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
+    await scenario.verify()
 
 
-async def test_a_burst_over_all_gateways_is_answered_once_each(scene: Scene) -> None:
+async def test_a_burst_over_all_gateways_is_answered_once_each(scenario: FaultScenario) -> None:
     began = time.monotonic()
     kinds: list[Kind] = ["whole", "naive", "eventsource"]
-    asked = [scene.clients.start(kinds[n % 3], unique("!deltas=10 !rate=20")) for n in range(120)]
-    await scene.clients.ended()
+    asked = [scenario.clients.start(kinds[n % 3], unique("!deltas=10 !rate=20")) for n in range(120)]
+    await scenario.clients.ended()
     assert all(one.answered for one in asked)
     assert time.monotonic() - began < 20
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_questions_of_one_token_at_all_gateways_at_once_run_one_at_a_time(scene: Scene) -> None:
-    token = (await scene.clients.ask("whole", unique("hello"))).given_token
-    asked = [scene.clients.start("eventsource", unique("!deltas=10 !rate=60"), token) for _ in range(9)]
-    await scene.clients.ended()
+async def test_questions_of_one_token_at_all_gateways_at_once_run_one_at_a_time(scenario: FaultScenario) -> None:
+    token = (await scenario.clients.ask("whole", unique("hello"))).given_token
+    asked = [scenario.clients.start("eventsource", unique("!deltas=10 !rate=60"), token) for _ in range(9)]
+    await scenario.clients.ended()
     assert all(one.answered for one in asked)
-    turns = sorted((scene.cluster.turns(one.question)[0] for one in asked), key=lambda turn: turn["started"])
+    turns = sorted((scenario.cluster.turns(one.question)[0] for one in asked), key=lambda turn: turn["started"])
     assert [int(turn["invocation"]) for turn in turns] == list(range(4, 13))
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("how", ["killed", "told to go"])
-async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(scene: Scene, how: str) -> None:
-    scene.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    async with scene.clients.socket() as connection:
+async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_nothing(
+    scenario: FaultScenario, how: str
+) -> None:
+    scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
+    async with scenario.clients.socket() as connection:
         asked = await connection.send(unique("hello"))
         creating = await until(
-            lambda: scene.cluster.ledger()["creates"] and scene.cluster.holder(asked.question), "a worker begins"
+            lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(asked.question), "a worker begins"
         )
-    await until(lambda: not any(map(connections, scene.cluster.ports)), "the gateway has closed it")
+    await until(lambda: not any(map(connections, scenario.cluster.ports)), "the gateway has closed it")
     if how == "killed":
         creating.kill()
     else:
         creating.terminate()
-    await scene.verify()
+    await scenario.verify()

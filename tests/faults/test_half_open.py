@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.deploy.conftest import nginx_command, rendered
-from tests.faults.clients import unique
-from tests.faults.cluster import LIMITS, Cluster, Node, running, steady_port
-from tests.faults.machines import Machine, connected_to, machines
-from tests.processes import ROOT, open_sockets, socket_table, wait_until
+from tests.support.faults.clients import unique
+from tests.support.faults.cluster import LIMITS, Cluster, Node, running, steady_port
+from tests.support.faults.network_namespaces import Machine, connected_to, machines
+from tests.support.processes import ROOT, open_sockets, socket_table, wait_until
 
 pytestmark = pytest.mark.faults
 

@@ -6,9 +6,10 @@ import time
 import pytest
 from redis.exceptions import RedisError
 
-from tests.faults.clients import unique, until
-from tests.faults.cluster import LEASE_TTL
-from tests.faults.conftest import Scene
+from tests.support.conditions import until
+from tests.support.faults.clients import unique
+from tests.support.faults.cluster import LEASE_TTL
+from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -16,161 +17,161 @@ pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 REPAIRED = 2.0
 
 
-def refused_everywhere(scene: Scene) -> bool:
+def refused_everywhere(scenario: FaultScenario) -> bool:
     try:
-        scene.cluster.client.ping()
+        scenario.cluster.client.ping()
     except RedisError:
         return True
     return False
 
 
 @pytest.mark.parametrize("kind", ["pubsub", "normal"])
-async def test_killed_connections_are_made_good_without_gap_or_second_turn(scene: Scene, kind: str) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
+async def test_killed_connections_are_made_good_without_gap_or_second_turn(scenario: FaultScenario, kind: str) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
     for round_ in range(4):
-        await scene.streaming(*asked, deltas=3 + 15 * round_)
-        scene.cluster.kill_connections(kind)
-    await scene.clients.ended()
+        await scenario.streaming(*asked, deltas=3 + 15 * round_)
+        scenario.cluster.kill_connections(kind)
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_the_last_event_lost_with_its_connection_arrives_within_two_seconds(scene: Scene) -> None:
+async def test_the_last_event_lost_with_its_connection_arrives_within_two_seconds(scenario: FaultScenario) -> None:
     """Connections are killed all the time, so that the terminal event's message is lost too."""
-    asked = [scene.clients.start("naive", unique("!deltas=40 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
-    while not all(turn["ended"] for one in asked for turn in scene.cluster.turns(one.question)):
-        scene.cluster.kill_connections("pubsub")
+    asked = [scenario.clients.start("naive", unique("!deltas=40 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
+    while not all(turn["ended"] for one in asked for turn in scenario.cluster.turns(one.question)):
+        scenario.cluster.kill_connections("pubsub")
         await asyncio.sleep(0)
     upstream_done = time.monotonic()
-    await scene.clients.ended()
+    await scenario.clients.ended()
     assert all(one.answered for one in asked)
     assert all(one.ended is not None and one.ended - upstream_done < REPAIRED + 0.5 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_frozen_gateway_that_redis_cuts_off_for_falling_behind_misses_nothing(scene: Scene) -> None:
-    url, gateway, before = scene.cluster.urls[0], scene.cluster.gateways[0], scene.cluster.cut_off
-    asked = [scene.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
-    await scene.streaming(*asked)
+async def test_a_frozen_gateway_that_redis_cuts_off_for_falling_behind_misses_nothing(scenario: FaultScenario) -> None:
+    url, gateway, before = scenario.cluster.urls[0], scenario.cluster.gateways[0], scenario.cluster.cut_off
+    asked = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
+    await scenario.streaming(*asked)
     gateway.freeze()
-    scene.cluster.flood()
-    await until(lambda: scene.cluster.cut_off > before, "Redis hangs up on the frozen gateway")
+    scenario.cluster.flood()
+    await until(lambda: scenario.cluster.cut_off > before, "Redis hangs up on the frozen gateway")
     gateway.thaw()
-    await scene.clients.ended()
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("writes", [False, True], ids=["everything", "writes"])
 @pytest.mark.parametrize("seconds", [LEASE_TTL / 3, LEASE_TTL + 2], ids=["shorter", "longer"])
-async def test_a_paused_redis_makes_nobody_look_dead(scene: Scene, seconds: float, writes: bool) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
-    scene.cluster.client.client_pause(int(seconds * 1000), all=not writes)
-    await scene.clients.ended()
+async def test_a_paused_redis_makes_nobody_look_dead(scenario: FaultScenario, seconds: float, writes: bool) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
+    scenario.cluster.client.client_pause(int(seconds * 1000), all=not writes)
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("seconds", [LEASE_TTL / 3, LEASE_TTL + 2], ids=["shorter", "longer"])
-async def test_a_frozen_redis_makes_nobody_look_dead(scene: Scene, seconds: float) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
-    scene.cluster.redis.freeze()
+async def test_a_frozen_redis_makes_nobody_look_dead(scenario: FaultScenario, seconds: float) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
+    scenario.cluster.redis.freeze()
     await asyncio.sleep(seconds)
-    scene.cluster.redis.thaw()
-    await scene.clients.ended()
+    scenario.cluster.redis.thaw()
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_redis_busy_for_longer_than_the_lease_makes_nobody_look_dead(scene: Scene) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
-    await asyncio.to_thread(scene.cluster.sleep, LEASE_TTL + 1)
-    await scene.clients.ended()
+async def test_a_redis_busy_for_longer_than_the_lease_makes_nobody_look_dead(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
+    await asyncio.to_thread(scenario.cluster.sleep, LEASE_TTL + 1)
+    await scenario.clients.ended()
     assert all(one.answered for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_worker_that_dies_while_redis_is_frozen_is_found_afterwards(scene: Scene) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=200 !rate=30")) for _ in range(2)]
-    await scene.streaming(*asked)
-    dying = await scene.holder(asked[0])
-    scene.cluster.redis.freeze()
+async def test_a_worker_that_dies_while_redis_is_frozen_is_found_afterwards(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=200 !rate=30")) for _ in range(2)]
+    await scenario.streaming(*asked)
+    dying = await scenario.holder(asked[0])
+    scenario.cluster.redis.freeze()
     dying.kill()
     await asyncio.sleep(LEASE_TTL)
-    scene.cluster.redis.thaw()
-    await scene.clients.ended(asked[0])
+    scenario.cluster.redis.thaw()
+    await scenario.clients.ended(asked[0])
     assert asked[0].code == 500
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_while_redis_is_frozen_questions_are_refused_within_two_seconds(scene: Scene) -> None:
-    scene.cluster.redis.freeze()
-    asked = [scene.clients.start("whole", unique("hello"), gateway=url) for url in scene.cluster.urls]
-    await scene.clients.ended()
-    scene.cluster.redis.thaw()
+async def test_while_redis_is_frozen_questions_are_refused_within_two_seconds(scenario: FaultScenario) -> None:
+    scenario.cluster.redis.freeze()
+    asked = [scenario.clients.start("whole", unique("hello"), gateway=url) for url in scenario.cluster.urls]
+    await scenario.clients.ended()
+    scenario.cluster.redis.thaw()
     for one in asked:
         assert (one.code, "retry-after" in one.headers) == (503, True)
         assert one.ended is not None
         assert one.ended - one.began < 2.5
-    again = await scene.clients.ask("whole", unique("hello"))
+    again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("how", ["killed", "told to go"])
-async def test_a_redis_that_restarts_with_its_log_loses_nothing(scene: Scene, how: str) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
+async def test_a_redis_that_restarts_with_its_log_loses_nothing(scenario: FaultScenario, how: str) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
     if how == "killed":
-        scene.cluster.redis.kill()
+        scenario.cluster.redis.kill()
     else:
-        scene.cluster.redis.end()
-    scene.cluster.redis.start()
-    await scene.clients.ended()
+        scenario.cluster.redis.end()
+    scenario.cluster.redis.start()
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_redis_away_for_longer_than_the_lease_loses_nothing(scene: Scene) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
-    await scene.streaming(*asked)
-    scene.cluster.redis.kill()
-    refused = await scene.clients.ask("whole", unique("hello"))
+async def test_a_redis_away_for_longer_than_the_lease_loses_nothing(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=90 !rate=30")) for _ in range(4)]
+    await scenario.streaming(*asked)
+    scenario.cluster.redis.kill()
+    refused = await scenario.clients.ask("whole", unique("hello"))
     assert refused.code == 503
-    assert not scene.cluster.turns(refused.question)
+    assert not scenario.cluster.turns(refused.question)
     await asyncio.sleep(LEASE_TTL + 1)
-    scene.cluster.redis.start()
-    await scene.clients.ended()
+    scenario.cluster.redis.start()
+    await scenario.clients.ended()
     assert all(one.answered and one.connections == 1 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_full_redis_refuses_new_questions_and_lets_running_answers_end(scene: Scene) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(3)]
-    await scene.streaming(*asked)
-    scene.cluster.client.config_set("maxmemory", 1)
-    refused = await scene.clients.ask("whole", unique("hello"))
-    await scene.clients.ended()
-    scene.cluster.client.config_set("maxmemory", 0)
+async def test_a_full_redis_refuses_new_questions_and_lets_running_answers_end(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=60 !rate=30")) for _ in range(3)]
+    await scenario.streaming(*asked)
+    scenario.cluster.client.config_set("maxmemory", 1)
+    refused = await scenario.clients.ask("whole", unique("hello"))
+    await scenario.clients.ended()
+    scenario.cluster.client.config_set("maxmemory", 0)
     assert (refused.code, "retry-after" in refused.headers) == (503, True)
-    assert not scene.cluster.turns(refused.question)
+    assert not scenario.cluster.turns(refused.question)
     assert all(one.answered for one in asked)
-    again = await scene.clients.ask("whole", unique("go on"), asked[0].given_token)
+    again = await scenario.clients.ask("whole", unique("go on"), asked[0].given_token)
     assert again.answered
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_redis_that_comes_late_is_waited_for_by_everybody(scene: Scene) -> None:
-    scene.cluster.redis.kill()
-    for node in [*scene.cluster.gateways, *scene.cluster.workers]:
+async def test_a_redis_that_comes_late_is_waited_for_by_everybody(scenario: FaultScenario) -> None:
+    scenario.cluster.redis.kill()
+    for node in [*scenario.cluster.gateways, *scenario.cluster.workers]:
         node.kill()
         node.start()
-    await until(lambda: refused_everywhere(scene), "Redis is away")
-    await asyncio.to_thread(scene.cluster.start)
-    asked = await scene.clients.ask("eventsource", unique("hello"))
+    await until(lambda: refused_everywhere(scenario), "Redis is away")
+    await asyncio.to_thread(scenario.cluster.start)
+    asked = await scenario.clients.ask("eventsource", unique("hello"))
     assert asked.answered
-    await scene.verify()
+    await scenario.verify()

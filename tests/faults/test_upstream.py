@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.faults.clients import unique
-from tests.faults.conftest import Scene
+from tests.support.faults.clients import unique
+from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -12,75 +12,77 @@ NONSENSE = ["bad-json", "not-object", "binary", "big", "wrong-types", "no-item",
 
 
 @pytest.mark.parametrize("word", BROKEN_OFF + NONSENSE + ["internal", "internal-after-text", "throttled-after-text"])
-async def test_whatever_the_upstream_does_an_answer_ends_once_and_is_asked_once(scene: Scene, word: str) -> None:
-    asked = [scene.clients.start(kind, unique(f"!{word}")) for kind in ("eventsource", "naive", "whole")]
-    await scene.clients.ended()
+async def test_whatever_the_upstream_does_an_answer_ends_once_and_is_asked_once(
+    scenario: FaultScenario, word: str
+) -> None:
+    asked = [scenario.clients.start(kind, unique(f"!{word}")) for kind in ("eventsource", "naive", "whole")]
+    await scenario.clients.ended()
     assert len({one.code for one in asked}) == 1
-    assert all(len(scene.cluster.turns(one.question)) == 1 for one in asked)
-    again = await scene.clients.ask("whole", unique("go on"), asked[0].given_token)
+    assert all(len(scenario.cluster.turns(one.question)) == 1 for one in asked)
+    again = await scenario.clients.ask("whole", unique("go on"), asked[0].given_token)
     assert again.answered
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_every_silence_of_the_upstream_ends_within_its_limit(scene: Scene) -> None:
+async def test_every_silence_of_the_upstream_ends_within_its_limit(scenario: FaultScenario) -> None:
     asked = [
-        scene.clients.start("eventsource", unique(f"!{word}"))
+        scenario.clients.start("eventsource", unique(f"!{word}"))
         for word in ("silence", "silence-mid", "silence-late", "type3")
     ]
-    await scene.clients.ended()
+    await scenario.clients.ended()
     assert [one.code for one in asked] == [500] * len(asked)
     assert all(one.ended is not None and one.ended - one.began < 10 for one in asked)
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("outcome", ["throttled", "captcha", "unauthorized", "forbidden"])
-async def test_a_refused_account_costs_one_more_attempt_at_another(scene: Scene, outcome: str) -> None:
-    scene.cluster.script(account="*", chat={"outcome": outcome, "times": 1})
-    asked = await scene.clients.ask("eventsource", unique("hello"))
+async def test_a_refused_account_costs_one_more_attempt_at_another(scenario: FaultScenario, outcome: str) -> None:
+    scenario.cluster.script(account="*", chat={"outcome": outcome, "times": 1})
+    asked = await scenario.clients.ask("eventsource", unique("hello"))
     assert asked.answered
-    one, other = scene.cluster.turns(asked.question)
+    one, other = scenario.cluster.turns(asked.question)
     assert one["account"] != other["account"]
-    await scene.verify()
+    await scenario.verify()
 
 
-async def test_a_conversation_the_upstream_forgot_begins_afresh_and_says_so(scene: Scene) -> None:
-    first = await scene.clients.ask("whole", unique("hello"))
-    second = await scene.clients.ask("eventsource", unique("!invalid-session !once"), first.given_token)
+async def test_a_conversation_the_upstream_forgot_begins_afresh_and_says_so(scenario: FaultScenario) -> None:
+    first = await scenario.clients.ask("whole", unique("hello"))
+    second = await scenario.clients.ask("eventsource", unique("!invalid-session !once"), first.given_token)
     assert second.answered
     assert second.end is not None
     assert second.end.data["reset"] is True
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("create", ["http-500", "http-429", "bad-json", "reset", "html", "no-ids"])
-async def test_a_create_that_fails_spends_nothing_and_the_token_lives_on(scene: Scene, create: str) -> None:
-    scene.cluster.script(account="*", create={"outcome": create, "times": None})
-    asked = await scene.clients.ask("naive", unique("hello"))
+async def test_a_create_that_fails_spends_nothing_and_the_token_lives_on(scenario: FaultScenario, create: str) -> None:
+    scenario.cluster.script(account="*", create={"outcome": create, "times": None})
+    asked = await scenario.clients.ask("naive", unique("hello"))
     assert asked.code in (500, 120, 503)
-    assert not scene.cluster.turns(asked.question)
-    scene.cluster.script(account="*", create={"outcome": None})
-    again = await scene.clients.ask("whole", unique("hello"))
+    assert not scenario.cluster.turns(asked.question)
+    scenario.cluster.script(account="*", create={"outcome": None})
+    again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered
-    await scene.verify()
+    await scenario.verify()
 
 
 @pytest.mark.parametrize("upgrade", ["http-403", "http-502", "reset", "handshake-error", "handshake-close"])
-async def test_a_socket_that_does_not_open_spends_nothing(scene: Scene, upgrade: str) -> None:
-    scene.cluster.script(account="*", upgrade={"outcome": upgrade, "times": None})
-    asked = await scene.clients.ask("naive", unique("hello"))
+async def test_a_socket_that_does_not_open_spends_nothing(scenario: FaultScenario, upgrade: str) -> None:
+    scenario.cluster.script(account="*", upgrade={"outcome": upgrade, "times": None})
+    asked = await scenario.clients.ask("naive", unique("hello"))
     assert asked.code in (500, 120)
-    assert not scene.cluster.turns(asked.question)
-    await scene.verify()
+    assert not scenario.cluster.turns(asked.question)
+    await scenario.verify()
 
 
-async def test_an_upstream_killed_mid_answer_is_told_and_comes_back(scene: Scene) -> None:
-    asked = [scene.clients.start("eventsource", unique("!deltas=400 !rate=30")) for _ in range(3)]
-    await scene.streaming(*asked)
-    scene.cluster.emulator.kill()
-    await scene.clients.ended()
+async def test_an_upstream_killed_mid_answer_is_told_and_comes_back(scenario: FaultScenario) -> None:
+    asked = [scenario.clients.start("eventsource", unique("!deltas=400 !rate=30")) for _ in range(3)]
+    await scenario.streaming(*asked)
+    scenario.cluster.emulator.kill()
+    await scenario.clients.ended()
     assert [one.code for one in asked] == [500, 500, 500]
-    scene.clients.exchanges.clear()
-    scene.cluster.start()
-    again = await scene.clients.ask("whole", unique("hello"))
+    scenario.clients.exchanges.clear()
+    scenario.cluster.start()
+    again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered
-    await scene.verify()
+    await scenario.verify()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.gateway.scripted import RunningGateway, running
+from tests.support.gateway.harness import RunningGateway, running
 from wire.connect import Store
 
 

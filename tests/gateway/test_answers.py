@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.scripted import RunningGateway, closing_gate, joined, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, joined, running, settings
 from wire import keys
 from wire.connect import Store
 from wire.jobs import new_answer_id

@@ -7,7 +7,8 @@ import uuid
 import httpx
 import pytest
 
-from tests.gateway.scripted import RunningGateway, body_of, closing_gate, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
 from wire.connect import Store
 from wire.jobs import Jobs
 from wire.limits import Limits

@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.attendance import Attendance, Attended
-from tests.wire.scene import Scene, until
+from tests.support.conditions import until
+from tests.support.wire.scenario import Scenario
 from wire.connect import Store
 from wire.jobs import Jobs
 from wire.messages import Failed
@@ -14,27 +15,28 @@ from wire.messages import Failed
 pytestmark = pytest.mark.anyio
 
 
-async def ended(scene: Scene, answer: str) -> bool:
-    return any(isinstance(event, Failed) for event in await scene.events(answer))
+async def ended(scenario: Scenario, answer: str) -> bool:
+    return any(isinstance(event, Failed) for event in await scenario.events(answer))
 
 
-async def test_of_more_questions_than_are_told_of_at_once_each_that_waits_too_long_is_ended(store: Store) -> None:
-    scene = Scene(store)
-    attendance = Attendance(scene.jobs, 0.05)
-    attended = [Attended((await scene.ask()).answer) for _ in range(60)]
+async def test_each_question_that_waits_too_long_is_ended(store: Store) -> None:
+    """Also when there are more of them than one call renews."""
+    scenario = Scenario(store)
+    attendance = Attendance(scenario.jobs, 0.05)
+    attended = [Attended((await scenario.ask()).answer) for _ in range(60)]
     for one in attended:
         attendance.begin(one)
     for one in attended:
-        await until(lambda one=one: ended(scene, one.answer))  # type: ignore[misc]
+        await until(lambda one=one: ended(scenario, one.answer))  # type: ignore[misc]
         attendance.end(one)
-    assert scene.jobs.refused["queue.timeout"] == 60
+    assert scenario.jobs.refused["queue.timeout"] == 60
 
 
 async def test_one_that_cannot_be_attended_leaves_the_others_to_be(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = Scene(store)
-    bad, good = [Attended((await scene.ask()).answer) for _ in range(2)]
+    scenario = Scenario(store)
+    bad, good = [Attended((await scenario.ask()).answer) for _ in range(2)]
     expiring = Jobs.expire
 
     async def expire(jobs: Jobs, answer: str) -> bool:
@@ -43,11 +45,11 @@ async def test_one_that_cannot_be_attended_leaves_the_others_to_be(
         return await expiring(jobs, answer)
 
     monkeypatch.setattr(Jobs, "expire", expire)
-    attendance = Attendance(scene.jobs, 0.05)
+    attendance = Attendance(scenario.jobs, 0.05)
     with capture_logs() as lines:
         attendance.begin(bad)
         attendance.begin(good)
-        await until(lambda: ended(scene, good.answer))
+        await until(lambda: ended(scenario, good.answer))
     assert [line["answer"] for line in lines if line["log_level"] == "error"] == [bad.answer]
     for one in (bad, good):
         attendance.end(one)
@@ -55,7 +57,7 @@ async def test_one_that_cannot_be_attended_leaves_the_others_to_be(
 
 async def test_at_rest_there_is_no_task(store: Store) -> None:
     before = asyncio.all_tasks()
-    attendance = Attendance(Scene(store).jobs, 60)
+    attendance = Attendance(Scenario(store).jobs, 60)
     one, other = Attended("s0-a"), Attended("s0-b")
     for attended in (one, other):
         attendance.begin(attended)

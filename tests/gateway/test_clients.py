@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from tests.gateway.scripted import RunningGateway, closing_gate, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire import keys
 from wire.connect import Store
 from wire.messages import Delta, Final

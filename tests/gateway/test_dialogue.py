@@ -12,7 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from tests.gateway.scripted import RunningGateway, Step, closing_gate, has_tokens, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, Step, closing_gate, has_tokens, running, settings
 from wire import keys
 from wire.answers import Answers
 from wire.connect import Store
@@ -416,9 +417,10 @@ async def test_nobody_takes_the_question_in_time(store: Store) -> None:
 # Going on
 
 
-async def test_cut_at_every_seq_and_resumed_at_another_gateway_the_bytes_equal_an_uncut_run(
+async def test_cut_at_every_seq_and_resumed_elsewhere_the_bytes_equal_an_uncut_run(
     gateway: RunningGateway,
 ) -> None:
+    """The answer is resumed at another gateway."""
     gateway.worker.scripts["hi"] = LONG
     async with running(gateway.store, worker=False) as other, speaking(gateway) as first, speaking(other) as second:
         await ask(first)
@@ -571,7 +573,7 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
         async def is_done() -> bool:
             return bool(await gateway.store.commands.hget(keys.job_key(answer), "state") == b"DONE")
 
-        await until(is_done, 20)
+        await until(is_done, limit=20)
         await ask(other, token=token)
         assert (await whole(other))[-1]["type"] == "final"
         await until(lambda: len(gateway.turns._running) <= 1)
@@ -581,9 +583,10 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
     assert frames[-1]["text"] == "the end"
 
 
-async def test_in_a_drain_running_answers_end_new_ones_are_refused_and_the_socket_closes_with_1012(
+async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
     gateway: RunningGateway,
 ) -> None:
+    """New questions are refused."""
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("ab")]
         async with speaking(gateway) as socket, speaking(gateway) as idle:

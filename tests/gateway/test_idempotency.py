@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.scripted import RunningGateway, closing_gate, frames_of, running, settings
-from tests.wire.scene import Scene
+from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
+from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.connect import Store
 from wire.messages import Chat, Delta, Failed, Final, Image
@@ -166,7 +166,7 @@ async def test_the_token_can_not_be_told_from_the_key_alone(store: Store, tmp_pa
     for secret in ("a" * 32, "a" * 32, "b" * 32):
         (tmp_path / "secret").write_text(secret)
         await store.commands.flushall()
-        await Scene(store).settle()
+        await Scenario(store).settle()
         async with running(store, settings(secret_file=tmp_path / "secret")) as gateway:
             tokens.append((await gateway.client.get("/api", params=ASK, headers=HEADER)).json()["data"]["token"])
     assert tokens[0] == tokens[1] != tokens[2]

@@ -13,7 +13,7 @@ from gateway import __main__ as process
 from gateway.server import serve
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
-from tests.gateway.scripted import settings
+from tests.support.gateway.harness import settings
 from wire.connect import Store
 
 pytestmark = pytest.mark.anyio

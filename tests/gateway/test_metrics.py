@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.gateway.scripted import RunningGateway, closing_gate, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token

@@ -63,7 +63,8 @@ async def test_an_id_that_would_break_a_header_is_replaced() -> None:
     assert dict(start["headers"])[b"x-request-id"].isalnum()
 
 
-async def test_what_lasts_is_done_when_all_layers_have_returned_and_what_was_asked_is_forgotten() -> None:
+async def test_a_stream_runs_when_all_layers_have_returned() -> None:
+    """The request's body is no longer held by then."""
     done: list[str] = []
 
     async def rest() -> None:

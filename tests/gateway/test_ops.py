@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.gateway.scripted import RunningGateway, running, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running
 from wire.connect import Store
 
 pytestmark = pytest.mark.anyio

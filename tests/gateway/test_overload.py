@@ -13,7 +13,8 @@ from websockets.asyncio.client import connect
 
 from gateway import server
 from gateway.sse import position
-from tests.gateway.scripted import RunningGateway, ScriptedWorker, joined, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys
 from wire.connect import Store
 from wire.messages import Delta, Final
@@ -47,7 +48,7 @@ async def ended(gateway: RunningGateway) -> bool:
 
 async def others_are_answered(gateway: RunningGateway) -> None:
     """A question of somebody else, while the slow client's answer is complete and can't be got rid of."""
-    await until(lambda: ended(gateway), 20)
+    await until(lambda: ended(gateway), limit=20)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.text.endswith("\n\n")
     assert '"done": true' in response.text
@@ -141,9 +142,8 @@ async def over_http(gateway: RunningGateway, path: str) -> tuple[int, dict[str, 
 
 
 @pytest.mark.parametrize("path", ["/api", "/api_stream"])
-async def test_a_crowd_beyond_the_queue_is_refused_at_once_and_who_was_accepted_is_answered(
-    store: Store, path: str
-) -> None:
+async def test_a_crowd_beyond_the_queue_is_refused_at_once(store: Store, path: str) -> None:
+    """Every accepted question is answered."""
     async with crowded(store) as gateway:
         asking = [asyncio.create_task(over_http(gateway, path)) for _ in range(CROWD)]
         await until(lambda: sum(one.done() for one in asking) == CROWD - ROOM)

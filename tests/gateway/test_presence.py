@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 import wire.reporter
-from tests.gateway.scripted import RunningGateway, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.connect import Store
 from wire.overview import Overview
 

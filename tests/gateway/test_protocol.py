@@ -11,7 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.turns import Turn
-from tests.gateway.scripted import RunningGateway, closing_gate, received, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, received
 from wire.messages import Delta, Final
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]

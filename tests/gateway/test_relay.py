@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gateway import attendance, relay
 from gateway.relay import Frames, Relay
 from gateway.turns import Turns
-from tests.gateway.scripted import joined, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import joined, running, settings
 from wire import keys
 from wire.answers import Answers, Entry
 from wire.connect import Store

@@ -11,8 +11,9 @@ from websockets.asyncio.client import connect
 
 from gateway.server import serve
 from gateway.turns import Turns
-from tests.conftest import unavailable
-from tests.gateway.scripted import RunningGateway, closing_gate, frames_of, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
+from tests.support.prerequisites import unavailable
 from wire.connect import Store
 from wire.messages import Delta, Final
 

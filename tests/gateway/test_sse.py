@@ -15,7 +15,8 @@ from gateway import sse
 from gateway.refusals import Refusals
 from gateway.telling import DeltaEvents
 from gateway.turns import Turns
-from tests.gateway.scripted import (
+from tests.support.conditions import until
+from tests.support.gateway.harness import (
     RunningGateway,
     body_of,
     closing_gate,
@@ -24,7 +25,6 @@ from tests.gateway.scripted import (
     joined,
     running,
     settings,
-    until,
 )
 from wire import keys
 from wire.answers import Answers, Entry

@@ -16,7 +16,16 @@ from gateway.refusals import Refusals
 from gateway.relay import Relay
 from gateway.turns import Turns
 from gateway.ws import Sockets
-from tests.gateway.scripted import RunningGateway, closing_gate, has_tokens, joined, received, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import (
+    RunningGateway,
+    closing_gate,
+    has_tokens,
+    joined,
+    received,
+    running,
+    settings,
+)
 from wire.answers import Answers
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
@@ -275,7 +284,7 @@ async def closed_with(socket: ClientConnection) -> int:
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
-async def test_in_a_drain_what_was_sent_ahead_is_answered_and_then_the_socket_closes_with_1012(
+async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_1012(
     gateway: RunningGateway, path: str
 ) -> None:
     with closing_gate() as gate:

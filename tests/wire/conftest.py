@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.wire.scene import Scene
+from tests.support.wire.scenario import Scenario
 from wire.answers import Answers
 from wire.connect import Store
 
@@ -26,9 +26,9 @@ async def valkey_store(valkey_url: str, anyio_backend: str) -> AsyncIterator[Sto
 
 
 @pytest.fixture
-def scene(store: Store) -> Scene:
+def scenario(store: Store) -> Scenario:
     """Workers and gateways on the store."""
-    return Scene(store)
+    return Scenario(store)
 
 
 @pytest.fixture

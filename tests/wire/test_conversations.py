@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.wire.scene import Scene
+from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.connect import Store
 from wire.conversations import Conversations, Standing
@@ -20,8 +20,8 @@ async def size(store: Store) -> tuple[int, int]:
     return await store.commands.zcard(keys.conversations_key()), len(await store.commands.keys("*conversation:*"))
 
 
-async def follow_up(scene: Scene, token: str, after: str) -> str:
-    return await scene.jobs.submit(new_answer_id(), Chat("balanced", "on"), token, create=False, after=after)
+async def follow_up(scenario: Scenario, token: str, after: str) -> str:
+    return await scenario.jobs.submit(new_answer_id(), Chat("balanced", "on"), token, create=False, after=after)
 
 
 async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Store) -> None:
@@ -66,48 +66,48 @@ async def test_states_whose_time_is_over_leave_the_set(store: Store) -> None:
 
 
 async def test_of_many_that_go_on_from_one_answer_one_does(store: Store) -> None:
-    scene = Scene(store)
-    first = await scene.ask()
-    tries = [follow_up(scene, first.token, first.answer) for _ in range(10)]
+    scenario = Scenario(store)
+    first = await scenario.ask()
+    tries = [follow_up(scenario, first.token, first.answer) for _ in range(10)]
     found = await asyncio.gather(*tries, return_exceptions=True)
     assert [type(one) for one in found if isinstance(one, Exception)] == [ConversationMovedError] * 9
     with pytest.raises(ConversationMovedError):
-        await follow_up(scene, first.token, first.answer)
+        await follow_up(scenario, first.token, first.answer)
 
 
 async def test_a_question_without_a_place_goes_on_from_wherever_the_conversation_is(store: Store) -> None:
-    scene = Scene(store)
-    first = await scene.ask()
-    second = await scene.ask(token=first.token)
+    scenario = Scenario(store)
+    first = await scenario.ask()
+    second = await scenario.ask(token=first.token)
     with pytest.raises(ConversationMovedError):
-        await follow_up(scene, first.token, first.answer)
-    assert await follow_up(scene, first.token, second.answer)
+        await follow_up(scenario, first.token, first.answer)
+    assert await follow_up(scenario, first.token, second.answer)
 
 
 async def test_a_question_that_ended_unspent_leaves_the_conversation_where_it_was(store: Store) -> None:
-    scene = Scene(store)
-    await scene.settle()
-    await scene.hire("w1")
-    first = await scene.ask()
-    await scene.finish(await scene.sent("w1"), takes_more=False)
+    scenario = Scenario(store)
+    await scenario.settle()
+    await scenario.hire("w1")
+    first = await scenario.ask()
+    await scenario.finish(await scenario.sent("w1"), takes_more=False)
     for _ in range(2):
-        second = await follow_up(scene, first.token, first.answer)
-        assert await scene.jobs.expire(second)
-    third = await follow_up(scene, first.token, first.answer)
-    await scene.finish(await scene.sent("w1"), takes_more=False)
+        second = await follow_up(scenario, first.token, first.answer)
+        assert await scenario.jobs.expire(second)
+    third = await follow_up(scenario, first.token, first.answer)
+    await scenario.finish(await scenario.sent("w1"), takes_more=False)
     with pytest.raises(ConversationMovedError):
-        await follow_up(scene, first.token, first.answer)
-    assert await follow_up(scene, first.token, third)
+        await follow_up(scenario, first.token, first.answer)
+    assert await follow_up(scenario, first.token, third)
 
 
 async def test_a_spent_question_moves_the_conversation_also_when_it_failed(store: Store) -> None:
-    scene = Scene(store)
-    await scene.settle()
-    await scene.hire("w1")
-    first = await scene.ask()
-    await scene.finish(await scene.sent("w1"), takes_more=False)
-    second = await follow_up(scene, first.token, first.answer)
-    await scene.sent("w1")
-    await scene.jobs.stop(second)
+    scenario = Scenario(store)
+    await scenario.settle()
+    await scenario.hire("w1")
+    first = await scenario.ask()
+    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    second = await follow_up(scenario, first.token, first.answer)
+    await scenario.sent("w1")
+    await scenario.jobs.stop(second)
     with pytest.raises(ConversationMovedError):
-        await follow_up(scene, first.token, first.answer)
+        await follow_up(scenario, first.token, first.answer)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.wire.scene import ForgetfulStore, Scene, until
+from tests.support.conditions import until
+from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.connect import Store
 from wire.errors import (
@@ -30,95 +31,95 @@ def test_ids_are_unguessable_and_name_their_shard() -> None:
     assert len({new_token() for _ in range(100)}) == 100
 
 
-async def test_the_same_job_again_is_the_existing_one(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
+async def test_the_same_job_again_is_the_existing_one(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
     for _ in range(2):
-        await scene.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=False)
-    await scene.finish(await scene.take("w1"))
-    await scene.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=True)
-    assert await scene.hints("w1") == []
-    assert await scene.events(asked.answer) == [Final("done")]
+        await scenario.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=False)
+    await scenario.finish(await scenario.take("w1"))
+    await scenario.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=True)
+    assert await scenario.hints("w1") == []
+    assert await scenario.events(asked.answer) == [Final("done")]
 
 
-async def test_an_unknown_token_is_refused_and_leaves_nothing(scene: Scene) -> None:
+async def test_an_unknown_token_is_refused_and_leaves_nothing(scenario: Scenario) -> None:
     with pytest.raises(TokenUnknownError):
-        await scene.ask("hello", new_token())
-    assert await scene.names() == set()
+        await scenario.ask("hello", new_token())
+    assert await scenario.names() == set()
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> None:
-    scene = Scene(store, Limits(queue_limit=2))
-    await scene.hire("w1")
-    first, second = await scene.ask(), await scene.ask()
+    scenario = Scenario(store, Limits(queue_limit=2))
+    await scenario.hire("w1")
+    first, second = await scenario.ask(), await scenario.ask()
     token, answer = new_token(), new_answer_id()
     with pytest.raises(QueueFullError) as refused:
-        await scene.jobs.submit(answer, Chat("balanced", "third"), token, create=True)
+        await scenario.jobs.submit(answer, Chat("balanced", "third"), token, create=True)
     assert refused.value.retry_after > 0
-    assert await scene.redis.exists(keys.job_key(answer), keys.token_key(token)) == 0
+    assert await scenario.redis.exists(keys.job_key(answer), keys.token_key(token)) == 0
     # What was accepted before is not refused now.
-    await scene.jobs.submit(second.answer, Chat("balanced", "hello"), second.token, create=True)
-    assert await scene.jobs.expire(first.answer)
-    third = await scene.ask()
-    (_, *hints) = await scene.hints("w1")
-    await scene.sessions.claim("w1", hints[0])
-    await scene.ask()
+    await scenario.jobs.submit(second.answer, Chat("balanced", "hello"), second.token, create=True)
+    assert await scenario.jobs.expire(first.answer)
+    third = await scenario.ask()
+    (_, *hints) = await scenario.hints("w1")
+    await scenario.sessions.claim("w1", hints[0])
+    await scenario.ask()
     with pytest.raises(QueueFullError):
-        await scene.ask()
-    assert await scene.state(third.answer) == "QUEUED"
+        await scenario.ask()
+    assert await scenario.state(third.answer) == "QUEUED"
 
 
 async def test_jobs_that_nobody_will_ever_take_leave_the_queue(store: Store) -> None:
-    scene = Scene(store, Limits(queue_limit=1, session_ttl=100))
-    await scene.redis.zadd(keys.queued_key(), {"s0-old": 1})
-    await scene.ask()
+    scenario = Scenario(store, Limits(queue_limit=1, session_ttl=100))
+    await scenario.redis.zadd(keys.queued_key(), {"s0-old": 1})
+    await scenario.ask()
     with pytest.raises(QueueFullError):
-        await scene.ask()
+        await scenario.ask()
 
 
-async def test_a_job_expires_once_and_only_while_it_waits(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
-    assert await scene.jobs.expire(asked.answer)
-    assert not await scene.jobs.expire(asked.answer)
-    (event,) = await scene.events(asked.answer)
+async def test_a_job_expires_once_and_only_while_it_waits(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    assert await scenario.jobs.expire(asked.answer)
+    assert not await scenario.jobs.expire(asked.answer)
+    (event,) = await scenario.events(asked.answer)
     assert isinstance(event, Failed)
     assert (event.code, event.message, event.reset) == (503, BUSY, False)
     assert event.retry_after
-    assert await scene.redis.zcard(keys.queued_key()) == 0
+    assert await scenario.redis.zcard(keys.queued_key()) == 0
 
 
 @pytest.mark.parametrize("state", ["CLAIMED", "SENT", "STREAMING", "DONE"])
-async def test_a_job_that_was_taken_does_not_expire(scene: Scene, state: str) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
-    await scene.take("w1")
-    await scene.redis.hset(keys.job_key(asked.answer), "state", state)
-    assert not await scene.jobs.expire(asked.answer)
-    assert await scene.events(asked.answer) == []
+async def test_a_job_that_was_taken_does_not_expire(scenario: Scenario, state: str) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    await scenario.take("w1")
+    await scenario.redis.hset(keys.job_key(asked.answer), "state", state)
+    assert not await scenario.jobs.expire(asked.answer)
+    assert await scenario.events(asked.answer) == []
 
 
-async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_and_left(scene: Scene) -> None:
-    asked = await scene.ask()
-    expiring = asyncio.create_task(scene.jobs.expire(asked.answer))
+async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_and_left(scenario: Scenario) -> None:
+    asked = await scenario.ask()
+    expiring = asyncio.create_task(scenario.jobs.expire(asked.answer))
     await asyncio.sleep(0)
     expiring.cancel()
-    await until(lambda: ended(scene, asked.answer))
-    assert scene.jobs.refused["queue.timeout"] == 1
+    await until(lambda: ended(scenario, asked.answer))
+    assert scenario.jobs.refused["queue.timeout"] == 1
 
 
-async def ended(scene: Scene, answer: str) -> bool:
-    return bool(await scene.events(answer)) and bool(scene.jobs.refused)
+async def ended(scenario: Scenario, answer: str) -> bool:
+    return bool(await scenario.events(answer)) and bool(scenario.jobs.refused)
 
 
-async def test_an_unknown_job_does_not_expire(scene: Scene) -> None:
-    assert not await scene.jobs.expire("s0-none")
-    assert await scene.names() == set()
+async def test_an_unknown_job_does_not_expire(scenario: Scenario) -> None:
+    assert not await scenario.jobs.expire("s0-none")
+    assert await scenario.names() == set()
 
 
-async def test_a_question_that_is_no_text_is_refused(scene: Scene) -> None:
+async def test_a_question_that_is_no_text_is_refused(scenario: Scenario) -> None:
     with pytest.raises(BadMessageError):
-        await scene.ask("\ud800")
+        await scenario.ask("\ud800")
 
 
 # Idempotency-Keys
@@ -126,263 +127,263 @@ async def test_a_question_that_is_no_text_is_refused(scene: Scene) -> None:
 ONCE = Once("name", "hash-of-hello")
 
 
-async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scene: Scene) -> None:
-    await scene.hire("w1")
-    first = await scene.ask(once=ONCE)
-    assert (await scene.ask(token=first.token, once=ONCE)).answer == first.answer
-    task = await scene.sent("w1")
-    assert (await scene.ask(token=first.token, once=ONCE)).answer == first.answer
-    await scene.finish(task)
+async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    first = await scenario.ask(once=ONCE)
+    assert (await scenario.ask(token=first.token, once=ONCE)).answer == first.answer
+    task = await scenario.sent("w1")
+    assert (await scenario.ask(token=first.token, once=ONCE)).answer == first.answer
+    await scenario.finish(task)
     # The token may end before the key does.
-    await scene.redis.delete(keys.token_key(first.token))
+    await scenario.redis.delete(keys.token_key(first.token))
     for token in (first.token, None):
-        assert (await scene.ask(token=token, once=ONCE)).answer == first.answer
-    assert await scene.hints("w1") == []
-    assert 0 < await scene.redis.ttl(keys.idem_key("name")) <= 24 * 3600
+        assert (await scenario.ask(token=token, once=ONCE)).answer == first.answer
+    assert await scenario.hints("w1") == []
+    assert 0 < await scenario.redis.ttl(keys.idem_key("name")) <= 24 * 3600
 
 
-async def test_a_key_does_not_stand_for_another_question(scene: Scene) -> None:
-    asked = await scene.ask(once=ONCE)
+async def test_a_key_does_not_stand_for_another_question(scenario: Scenario) -> None:
+    asked = await scenario.ask(once=ONCE)
     with pytest.raises(KeyReusedError):
-        await scene.ask(token=asked.token, once=Once("name", "hash-of-bye"))
-    assert await scene.redis.zcard(keys.queued_key()) == 1
-    assert (await scene.ask(once=Once("other", "hash-of-hello"))).answer != asked.answer
+        await scenario.ask(token=asked.token, once=Once("name", "hash-of-bye"))
+    assert await scenario.redis.zcard(keys.queued_key()) == 1
+    assert (await scenario.ask(once=Once("other", "hash-of-hello"))).answer != asked.answer
 
 
 @pytest.mark.parametrize("gone", [("job", "log"), ("log",)])
-async def test_a_key_whose_answer_is_gone_asks_nothing(scene: Scene, gone: tuple[str, ...]) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask(once=ONCE)
-    task = await scene.sent("w1")
-    await scene.finish(task)
+async def test_a_key_whose_answer_is_gone_asks_nothing(scenario: Scenario, gone: tuple[str, ...]) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask(once=ONCE)
+    task = await scenario.sent("w1")
+    await scenario.finish(task)
     for kind in gone:
-        await scene.redis.delete(keys.job_key(asked.answer) if kind == "job" else keys.log_key(asked.answer))
+        await scenario.redis.delete(keys.job_key(asked.answer) if kind == "job" else keys.log_key(asked.answer))
     with pytest.raises(KeySpentError):
-        await scene.ask(token=asked.token, once=ONCE)
-    assert await scene.redis.zcard(keys.queued_key()) == 0
+        await scenario.ask(token=asked.token, once=ONCE)
+    assert await scenario.redis.zcard(keys.queued_key()) == 0
 
 
 @pytest.mark.parametrize("end", ["expire", "end_session", "finish", "refused", "stop"])
-async def test_a_job_that_ends_unsent_frees_its_key(scene: Scene, end: str) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask(once=ONCE)
+async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask(once=ONCE)
     match end:
         case "expire":
-            await scene.jobs.expire(asked.answer)
+            await scenario.jobs.expire(asked.answer)
         case "end_session":
-            await scene.sessions.end(asked.token)
+            await scenario.sessions.end(asked.token)
         case "stop":
-            await scene.jobs.stop(asked.answer)
+            await scenario.jobs.stop(asked.answer)
         case _:
-            task = await scene.take("w1")
+            task = await scenario.take("w1")
             if end == "refused":
-                await scene.sessions.mark_sent(task, 1, 1, fresh=True)
-                await scene.sessions.refused(task, 1)
+                await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
+                await scenario.sessions.refused(task, 1)
             unspent = Failed(120, "none left", "throttled")
-            await scene.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
-    assert len(await scene.events(asked.answer)) == 1
-    assert (await scene.ask(once=ONCE)).answer != asked.answer
+            await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
+    assert len(await scenario.events(asked.answer)) == 1
+    assert (await scenario.ask(once=ONCE)).answer != asked.answer
 
 
 @pytest.mark.parametrize("end", ["finish", "reap"])
-async def test_a_job_that_may_have_been_answered_keeps_its_key(scene: Scene, end: str) -> None:
-    await scene.hire("w1")
-    await scene.hire("w2", may_judge=True)
-    asked = await scene.ask(once=ONCE)
-    task = await scene.sent("w1")
+async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenario, end: str) -> None:
+    await scenario.hire("w1")
+    await scenario.hire("w2", may_judge=True)
+    asked = await scenario.ask(once=ONCE)
+    task = await scenario.sent("w1")
     if end == "reap":
-        await scene.kill("w1")
-        await scene.sessions.reap("w2", "w1")
+        await scenario.kill("w1")
+        await scenario.sessions.reap("w2", "w1")
     else:
-        await scene.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
-    assert await scene.state(asked.answer) == "FAILED"
-    assert (await scene.ask(token=asked.token, once=ONCE)).answer == asked.answer
+        await scenario.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
+    assert await scenario.state(asked.answer) == "FAILED"
+    assert (await scenario.ask(token=asked.token, once=ONCE)).answer == asked.answer
 
 
-async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scene: Scene) -> None:
-    first = await scene.ask(once=ONCE)
-    await scene.redis.delete(keys.idem_key("name"))
-    second = await scene.ask(once=ONCE)
-    await scene.jobs.expire(first.answer)
-    assert (await scene.ask(once=ONCE)).answer == second.answer
+async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scenario: Scenario) -> None:
+    first = await scenario.ask(once=ONCE)
+    await scenario.redis.delete(keys.idem_key("name"))
+    second = await scenario.ask(once=ONCE)
+    await scenario.jobs.expire(first.answer)
+    assert (await scenario.ask(once=ONCE)).answer == second.answer
 
 
 async def test_a_refused_job_takes_no_key(store: Store) -> None:
-    scene = Scene(store, Limits(queue_limit=1))
-    first = await scene.ask()
+    scenario = Scenario(store, Limits(queue_limit=1))
+    first = await scenario.ask()
     with pytest.raises(QueueFullError):
-        await scene.ask(once=ONCE)
-    await scene.jobs.expire(first.answer)
-    await scene.ask(once=Once("name", "hash-of-bye"))
+        await scenario.ask(once=ONCE)
+    await scenario.jobs.expire(first.answer)
+    await scenario.ask(once=Once("name", "hash-of-bye"))
 
 
 # API keys
 
 
-async def test_a_token_answers_only_to_its_holder(scene: Scene) -> None:
+async def test_a_token_answers_only_to_its_holder(scenario: Scenario) -> None:
     alice, bob = Client("key:alice", "alice"), Client("key:bob", "bob")
-    asked = await scene.ask(client=alice)
-    await scene.ask(token=asked.token, client=alice)
+    asked = await scenario.ask(client=alice)
+    await scenario.ask(token=asked.token, client=alice)
     for other in (bob, Client(), Client("address:::1")):
         for create in (False, True):
             with pytest.raises(TokenUnknownError):
-                await scene.jobs.submit("s0-x", Chat("balanced", "x"), asked.token, create=create, client=other)
-    everybodys = await scene.ask()
+                await scenario.jobs.submit("s0-x", Chat("balanced", "x"), asked.token, create=create, client=other)
+    everybodys = await scenario.ask()
     with pytest.raises(TokenUnknownError):
-        await scene.ask(token=everybodys.token, client=alice)
+        await scenario.ask(token=everybodys.token, client=alice)
 
 
 # Admission
 
 
 async def test_a_client_at_its_limit_is_refused_and_others_are_not(store: Store) -> None:
-    scene = Scene(store, Limits(client_limit=2))
-    await scene.hire("w1")
+    scenario = Scenario(store, Limits(client_limit=2))
+    await scenario.hire("w1")
     one, other = Client("address:1"), Client("address:2")
-    first = await scene.ask(client=one)
-    task = await scene.sent("w1")
-    await scene.ask(client=one)
+    first = await scenario.ask(client=one)
+    task = await scenario.sent("w1")
+    await scenario.ask(client=one)
     with pytest.raises(ClientFullError) as refused:
-        await scene.ask(client=one)
+        await scenario.ask(client=one)
     assert 1 <= refused.value.retry_after <= 60
-    await scene.ask(client=other)
-    await scene.finish(task)
-    await scene.ask(client=one)
+    await scenario.ask(client=other)
+    await scenario.finish(task)
+    await scenario.ask(client=one)
     with pytest.raises(ClientFullError):
-        await scene.ask(client=one)
-    assert await scene.state(first.answer) == "DONE"
+        await scenario.ask(client=one)
+    assert await scenario.state(first.answer) == "DONE"
 
 
 async def test_a_limit_of_ones_own_counts_instead_of_the_common_one(store: Store) -> None:
-    scene = Scene(store, Limits(client_limit=1))
+    scenario = Scenario(store, Limits(client_limit=1))
     rich, poor = Client("key:rich", "rich", limit=3), Client("key:poor", "poor")
     for _ in range(3):
-        await scene.ask(client=rich)
-    await scene.ask(client=poor)
+        await scenario.ask(client=rich)
+    await scenario.ask(client=poor)
     for client in (rich, poor):
         with pytest.raises(ClientFullError):
-            await scene.ask(client=client)
+            await scenario.ask(client=client)
 
 
 @pytest.mark.parametrize("end", ["expire", "end_session", "finish", "stop", "reap"])
-async def test_every_end_leaves_the_clients_count(scene: Scene, end: str) -> None:
-    await scene.hire("w1")
-    await scene.hire("w2", may_judge=True)
+async def test_every_end_leaves_the_clients_count(scenario: Scenario, end: str) -> None:
+    await scenario.hire("w1")
+    await scenario.hire("w2", may_judge=True)
     client = Client("address:1")
-    asked = await scene.ask(client=client)
-    assert await scene.redis.zrange(keys.client_key(client.name), 0, -1) == [asked.answer.encode()]
+    asked = await scenario.ask(client=client)
+    assert await scenario.redis.zrange(keys.client_key(client.name), 0, -1) == [asked.answer.encode()]
     match end:
         case "expire":
-            await scene.jobs.expire(asked.answer)
+            await scenario.jobs.expire(asked.answer)
         case "end_session":
-            await scene.sessions.end(asked.token)
+            await scenario.sessions.end(asked.token)
         case "stop":
-            await scene.jobs.stop(asked.answer)
+            await scenario.jobs.stop(asked.answer)
         case "finish":
-            await scene.finish(await scene.sent("w1"))
+            await scenario.finish(await scenario.sent("w1"))
         case _:
-            await scene.sent("w1")
-            await scene.kill("w1")
-            await scene.sessions.reap("w2", "w1")
-    assert await scene.redis.exists(keys.client_key(client.name)) == 0
+            await scenario.sent("w1")
+            await scenario.kill("w1")
+            await scenario.sessions.reap("w2", "w1")
+    assert await scenario.redis.exists(keys.client_key(client.name)) == 0
 
 
-async def test_a_job_that_goes_back_still_counts(scene: Scene) -> None:
-    await scene.hire("w1")
-    await scene.hire("w2", may_judge=True)
+async def test_a_job_that_goes_back_still_counts(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    await scenario.hire("w2", may_judge=True)
     client = Client("address:1")
-    await scene.ask(client=client)
-    await scene.take("w1")
-    await scene.kill("w1")
-    await scene.sessions.reap("w2", "w1")
-    assert await scene.redis.zcard(keys.client_key(client.name)) == 1
+    await scenario.ask(client=client)
+    await scenario.take("w1")
+    await scenario.kill("w1")
+    await scenario.sessions.reap("w2", "w1")
+    assert await scenario.redis.zcard(keys.client_key(client.name)) == 1
 
 
 async def test_jobs_whose_keys_are_gone_leave_the_clients_count(store: Store) -> None:
-    scene = Scene(store, Limits(client_limit=1, session_ttl=100))
-    await scene.redis.zadd(keys.client_key("address:1"), {"s0-old": 1})
-    await scene.ask(client=Client("address:1"))
+    scenario = Scenario(store, Limits(client_limit=1, session_ttl=100))
+    await scenario.redis.zadd(keys.client_key("address:1"), {"s0-old": 1})
+    await scenario.ask(client=Client("address:1"))
 
 
 async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: Store) -> None:
-    scene = Scene(store, Limits(mailbox_limit=2))
-    await scene.hire("w1")
-    asked = await scene.ask()
-    await scene.sent("w1")
-    waiting = [await scene.ask(token=asked.token) for _ in range(2)]
+    scenario = Scenario(store, Limits(mailbox_limit=2))
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    await scenario.sent("w1")
+    waiting = [await scenario.ask(token=asked.token) for _ in range(2)]
     with pytest.raises(QueueFullError) as refused:
-        await scene.ask(token=asked.token)
+        await scenario.ask(token=asked.token)
     assert 1 <= refused.value.retry_after <= 60
-    await scene.ask()
-    await scene.jobs.expire(waiting[0].answer)
-    last = await scene.ask(token=asked.token)
+    await scenario.ask()
+    await scenario.jobs.expire(waiting[0].answer)
+    last = await scenario.ask(token=asked.token)
     with pytest.raises(QueueFullError):
-        await scene.ask(token=asked.token)
-    mailbox = await scene.redis.lrange(keys.mailbox_key(asked.token), 0, -1)
+        await scenario.ask(token=asked.token)
+    mailbox = await scenario.redis.lrange(keys.mailbox_key(asked.token), 0, -1)
     assert mailbox == [waiting[1].answer.encode(), last.answer.encode()]
 
 
-async def refused_after(scene: Scene, **ask: object) -> int:
+async def refused_after(scenario: Scenario, **ask: object) -> int:
     """The seconds that a refused client is told."""
     try:
-        await scene.ask(**ask)  # type: ignore[arg-type]
+        await scenario.ask(**ask)  # type: ignore[arg-type]
     except (QueueFullError, ClientFullError) as refused:
         return refused.retry_after
     raise AssertionError("it was not refused")
 
 
 async def test_when_to_come_back_is_measured(store: Store) -> None:
-    scene = Scene(store, Limits(queue_limit=10, client_limit=4, mailbox_limit=1))
+    scenario = Scenario(store, Limits(queue_limit=10, client_limit=4, mailbox_limit=1))
     client = Client("address:1")
     for _ in range(4):
-        await scene.ask(client=client)
+        await scenario.ask(client=client)
     for _ in range(6):
-        token = (await scene.ask()).token
+        token = (await scenario.ask()).token
     rate = keys.rate_key()
-    at = (await scene.redis.time())[0] * 1000
+    at = (await scenario.redis.time())[0] * 1000
     # One ends every 2 s, and each takes 12 s.
-    await scene.redis.hset(rate, mapping={"at": at, "gap": 2000, "took": 12000})
-    assert await refused_after(scene) == 20
-    assert await refused_after(scene, client=client) == 3
-    assert await refused_after(scene, token=token) == 12
-    await scene.redis.hset(rate, "gap", 10)
-    assert await refused_after(scene) <= 11
-    await scene.redis.hset(rate, "gap", 600000)
-    assert await refused_after(scene) == 60
+    await scenario.redis.hset(rate, mapping={"at": at, "gap": 2000, "took": 12000})
+    assert await refused_after(scenario) == 20
+    assert await refused_after(scenario, client=client) == 3
+    assert await refused_after(scenario, token=token) == 12
+    await scenario.redis.hset(rate, "gap", 10)
+    assert await refused_after(scenario) <= 11
+    await scenario.redis.hset(rate, "gap", 600000)
+    assert await refused_after(scenario) == 60
 
 
 async def test_nothing_that_ends_is_told_too(store: Store) -> None:
-    scene = Scene(store, Limits(queue_limit=2))
-    first, _ = await scene.ask(), await scene.ask()
-    await scene.redis.hset(keys.rate_key(), mapping={"at": 1, "gap": 1, "took": 1})
-    assert await refused_after(scene) == 1
-    now = (await scene.redis.time())[0] * 1000
-    await scene.redis.zadd(keys.queued_key(), {first.answer: now - 10000})
-    assert 20 <= await refused_after(scene) <= 22
+    scenario = Scenario(store, Limits(queue_limit=2))
+    first, _ = await scenario.ask(), await scenario.ask()
+    await scenario.redis.hset(keys.rate_key(), mapping={"at": 1, "gap": 1, "took": 1})
+    assert await refused_after(scenario) == 1
+    now = (await scenario.redis.time())[0] * 1000
+    await scenario.redis.zadd(keys.queued_key(), {first.answer: now - 10000})
+    assert 20 <= await refused_after(scenario) <= 22
 
 
-async def test_who_waited_in_vain_is_told_what_was_measured(scene: Scene) -> None:
-    asked = [await scene.ask() for _ in range(4)]
-    at = (await scene.redis.time())[0] * 1000
-    await scene.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
-    assert await scene.jobs.expire(asked[0].answer)
-    (event,) = await scene.events(asked[0].answer)
+async def test_who_waited_in_vain_is_told_what_was_measured(scenario: Scenario) -> None:
+    asked = [await scenario.ask() for _ in range(4)]
+    at = (await scenario.redis.time())[0] * 1000
+    await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
+    assert await scenario.jobs.expire(asked[0].answer)
+    (event,) = await scenario.events(asked[0].answer)
     assert event == Failed(503, BUSY, "queue.timeout", reset=False, retry_after=20)
 
 
-async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(scene: Scene) -> None:
-    await scene.hire("w1")
+async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(scenario: Scenario) -> None:
+    await scenario.hire("w1")
 
     async def finish(accepted_before: int, last_end_before: int) -> tuple[float, float]:
-        asked = await scene.ask()
-        task = await scene.sent("w1")
-        seconds, micros = await scene.redis.time()
+        asked = await scenario.ask()
+        task = await scenario.sent("w1")
+        seconds, micros = await scenario.redis.time()
         now = seconds * 1000 + micros // 1000
-        await scene.redis.hset(keys.job_key(asked.answer), "accepted", now - accepted_before)
+        await scenario.redis.hset(keys.job_key(asked.answer), "accepted", now - accepted_before)
         if last_end_before:
-            await scene.redis.hset(keys.rate_key(), "at", now - last_end_before)
-        await scene.finish(task, takes_more=False)
-        gap, took = await scene.redis.hmget(keys.rate_key(), ["gap", "took"])
+            await scenario.redis.hset(keys.rate_key(), "at", now - last_end_before)
+        await scenario.finish(task, takes_more=False)
+        gap, took = await scenario.redis.hmget(keys.rate_key(), ["gap", "took"])
         return float(gap), float(took)
 
     assert await finish(4000, 0) == pytest.approx((4000, 4000), abs=300)
@@ -390,25 +391,25 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
     assert await finish(4000, 900000) == pytest.approx((4000, 4000), abs=300)
     # Others ended meanwhile.
     assert await finish(14000, 1000) == pytest.approx((3700, 5000), abs=300)
-    assert await scene.redis.ttl(keys.rate_key()) > 0
+    assert await scenario.redis.ttl(keys.rate_key()) > 0
 
 
 async def test_refusals_are_counted_by_their_reason(store_url: str) -> None:
     store = ForgetfulStore(store_url)
-    scene = Scene(store, Limits(queue_limit=2, client_limit=1))
+    scenario = Scenario(store, Limits(queue_limit=2, client_limit=1))
     alice = Client("key:alice", "alice")
-    first = await scene.ask(client=alice)
+    first = await scenario.ask(client=alice)
     with pytest.raises(ClientFullError):
-        await scene.ask(client=alice)
-    await scene.ask()
+        await scenario.ask(client=alice)
+    await scenario.ask()
     with pytest.raises(QueueFullError):
-        await scene.ask()
-    assert await scene.jobs.expire(first.answer)
-    assert not await scene.jobs.expire(first.answer)
+        await scenario.ask()
+    assert await scenario.jobs.expire(first.answer)
+    assert not await scenario.jobs.expire(first.answer)
     store.lose = "enqueue"
     with pytest.raises(StoreUnavailableError):
-        await scene.ask()
+        await scenario.ask()
     counts = {"client.limit": 1, "queue.full": 1, "queue.timeout": 1, "store.unavailable": 1}
-    assert scene.jobs.refused == counts
-    await scene.jobs.close()
+    assert scenario.jobs.refused == counts
+    await scenario.jobs.close()
     await store.close()

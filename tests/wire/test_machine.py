@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.wire.line import Fate, Line
-from tests.wire.processes import Chore, Gateway, Step, Wish, Worker, pick
-from tests.wire.scene import Scene
+from tests.support.wire.actors import Chore, Gateway, Step, Wish, Worker, pick
+from tests.support.wire.checked_store import CheckedStore, Fate
+from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.limits import Limits
 
@@ -62,14 +62,14 @@ Steps = tuple[Step | Chore, int, Fate]
 class Machine(RuleBasedStateMachine):
     """Gateways and workers on one Redis, and what happens to them."""
 
-    def __init__(self, line: Line, runner: asyncio.Runner) -> None:
+    def __init__(self, store: CheckedStore, runner: asyncio.Runner) -> None:
         super().__init__()
         self.run = runner.run
-        self.line = line
-        self.run(line.begin())
-        self.scene = Scene(line, LIMITS)
-        self.run(self.scene.settle())
-        self.gateway = Gateway(line, self.scene)
+        self.store = store
+        self.run(store.begin())
+        self.scenario = Scenario(store, LIMITS)
+        self.run(self.scenario.settle())
+        self.gateway = Gateway(store, self.scenario)
         self.workers: list[Worker] = []
         self.hired = 0
         for _ in range(2):
@@ -106,8 +106,8 @@ class Machine(RuleBasedStateMachine):
     @rule(what=often(goes_on=2, gives_up=1, late_call=3), which=WHICH, fate=FATES)
     def hears(self, what: str, which: int, fate: Fate) -> None:
         """Something happens to a call of long ago."""
-        if what == "late call" and self.line.late:
-            self.run(self.line.arrive_late(which))
+        if what == "late call" and self.store.late:
+            self.run(self.store.arrive_late(which))
         elif what == "goes on":
             self.run(self.gateway.go_on(which, fate))
         elif what == "gives up":
@@ -129,16 +129,16 @@ class Machine(RuleBasedStateMachine):
 
     def pass_time(self, pause: bool = False) -> None:
         """A lease's time, in which all have beaten, or a pause of Redis, in which nobody could."""
-        for name in self.line.seen["worker"]:
-            self.run(self.scene.redis.hset(keys.worker_key(name), "last" if pause else "since", 1))
+        for name in self.store.seen["worker"]:
+            self.run(self.scenario.redis.hset(keys.worker_key(name), "last" if pause else "since", 1))
         if pause:
-            self.line.model.redis_pauses()
+            self.store.model.redis_pauses()
         else:
-            self.line.model.lease_passes()
+            self.store.model.lease_passes()
 
     def hire(self) -> None:
         self.hired += 1
-        worker = Worker(f"w{self.hired}", self.line, self.scene)
+        worker = Worker(f"w{self.hired}", self.store, self.scenario)
         self.run(worker.begin())
         self.workers.append(worker)
 
@@ -152,15 +152,15 @@ class Machine(RuleBasedStateMachine):
         self.end_heartbeat(worker.name)
 
     def end_heartbeat(self, name: str) -> None:
-        self.run(self.scene.kill(name))
-        self.line.model.dies(name)
-        self.run(self.line.look())
+        self.run(self.scenario.kill(name))
+        self.store.model.dies(name)
+        self.run(self.store.look())
 
     def leave(self, worker: Worker) -> None:
         self.workers.remove(worker)
-        self.run(self.scene.sessions.leave(worker.name))
-        self.line.model.leaves(worker.name)
-        self.run(self.line.look())
+        self.run(self.scenario.sessions.leave(worker.name))
+        self.store.model.leaves(worker.name)
+        self.run(self.store.look())
 
     def teardown(self) -> None:
         """Everything comes to its end, and everybody leaves. An example that has failed stays as it is."""
@@ -170,14 +170,14 @@ class Machine(RuleBasedStateMachine):
                 for token in list(worker.idle):
                     self.run(worker.release(token, "arrives"))
                 self.leave(worker)
-            self.line.model.check_rest(self.line.seen)
+            self.store.model.check_rest(self.store.seen)
 
     def finish_everything(self) -> None:
         """What is late comes now, and who is frozen dies. Who lives, and one who is new, do all that there is to do."""
-        while self.line.late:
-            self.run(self.line.arrive_late(0))
+        while self.store.late:
+            self.run(self.store.arrive_late(0))
         self.workers = [worker for worker in self.workers if not worker.frozen]
-        for name in self.line.seen["worker"].keys() - {worker.name for worker in self.workers}:
+        for name in self.store.seen["worker"].keys() - {worker.name for worker in self.workers}:
             self.end_heartbeat(name)
         self.hire()
         for _ in range(ROUNDS):
@@ -194,7 +194,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.timeout(300)
 def test_the_promises_are_kept(store_url: str) -> None:
     with asyncio.Runner() as runner:
-        line = Line(store_url, LIMITS)
-        begin: Any = lambda: Machine(line, runner)  # noqa: E731 - typed as a class there
+        store = CheckedStore(store_url, LIMITS)
+        begin: Any = lambda: Machine(store, runner)  # noqa: E731 - typed as a class there
         run_state_machine_as_test(begin, settings=PROFILE)
-        runner.run(line.close())
+        runner.run(store.close())

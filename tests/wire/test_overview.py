@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire.scene import Scene
+from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.connect import Store
 from wire.overview import Overview
@@ -15,17 +15,17 @@ def worker(store: Store, name: str, load: Load) -> Reporter:
     return Reporter(store, "worker", name, lambda: load, dict, lambda: False)
 
 
-async def test_a_worker_that_only_beats_is_seen_too(scene: Scene, store: Store) -> None:
-    await scene.hire("old")
+async def test_a_worker_that_only_beats_is_seen_too(scenario: Scenario, store: Store) -> None:
+    await scenario.hire("old")
     (seen,) = await Overview(store).processes()
     assert (seen.kind, seen.name, seen.state, seen.load.version) == ("worker", "old", "up", "")
     assert seen.heard > 0
 
 
-async def test_a_worker_whose_heartbeat_has_run_out_is_dead_at_once(scene: Scene, store: Store) -> None:
-    await scene.hire("w1")
+async def test_a_worker_whose_heartbeat_has_run_out_is_dead_at_once(scenario: Scenario, store: Store) -> None:
+    await scenario.hire("w1")
     await worker(store, "w1", Load(slots=4)).say()
-    await scene.kill("w1")
+    await scenario.kill("w1")
     (seen,) = await Overview(store).processes()
     assert (seen.state, seen.load.slots) == ("dead", 4)
 
@@ -37,11 +37,11 @@ async def test_facts_of_another_version_do_no_harm(store: Store) -> None:
     assert [seen.load.slots for seen in await Overview(store).processes()] == [0]
 
 
-async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scene: Scene, store: Store) -> None:
+async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scenario: Scenario, store: Store) -> None:
     overview = Overview(store)
     empty = await overview.queue(10)
     assert (empty.length, empty.oldest, empty.wait, empty.first) == (0, 0, 0, ())
-    asked = [(await scene.ask(str(number))).answer for number in range(3)]
+    asked = [(await scenario.ask(str(number))).answer for number in range(3)]
     seen = await overview.queue(2)
     assert (seen.length, len(seen.first)) == (3, 2)
     assert set(seen.first) < set(asked)
@@ -49,13 +49,13 @@ async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scene: Sce
     assert 1 <= seen.wait <= 60
 
 
-async def test_only_jobs_that_have_not_ended_are_seen(scene: Scene, store: Store) -> None:
-    await scene.hire("w1")
-    first = await scene.ask("first")
-    await scene.finish(await scene.sent("w1"))
-    running = await scene.ask("second")
-    await scene.sent("w1")
-    waiting = await scene.ask("third")
+async def test_only_jobs_that_have_not_ended_are_seen(scenario: Scenario, store: Store) -> None:
+    await scenario.hire("w1")
+    first = await scenario.ask("first")
+    await scenario.finish(await scenario.sent("w1"))
+    running = await scenario.ask("second")
+    await scenario.sent("w1")
+    waiting = await scenario.ask("third")
     seen = await Overview(store).jobs([first.answer, running.answer, waiting.answer, "s0-unknown"])
     assert [(job.answer, job.state) for job in seen] == [(running.answer, "SENT"), (waiting.answer, "QUEUED")]
     assert all(job.accepted > 0 for job in seen)

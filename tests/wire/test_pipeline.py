@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.scene import until
+from tests.support.conditions import until
 from wire import keys
 from wire.connect import Store
 from wire.errors import StoreUnavailableError

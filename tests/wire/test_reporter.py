@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.scene import ForgetfulStore, RepeatingStore
+from tests.support.wire.scenario import ForgetfulStore, RepeatingStore
 from wire import keys
 from wire.connect import Store
 from wire.errors import StoreUnavailableError

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.wire.scene import Scene
+from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
@@ -14,129 +14,129 @@ from wire.sessions import Task
 pytestmark = pytest.mark.anyio
 
 
-async def test_new_work_goes_to_whoever_has_room(scene: Scene) -> None:
-    await scene.hire("w1", "w2")
-    asked = [await scene.ask(str(number)) for number in range(4)]
-    async with Schedule(scene.store, "w1", 15.0) as first, Schedule(scene.store, "w2", 15.0) as second:
+async def test_new_work_goes_to_whoever_has_room(scenario: Scenario) -> None:
+    await scenario.hire("w1", "w2")
+    asked = [await scenario.ask(str(number)) for number in range(4)]
+    async with Schedule(scenario.store, "w1", 15.0) as first, Schedule(scenario.store, "w2", 15.0) as second:
         found = [*await first.read(3), *await second.read(3)]
     assert [entry.token for entry in found] == [job.token for job in asked]
     assert {entry.stream for entry in found} == {keys.shared_stream()}
 
 
-async def test_work_for_a_held_token_goes_to_its_holder(scene: Scene) -> None:
-    await scene.hire("w1", "w2")
-    asked = await scene.ask()
-    await scene.finish(await scene.take("w1"))
-    await scene.ask("second", asked.token)
-    assert await scene.hints("w2") == []
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_work_for_a_held_token_goes_to_its_holder(scenario: Scenario) -> None:
+    await scenario.hire("w1", "w2")
+    asked = await scenario.ask()
+    await scenario.finish(await scenario.take("w1"))
+    await scenario.ask("second", asked.token)
+    assert await scenario.hints("w2") == []
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         (entry,) = await reader.read(1)
     assert (entry.stream, entry.token) == (keys.own_stream("w1"), asked.token)
 
 
-async def test_own_entries_come_before_shared_ones(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
-    await scene.finish(await scene.take("w1"))
-    other = await scene.ask("of somebody else")
-    await scene.ask("second", asked.token)
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_own_entries_come_before_shared_ones(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    await scenario.finish(await scenario.take("w1"))
+    other = await scenario.ask("of somebody else")
+    await scenario.ask("second", asked.token)
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         assert [entry.token for entry in await reader.read(1)] == [asked.token, other.token]
 
 
-async def test_a_token_has_one_entry_however_much_waits(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
+async def test_a_token_has_one_entry_however_much_waits(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
     for question in "abc":
-        await scene.ask(question, asked.token)
-    assert len(await scene.hints("w1")) == 1
+        await scenario.ask(question, asked.token)
+    assert len(await scenario.hints("w1")) == 1
 
 
-async def test_an_entry_in_a_dead_workers_stream_does_not_count(scene: Scene) -> None:
-    await scene.hire("w1")
-    await scene.hire("w2", may_judge=True)
-    asked = await scene.ask()
-    await scene.finish(await scene.take("w1"))
-    second = await scene.ask("second", asked.token)
-    await scene.kill("w1")
-    await scene.ask("third", asked.token)
-    assert (await scene.take("w2")).answer == second.answer
+async def test_an_entry_in_a_dead_workers_stream_does_not_count(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    await scenario.hire("w2", may_judge=True)
+    asked = await scenario.ask()
+    await scenario.finish(await scenario.take("w1"))
+    second = await scenario.ask("second", asked.token)
+    await scenario.kill("w1")
+    await scenario.ask("third", asked.token)
+    assert (await scenario.take("w2")).answer == second.answer
 
 
-async def test_reading_waits_for_work(scene: Scene) -> None:
-    await scene.hire("w1")
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_reading_waits_for_work(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         assert await reader.read(1) == []
-        first = await scene.ask()
+        first = await scenario.ask()
         (entry,) = await reader.read(1)
         assert entry.token == first.token
         # The first one is still unclaimed; it must neither come again nor keep the reader busy.
         reading = asyncio.create_task(reader.read(1))
         done, _ = await asyncio.wait([reading], timeout=0.2)
         assert not done
-        second = await scene.ask()
+        second = await scenario.ask()
         async with asyncio.timeout(0.5):
             found = await reading or await reader.read(1)
         assert [entry.token for entry in found] == [second.token]
 
 
-async def test_what_a_full_worker_gives_back_another_finds(scene: Scene) -> None:
-    await scene.hire("w1", "w2")
-    asked = await scene.ask()
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_what_a_full_worker_gives_back_another_finds(scenario: Scenario) -> None:
+    await scenario.hire("w1", "w2")
+    asked = await scenario.ask()
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         (entry,) = await reader.read(1)
         await reader.give_back(entry)
-    assert (await scene.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
-    assert (await scene.take("w2")).answer == asked.answer
+    assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
+    assert (await scenario.take("w2")).answer == asked.answer
 
 
-async def test_what_a_leaving_worker_has_read_and_not_claimed_another_finds(scene: Scene) -> None:
-    await scene.hire("w1", "w2")
-    asked = await scene.ask()
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_what_a_leaving_worker_has_read_and_not_claimed_another_finds(scenario: Scenario) -> None:
+    await scenario.hire("w1", "w2")
+    asked = await scenario.ask()
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         assert len(await reader.read(1)) == 1
-    assert (await scene.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
-    assert (await scene.take("w2")).answer == asked.answer
+    assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
+    assert (await scenario.take("w2")).answer == asked.answer
 
 
-async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(scene: Scene) -> None:
-    await scene.hire("w1", "w2")
-    asked = await scene.ask()
-    await scene.hint("w1")
-    async with Schedule(scene.store, "w2", 15.0) as reader:
+async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(scenario: Scenario) -> None:
+    await scenario.hire("w1", "w2")
+    asked = await scenario.ask()
+    await scenario.hint("w1")
+    async with Schedule(scenario.store, "w2", 15.0) as reader:
         assert await reader.read(1) == []
-    async with Schedule(scene.store, "w2", 0.0) as reader:
+    async with Schedule(scenario.store, "w2", 0.0) as reader:
         (entry,) = await reader.read(1)
-        task = await scene.sessions.claim("w2", entry)
+        task = await scenario.sessions.claim("w2", entry)
         assert isinstance(task, Task)
         assert task.answer == asked.answer
         assert await reader.read(1) == []
 
 
-async def test_an_own_entry_whose_reply_was_lost_is_read_again(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
-    await scene.finish(await scene.take("w1"))
-    await scene.ask("second", asked.token)
-    await scene.hint("w1")
-    async with Schedule(scene.store, "w1", 0.0) as reader:
+async def test_an_own_entry_whose_reply_was_lost_is_read_again(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    await scenario.finish(await scenario.take("w1"))
+    await scenario.ask("second", asked.token)
+    await scenario.hint("w1")
+    async with Schedule(scenario.store, "w1", 0.0) as reader:
         (entry,) = await reader.read(1)
     assert (entry.stream, entry.token) == (keys.own_stream("w1"), asked.token)
 
 
-async def test_streams_that_redis_lost_are_made_again(scene: Scene) -> None:
-    await scene.hire("w1")
-    async with Schedule(scene.store, "w1", 15.0) as reader:
-        await scene.redis.flushall()
+async def test_streams_that_redis_lost_are_made_again(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
+        await scenario.redis.flushall()
         assert await reader.read(1) == []
-        asked = await scene.ask()
+        asked = await scenario.ask()
         (entry,) = await reader.read(1)
         assert entry.token == asked.token
 
 
-async def test_making_the_streams_twice_loses_nothing(scene: Scene) -> None:
-    asked = await scene.ask()
-    async with Schedule(scene.store, "w1", 15.0) as reader:
+async def test_making_the_streams_twice_loses_nothing(scenario: Scenario) -> None:
+    asked = await scenario.ask()
+    async with Schedule(scenario.store, "w1", 15.0) as reader:
         await reader.prepare()
         await reader.prepare()
         assert [entry.token for entry in await reader.read(1)] == [asked.token]
@@ -156,15 +156,15 @@ async def test_a_reader_ends_quietly_without_redis() -> None:
         pass
 
 
-async def test_an_entry_that_one_worker_reads_twice_is_claimed_once(scene: Scene) -> None:
-    await scene.hire("w1")
-    asked = await scene.ask()
-    async with Schedule(scene.store, "w1", 0.0) as reader, Schedule(scene.store, "w1", 0.0) as again:
+async def test_an_entry_that_one_worker_reads_twice_is_claimed_once(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    async with Schedule(scenario.store, "w1", 0.0) as reader, Schedule(scenario.store, "w1", 0.0) as again:
         (first,) = await reader.read(1)
         (second,) = await again.read(1)
         assert (first.stream, first.id) == (second.stream, second.id)
-        task = await scene.sessions.claim("w1", first)
+        task = await scenario.sessions.claim("w1", first)
         assert isinstance(task, Task)
         assert task.answer == asked.answer
-        assert await scene.sessions.claim("w1", second) == "nothing"
-        assert await scene.sessions.claim("w1", first) == task
+        assert await scenario.sessions.claim("w1", second) == "nothing"
+        assert await scenario.sessions.claim("w1", first) == task

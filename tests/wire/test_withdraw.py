@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.wire.scene import ForgetfulStore, Scene, until
+from tests.support.conditions import until
+from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.connect import Store
 from wire.errors import AnswerEndedError, StoreUnavailableError
@@ -31,67 +32,67 @@ class Deaf(ForgetfulStore):
         await Store.run(self, script, key, *args)
 
 
-async def submit(scene: Scene, answer: str, client: Client = ANYBODY, once: Once | None = None) -> None:
+async def submit(scenario: Scenario, answer: str, client: Client = ANYBODY, once: Once | None = None) -> None:
     with pytest.raises(StoreUnavailableError):
-        await scene.jobs.submit(answer, Chat("balanced", "hi"), new_token(), create=True, client=client, once=once)
+        await scenario.jobs.submit(answer, Chat("balanced", "hi"), new_token(), create=True, client=client, once=once)
 
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_question_whose_acceptance_was_not_heard_of_is_not_asked(store_url: str, late: bool) -> None:
     store = Deaf(store_url)
     store.lose, store.late = "enqueue", late
-    scene, answer = Scene(store), new_answer_id()
-    await scene.hire("w")
-    await submit(scene, answer, Client("c"))
+    scenario, answer = Scenario(store), new_answer_id()
+    await scenario.hire("w")
+    await submit(scenario, answer, Client("c"))
 
     async def withdrawn() -> bool:
-        return bool(await scene.redis.hget(keys.job_key(answer), "state") == b"FAILED")
+        return bool(await scenario.redis.hget(keys.job_key(answer), "state") == b"FAILED")
 
     await until(withdrawn)
     if late:
         await store.arrive()
-    for entry in await scene.hints("w"):
-        assert await scene.sessions.claim("w", entry) == "nothing"
-    assert await scene.redis.zcard(keys.queued_key()) == 0
-    assert await scene.redis.zcard(keys.client_key("c")) == 0
-    assert 0 < await scene.redis.ttl(keys.job_key(answer)) <= 600
+    for entry in await scenario.hints("w"):
+        assert await scenario.sessions.claim("w", entry) == "nothing"
+    assert await scenario.redis.zcard(keys.queued_key()) == 0
+    assert await scenario.redis.zcard(keys.client_key("c")) == 0
+    assert 0 < await scenario.redis.ttl(keys.job_key(answer)) <= 600
     await store.close()
 
 
 async def test_what_was_sent_by_then_runs_on(store_url: str) -> None:
     store = Deaf(store_url)
-    scene = Scene(store)
-    await scene.hire("w")
-    await scene.ask()
-    task = await scene.sent("w")
-    await scene.jobs._withdraw(task.answer)
-    assert await scene.state(task.answer) == "SENT"
-    await scene.ask()
-    claimed = await scene.take("w")
-    await scene.jobs._withdraw(claimed.answer)
+    scenario = Scenario(store)
+    await scenario.hire("w")
+    await scenario.ask()
+    task = await scenario.sent("w")
+    await scenario.jobs._withdraw(task.answer)
+    assert await scenario.state(task.answer) == "SENT"
+    await scenario.ask()
+    claimed = await scenario.take("w")
+    await scenario.jobs._withdraw(claimed.answer)
     with pytest.raises(AnswerEndedError):
-        await scene.sessions.mark_sent(claimed, 1, 1, fresh=True)
+        await scenario.sessions.mark_sent(claimed, 1, 1, fresh=True)
     await store.close()
 
 
 async def test_a_question_under_a_key_stays_to_be_found(store_url: str) -> None:
     store = ForgetfulStore(store_url)
     store.lose = "enqueue"
-    scene, answer, once = Scene(store), new_answer_id(), Once("name", "question")
-    await submit(scene, answer, once=once)
-    await scene.jobs.close()
-    assert (await scene.ask(once=once)).answer == answer
+    scenario, answer, once = Scenario(store), new_answer_id(), Once("name", "question")
+    await submit(scenario, answer, once=once)
+    await scenario.jobs.close()
+    assert (await scenario.ask(once=once)).answer == answer
     await store.close()
 
 
 async def test_withdrawing_waits_for_redis_and_can_be_ended(store_url: str) -> None:
     store = Deaf(store_url)
-    scene = Scene(store)
+    scenario = Scenario(store)
     store.lose = "withdraw"
-    await scene.jobs._withdraw("s0-unknown")
-    assert await scene.redis.hget(keys.job_key("s0-unknown"), "state") == b"FAILED"
+    await scenario.jobs._withdraw("s0-unknown")
+    assert await scenario.redis.hget(keys.job_key("s0-unknown"), "state") == b"FAILED"
     store.lose, store.late = "enqueue", True
-    await submit(scene, new_answer_id())
-    await scene.jobs.close()
-    assert not scene.jobs._withdrawing
+    await submit(scenario, new_answer_id())
+    await scenario.jobs.close()
+    assert not scenario.jobs._withdrawing
     await store.close()

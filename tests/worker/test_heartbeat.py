@@ -6,7 +6,8 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
-from tests.worker.desk import Away, HookedStore, until
+from tests.support.conditions import until
+from tests.support.worker.harness import Away, HookedStore
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.limits import Limits

@@ -7,10 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.holdings
-from tests.wire.memory import Remembered, forget_since, remember
-from tests.worker.desk import Away, Client, HookedStore, until
-from tests.worker.scripted import Ask, Pictures, Scripted, echo
-from tests.worker.serving import serving
+from tests.support.conditions import until
+from tests.support.wire.snapshot import Remembered, forget_since, remember
+from tests.support.worker.harness import Away, Client, HookedStore
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Ask, Pictures, ScriptedProvider, echo
 from wire import keys
 from wire.errors import TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
@@ -71,7 +72,7 @@ async def nothing_waits(client: Client) -> bool:
 
 
 async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Client) -> None:
-    provider = Scripted(play=(quiet := Quiet()))
+    provider = ScriptedProvider(play=(quiet := Quiet()))
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one")
@@ -85,10 +86,11 @@ async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Clien
     assert provider.questions == ["one", "two"]
 
 
-async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost_and_its_upstream_is_hung_up_on(
+async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost(
     client: Client,
 ) -> None:
-    provider, token = Scripted(play=Quiet("once")), new_token()
+    """The worker closes the upstream's connection."""
+    provider, token = ScriptedProvider(play=Quiet("once")), new_token()
     client.store.before["append"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one", token)
@@ -106,7 +108,7 @@ async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost_and_its_upst
 
 
 async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: Client) -> None:
-    provider, token = Scripted(play=Quiet("once")), new_token()
+    provider, token = ScriptedProvider(play=Quiet("once")), new_token()
     async with serving(client.store, provider, lease_ttl=1.0):
         await client.ask("one", token)
         await until(lambda: "append" in client.store.calls)
@@ -120,10 +122,11 @@ async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: 
     assert provider.questions == ["one", "three"]
 
 
-async def test_a_question_whose_end_redis_forgets_is_not_asked_again_and_the_next_answer_says_reset(
+async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
     client: Client,
 ) -> None:
-    provider, token = Scripted(), new_token()
+    """The next answer of its token has `reset`."""
+    provider, token = ScriptedProvider(), new_token()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one", token)
@@ -141,7 +144,7 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again_and_the_nex
 
 
 async def test_an_end_that_meets_a_forgotten_lease_is_told_before_it_is_given_up(client: Client) -> None:
-    provider = Scripted()
+    provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=30.0):
         answer = await client.ask("one")
@@ -161,7 +164,7 @@ async def test_an_end_that_meets_a_forgotten_lease_is_told_before_it_is_given_up
 async def test_a_picture_whose_end_redis_forgets_is_not_drawn_again(client: Client) -> None:
     pictures = Pictures([("https://example.org/1",), ("https://example.org/2",)])
     client.store.before["claim"] = memory = Remembering(client.store)
-    async with serving(client.store, Scripted(), pictures, lease_ttl=1.0):
+    async with serving(client.store, ScriptedProvider(), pictures, lease_ttl=1.0):
         answer = await client.submit(Image("cat"), new_token())
         assert isinstance(await client.end(answer), Final)
         await memory.forget()
@@ -172,7 +175,7 @@ async def test_a_picture_whose_end_redis_forgets_is_not_drawn_again(client: Clie
 
 
 async def test_a_token_whose_end_could_not_be_written_is_free_once_redis_is_back(client: Client) -> None:
-    provider, token = Scripted(), new_token()
+    provider, token = ScriptedProvider(), new_token()
     client.store.before["finish"] = Away()
     with capture_logs() as logs:
         async with serving(client.store, provider, answer_timeout=1.0, lease_ttl=1.0):
@@ -187,7 +190,7 @@ async def test_a_token_whose_end_could_not_be_written_is_free_once_redis_is_back
 
 
 async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> None:
-    provider, token = Scripted(), new_token()
+    provider, token = ScriptedProvider(), new_token()
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.5):
         await client.text(await client.ask("one", token))
         await client.store.commands.hset(keys.token_key(token), mapping={"owner": "elsewhere", "fence": 77})
@@ -202,7 +205,7 @@ async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.holdings, "_FORGOTTEN", 0.5)
-    provider = Scripted()
+    provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):
         answer = await client.ask("one")
@@ -219,7 +222,7 @@ async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
 
 
 async def test_a_worker_whose_accounts_are_gone_gives_its_tokens_to_others(client: Client) -> None:
-    provider, other, token = Scripted(), Scripted(), new_token()
+    provider, other, token = ScriptedProvider(), ScriptedProvider(), new_token()
     async with serving(client.store, provider) as served:
         await client.text(await client.ask("one", token))
         await served._upstream.pool.replace([])

@@ -8,10 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.letterbox
-from tests.processes import write_accounts
-from tests.worker.desk import Away, Client, HookedStore, until
-from tests.worker.scripted import Scripted
-from tests.worker.serving import serving
+from tests.support.conditions import until
+from tests.support.processes import write_accounts
+from tests.support.worker.harness import Away, Client, HookedStore
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.journal import Journal
 from wire.ledger import Ledger
 from worker.contents import load_accounts
@@ -29,7 +30,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path) -> None:
     write_accounts(tmp_path, "alice")
-    async with serving(client.store, Scripted(), cookies_dir=tmp_path):
+    async with serving(client.store, ScriptedProvider(), cookies_dir=tmp_path):
         await Ledger(client.store).hand_in("alice", EXPORT)
         await until(lambda: load_accounts(tmp_path).accounts[0].cookies == {"_U": "planted-secret"})
 

@@ -12,10 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.pool
-from tests.processes import answers, process, wait_until, write_accounts
-from tests.worker.desk import ACCOUNTS, SOON, Away, Client, Held, HookedStore, settings_with, until
-from tests.worker.scripted import Ask, Pictures, Play, Scripted, echo
-from tests.worker.serving import serving
+from tests.support.conditions import SOON, until
+from tests.support.processes import answers, process, wait_until, write_accounts
+from tests.support.worker.harness import ACCOUNTS, Away, Client, Held, HookedStore, settings_with
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
 from wire.ledger import Known, Ledger, Place, Standing
 from wire.messages import Image
@@ -68,7 +69,7 @@ async def scraping(
 ) -> AsyncIterator[tuple[Worker, str]]:
     """A worker that serves, and the address of its metrics."""
     async with (
-        serving(client.store, Scripted(play=play), pictures, **changed) as worker,
+        serving(client.store, ScriptedProvider(play=play), pictures, **changed) as worker,
         metrics.serving(worker, "127.0.0.1", 0) as address,
     ):
         yield worker, address
@@ -186,7 +187,7 @@ async def test_the_heartbeats_age_grows_while_redis_is_away(client: Client) -> N
 
 
 async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> None:
-    settings = settings_with(provider="tests.worker.scripted:Scripted")
+    settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider")
     async with (
         open_worker(settings, client.store, ACCOUNTS) as worker,
         metrics.serving(worker, "127.0.0.1", 0) as address,
@@ -300,7 +301,7 @@ async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(clie
 
 
 async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) -> None:
-    settings = settings_with(provider="tests.worker.scripted:Scripted", metrics_port=0)
+    settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider", metrics_port=0)
     before = asyncio.all_tasks()
     with capture_logs() as logs:
         async with open_worker(settings, store, ACCOUNTS):
@@ -319,7 +320,9 @@ async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) 
 async def test_without_a_port_nothing_is_served(store: HookedStore) -> None:
     assert WorkerSettings().metrics_port is None
     with capture_logs() as logs:
-        async with open_worker(settings_with(provider="tests.worker.scripted:Scripted"), store, ACCOUNTS):
+        async with open_worker(
+            settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider"), store, ACCOUNTS
+        ):
             assert logs == []
 
 

@@ -15,8 +15,9 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from tests.processes import ROOT, answers, free_port, process, run_to_end, wait_until, write_accounts
-from tests.worker.desk import Client, HookedStore, until
+from tests.support.conditions import until
+from tests.support.processes import ROOT, answers, free_port, process, run_to_end, wait_until, write_accounts
+from tests.support.worker.harness import Client, HookedStore
 from wire.answers import Answers
 from wire.connect import Store
 from wire.ledger import Known, Ledger, Place, Standing, TurnOutcome

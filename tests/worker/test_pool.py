@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.worker.desk import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with, until
+from tests.support.conditions import until
+from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with
 from wire.ledger import Ledger, Order, Place
 from worker.accounts import Account
 from worker.consequences import GOOD, NONE, Consequence

@@ -3,9 +3,10 @@
 import pytest
 
 import wire.reporter
-from tests.worker.desk import Client, until
-from tests.worker.scripted import Gate, Scripted
-from tests.worker.serving import serving
+from tests.support.conditions import until
+from tests.support.worker.harness import Client
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Gate, ScriptedProvider
 from wire.connect import Store
 from wire.journal import Journal
 from wire.overview import Overview, Process
@@ -32,7 +33,7 @@ async def counted(store: Store, name: str) -> int:
 
 async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, Scripted(play=gate), worker_slots=4) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4) as worker:
         answer = await client.ask("hello")
 
         async def runs() -> bool:
@@ -59,7 +60,7 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client
 
 async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, Scripted(play=gate)) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate)) as worker:
         answer = await client.ask("hello")
         await until(lambda: worker.slots_used == 1)
         worker.drain()

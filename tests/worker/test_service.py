@@ -6,9 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.folder
-from tests.processes import write_accounts
-from tests.worker.desk import ACCOUNTS, SOON, Client, HookedStore, settings_with, until
-from tests.worker.scripted import Scripted
+from tests.support.conditions import SOON, until
+from tests.support.processes import write_accounts
+from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, settings_with
+from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.answers import Answers
 from wire.jobs import new_token
 from wire.ledger import Ledger, Place
@@ -27,7 +28,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(worker.folder, wait, 0.05)
 
 
-def settings(folder: Path, provider: str = "tests.worker.scripted:Scripted") -> WorkerSettings:
+def settings(folder: Path, provider: str = "tests.support.worker.scripted_provider:ScriptedProvider") -> WorkerSettings:
     return settings_with(cookies_dir=folder, provider=provider)
 
 
@@ -99,7 +100,7 @@ async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path,
 
         await until(alive)
         provider = served._upstream.providers.chat(ACCOUNTS[0])
-        assert isinstance(provider, Scripted)
+        assert isinstance(provider, ScriptedProvider)
         served.drain()
         async with asyncio.timeout(SOON):
             await running
@@ -112,7 +113,10 @@ async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path,
     [
         ("nothing", "PROVIDER=nothing is neither one of .* nor of the form module:Class"),
         ("nowhere.to.be.found:Class", "PROVIDER=nowhere.to.be.found:Class can't be loaded: No module named 'nowhere'"),
-        ("tests.worker.scripted:Missing", "PROVIDER=tests.worker.scripted:Missing can't be loaded: module .* has no"),
+        (
+            "tests.support.worker.scripted_provider:Missing",
+            "PROVIDER=tests.support.worker.scripted_provider:Missing can't be loaded: module .* has no",
+        ),
     ],
 )
 async def test_a_wrong_provider_is_one_sentence(

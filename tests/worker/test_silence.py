@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.worker.desk import SOON
+from tests.support.conditions import SOON
 from worker.silence import Silence
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.worker.desk import Client, Held, until
-from tests.worker.scripted import Ask, Pictures, Scripted, echo
-from tests.worker.serving import serving
+from tests.support.conditions import until
+from tests.support.worker.harness import Client, Held
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Ask, Pictures, ScriptedProvider, echo
 from wire import keys
 from wire.jobs import Jobs, new_token
 from wire.messages import Delta, Final, Image
@@ -51,14 +52,14 @@ async def stop(client: Client, answer: str) -> str:
     return await Jobs(client.store, client.limits).stop(answer)
 
 
-async def hung_up_in_time(provider: Scripted) -> None:
+async def hung_up_in_time(provider: ScriptedProvider) -> None:
     began = asyncio.get_running_loop().time()
     await until(lambda: provider.hung_up == 1)
     assert asyncio.get_running_loop().time() - began < WITHIN
 
 
 async def test_a_silent_upstream_is_hung_up_on_within_a_second(client: Client) -> None:
-    provider = Scripted(play=endless)
+    provider = ScriptedProvider(play=endless)
     async with serving(client.store, provider, lease_ttl=15.0):
         answer = await client.ask("tell me")
         await until(lambda: client.store.calls.count("append") == 1)
@@ -68,7 +69,7 @@ async def test_a_silent_upstream_is_hung_up_on_within_a_second(client: Client) -
 
 
 async def test_an_upstream_that_talks_is_hung_up_on_at_once(client: Client) -> None:
-    provider = Scripted(play=streaming)
+    provider = ScriptedProvider(play=streaming)
     async with serving(client.store, provider, lease_ttl=15.0):
         answer = await client.ask("tell me")
         await until(lambda: client.store.calls.count("append") >= 5)
@@ -80,7 +81,7 @@ async def test_an_upstream_that_talks_is_hung_up_on_at_once(client: Client) -> N
 
 
 async def test_the_next_question_is_answered_in_a_fresh_conversation(client: Client) -> None:
-    token, provider = new_token(), Scripted(play=endless)
+    token, provider = new_token(), ScriptedProvider(play=endless)
     async with serving(client.store, provider):
         await client.text(await client.ask("short", token))
         answer, waiting = await client.ask("tell me", token), await client.ask("short", token)
@@ -94,7 +95,7 @@ async def test_the_next_question_is_answered_in_a_fresh_conversation(client: Cli
 
 
 async def test_what_was_stopped_before_it_was_sent_costs_no_conversation(client: Client) -> None:
-    token, provider = new_token(), Scripted(play=connecting)
+    token, provider = new_token(), ScriptedProvider(play=connecting)
     async with serving(client.store, provider):
         await client.text(await client.ask("short", token))
         answer = await client.ask("tell me", token)
@@ -108,7 +109,7 @@ async def test_what_was_stopped_before_it_was_sent_costs_no_conversation(client:
 
 
 async def test_what_was_stopped_while_it_waited_is_never_asked(client: Client) -> None:
-    token, provider = new_token(), Scripted()
+    token, provider = new_token(), ScriptedProvider()
     answer, following = await client.ask("tell me", token), await client.ask("short", token)
     await stop(client, answer)
     async with serving(client.store, provider):
@@ -118,7 +119,7 @@ async def test_what_was_stopped_while_it_waited_is_never_asked(client: Client) -
 
 
 async def test_a_stop_as_the_mark_is_written_asks_nothing(client: Client) -> None:
-    held, provider, token = Held(), Scripted(), new_token()
+    held, provider, token = Held(), ScriptedProvider(), new_token()
     client.store.before["mark_sent"] = held
     async with serving(client.store, provider):
         answer = await client.ask("tell me", token)
@@ -131,7 +132,7 @@ async def test_a_stop_as_the_mark_is_written_asks_nothing(client: Client) -> Non
 
 async def test_pictures_that_are_stopped_are_given_up(client: Client) -> None:
     pictures = Pictures([("https://example.com/1",)], held=asyncio.Event())
-    async with serving(client.store, Scripted(), pictures):
+    async with serving(client.store, ScriptedProvider(), pictures):
         answer = await client.submit(Image("Cat"), new_token())
         await until(lambda: len(pictures.drawn) == 1)
         await stop(client, answer)
@@ -141,7 +142,7 @@ async def test_pictures_that_are_stopped_are_given_up(client: Client) -> None:
 
 
 async def test_a_stop_leaves_other_turns_alone_and_no_flag(client: Client) -> None:
-    provider = Scripted(play=streaming)
+    provider = ScriptedProvider(play=streaming)
     async with serving(client.store, provider) as served:
         one, two = await client.ask("one"), await client.ask("two")
         await until(lambda: len(provider.arrived) == 2)
@@ -157,7 +158,7 @@ async def test_a_stop_leaves_other_turns_alone_and_no_flag(client: Client) -> No
 
 
 async def test_a_draining_worker_still_hangs_up(client: Client) -> None:
-    provider = Scripted(play=endless)
+    provider = ScriptedProvider(play=endless)
     async with serving(client.store, provider, drain_timeout=10.0) as served:
         answer = await client.ask("tell me")
         await until(lambda: client.store.calls.count("append") == 1)

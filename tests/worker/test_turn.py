@@ -6,9 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import wire.sessions
-from tests.wire.ledger_clock import advance
-from tests.worker.desk import ACCOUNTS, Away, Desk, pool_on, settings_with, until
-from tests.worker.scripted import Ask, Only, Pictures, Play, Scripted, echo
+from tests.support.conditions import until
+from tests.support.wire.ledger_clock import advance
+from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
+from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
 from wire.answers import Place
 from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
@@ -32,10 +33,10 @@ THIRD = Account("c", {"_U": "c"})
 
 @dataclass
 class Shop:
-    """A desk with an upstream: runs turns and ends them."""
+    """A harness with an upstream: runs turns and ends them."""
 
-    desk: Desk
-    provider: Scripted
+    harness: WorkerHarness
+    provider: ScriptedProvider
     pictures: Pictures
     pool: Pool
     settings: WorkerSettings
@@ -43,15 +44,15 @@ class Shop:
 
     def turn(self, task: Task) -> Turn:
         upstream = Upstream(self.settings, self.pool, Only(self.provider, self.pictures))
-        return Turn(upstream, self.desk.sessions, task, lambda: self.holds)
+        return Turn(upstream, self.harness.sessions, task, lambda: self.holds)
 
     async def outcome(self, play: Play = echo, question: str = "hello", token: str | None = None) -> Outcome:
         """Ask with this script, and end the turn."""
         self.provider.play = play
-        task = await self.desk.task(question, token)
+        task = await self.harness.task(question, token)
         turn = self.turn(task)
         outcome = await turn.run()
-        await self.desk.sessions.finish(
+        await self.harness.sessions.finish(
             task,
             outcome.state,
             outcome.event,
@@ -65,18 +66,18 @@ class Shop:
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
-            await Ledger(self.desk.client.store).order(account, "reset")
+            await Ledger(self.harness.client.store).order(account, "reset")
 
     async def state(self, task: Task) -> str:
-        return await self.desk.client.state(task.answer)
+        return await self.harness.client.state(task.answer)
 
 
 @pytest.fixture
-async def shop(desk: Desk) -> AsyncIterator[Shop]:
+async def shop(harness: WorkerHarness) -> AsyncIterator[Shop]:
     settings = settings_with()
-    pool = pool_on(desk.client.store, settings)
+    pool = pool_on(harness.client.store, settings)
     await pool.announce()
-    yield Shop(desk, Scripted(), Pictures(), pool, settings)
+    yield Shop(harness, ScriptedProvider(), Pictures(), pool, settings)
     await pool.close(1)
 
 
@@ -150,36 +151,36 @@ def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
 
 
 async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     urls, turns = (Source("A page", "https://example.com/"),), Turns(1, 5)
     shop.provider.play = completing(Completed("one[^1^] two", b"state", urls, ("and?",), turns), "one[^1")
     outcome = await shop.turn(task).run()
     assert final(outcome) == Final("one two", urls, False, ("and?",), turns)
     assert saved(outcome) == Saved("a", b"state")
-    events = await shop.desk.client.so_far(task.answer)
+    events = await shop.harness.client.so_far(task.answer)
     assert all(isinstance(event, Delta) for event in events)
     assert "".join(event.text for event in events if isinstance(event, Delta)) == "one two"
 
 
 async def test_text_that_is_known_only_at_the_end_goes_out_as_a_delta(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     shop.provider.play = completing(Completed("all at once", b"state"))
     assert final(await shop.turn(task).run()).text == "all at once"
-    assert await shop.desk.client.so_far(task.answer) == [Delta("all at once")]
+    assert await shop.harness.client.so_far(task.answer) == [Delta("all at once")]
 
 
 async def test_a_text_that_the_upstream_replaced_ends_as_replaced(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
         await ask.send()
         yield Snapshot("a draft")
-        await until(lambda: shop.desk.client.store.calls.count("append") == 1)
+        await until(lambda: shop.harness.client.store.calls.count("append") == 1)
         yield Completed("the answer", b"state")
 
     shop.provider.play = play
     assert final(await shop.turn(task).run()).text == "the answer"
-    assert await shop.desk.client.so_far(task.answer) == [Delta("a draft"), Replace("the answer")]
+    assert await shop.harness.client.so_far(task.answer) == [Delta("a draft"), Replace("the answer")]
 
 
 async def test_the_next_question_goes_on_with_the_conversation_and_its_account(shop: Shop) -> None:
@@ -231,20 +232,20 @@ async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
 
 
 async def test_a_reset_by_an_earlier_attempt_is_told(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     from_before = Task(task.lease, task.answer, task.work, reset=True)
     assert final(await shop.turn(from_before).run()).reset
 
 
 async def test_a_session_whose_account_is_gone_begins_afresh_with_another(shop: Shop) -> None:
-    task = shop.desk.with_session(await shop.desk.task(), encode(Saved("gone", b"old")), sent=3)
+    task = shop.harness.with_session(await shop.harness.task(), encode(Saved("gone", b"old")), sent=3)
     outcome = await shop.turn(task).run()
     assert final(outcome).reset
     assert saved(outcome) == Saved("a", b"conversation 1")
 
 
 async def test_a_session_that_cannot_be_read_begins_afresh(shop: Shop) -> None:
-    task = shop.desk.with_session(await shop.desk.task(), b"what is this", sent=3)
+    task = shop.harness.with_session(await shop.harness.task(), b"what is this", sent=3)
     assert final(await shop.turn(task).run()).reset
     assert shop.provider.asks[0].conversation is None
 
@@ -259,7 +260,7 @@ async def test_new_sessions_are_spread_over_the_accounts(shop: Shop) -> None:
 
 
 async def test_the_job_is_marked_before_the_question_leaves(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     states: list[str] = []
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
@@ -274,7 +275,7 @@ async def test_the_job_is_marked_before_the_question_leaves(shop: Shop) -> None:
 
 
 async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     states: list[str] = []
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
@@ -293,7 +294,7 @@ async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
 
 
 async def test_nothing_is_sent_when_the_heartbeat_is_too_old(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     shop.holds = False
     with pytest.raises(LeaseLostError):
         await shop.turn(task).run()
@@ -301,16 +302,16 @@ async def test_nothing_is_sent_when_the_heartbeat_is_too_old(shop: Shop) -> None
 
 
 async def test_nothing_is_sent_when_the_lease_is_lost(shop: Shop) -> None:
-    task = await shop.desk.task()
-    await shop.desk.sessions.release(task.lease)
+    task = await shop.harness.task()
+    await shop.harness.sessions.release(task.lease)
     with pytest.raises(LeaseLostError):
         await shop.turn(task).run()
     assert shop.provider.arrived == []
 
 
 async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
-    task = await shop.desk.task()
-    await shop.desk.sessions.finish(task, "FAILED", INTERRUPTED, None, takes_more=True)
+    task = await shop.harness.task()
+    await shop.harness.sessions.finish(task, "FAILED", INTERRUPTED, None, takes_more=True)
     turn = shop.turn(task)
     with pytest.raises(AnswerEndedError):
         await turn.run()
@@ -319,12 +320,12 @@ async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
 
 
 async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: Shop) -> None:
-    task = shop.desk.with_session(await shop.desk.task(), encode(Saved("a", b"old")), sent=3)
+    task = shop.harness.with_session(await shop.harness.task(), encode(Saved("a", b"old")), sent=3)
     turn = shop.turn(task)
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
         await ask.send()
-        await shop.desk.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
+        await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
         yield Completed("too late", b"state")
 
     shop.provider.play = play
@@ -335,8 +336,8 @@ async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
 async def test_a_mark_that_redis_did_not_confirm_is_written_again(shop: Shop, lost: str) -> None:
-    task, away = await shop.desk.task(), Away(2)
-    store = shop.desk.client.store
+    task, away = await shop.harness.task(), Away(2)
+    store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["mark_sent"] = away
     final(await shop.turn(task).run())
     assert away.met == 2
@@ -345,8 +346,8 @@ async def test_a_mark_that_redis_did_not_confirm_is_written_again(shop: Shop, lo
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
 async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lost: str) -> None:
-    task, away = await shop.desk.task(), Away(2)
-    store = shop.desk.client.store
+    task, away = await shop.harness.task(), Away(2)
+    store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["refused"] = away
     shop.provider.play = refusing("account.throttled", "a")
     final(await shop.turn(task).run())
@@ -356,27 +357,28 @@ async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lo
 
 async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -> None:
     shop.settings = settings_with(answer_timeout=0.05)
-    task = await shop.desk.task()
-    shop.desk.client.store.before["refused"] = Away()
+    task = await shop.harness.task()
+    shop.harness.client.store.before["refused"] = Away()
     shop.provider.play = refusing("account.throttled", "a")
     with pytest.raises(StoreUnavailableError):
         await shop.turn(task).run()
 
 
-async def test_a_redis_that_is_away_before_the_mark_ends_within_the_limit_for_the_first_text(shop: Shop) -> None:
+async def test_a_redis_that_is_away_before_the_mark_ends_the_turn_in_time(shop: Shop) -> None:
+    """Within the limit for the first text."""
     shop.settings = settings_with(first_text_timeout=0.05)
-    shop.desk.client.store.before["mark_sent"] = Away()
+    shop.harness.client.store.before["mark_sent"] = Away()
     assert failed(await shop.outcome()).reason == "timeout.first"
     assert shop.provider.arrived == []
 
 
 async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     turn = shop.turn(task)
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
         await ask.send()
-        store = shop.desk.client.store
+        store = shop.harness.client.store
         await store.commands.delete(*[key async for key in store.commands.scan_iter(match="*:job:*")])
         yield Completed("too late", b"state")
 
@@ -400,7 +402,7 @@ async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, s
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
 
 
-async def test_a_conversation_that_moves_to_another_account_is_told_what_was_said_and_goes_on(shop: Shop) -> None:
+async def test_a_conversation_that_moves_to_another_account_continues_with_its_history(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
@@ -527,7 +529,7 @@ async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: s
 
 
 async def test_a_pool_without_accounts_is_busy(shop: Shop) -> None:
-    shop.pool = pool_on(shop.desk.client.store, shop.settings, [])
+    shop.pool = pool_on(shop.harness.client.store, shop.settings, [])
     outcome = await shop.outcome()
     assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
     assert shop.provider.asks == []
@@ -591,11 +593,11 @@ async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> Non
 
 
 async def test_the_text_before_an_error_is_kept(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     shop.provider.play = failing(lambda: UpstreamError("transport.closed"), "half [^1")
     outcome = await shop.turn(task).run()
     assert failed(outcome) == Failed(500, REASONS["transport.closed"], "transport.closed", "half [^1")
-    events = await shop.desk.client.so_far(task.answer)
+    events = await shop.harness.client.so_far(task.answer)
     assert "".join(event.text for event in events if isinstance(event, Delta)) == "half [^1"
 
 
@@ -722,7 +724,7 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
 
 
 async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop) -> None:
-    task, connecting = await shop.desk.task(), asyncio.Event()
+    task, connecting = await shop.harness.task(), asyncio.Event()
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
         connecting.set()
@@ -740,7 +742,7 @@ async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop)
 
 
 async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop) -> None:
-    task, connecting = await shop.desk.task(), asyncio.Event()
+    task, connecting = await shop.harness.task(), asyncio.Event()
 
     async def play(ask: Ask) -> AsyncIterator[Update]:
         if ask.account == "a":
@@ -760,10 +762,10 @@ async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop)
 
 
 async def test_a_turn_that_is_cancelled_after_the_mark_is_interrupted_with_its_text(shop: Shop) -> None:
-    task = await shop.desk.task()
+    task = await shop.harness.task()
     shop.provider.play = stalling_after_text
     running = asyncio.create_task(shop.turn(task).run())
-    await until(lambda: "append" in shop.desk.client.store.calls)
+    await until(lambda: "append" in shop.harness.client.store.calls)
     running.cancel()
     outcome = await running
     assert failed(outcome) == Failed(500, INTERRUPTED.message, "interrupted", "some text")
@@ -776,7 +778,7 @@ async def test_a_turn_that_is_cancelled_after_the_mark_is_interrupted_with_its_t
 
 async def test_pictures_are_drawn(shop: Shop) -> None:
     shop.pictures.outcomes = [("https://example.com/1", "https://example.com/2")]
-    task = await shop.desk.picture("Cat")
+    task = await shop.harness.picture("Cat")
     outcome = await shop.turn(task).run()
     assert final(outcome) == Final("", images=("https://example.com/1", "https://example.com/2"))
     assert outcome.session is None
@@ -786,7 +788,7 @@ async def test_pictures_are_drawn(shop: Shop) -> None:
 
 async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:
     shop.pictures.outcomes = [UpstreamError("account.unauthorized", refused=True), ("https://example.com/1",)]
-    outcome = await shop.turn(await shop.desk.picture()).run()
+    outcome = await shop.turn(await shop.harness.picture()).run()
     assert final(outcome).images == ("https://example.com/1",)
     assert not final(outcome).reset
     assert [account for account, _ in shop.pictures.drawn] == ["a", "b"]
@@ -795,7 +797,7 @@ async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop)
 @pytest.mark.parametrize("reason", sorted(reason for reason in REASONS if reason.startswith("image.")))
 async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: str) -> None:
     shop.pictures.outcomes = [UpstreamError(reason)]
-    outcome = await shop.turn(await shop.desk.picture()).run()
+    outcome = await shop.turn(await shop.harness.picture()).run()
     assert failed(outcome) == Failed(500, REASONS[reason], reason)
     assert len(shop.pictures.drawn) == 1
 
@@ -803,7 +805,7 @@ async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, 
 async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
     shop.settings = settings_with(answer_timeout=0.1)
     shop.pictures.held = asyncio.Event()
-    outcome = await shop.turn(await shop.desk.picture()).run()
+    outcome = await shop.turn(await shop.harness.picture()).run()
     assert failed(outcome).reason == "image.timeout"
 
 
@@ -811,11 +813,11 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
 
 
 async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
-    store = shop.desk.client.store
+    store = shop.harness.client.store
     await shop.outcome(refusing("account.throttled", "a", "b"))
     shop.provider.play = echo
     await advance(store, 24 * 3600 - 10)
-    task = replace(await shop.desk.task("patient"), work=Chat("balanced", "patient", wait=15))
+    task = replace(await shop.harness.task("patient"), work=Chat("balanced", "patient", wait=15))
     waiting = asyncio.create_task(shop.turn(task).run())
     place = await shown_place(shop, task)
     assert place.position == 0
@@ -829,7 +831,7 @@ async def shown_place(shop: Shop, task: Task) -> Place:
     found: list[Place] = []
 
     async def told() -> bool:
-        place = await shop.desk.client.answers.place(task.answer)
+        place = await shop.harness.client.answers.place(task.answer)
         found.extend([place] if place else [])
         return bool(found)
 
@@ -839,5 +841,5 @@ async def shown_place(shop: Shop, task: Task) -> Place:
 
 async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
     await shop.outcome(refusing("account.throttled", "a", "b"))
-    task = replace(await shop.desk.task("hasty"), work=Chat("balanced", "hasty", wait=10))
+    task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
     assert failed(await shop.turn(task).run()).code == 120

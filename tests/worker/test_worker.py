@@ -9,10 +9,19 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.worker
-from tests.worker.desk import SOON, Away, Client, Desk, Held, HookedStore, pool_on, settings_with, until
-from tests.worker.line import Line
-from tests.worker.scripted import Ask, Gate, Only, Pictures, Scripted, echo
-from tests.worker.serving import serving
+from tests.support.conditions import SOON, until
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.worker.harness import (
+    Away,
+    Client,
+    Held,
+    HookedStore,
+    WorkerHarness,
+    pool_on,
+    settings_with,
+)
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Ask, Gate, Only, Pictures, ScriptedProvider, echo
 from wire import keys
 from wire.answers import Answers
 from wire.ends import INTERRUPTED, STATE_LOST
@@ -47,7 +56,7 @@ async def at_rest(client: Client) -> None:
 
 
 async def test_a_question_is_answered(client: Client) -> None:
-    async with serving(client.store, Scripted()):
+    async with serving(client.store, ScriptedProvider()):
         events = await client.events(await client.ask("why?"))
     assert "".join(event.text for event in events[:-1] if isinstance(event, Delta)) == "you asked: why?"
     assert events[-1] == Final("you asked: why?")
@@ -56,12 +65,12 @@ async def test_a_question_is_answered(client: Client) -> None:
 
 async def test_what_was_asked_before_the_worker_came_is_answered(client: Client) -> None:
     answers = [await client.ask(str(number)) for number in range(10)]
-    async with serving(client.store, Scripted()):
+    async with serving(client.store, ScriptedProvider()):
         assert [await client.text(answer) for answer in answers] == [f"you asked: {number}" for number in range(10)]
 
 
 async def test_a_tokens_turns_run_one_at_a_time_and_in_order(client: Client) -> None:
-    provider, token = Scripted(), new_token()
+    provider, token = ScriptedProvider(), new_token()
     async with serving(client.store, provider):
         answers = [await client.ask(str(number), token) for number in range(20)]
         for number, answer in enumerate(answers):
@@ -74,7 +83,7 @@ async def test_a_tokens_turns_run_one_at_a_time_and_in_order(client: Client) -> 
 
 async def test_different_tokens_run_side_by_side(client: Client) -> None:
     gate = Gate("slow")
-    async with serving(client.store, Scripted(play=gate)):
+    async with serving(client.store, ScriptedProvider(play=gate)):
         slow = await client.ask("slow")
         await until(lambda: gate.waiting == ["slow"])
         assert await client.text(await client.ask("quick")) == "you asked: quick"
@@ -84,7 +93,7 @@ async def test_different_tokens_run_side_by_side(client: Client) -> None:
 
 async def test_a_tokens_next_question_waits_for_the_one_before(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    async with serving(client.store, Scripted(play=gate)):
+    async with serving(client.store, ScriptedProvider(play=gate)):
         one, two = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         await client.text(await client.ask("another token's"))
@@ -96,7 +105,7 @@ async def test_a_tokens_next_question_waits_for_the_one_before(client: Client) -
 async def test_slots_bound_what_runs_at_once(client: Client) -> None:
     questions = [str(number) for number in range(7)]
     gate = Gate(*questions)
-    provider = Scripted(play=gate)
+    provider = ScriptedProvider(play=gate)
     async with serving(client.store, provider, worker_slots=2):
         answers = [await client.ask(question) for question in questions]
         for done in range(0, 7, 2):
@@ -110,7 +119,7 @@ async def test_slots_bound_what_runs_at_once(client: Client) -> None:
 
 async def test_own_tokens_wait_for_a_slot(client: Client) -> None:
     gate = Gate("slow")
-    provider = Scripted(play=gate)
+    provider = ScriptedProvider(play=gate)
     tokens = [new_token() for _ in range(4)]
     async with serving(client.store, provider, worker_slots=2):
         for token in tokens:
@@ -127,7 +136,7 @@ async def test_own_tokens_wait_for_a_slot(client: Client) -> None:
 
 async def test_pictures_are_drawn_and_their_token_is_not_kept(client: Client) -> None:
     token, pictures = new_token(), Pictures([("https://example.com/1",)])
-    async with serving(client.store, Scripted(), pictures):
+    async with serving(client.store, ScriptedProvider(), pictures):
         event = await client.end(await client.submit(Image("Cat"), token))
         assert event == Final("", images=("https://example.com/1",))
         assert await client.owner(token) is None
@@ -142,7 +151,7 @@ async def test_a_provider_that_raises_anything_does_not_stop_the_worker(client: 
             yield update
 
     token = new_token()
-    async with serving(client.store, Scripted(play=odd)):
+    async with serving(client.store, ScriptedProvider(play=odd)):
         failed = await client.end(await client.ask("odd", token))
         assert isinstance(failed, Failed)
         assert (failed.code, failed.reason) == (500, "upstream.protocol")
@@ -150,7 +159,7 @@ async def test_a_provider_that_raises_anything_does_not_stop_the_worker(client: 
 
 
 async def test_an_expired_job_is_skipped(client: Client) -> None:
-    token, provider = new_token(), Scripted()
+    token, provider = new_token(), ScriptedProvider()
     one, two = await client.ask("one", token), await client.ask("two", token)
     assert await Jobs(client.store, client.limits).expire(one)
     async with serving(client.store, provider):
@@ -162,7 +171,7 @@ async def test_an_expired_job_is_skipped(client: Client) -> None:
 
 
 async def test_an_answer_that_ended_elsewhere_is_not_asked_and_makes_way(client: Client) -> None:
-    token, held, provider = new_token(), Held(), Scripted()
+    token, held, provider = new_token(), Held(), ScriptedProvider()
     client.store.before["mark_sent"] = held
     async with serving(client.store, provider):
         one, two = await client.ask("one", token), await client.ask("two", token)
@@ -178,7 +187,7 @@ async def test_an_answer_that_ended_elsewhere_is_not_asked_and_makes_way(client:
 
 
 async def test_a_token_stays_with_its_worker(client: Client) -> None:
-    one, two, token = Scripted(), Scripted(), new_token()
+    one, two, token = ScriptedProvider(), ScriptedProvider(), new_token()
     async with serving(client.store, one) as first:
         await client.text(await client.ask("0", token))
         async with serving(client.store, two):
@@ -192,7 +201,7 @@ async def test_a_token_stays_with_its_worker(client: Client) -> None:
 
 async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Client) -> None:
     gate, token = Gate("slow", "mine"), new_token()
-    one, two = Scripted(play=gate), Scripted()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, one, worker_slots=1):
         await client.text(await client.ask("warm", token))
         slow = await client.ask("slow")
@@ -212,7 +221,7 @@ async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Clie
 
 async def test_an_idle_token_is_released_and_another_worker_goes_on_with_its_conversation(client: Client) -> None:
     gate, token = Gate("slow"), new_token()
-    one, two = Scripted(play=gate), Scripted()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, one, worker_slots=1, idle_release=0.2) as first:
         await client.text(await client.ask("one", token))
         assert await client.owner(token) == first.id
@@ -235,7 +244,7 @@ async def test_an_idle_token_is_released_and_another_worker_goes_on_with_its_con
 
 async def test_a_token_that_is_at_work_is_not_released(client: Client) -> None:
     gate, token = Gate("two"), new_token()
-    async with serving(client.store, Scripted(play=gate), idle_release=0.1) as first:
+    async with serving(client.store, ScriptedProvider(play=gate), idle_release=0.1) as first:
         busy, idle = await client.ask("two", token), new_token()
         await until(lambda: gate.waiting == ["two"])
         await client.text(await client.ask("one", idle))
@@ -252,7 +261,7 @@ async def test_a_token_that_is_at_work_is_not_released(client: Client) -> None:
 async def test_a_token_that_gets_work_while_others_are_released_stays(client: Client) -> None:
     gate, held, tokens = Gate("again"), Held(), [new_token(), new_token()]
     client.store.before["release"] = held
-    async with serving(client.store, Scripted(play=gate), idle_release=0.1) as first:
+    async with serving(client.store, ScriptedProvider(play=gate), idle_release=0.1) as first:
         for token in tokens:
             await client.text(await client.ask("once", token))
         await held.waiting.wait()
@@ -270,7 +279,7 @@ async def test_a_token_that_gets_work_while_others_are_released_stays(client: Cl
 
 
 async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
-    token, provider = new_token(), Scripted()
+    token, provider = new_token(), ScriptedProvider()
     answer = await client.ask("one", token)
     for _ in range(3):
         await client.store.commands.xadd(keys.shared_stream(), {"t": token})
@@ -289,7 +298,7 @@ async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
 async def test_a_release_that_redis_missed_is_tried_again(client: Client) -> None:
     token, away = new_token(), Away(1)
     client.store.before["release"] = away
-    async with serving(client.store, Scripted(), idle_release=0.1):
+    async with serving(client.store, ScriptedProvider(), idle_release=0.1):
         await client.text(await client.ask("one", token))
 
         async def released() -> bool:
@@ -302,15 +311,15 @@ async def test_a_release_that_redis_missed_is_tried_again(client: Client) -> Non
 async def test_a_release_that_was_done_already_is_nothing(client: Client) -> None:
     token, away = new_token(), Away(1)
     client.store.after["release"] = away
-    async with serving(client.store, Scripted(), idle_release=0.1):
+    async with serving(client.store, ScriptedProvider(), idle_release=0.1):
         await client.text(await client.ask("one", token))
         await until(lambda: client.store.calls.count("release") == 2)
         assert await client.text(await client.ask("two", token)) == "you asked: two"
 
 
-async def test_what_a_dead_worker_claimed_is_answered_by_another(client: Client, desk: Desk) -> None:
-    token, provider = new_token(), Scripted()
-    task = await desk.task("one", token)
+async def test_what_a_dead_worker_claimed_is_answered_by_another(client: Client, harness: WorkerHarness) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    task = await harness.task("one", token)
     two = await client.ask("two", token)
     await client.store.commands.delete(keys.worker_key("desk"))
     three = await client.ask("three", token)
@@ -321,10 +330,10 @@ async def test_what_a_dead_worker_claimed_is_answered_by_another(client: Client,
     assert provider.questions == ["one", "two", "three"]
 
 
-async def test_what_a_dead_worker_sent_is_interrupted(client: Client, desk: Desk) -> None:
-    token, provider = new_token(), Scripted()
-    task = await desk.task("one", token)
-    await desk.sessions.mark_sent(task, 1, 1, fresh=True)
+async def test_what_a_dead_worker_sent_is_interrupted(client: Client, harness: WorkerHarness) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    task = await harness.task("one", token)
+    await harness.sessions.mark_sent(task, 1, 1, fresh=True)
     await client.store.commands.delete(keys.worker_key("desk"))
     two = await client.ask("two", token)
     async with serving(client.store, provider, lease_ttl=1.0):
@@ -336,7 +345,7 @@ async def test_what_a_dead_worker_sent_is_interrupted(client: Client, desk: Desk
 async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) -> None:
     gate, token = Gate("one"), new_token()
     with capture_logs() as logs:
-        async with serving(client.store, Scripted(play=gate)):
+        async with serving(client.store, ScriptedProvider(play=gate)):
             answer = await client.ask("one", token)
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
@@ -350,7 +359,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) 
 
 async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    async with serving(client.store, Scripted(play=gate)):
+    async with serving(client.store, ScriptedProvider(play=gate)):
         answer = await client.ask("one", token)
         await until(lambda: gate.waiting == ["one"])
         await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
@@ -360,7 +369,7 @@ async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -
 
 
 async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(client: Client) -> None:
-    token, held, provider = new_token(), Held(), Scripted()
+    token, held, provider = new_token(), Held(), ScriptedProvider()
     client.store.before["mark_sent"] = held
     async with serving(client.store, provider, lease_ttl=1.0) as served:
         answer = await client.ask("one", token)
@@ -379,7 +388,7 @@ async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(cl
 
 async def test_a_session_ends_after_its_running_turn(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    async with serving(client.store, Scripted(play=gate)):
+    async with serving(client.store, ScriptedProvider(play=gate)):
         one, two = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         await Sessions(client.store).end(token)
@@ -396,7 +405,7 @@ async def test_a_session_ends_after_its_running_turn(client: Client) -> None:
 
 
 async def test_an_idle_session_ends_at_once(client: Client) -> None:
-    token, provider = new_token(), Scripted()
+    token, provider = new_token(), ScriptedProvider()
     async with serving(client.store, provider, idle_release=0.2):
         await client.text(await client.ask("one", token))
         await Sessions(client.store).end(token)
@@ -410,7 +419,7 @@ async def test_an_idle_session_ends_at_once(client: Client) -> None:
 
 async def test_a_draining_worker_ends_its_turn_and_takes_no_other(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    one, two = Scripted(play=gate), Scripted()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, one) as first:
         answer, waiting = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
@@ -427,8 +436,8 @@ async def test_a_draining_worker_ends_its_turn_and_takes_no_other(client: Client
 
 
 async def test_a_drained_worker_gives_its_idle_tokens_back(client: Client) -> None:
-    token, two = new_token(), Scripted()
-    async with serving(client.store, Scripted()):
+    token, two = new_token(), ScriptedProvider()
+    async with serving(client.store, ScriptedProvider()):
         await client.text(await client.ask("one", token))
     assert await client.owner(token) is None
     await at_rest(client)
@@ -439,7 +448,7 @@ async def test_a_drained_worker_gives_its_idle_tokens_back(client: Client) -> No
 
 async def test_a_token_whose_turn_ends_as_draining_begins_is_given_back(client: Client) -> None:
     token = new_token()
-    async with serving(client.store, Scripted()) as served:
+    async with serving(client.store, ScriptedProvider()) as served:
 
         async def drain() -> None:
             served.drain()
@@ -451,7 +460,7 @@ async def test_a_token_whose_turn_ends_as_draining_begins_is_given_back(client: 
 
 
 async def test_what_was_not_sent_goes_to_another_worker_when_draining_takes_too_long(client: Client) -> None:
-    one, two = Scripted(play=connecting), Scripted()
+    one, two = ScriptedProvider(play=connecting), ScriptedProvider()
     async with serving(client.store, one, drain_timeout=0.1):
         answer = await client.ask("one")
         await until(lambda: len(one.asks) == 1)
@@ -465,7 +474,7 @@ async def test_what_was_not_sent_goes_to_another_worker_when_draining_takes_too_
 
 async def test_what_was_sent_is_interrupted_when_draining_takes_too_long(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    one, two = Scripted(play=gate), Scripted()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, one, drain_timeout=0.1):
         answer, waiting = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
@@ -478,7 +487,7 @@ async def test_what_was_sent_is_interrupted_when_draining_takes_too_long(client:
 
 
 async def test_a_question_that_was_being_marked_when_draining_took_too_long_has_an_end(client: Client) -> None:
-    held, provider = Held(), Scripted()
+    held, provider = Held(), ScriptedProvider()
     client.store.after["mark_sent"] = held
     async with serving(client.store, provider, drain_timeout=0.1):
         answer = await client.ask("one")
@@ -491,7 +500,7 @@ async def test_a_question_that_was_being_marked_when_draining_took_too_long_has_
 async def test_draining_ends_also_while_redis_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.worker, "_LAST_WORDS", 0.2)
     gate = Gate("one", "two", "three")
-    async with serving(client.store, Scripted(play=gate), drain_timeout=0.1) as served:
+    async with serving(client.store, ScriptedProvider(play=gate), drain_timeout=0.1) as served:
         for question in ("one", "two", "three"):
             await client.ask(question)
         await until(lambda: len(gate.waiting) == 3)
@@ -506,7 +515,7 @@ async def test_draining_ends_also_while_redis_is_away(client: Client, monkeypatc
 
 async def test_a_worker_that_cannot_sign_off_ends_all_the_same(client: Client) -> None:
     with capture_logs() as logs, mock.patch.object(Sessions, "leave", side_effect=StoreUnavailableError("away")):
-        async with serving(client.store, Scripted()):
+        async with serving(client.store, ScriptedProvider()):
             token = new_token()
             await client.text(await client.ask("one", token))
             client.store.before["release"] = Away()
@@ -518,7 +527,7 @@ async def test_a_worker_that_cannot_sign_off_ends_all_the_same(client: Client) -
 
 async def test_a_worker_that_is_drained_before_it_began_ends(client: Client) -> None:
     client.store.before["beat"] = Away()
-    async with serving(client.store, Scripted()) as served:
+    async with serving(client.store, ScriptedProvider()) as served:
         served.drain()
 
 
@@ -527,7 +536,7 @@ async def test_a_worker_that_is_drained_before_it_began_ends(client: Client) -> 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
 async def test_an_end_that_redis_missed_is_written_again(client: Client, lost: str) -> None:
-    token, away, provider = new_token(), Away(1), Scripted()
+    token, away, provider = new_token(), Away(1), ScriptedProvider()
     (client.store.before if lost == "call" else client.store.after)["finish"] = away
     async with serving(client.store, provider):
         one, two = await client.ask("one", token), await client.ask("two", token)
@@ -539,7 +548,7 @@ async def test_an_end_that_redis_missed_is_written_again(client: Client, lost: s
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
 async def test_a_claim_that_redis_missed_is_made_again(client: Client, lost: str) -> None:
-    away, provider = Away(2), Scripted()
+    away, provider = Away(2), ScriptedProvider()
     (client.store.before if lost == "call" else client.store.after)["claim"] = away
     async with serving(client.store, provider):
         assert await client.text(await client.ask("one")) == "you asked: one"
@@ -550,7 +559,7 @@ async def test_a_claim_that_redis_missed_is_made_again(client: Client, lost: str
 async def test_a_claim_is_given_up_after_two_leases(client: Client) -> None:
     client.store.before["claim"] = Away()
     with capture_logs() as logs:
-        async with serving(client.store, Scripted(), lease_ttl=1.0, worker_slots=1):
+        async with serving(client.store, ScriptedProvider(), lease_ttl=1.0, worker_slots=1):
             await client.ask("one")
             await until(lambda: any(line["event"] == "gave up waiting for Redis" for line in logs))
             del client.store.before["claim"]
@@ -560,7 +569,7 @@ async def test_a_claim_is_given_up_after_two_leases(client: Client) -> None:
 async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> None:
     gate, token = Gate("one"), new_token()
     with capture_logs() as logs:
-        async with serving(client.store, Scripted(play=gate)):
+        async with serving(client.store, ScriptedProvider(play=gate)):
             one = await client.ask("one", token)
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
@@ -577,21 +586,21 @@ async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> Non
 
 @pytest.mark.parametrize("store_url", ["valkey"], indirect=True)
 async def test_a_redis_that_was_emptied_is_used_again(client: Client) -> None:
-    async with serving(client.store, Scripted()):
+    async with serving(client.store, ScriptedProvider()):
         await client.text(await client.ask("one"))
         await client.store.commands.flushall()
         assert await client.text(await client.ask("two")) == "you asked: two"
 
 
-async def test_a_redis_that_is_away_at_the_start_is_waited_for(line: Line, valkey_url: str) -> None:
-    await line.cut()
-    far, near = HookedStore(line.url), HookedStore(valkey_url)
+async def test_a_redis_that_is_away_at_the_start_is_waited_for(proxy: TcpProxy, valkey_url: str) -> None:
+    await proxy.cut(refuse=True)
+    far, near = HookedStore(proxy.url), HookedStore(valkey_url)
     with capture_logs() as logs:
-        async with Answers(near) as answers, serving(far, Scripted()):
+        async with Answers(near) as answers, serving(far, ScriptedProvider()):
             answer = await Client(near, answers).ask("one")
             await until(lambda: any(line["event"].startswith("redis is away") for line in logs))
             assert await Sessions(near).live_workers() == []
-            await line.mend()
+            proxy.heal()
             assert await Client(near, answers).text(answer) == "you asked: one"
     events = [line["event"] for line in logs]
     assert events.count("redis is away, trying again") == 1
@@ -600,21 +609,21 @@ async def test_a_redis_that_is_away_at_the_start_is_waited_for(line: Line, valke
     await near.close()
 
 
-async def test_a_turn_outlives_a_redis_that_is_away_for_a_while(line: Line, valkey_url: str) -> None:
-    far, near = HookedStore(line.url), HookedStore(valkey_url)
+async def test_a_turn_outlives_a_redis_that_is_away_for_a_while(proxy: TcpProxy, valkey_url: str) -> None:
+    far, near = HookedStore(proxy.url), HookedStore(valkey_url)
     gate, token = Gate("one"), new_token()
-    provider = Scripted(play=gate)
+    provider = ScriptedProvider(play=gate)
     async with Answers(near) as answers, serving(far, provider) as served:
         client = Client(near, answers)
         one = await client.ask("one", token)
         await until(lambda: gate.waiting == ["one"])
         await until(lambda: far.calls.count("append") == 1)
-        await line.cut()
+        await proxy.cut(refuse=True)
         two, beats = await client.ask("two", token), far.tried["beat"]
         gate.open("one")
         await until(lambda: far.tried["append"] >= 2 and far.tried["beat"] >= beats + 2)
         assert await client.so_far(one) == [Delta("you asked: ")]
-        await line.mend()
+        proxy.heal()
         assert [await client.text(one), await client.text(two)] == ["you asked: one", "you asked: two"]
         assert await client.owner(token) == served.id
     assert [(asked.question, asked.state) for asked in provider.arrived] == [
@@ -631,7 +640,7 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
 
     store.before["beat"] = die
     settings = settings_with()
-    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Only(Scripted(), Pictures())))
+    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())))
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):
             await served.run()
@@ -639,7 +648,7 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
 
 async def test_what_is_saved_holds_no_cookies(client: Client) -> None:
     token = new_token()
-    async with serving(client.store, Scripted()):
+    async with serving(client.store, ScriptedProvider()):
         await client.text(await client.ask("one", token))
         saved = await client.store.commands.hget(keys.token_key(token), "session")
     assert isinstance(saved, bytes)

@@ -3,8 +3,8 @@
 import pytest
 
 from bench.overload.client import run
-from bench.overload.plan import Group, Plan
-from tests.gateway.scripted import running
+from bench.overload.plan import Group, OverloadPlan
+from tests.support.gateway.harness import running
 from wire.connect import Store
 from wire.messages import Delta, Final
 
@@ -21,24 +21,24 @@ async def test_every_reader_is_judged_and_a_slow_one_too() -> None:
         for group in groups:
             question = f"!deltas={group.deltas} !rate={group.rate:g} !size={group.size}"
             gateway.worker.scripts[question] = [Delta(PIECE), Final(PIECE)]
-        told = await run(Plan([gateway.port], groups, 0, 10, 10))
+        outcomes = await run(OverloadPlan([gateway.port], groups, 0, 10, 10))
     await store.close()
-    assert told["many"].asked == told["many"].complete == 8
-    assert told["slow"].asked == told["slow"].complete == 1
-    assert told["many"].deltas_per_event == 1
-    assert sum(second.deltas for second in told["many"].seconds) == 8
+    assert outcomes["many"].asked == outcomes["many"].complete == 8
+    assert outcomes["slow"].asked == outcomes["slow"].complete == 1
+    assert outcomes["many"].deltas_per_event == 1
+    assert sum(second.deltas for second in outcomes["many"].seconds) == 8
     assert len(gateway.worker.asked) == 3
 
 
 async def test_what_is_not_over_in_time_is_unfinished() -> None:
     store = Store("memory://")
     async with running(store, worker=False) as gateway:
-        told = await run(Plan([gateway.port], [Group("none", 2, 0, 1, 1)], 0, 1, 0.5))
+        outcomes = await run(OverloadPlan([gateway.port], [Group("none", 2, 0, 1, 1)], 0, 1, 0.5))
     await store.close()
-    assert told["none"].asked == told["none"].unfinished == 2
-    assert told["none"].delay_ms is None
+    assert outcomes["none"].asked == outcomes["none"].unfinished == 2
+    assert outcomes["none"].delay_ms is None
 
 
 async def test_where_nobody_listens_nothing_is_answered() -> None:
-    told = await run(Plan([1], [Group("none", 1, 0, 1, 1, readers=2)], 0, 1, 5))
-    assert told["none"].asked == told["none"].unfinished == 1
+    outcomes = await run(OverloadPlan([1], [Group("none", 1, 0, 1, 1, readers=2)], 0, 1, 5))
+    assert outcomes["none"].asked == outcomes["none"].unfinished == 1

@@ -3,15 +3,18 @@
 import msgspec
 import pytest
 
-from bench.overload.neighbours import Neighbours, Round, middle
+from bench.overload.neighbours import NeighbourFigures, NeighbourRound, quiet_median
 
 
 def test_rounds_in_which_others_kept_the_machine_busy_do_not_count() -> None:
-    assert middle([Round(5, 0.1), Round(400, 1.2), Round(7, 0.2), Round(6, 0.0)]) == 6
+    assert (
+        quiet_median([NeighbourRound(5, 0.1), NeighbourRound(400, 1.2), NeighbourRound(7, 0.2), NeighbourRound(6, 0.0)])
+        == 6
+    )
 
 
 def test_if_none_was_quiet_nothing_can_be_said() -> None:
-    assert middle([Round(5, 1.1), Round(400, 1.2)]) is None
+    assert quiet_median([NeighbourRound(5, 1.1), NeighbourRound(400, 1.2)]) is None
 
 
 @pytest.mark.parametrize(
@@ -26,5 +29,5 @@ def test_if_none_was_quiet_nothing_can_be_said() -> None:
 def test_a_neighbour_may_cost_a_quarter_and_no_answer(
     ratios: dict[str, float | None], wrong: dict[str, int], fair: bool
 ) -> None:
-    found = Neighbours({}, {}, {}, {}, {})
-    assert msgspec.structs.replace(found, ratios=ratios, wrong=wrong).fair is fair
+    figures = NeighbourFigures({}, {}, {}, {}, {})
+    assert msgspec.structs.replace(figures, ratios=ratios, wrong=wrong).fair is fair

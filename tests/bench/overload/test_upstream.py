@@ -4,28 +4,28 @@ import time
 
 import pytest
 
+from bench.clients.verdict import STAMP
 from bench.overload.plan import Group
-from bench.overload.upstream import LEAST, Upstream
-from bench.verdict import STAMP
-from tests.worker.desk import settings_with
+from bench.overload.upstream import MIN_SIZE, Upstream
+from tests.support.worker.harness import settings_with
 from worker.accounts import Account
 from worker.providers import Completed, Snapshot, Update
 
 pytestmark = pytest.mark.anyio
 
 
-async def asked(question: str) -> list[Update]:
+async def ask(question: str) -> list[Update]:
     async def before_send() -> None:
         pass
 
     upstream = Upstream(settings_with())
-    found = [one async for one in upstream.ask(Account("a", {}), None, "balanced", question, before_send)]
+    updates = [update async for update in upstream.ask(Account("a", {}), None, "balanced", question, before_send)]
     await upstream.close()
-    return found
+    return updates
 
 
 async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> None:
-    *snapshots, end = await asked("!deltas=3 !rate=1000 !size=40")
+    *snapshots, end = await ask("!deltas=3 !rate=1000 !size=40")
     assert [len(one.text) for one in snapshots if isinstance(one, Snapshot)] == [40, 80, 120]
     assert isinstance(end, Completed)
     assert len(STAMP.findall(end.text.encode())) == 3
@@ -33,8 +33,8 @@ async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> N
 
 async def test_pieces_hold_the_time_at_which_they_were_due() -> None:
     began = time.time_ns()
-    *_, end = await asked("!deltas=3 !rate=100")
-    assert len(end.text) == 3 * LEAST
+    *_, end = await ask("!deltas=3 !rate=100")
+    assert len(end.text) == 3 * MIN_SIZE
     first, *others = map(int, STAMP.findall(end.text.encode()))
     assert first >= began
     assert [other - first for other in others] == pytest.approx([1e7, 2e7], abs=1000)

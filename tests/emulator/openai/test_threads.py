@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from emulator.openai.threads import Threads
 from tests.emulator.openai.client import Client
-from tests.faults.checker import violations
-from tests.faults.history import Exchange, Frame
+from tests.support.faults.checker import violations
+from tests.support.faults.history import Exchange, Frame
 
 
 def test_a_question_after_known_ones_goes_on_with_their_thread() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.gateway.console.visit import BEARER, console
-from tests.gateway.scripted import until
+from tests.support.conditions import until
+from tests.support.gateway.console_client import BEARER, console
 from wire.connect import Store
 from wire.journal import Journal
 from wire.ledger import PICTURES, Known, Ledger, Standing

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import gateway.console.files
-from tests.gateway.console.visit import console
-from tests.gateway.scripted import RunningGateway
+from tests.support.gateway.console_client import console
+from tests.support.gateway.harness import RunningGateway
 from wire.connect import Store
 
 pytestmark = pytest.mark.anyio

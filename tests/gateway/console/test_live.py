@@ -9,9 +9,10 @@ import gateway.console.live
 import gateway.console.watch
 from gateway.console.live import Told
 from gateway.console.watch import Seen
-from tests.gateway.console.visit import BEARER, KEY, console, looking, sees
-from tests.gateway.scripted import RunningGateway, running, settings, until
-from tests.wire.scene import Scene
+from tests.support.conditions import until
+from tests.support.gateway.console_client import BEARER, KEY, console, looking, sees
+from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.wire.scenario import Scenario
 from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.journal import Event
@@ -66,8 +67,8 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
     gate = asyncio.Event()
     async with console(store, tmp_path) as gateway, looking(gateway) as page:
         gateway.worker.scripts["planted-question"] = [Delta("planted-text"), gate, Final("planted-text")]
-        scene = Scene(store)
-        asked = await scene.ask("planted-question")
+        scenario = Scenario(store)
+        asked = await scenario.ask("planted-question")
         load = Load(slots=8, used=1, running=((asked.answer, "chat"),))
         await Reporter(store, "worker", "scripted", lambda: load, dict, lambda: False).say()
         await sees(lambda: page.state.get("answers") and page.state["answers"][0]["state"] == "STREAMING")

@@ -15,8 +15,8 @@ from gateway.metrics import ANY_PATH
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
 from gateway.v2 import SUBPROTOCOL
-from tests.document import Document
-from tests.gateway.scripted import running
+from tests.support.api_document import Document
+from tests.support.gateway.harness import running
 from wire.connect import Store
 
 V2 = (Path(__file__).parents[3] / "gateway/v2.py").read_text()

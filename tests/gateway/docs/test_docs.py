@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway.docs import asyncapi, openapi
-from tests.gateway.scripted import RunningGateway
+from tests.support.gateway.harness import RunningGateway
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
 

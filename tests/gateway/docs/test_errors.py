@@ -9,8 +9,9 @@ import pytest
 
 from gateway.docs import openapi
 from gateway.settings import GatewaySettings
-from tests.document import Document
-from tests.gateway.scripted import RunningGateway, Step, closing_gate, running, settings, until
+from tests.support.api_document import Document
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from wire.connect import Store
 from wire.messages import Failed
 

@@ -17,7 +17,7 @@ from gateway.openai import errors as openai_errors
 from gateway.openai.fields import WITHOUT_EFFECT
 from gateway.settings import GatewaySettings
 from gateway.turns import Turns
-from tests.document import Document
+from tests.support.api_document import Document
 from wire.connect import Store
 
 ROOT = Path(__file__).parents[3]

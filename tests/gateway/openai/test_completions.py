@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import DrainingError
-from tests.gateway.openai.dialect import EVENTS, MODEL, chat, chunks_of, data_of, joined
-from tests.gateway.scripted import RunningGateway, closing_gate, running, settings, until
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
+from tests.support.gateway.openai_client import EVENTS, MODEL, chat, chunks_of, data_of, joined
 from wire import keys
 from wire.connect import Store
 from wire.jobs import Jobs
@@ -141,7 +142,7 @@ async def test_a_stop_sequence_ends_the_answer_here_and_upstream(gateway: Runnin
 # Conversations
 
 
-async def test_a_conversation_told_in_full_goes_on_with_its_token_and_asks_only_what_is_new(
+async def test_a_conversation_sent_in_full_continues_its_token_and_asks_only_what_is_new(
     gateway: RunningGateway,
 ) -> None:
     first = await said(gateway, "hi")
@@ -235,9 +236,10 @@ async def test_a_failed_turn_is_not_gone_on_from_twice(gateway: RunningGateway) 
 # Idempotency-Key, and going on after a cut
 
 
-async def test_the_same_request_again_gets_the_same_answer_also_after_the_conversation_went_on(
+async def test_a_repeated_request_gets_the_same_answer(
     gateway: RunningGateway,
 ) -> None:
+    """Also after the conversation has continued."""
     first = await said(gateway, "hi")
     body = chat("hi", first, "two")
     before = await gateway.client.post(PATH, json=body, headers=KEY)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.openai import errors
-from tests.gateway.openai.dialect import chat
-from tests.gateway.scripted import RunningGateway, running, settings
+from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.gateway.openai_client import chat
 from wire.connect import Store
 from wire.messages import Failed
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.scripted import RunningGateway
+from tests.support.gateway.harness import RunningGateway
 from wire.messages import Failed, Final, Image
 
 pytestmark = pytest.mark.anyio

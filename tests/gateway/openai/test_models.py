@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.gateway.scripted import RunningGateway
+from tests.support.gateway.harness import RunningGateway
 
 pytestmark = pytest.mark.anyio
 

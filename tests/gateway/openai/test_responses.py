@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.openai.dialect import EVENTS, MODEL, data_of
-from tests.gateway.scripted import RunningGateway, Step, closing_gate, running
+from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running
+from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys
 from wire.connect import Store
 from wire.messages import Chat, Delta, Failed, Final, Said, Source, Usage

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import unavailable
+from tests.support.prerequisites import unavailable
 
 HERE = Path(__file__).parent
 VENDOR = HERE.parents[2] / "gateway/page/vendor"

@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from tests.gateway.scripted import RunningGateway
+from tests.support.gateway.harness import RunningGateway
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
 

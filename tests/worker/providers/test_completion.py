@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.worker.providers.vendor import chunk
+from tests.support.worker.openai_server import chunk
 from wire.messages import Final, Source, Usage, encode
 from worker.errors import UpstreamError
 from worker.providers import Completed

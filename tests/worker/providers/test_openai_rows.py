@@ -8,7 +8,7 @@ import pytest
 from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.worker.desk import SOON, until
+from tests.support.conditions import SOON, until
 from worker.accounts import Account, Server
 from worker.deltas import without_marks
 from worker.errors import UpstreamError

@@ -9,7 +9,8 @@ import pytest
 from emulator import script
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.worker.desk import SOON, Client, HookedStore, pool_on, settings_with
+from tests.support.conditions import SOON
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final, Image, Said
 from worker.accounts import Account, Server

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.worker.desk import SOON, until
-from tests.worker.providers import vendor as vendors
-from tests.worker.providers.vendor import KEY, Play, Vendor
+from tests.support.conditions import SOON, until
+from tests.support.worker import openai_server
+from tests.support.worker.openai_server import KEY, OpenAIServer, Play
 from worker.errors import UpstreamError
 from worker.providers import image_provider
 from worker.providers.openaiimage import OpenAIImageProvider
@@ -22,14 +22,14 @@ async def unmarked() -> None:
 
 
 def drawn(*pictures: Any) -> Play:
-    return vendors.refusing(200, {"created": 1, "data": list(pictures)})
+    return openai_server.refusing(200, {"created": 1, "data": list(pictures)})
 
 
 async def draw(
-    vendor: Vendor, before_send: Callable[[], Awaitable[None]] = unmarked, **changed: Any
+    server_stub: OpenAIServer, before_send: Callable[[], Awaitable[None]] = unmarked, **changed: Any
 ) -> tuple[str, ...]:
     async with asyncio.timeout(SOON):
-        return await OpenAIImageProvider(WorkerSettings()).draw(vendor.account(**changed), "a zebra", before_send)
+        return await OpenAIImageProvider(WorkerSettings()).draw(server_stub.account(**changed), "a zebra", before_send)
 
 
 async def test_it_is_in_the_table() -> None:
@@ -37,9 +37,9 @@ async def test_it_is_in_the_table() -> None:
 
 
 async def test_addresses_come_in_the_servers_order() -> None:
-    async with Vendor(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as vendor:
-        assert await draw(vendor) == PICTURES
-    [asked] = vendor.asked
+    async with OpenAIServer(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as server_stub:
+        assert await draw(server_stub) == PICTURES
+    [asked] = server_stub.asked
     assert (asked.method, asked.target) == ("POST", "/v1/images/generations")
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.json == {"model": "p", "prompt": "a zebra"}
@@ -48,43 +48,43 @@ async def test_addresses_come_in_the_servers_order() -> None:
 @pytest.mark.parametrize(
     ("play", "reason", "refused"),
     [
-        (vendors.refusing(401), "account.refused", True),
-        (vendors.refusing(404), "account.refused", True),
-        (vendors.refusing(429), "account.throttled", True),
-        (vendors.refusing(400, {"error": {"code": "content_policy_violation"}}), "image.blocked", True),
-        (vendors.refusing(400, {"error": {"code": "moderation_blocked"}}), "image.blocked", True),
-        (vendors.refusing(400, {"error": {"message": "a zebra"}}), "question.refused", True),
-        (vendors.refusing(500), "upstream.internal", False),
-        (vendors.refusing(200, "<p>a zebra</p>"), "image.protocol", False),
-        (vendors.refusing(200, {"data": [{"b64_json": "eA=="}]}), "image.protocol", False),
-        (vendors.refusing(200, {"data": [{"b64_json": "x" * 2_000_000}]}), "image.protocol", False),
+        (openai_server.refusing(401), "account.refused", True),
+        (openai_server.refusing(404), "account.refused", True),
+        (openai_server.refusing(429), "account.throttled", True),
+        (openai_server.refusing(400, {"error": {"code": "content_policy_violation"}}), "image.blocked", True),
+        (openai_server.refusing(400, {"error": {"code": "moderation_blocked"}}), "image.blocked", True),
+        (openai_server.refusing(400, {"error": {"message": "a zebra"}}), "question.refused", True),
+        (openai_server.refusing(500), "upstream.internal", False),
+        (openai_server.refusing(200, "<p>a zebra</p>"), "image.protocol", False),
+        (openai_server.refusing(200, {"data": [{"b64_json": "eA=="}]}), "image.protocol", False),
+        (openai_server.refusing(200, {"data": [{"b64_json": "x" * 2_000_000}]}), "image.protocol", False),
         (drawn(), "image.empty", False),
         (drawn({"url": "javascript:x"}, {"url": None}), "image.empty", False),
-        (vendors.saying(), "transport.closed", False),
-        (vendors.saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "transport.closed", False),
+        (openai_server.saying(), "transport.closed", False),
+        (openai_server.saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "transport.closed", False),
     ],
 )
 async def test_each_failure_has_its_reason(play: Play, reason: str, refused: bool) -> None:
-    async with Vendor(play) as vendor:
+    async with OpenAIServer(play) as server_stub:
         with pytest.raises(UpstreamError) as caught:
-            await draw(vendor)
+            await draw(server_stub)
     assert (caught.value.reason, caught.value.refused) == (reason, refused)
     assert "zebra" not in str(caught.value)
-    assert len(vendor.asked) == 1
+    assert len(server_stub.asked) == 1
 
 
 async def test_a_response_without_an_end_is_cut_off() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"
-    async with Vendor(vendors.stopping(head, b" " * 2_000_000)) as vendor:
+    async with OpenAIServer(openai_server.stopping(head, b" " * 2_000_000)) as server_stub:
         with pytest.raises(UpstreamError, match=r"image\.protocol"):
-            await draw(vendor)
+            await draw(server_stub)
 
 
 async def test_an_account_without_an_image_model_is_not_asked() -> None:
-    async with Vendor() as vendor:
+    async with OpenAIServer() as server_stub:
         with pytest.raises(UpstreamError, match=r"image\.none"):
-            await draw(vendor, image_model=None)
-    assert vendor.connections == 0
+            await draw(server_stub, image_model=None)
+    assert server_stub.connections == 0
 
 
 async def test_a_veto_passes_through_and_nothing_is_sent() -> None:
@@ -93,19 +93,19 @@ async def test_a_veto_passes_through_and_nothing_is_sent() -> None:
     async def refuse() -> None:
         raise veto
 
-    async with Vendor() as vendor:
+    async with OpenAIServer() as server_stub:
         with pytest.raises(RuntimeError) as caught:
-            await draw(vendor, refuse)
+            await draw(server_stub, refuse)
         assert caught.value is veto
-        assert vendor.bytes == 0
+        assert server_stub.bytes == 0
 
 
 async def test_cancelling_hangs_up_at_once() -> None:
-    async with Vendor(vendors.stopping()) as vendor:
-        task = asyncio.ensure_future(draw(vendor))
-        await until(lambda: bool(vendor.asked))
+    async with OpenAIServer(openai_server.stopping()) as server_stub:
+        task = asyncio.ensure_future(draw(server_stub))
+        await until(lambda: bool(server_stub.asked))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         async with asyncio.timeout(SOON):
-            await vendor.left.wait()
+            await server_stub.left.wait()

@@ -12,8 +12,8 @@ import anyio
 import pytest
 from aiohttp import web
 
-from tests.conftest import unavailable
-from tests.worker.providers.proxy import Proxy
+from tests.support.outbound_proxy import OutboundProxy
+from tests.support.prerequisites import unavailable
 from tests.worker.providers.test_bingimage import PICTURES, Studio, studio  # noqa: F401 - a fixture
 from tests.worker.providers.test_edgegpt import ALICE, answer, failure, nothing, says, updates
 from worker.accounts import Account
@@ -30,8 +30,8 @@ LOGIN, CREDENTIALS = "u%40ser:p4ss%3Aword", ("u@ser", "p4ss:word")
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[Proxy]:
-    async with Proxy() as proxy:
+async def proxy() -> AsyncIterator[OutboundProxy]:
+    async with OutboundProxy() as proxy:
         yield proxy
 
 
@@ -61,7 +61,9 @@ def place(url: str) -> str:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_a_conversation_is_created_and_asked_in_by_the_proxy(stage: Any, proxy: Proxy, scheme: str) -> None:
+async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
+    stage: Any, proxy: OutboundProxy, scheme: str
+) -> None:
     stage.script = says(answer("a"))
     assert isinstance((await ask(stage.settings, by(proxy.url(scheme))))[-1], Completed)
     assert proxy.asked == [place(stage.url)] * 2
@@ -69,7 +71,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(stage: Any, p
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_pictures_are_made_by_the_proxy(studio: Studio, proxy: Proxy, scheme: str) -> None:  # noqa: F811
+async def test_pictures_are_made_by_the_proxy(studio: Studio, proxy: OutboundProxy, scheme: str) -> None:  # noqa: F811
     assert await draw(studio.settings, by(proxy.url(scheme))) == PICTURES
     assert studio.methods == ["POST", "GET", "GET"]
     assert set(proxy.asked) == {place(studio.url)}
@@ -78,7 +80,7 @@ async def test_pictures_are_made_by_the_proxy(studio: Studio, proxy: Proxy, sche
 async def test_an_account_without_one_goes_by_none_whatever_the_environment_says(
     stage: Any,
     studio: Studio,  # noqa: F811
-    proxy: Proxy,
+    proxy: OutboundProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
@@ -91,7 +93,7 @@ async def test_an_account_without_one_goes_by_none_whatever_the_environment_says
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_names_are_looked_up_at_the_proxy(stage: Any, proxy: Proxy, scheme: str) -> None:
+async def test_names_are_looked_up_at_the_proxy(stage: Any, proxy: OutboundProxy, scheme: str) -> None:
     """A name that only the proxy knows: nobody here learns where the account goes."""
     elsewhere = stage.settings.model_copy(
         update={
@@ -107,7 +109,7 @@ async def test_names_are_looked_up_at_the_proxy(stage: Any, proxy: Proxy, scheme
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_the_proxy_gets_its_user_and_password(stage: Any, studio: Studio, scheme: str) -> None:  # noqa: F811
     stage.script = says(answer("a"))
-    async with Proxy(*CREDENTIALS) as proxy:
+    async with OutboundProxy(*CREDENTIALS) as proxy:
         await ask(stage.settings, by(proxy.url(scheme, LOGIN)))
         await draw(studio.settings, by(proxy.url(scheme, LOGIN)))
         assert (len(proxy.asked) >= 3, proxy.refused) == (True, 0)
@@ -138,7 +140,7 @@ TROUBLES = {
 
 
 async def told_of(trouble: Trouble, scheme: str, tell: Callable[[Account], Awaitable[UpstreamError]]) -> UpstreamError:
-    async with Proxy(*CREDENTIALS) as proxy:
+    async with OutboundProxy(*CREDENTIALS) as proxy:
         proxy.refuse, proxy.mute, proxy.words = trouble.refuse, trouble.mute, trouble.words
         account = by(proxy.url(scheme, trouble.login))
         if not trouble.closed:
@@ -228,7 +230,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_tls_reaches_through_the_proxy_to_the_upstream(
-    stage: Any, proxy: Proxy, scheme: str, certificate: tuple[Path, Path]
+    stage: Any, proxy: OutboundProxy, scheme: str, certificate: tuple[Path, Path]
 ) -> None:
     """The proxy sees where the account goes, and nothing of what it says."""
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,0 +1,1 @@
+"""Measuring: which loads, one round of them, and the processes' CPU time and memory meanwhile."""

@@ -1,0 +1,87 @@
+"""What is measured in each round: which system, how it is asked, and by how many clients."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.clients.load import LoadPlan
+from bench.options import Options
+from bench.systems.path import System
+
+# The share of an answer's time in which its streams are opened, and the most that are opened in a second: beginning a
+# conversation costs more than a delta. All streams are open for what is left of the time.
+_OPENING_SHARE = 0.25
+_OPENED_PER_S = 150
+# What a round may take beyond its answers' own time, in seconds.
+_GRACE = 20.0
+# EdgeGPT sends pings in one of each 6 s: a window must contain them all.
+_PING_PERIOD = 6.0
+# LiteLLM's proxy is full at some thirty answers.
+LITELLM_STREAMS = 20
+_BOTH_TRANSPORTS = ("path", "floor")
+_TWO = "path x2"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One system under one load. `window`: for how many seconds all streams shall be open."""
+
+    system: System
+    streams: int
+    rate: float
+    window: float
+
+    @property
+    def name(self) -> str:
+        """Its side and its count of streams."""
+        return f"{self.system.side} {self.streams}"
+
+    @property
+    def plan(self) -> LoadPlan:
+        """The load client's plan."""
+        opening = max(self.streams / _OPENED_PER_S, self.window * _OPENING_SHARE / (1 - _OPENING_SHARE))
+        deltas = math.ceil(self.rate * (opening + self.window))
+        limit = opening + deltas / self.rate + _GRACE
+        return LoadPlan(list(self.system.ports), self.streams, deltas, self.rate, opening, limit, self.system.transport)
+
+
+def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """Return the sides at the first count of streams; `systems` by their sides."""
+    streams = options.streams[0]
+    cases = []
+    for system in systems.values():
+        if system.name == "litellm":
+            cases += [_case(options, one, LITELLM_STREAMS) for one in (system, systems["path sse"])]
+        elif system.transport in options.transports or system.name not in _BOTH_TRANSPORTS:
+            cases.append(_case(options, system, streams))
+        if system.name == _TWO and options.gateways[0] == 1:
+            # Each of the two with as many streams as the one has, at the same rate.
+            cases.append(replace(cases[-1], streams=2 * streams))
+    return cases
+
+
+def grown_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """Return our path at all counts of streams, when there is more than one."""
+    if len(options.streams) == 1:
+        return []
+    return [_case(options, systems["path sse"], streams) for streams in sorted(options.streams)]
+
+
+def largest_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """Return what is measured beside our path at the largest count: the floor, and the other transport's path."""
+    if len(options.streams) == 1:
+        return []
+    sides = (f"{name} {transport}" for name in _BOTH_TRANSPORTS for transport in options.transports)
+    return [_case(options, systems[side], max(options.streams)) for side in sides if side != "path sse"]
+
+
+def _case(options: Options, system: System, streams: int) -> Case:
+    rate = max(1.0, min(options.rate, options.load / streams))
+    seconds = options.seconds * (1 - _OPENING_SHARE)
+    window = max(seconds, _PING_PERIOD) if "edgegpt" in system.name and options.seconds >= 5 else seconds
+    return Case(system, streams, rate, window)
+
+
+def time_limit(cases: Sequence[Case]) -> float:
+    """Return for how many seconds a round of all of them may last."""
+    return sum(case.plan.limit for case in cases)

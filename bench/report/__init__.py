@@ -1,0 +1,1 @@
+"""Reports: the JSON document, the goals, the Markdown table and the plots."""

@@ -1,0 +1,75 @@
+"""The JSON document of a run."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from bench.measure.idle import IdleFigures
+from bench.measure.rounds import Round
+from bench.measure.saturation import SaturationStep
+from bench.options import Options
+from bench.report import goals
+
+Document = dict[str, Any]
+RoundsByCase = Mapping[str, Sequence[Round]]
+StepsByTransport = Mapping[str, Sequence[SaturationStep]]
+
+_COUNTS = ("asked", "complete", "incorrect", "unfinished")
+
+
+def make_document(
+    options: Options,
+    idle: IdleFigures | None,
+    compared: RoundsByCase,
+    grown: RoundsByCase,
+    steps: StepsByTransport,
+) -> Document:
+    """Return the whole report: `compared` and `grown` by the names of their cases, rounds in order."""
+    before = options.before and options.before.name
+    document: Document = {
+        "settings": dataclasses.asdict(options) | {"before": before, "output": None},
+        "machine": {
+            "cores": os.cpu_count() or 1,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.release()}",
+        },
+        "compared": {name: summarize(rounds) for name, rounds in compared.items()},
+        "grown": {name: summarize(rounds) for name, rounds in grown.items()},
+        "rest": msgspec.to_builtins(idle),
+        "saturation": msgspec.to_builtins(steps),
+    }
+    return document | {"goals": msgspec.to_builtins(goals.goals(document))}
+
+
+def summarize(rounds: Sequence[Round]) -> Document:
+    """Return the median of each figure with the least and the most; the answers' counts are added up."""
+    made: list[Document] = [msgspec.to_builtins(one) for one in rounds]
+    answers = {key: sum(one["answers"][key] for one in made) for key in _COUNTS}
+    keys = [key for key in made[0] if key != "answers"] if made else []
+    figures = {key: spread_over([one[key] for one in made]) for key in keys}
+    return {"answers": answers, "figures": figures, "rounds": made}
+
+
+def spread_over(values: Sequence[Any]) -> Any:
+    """Return [least, median, most] of numbers, or of each part of dictionaries. None in a round doesn't count."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    if isinstance(known[0], dict):
+        parts = dict.fromkeys(part for value in known for part in value)
+        return {part: spread_over([value.get(part) for value in known]) for part in parts}
+    return [round(number, 3) for number in (min(known), median(known), max(known))]
+
+
+def is_complete(document: Document) -> bool:
+    """Return whether every answer of every round was complete and correct. Saturation is expected to lose some."""
+    sides = [*document["compared"].values(), *document["grown"].values()]
+    answers = [side["answers"] for side in sides]
+    if document["rest"]:
+        answers.append(document["rest"]["standalone"]["answers"])
+    return all(counts["complete"] == counts["asked"] for counts in answers)

@@ -1,0 +1,182 @@
+"""The goals, beside what was measured. Ratios are taken within each round; their median is what counts."""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from bench.measure.cases import LITELLM_STREAMS
+from bench.report.ratios import (
+    IN_WINDOW,
+    PATH,
+    WHOLE,
+    Values,
+    cpu,
+    differences,
+    ratios,
+    side_rounds,
+    value,
+    values,
+)
+
+Document = Mapping[str, Any]
+
+# By transport: its name, and the bound in kB for each open stream.
+_MEMORY = {"sse": ("SSE", 16), "ws": ("WebSocket", 26)}
+_COUNTS = {2: "two", 3: "three", 4: "four"}
+_GATEWAYS = 1.1
+# By how much a change may raise what a delta and a stream cost.
+_BEFORE = 1.03
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """`figure` shall be at most `bound`. `measured`: least, median and most over the rounds; None if it was not."""
+
+    figure: str
+    bound: float
+    unit: str
+    measured: tuple[float, float, float] | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is met; None if it was not measured."""
+        return None if self.measured is None else self.measured[1] <= self.bound
+
+
+def goals(document: Document) -> list[Goal]:
+    """Return all goals, for a document without them."""
+    parts = (_gateway, _litellm, _worker, _delay, _memory, _growth, _gateways, _standalone, _before)
+    return [goal for part in parts for goal in part(document)]
+
+
+def _gateway(document: Document) -> list[Goal]:
+    path, floor, plain = (cpu(side_rounds(document, name)) for name in ("path", "floor", "plain"))
+    sockets, bare_sockets = (cpu(side_rounds(document, name, "ws")) for name in ("path", "floor"))
+    bare = ratios(sockets, bare_sockets)
+    return [
+        _goal("gateway CPU per delta, SSE, over the floor's", 1.5, "×", ratios(path, floor)),
+        _goal("gateway CPU per delta, SSE, over the plain way's", 0.55, "×", ratios(path, plain)),
+        _goal("gateway CPU per delta, WebSocket, over a bare Starlette app's", 1.5, "×", bare),
+    ]
+
+
+def _litellm(document: Document) -> list[Goal]:
+    path, few = side_rounds(document, "path"), side_rounds(document, "path", "sse", LITELLM_STREAMS)
+    litellm = side_rounds(document, "litellm", "openai", LITELLM_STREAMS)
+    goals = []
+    for key, scope in ((IN_WINDOW, ""), (WHOLE, ", with questions' beginnings and ends")):
+        ours, ours_of_few, theirs = cpu(path, *PATH, key=key), cpu(few, *PATH, key=key), cpu(litellm, key=key)
+        figure = f"our path all in, CPU per delta, over LiteLLM's at 20 answers{scope}"
+        goals.append(_goal(figure, 0.1, "×", ratios(ours, theirs)))
+        goals.append(_goal(f"the same with 20 answers on both sides{scope}", 0.1, "×", ratios(ours_of_few, theirs)))
+    return goals
+
+
+def _worker(document: Document) -> list[Goal]:
+    path, plain, edgegpt = (cpu(side_rounds(document, name), "worker") for name in ("path", "plain", "edgegpt"))
+    own, edgegpt_own = (cpu(side_rounds(document, name), "client") for name in ("synthetic alone", "edgegpt alone"))
+    appends = ratios(differences(path, own), differences(plain, own))
+    beyond = ratios(differences(edgegpt, edgegpt_own), edgegpt_own)
+    return [
+        _goal("worker's append path, over awaiting each append", 0.5, "×", appends),
+        _goal("worker with EdgeGPT beyond EdgeGPT's own cost, over that cost", 0.5, "×", beyond),
+    ]
+
+
+def _delay(document: Document) -> list[Goal]:
+    path, floor = side_rounds(document, "path"), side_rounds(document, "floor")
+    p50, p99 = ((values(path, "delay_ms", part), values(floor, "delay_ms", part)) for part in ("p50", "p99"))
+    goals = [
+        _goal("added delay per delta, p50", 2.0, " ms", differences(*p50)),
+        _goal("delay per delta, p99, over the floor's", 3.0, "×", ratios(*p99)),
+    ]
+    if rest := document["rest"]:
+        first, trip = rest["first_delta_ms"], rest["redis_round_trip_ms"]["p50"]
+        added = first["path"]["p50"] - first["floor"]["p50"]
+        goals.append(
+            _goal("added time to first delta, idle (4 round trips to Redis + 1 ms)", 4 * trip + 1, " ms", [added])
+        )
+    return goals
+
+
+def _memory(document: Document) -> list[Goal]:
+    main, most = _stream_counts(document)
+    goals = []
+    for count in (main, most) if most > main else (main,):
+        part, scope = ("compared", "") if count == main else ("grown", f", at {count:,} answers")
+        for transport, (name, bound) in _MEMORY.items():
+            memory = values(side_rounds(document, "path", transport, count, part), "kb_per_stream", "gateway")
+            goals.append(_goal(f"gateway's memory per open stream, {name}{scope}", bound, " kB", memory))
+    return goals
+
+
+def _growth(document: Document) -> list[Goal]:
+    main, most = _stream_counts(document)
+    if most == main:
+        return []
+    few, many = (cpu(side_rounds(document, "path", "sse", count, "grown"), *PATH) for count in (main, most))
+    return [_goal(f"CPU per delta at {most:,} answers, over that at {main:,}", 1.0, "×", ratios(many, few))]
+
+
+def _gateways(document: Document) -> list[Goal]:
+    """Compare more gateways with one; nothing where the others were not measured beside one."""
+    first, *others = document["settings"]["gateways"]
+    main, one = _stream_counts(document)[0], cpu(side_rounds(document, "path"))
+    goals = []
+    for count in others if first == 1 else ():
+        name, sharing = f"{_COUNTS[count]} gateways", cpu(side_rounds(document, f"path x{count}"))
+        if count == 2:
+            alike = cpu(side_rounds(document, "path x2", "sse", 2 * main))
+            figure = f"{name}, each with as many answers as the one, CPU per delta over one's"
+            goals.append(_goal(figure, _GATEWAYS, "×", ratios(alike, one)))
+        figure = f"{name} that share them, CPU per delta over one's"
+        goals.append(_goal(figure, _GATEWAYS, "×", ratios(sharing, one)))
+    return goals
+
+
+def _standalone(document: Document) -> list[Goal]:
+    rest = document["rest"]
+    if not rest:
+        return []
+    latest = _latest(rest["standalone"])
+    return [
+        _goal("standalone, first frame, p99, idle", 50.0, " ms", [rest["first_delta_ms"]["standalone"]["p99"]]),
+        _goal("standalone, 50 answers at once, the latest percent, first or not", 250.0, " ms", [latest]),
+    ]
+
+
+def _before(document: Document) -> list[Goal]:
+    """Compare our path with that of the other tree; nothing where there was none."""
+    goals = []
+    for transport, (name, _) in _MEMORY.items():
+        path, before = (side_rounds(document, side, transport) for side in ("path", "before"))
+        if not before:
+            continue
+        for role in PATH:
+            figure = f"{role}'s CPU per delta, {name}, over that before"
+            goals.append(_goal(figure, _BEFORE, "×", ratios(cpu(path, role), cpu(before, role))))
+        for role in ("gateway", "worker"):
+            now, then = (values(rounds, "kb_per_stream", role) for rounds in (path, before))
+            goals.append(
+                _goal(f"{role}'s memory per stream, {name}, over that before", _BEFORE, "×", ratios(now, then))
+            )
+    return goals
+
+
+def _latest(figures: Mapping[str, Any]) -> float | None:
+    """Return the p99 of first deltas or of all, whichever is later: a late stream may not get to its second delta."""
+    p99s = [value(figures, key, "p99") for key in ("first_delta_ms", "delay_ms")]
+    return max((p99 for p99 in p99s if p99 is not None), default=None)
+
+
+def _stream_counts(document: Document) -> tuple[int, int]:
+    """Return how many answers sides are compared at, and the most that were open at once."""
+    streams = document["settings"]["streams"]
+    return streams[0], max(streams)
+
+
+def _goal(figure: str, bound: float, unit: str, measured: Values) -> Goal:
+    known = [number for number in measured if number is not None]
+    spread = (round(min(known), 3), round(median(known), 3), round(max(known), 3)) if known else None
+    return Goal(figure, round(bound, 2), unit, spread)

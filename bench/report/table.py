@@ -1,0 +1,94 @@
+"""The Markdown table of a run: goals, sides and saturation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bench.report.goals import Goal
+
+Document = Mapping[str, Any]
+
+_ROLES = ("gateway", "worker", "redis")
+
+
+def table(document: Document) -> str:
+    """Return goals, sides and saturation as Markdown."""
+    parts = [_machine(document), _goals(document)]
+    for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
+        if document[name]:
+            parts.append(f"### {title}\n\n{_sides(document[name])}")
+    if document["saturation"]:
+        parts.append(f"### Until it is full\n\n{_saturation(document['saturation'])}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(document: Document) -> str:
+    machine, settings = document["machine"], document["settings"]
+    return (
+        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {settings['rounds']} rounds, "
+        f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless noted otherwise. "
+        "Each figure is the median over rounds, with the least and the most."
+    )
+
+
+def _goals(document: Document) -> str:
+    rows = ["| figure | goal | measured | |", "| --- | --- | --- | --- |"]
+    for goal in msgspec.convert(document["goals"], list[Goal]):
+        if goal.measured is None:
+            rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | not measured | |")
+            continue
+        least, middle, most = goal.measured
+        spread = f" ({least:.3g}–{most:.3g})" if most > least else ""
+        verdict = "met" if goal.met else "**missed**"
+        rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | {middle:.3g}{goal.unit}{spread} | {verdict} |")
+    return "\n".join(rows)
+
+
+def _sides(cases: Document) -> str:
+    rows = [
+        "| side | gateway | worker | Redis | client | p50 | p99 | kB gateway | kB worker | cores elsewhere |",
+        "| --- " * 10 + "|",
+    ]
+    for name, case in cases.items():
+        figures = case["figures"]
+        cpu, delay, memory = (figures[key] or {} for key in ("cpu_us_per_delta", "delay_ms", "kb_per_stream"))
+        cells = [cpu.get(role) for role in (*_ROLES, "client")] + [delay.get("p50"), delay.get("p99")]
+        cells += [memory.get("gateway"), memory.get("worker"), figures["cores_elsewhere"]]
+        rows.append(f"| {name} | " + " | ".join(map(_cell, cells)) + " |")
+    head = "CPU in µs per delta, delay in ms, memory per open stream; median (least–most).\n\n"
+    return head + "\n".join(rows) + "".join(_redis(name, case["figures"]) for name, case in cases.items())
+
+
+def _redis(side: str, figures: Document) -> str:
+    """Return a paragraph on what a side's Redis did; nothing where it has none."""
+    commands = figures["redis_commands"]
+    if not commands:
+        return ""
+    costs = [f"{name} {_cell(stats['us'])} × {stats['per_delta'][1]:g}" for name, stats in commands.items()]
+    kept = _cell(figures["redis_kb_per_answer"])
+    return f"\n\nRedis of {side}: {kept} kB an answer; µs a command × commands a delta: {', '.join(costs)}."
+
+
+def _cell(spread: Any) -> str:
+    if spread is None:
+        return ""
+    least, middle, most = spread
+    return f"{middle:.3g} ({least:.3g}–{most:.3g})" if most > least else f"{middle:.3g}"
+
+
+def _saturation(steps_by_transport: Document) -> str:
+    head = "| streams | deltas/s | deltas an event | delay p50/p99 ms | cores | stopped by |"
+    rows = [head, "| --- " * 6 + "|"]
+    for transport, steps in steps_by_transport.items():
+        rows += [f"| {transport} {step['streams']} {_step(step)}" for step in steps]
+    return "\n".join(rows)
+
+
+def _step(step: Document) -> str:
+    delay, cores = step["delay_ms"], step["cores"]
+    delays = f"{delay['p50']:.3g}/{delay['p99']:.3g}" if delay else ""
+    busy = ", ".join(f"{role} {share:g}" for role, share in cores.items())
+    return (
+        f"| {step['deltas_per_s']:,.0f} | {step['deltas_per_event']:.3g} | {delays} | {busy} | {step['stop'] or ''} |"
+    )

@@ -1,0 +1,1 @@
+"""The systems that are measured: our path, the baselines beside it, and their processes."""

@@ -1,0 +1,85 @@
+"""What our path is compared with, and the standalone process."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+from bench.clients.transports import KEY, MODEL, OPENAI, SSE
+from bench.errors import BenchError
+from bench.systems.path import Emulator, System
+from bench.systems.processes import ROOT, Processes, accepts, free_ports, is_ready
+from bench.systems.valkey import start_valkey
+
+_LITELLM = ROOT / "tests" / "external" / ".venv-litellm" / "bin" / "litellm"
+_LITELLM_START_LIMIT = 90.0
+
+
+async def start_floor(processes: Processes, transport: str = SSE) -> System:
+    """Start the bare app for a transport on uvicorn, one process."""
+    [port] = free_ports(1)
+    running = await processes.start_module(f"floor-{transport}", "bench.systems.floor", {}, "--port", str(port))
+    await running.until("its port", partial(accepts, port))
+    return System("floor", [port], {"gateway": [running.pid]}, transport=transport)
+
+
+async def start_plain(processes: Processes, folder: Path, slots: int) -> System:
+    """Start the plain way: a gateway, a worker and a Valkey of their own."""
+    folder = folder / "plain"
+    folder.mkdir()
+    port, redis_port = free_ports(2)
+    url = f"redis://127.0.0.1:{redis_port}/0"
+    redis = await start_valkey(processes, folder, "plain-redis", redis_port)
+    worker = await processes.start_module(
+        "plain-worker", "bench.systems.plain_worker", {}, "--redis", url, "--connections", str(slots + 16)
+    )
+    gateway = await processes.start_module("plain", "bench.systems.plain", {}, "--port", str(port), "--redis", url)
+    await gateway.until("GET /readyz", partial(is_ready, port))
+    roles = {"gateway": [gateway.pid], "worker": [worker.pid], "redis": [redis.pid]}
+    return System("plain", [port], roles, redis_port)
+
+
+async def start_litellm(processes: Processes, folder: Path, emulator: Emulator) -> System:
+    """Start LiteLLM's proxy before the emulator's OpenAI API. BenchError when it is not installed."""
+    if not _LITELLM.exists():
+        raise BenchError("LiteLLM is not installed: run tests/external/setup.sh")
+    [port] = free_ports(1)
+    upstream = {"model": "openai/stand-in", "api_base": f"{emulator.url}/v1", "api_key": "bench"}
+    config = {
+        "model_list": [{"model_name": MODEL, "litellm_params": upstream}],
+        "general_settings": {"master_key": KEY},
+        "router_settings": {"num_retries": 0},
+    }
+    file = folder / "litellm.json"
+    file.write_text(json.dumps(config))
+    listen = ["--host", "127.0.0.1", "--port", str(port)]
+    command: list[str | Path] = [_LITELLM, "--config", file, *listen, "--telemetry", "False"]
+    settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    running = await processes.start("litellm", command, settings)
+    await running.until("GET /health/readiness", partial(is_ready, port, "/health/readiness"), _LITELLM_START_LIMIT)
+    roles = {"gateway": [running.pid], "emulator": [emulator.pid]}
+    return System("litellm", [port], roles, transport=OPENAI)
+
+
+async def start_standalone(processes: Processes, folder: Path) -> System:
+    """Start everything in one process on memory://, with the built-in stand-in, as `make run` does without accounts."""
+    [port] = free_ports(1)
+    (folder / "no-cookies").mkdir()
+    settings = {
+        "GATEWAY_PORT": port,
+        "COOKIES_DIR": folder / "no-cookies",
+        "LOG_FORMAT": "json",
+        # The path is measured, not the limit of an account, nor the stand-in's quota.
+        "ACCOUNT_TURNS": 0,
+        "EMULATOR_DAILY_QUOTA": 0,
+    }
+    running = await processes.start_module("standalone", "standalone", settings)
+    await running.until("GET /readyz", partial(is_ready, port))
+    return System("standalone", [port], {"gateway": [running.pid]})
+
+
+def alone(emulator: Emulator | None) -> System:
+    """Return what makes the answers, alone: EdgeGPT at an emulator, else the synthetic provider. It asks itself."""
+    if emulator is None:
+        return System("synthetic alone", [], {}, client=("bench.clients.alone", "synthetic"))
+    client = ("bench.clients.alone", "edgegpt", emulator.create_url, emulator.chat_url)
+    return System("edgegpt alone", [], {"emulator": [emulator.pid]}, client=client)

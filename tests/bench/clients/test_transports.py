@@ -1,0 +1,26 @@
+"""What is asked by each transport is what its server understands."""
+
+import json
+
+from bench.clients.transports import MODEL, OPENAI, SOCKET, SSE, TRANSPORTS
+from bench.question import Question
+
+QUESTION = Question(60, 20.0)
+
+
+def test_over_http_the_question_stands_in_the_query() -> None:
+    asked = TRANSPORTS[SSE].request(QUESTION).decode()
+    assert asked.startswith("GET /api_stream?style=balanced&question=%21deltas%3D60%20%21rate%3D20%20%21stamp HTTP/1.1")
+    assert TRANSPORTS[SSE].message(QUESTION) == b""
+
+
+def test_over_websocket_it_follows_the_handshake() -> None:
+    assert TRANSPORTS[SOCKET].request(QUESTION).startswith(b"GET /ws_stream HTTP/1.1\r\n")
+    assert str(QUESTION).encode() in TRANSPORTS[SOCKET].message(QUESTION)
+
+
+def test_openais_request_has_the_length_that_it_names() -> None:
+    head, body = TRANSPORTS[OPENAI].request(QUESTION).split(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    asked = json.loads(body)
+    assert (asked["model"], asked["stream"]) == (MODEL, True)

@@ -1,0 +1,77 @@
+"""Which loads a run consists of."""
+
+import pytest
+
+from bench.measure.cases import Case, compared_cases, grown_cases, largest_cases
+from bench.options import read_options
+from bench.systems.path import System
+
+PATH = {f"path {transport}": System("path", [1], {}, transport=transport) for transport in ("sse", "ws")}
+FLOOR = {f"floor {transport}": System("floor", [1], {}, transport=transport) for transport in ("sse", "ws")}
+OTHERS = {f"{name} sse": System(name, [1], {}) for name in ("edgegpt", "edgegpt alone", "plain", "synthetic alone")}
+SYSTEMS = PATH | FLOOR | OTHERS
+TWO, FOUR = ({f"path x{count} sse": System(f"path x{count}", [1] * count, {})} for count in (2, 4))
+
+
+def names(cases: list[Case]) -> list[str]:
+    return [case.name for case in cases]
+
+
+def test_all_sides_are_asked_alike_at_the_first_count() -> None:
+    cases = compared_cases(read_options(["--streams", "300,50"]), SYSTEMS)
+    assert names(cases) == [
+        "path sse 300",
+        "path ws 300",
+        "floor sse 300",
+        "floor ws 300",
+        "edgegpt sse 300",
+        "edgegpt alone sse 300",
+        "plain sse 300",
+        "synthetic alone sse 300",
+    ]
+    assert {case.rate for case in cases} == {20.0}
+
+
+def test_only_the_ways_that_are_wanted_are_compared() -> None:
+    cases = compared_cases(read_options(["--transports", "ws"]), PATH | FLOOR)
+    assert names(cases) == ["path ws 300", "floor ws 300"]
+
+
+def test_two_gateways_share_the_streams_of_one_and_then_have_as_many_each() -> None:
+    cases = compared_cases(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:]
+    assert names(cases) == ["path x2 sse 300", "path x2 sse 600", "path x4 sse 300"]
+    assert {case.rate for case in cases} == {20.0}
+
+
+def test_two_gateways_beside_more_than_one_only_share() -> None:
+    cases = compared_cases(read_options(["--gateways", "4,2"]), PATH | TWO)[2:]
+    assert names(cases) == ["path x2 sse 300"]
+
+
+def test_litellm_is_asked_by_few_and_our_path_beside_it_by_as_many() -> None:
+    litellm = System("litellm", [1], {}, transport="openai")
+    cases = compared_cases(read_options([]), PATH | {"litellm openai": litellm})
+    assert names(cases)[-2:] == ["litellm openai 20", "path sse 20"]
+
+
+def test_our_path_grows_at_the_same_deltas_a_second() -> None:
+    cases = grown_cases(read_options(["--streams", "300,2000,50"]), SYSTEMS)
+    assert names(cases) == ["path sse 50", "path sse 300", "path sse 2000"]
+    assert [case.rate * case.streams for case in cases] == [1000, 6000, 6000]
+    assert grown_cases(read_options(["--streams", "300"]), SYSTEMS) == []
+
+
+def test_the_floor_is_beside_the_most_streams_of_our_path_over_each_transport() -> None:
+    cases = largest_cases(read_options(["--streams", "300,2000,50"]), SYSTEMS | TWO)
+    assert names(cases) == ["path ws 2000", "floor sse 2000", "floor ws 2000"]
+    assert {case.rate * case.streams for case in cases} == {6000}
+    assert names(largest_cases(read_options(["--streams", "9,50", "--transports", "sse"]), SYSTEMS)) == ["floor sse 50"]
+    assert largest_cases(read_options(["--streams", "300"]), SYSTEMS) == []
+
+
+@pytest.mark.parametrize("streams", [20, 300, 2000])
+def test_all_streams_are_open_for_the_whole_window(streams: int) -> None:
+    plan = Case(SYSTEMS["path sse"], streams, 3.0, 4.0).plan
+    assert plan.deltas / plan.rate - plan.opening >= 4.0
+    assert streams / plan.opening <= 150
+    assert plan.limit > plan.opening + plan.deltas / plan.rate

@@ -1,0 +1,130 @@
+"""Goals are judged by the ratios of each round."""
+
+from typing import Any
+
+import pytest
+
+from bench.report.goals import Goal, goals
+
+
+def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict[str, Any]:
+    figures = [
+        {
+            "cpu_us_per_delta": one or None,
+            "cpu_us_per_delta_whole": {role: 2 * cost for role, cost in one.items()} or None,
+            "delay_ms": {"p50": delay, "p99": 4 * delay},
+            "kb_per_stream": {"gateway": kb},
+            "first_delta_ms": {"p50": delay, "p99": 5 * delay},
+        }
+        for one in cpu
+    ]
+    return {"rounds": figures}
+
+
+def judge(
+    rest: Any = None,
+    grown: Any = None,
+    gateways: Any = (1,),
+    streams: Any = (300,),
+    **compared: Any,
+) -> dict[str, Goal]:
+    named = {name.replace("_", " "): case for name, case in compared.items()}
+    settings = {"streams": streams, "gateways": gateways}
+    document = {"settings": settings, "compared": named, "grown": grown or {}, "rest": rest}
+    return {goal.figure: goal for goal in goals(document)}
+
+
+def one(goals: dict[str, Goal], *words: str) -> Goal:
+    [goal] = [goal for figure, goal in goals.items() if all(word in figure for word in words)]
+    return goal
+
+
+def test_a_ratio_is_the_median_of_the_rounds_not_a_ratio_of_medians() -> None:
+    judged = judge(
+        path_sse_300=rounds({"gateway": 40}, {"gateway": 300}, {"gateway": 90}),
+        floor_sse_300=rounds({"gateway": 20}, {"gateway": 100}, {"gateway": 90}),
+    )
+    goal = one(judged, "SSE", "floor")
+    assert goal.measured == (1.0, 2.0, 3.0)
+    assert goal.met is False
+
+
+def test_a_goal_of_which_a_side_is_missing_is_neither_met_nor_missed() -> None:
+    goal = one(judge(path_sse_300=rounds({"gateway": 40})), "plain")
+    assert (goal.measured, goal.met) == (None, None)
+
+
+def test_a_round_without_a_window_does_not_count() -> None:
+    judged = judge(path_sse_300=rounds({"gateway": 40}, {}), floor_sse_300=rounds({"gateway": 40}, {"gateway": 1}))
+    assert one(judged, "SSE", "floor").measured == (1.0, 1.0, 1.0)
+
+
+def test_the_append_path_is_what_is_left_without_the_generator() -> None:
+    alone = {"synthetic alone sse 300": rounds({"client": 10.0})}
+    judged = judge(
+        path_sse_300=rounds({"gateway": 1, "worker": 30}), plain_sse_300=rounds({"gateway": 1, "worker": 90}), **alone
+    )
+    assert one(judged, "append").measured == (0.25, 0.25, 0.25)
+
+
+def test_the_first_delta_may_take_four_round_trips_and_a_millisecond() -> None:
+    spread = {"p50": 0.5, "p99": 9.0}
+    first = {"path": {"p50": 4.0}, "floor": {"p50": 1.0}, "standalone": {"p99": 20.0}}
+    standalone = rounds({"gateway": 1})["rounds"][0]
+    judged = judge({"redis_round_trip_ms": spread, "first_delta_ms": first, "standalone": standalone})
+    goal = one(judged, "first delta")
+    assert (goal.bound, goal.measured, goal.met) == (3.0, (3.0, 3.0, 3.0), True)
+    assert one(judged, "first frame").met
+    assert one(judged, "50 answers").measured == (5.0, 5.0, 5.0)
+
+
+def test_litellms_proxy_is_held_against_our_path_at_the_full_and_at_the_same_load() -> None:
+    costs = {"gateway": 10.0, "worker": 15.0, "redis": 5.0}
+    judged = judge(
+        path_sse_300=rounds(costs),
+        path_sse_20=rounds({role: 2 * cost for role, cost in costs.items()}),
+        litellm_openai_20=rounds({"gateway": 600.0}),
+    )
+    figure, same = (
+        "our path all in, CPU per delta, over LiteLLM's at 20 answers",
+        "the same with 20 answers on both sides",
+    )
+    assert judged[figure].measured == (0.05, 0.05, 0.05)
+    assert judged[same].measured == (0.1, 0.1, 0.1)
+
+
+def test_whole_answers_are_held_against_whole_answers() -> None:
+    ours, theirs = (rounds({"gateway": 10.0, "worker": 15.0, "redis": 5.0}), rounds({"gateway": 600.0}))
+    theirs["rounds"][0]["cpu_us_per_delta_whole"] = {"gateway": 1000.0}
+    judged = judge(path_sse_300=ours, path_sse_20=ours, litellm_openai_20=theirs)
+    for words in ("LiteLLM", "the same with 20"):
+        assert one(judged, words, "beginnings and ends").measured == (0.06, 0.06, 0.06)
+
+
+@pytest.mark.parametrize(("kb", "met"), [(16.0, True), (16.1, False)])
+def test_memory_is_held_against_its_bound(kb: float, met: bool) -> None:
+    assert one(judge(path_sse_300=rounds({"gateway": 1}, kb=kb)), "memory", "SSE").met is met
+
+
+def test_memory_is_judged_at_the_largest_count_too() -> None:
+    grown = {"path ws 2000": rounds({"gateway": 1}, kb=30.0), "path sse 2000": rounds({"gateway": 1}, kb=15.0)}
+    judged = judge(path_sse_300=rounds({"gateway": 1}, kb=17.0), grown=grown, streams=(300, 2000))
+    assert [one(judged, "memory", "SSE", "at 2,000").met, one(judged, "memory", "WebSocket", "at 2,000").met] == [
+        True,
+        False,
+    ]
+    assert judged["gateway's memory per open stream, SSE"].met is False
+
+
+def test_two_gateways_are_compared_with_one_with_half_and_all_of_its_streams_each() -> None:
+    sides = {"path_sse_300": 10.0, "path_x2_sse_300": 12.0, "path_x2_sse_600": 11.0, "path_x4_sse_300": 15.0}
+    costs = {name: rounds({"gateway": cost}) for name, cost in sides.items()}
+    judged = judge(gateways=(1, 2, 4), **costs)
+    assert one(judged, "two gateways that share").measured == (1.2, 1.2, 1.2)
+    assert one(judged, "two gateways, each with as many").measured == (1.1, 1.1, 1.1)
+    assert one(judged, "four gateways that share").measured == (1.5, 1.5, 1.5)
+
+
+@pytest.mark.parametrize("gateways", [(1,), (2,), (2, 4)])
+def test_without_one_gateway_beside_more_there_is_no_goal_of_them(gateways: tuple[int, ...]) -> None:
+    assert not [figure for figure in judge(gateways=gateways) if "gateways" in figure]

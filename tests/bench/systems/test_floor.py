@@ -1,0 +1,19 @@
+"""The floor streams what the gateway streams."""
+
+from bench.systems.floor import FloorFrames
+from gateway import envelope
+
+TEXT = "delta 000001  t=1700000000000000001 "
+
+
+def test_over_http_the_messages_are_the_gateways_byte_for_byte() -> None:
+    frames = FloorFrames("a-token")
+    assert frames.delta(TEXT) == envelope.DeltaFrames("a-token").frame(TEXT)
+    last = envelope.answer(TEXT * 2, (), done=True, reset=False, token="a-token")
+    assert frames.last(TEXT * 2) == last
+
+
+def test_over_websocket_they_are_too() -> None:
+    frames = FloorFrames(None)
+    assert frames.delta(TEXT) == envelope.DeltaFrames(None).frame(TEXT)
+    assert frames.last(TEXT) == envelope.answer(TEXT, (), done=True, reset=False, token=None)

@@ -1,0 +1,39 @@
+"""What workers ask in these tests: the stand-in, but for questions `play: name`, which get an answer from `answers`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from tests.support.browser.answers import ANSWERS
+from wire.messages import Style
+from worker.accounts import Account
+from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Update
+from worker.providers.edgegpt import EdgeGPTProvider
+from worker.replay import Recall, nothing
+
+_PLAY = "play: "
+
+
+class Upstream(EdgeGPTProvider):
+    """A chat provider (see worker.providers)."""
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: Conversation | None,
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = nothing,
+    ) -> AsyncGenerator[Update, None]:
+        """The stand-in's answer, or one that is played in pieces of some characters, so many a second."""
+        name = question.removeprefix(_PLAY)
+        if name not in ANSWERS:
+            async for update in super().ask(account, conversation, style, question, before_send, recall):
+                yield update
+            return
+        answer = ANSWERS[name]
+        await before_send()
+        for end in range(answer.piece, len(answer.text), answer.piece):
+            yield Snapshot(answer.text[:end])
+            await asyncio.sleep(1 / answer.rate)
+        yield Completed(answer.text, b"played", answer.urls, answer.suggestions)

@@ -1,0 +1,88 @@
+"""Other people's clients of the OpenAI API, each as a process of one of the scripts in clients/."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.processes import ROOT
+
+STYLE = "balanced"
+MODEL = f"bing-{STYLE}"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a client calls what goes wrong."""
+
+    unknown_model: str = "NotFoundError"
+    wrong_key: str = "AuthenticationError"
+    failed: str = "InternalServerError"
+    broken_off: str = "APIError"
+    throttled: str = "RateLimitError"
+
+
+_LANGCHAIN = Errors(
+    "OpenAIModelNotFoundError", "OpenAIAuthenticationError", "OpenAIAPIError", "APIError", "OpenAIRateLimitError"
+)
+ERRORS = {
+    "openai": Errors(),
+    "openai-node": Errors(),
+    "litellm": Errors(broken_off="MidStreamFallbackError"),
+    "langchain": _LANGCHAIN,
+    "ai-sdk": Errors("APICallError", "APICallError", "RetryError", "error part", "RetryError"),
+    "llm": Errors(*["exit status 1"] * 5),
+}
+# The script of each, for a Python or for Node.
+SCRIPTS = {
+    "openai": "openai_client",
+    "openai-node": "openai_client.mjs",
+    "litellm": "litellm_client",
+    "langchain": "langchain_client",
+    "ai-sdk": "ai_client.mjs",
+    "llm": "llm_client",
+}
+
+
+def script(name: str) -> list[str]:
+    """The script's part of the command."""
+    found = SCRIPTS[name]
+    return [f"tests/external/clients/{found}"] if found.endswith(".mjs") else ["-m", f"tests.external.clients.{found}"]
+
+
+class Client:
+    """A running script; `name` is its key in SCRIPTS."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        self.name = name
+        self.errors = ERRORS[name]
+        self._process = process
+
+    def do(self, do: str, url: str, **job: Any) -> dict[str, Any]:
+        """What came of a job; see clients/jobs.py."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, "url": f"{url}/v1", "model": MODEL, **job}) + "\n")
+        self._process.stdin.flush()
+        outcome: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return outcome
+
+
+@contextmanager
+def client(name: str, program: str, environment: dict[str, str]) -> Iterator[Client]:
+    """The client, run by `program`."""
+    command: Sequence[str] = [program, *script(name)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Client(name, process)
+        finally:
+            process.kill()
+
+
+def said(*texts: str) -> list[dict[str, str]]:
+    """Questions and answers by turns, as messages."""
+    return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]

@@ -1,0 +1,211 @@
+"""A gateway on a real port, and a worker that answers from a script instead of asking anybody."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from gateway.server import serve
+from gateway.settings import GatewaySettings
+from gateway.turns import Turns
+from wire.connect import Store
+from wire.errors import AnswerEndedError, StoreUnavailableError
+from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
+from wire.schedule import Schedule
+from wire.sessions import Entry, Sessions, State, Task
+
+Step = Event | asyncio.Event
+
+HELLO: Sequence[Step] = (
+    Delta("你好,"),
+    Delta('wor"ld'),
+    Final('你好,wor"ld', urls=(Source("标题", "https://example.org/?a=1&b=2"),)),
+)
+
+
+@dataclass
+class ScriptedWorker:
+    """Takes every job and plays the script of its question (or keyword): events, and gates to wait at.
+
+    `asked` is every job that reached it, in order, with the token it belongs to.
+    """
+
+    store: Store
+    name: str = "scripted"
+    scripts: dict[str, Sequence[Step]] = field(default_factory=dict)
+    asked: list[tuple[str, Work]] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        sessions = Sessions(self.store)
+        await sessions.beat(self.name)
+        async with Schedule(self.store, self.name, 15.0) as schedule, asyncio.TaskGroup() as tasks:
+            await schedule.prepare()
+            tasks.create_task(self._beat(sessions))
+            while True:
+                with contextlib.suppress(StoreUnavailableError):
+                    for entry in await schedule.read(100):
+                        tasks.create_task(self._take(sessions, entry))
+
+    async def _beat(self, sessions: Sessions) -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailableError):
+                await sessions.beat(self.name)
+            await asyncio.sleep(1)
+
+    async def _take(self, sessions: Sessions, entry: Entry) -> None:
+        claimed = await sessions.claim(self.name, entry)
+        task = claimed if isinstance(claimed, Task) else None
+        while task is not None:
+            task = await self._play(sessions, task)
+
+    async def _play(self, sessions: Sessions, task: Task) -> Task | None:
+        asked = task.work.question if isinstance(task.work, Chat) else task.work.keyword
+        self.asked.append((task.lease.token, task.work))
+        try:
+            return await self._steps(sessions, task, self.scripts.get(asked, HELLO))
+        except AnswerEndedError:
+            return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
+
+    async def _steps(self, sessions: Sessions, task: Task, script: Sequence[Step]) -> Task | None:
+        await sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
+        seq = 0
+        for step in script:
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+            elif isinstance(step, Final | Failed):
+                return await sessions.finish(task, _state(step), step, b"saved", takes_more=True)
+            else:
+                seq += 1
+                await sessions.append(task, seq, step)
+        raise AssertionError(f"the script of {task.work!r} has no end")
+
+
+def _state(event: Final | Failed) -> State:
+    if isinstance(event, Failed):
+        return "FAILED"
+    return "STOPPED" if event.stopped else "DONE"
+
+
+@dataclass
+class RunningGateway:
+    """A gateway under test."""
+
+    address: str
+    store: Store
+    turns: Turns
+    worker: ScriptedWorker
+    client: httpx.AsyncClient
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1])
+
+    def socket(self, path: str, **options: Any) -> connect:
+        """A WebSocket to `path`."""
+        return connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, **options)
+
+    async def raw(self, request: bytes) -> bytes:
+        """All that a connection gives for `request`, up to its end; bytes as they are on the wire."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(request)
+            async with asyncio.timeout(10):
+                return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def get(self, target: str, *headers: str, method: str = "GET") -> bytes:
+        """A raw request without a body."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: gateway", "Connection: close", *headers, "", ""]
+        return await self.raw("\r\n".join(lines).encode())
+
+
+def settings(**changes: Any) -> GatewaySettings:
+    """Settings for a gateway under test."""
+    return GatewaySettings(gateway_port=0, **changes)
+
+
+@asynccontextmanager
+async def running(
+    store: Store, config: GatewaySettings | None = None, *, worker: bool = True
+) -> AsyncIterator[RunningGateway]:
+    """A gateway on a port of its own, with a scripted worker beside it."""
+    turns, scripted = Turns(), ScriptedWorker(store)
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    tasks = [asyncio.create_task(serve(config or settings(), store, turns, ready=listening.set_result))]
+    if worker:
+        tasks.append(asyncio.create_task(scripted.run()))
+    try:
+        async with asyncio.timeout(10):
+            address = await listening
+        async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=10) as client:
+            yield RunningGateway(address, store, turns, scripted, client)
+    finally:
+        turns.cut()
+        for task in tasks[1:]:
+            task.cancel()
+        ended = await asyncio.gather(*tasks[1:], return_exceptions=True)
+        await tasks[0]
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+
+def body_of(response: bytes) -> bytes:
+    """The body of a raw response."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    return _unchunked(body) if b"transfer-encoding: chunked" in head else body
+
+
+def _unchunked(body: bytes) -> bytes:
+    found = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        found, body = found + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return found
+
+
+def frames_of(stream: bytes) -> list[Any]:
+    """The JSON documents of a plain event stream."""
+    events = stream.decode().split("\n\n")
+    assert events.pop() == "", "a stream ends with a whole event"
+    assert all(event.startswith("data: ") and "\n" not in event for event in events)
+    return [json.loads(event.removeprefix("data: ")) for event in events]
+
+
+def joined(frames: Sequence[Any]) -> str:
+    """What a page shows that only appends `data.answer` while `done` is false."""
+    return "".join(frame["data"]["answer"] for frame in frames if "data" in frame and not frame["data"]["done"])
+
+
+async def received(socket: ClientConnection) -> list[Any]:
+    """Frames up to the terminal one."""
+    frames = []
+    async with asyncio.timeout(10):
+        while True:
+            frames.append(json.loads(await socket.recv()))
+            if frames[-1]["code"] != 200 or frames[-1]["data"].get("done", True):
+                return frames
+
+
+@contextlib.contextmanager
+def closing_gate() -> Iterator[asyncio.Event]:
+    """A gate that is open at the latest when the test ends."""
+    gate = asyncio.Event()
+    try:
+        yield gate
+    finally:
+        gate.set()
+
+
+async def has_tokens(store: Store) -> bool:
+    """Whether any conversation is kept."""
+    return bool(await store.commands.keys("*token:*"))

@@ -1,0 +1,256 @@
+"""Real processes of ours for tests: started on free ports, waited for, and ended by their id."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+
+from tests.support.fork_server import ForkedProcess, can_fork
+from wire import keys
+
+ROOT = Path(__file__).parents[2]
+START_LIMIT = 20.0
+Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settle(client: Any) -> None:
+    """Make a server look as if workers had known it for long, so that they don't wait for each other's word on it."""
+    client.hset(keys.run_key(), mapping={"id": client.info("server")["run_id"], "at": 0})
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit: float = START_LIMIT) -> Any:
+    """The condition's first true value; fails with `what` after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {limit} s: {what}")
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process's descriptors stand for (`socket:[inode]`, a path, …), but for those that it closes meanwhile."""
+    files = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            files.append(os.readlink(descriptor))
+    return files
+
+
+def open_sockets(pid: int) -> set[str]:
+    """The inodes of the sockets that a process holds, by which the kernel's tables name them."""
+    return {file.removeprefix("socket:[").removesuffix("]") for file in open_files(pid) if file.startswith("socket:")}
+
+
+def socket_table(pid: int, name: str) -> list[list[str]]:
+    """The rows of one of the kernel's tables of sockets (`tcp`, `unix`, …), on the machine that a process runs on."""
+    return [row.split() for row in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of the address gives 200."""
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def process(module: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m module` with only the settings given; its output goes to `log`."""
+    with _ended(_start(module, [], log, log, environment)) as started:
+        yield started
+
+
+@contextmanager
+def interpreter(module: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m module` as `process` does, but in an interpreter that begins with nothing."""
+    with _ended(_execute(module, [], log, log, environment)) as started:
+        yield started
+
+
+@contextmanager
+def _ended(started: Started) -> Iterator[Started]:
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait(10)
+
+
+def run_to_end(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m module` up to its end, which must come by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+        started = _start(module, arguments, stdout, stderr, environment)
+        try:
+            code = started.wait(START_LIMIT)
+        finally:
+            started.kill()
+        return subprocess.CompletedProcess([module, *arguments], code, stdout.read_text(), stderr.read_text())
+
+
+def _start(module: str, arguments: Sequence[str], stdout: Path, stderr: Path, settings: Mapping[str, str]) -> Started:
+    if not can_fork(module):
+        return _execute(module, arguments, stdout, stderr, settings)
+    stdout.touch()
+    stderr.touch()
+    return ForkedProcess(module, arguments, _inherited() | dict(settings), ROOT, stdout, stderr)
+
+
+def _execute(module: str, arguments: Sequence[str], stdout: Path, stderr: Path, settings: Mapping[str, str]) -> Started:
+    with stdout.open("ab") as output, stderr.open("ab") as errors:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=_inherited() | dict(settings), stdout=output, stderr=errors)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+def write_accounts(folder: Path, *names: str) -> None:
+    """One Cookie-Editor export an account; the emulator knows an account by its `_U`."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        write_account(folder, name, name)
+
+
+def write_account(folder: Path, name: str, sign_in: str) -> None:
+    """One export, put there as a whole."""
+    cookies = [{"name": "_U", "value": sign_in, "domain": ".bing.com"}]
+    draft = folder / f".{name}.json"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(cookies))
+    draft.replace(folder / f"{name}.json")
+
+
+def write_servers(folder: Path, base_url: str, *names: str) -> None:
+    """An accounts.toml with one account a name at the emulator's OpenAI face, which knows it by its key."""
+    folder.mkdir(exist_ok=True)
+    entries = []
+    for name in names:
+        key = folder / f"{name}.key"
+        key.touch(mode=0o600)
+        key.write_text(name)
+        server = {
+            "base_url": base_url,
+            "model": "stand-in",
+            "image_model": "stand-in-pictures",
+            "api_key_file": key.name,
+        }
+        entries += [f"[accounts.{name}]", *(f'{setting} = "{value}"' for setting, value in server.items())]
+    terms = folder / "accounts.toml"
+    terms.touch(mode=0o600)
+    terms.write_text("\n".join(entries) + "\n")
+
+
+# Outcomes in the upstream's ledger that no account is blamed for.
+_HARMLESS = {"Success", "success", "running", "stopped", "client gone", "header-only"}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running system: the addresses of its gateways and of the stand-in for Bing."""
+
+    gateways: list[str]
+    emulator: str
+    cookies: Path
+    accounts: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        return self.gateways[0]
+
+    def turns(self, text: str) -> list[dict[str, Any]]:
+        """What the upstream's ledger holds of the questions that contain `text`."""
+        ledger = httpx.get(f"{self.emulator}/_ledger").json()
+        return [turn for turn in ledger["turns"] if text in turn["question"]]
+
+    def hurt(self) -> bool:
+        """Whether anything reached the upstream that may speak against an account."""
+        ledger = httpx.get(f"{self.emulator}/_ledger").json()
+        return any(entry["outcome"] not in _HARMLESS for kind in ledger.values() for entry in kind)
+
+    def renew(self, name: str) -> None:
+        """Replace every account's cookie, which makes them all ready again, and wait until the workers have seen it."""
+        for account in self.accounts:
+            write_account(self.cookies, account, f"{account}-{name}")
+
+        def seen() -> bool:
+            questions = [f"probe {name} {number}" for number in range(4)]
+            for question in questions:
+                httpx.get(f"{self.url}/api", params={"style": "balanced", "question": question}, timeout=20)
+            asked = [turn["account"] for question in questions for turn in self.turns(question)]
+            httpx.delete(f"{self.emulator}/_ledger")
+            return len(asked) == len(questions) and all(account.endswith(f"-{name}") for account in asked)
+
+        wait_until(seen, "the new cookies are used")
+
+    def script(self, **commands: Any) -> None:
+        """Tell the stand-in how to behave."""
+        httpx.post(f"{self.emulator}/_script", json=commands).raise_for_status()
+
+
+@contextmanager
+def deployment(
+    folder: Path,
+    redis_url: str | None,
+    gateways: int = 1,
+    workers: int = 1,
+    accounts: Sequence[str] = ("first", "second"),
+    settings: Mapping[str, str] | None = None,
+    gateway_settings: Mapping[str, str] | None = None,
+) -> Iterator[Deployment]:
+    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `standalone`."""
+    write_accounts(folder / "cookies", *accounts)
+    log, emulator_port = folder / "log.txt", free_port()
+    emulator = f"http://127.0.0.1:{emulator_port}"
+    upstream = {
+        "COOKIES_DIR": str(folder / "cookies"),
+        "BING_CREATE_URL": f"{emulator}/turing/conversation/create",
+        "BING_CHAT_URL": f"ws://127.0.0.1:{emulator_port}/sydney/ChatHub",
+        "BING_IMAGE_URL": emulator,
+        "IDLE_TIMEOUT": "3",
+        "FIRST_TEXT_TIMEOUT": "3",
+    } | dict(settings or {})
+    ports = [free_port() for _ in range(gateways)]
+    with ExitStack() as stack:
+        start = stack.enter_context
+        # Tests script a spent quota themselves; how many questions a slow machine asks is not to matter.
+        start(process("emulator", log, EMULATOR_PORT=str(emulator_port), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"))
+        if redis_url is None:
+            start(process("standalone", log, GATEWAY_PORT=str(ports[0]), **upstream))
+        else:
+            for port in ports:
+                given = dict(gateway_settings or {})
+                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url, **given))
+            for _ in range(workers):
+                start(process("worker", log, REDIS_URL=redis_url, **upstream))
+        running = Deployment(
+            [f"http://127.0.0.1:{port}" for port in ports], emulator, folder / "cookies", tuple(accounts)
+        )
+        for address in (f"{emulator}/_health", *(f"{gateway}/readyz" for gateway in running.gateways)):
+            wait_until(partial(answers, address), f"{address} answers, see {log}")
+        yield running

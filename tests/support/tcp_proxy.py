@@ -1,0 +1,232 @@
+"""A TCP proxy between a process and its server that a test can delay, silence, cut and refuse."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_WAIT = 10.0
+_LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+class TcpProxy:
+    """Forwards TCP to 127.0.0.1:`target`; an async context manager, whose faults may be set from any thread."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._delay = 0.0
+        self._deaf = False
+        self._refusing = False
+        self._cut_after: int | None = None
+        self._halved: bytes | None = None
+        self._unanswered: bytes | None = None
+        self._fatal: bytes | None = None
+        self.port = 0
+        self.lost = 0
+        self.accepted = 0
+
+    async def __aenter__(self) -> "TcpProxy":
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """Return its address as REDIS_URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def heal(self) -> None:
+        """Forward as it should be. Connections that went dead stay dead."""
+        self._delay, self._deaf, self._refusing = 0.0, False, False
+        self._cut_after = self._halved = self._unanswered = self._fatal = None
+        self.lost = 0
+
+    def delay(self, seconds: float) -> None:
+        """Hold each piece back for so long."""
+        self._delay = seconds
+
+    def black_hole(self) -> None:
+        """Accept everything and pass nothing on: a half-open connection stays one after heal."""
+        self._deaf = True
+
+    def silence(self, after: bytes) -> None:
+        """Let the next connection whose request contains `after` go half-open with it; `lost` counts it."""
+        self._fatal = after
+
+    def reset(self, *, refuse: bool = False) -> None:
+        """End every connection with RST; with `refuse`, new ones at once too."""
+        assert self._loop is not None
+        self._refusing = refuse
+        self._loop.call_soon_threadsafe(self._end_all)
+
+    def cut_after(self, count: int) -> None:
+        """End the next connection that brings so many bytes back with RST, just then; others are left alone."""
+        self._cut_after = count
+
+    def halve_reply(self, within: bytes) -> None:
+        """Forward the next reply up to the middle of `within`, which it contains, and hang up; `lost` counts it."""
+        self._halved = within
+
+    def lose_reply(self, to: bytes) -> None:
+        """Forward the next request that contains `to`, drop its reply and hang up; `lost` counts it."""
+        self._unanswered = to
+
+    async def cut(self, *, refuse: bool = False) -> None:
+        """End every connection with RST, and wait until they have ended; with `refuse`, end new ones at once too."""
+        self._refusing = refuse
+        self._end_all()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _end_all(self) -> None:
+        for connection in self._connections:
+            connection.cancel()
+
+    async def open(self) -> None:
+        """Listen on a free port of 127.0.0.1."""
+        self._loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        assert self._server is not None
+        self._server.close()
+        await self.cut()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        try:
+            if not self._refusing:
+                await self._forward(reader, writer)
+        except* (asyncio.CancelledError, OSError):
+            pass
+        finally:
+            await _abort(writer)
+            self._connections.discard(connection)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        dropping, dead = asyncio.Event(), asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._requests(reader, back, dropping, dead))
+                tasks.create_task(self._replies(there, writer, dropping, dead))
+        finally:
+            await _abort(back)
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            if self._unanswered is not None and self._unanswered in data:
+                self._unanswered = None
+                self.lost += 1
+                dropping.set()
+            if self._fatal is not None and self._fatal in data:
+                self._fatal = None
+                self.lost += 1
+                dead.set()
+            await self._pass(data, writer, dead)
+        raise ConnectionResetError("the client has closed")
+
+    async def _replies(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
+    ) -> None:
+        passed = 0
+        while data := await reader.read(65536):
+            if dropping.is_set():
+                raise ConnectionResetError("the reply is lost")
+            passed += len(data)
+            if (left := self._left_of(data, passed)) is not None:
+                writer.write(data[:left])
+                await asyncio.sleep(0.02)  # or RST would overtake what was written
+                raise ConnectionResetError("cut")
+            await self._pass(data, writer, dead)
+        # What the other side said last arrives before its end does.
+        with suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    def _left_of(self, data: bytes, passed: int) -> int | None:
+        """How much of the data to forward before the cut that was asked for; None if it isn't due."""
+        if self._cut_after is not None and passed >= self._cut_after:
+            left, self._cut_after = max(len(data) - (passed - self._cut_after), 0), None
+            return left
+        if self._halved is not None and (place := data.find(self._halved)) >= 0:
+            left, self._halved = place + len(self._halved) // 2, None
+            self.lost += 1
+            return left
+        return None
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: asyncio.Event) -> None:
+        """Pass the data on, unless the connection is dead."""
+        if self._delay:
+            await asyncio.sleep(self._delay)
+        if self._deaf:
+            dead.set()
+        if not dead.is_set():
+            writer.write(data)
+            await writer.drain()
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST, unless it is closing already."""
+    with suppress(OSError, ValueError):
+        if not writer.is_closing():
+            found = writer.get_extra_info("socket")
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+class ProxyThread:
+    """A context manager of proxies on an event loop of its own, in a thread, so that they outlive a test's loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
+        self._proxies: list[TcpProxy] = []
+
+    def __enter__(self) -> "ProxyThread":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for proxy in self._proxies:
+            self._do(proxy.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_WAIT)
+        self._loop.close()
+
+    def proxy(self, target: int) -> TcpProxy:
+        """Return a new proxy to this port of 127.0.0.1."""
+        proxy = TcpProxy(target)
+        self._do(proxy.open)
+        self._proxies.append(proxy)
+        return proxy
+
+    def heal(self) -> None:
+        """Let every proxy forward as it should."""
+        for proxy in self._proxies:
+            proxy.heal()
+
+    def _do(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(_WAIT)

@@ -1,0 +1,416 @@
+"""What gateways and workers ask of wire, call by call, and what they do with what comes back, or doesn't."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from tests.support.wire.checked_store import CheckedStore, Fate, Judge
+from tests.support.wire.model import Job
+from tests.support.wire.scenario import Scenario
+from wire import keys
+from wire.ends import INTERRUPTED
+from wire.errors import StoreUnavailableError
+from wire.jobs import Client, Once
+from wire.messages import Chat, Delta, Failed, Final
+from wire.schedule import Schedule
+from wire.sessions import Entry, Lease, State, Task
+
+# What a gateway does; and what a worker does, where it fits: else it goes on with a turn, or claims its next.
+Wish = Literal["ask", "expire", "stop", "end session"]
+Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
+Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]
+
+_NOT_ASKED = Failed(503, "none", "account.none", reset=False)
+
+T = TypeVar("T")
+
+
+def pick(among: list[T], which: int) -> T:
+    """One of them, whatever their number."""
+    return among[which % len(among)]
+
+
+def nothing(_: object = None) -> None:
+    """What some callers do about an outcome."""
+
+
+@dataclass(eq=False)
+class Call:
+    """A call whose outcome its process doesn't know: it was lost, or is `heard` of later.
+
+    `then` takes a result or an error. `give_up` is what the process does when it stops trying; None if it never does.
+    """
+
+    make: Callable[[], Awaitable[Any]]
+    judge: Judge
+    then: Callable[[Any], None]
+    give_up: Callable[[], None] | None
+    heard: bool
+    outcome: Any
+
+
+class Process:
+    """Who makes calls, and makes them again when nothing comes back."""
+
+    def __init__(self, store: CheckedStore, scenario: Scenario) -> None:
+        self.store = store
+        self.scenario = scenario
+        self.unanswered: list[Call] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything left to do."""
+        return bool(self.unanswered)
+
+    async def call(
+        self,
+        make: Callable[[], Awaitable[Any]],
+        judge: Judge,
+        fate: Fate,
+        then: Callable[[Any], None] = nothing,
+        give_up: Callable[[], None] | None = nothing,
+    ) -> None:
+        """Make a call. slow: its outcome is there, and heard of later."""
+        outcome = await self.store.carry(make, judge, fate)
+        if fate == "slow" or isinstance(outcome, StoreUnavailableError):
+            self.unanswered.append(Call(make, judge, then, give_up, fate == "slow", outcome))
+        else:
+            then(outcome)
+
+    async def go_on(self, which: int, fate: Fate) -> None:
+        """Hear of an outcome at last, or make the call again."""
+        if not self.unanswered:
+            return
+        call = pick(self.unanswered, which)
+        self.unanswered.remove(call)
+        if call.heard:
+            call.then(call.outcome)
+        else:
+            await self.call(call.make, call.judge, fate, call.then, call.give_up)
+
+    def give_up(self, which: int) -> None:
+        """Stop trying."""
+        call = pick(self.unanswered, which) if self.unanswered else None
+        if call and call.give_up and not call.heard:
+            self.unanswered.remove(call)
+            call.give_up()
+
+
+class Gateway(Process):
+    """All gateways: they keep nothing that matters here."""
+
+    def __init__(self, store: CheckedStore, scenario: Scenario) -> None:
+        super().__init__(store, scenario)
+        self._names: list[str] = []
+        self._asked = 0
+
+    async def do(self, wish: Wish, which: int, client: str, key: str, other: bool, fate: Fate) -> None:
+        """Ask a question, or call off one that is there."""
+        jobs = list(self.store.model.jobs.values())
+        if wish == "ask" or not jobs:
+            await self._ask(which, client, Once(key, "other" if other else "question") if key else None, fate)
+        else:
+            await self._call_off(wish, pick(jobs, which), fate)
+
+    async def _ask(self, which: int, client: str, once: Once | None, fate: Fate) -> None:
+        """A first question, whose token follows from its key if it has one, or a further one."""
+        name = f"of-{once.name}" if once else pick([*self._names, f"t{self._asked}"], which)
+        create = bool(once) or name not in self._names
+        if name not in self._names:
+            self._names.append(name)
+        self._asked += 1
+        answer, work = f"s0-{self._asked}", Chat("balanced", str(self._asked))
+
+        def make() -> Awaitable[str]:
+            # Without the withdrawal that follows a lost reply: here the call is made again instead.
+            return self.scenario.jobs._submit(answer, work, name, create, Client(client), once, "")
+
+        await self.call(make, partial(self.store.model.enqueue, Job(answer, name, client, once), create), fate)
+
+    async def _call_off(self, wish: Wish, job: Job, fate: Fate) -> None:
+        scenario, model, answer, token = self.scenario, self.store.model, job.answer, job.token
+        if wish == "expire":
+            await self.call(lambda: scenario.jobs.expire(answer), partial(model.expire, answer), fate)
+        elif wish == "stop":
+            await self.call(lambda: scenario.jobs.stop(answer), partial(model.stop, answer), fate)
+        elif job.once is None:  # a token that follows from a key would come again with its fences at 0
+            await self.call(lambda: scenario.sessions.end(token), partial(model.end_session, token), fate)
+
+
+@dataclass(eq=False)
+class Turn:
+    """One job at a worker. ends: it only remains to finish it. `waits`: for the outcome of a call."""
+
+    task: Task
+    stage: Literal["claimed", "sent", "ends", "over"] = "claimed"
+    attempt: int = 0
+    seq: int = 0
+    waits: bool = False
+
+
+class Worker(Process):
+    """One worker. A frozen one has lost its heartbeat, and may go on; `lapses` counts how often it has."""
+
+    def __init__(self, name: str, store: CheckedStore, scenario: Scenario) -> None:
+        super().__init__(store, scenario)
+        self.name = name
+        self.frozen = False
+        self.lapses = 0
+        self.entries: list[Entry] = []
+        self.turns: list[Turn] = []
+        self.idle: dict[str, Lease] = {}
+        self._readings = 0
+        self._prepared = 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.unanswered or self.entries or self.turns or self.store.to_do())
+
+    async def begin(self) -> None:
+        """The worker is hired."""
+        judge = partial(self.store.model.beat, self.name)
+        await self.store.carry(lambda: self.scenario.hire(self.name), judge, "arrives")
+
+    async def do(self, step: Step | Chore, which: int, fate: Fate) -> None:
+        """One thing of those that a worker does."""
+        turns = [turn for turn in self.turns if turn.stage != "over" and not turn.waits]
+        match step:
+            case "goes on" if self.unanswered:
+                await self.go_on(which, fate)
+            case "gives up" if self.unanswered:
+                self.give_up(which)
+            case "beats":
+                await self.beat(fate)
+            case "takes over":
+                await self.take_over()
+            case "reads" | "reads in vain":
+                await self.read(lost=step == "reads in vain")
+            case "gives back" | "gives back twice" if self.entries:
+                await self._give_back(1 if step == "gives back" else 2)
+            case "releases" if self.idle:
+                await self.release(pick(list(self.idle), which), fate)
+            case "reaps":
+                await self.reap(f"w{1 + which}", fate)
+            case _ if turns and step != "claims":
+                await self._step(pick(turns, which), step, fate)
+            case _:
+                await self._next(fate)
+
+    async def do_everything(self) -> None:
+        """What there is to do for a healthy worker, once."""
+        await self.beat("arrives")
+        for name in sorted(self.store.seen["workers"].get("", ())):
+            if not self.store.model.alive(name):
+                await self.reap(name, "arrives")
+        await self.take_over()
+        await self.read()
+        for _ in range(len(self.entries)):
+            await self._next("arrives")
+        for turn in list(self.turns):
+            if turn.stage == "claimed":
+                await self._mark(turn, "arrives", afresh=False)
+            if turn.stage in ("sent", "ends"):
+                await self._finish(turn, "arrives", well=True, takes_more=True)
+        self.turns = [turn for turn in self.turns if turn.stage != "over"]
+
+    async def beat(self, fate: Fate) -> None:
+        def then(beat: Any) -> None:
+            self.frozen = False
+            for turn in self.turns:
+                if turn.task.answer in beat.stopped and not turn.waits and turn.stage in ("claimed", "sent"):
+                    self._break_off(turn)
+
+        await self.call(
+            lambda: self.scenario.sessions.beat(self.name), partial(self.store.model.beat, self.name), fate, then
+        )
+
+    async def reap(self, dead: str, fate: Fate) -> None:
+        judge = partial(self.store.model.reap, self.name, dead)
+        await self.call(lambda: self.scenario.sessions.reap(self.name, dead), judge, fate)
+
+    # Entries
+
+    async def read(self, lost: bool = False) -> None:
+        """New entries. A worker that has lost its heartbeat beats before it reads."""
+        if self.frozen:
+            return
+        await self._prepare()
+        found = await self.scenario.hints(self.name)
+        if not lost:
+            self._find(found)
+
+    async def take_over(self) -> None:
+        """Entries that somebody has read and not claimed, though he may be about to."""
+        if self.frozen:
+            return
+        await self._prepare()
+        for stream in (keys.own_stream(self.name), keys.shared_stream()):
+            _, found, *_ = await self.scenario.redis.xautoclaim(stream, keys.GROUP, self.name, min_idle_time=0)
+            self._find([Entry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in found if fields])
+
+    async def _prepare(self) -> None:
+        """The worker's stream is gone if it was taken for dead."""
+        if self._prepared != self.lapses:
+            await self._schedule.prepare()
+            await self.store.look()
+            self._prepared = self.lapses
+
+    def _find(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._readings += 1
+            self.entries.append(Entry(entry.stream, entry.id, entry.token, str(self._readings)))
+
+    async def _give_back(self, times: int) -> None:
+        entry = self.entries.pop(0)
+        for _ in range(times):
+            await self._schedule.give_back(entry)
+        await self.store.look()
+
+    @property
+    def _schedule(self) -> Schedule:
+        return Schedule(self.store, self.name, self.scenario.limits.lease_ttl)
+
+    async def _next(self, fate: Fate) -> None:
+        """Claim an entry that was read before, or is read now. A worker never gives a claim up."""
+        if not self.entries:
+            await self.read()
+        if not self.entries:
+            return
+        entry = self.entries.pop(0)
+
+        def then(outcome: Any) -> None:
+            if outcome == "wait":
+                self.entries.append(entry)
+            elif isinstance(outcome, Task):
+                self.idle.pop(entry.token, None)
+                self.turns.append(Turn(outcome))
+
+        judge = partial(self.store.model.claim, self.name, entry)
+        await self.call(lambda: self.scenario.sessions.claim(self.name, entry), judge, fate, then, None)
+
+    # Turns
+
+    async def _step(self, turn: Turn, step: str, fate: Fate) -> None:
+        if turn.stage == "claimed" and step == "goes back":
+            await self._go_back(turn, fate)
+        elif turn.stage == "claimed" and step != "fails":
+            await self._mark(turn, fate, afresh=step == "afresh")
+        elif turn.stage == "sent" and step == "streams":
+            await self._stream(turn, fate)
+        elif turn.stage == "sent" and step == "is refused" and not turn.seq:
+            await self._refuse(turn, fate)
+        else:
+            await self._finish(turn, fate, well=step != "fails", takes_more=step != "goes back")
+
+    async def _turn_call(
+        self,
+        turn: Turn,
+        make: Callable[[], Awaitable[Any]],
+        judge: Judge,
+        fate: Fate,
+        then: Callable[[Any], None] = nothing,
+    ) -> None:
+        """Make a call that the turn waits for. After an error, or after giving up, it only remains to finish."""
+
+        def heard(outcome: Any) -> None:
+            turn.waits = False
+            if isinstance(outcome, Exception):
+                self._break_off(turn)
+            else:
+                then(outcome)
+
+        turn.waits = True
+        await self.call(make, judge, fate, heard, partial(heard, StoreUnavailableError("gave up")))
+
+    def _break_off(self, turn: Turn) -> None:
+        turn.stage = "ends"
+        self.store.model.upstream.leave(turn.task.answer)
+
+    async def _mark(self, turn: Turn, fate: Fate, afresh: bool) -> None:
+        """The question is asked if the mark says so, unless the worker was frozen meanwhile."""
+        turn.attempt += 1
+        task, attempt, lapses = turn.task, turn.attempt, self.lapses
+        fresh = afresh or attempt > 1 or task.session is None
+        sent = 1 if fresh else task.sent + 1
+
+        def make() -> Awaitable[None]:
+            nonlocal lapses
+            lapses = self.lapses
+            return self.scenario.sessions.mark_sent(task, attempt, sent, fresh=fresh)
+
+        def then(_: Any) -> None:
+            if self.frozen or self.lapses != lapses:
+                self._break_off(turn)
+            else:
+                turn.stage = "sent"
+                self.store.model.ask_upstream(task.answer, (task.lease.fence, attempt))
+
+        judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh)
+        await self._turn_call(turn, make, judge, fate, then)
+
+    async def _stream(self, turn: Turn, fate: Fate) -> None:
+        turn.seq += 1
+        task, seq, event = turn.task, turn.seq, Delta(f"{turn.seq} of {turn.task.answer} ")
+        judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
+        await self._turn_call(turn, lambda: self.scenario.sessions.append(task, seq, event), judge, fate)
+
+    async def _refuse(self, turn: Turn, fate: Fate) -> None:
+        task, attempt = turn.task, turn.attempt
+        self.store.model.upstream.refuse(task.answer)
+
+        def then(_: Any) -> None:
+            turn.stage = "claimed"
+
+        judge = partial(self.store.model.refused, task.lease, task.answer, attempt)
+        await self._turn_call(turn, lambda: self.scenario.sessions.refused(task, attempt), judge, fate, then)
+
+    async def _go_back(self, turn: Turn, fate: Fate) -> None:
+        """The worker drains: what it has not sent goes to others."""
+        lease = turn.task.lease
+
+        def then(released: Any) -> None:
+            turn.stage = "over" if released else "ends"
+
+        judge = partial(self.store.model.release, lease)
+        await self._turn_call(turn, lambda: self.scenario.sessions.release(lease), judge, fate, then)
+
+    async def _finish(self, turn: Turn, fate: Fate, *, well: bool, takes_more: bool) -> None:
+        """The turn's end, which is never given up."""
+        task, state, event, session, sent = turn.task, *_outcome(turn, well)
+        self._break_off(turn)
+
+        def then(outcome: Any) -> None:
+            turn.stage, turn.waits = "over", False
+            if isinstance(outcome, Task):
+                self.turns.append(Turn(outcome))
+            elif outcome is None and takes_more:
+                self.idle[task.lease.token] = task.lease
+
+        def make() -> Awaitable[Task | None]:
+            return self.scenario.sessions.finish(
+                task, state, event, session, takes_more=takes_more, sent=sent, spent=False
+            )
+
+        turn.waits = True
+        judge = partial(self.store.model.finish, task.lease, task.answer, state, event, session, takes_more, sent)
+        await self.call(make, judge, fate, then, None)
+
+    async def release(self, token: str, fate: Fate) -> None:
+        """A token that has had no work for long goes back; if nothing comes of it, some other time."""
+        lease = self.idle.pop(token)
+        judge = partial(self.store.model.release, lease)
+
+        def give_up() -> None:
+            self.idle.setdefault(token, lease)
+
+        await self.call(lambda: self.scenario.sessions.release(lease), judge, fate, nothing, give_up)
+
+
+def _outcome(turn: Turn, well: bool) -> tuple[State, Final | Failed, bytes | None, int | None]:
+    """State, event, session and what was sent in it before, for finish."""
+    if turn.stage == "claimed":  # unspent: the conversation is as it was
+        return "FAILED", _NOT_ASKED, turn.task.session, turn.task.sent
+    if turn.stage == "sent" and well:
+        return "DONE", Final("done"), f"after {turn.task.answer}".encode(), None
+    return "FAILED", INTERRUPTED, None, None

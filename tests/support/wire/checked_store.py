@@ -1,0 +1,136 @@
+"""A store with a fate for each call of a script, compared with a model of Redis after each call that arrives."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Literal
+
+from tests.support.patched_store import PatchedStore
+from tests.support.wire.model import Model, Seen
+from wire import keys
+from wire.errors import StoreUnavailableError, WireError
+from wire.limits import Limits
+from wire.link import Argument
+from wire.translation import translated
+
+# echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
+# later, its reply never. slow: its reply comes some time later, which is its caller's affair.
+Fate = Literal["arrives", "twice", "echoes", "lost", "late", "slow"]
+# Takes a reply of Redis to one call; returns whether that call may have changed anything.
+Judge = Callable[[Any], bool]
+
+# How each kind of key is looked at; None: only whether it is there, since it holds times.
+_LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
+    "jobs": ("xrange", ()),
+    "jobs_of": ("xrange", ()),
+    "token": ("hgetall", ()),
+    "mailbox": ("lrange", (0, -1)),
+    "job": ("hgetall", ()),
+    "log": ("xrange", ()),
+    "queued": ("zrange", (0, -1)),
+    "worker": None,
+    "workers": ("smembers", ()),
+    "stops": ("smembers", ()),
+    "owned": ("smembers", ()),
+    "idem": ("get", ()),
+    "client": ("zrange", (0, -1)),
+    "rate": None,
+    "run": None,
+    "transcript": ("lrange", (0, -1)),
+}
+
+
+class CheckedStore(PatchedStore):
+    """Redis, with the model of what it must hold: both are told of each call, and compared after it."""
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        super().__init__(url)
+        self._limits = limits
+        self._fate: Fate = "arrives"
+        self._judge: Judge = bool
+        self.model = Model(limits)
+        self.seen: Seen = {}
+        self.late: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+
+    async def begin(self) -> None:
+        """With nothing."""
+        await self.commands.flushall()
+        self.model = Model(self._limits)
+        self.late.clear()
+        await self.look()
+
+    async def carry(self, call: Callable[[], Awaitable[Any]], judge: Judge, fate: Fate) -> Any:
+        """Make one call of a script. What it returns, or the error that it raises."""
+        self._judge, self._fate = judge, fate
+        try:
+            return await call()
+        except WireError as error:
+            return error
+
+    async def arrive_late(self, which: int) -> None:
+        """One of the calls that are late arrives."""
+        await self.late.pop(which % len(self.late))()
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        arrive = partial(self._arrive, self._judge, script, key, *args)
+        if self._fate in ("late", "echoes"):
+            self.late.append(arrive)
+        if self._fate == "late":
+            raise StoreUnavailableError("nothing came back")
+        reply = await arrive()
+        if self._fate == "twice":
+            await arrive()
+        if self._fate == "lost":
+            raise StoreUnavailableError("the reply was lost")
+        return reply
+
+    async def _arrive(self, judge: Judge, script: str, key: str, *args: Argument) -> Any:
+        before = self.seen
+        reply = await super().run(script, key, *args)
+        may_have_changed = judge(reply)
+        await self.look()
+        assert may_have_changed or self.seen == before, f"{script}, which was answered {reply!r}, has changed something"
+        return reply
+
+    def to_do(self) -> bool:
+        """Whether entries wait to be claimed, or dead workers to be reaped."""
+        entries = [*self.seen["jobs"].values(), *self.seen["jobs_of"].values()]
+        return any(entries) or not self.seen["workers"].get("", set()) <= self.seen["worker"].keys()
+
+    async def look(self) -> None:
+        """Compare Redis with the model."""
+        self.seen = await self._look()
+        self.model.check(self.seen)
+
+    async def _look(self) -> Seen:
+        commands: Any = self.commands
+        found: Seen = {kind: {} for kind in _LOOKS}
+        with translated():
+            names = sorted(name.decode() for name in await commands.keys("*"))
+            async with commands.pipeline(transaction=False) as pipe:
+                for name in names:
+                    how, args = _LOOKS[_kind(name)[0]] or ("exists", ())
+                    getattr(pipe, how)(name, *args)
+                values = await pipe.execute()
+        for name, value in zip(names, values, strict=True):
+            kind, id_ = _kind(name)
+            found[kind][id_] = _text(value)
+        return found
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """What a key is, by keys.NAMES, and its id."""
+    kind, colon, id_ = name.removeprefix(keys.prefix()).partition(":")
+    return next(known for known, part in keys.NAMES.items() if part == kind + colon), id_
+
+
+def _text(value: Any) -> Any:
+    """The value with text instead of bytes."""
+    match value:
+        case bytes():
+            return value.decode()
+        case dict():
+            return {_text(key): _text(part) for key, part in value.items()}
+        case list() | tuple() | set():
+            return type(value)(map(_text, value))
+        case _:
+            return value

@@ -1,0 +1,160 @@
+"""Workers and gateways, as far as wire knows them: who asks, who is hired, who dies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.patched_store import PatchedStore
+from wire import keys
+from wire.answers import Answers
+from wire.connect import Store
+from wire.errors import StoreUnavailableError
+from wire.jobs import ANYBODY, Client, Jobs, Once, new_answer_id, new_token
+from wire.limits import Limits
+from wire.link import Argument
+from wire.messages import Chat, Delta, Event, Final, encode
+from wire.schedule import Schedule
+from wire.sessions import Entry, Sessions, Task
+
+PATIENCE = 5.0
+# Scripts whose reply says what this very call has changed.
+_TELLS_NEWS = (
+    "beat",
+    "expire",
+    "reap",
+    "announce",
+    "reserve",
+    "record",
+    "order",
+    "news",
+    "take_handed_in",
+    "report",
+    "queue",
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A job that was handed in."""
+
+    answer: str
+    token: str
+
+
+class Scenario:
+    """One Redis and what happens on it; every step is one call of wire."""
+
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        self.store = store
+        self.redis: Any = store.commands
+        self.limits = limits or Limits()
+        self.jobs = Jobs(store, self.limits)
+        self.sessions = Sessions(store, self.limits)
+
+    async def hire(self, *workers: str, may_judge: bool = False) -> None:
+        """Workers with a heartbeat; `may_judge`: one that has beaten without a gap for a whole lease."""
+        for worker in workers:
+            async with Schedule(self.store, worker, self.limits.lease_ttl) as schedule:
+                await schedule.prepare()
+            await self.sessions.beat(worker)
+            if may_judge:
+                await self.redis.hset(keys.worker_key(worker), "since", 1)
+
+    async def settle(self) -> None:
+        """Redis has run with its data for long."""
+        run = "memory" if self.store.in_memory else (await self.redis.info("server"))["run_id"]
+        await self.redis.hset(keys.run_key(), mapping={"id": run, "at": 0})
+
+    async def kill(self, worker: str) -> None:
+        """The worker's heartbeat has run out."""
+        await self.redis.delete(keys.worker_key(worker))
+
+    async def ask(
+        self, question: str = "hello", token: str | None = None, client: Client = ANYBODY, once: Once | None = None
+    ) -> Asked:
+        """A question; without a token, of a new conversation. The answer is the one that the question got."""
+        token_, create = token or new_token(), token is None
+        work = Chat("balanced", question)
+        answer = await self.jobs.submit(new_answer_id(), work, token_, create=create, client=client, once=once)
+        return Asked(answer, token_)
+
+    async def hints(self, worker: str) -> list[Entry]:
+        """The schedule entries that the worker finds now."""
+        streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
+        found = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
+        return [
+            Entry(stream.decode(), id_.decode(), fields[b"t"].decode())
+            for stream, entries in found
+            for id_, fields in entries
+        ]
+
+    async def hint(self, worker: str) -> Entry:
+        """The one schedule entry that the worker finds now."""
+        (entry,) = await self.hints(worker)
+        return entry
+
+    async def take(self, worker: str) -> Task:
+        """The worker reads its one hint and claims it."""
+        task = await self.sessions.claim(worker, await self.hint(worker))
+        assert isinstance(task, Task), task
+        return task
+
+    async def sent(self, worker: str) -> Task:
+        """The worker takes the next job and marks it as sent."""
+        task = await self.take(worker)
+        await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
+        return task
+
+    async def finish(self, task: Task, text: str = "done", session: bytes | None = b"{}", **how: Any) -> Task | None:
+        """The worker ends a turn well."""
+        return await self.sessions.finish(task, "DONE", Final(text), session, **{"takes_more": True, **how})
+
+    async def events(self, answer: str) -> list[Event]:
+        """What the answer's log holds; its seqs must be 1, 2, 3 …"""
+        entries = await Answers(self.store).read(answer)
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        return [entry.event for entry in entries]
+
+    async def state(self, answer: str) -> str:
+        """The job's state."""
+        return str((await self.redis.hget(keys.job_key(answer), "state")).decode())
+
+    async def names(self) -> set[str]:
+        """All keys that there are, but for the one that says which Redis this is."""
+        return {key.decode() for key in await self.redis.keys("*")} - {keys.run_key()}
+
+    async def answered(self, answer: str, token: str, count: int) -> None:
+        """A whole answer of `count` deltas and its end, put into Redis without telling anybody."""
+        for seq in range(1, count + 1):
+            await log(self.store, answer, seq, Delta(f"{seq} "))
+        await log(self.store, answer, count + 1, Final("whole"))
+        job = {"state": "DONE", "seq": count + 1, "token": token, "work": "{}"}
+        await self.redis.hset(keys.job_key(answer), mapping=job)
+
+
+async def log(store: Store, answer: str, seq: int, event: Event) -> None:
+    """Put an event into an answer's log, as if the message about it were lost."""
+    redis: Any = store.commands
+    await redis.xadd(keys.log_key(answer), {"e": encode(event)}, id=f"{seq}-0")
+
+
+class RepeatingStore(PatchedStore):
+    """Redis behind a line on which every reply is lost once: each call of a script arrives twice."""
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        first = await super().run(script, key, *args)
+        second = await super().run(script, key, *args)
+        assert script in _TELLS_NEWS or first == second, (script, first, second)
+        return first
+
+
+class ForgetfulStore(PatchedStore):
+    """Redis that goes away after `lose`'s script was run: the caller learns nothing of what it did."""
+
+    lose = ""
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        reply = await super().run(script, key, *args)
+        if script == self.lose:
+            self.lose = ""
+            raise StoreUnavailableError("the reply was lost")
+        return reply

@@ -1,0 +1,195 @@
+"""The client's and the worker's side of the wire, for tests of what is between them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.support.conditions import SOON
+from tests.support.patched_store import PatchedStore
+from wire import keys
+from wire.answers import Answers
+from wire.connect import Store
+from wire.errors import StoreUnavailableError
+from wire.jobs import Jobs, new_answer_id, new_token
+from wire.ledger import Ledger
+from wire.limits import Limits
+from wire.link import Argument
+from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
+from wire.schedule import Schedule
+from wire.sessions import Sessions, Task
+from worker.accounts import Account
+from worker.pool import Pool
+from worker.settings import WorkerSettings
+
+ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
+
+
+def settings_with(**changed: object) -> WorkerSettings:
+    """Small limits, and nothing from the environment that matters here."""
+    small: dict[str, object] = {
+        "worker_slots": 4,
+        "lease_ttl": 3.0,
+        "first_text_timeout": 10.0,
+        "idle_timeout": 10.0,
+        "answer_timeout": 20.0,
+        "drain_timeout": 10.0,
+        "idle_release": 60.0,
+        "answer_ttl": 60,
+    }
+    return WorkerSettings(**{**small, **changed})  # type: ignore[arg-type]
+
+
+def pool_on(
+    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+) -> Pool:
+    """A worker's pool on the ledger in `store`."""
+    return Pool(settings, Ledger(store), worker, accounts)
+
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class HookedStore(PatchedStore):
+    """A store whose calls a test can hold back, lose, or lose the reply of, script by script."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.before: dict[str, Hook] = {}
+        self.after: dict[str, Hook] = {}
+        self.tried: Counter[str] = Counter()
+        self.calls: list[str] = []
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        self.tried[script] += 1
+        if hook := self.before.get(script):
+            await hook()
+        reply = await super().run(script, key, *args)
+        self.calls.append(script)
+        if hook := self.after.get(script):
+            await hook()
+        return reply
+
+
+class Away:
+    """A hook: Redis is away for so many calls, for ever if None is given."""
+
+    def __init__(self, times: int | None = None) -> None:
+        self.left = times
+        self.met = 0
+
+    async def __call__(self) -> None:
+        if self.left is not None:
+            if self.left == 0:
+                return
+            self.left -= 1
+        self.met += 1
+        raise StoreUnavailableError("away")
+
+
+class Held:
+    """A hook: calls wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.waiting.set()
+        await self.go.wait()
+
+
+@dataclass
+class Client:
+    """What a gateway does: hand over work, read answers."""
+
+    store: HookedStore
+    answers: Answers
+    limits: Limits = field(default_factory=Limits)
+
+    async def ask(self, question: str, token: str | None = None) -> str:
+        """Submit a question; its answer's id. A token of its own unless one is given."""
+        return await self.submit(Chat("balanced", question), token or new_token())
+
+    async def submit(self, work: Work, token: str) -> str:
+        answer = new_answer_id()
+        await Jobs(self.store, self.limits).submit(answer, work, token, create=True)
+        return answer
+
+    async def events(self, answer: str) -> list[Event]:
+        """All events of an answer, up to the terminal one."""
+        found = []
+        async with asyncio.timeout(SOON), self.answers.follow(answer) as entries:
+            async for entry in entries:
+                found.append(entry)
+        assert [entry.seq for entry in found] == list(range(1, len(found) + 1))
+        assert [isinstance(entry.event, TERMINAL) for entry in found] == [False] * (len(found) - 1) + [True]
+        return [entry.event for entry in found]
+
+    async def end(self, answer: str) -> Final | Failed:
+        """The terminal event of an answer."""
+        last = (await self.events(answer))[-1]
+        assert isinstance(last, TERMINAL)
+        return last
+
+    async def text(self, answer: str) -> str:
+        """The whole text of an answer that went well."""
+        last = await self.end(answer)
+        assert isinstance(last, Final), last
+        return last.text
+
+    async def so_far(self, answer: str) -> list[Event]:
+        """The events that an answer has now."""
+        return [entry.event for entry in await self.answers.read(answer)]
+
+    async def has_ended(self, answer: str) -> bool:
+        """Whether the answer has its terminal event."""
+        return any(isinstance(event, TERMINAL) for event in await self.so_far(answer))
+
+    async def state(self, answer: str) -> str:
+        """The job's state in Redis."""
+        found = await self.store.commands.hget(keys.job_key(answer), "state")
+        assert isinstance(found, bytes)
+        return found.decode()
+
+    async def owner(self, token: str) -> str | None:
+        """The worker that holds the token."""
+        found = await self.store.commands.hget(keys.token_key(token), "owner")
+        return found.decode() if isinstance(found, bytes) else None
+
+    async def pending(self) -> int:
+        """Entries of the shared stream that were read and not claimed, or not read."""
+        length = await self.store.commands.xlen(keys.shared_stream())
+        assert isinstance(length, int)
+        return length
+
+
+@dataclass
+class WorkerHarness:
+    """A worker's hands without a worker: takes jobs and ends them, one at a time."""
+
+    client: Client
+    sessions: Sessions
+    schedule: Schedule
+    worker: str = "desk"
+
+    async def task(self, question: str = "hello", token: str | None = None) -> Task:
+        """A new question, claimed."""
+        return await self.claimed(Chat("balanced", question), token or new_token())
+
+    async def picture(self, keyword: str = "Cat") -> Task:
+        """A new image request, claimed."""
+        return await self.claimed(Image(keyword), new_token())
+
+    async def claimed(self, work: Work, token: str) -> Task:
+        await self.client.submit(work, token)
+        await self.sessions.beat(self.worker)
+        [entry] = await self.schedule.read(1)
+        task = await self.sessions.claim(self.worker, entry)
+        assert isinstance(task, Task)
+        return task
+
+    def with_session(self, task: Task, session: bytes, sent: int) -> Task:
+        """The task as if its token had a saved conversation."""
+        return replace(task, session=session, sent=sent)

@@ -1,0 +1,28 @@
+"""A whole worker on a store, for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.conditions import SOON
+from tests.support.worker.harness import HookedStore, pool_on, settings_with
+from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
+from worker.upstream import Upstream
+from worker.worker import Worker, new_worker_id
+
+
+@asynccontextmanager
+async def serving(
+    store: HookedStore, provider: ScriptedProvider, pictures: Pictures | None = None, **changed: object
+) -> AsyncIterator[Worker]:
+    """A worker that serves, and is drained at the end."""
+    settings = settings_with(**{"drain_timeout": 3.0, **changed})
+    pool = pool_on(store, settings, worker=new_worker_id())
+    served = Worker(settings, store, Upstream(settings, pool, Only(provider, pictures or Pictures())))
+    running = asyncio.create_task(served.run())
+    try:
+        yield served
+    finally:
+        served.drain()
+        async with asyncio.timeout(SOON):
+            await running

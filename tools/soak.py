@@ -1,0 +1,118 @@
+"""Random load and random faults for a while: `python -m tools.soak --seconds 60 --seed 1`.
+
+Prints two lines, and exits with 1 unless nothing was lost, doubled, overlapped or hung, nor any other promise broken.
+`beside` counts the allowed exception: turns that still ran at a frozen or cut-off worker beside the token's next one.
+The second line is what a gateway and a worker that lived through it all took at rest, after a warm-up and at the end.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from tests.support.faults.account_resetter import keep_accounts_ready
+from tests.support.faults.checker import BESIDE, Violation, counted, forbidden, in_logs, violations
+from tests.support.faults.clients import Clients
+from tests.support.faults.cluster import LEASE_TTL, Cluster, running
+from tests.support.faults.fault_injector import FaultInjector
+from tests.support.faults.footprint import Footprint, footprint
+from tests.support.faults.history import Exchange
+from tests.support.faults.load_clients import LoadClients
+from tests.support.faults.quiescence import await_quiescence
+
+TOLD = ("lost", "doubled", "overlapped", "hung")
+# The share of the time, and the most seconds, for load without faults that nothing is counted of.
+WARM_UP, LONGEST_WARM_UP = 0.25, 30.0
+# How long a cluster may take to come to rest, in seconds.
+REST = 25.0
+SETTLED = 2.0
+
+
+class Soak:
+    """Random load and random faults on a cluster. `chance` decides everything."""
+
+    def __init__(self, cluster: Cluster, chance: random.Random, count: int) -> None:
+        self._cluster = cluster
+        self._chance = chance
+        self._count = count
+        self.exchanges: list[Exchange] = []
+        self.injector = FaultInjector(cluster, chance)
+        self.found: list[Violation] = []
+        self.footprints = ""
+
+    async def run(self, seconds: float) -> None:
+        """Warm up, break things under load, come to rest; `found` is everything that is wrong by then."""
+        warm_up = min(seconds * WARM_UP, LONGEST_WARM_UP)
+        load = seconds - warm_up
+        await self._ask(warm_up)
+        before = await self._rest()
+        await asyncio.gather(self._ask(load), self.injector.run(load - LEASE_TTL))
+        after = await self._rest()
+        self.found += self.injector.crashes + violations(self.exchanges, self._cluster.ledger())
+        self.found += in_logs(await asyncio.to_thread(self._cluster.logs))
+        for name, taken in after.items():
+            self.found += [Violation("grown", f"{name}: {what}") for what in taken.grown(before[name])]
+        self.footprints = "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
+
+    async def _ask(self, seconds: float) -> None:
+        async with Clients(self._cluster.urls) as clients:
+            users = LoadClients(clients, self._cluster.urls, self._chance)
+            await asyncio.gather(users.ask(seconds, self._count), keep_accounts_ready(self._cluster, seconds))
+            await clients.ended()
+        self.exchanges += clients.exchanges
+
+    async def _rest(self) -> dict[str, Footprint]:
+        """What those take at rest that are never ended; without the connections of whoever looked for rest."""
+        try:
+            await asyncio.to_thread(await_quiescence, self._cluster, REST)
+        except AssertionError as error:
+            self.found.append(Violation("unrest", str(error)))
+        await asyncio.sleep(SETTLED)
+        nodes = [self._cluster.gateways[0], self._cluster.workers[0]]
+        return {node.name: await asyncio.to_thread(footprint, self._cluster, node) for node in nodes}
+
+
+def _end_of(exchange: Exchange) -> str:
+    """How a question ended, as a word to count by."""
+    if exchange.end is None:
+        return "cut" if exchange.cut else "none"
+    return f"refused-{exchange.code}" if exchange.refused else f"code-{exchange.code}"
+
+
+def told(seed: int, run: Soak) -> bool:
+    """Print the outcome; whether nothing was wrong."""
+    counts, wrong = counted(run.found), forbidden(run.found)
+    line = {"seed": seed, "jobs": len({one.question for one in run.exchanges}), "faults": len(run.injector.faults)}
+    line |= {kind: counts[kind] for kind in TOLD}
+    line |= {"others": len(wrong) - sum(counts[kind] for kind in TOLD), BESIDE: counts[BESIDE]}
+    ends = Counter(_end_of(one) for one in run.exchanges)
+    sys.stdout.write(" ".join(f"{name}={value}" for name, value in line.items()) + "\n")
+    sys.stdout.write(f"  at rest: {run.footprints}\n")
+    sys.stdout.write("  ends: " + " ".join(f"{name}={number}" for name, number in sorted(ends.items())) + "\n")
+    for violation in wrong[:50]:
+        sys.stdout.write(f"  {violation.kind}: {violation.text}\n")
+    return not wrong
+
+
+def main() -> int:
+    """The exit code: 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--users", type=int, default=16)
+    parser.add_argument("--servers", type=int, default=0, help="of the four accounts, those that speak the OpenAI API")
+    asked = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    with running(folder, workers=4, proxied=True, servers=asked.servers) as cluster:
+        run = Soak(cluster, random.Random(asked.seed), asked.users)
+        asyncio.run(run.run(asked.seconds))
+    well = told(asked.seed, run)
+    sys.stdout.write(f"logs: {folder}\n")
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
