@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from emulator.bing import frames
 from emulator.bing.frames import HOLE, SEPARATOR
-from emulator.bing.steps import SendBinary, SendDelta, SendFinal, SendText
-from emulator.bing.turn import BingTurn, GrowingText
+from emulator.bing.turn import BingTurn, GrowingText, SendBinary, SendDelta, SendFinal, SendText
 from emulator.failure_scenarios import after_text, midway
 from emulator.json_text import Json
 from emulator.scenarios import TOO_BIG, plain

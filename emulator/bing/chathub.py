@@ -12,8 +12,7 @@ from emulator.bing import frames, outcomes
 from emulator.bing.conversations import UpstreamConversation, UpstreamConversations, find_refusal
 from emulator.bing.cookie_account import account_name
 from emulator.bing.question import ChatQuestion, is_stop, read_question, read_records
-from emulator.bing.steps import SendBinary, SendDelta, SendFinal, SendText
-from emulator.bing.turn import BingTurn
+from emulator.bing.turn import BingTurn, SendBinary, SendDelta, SendFinal, SendText
 from emulator.clock import EmulatorClock
 from emulator.directives import Directives
 from emulator.http_faults import HOLD_LIMIT

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from emulator.bing import frames
 from emulator.bing.frames import HOLE
-from emulator.bing.steps import SendDelta, SendFinal, SendText
-from emulator.bing.turn import FIRST_TEXT, BingTurn, GrowingText
+from emulator.bing.turn import FIRST_TEXT, BingTurn, GrowingText, SendDelta, SendFinal, SendText
 from emulator.json_text import Json, dump, load
 from emulator.scenarios import Scenario, give, plain, split_at_marks
 from emulator.steps import Pause, Step

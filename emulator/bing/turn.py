@@ -1,4 +1,4 @@
-"""One question over the chat socket on its way to an answer."""
+"""One question over the chat socket on its way to an answer, and the steps by which the answer is sent."""
 
 import time
 import uuid
@@ -10,13 +10,42 @@ from emulator.answers import SampleAnswer
 from emulator.bing import frames
 from emulator.bing.conversations import LIFETIME, UpstreamConversation
 from emulator.bing.frames import HOLE, FrameTemplate
-from emulator.bing.steps import SendDelta, SendFinal, SendText
 from emulator.clock import EmulatorClock
 from emulator.json_text import Json
 from emulator.prompt import Prompt
 from emulator.steps import Pause, Step
 
 FIRST_TEXT = 2.7  # seconds until the first text of an ordinary answer
+
+
+@dataclass(frozen=True, slots=True)
+class SendText(Step):
+    """One WebSocket text message."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendDelta(Step):
+    """One WebSocket text message that brings the answer's text to `length` characters."""
+
+    data: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendBinary(Step):
+    """One WebSocket binary message."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendFinal(Step):
+    """The last message of a turn; `outcome` goes into the ledger just before it leaves."""
+
+    data: str
+    outcome: str
 
 
 class GrowingText:

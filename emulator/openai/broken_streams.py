@@ -6,8 +6,7 @@ from emulator.failure_scenarios import after_text, midway
 from emulator.json_text import dump
 from emulator.openai import refusals
 from emulator.openai.error_response import ErrorResponse
-from emulator.openai.steps import SendDone, SendEnd, SendError, SendRaw
-from emulator.openai.turn import CompletionTurn
+from emulator.openai.turn import CompletionTurn, SendDone, SendEnd, SendError, SendRaw
 from emulator.scenarios import Scenario, interrupt
 from emulator.steps import Silence, Step
 

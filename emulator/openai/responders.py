@@ -13,8 +13,7 @@ from emulator.json_text import dump
 from emulator.ledger import TurnEntry, finish
 from emulator.openai import chunks, error_response
 from emulator.openai.sse_layout import SseLayout
-from emulator.openai.steps import SendChunk, SendDone, SendEnd, SendError, SendRaw
-from emulator.openai.turn import CompletionTurn
+from emulator.openai.turn import CompletionTurn, SendChunk, SendDone, SendEnd, SendError, SendRaw
 from emulator.pacing import Pacer
 from emulator.steps import Pause, Reset, Silence, Step, Tick
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from emulator.answers import SampleAnswer
 from emulator.json_text import dump
-from emulator.openai.steps import SendChunk, SendDone, SendRaw
-from emulator.openai.turn import CompletionTurn
+from emulator.openai.turn import CompletionTurn, SendChunk, SendDone, SendRaw
 from emulator.scenarios import TOO_BIG, Scenario, give, interrupt, split_at_marks
 from emulator.steps import Step
 

@@ -18,10 +18,10 @@ class ConversationThread:
 
 
 class ThreadIndex:
-    """Threads by what was asked in them; beyond `kept` the one longest unused is forgotten.
+    """Threads by the questions in them; beyond `kept` the one longest unused is forgotten.
 
     Only the user's questions count, so that it makes no difference how much of an answer a client has kept, or whether
-    it leaves out a question that failed. Two clients that asked the same are one thread.
+    it leaves out a question that failed. Two clients with the same questions share one thread.
     """
 
     def __init__(self, kept: int = KEPT) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from emulator.openai import outcomes
 from emulator.server import Emulator
-from tests.emulator.client import until
-from tests.emulator.openai.client import Client, Heard
+from tests.support.conditions import until
+from tests.support.emulator.openai_client import OpenaiClient, OpenaiReply
 
 pytestmark = pytest.mark.anyio
 
@@ -28,24 +28,24 @@ STATUS = {
 }
 
 
-async def draw(asker: Client, prompt: str, **more: object) -> Heard:
+async def draw(asker: OpenaiClient, prompt: str, **more: object) -> OpenaiReply:
     return await asker.send({"prompt": prompt, **more}, "images/generations")
 
 
-async def test_pictures_are_served_by_the_stand_in_itself(asker: Client, bing: Emulator) -> None:
-    heard = await draw(asker, "a cat", n=2, model="stand-in-pictures", size="1024x1024")
-    urls = [one["url"] for one in heard.json["data"]]
+async def test_pictures_are_served_by_the_stand_in_itself(asker: OpenaiClient, upstream: Emulator) -> None:
+    reply = await draw(asker, "a cat", n=2, model="stand-in-pictures", size="1024x1024")
+    urls = [one["url"] for one in reply.json["data"]]
     assert len(set(urls)) == 2
-    assert all(url.startswith(bing.url) for url in urls)
+    assert all(url.startswith(upstream.url) for url in urls)
     picture = await asker.http.get(urls[0])
     assert picture.headers["content-type"].startswith("image/svg+xml")
     entry = (await asker.ledger())["images"][0]
     assert (entry["api"], entry["account"], entry["prompt"], entry["outcome"]) == ("openai", "k1", "a cat", "success")
 
 
-async def test_a_picture_can_come_in_the_answer(asker: Client) -> None:
-    heard = await draw(asker, "a cat", response_format="b64_json")
-    assert base64.b64decode(heard.json["data"][0]["b64_json"]).startswith(b"<svg")
+async def test_a_picture_can_come_in_the_answer(asker: OpenaiClient) -> None:
+    reply = await draw(asker, "a cat", response_format="b64_json")
+    assert base64.b64decode(reply.json["data"][0]["b64_json"]).startswith(b"<svg")
 
 
 def test_every_outcome_is_tested_here() -> None:
@@ -53,30 +53,30 @@ def test_every_outcome_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("name", STATUS)
-async def test_how_a_request_goes(asker: Client, bing: Emulator, name: str) -> None:
-    heard = await draw(asker, f"a cat !{name}" + ("=0.01" if name == "slow-post" else ""), n=3)
-    assert heard.status == STATUS[name]
-    assert ("retry-after" in heard.headers) == (name == "too-many")
-    if heard.status == 200 and name != "html":
-        assert len(heard.json["data"]) == {"one": 1, "none": 0}.get(name, 3)
-    assert bing.ledger.images[0].outcome == bing.ledger.images[0].scripted == name
+async def test_how_a_request_goes(asker: OpenaiClient, upstream: Emulator, name: str) -> None:
+    reply = await draw(asker, f"a cat !{name}" + ("=0.01" if name == "slow-post" else ""), n=3)
+    assert reply.status == STATUS[name]
+    assert ("retry-after" in reply.headers) == (name == "too-many")
+    if reply.status == 200 and name != "html":
+        assert len(reply.json["data"]) == {"one": 1, "none": 0}.get(name, 3)
+    assert upstream.ledger.images[0].outcome == upstream.ledger.images[0].scripted == name
 
 
-async def test_an_outcome_can_be_scripted_for_the_key(asker: Client) -> None:
+async def test_an_outcome_can_be_scripted_for_the_key(asker: OpenaiClient) -> None:
     await asker.script(account="k1", image={"outcome": "busy=7"})
     busy = await draw(asker, "a cat")
     assert (busy.status, busy.headers["retry-after"]) == (503, "7")
     assert (await draw(asker, "a cat")).status == 200
 
 
-async def test_a_reset_ends_the_connection(asker: Client) -> None:
+async def test_a_reset_ends_the_connection(asker: OpenaiClient) -> None:
     assert (await draw(asker, "a cat !reset")).broken in (httpx.ReadError, httpx.RemoteProtocolError)
 
 
-async def test_a_client_that_leaves_is_noticed(asker: Client, bing: Emulator) -> None:
+async def test_a_client_that_leaves_is_noticed(asker: OpenaiClient, upstream: Emulator) -> None:
     with pytest.raises(httpx.ReadTimeout):
         await asker.http.post("images/generations", json={"prompt": "a cat !pending"}, timeout=0.1)
-    await until(lambda: bing.ledger.images[0].outcome == "client gone")
+    await until(lambda: upstream.ledger.images[0].outcome == "client gone")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,6 @@ async def test_a_client_that_leaves_is_noticed(asker: Client, bing: Emulator) ->
         ({"prompt": "x", "model": "other"}, 404, None),
     ],
 )
-async def test_a_wrong_order_is_refused(asker: Client, order: dict[str, object], status: int, param: str) -> None:
-    heard = await asker.send(order, "images/generations")
-    assert (heard.status, heard.json["error"]["param"]) == (status, param)
+async def test_a_wrong_order_is_refused(asker: OpenaiClient, order: dict[str, object], status: int, param: str) -> None:
+    reply = await asker.send(order, "images/generations")
+    assert (reply.status, reply.json["error"]["param"]) == (status, param)

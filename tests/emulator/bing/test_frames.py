@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import frames
+from emulator.bing import frames
 
 ANY = st.text(st.characters(), max_size=40)  # halves of surrogate pairs, too
 
@@ -18,7 +18,7 @@ def test_a_record_is_utf8_and_means_its_value(text: str) -> None:
 @given(st.lists(ANY, max_size=6))
 def test_a_template_holds_the_grown_text_everywhere(pieces: list[str]) -> None:
     message = frames.bot_message(frames.HOLE, "id", 0.0)
-    template = frames.Template(frames.update("request", messages=[message]))
+    template = frames.FrameTemplate(frames.update("request", messages=[message]))
     data = template.fill("".join(frames.escape(piece) for piece in pieces))
     found = json.loads(data.removesuffix(frames.SEPARATOR))["arguments"][0]["messages"][0]
     whole = json.loads(json.dumps("".join(pieces)))

@@ -11,7 +11,7 @@ DONE = "[DONE]"
 
 
 @dataclass
-class Heard:
+class OpenaiReply:
     """What came back. `writes` are the portions of a stream as they arrived; `broken` the transport's error."""
 
     status: int = 0
@@ -71,25 +71,25 @@ class Heard:
 
 
 @dataclass
-class Client:
+class OpenaiClient:
     http: httpx.AsyncClient
 
-    async def ask(self, text: str, *before: tuple[str, str], stream: bool = True, **changes: object) -> Heard:
+    async def ask(self, text: str, *before: tuple[str, str], stream: bool = True, **changes: object) -> OpenaiReply:
         """A question after these messages (role, text)."""
         messages = [{"role": role, "content": said} for role, said in (*before, ("user", text))]
         return await self.send({"model": "stand-in", "messages": messages, "stream": stream} | changes)
 
-    async def send(self, body: object, path: str = "chat/completions", **headers: str) -> Heard:
-        heard = Heard()
+    async def send(self, body: object, path: str = "chat/completions", **headers: str) -> OpenaiReply:
+        reply = OpenaiReply()
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
             async with self.http.stream("POST", path, content=content, headers=headers) as response:
-                heard.status, heard.headers = response.status_code, response.headers
+                reply.status, reply.headers = response.status_code, response.headers
                 async for data in response.aiter_raw():
-                    heard.writes.append(data)
+                    reply.writes.append(data)
         except httpx.TransportError as error:
-            heard.broken = type(error)
-        return heard
+            reply.broken = type(error)
+        return reply
 
     async def script(self, **order: object) -> None:
         response = await self.http.post(str(self.http.base_url.join("/_script")), json=order)
@@ -100,7 +100,7 @@ class Client:
         return entries
 
 
-def client(url: str, key: str | None = "k1") -> httpx.AsyncClient:
+def connect(url: str, key: str | None = "k1") -> httpx.AsyncClient:
     """A connection to the base address of the API, with a key or none."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.AsyncClient(base_url=f"{url}/", headers=headers, timeout=5)

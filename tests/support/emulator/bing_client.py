@@ -14,7 +14,7 @@ SEPARATOR = "\x1e"
 
 
 @dataclass
-class Heard:
+class SocketReply:
     """What came back on one socket: its messages, their records, and how it ended."""
 
     messages: list[str]
@@ -38,7 +38,7 @@ class Heard:
         ]
 
 
-class Client:
+class BingClient:
     """One account before one stand-in."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, account: str | None) -> None:
@@ -70,13 +70,13 @@ class Client:
         await socket.send_str('{"type":6}' + SEPARATOR)
         return socket
 
-    async def ask(self, made: Json, text: str, invocation: int = 3, query: str = "", **changes: Any) -> Heard:
+    async def ask(self, made: Json, text: str, invocation: int = 3, query: str = "", **changes: Any) -> SocketReply:
         """Ask, and listen until the final record or the end of the socket."""
         socket = await self.open(query)
         await socket.send_str(question(made, text, invocation, **changes))
-        heard = await listen(socket)
+        reply = await listen(socket)
         await socket.close()
-        return heard
+        return reply
 
 
 def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
@@ -96,18 +96,18 @@ def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
     return json.dumps(record) + SEPARATOR
 
 
-async def listen(socket: aiohttp.ClientWebSocketResponse, limit: float = 5.0) -> Heard:
+async def listen(socket: aiohttp.ClientWebSocketResponse, limit: float = 5.0) -> SocketReply:
     """All messages until a final record or the end. Raises TimeoutError after the limit's seconds of silence."""
-    heard = Heard([], [], None)
+    reply = SocketReply([], [], None)
     while True:
         message = await socket.receive(timeout=limit)
         if message.type is not aiohttp.WSMsgType.TEXT:
-            heard.close_code = socket.close_code
-            return heard
-        heard.messages.append(message.data)
-        heard.records += [json.loads(part) for part in message.data.split(SEPARATOR) if part]
-        if any(record.get("type") == 2 for record in heard.records):
-            return heard
+            reply.close_code = socket.close_code
+            return reply
+        reply.messages.append(message.data)
+        reply.records += [json.loads(part) for part in message.data.split(SEPARATOR) if part]
+        if any(record.get("type") == 2 for record in reply.records):
+            return reply
 
 
 async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:

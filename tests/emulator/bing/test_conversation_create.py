@@ -4,12 +4,12 @@ import aiohttp
 import pytest
 
 from emulator.server import Emulator
-from tests.emulator.client import Client
+from tests.support.emulator.bing_client import BingClient
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_conversation_has_ids_of_the_real_shapes_in_the_real_order(client: Client) -> None:
+async def test_a_conversation_has_ids_of_the_real_shapes_in_the_real_order(client: BingClient) -> None:
     made = await client.create()
     assert list(made) == ["conversationId", "clientId", "conversationSignature", "result"]
     assert re.fullmatch(r"51D\|BingProd\|[0-9A-F]{64}", made["conversationId"])
@@ -18,14 +18,14 @@ async def test_a_conversation_has_ids_of_the_real_shapes_in_the_real_order(clien
     assert made["result"] == {"value": "Success", "message": None}
 
 
-async def test_signed_out_clients_get_ids_that_say_so(stranger: Client, bing: Emulator) -> None:
+async def test_signed_out_clients_get_ids_that_say_so(stranger: BingClient, upstream: Emulator) -> None:
     made = await stranger.create()
     assert made["conversationId"].startswith("51D|BingProdUnAuthenticatedUsers|")
     assert re.fullmatch(r"[0-9A-F]{32}", made["clientId"])
-    assert bing.ledger.creates[0].account == "anonymous"
+    assert upstream.ledger.creates[0].account == "anonymous"
 
 
-async def test_the_edge_address_serves_as_well(client: Client) -> None:
+async def test_the_edge_address_serves_as_well(client: BingClient) -> None:
     async with client.session.get(f"{client.url}/edgesvc/turing/conversation/create?bundleVersion=1.1") as response:
         assert (await response.json())["result"]["value"] == "Success"
 
@@ -41,7 +41,9 @@ async def test_the_edge_address_serves_as_well(client: Client) -> None:
         ("no-ids", "Success"),
     ],
 )
-async def test_refusals_hold_only_a_result_and_pass_with_the_script(client: Client, outcome: str, value: str) -> None:
+async def test_refusals_hold_only_a_result_and_pass_with_the_script(
+    client: BingClient, outcome: str, value: str
+) -> None:
     await client.script(account="a1", create={"outcome": outcome})
     refused = await client.create()
     assert list(refused) == ["result"]
@@ -64,36 +66,36 @@ async def test_refusals_hold_only_a_result_and_pass_with_the_script(client: Clie
         ("empty", 200, "application/octet-stream"),
     ],
 )
-async def test_answers_that_are_no_conversation(client: Client, outcome: str, status: int, kind: str) -> None:
+async def test_answers_that_are_no_conversation(client: BingClient, outcome: str, status: int, kind: str) -> None:
     await client.script(account="*", create={"outcome": outcome})
     async with client.session.get(f"{client.url}/turing/conversation/create") as response:
         assert response.status == status
         assert response.content_type == kind
 
 
-async def test_a_redirect_loop_never_ends(client: Client) -> None:
+async def test_a_redirect_loop_never_ends(client: BingClient) -> None:
     await client.script(account="a1", create={"outcome": "redirect-loop"})
     with pytest.raises(aiohttp.TooManyRedirects):
         await client.create()
 
 
-async def test_a_create_that_never_answers_is_seen_to_be_given_up(client: Client, bing: Emulator) -> None:
+async def test_a_create_that_never_answers_is_seen_to_be_given_up(client: BingClient, upstream: Emulator) -> None:
     await client.script(account="a1", create={"outcome": "never"})
     with pytest.raises(TimeoutError):
         async with client.session.get(
             f"{client.url}/turing/conversation/create", headers=client.headers, timeout=aiohttp.ClientTimeout(0.1)
         ):
             pass
-    assert [entry.outcome for entry in bing.ledger.creates] in (["running"], ["client gone"])
+    assert [entry.outcome for entry in upstream.ledger.creates] in (["running"], ["client gone"])
 
 
-async def test_a_reset_ends_the_connection(client: Client) -> None:
+async def test_a_reset_ends_the_connection(client: BingClient) -> None:
     await client.script(account="a1", create={"outcome": "reset", "times": None})
     with pytest.raises(aiohttp.ClientError):
         await client.create()
 
 
-async def test_signatures_only_in_headers_need_the_access_token_at_the_socket(client: Client) -> None:
+async def test_signatures_only_in_headers_need_the_access_token_at_the_socket(client: BingClient) -> None:
     await client.script(account="a1", create={"outcome": "header-only"})
     url = f"{client.url}/turing/conversation/create"
     async with client.session.get(url, headers=client.headers) as response:

@@ -6,7 +6,7 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.emulator.client import Client
+from tests.support.emulator.bing_client import BingClient
 
 pytestmark = [
     pytest.mark.anyio,
@@ -32,25 +32,25 @@ class Maker:
 
 
 @pytest.fixture
-async def maker(bing: Emulator, monkeypatch: pytest.MonkeyPatch) -> Maker:
+async def maker(upstream: Emulator, monkeypatch: pytest.MonkeyPatch) -> Maker:
     import BingImageCreator
 
     for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(BingImageCreator, "BING_URL", bing.url)
+    monkeypatch.setattr(BingImageCreator, "BING_URL", upstream.url)
     monkeypatch.setattr(BingImageCreator, "asyncio", SimpleNamespace(sleep=lambda _seconds: asyncio.sleep(0)))
     return Maker(BingImageCreator, "a1")
 
 
-async def test_four_pictures_that_can_be_fetched(maker: Maker, client: Client, bing: Emulator) -> None:
+async def test_four_pictures_that_can_be_fetched(maker: Maker, client: BingClient, upstream: Emulator) -> None:
     pictures = await maker.make("a red circle")
     assert len(pictures) == 4
     for address in pictures:
-        assert address.startswith(f"{bing.url}/th/id/OIG.")
+        assert address.startswith(f"{upstream.url}/th/id/OIG.")
         async with client.session.get(address) as response:
             assert response.content_type == "image/svg+xml"
             assert (await response.text()).startswith("<svg")
-    entry = bing.ledger.images[0]
+    entry = upstream.ledger.images[0]
     assert (entry.account, entry.prompt, entry.posts, entry.polls) == ("a1", "a red circle", 1, 2)
     assert entry.outcome == entry.scripted == "success"
 
@@ -60,9 +60,9 @@ async def test_the_same_prompt_gives_the_same_pictures(maker: Maker) -> None:
 
 
 @pytest.mark.parametrize(("word", "count"), [("one", 1), ("retry", 4), ("icons", 6)])
-async def test_other_ways_to_pictures(maker: Maker, bing: Emulator, word: str, count: int) -> None:
+async def test_other_ways_to_pictures(maker: Maker, upstream: Emulator, word: str, count: int) -> None:
     assert len(await maker.make(f"a cat !{word}")) == count
-    assert [entry.outcome for entry in bing.ledger.images] == [word]
+    assert [entry.outcome for entry in upstream.ledger.images] == [word]
 
 
 @pytest.mark.parametrize(
@@ -84,38 +84,40 @@ async def test_other_ways_to_pictures(maker: Maker, bing: Emulator, word: str, c
         ("absolute", "Invalid port", 1),
     ],
 )
-async def test_failures_are_one_attempt_each(maker: Maker, bing: Emulator, word: str, error: str, posts: int) -> None:
+async def test_failures_are_one_attempt_each(
+    maker: Maker, upstream: Emulator, word: str, error: str, posts: int
+) -> None:
     with pytest.raises(Exception, match=error):
         await maker.make(f"a cat !{word}")
-    assert [(entry.scripted, entry.posts) for entry in bing.ledger.images] == [(word, posts)]
+    assert [(entry.scripted, entry.posts) for entry in upstream.ledger.images] == [(word, posts)]
     if word != "absolute":
-        assert bing.ledger.images[0].outcome == word
+        assert upstream.ledger.images[0].outcome == word
 
 
 @pytest.mark.parametrize("word", ["pending", "error-message", "slow=30", "slow-post=30"])
-async def test_pictures_that_never_come(maker: Maker, bing: Emulator, word: str) -> None:
+async def test_pictures_that_never_come(maker: Maker, upstream: Emulator, word: str) -> None:
     task = asyncio.create_task(maker.make(f"a cat !{word}"))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(task, 0.3)
-    assert [entry.outcome for entry in bing.ledger.images] == ["running"]
+    assert [entry.outcome for entry in upstream.ledger.images] == ["running"]
 
 
-async def test_two_attempts_after_each_other_are_two(maker: Maker, bing: Emulator) -> None:
+async def test_two_attempts_after_each_other_are_two(maker: Maker, upstream: Emulator) -> None:
     for _ in range(2):
         with pytest.raises(Exception, match="Redirect failed"):
             await maker.make("a cat !no-redirect")
-    assert [entry.posts for entry in bing.ledger.images] == [2, 2]
+    assert [entry.posts for entry in upstream.ledger.images] == [2, 2]
 
 
-async def test_pictures_need_an_account(stranger: Client, bing: Emulator) -> None:
+async def test_pictures_need_an_account(stranger: BingClient, upstream: Emulator) -> None:
     url = f"{stranger.url}/images/create?q=a%20cat&rt=3&FORM=GENCRE"
     async with stranger.session.post(url, data="q=a%20cat&qs=ds", allow_redirects=False) as response:
         assert response.status == 200
         assert "Please sign in to create images" in await response.text()
-    assert bing.ledger.images[0].outcome == "sign-in"
+    assert upstream.ledger.images[0].outcome == "sign-in"
 
 
-async def test_the_redirect_is_relative_and_ends_with_the_id(client: Client) -> None:
+async def test_the_redirect_is_relative_and_ends_with_the_id(client: BingClient) -> None:
     url = f"{client.url}/images/create?q=a%20cat&rt=4&FORM=GENCRE"
     async with client.session.post(url, headers=client.headers, data="q=a", allow_redirects=False) as response:
         location = response.headers["Location"]
@@ -129,22 +131,22 @@ async def test_the_redirect_is_relative_and_ends_with_the_id(client: Client) -> 
         assert "?w=270&amp;h=270&amp;c=6" in await response.text()
 
 
-async def test_an_unknown_attempt_has_no_results(client: Client) -> None:
+async def test_an_unknown_attempt_has_no_results(client: BingClient) -> None:
     async with client.session.get(f"{client.url}/images/create/async/results/1-0") as response:
         assert response.status == 404
 
 
-async def test_the_account_can_be_scripted(maker: Maker, client: Client) -> None:
+async def test_the_account_can_be_scripted(maker: Maker, client: BingClient) -> None:
     await client.script(account="a1", image={"outcome": "blocked"})
     with pytest.raises(Exception, match="blocked"):
         await maker.make("a cat")
     assert len(await maker.make("a cat")) == 4
 
 
-async def test_pictures_have_the_public_address(client: Client) -> None:
+async def test_pictures_have_the_public_address(client: BingClient) -> None:
     settings = EmulatorSettings(port=0, pace=0, public_url="http://pictures.test:81")
-    async with Emulator(settings) as bing:
-        other = Client(client.session, bing.url, "a1")
+    async with Emulator(settings) as upstream:
+        other = BingClient(client.session, upstream.url, "a1")
         url = f"{other.url}/images/create?q=a%20cat"
         async with other.session.post(url, headers=other.headers, data="q=a", allow_redirects=False) as response:
             identity = response.headers["Location"].split("id=")[-1]

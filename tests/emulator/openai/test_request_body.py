@@ -6,21 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.openai import body
-from emulator.openai.body import Body
-from emulator.openai.messages import ROLES, Message
-from emulator.openai.problem import ProblemError
+from emulator.openai import request_body
+from emulator.openai.error_response import BadRequestError
+from emulator.openai.message_history import ROLES, ChatMessage
+from emulator.openai.request_body import CompletionRequest
 
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def parsed(**changes: Any) -> Body:
+def parsed(**changes: Any) -> CompletionRequest:
     given = {"model": "stand-in", "messages": HELLO} | changes
-    return body.parse(json.dumps({name: value for name, value in given.items() if value is not ...}).encode())
+    return request_body.parse(json.dumps({name: value for name, value in given.items() if value is not ...}).encode())
 
 
 def test_what_is_not_known_is_passed_over() -> None:
-    assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == Body("stand-in", (Message("user", "hello"),))
+    assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == CompletionRequest(
+        "stand-in", (ChatMessage("user", "hello"),)
+    )
 
 
 def test_a_content_is_a_string_or_a_list_of_parts() -> None:
@@ -34,7 +36,7 @@ def test_a_content_is_a_string_or_a_list_of_parts() -> None:
 
 def test_an_assistant_may_have_said_nothing() -> None:
     message: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
-    assert parsed(messages=[message, *HELLO]).messages[0] == Message("assistant", "")
+    assert parsed(messages=[message, *HELLO]).messages[0] == ChatMessage("assistant", "")
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,9 @@ def test_a_temperature_stands_for_a_style(temperature: float | None, tone: str |
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, Any], code: str | None, param: str | None) -> None:
-    with pytest.raises(ProblemError) as caught:
+    with pytest.raises(BadRequestError) as caught:
         parsed(**changes)
-    found = caught.value.problem
+    found = caught.value.response
     assert (found.status, found.code, found.param) == (400, code, param)
 
 
@@ -83,8 +85,8 @@ def outcome(call: Callable[[], bool]) -> bool | int:
     """What a call returns, or the status of its refusal."""
     try:
         return call()
-    except ProblemError as error:
-        return error.problem.status
+    except BadRequestError as error:
+        return error.response.status
 
 
 ANYTHING = st.recursive(
@@ -108,9 +110,9 @@ MESSAGE = st.fixed_dictionaries({}, optional={"role": st.sampled_from(ROLES) | A
     )
 )
 def test_whatever_is_sent_is_taken_or_refused_with_400(value: dict[str, Any]) -> None:
-    assert outcome(lambda: bool(body.parse(json.dumps(value).encode()).messages)) in (True, 400)
+    assert outcome(lambda: bool(request_body.parse(json.dumps(value).encode()).messages)) in (True, 400)
 
 
 @given(st.binary(max_size=20))
 def test_bytes_that_are_no_object_are_no_body(data: bytes) -> None:
-    assert outcome(lambda: isinstance(body.load(data), dict)) in (True, 400)
+    assert outcome(lambda: isinstance(request_body.load(data), dict)) in (True, 400)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from emulator.server import Emulator
-from tests.emulator.client import Client, Json
+from tests.support.emulator.bing_client import BingClient, Json
 
 pytestmark = [
     pytest.mark.anyio,
@@ -54,11 +54,11 @@ class Asker:
 
 
 @pytest.fixture
-async def make(bing: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+async def make(upstream: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """A function that opens a conversation with EdgeGPT; cookies as given."""
     for name in ("ALL_PROXY", "HTTPS_PROXY", "all_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BING_PROXY_URL", bing.create_url)
+    monkeypatch.setenv("BING_PROXY_URL", upstream.create_url)
     from EdgeGPT import chathub
     from EdgeGPT.EdgeGPT import Chatbot
 
@@ -67,7 +67,7 @@ async def make(bing: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     made: list[Asker] = []
 
     async def create(cookies: list[dict[str, str]] | None = None) -> Asker:
-        asker = Asker(await Chatbot.create(cookies=cookies), bing.chat_url)
+        asker = Asker(await Chatbot.create(cookies=cookies), upstream.chat_url)
         made.append(asker)
         return asker
 
@@ -83,17 +83,17 @@ async def asker(make: Any) -> Asker:
     return made
 
 
-async def test_a_conversation_goes_on(asker: Asker, bing: Emulator) -> None:
+async def test_a_conversation_goes_on(asker: Asker, upstream: Emulator) -> None:
     first = await asker.ask("hello")
     second = await asker.ask("and now?")
     assert second["item"]["throttling"]["numUserMessagesInConversation"] == 2
     assert "hello" in second["item"]["messages"][-1]["text"]
     assert first["item"]["conversationId"] == second["item"]["conversationId"]
-    turns = list(bing.ledger.turns)
+    turns = list(upstream.ledger.turns)
     assert [turn.invocation for turn in turns] == ["3", "4"]
     assert [turn.start_of_session for turn in turns] == [True, False]
     assert [turn.tone for turn in turns] == ["Balanced", "Balanced"]
-    assert len(bing.ledger.creates) == 1
+    assert len(upstream.ledger.creates) == 1
 
 
 async def test_an_ordinary_answer_without_raw_is_cumulative(asker: Asker) -> None:
@@ -242,27 +242,29 @@ async def test_what_hangs_for_ever(asker: Asker, word: str) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["silent-handshake", "never"])
-async def test_a_silent_handshake_hangs_for_ever(asker: Asker, client: Client, outcome: str) -> None:
+async def test_a_silent_handshake_hangs_for_ever(asker: Asker, client: BingClient, outcome: str) -> None:
     await client.script(account="a1", upgrade={"outcome": outcome})
     with pytest.raises(TimeoutError):
         await asker.ask("hello")
 
 
 @pytest.mark.parametrize("outcome", ["http-403", "http-502", "http-200"])
-async def test_a_refused_upgrade_spends_no_invocation(asker: Asker, client: Client, outcome: str) -> None:
+async def test_a_refused_upgrade_spends_no_invocation(asker: Asker, client: BingClient, outcome: str) -> None:
     await client.script(account="a1", upgrade={"outcome": outcome})
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await asker.ask("hello")
     assert (await asker.ask("hello"))["item"]["result"]["value"] == "Success"
 
 
-async def test_a_failed_turn_spends_an_invocation_and_the_next_one_is_answered(asker: Asker, bing: Emulator) -> None:
+async def test_a_failed_turn_spends_an_invocation_and_the_next_one_is_answered(
+    asker: Asker, upstream: Emulator
+) -> None:
     with pytest.raises(Exception, match="Throttled"):
         await asker.ask("hello !throttled")
     with pytest.raises(TypeError):
         await asker.ask("hello !close-mid")
     assert (await asker.ask("hello"))["item"]["result"]["value"] == "Success"
-    assert [turn.invocation for turn in bing.ledger.turns] == ["3", "4", "5"]
+    assert [turn.invocation for turn in upstream.ledger.turns] == ["3", "4", "5"]
 
 
 async def test_a_wish_for_pictures_without_cookies_is_dropped(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,27 +279,27 @@ async def test_a_wish_for_pictures_without_cookies_is_dropped(make: Any, capsys:
 
 
 async def test_a_wish_for_pictures_with_cookies_breaks_the_final_frame(
-    asker: Asker, bing: Emulator, monkeypatch: pytest.MonkeyPatch
+    asker: Asker, upstream: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import BingImageCreator
 
-    monkeypatch.setattr(BingImageCreator, "BING_URL", bing.url)
+    monkeypatch.setattr(BingImageCreator, "BING_URL", upstream.url)
     monkeypatch.setattr(BingImageCreator, "asyncio", SimpleNamespace(sleep=lambda _seconds: asyncio.sleep(0)))
     with pytest.raises(KeyError, match="adaptiveCards"):
         await asker.ask("a cat !image")
-    assert bing.ledger.images[0].outcome == "success"
+    assert upstream.ledger.images[0].outcome == "success"
 
 
 async def test_pictures_that_never_come_hang_the_chat(
-    asker: Asker, bing: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
+    asker: Asker, upstream: Emulator, client: BingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import BingImageCreator
 
-    monkeypatch.setattr(BingImageCreator, "BING_URL", bing.url)
+    monkeypatch.setattr(BingImageCreator, "BING_URL", upstream.url)
     await client.script(account="a1", image={"outcome": "pending"})
     with pytest.raises(TimeoutError):
         await asker.ask("a cat !image")
-    assert bing.ledger.images[0].outcome == "running"
+    assert upstream.ledger.images[0].outcome == "running"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,7 @@ async def test_pictures_that_never_come_hang_the_chat(
         ("redirect-loop", "Exceeded maximum allowed redirects"),
     ],
 )
-async def test_creates_that_fail(make: Any, client: Client, outcome: str, error: str) -> None:
+async def test_creates_that_fail(make: Any, client: BingClient, outcome: str, error: str) -> None:
     await client.script(account="a1", create={"outcome": outcome})
     with pytest.raises(Exception, match=error):
         await make([{"name": "_U", "value": "a1"}])
