@@ -10,7 +10,7 @@ from emulator.openai import api_keys, error_response, message_history, models, o
 from emulator.openai.error_response import BadRequestError, ErrorResponse
 from emulator.openai.message_history import MessageHistory
 from emulator.openai.outcomes import CompletionOutcome
-from emulator.openai.request_body import CompletionRequest
+from emulator.openai.request_body import CompletionBody
 from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
 from emulator.openai.threads import ThreadIndex
 from emulator.openai.turn import CompletionTurn
@@ -50,7 +50,7 @@ class CompletionHandler:
         finally:
             finish(entry, "client gone", self._state.clock.now())
 
-    def _enter(self, account: UpstreamAccount, body: CompletionRequest, history: MessageHistory) -> TurnEntry:
+    def _enter(self, account: UpstreamAccount, body: CompletionBody, history: MessageHistory) -> TurnEntry:
         """List a question in the ledger."""
         thread = self._threads.enter(history.questions, history.question)
         entry = TurnEntry(
@@ -80,7 +80,7 @@ class CompletionHandler:
         request: web.Request,
         account: UpstreamAccount,
         entry: TurnEntry,
-        body: CompletionRequest,
+        body: CompletionBody,
         history: MessageHistory,
     ) -> web.StreamResponse:
         now = self._state.clock.now()
@@ -113,7 +113,7 @@ class CompletionHandler:
         return WholeResponder(request, turn, entry, self._state.clock)
 
 
-def create_turn(body: CompletionRequest, history: MessageHistory, found: Directives, now: float) -> CompletionTurn:
+def create_turn(body: CompletionBody, history: MessageHistory, found: Directives, now: float) -> CompletionTurn:
     """Return the turn of a question. found: its directives."""
     previous = directives.read(history.questions[-1], NAMES).topic[:REMEMBERED] if history.questions else None
     return CompletionTurn(

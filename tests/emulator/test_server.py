@@ -12,7 +12,7 @@ from tests.support.emulator.bing_client import BingClient, question
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_says_where_it_serves(upstream: Emulator, session: aiohttp.ClientSession) -> None:
+async def test_it_knows_where_it_serves(upstream: Emulator, session: aiohttp.ClientSession) -> None:
     assert upstream.chat_url == upstream.url.replace("http", "ws") + "/sydney/ChatHub"
     assert upstream.create_url == upstream.url + "/turing/conversation/create"
     async with session.get(f"{upstream.url}/_health") as response:

@@ -78,7 +78,7 @@ async def test_the_temperature_sets_the_style(asker: OpenaiClient) -> None:
     assert "freely" in (await asker.ask("hello", temperature=1.2)).text
 
 
-async def test_every_question_is_in_the_ledger_with_what_was_said_before(asker: OpenaiClient) -> None:
+async def test_every_question_is_in_the_ledger_with_the_messages_before(asker: OpenaiClient) -> None:
     await asker.ask("cats")
     await asker.ask("dogs", ("user", "cats"), ("assistant", "Meow."), temperature=0)
     await asker.ask("birds", ("user", "cats"), ("assistant", "Woof."), stream=False)
@@ -101,7 +101,7 @@ async def test_half_a_character_is_no_trouble_for_the_ledger(asker: OpenaiClient
     assert (await asker.ledger())["turns"][1]["question"] == "half \ud83d"
 
 
-async def test_bings_turns_say_that_they_are_bings(client: BingClient) -> None:
+async def test_bings_turns_are_marked_as_bings(client: BingClient) -> None:
     await client.ask(await client.create(), "hello")
     assert (await client.ledger())["turns"][0]["api"] == "bing"
 
@@ -153,7 +153,7 @@ async def test_a_text_can_have_any_length(asker: OpenaiClient) -> None:
     assert len((await asker.ask("hello !long=5000")).text) == 5000
 
 
-async def test_a_spent_quota_is_told_with_the_rest_of_its_day() -> None:
+async def test_a_spent_quota_is_refused_until_its_day_is_over() -> None:
     async with (
         Emulator(EmulatorSettings(port=0, pace=0, daily_quota=2)) as upstream,
         connect(upstream.openai_url) as http,
@@ -176,7 +176,7 @@ async def test_a_reset_forgets_the_threads(asker: OpenaiClient, upstream: Emulat
 
 
 async def first(lines: AsyncIterator[str]) -> str:
-    """The first line that holds text of the answer."""
+    """Return the first line that holds text of the answer."""
     async for line in lines:
         if '"content"' in line and '"role"' not in line:
             return line

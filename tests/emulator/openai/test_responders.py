@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def portions(upstream: Emulator, text: str) -> list[bytes]:
-    """The portions of a stream as HTTP has them: one for each write."""
+    """Return the portions of a stream as HTTP has them: one for each write."""
     body = {"model": "stand-in", "stream": True, "messages": [{"role": "user", "content": text}]}
     data = json.dumps(body).encode()
     address = urlsplit(upstream.url)
@@ -46,7 +46,7 @@ async def test_writes_that_cut_events_and_characters(upstream: Emulator) -> None
     place, cut = 0, 0
     for one in found[:-1]:
         place += len(one)
-        cut += (whole[place] & 0xC0) == 0x80  # a byte that goes on with a character
+        cut += (whole[place] & 0xC0) == 0x80  # a byte that continues a character
     assert cut > 0
     assert "你好" in whole.decode()
 
