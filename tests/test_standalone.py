@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import answers, free_port, process, wait_until, write_accounts
+from tests.support.processes import answers, free_port, interpreter, process, wait_until, write_accounts
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def cookies(tmp_path: Path) -> Path:
 
 def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
+    with interpreter("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: "try: curl" in log.read_text(), "the hint is printed")
         assert "the built-in stand-in for Bing" in log.read_text()
         line = re.search(r"curl -N '(\S+)'", log.read_text())

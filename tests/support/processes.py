@@ -5,20 +5,23 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
+from tests.support.fork_server import ForkedProcess, can_fork
 from wire import keys
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT = 20.0
+Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 
 def free_port() -> int:
@@ -71,13 +74,21 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def process(module: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m module`, with only the settings given; its output goes to `log`."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with log.open("ab") as output:
-        started = subprocess.Popen(
-            [sys.executable, "-m", module], cwd=ROOT, env=inherited | environment, stdout=output, stderr=output
-        )
+def process(module: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m module` with only the settings given; its output goes to `log`."""
+    with _ended(_start(module, [], log, log, environment)) as started:
+        yield started
+
+
+@contextmanager
+def interpreter(module: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m module` as `process` does, but in an interpreter that begins with nothing."""
+    with _ended(_execute(module, [], log, log, environment)) as started:
+        yield started
+
+
+@contextmanager
+def _ended(started: Started) -> Iterator[Started]:
     try:
         yield started
     finally:
@@ -90,17 +101,33 @@ def process(module: str, log: Path, **environment: str) -> Iterator[subprocess.P
 
 
 def run_to_end(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m module` up to its end, which must come by itself."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env=inherited | environment,
-        capture_output=True,
-        text=True,
-        timeout=START_LIMIT,
-        check=False,
-    )
+    """Run `python -m module` up to its end, which must come by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+        started = _start(module, arguments, stdout, stderr, environment)
+        try:
+            code = started.wait(START_LIMIT)
+        finally:
+            started.kill()
+        return subprocess.CompletedProcess([module, *arguments], code, stdout.read_text(), stderr.read_text())
+
+
+def _start(module: str, arguments: Sequence[str], stdout: Path, stderr: Path, settings: Mapping[str, str]) -> Started:
+    if not can_fork(module):
+        return _execute(module, arguments, stdout, stderr, settings)
+    stdout.touch()
+    stderr.touch()
+    return ForkedProcess(module, arguments, _inherited() | dict(settings), ROOT, stdout, stderr)
+
+
+def _execute(module: str, arguments: Sequence[str], stdout: Path, stderr: Path, settings: Mapping[str, str]) -> Started:
+    with stdout.open("ab") as output, stderr.open("ab") as errors:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=_inherited() | dict(settings), stdout=output, stderr=errors)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
 
 def write_accounts(folder: Path, *names: str) -> None:

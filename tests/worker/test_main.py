@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.conditions import until
-from tests.support.processes import free_port, process, run_to_end, wait_until, write_accounts
+from tests.support.processes import free_port, interpreter, process, run_to_end, wait_until, write_accounts
 from tests.support.worker.harness import Client, HookedStore, settings_with
 from wire import keys
 from wire.answers import Answers
@@ -48,7 +48,7 @@ def tells(log: Path, event: str) -> Callable[[], bool]:
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
-    with process("worker", log, **settings) as started:
+    with interpreter("worker", log, **settings) as started:
         wait_until(tells(log, "worker ready"), "the worker is ready")
         assert run_to_end("worker", "check", **settings).returncode == 0
         started.terminate()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_it_answers_with_the_pieces_of_its_upstream(tmp_path: Path) -> None:
     group = Group("one", 1, 0, 3, 100.0, 40)
     async with Processes(tmp_path) as processes:
-        system = await deployment.start(processes, tmp_path, 2)
+        system = await deployment.start(processes, tmp_path, 2, lease_ttl=3)
         stream = Stream(TRANSPORTS[SSE], Arrivals(), partial(getattr, group, "request"))
         await stream.ask(system.ports[0])
         memory = await deployment.memory_kb(system)

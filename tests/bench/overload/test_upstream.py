@@ -7,7 +7,7 @@ import pytest
 from bench.clients.verdict import STAMP
 from bench.overload.upstream import MIN_SIZE, Upstream
 from tests.support.worker.harness import settings_with
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.providers import Completed, Snapshot, Update
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.systems.path import System, split_by_transport, write_accounts
-from worker.contents import load_accounts
+from worker.accounts.directory import load_accounts
 
 
 def test_the_accounts_are_ones_that_a_worker_takes(tmp_path: Path) -> None:

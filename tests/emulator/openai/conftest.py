@@ -1,14 +1,14 @@
-"""A client with a key, before a stand-in without pauses."""
+"""A client with a key, before an emulator without pauses."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from emulator.server import Emulator
-from tests.emulator.openai.client import Client, client
+from tests.support.emulator.openai_client import OpenaiClient, connect
 
 
 @pytest.fixture
-async def asker(bing: Emulator) -> AsyncIterator[Client]:
-    async with client(bing.openai_url) as http:
-        yield Client(http)
+async def asker(upstream: Emulator) -> AsyncIterator[OpenaiClient]:
+    async with connect(upstream.openai_url) as http:
+        yield OpenaiClient(http)

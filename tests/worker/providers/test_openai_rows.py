@@ -9,13 +9,13 @@ from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
-from worker.accounts import Account, Server
-from worker.deltas import without_marks
+from worker.accounts.account import Account, Server
 from worker.errors import UpstreamError
 from worker.providers import Completed, Snapshot, Update
-from worker.providers.openai import OpenAIProvider
-from worker.providers.openaiimage import OpenAIImageProvider
+from worker.providers.openai.chat import OpenAIProvider
+from worker.providers.openai.images import OpenAIImageProvider
 from worker.settings import WorkerSettings
+from worker.turns.deltas import without_marks
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +204,7 @@ async def test_a_silent_turn_is_left_to_its_caller_who_hangs_up_at_once(bing: Em
 async def test_a_check_tells_a_key_that_is_refused(bing: Emulator) -> None:
     provider = OpenAIProvider(WorkerSettings())
     await provider.check(account_at(bing))
-    bing._bing.accounts.get("alice").dead = True
+    bing.run_script(b'{"account": "alice", "dead": true}')
     with pytest.raises(UpstreamError, match=r"account\.refused"):
         await provider.check(account_at(bing))
     assert not bing.ledger.turns
