@@ -54,12 +54,12 @@ async def test_the_quota_used_can_be_set(session: aiohttp.ClientSession) -> None
 
 
 async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator) -> None:
-    made = await client.create()
+    conversation = await client.create()
     await client.script(account="a1", captcha=True)
     await client.script(clock={"advance": 1e6})
     await client.script(reset=True)
     assert await client.ledger() == {"creates": [], "turns": [], "images": []}
-    assert (await client.ask(made, "hello")).item["result"]["value"] == "InvalidSession"
+    assert (await client.ask(conversation, "hello")).item["result"]["value"] == "InvalidSession"
     assert await value(client) == "Success"
 
 

@@ -11,15 +11,15 @@ NAMES = {"throttled", "blocked", "busy"}
 
 def test_once_applies_to_the_first_arrival_only() -> None:
     state = EmulatorState(EmulatorSettings())
-    found = [state.read_directives("cats !throttled !once", NAMES).outcome for _ in "ab"]
-    assert found == ["throttled", None]
+    outcomes = [state.read_directives("cats !throttled !once", NAMES).outcome for _ in "ab"]
+    assert outcomes == ["throttled", None]
 
 
 def test_a_script_takes_the_place_of_an_image_prompts_directives() -> None:
     state = EmulatorState(EmulatorSettings())
     state.accounts.get("a1").scripts["image"] = ScriptedOutcome("busy=7", 1)
-    found = [state.read_image_prompt("a1", "a cat !blocked", NAMES) for _ in "ab"]
-    assert found == [Directives("busy", {}, 7.0, ""), Directives("blocked", {}, None, "a cat")]
+    directives = [state.read_image_prompt("a1", "a cat !blocked", NAMES) for _ in "ab"]
+    assert directives == [Directives("busy", {}, 7.0, ""), Directives("blocked", {}, None, "a cat")]
 
 
 def test_the_base_of_picture_addresses_is_the_public_one_if_it_is_set() -> None:

@@ -70,7 +70,7 @@ def test_the_oldest_conversation_is_forgotten(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(conversations, "KEPT", 2)
     known = UpstreamConversations()
     ids = [known.create(UpstreamAccount("a1"), NOW).id for _ in range(3)]
-    assert [known.get(one) is not None for one in ids] == [False, True, True]
+    assert [known.get(identity) is not None for identity in ids] == [False, True, True]
     known.drop(ids[1])
     assert known.get(ids[1]) is None
     known.clear()

@@ -64,23 +64,23 @@ async def make(upstream: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
     # As published, also where the worker's provider was imported before, which puts its own socket there.
     monkeypatch.setattr(chathub, "aiohttp", aiohttp)
-    made: list[Asker] = []
+    askers: list[Asker] = []
 
     async def create(cookies: list[dict[str, str]] | None = None) -> Asker:
         asker = Asker(await Chatbot.create(cookies=cookies), upstream.chat_url)
-        made.append(asker)
+        askers.append(asker)
         return asker
 
     yield create
-    for asker in made:
+    for asker in askers:
         await asker.chatbot.chat_hub.session.aclose()
         await asker.close()
 
 
 @pytest.fixture
 async def asker(make: Any) -> Asker:
-    made: Asker = await make([{"name": "_U", "value": "a1"}])
-    return made
+    asker: Asker = await make([{"name": "_U", "value": "a1"}])
+    return asker
 
 
 async def test_a_conversation_goes_on(asker: Asker, upstream: Emulator) -> None:

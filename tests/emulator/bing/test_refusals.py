@@ -8,10 +8,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_internal_errors_have_five_messages(client: BingClient) -> None:
-    made = await client.create()
+    conversation = await client.create()
     messages = set()
     for number in range(1, 6):
-        messages.add((await client.ask(made, f"hello !internal={number}", 2 + number)).item["result"]["message"])
+        messages.add(
+            (await client.ask(conversation, f"hello !internal={number}", 2 + number)).item["result"]["message"]
+        )
     assert len(messages) == 5
 
 
@@ -22,9 +24,9 @@ async def test_a_refusal_repeats_its_message_as_an_error(client: BingClient) -> 
 
 
 async def test_an_invalid_session_names_the_conversation_and_no_error(client: BingClient) -> None:
-    made = await client.create()
-    result = (await client.ask(made, "hello !invalid-session")).item["result"]
-    assert made["conversationId"] in result["message"]
+    conversation = await client.create()
+    result = (await client.ask(conversation, "hello !invalid-session")).item["result"]
+    assert conversation["conversationId"] in result["message"]
     assert "error" not in result
 
 

@@ -47,6 +47,6 @@ async def test_learning_in_chinese(client: BingClient) -> None:
 
 
 async def test_a_pause_in_the_middle_does_not_change_the_text(client: BingClient) -> None:
-    made = await client.create()
-    paused = await client.ask(made, "hello !pause-mid=0.01")
+    conversation = await client.create()
+    paused = await client.ask(conversation, "hello !pause-mid=0.01")
     assert paused.texts[-1] == paused.answer != ""

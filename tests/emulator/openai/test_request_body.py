@@ -77,8 +77,8 @@ def test_a_temperature_sets_the_style(temperature: float | None, tone: str | Non
 def test_what_is_wrong_is_named(changes: dict[str, Any], code: str | None, param: str | None) -> None:
     with pytest.raises(BadRequestError) as caught:
         parsed(**changes)
-    found = caught.value.response
-    assert (found.status, found.code, found.param) == (400, code, param)
+    response = caught.value.response
+    assert (response.status, response.code, response.param) == (400, code, param)
 
 
 def outcome(call: Callable[[], bool]) -> bool | int:

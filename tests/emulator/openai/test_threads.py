@@ -55,9 +55,9 @@ def answered(question: str, text: str, number: int) -> Exchange:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("remembered", "found"), [(True, []), (False, ["moved", "moved"])])
+@pytest.mark.parametrize(("remembered", "kinds"), [(True, []), (False, ["moved", "moved"])])
 async def test_the_checker_of_promises_sees_whether_a_conversation_continued(
-    asker: OpenaiClient, remembered: bool, found: list[str]
+    asker: OpenaiClient, remembered: bool, kinds: list[str]
 ) -> None:
     before: list[tuple[str, str]] = []
     exchanges = []
@@ -68,4 +68,4 @@ async def test_the_checker_of_promises_sees_whether_a_conversation_continued(
         exchanges.append(answered(question, reply.text, number))
         if remembered:
             before += [("user", question), ("assistant", reply.text)]
-    assert [violation.kind for violation in violations(exchanges, await asker.ledger())] == found
+    assert [violation.kind for violation in violations(exchanges, await asker.ledger())] == kinds

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from emulator import directives
 from emulator.bing import outcomes as bing_outcomes
 from emulator.bing.conversations import UpstreamConversation
 from emulator.bing.turn import BingTurn, SendDelta
 from emulator.clock import EmulatorClock
+from emulator.directives import Directives
 from emulator.openai import outcomes as openai_outcomes
 from emulator.openai.turn import CompletionTurn, SendChunk
 from emulator.steps import Step
@@ -16,7 +16,7 @@ def bing_turn(question: str = "cats") -> BingTurn:
     """Return the first turn of a conversation with Bing."""
     conversation = UpstreamConversation("c1", "client", "signature", "token", "a1", limit=30, expires=0.0, turns=1)
     return BingTurn(
-        directives=directives.read(question, bing_outcomes.CHAT),
+        directives=Directives.parse(question, bing_outcomes.CHAT),
         question=question,
         tone=None,
         previous=None,
@@ -33,7 +33,7 @@ def bing_turn(question: str = "cats") -> BingTurn:
 def completion_turn(question: str = "cats") -> CompletionTurn:
     """Return the turn of a question under /v1."""
     return CompletionTurn(
-        directives=directives.read(question, openai_outcomes.CHAT),
+        directives=Directives.parse(question, openai_outcomes.CHAT),
         question=question,
         tone=None,
         previous=None,
