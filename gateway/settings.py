@@ -6,11 +6,11 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from gateway.auth.addresses import networks
+from gateway.auth.addresses import parse_networks
 
 
 class GatewaySettings(BaseSettings):
-    """Times are in seconds, sizes in bytes."""
+    """The settings. Times are in seconds, sizes in bytes."""
 
     gateway_host: str = Field(default="127.0.0.1", min_length=1)
     gateway_port: int = Field(default=5000, ge=0, le=65535)
@@ -37,6 +37,6 @@ class GatewaySettings(BaseSettings):
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, value: str | None) -> str | None:
-        networks(value or "")
+    def _check_networks(cls, value: str | None) -> str | None:
+        parse_networks(value or "")
         return value

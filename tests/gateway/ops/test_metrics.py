@@ -194,7 +194,7 @@ async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_kno
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.answering.relay.Relay.whole", broken)
+    monkeypatch.setattr("gateway.answering.relay.Relay.read_end", broken)
     monkeypatch.setattr("gateway.http.sse.AnswerStream._relay", broken)
     for path in ("/api", "/api_stream"):
         await gateway.client.get(path, params=ASK)
@@ -265,7 +265,7 @@ async def test_an_error_that_no_table_knows_is_counted(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.answering.relay.Relay.whole", broken)
+    monkeypatch.setattr("gateway.answering.relay.Relay.read_end", broken)
     await gateway.client.get("/api", params=ASK)
     await becomes(gateway, lambda found: requests(found) == {("/api", "500"): 1.0})
 
@@ -307,8 +307,8 @@ async def test_a_cut_connection_leaves_nothing(gateway: RunningGateway, path: st
 
 async def test_a_drain_shows(gateway: RunningGateway) -> None:
     assert (await scraped(gateway))["bing_draining"] == 0
-    async with gateway.turns.turn(60):
-        gateway.turns.drain()
+    async with gateway.active_requests.track(60):
+        gateway.active_requests.drain()
         found = await scraped(gateway)
     assert (found["bing_draining"], found["bing_turns"]) == (1, 1)
 
