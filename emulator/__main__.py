@@ -1,4 +1,4 @@
-"""python -m emulator"""
+"""The command `python -m emulator`."""
 
 import asyncio
 import signal
@@ -13,15 +13,16 @@ from emulator.settings import EmulatorSettings
 
 async def serve(settings: EmulatorSettings) -> None:
     """Serve until SIGINT or SIGTERM."""
-    ended = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
     async with Emulator(settings):
-        await ended.wait()
+        await stop.wait()
 
 
 def main() -> int:
+    """Serve until a signal and return the exit status: 1 if the address is taken, 2 if a setting is wrong."""
     try:
         settings = EmulatorSettings()
     except ValidationError as error:

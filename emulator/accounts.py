@@ -9,11 +9,11 @@ EVERYONE = "*"
 DAY = 86_400.0
 KEPT = 100_000
 
-Kind = Literal["create", "upgrade", "chat", "image"]
+RequestKind = Literal["create", "upgrade", "chat", "image"]
 
 
 @dataclass
-class Scripted:
+class ScriptedOutcome:
     """An outcome for an account's next requests of one kind; left None means for all of them."""
 
     outcome: str
@@ -21,52 +21,57 @@ class Scripted:
 
 
 @dataclass
-class Account:
+class UpstreamAccount:
+    """One account of the emulated service: a cookie of Bing's or a key of the other API."""
+
     name: str
     captcha: bool = False
     dead: bool = False
     used: int = 0
     window_start: float = 0.0
-    scripts: dict[Kind, Scripted] = field(default_factory=dict)
+    scripts: dict[RequestKind, ScriptedOutcome] = field(default_factory=dict)
 
     @property
     def signed_in(self) -> bool:
+        """Whether the account is more than the anonymous one."""
         return self.name != ANONYMOUS
 
-    def spend(self, now: float) -> None:
+    def count_question(self, now: float) -> None:
         """Count one question; the first one opens a window of a day."""
         if not self.used:
             self.window_start = now
         self.used += 1
 
     def set_used(self, count: int, now: float) -> None:
+        """Set the number of questions, in a window that opens now."""
         self.used = count
         self.window_start = now
 
-    def spent(self, quota: int, now: float) -> bool:
-        """Whether the day's quota is used up; a new day starts from nothing."""
+    def is_over_quota(self, quota: int, now: float) -> bool:
+        """Return whether the day's quota is used up; a new day starts from nothing."""
         if now - self.window_start >= DAY:
             self.used = 0
         return 0 < quota <= self.used
 
 
-class Accounts:
+class UpstreamAccounts:
     """Accounts by name, made when first seen; beyond KEPT the one longest unused is forgotten."""
 
     def __init__(self) -> None:
-        self._accounts: OrderedDict[str, Account] = OrderedDict()
+        self._accounts: OrderedDict[str, UpstreamAccount] = OrderedDict()
 
-    def get(self, name: str) -> Account:
+    def get(self, name: str) -> UpstreamAccount:
+        """Return the account of this name."""
         account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[name] = Account(name)
+            account = self._accounts[name] = UpstreamAccount(name)
             if len(self._accounts) > KEPT:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(name)
         return account
 
-    def take(self, name: str, kind: Kind) -> str | None:
-        """The outcome scripted for this request, which uses it up once; what is meant for everyone comes second."""
+    def take_outcome(self, name: str, kind: RequestKind) -> str | None:
+        """Return the outcome scripted for this request and use it up once; a script for everyone comes second."""
         for owner in (name, EVERYONE):
             scripts = self.get(owner).scripts
             scripted = scripts.get(kind)
@@ -80,4 +85,5 @@ class Accounts:
         return None
 
     def clear(self) -> None:
+        """Forget every account."""
         self._accounts.clear()

@@ -1,4 +1,4 @@
-"""The words of an ordinary answer: readable, honest about being a stand-in, the same for the same question."""
+"""The text of an ordinary answer: readable, honest about being a stand-in, the same for the same question."""
 
 import re
 import zlib
@@ -13,37 +13,43 @@ MOST_PIECES = 400
 
 
 @dataclass(frozen=True)
-class Source:
+class WebSource:
+    """A web page that an answer cites."""
+
     title: str
     url: str
 
     @property
     def host(self) -> str:
+        """The host in the page's address."""
         return urlsplit(self.url).netloc
 
 
 @dataclass(frozen=True)
-class Answer:
+class SampleAnswer:
+    """An answer with Bing's citation marks, the pages that they cite, and suggestions for the next question."""
+
     text: str
-    sources: tuple[Source, ...]
+    sources: tuple[WebSource, ...]
     suggestions: tuple[str, ...]
 
 
 def is_chinese(text: str) -> bool:
+    """Return whether a text holds Chinese characters."""
     return CHINESE.search(text) is not None
 
 
-def compose(topic: str, turn: int, previous: str | None, tone: str | None) -> Answer:
-    """An answer in the question's language.
+def compose(topic: str, turn: int, previous: str | None, tone: str | None) -> SampleAnswer:
+    """Return an answer in the question's language.
 
-    topic: the question without outcome words. turn: its number in the conversation, from 1. previous: the question
+    topic: the question without its directives. turn: its number in the conversation, from 1. previous: the question
     before it. tone: the style asked for, as the client named it.
     """
     short = topic if len(topic) <= TOPIC else topic[:TOPIC] + "…"
     return (_chinese if is_chinese(topic) else _english)(short, turn, previous, tone)
 
 
-def _english(topic: str, turn: int, previous: str | None, tone: str | None) -> Answer:
+def _english(topic: str, turn: int, previous: str | None, tone: str | None) -> SampleAnswer:
     openings = ("Let me take that step by step.", "Here is a short answer.", "Good, let us look at it together.")
     styles = {"Creative": "freely and with some colour", "Precise": "briefly and to the point"}
     style = styles.get(tone or "", "in a balanced way")
@@ -63,10 +69,10 @@ def _english(topic: str, turn: int, previous: str | None, tone: str | None) -> A
     )
     titles = ("An overview of the topic", "Questions and answers", "Notes for further reading")
     suggestions = ("Tell me more about it.", "Can you give an example?", "What should I ask next?")
-    return Answer(text, _sources(topic, titles), suggestions)
+    return SampleAnswer(text, _sources(topic, titles), suggestions)
 
 
-def _chinese(topic: str, turn: int, previous: str | None, tone: str | None) -> Answer:
+def _chinese(topic: str, turn: int, previous: str | None, tone: str | None) -> SampleAnswer:
     openings = ("我们一步一步来看。", "下面是一个简短的回答。", "好的，一起来看看。")
     styles = {"Creative": "自由、有想象力", "Precise": "简洁、准确"}
     style = styles.get(tone or "", "平衡")
@@ -85,21 +91,21 @@ def _chinese(topic: str, turn: int, previous: str | None, tone: str | None) -> A
     )
     titles = ("主题概览", "常见问答", "延伸阅读")
     suggestions = ("请再详细说说。", "能举一个例子吗？", "接下来我该问什么？")
-    return Answer(text, _sources(topic, titles), suggestions)
+    return SampleAnswer(text, _sources(topic, titles), suggestions)
 
 
 def _pick(choices: tuple[str, ...], topic: str) -> str:
     return choices[zlib.crc32(topic.encode("utf-8", "replace")) % len(choices)]
 
 
-def _sources(topic: str, titles: tuple[str, ...]) -> tuple[Source, ...]:
+def _sources(topic: str, titles: tuple[str, ...]) -> tuple[WebSource, ...]:
     query = quote(topic, errors="replace")
     hosts = ("www.example.com", "www.example.org", "www.example.net")
-    return tuple(Source(title, f"https://{host}/?q={query}") for title, host in zip(titles, hosts, strict=True))
+    return tuple(WebSource(title, f"https://{host}/?q={query}") for title, host in zip(titles, hosts, strict=True))
 
 
 def lengthen(text: str, length: int) -> str:
-    """Numbered repetitions of a text until it has at least this many characters, cut there."""
+    """Return numbered repetitions of a text until it has at least this many characters, cut there."""
     parts, total, number = [text], len(text), 1
     while total < length:
         number += 1
@@ -108,21 +114,21 @@ def lengthen(text: str, length: int) -> str:
     return "".join(parts)[:length]
 
 
-def pieces(text: str) -> Iterator[str]:
-    """A text in the portions in which it is written: a word or two, never more than MOST_PIECES of them."""
+def split(text: str) -> Iterator[str]:
+    """Yield a text in the portions in which it is written: a word or two, never more than MOST_PIECES of them."""
     words = SPOKEN.findall(text)
     portion = max(1, -(-len(words) // MOST_PIECES))
     for start in range(0, len(words), portion):
         yield "".join(words[start : start + portion])
 
 
-def references(sources: tuple[Source, ...]) -> str:
-    """The list of sources at the head of an answer's card."""
+def references(sources: tuple[WebSource, ...]) -> str:
+    """Return the list of sources at the head of an answer's card."""
     lines = [f'[{number}]: {source.url} "{source.title}"' for number, source in enumerate(sources, 1)]
     return "\n".join(lines) + "\n\n" if lines else ""
 
 
-def learn_more(sources: tuple[Source, ...]) -> str:
-    """The line of links below an answer."""
+def learn_more(sources: tuple[WebSource, ...]) -> str:
+    """Return the line of links below an answer."""
     links = [f"[{number}. {source.host}]({source.url})" for number, source in enumerate(sources, 1)]
     return "Learn more: " + " ".join(links)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from emulator import frames
+from emulator import json_text
 
 KEPT = 200_000
 RUNNING = "running"
@@ -14,7 +14,7 @@ Api = Literal["bing", "openai"]
 
 
 class CreateEntry(msgspec.Struct):
-    """One request for a conversation. Times in seconds of the stand-in's clock."""
+    """One request for a conversation. Times in seconds of the emulator's clock."""
 
     started: float
     account: str
@@ -26,8 +26,8 @@ class CreateEntry(msgspec.Struct):
 class TurnEntry(msgspec.Struct):
     """One question. `deltas` and `length` count the text updates and characters sent so far.
 
-    Only over /v1: `model`, `messages` and `digest` of those that were sent beside the question, and the `text` sent so
-    far.
+    Only over /v1: `model`; `messages` and `digest` count and hash what was sent beside the question; `text` is what has
+    been sent so far.
     """
 
     started: float
@@ -65,7 +65,7 @@ class ImageEntry(msgspec.Struct):
     api: Api = "bing"
 
 
-class Ledger:
+class UpstreamLedger:
     """The newest entries of each kind, oldest first; never more than KEPT of one kind."""
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -74,12 +74,12 @@ class Ledger:
         self.images: deque[ImageEntry] = deque(maxlen=kept)
 
     def encode(self) -> bytes:
-        """The whole ledger as JSON."""
+        """Return the whole ledger as JSON."""
         lists = {"creates": list(self.creates), "turns": list(self.turns), "images": list(self.images)}
         try:
             return msgspec.json.encode(lists)
-        except UnicodeEncodeError:  # half a surrogate pair, in a question or in what was answered
-            return frames.dump(msgspec.to_builtins(lists)).encode()
+        except UnicodeEncodeError:  # half a surrogate pair in a question or an answer
+            return json_text.dump(msgspec.to_builtins(lists)).encode()
 
     def clear(self) -> None:
         """Forget every entry. One still running is finished by its request, but no longer listed."""
@@ -89,7 +89,7 @@ class Ledger:
 
 
 def finish(entry: CreateEntry | TurnEntry | ImageEntry, outcome: str, now: float) -> None:
-    """Give a running entry its outcome; the first one given stays."""
+    """Set the outcome of a running entry; later calls change nothing."""
     if entry.ended is None:
         entry.outcome = outcome
         entry.ended = now

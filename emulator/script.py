@@ -1,14 +1,15 @@
-"""What a test tells the stand-in: POST /_script."""
+"""Orders by which a test sets how requests go: the bodies of POST /_script."""
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emulator import outcomes, words
-from emulator.accounts import Account, Kind, Scripted
-from emulator.bing import Bing
-from emulator.openai.outcomes import names as openai_names
+from emulator import directives
+from emulator.accounts import RequestKind, ScriptedOutcome
+from emulator.bing import outcomes as bing_outcomes
+from emulator.openai import outcomes as openai_outcomes
+from emulator.state import EmulatorState
 
 
-class ScriptedOutcome(BaseModel):
+class OutcomeOrder(BaseModel):
     """Outcome of the next `times` requests; times null: of all until it is changed. outcome null ends the script."""
 
     model_config = ConfigDict(extra="forbid")
@@ -17,77 +18,81 @@ class ScriptedOutcome(BaseModel):
     times: int | None = Field(default=1, ge=1)
 
 
-class ClockMove(BaseModel):
+class ClockOrder(BaseModel):
+    """Move the emulator's time forward by so many seconds."""
+
     model_config = ConfigDict(extra="forbid")
 
     advance: float = Field(ge=0, le=10**9)
 
 
-class Script(BaseModel):
+class ScriptOrder(BaseModel):
     """One order. account "*" means every account, for outcomes only."""
 
     model_config = ConfigDict(extra="forbid")
 
     reset: bool = False
-    clock: ClockMove | None = None
+    clock: ClockOrder | None = None
     account: str | None = Field(default=None, min_length=1)
-    create: ScriptedOutcome | None = None
-    upgrade: ScriptedOutcome | None = None
-    chat: ScriptedOutcome | None = None
-    image: ScriptedOutcome | None = None
+    create: OutcomeOrder | None = None
+    upgrade: OutcomeOrder | None = None
+    chat: OutcomeOrder | None = None
+    image: OutcomeOrder | None = None
     captcha: bool | None = None
     dead: bool | None = None
     quota_used: int | None = Field(default=None, ge=0)
 
+    @property
+    def outcomes(self) -> dict[RequestKind, OutcomeOrder]:
+        """The outcomes that are set, by the kind of request."""
+        orders: dict[RequestKind, OutcomeOrder | None] = {
+            "create": self.create,
+            "upgrade": self.upgrade,
+            "chat": self.chat,
+            "image": self.image,
+        }
+        return {kind: order for kind, order in orders.items() if order is not None}
 
-def parse(body: bytes) -> Script:
-    """The order in a request's body. Raises ValueError with one sentence that says what is wrong."""
+
+def run(body: bytes, state: EmulatorState) -> None:
+    """Carry out the order in a request's body. Raises ValueError with one sentence that names what is wrong."""
+    apply(parse(body), state)
+
+
+def parse(body: bytes) -> ScriptOrder:
+    """Return the order in a request's body. Raises ValueError with one sentence that names what is wrong."""
     try:
-        script = Script.model_validate_json(body)
+        order = ScriptOrder.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
-    for kind, told in _outcomes(script).items():
-        if told.outcome is not None:
-            words.check(told.outcome, outcomes.names(kind) | openai_names(kind))
-    states = (script.captcha, script.dead, script.quota_used)
-    if (_outcomes(script) or any(state is not None for state in states)) and script.account is None:
+    for kind, outcome_order in order.outcomes.items():
+        if outcome_order.outcome is not None:
+            directives.check_script(outcome_order.outcome, bing_outcomes.names(kind) | openai_outcomes.names(kind))
+    states = (order.captcha, order.dead, order.quota_used)
+    if (order.outcomes or any(state is not None for state in states)) and order.account is None:
         raise ValueError("account is missing")
-    return script
+    return order
 
 
-def apply(script: Script, bing: Bing) -> None:
+def apply(order: ScriptOrder, state: EmulatorState) -> None:
     """Carry out an order: a reset first, then the clock, then the account."""
-    if script.reset:
-        bing.forget()
-    if script.clock is not None:
-        bing.clock.advance(script.clock.advance)
-    if script.account is None:
+    if order.reset:
+        state.reset()
+    if order.clock is not None:
+        state.clock.advance(order.clock.advance)
+    if order.account is None:
         return
-    account = bing.accounts.get(script.account)
-    for kind, told in _outcomes(script).items():
-        _set(account, kind, told)
-    if script.captcha is not None:
-        account.captcha = script.captcha
-    if script.dead is not None:
-        account.dead = script.dead
-    if script.quota_used is not None:
-        account.set_used(script.quota_used, bing.clock.now())
-
-
-def _outcomes(script: Script) -> dict[Kind, ScriptedOutcome]:
-    told: dict[Kind, ScriptedOutcome | None] = {
-        "create": script.create,
-        "upgrade": script.upgrade,
-        "chat": script.chat,
-        "image": script.image,
-    }
-    return {kind: one for kind, one in told.items() if one is not None}
-
-
-def _set(account: Account, kind: Kind, told: ScriptedOutcome) -> None:
-    if told.outcome is None:
-        account.scripts.pop(kind, None)
-    else:
-        account.scripts[kind] = Scripted(told.outcome, told.times)
+    account = state.accounts.get(order.account)
+    for kind, outcome_order in order.outcomes.items():
+        if outcome_order.outcome is None:
+            account.scripts.pop(kind, None)
+        else:
+            account.scripts[kind] = ScriptedOutcome(outcome_order.outcome, outcome_order.times)
+    if order.captcha is not None:
+        account.captcha = order.captcha
+    if order.dead is not None:
+        account.dead = order.dead
+    if order.quota_used is not None:
+        account.set_used(order.quota_used, state.clock.now())

@@ -7,18 +7,21 @@ from typing import Self
 import structlog
 from aiohttp import web
 
-from emulator import script
-from emulator.bing import Bing
-from emulator.chathub import ChatHub
-from emulator.clock import Clock
-from emulator.creates import Creates
-from emulator.images import Images
-from emulator.ledger import Ledger
+from emulator import pictures, script
+from emulator.bing.chathub import ChatHub
+from emulator.bing.conversation_create import ConversationCreate
+from emulator.bing.conversations import UpstreamConversations
+from emulator.bing.images import ImageCreator
+from emulator.clock import EmulatorClock
+from emulator.control import ControlApi
+from emulator.ledger import UpstreamLedger
 from emulator.openai import models
-from emulator.openai.completions import Completions
-from emulator.openai.models import Models
-from emulator.openai.pictures import Pictures
+from emulator.openai.completions import CompletionHandler
+from emulator.openai.image_generations import ImageGenerations
+from emulator.openai.models import ModelList
+from emulator.openai.threads import ThreadIndex
 from emulator.settings import EmulatorSettings
+from emulator.state import EmulatorState
 
 SHUTDOWN_LIMIT = 0.3
 MAX_BODY = 16 * 1024 * 1024  # a long conversation is sent whole with each question
@@ -27,13 +30,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger()
 
 
-class Running:
-    """The requests now being served, so that leaving does not wait for them."""
+class RequestTracker:
+    """The requests now being served, so that the shutdown does not wait for them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tracked(self, handler: Handler) -> Handler:
+    def track(self, handler: Handler) -> Handler:
+        """Return a handler whose requests the shutdown cancels."""
+
         async def handle(request: web.Request) -> web.StreamResponse:
             task = asyncio.current_task()
             assert task is not None
@@ -45,89 +50,68 @@ class Running:
 
         return handle
 
-    async def end(self, _app: web.Application) -> None:
+    async def cancel_all(self, _app: web.Application) -> None:
+        """Cancel every request."""
         for task in list(self._tasks):
             task.cancel()
 
 
-class Control:
-    """The endpoints by which tests look in and give orders."""
-
-    def __init__(self, bing: Bing) -> None:
-        self._bing = bing
-
-    async def ledger(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._bing.ledger.encode(), content_type="application/json")
-
-    async def clear(self, _request: web.Request) -> web.Response:
-        self._bing.ledger.clear()
-        return web.json_response({"cleared": True})
-
-    async def script(self, request: web.Request) -> web.Response:
-        try:
-            order = script.parse(await request.read())
-        except ValueError as error:
-            return web.json_response({"error": str(error)}, status=400)
-        script.apply(order, self._bing)
-        return web.json_response({"done": True})
-
-    async def health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-
-def application(bing: Bing) -> web.Application:
-    """All endpoints of the stand-in."""
-    running, control, images = Running(), Control(bing), Images(bing)
+def create_app(state: EmulatorState) -> web.Application:
+    """Return the application with all endpoints."""
+    tracker = RequestTracker()
     app = web.Application(client_max_size=MAX_BODY)
-    create, chat = running.tracked(Creates(bing).handle), running.tracked(ChatHub(bing).handle)
-    app.add_routes(
-        [
-            web.get("/turing/conversation/create", create),
-            web.get("/edgesvc/turing/conversation/create", create),
-            web.get("/sydney/ChatHub", chat),
-            web.post("/images/create", running.tracked(images.submit)),
-            web.get("/images/create", images.show),
-            web.get("/images/create/async/results/{id}", running.tracked(images.poll)),
-            web.get("/th/id/{name}", images.picture),
-            web.get("/_ledger", control.ledger),
-            web.delete("/_ledger", control.clear),
-            web.post("/_script", control.script),
-            web.get("/_health", control.health),
-            *openai_routes(bing, running),
-        ]
-    )
-    app.on_shutdown.append(running.end)
+    app.add_routes(ControlApi(state).routes())
+    app.add_routes(bing_routes(state, tracker))
+    app.add_routes(openai_routes(state, tracker))
+    app.on_shutdown.append(tracker.cancel_all)
     return app
 
 
-def openai_routes(bing: Bing, running: Running) -> list[web.RouteDef]:
-    """The endpoints of the other API, all under /v1."""
-    listed = Models(bing)
+def bing_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
+    """Return the endpoints of Bing."""
+    conversations, images = UpstreamConversations(), ImageCreator(state)
+    state.reset_hooks.append(conversations.clear)
+    create = tracker.track(ConversationCreate(state, conversations).handle)
     return [
-        web.post("/v1/chat/completions", running.tracked(Completions(bing).handle)),
-        web.post("/v1/images/generations", running.tracked(Pictures(bing).handle)),
-        web.get("/v1/models", listed.index),
-        web.get("/v1/models/{id:.+}", listed.show),
+        web.get("/turing/conversation/create", create),
+        web.get("/edgesvc/turing/conversation/create", create),
+        web.get("/sydney/ChatHub", tracker.track(ChatHub(state, conversations).handle)),
+        web.post("/images/create", tracker.track(images.submit)),
+        web.get("/images/create", images.show),
+        web.get("/images/create/async/results/{id}", tracker.track(images.poll)),
+        web.get("/th/id/{name}", pictures.serve_picture),
+    ]
+
+
+def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
+    """Return the endpoints of the other API, all under /v1."""
+    threads, model_list = ThreadIndex(), ModelList(state)
+    state.reset_hooks.append(threads.clear)
+    return [
+        web.post("/v1/chat/completions", tracker.track(CompletionHandler(state, threads).handle)),
+        web.post("/v1/images/generations", tracker.track(ImageGenerations(state).handle)),
+        web.get("/v1/models", model_list.index),
+        web.get("/v1/models/{id:.+}", model_list.show),
         web.route("*", "/v1/{rest:.*}", models.unknown),
     ]
 
 
 class Emulator:
-    """The stand-in, serving between enter and exit.
+    """The emulator, serving between enter and exit.
 
-    Port 0 in the settings takes any free one; `url`, `chat_url`, `create_url` and `openai_url` say which. Raises
-    OSError when the address can't be had.
+    Port 0 in the settings takes any free one; `url`, `chat_url`, `create_url` and `openai_url` hold it. Raises OSError
+    when the address can't be had.
     """
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._settings = settings
-        self._bing = Bing(settings)
+        self._state = EmulatorState(settings)
         self._runner: web.AppRunner | None = None
         self._port = settings.port
 
     async def __aenter__(self) -> Self:
         self._runner = web.AppRunner(
-            application(self._bing), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT, handler_cancellation=True
+            create_app(self._state), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT, handler_cancellation=True
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port, backlog=1024)
@@ -145,24 +129,33 @@ class Emulator:
             await self._runner.cleanup()
         log.info("emulator ended")
 
-    @property
-    def ledger(self) -> Ledger:
-        return self._bing.ledger
+    def run_script(self, body: bytes) -> None:
+        """Carry out an order as POST /_script does. Raises ValueError if it is wrong."""
+        script.run(body, self._state)
 
     @property
-    def clock(self) -> Clock:
-        return self._bing.clock
+    def ledger(self) -> UpstreamLedger:
+        """Everything that has arrived."""
+        return self._state.ledger
+
+    @property
+    def clock(self) -> EmulatorClock:
+        """The emulator's own time."""
+        return self._state.clock
 
     @property
     def url(self) -> str:
+        """The base address."""
         return f"http://{self._settings.host}:{self._port}"
 
     @property
     def chat_url(self) -> str:
+        """The address of Bing's chat socket."""
         return f"ws://{self._settings.host}:{self._port}/sydney/ChatHub"
 
     @property
     def create_url(self) -> str:
+        """The address at which a conversation with Bing is created."""
         return f"{self.url}/turing/conversation/create"
 
     @property

@@ -1,4 +1,4 @@
-"""What the stand-in is told from outside."""
+"""The emulator's settings."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -1,1 +1,1 @@
-"""The stand-in's other face: a server that speaks OpenAI's API under /v1, with the same words and the same ledger."""
+"""A server that speaks OpenAI's API under /v1, with the same directives and the same ledger as Bing."""

@@ -2,119 +2,129 @@
 
 from aiohttp import web
 
-from emulator import words
-from emulator.accounts import DAY, Account
-from emulator.bing import Bing
+from emulator import directives
+from emulator.accounts import DAY, UpstreamAccount
+from emulator.directives import Directives
 from emulator.ledger import TurnEntry, finish
-from emulator.openai import body, keys, models, outcomes, problem, refusals
-from emulator.openai.body import Body
-from emulator.openai.messages import Said, said
-from emulator.openai.outcomes import Outcome
-from emulator.openai.problem import Problem, ProblemError
-from emulator.openai.replies import Reply, Streamed, Whole
-from emulator.openai.turn import Turn
-from emulator.pace import Pace
-from emulator.words import Words
+from emulator.openai import api_keys, error_response, message_history, models, outcomes, refusals, request_body
+from emulator.openai.error_response import BadRequestError, ErrorResponse
+from emulator.openai.message_history import MessageHistory
+from emulator.openai.outcomes import CompletionOutcome
+from emulator.openai.request_body import CompletionRequest
+from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
+from emulator.openai.threads import ThreadIndex
+from emulator.openai.turn import CompletionTurn
+from emulator.pacing import Pacer
+from emulator.state import EmulatorState
 
 CHARACTERS = 4  # about so many make a token
 REMEMBERED = 200  # characters of the question before, as with Bing
 NAMES = outcomes.names("chat")
 
 
-class Completions:
-    def __init__(self, bing: Bing) -> None:
-        self._bing = bing
+class CompletionHandler:
+    """The endpoint that answers a list of messages."""
+
+    def __init__(self, state: EmulatorState, threads: ThreadIndex) -> None:
+        self._state = state
+        self._threads = threads
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        account = keys.account_of(request, self._bing)
-        refused = keys.refusal(account, self._bing)
+        """Answer a question, as scripted. One whose body is wrong is not listed in the ledger."""
+        account = api_keys.find_account(request, self._state)
+        key_error = api_keys.check(account, self._state)
         try:
-            asked = body.parse(await request.read())
-        except ProblemError as error:
-            return (refused or error.problem).response()
-        told = said(asked.messages)
-        entry = self._entered(account, asked, told)
+            body = request_body.parse(await request.read())
+        except BadRequestError as error:
+            return (key_error or error.response).render()
+        history = message_history.split_question(body.messages)
+        entry = self._enter(account, body, history)
         try:
-            if refused is not None:
-                return self._refuse(entry, "unauthorized", refused)
-            if asked.model not in models.MODELS:
-                return self._refuse(entry, "model-not-found", problem.no_model(asked.model))
-            return await self._answer(request, account, entry, asked, told)
+            if key_error is not None:
+                return self._refuse(entry, "unauthorized", key_error)
+            if body.model not in models.MODELS:
+                return self._refuse(entry, "model-not-found", error_response.no_model(body.model))
+            return await self._answer(request, account, entry, body, history)
         except ConnectionError:
             raise web.HTTPServiceUnavailable from None  # nobody is left who could read it
         finally:
-            finish(entry, "client gone", self._bing.clock.now())
+            finish(entry, "client gone", self._state.clock.now())
 
-    def _entered(self, account: Account, asked: Body, told: Said) -> TurnEntry:
-        thread = self._bing.threads.enter(told.questions, told.question)
+    def _enter(self, account: UpstreamAccount, body: CompletionRequest, history: MessageHistory) -> TurnEntry:
+        """List a question in the ledger."""
+        thread = self._threads.enter(history.questions, history.question)
         entry = TurnEntry(
-            started=self._bing.clock.now(),
+            started=self._state.clock.now(),
             account=account.name,
             conversation=thread.id,
             invocation=str(thread.requests),
-            question=told.question,
-            start_of_session=not told.questions,
-            tone=asked.tone,
-            context=told.context,
+            question=history.question,
+            start_of_session=not history.questions,
+            tone=body.tone,
+            context=history.context,
             api="openai",
-            model=asked.model,
-            messages=len(told.before),
-            digest=told.digest,
+            model=body.model,
+            messages=len(history.before),
+            digest=history.digest,
         )
-        self._bing.ledger.turns.append(entry)
+        self._state.ledger.turns.append(entry)
         return entry
 
-    def _refuse(self, entry: TurnEntry, name: str, given: Problem) -> web.Response:
+    def _refuse(self, entry: TurnEntry, name: str, error: ErrorResponse) -> web.Response:
         entry.scripted = name
-        finish(entry, refusals.CHAT[name].outcome, self._bing.clock.now())
-        return given.response()
+        finish(entry, refusals.CHAT[name].outcome, self._state.clock.now())
+        return error.render()
 
     async def _answer(
-        self, request: web.Request, account: Account, entry: TurnEntry, asked: Body, told: Said
+        self,
+        request: web.Request,
+        account: UpstreamAccount,
+        entry: TurnEntry,
+        body: CompletionRequest,
+        history: MessageHistory,
     ) -> web.StreamResponse:
-        now = self._bing.clock.now()
-        if account.spent(self._bing.settings.daily_quota, now):
+        now = self._state.clock.now()
+        if account.is_over_quota(self._state.settings.daily_quota, now):
             entry.scripted = "throttled"
             finish(entry, "Throttled", now)
             return refusals.throttled(max(1.0, account.window_start + DAY - now))
-        name, shaped = self._judge(account, told.question)
-        outcome = outcomes.CHAT[name]
-        entry.scripted = name
-        if not isinstance(outcome, Outcome):
+        found = self._read_directives(account, history.question)
+        entry.scripted = found.outcome or "plain"
+        outcome = outcomes.CHAT[entry.scripted]
+        if not isinstance(outcome, CompletionOutcome):
             finish(entry, outcome.outcome, now)
-            return outcome.answer(shaped.number)
-        account.spend(now)
-        turn = begun(asked, told, shaped, now)
-        reply = self._reply(request, turn, entry, outcome)
-        return await reply.play(outcome.play(turn), Pace(self._bing.settings.pace))
+            return outcome.render(found.number)
+        account.count_question(now)
+        turn = create_turn(body, history, found, now)
+        responder = self._create_responder(request, turn, entry, outcome)
+        return await responder.play(outcome.scenario(turn), Pacer(self._state.settings.pace))
 
-    def _judge(self, account: Account, question: str) -> tuple[str, Words]:
-        """Outcome of a question, with the words that shape it: what is scripted for the account comes first."""
-        asked = self._bing.read(question, NAMES)
-        script = self._bing.accounts.take(account.name, "chat")
-        if script is not None:
-            ordered = words.scripted(script, NAMES)
-            number = asked.number if ordered.outcome is None else ordered.number
-            asked = Words(ordered.outcome or asked.outcome, asked.options | ordered.options, number, asked.topic)
-        return asked.outcome or "plain", asked
+    def _read_directives(self, account: UpstreamAccount, question: str) -> Directives:
+        """Return the directives of a question, over which those scripted for the account prevail."""
+        found = self._state.read_directives(question, NAMES)
+        script = self._state.take_script(account.name, "chat", NAMES)
+        return found if script is None else found.override(script)
 
-    def _reply(self, request: web.Request, turn: Turn, entry: TurnEntry, outcome: Outcome) -> Reply:
+    def _create_responder(
+        self, request: web.Request, turn: CompletionTurn, entry: TurnEntry, outcome: CompletionOutcome
+    ) -> CompletionResponder:
         if turn.stream:
-            return Streamed(request, turn, entry, self._bing.clock, outcome.framing)
-        return Whole(request, turn, entry, self._bing.clock)
+            return StreamResponder(request, turn, entry, self._state.clock, outcome.layout)
+        return WholeResponder(request, turn, entry, self._state.clock)
 
 
-def begun(asked: Body, told: Said, shaped: Words, now: float) -> Turn:
-    previous = words.read(told.questions[-1], NAMES).topic[:REMEMBERED] if told.questions else None
-    return Turn(
-        words=shaped,
-        question=told.question,
-        tone=asked.tone,
+def create_turn(body: CompletionRequest, history: MessageHistory, found: Directives, now: float) -> CompletionTurn:
+    """Return the turn of a question. found: its directives."""
+    previous = directives.read(history.questions[-1], NAMES).topic[:REMEMBERED] if history.questions else None
+    return CompletionTurn(
+        directives=found,
+        question=history.question,
+        tone=body.tone,
         previous=previous,
-        number=len(told.questions) + 1,
-        model=asked.model,
-        stream=asked.stream,
-        include_usage=asked.include_usage,
-        asked_tokens=sum(1 + len(message.text) // CHARACTERS for message in asked.messages),
+        number=len(history.questions) + 1,
+        model=body.model,
+        stream=body.stream,
+        include_usage=body.include_usage,
+        prompt_tokens=sum(1 + len(message.text) // CHARACTERS for message in body.messages),
         created=int(now),
     )

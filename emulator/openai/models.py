@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from emulator.bing import Bing
-from emulator.frames import Json
-from emulator.openai import keys, problem
-from emulator.openai.problem import json_response
+from emulator.json_text import Json
+from emulator.openai import api_keys, error_response
+from emulator.openai.error_response import ErrorResponse, json_response
+from emulator.state import EmulatorState
 
 CHAT = ("stand-in", "stand-in-mini")
 PICTURES = ("stand-in-pictures",)
@@ -13,31 +13,37 @@ MODELS = CHAT + PICTURES
 CREATED = 1_700_000_000
 
 
-def listed(name: str) -> Json:
+def describe(name: str) -> Json:
+    """Return a model as the API lists it."""
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "stand-in"}
 
 
-class Models:
-    def __init__(self, bing: Bing) -> None:
-        self._bing = bing
+class ModelList:
+    """The endpoints that list the models."""
+
+    def __init__(self, state: EmulatorState) -> None:
+        self._state = state
 
     async def index(self, request: web.Request) -> web.Response:
-        """GET /v1/models"""
-        refused = keys.refusal(keys.account_of(request, self._bing), self._bing)
-        if refused is not None:
-            return refused.response()
-        return json_response({"object": "list", "data": [listed(name) for name in MODELS]})
+        """Answer GET /v1/models."""
+        error = self._check_key(request)
+        if error is not None:
+            return error.render()
+        return json_response({"object": "list", "data": [describe(name) for name in MODELS]})
 
     async def show(self, request: web.Request) -> web.Response:
-        """GET /v1/models/{id}"""
+        """Answer GET /v1/models/{id}."""
         name = request.match_info["id"]
-        refused = keys.refusal(keys.account_of(request, self._bing), self._bing)
-        if refused is None and name not in MODELS:
-            refused = problem.no_model(name)
-        return json_response(listed(name)) if refused is None else refused.response()
+        error = self._check_key(request)
+        if error is None and name not in MODELS:
+            error = error_response.no_model(name)
+        return json_response(describe(name)) if error is None else error.render()
+
+    def _check_key(self, request: web.Request) -> ErrorResponse | None:
+        return api_keys.check(api_keys.find_account(request, self._state), self._state)
 
 
 async def unknown(request: web.Request) -> web.Response:
-    """Any other request under /v1."""
+    """Answer any other request under /v1 with 404."""
     message = f"Unknown request URL: {request.method} {request.path}."
-    return problem.Problem(404, message, code="unknown_url").response()
+    return ErrorResponse(404, message, code="unknown_url").render()

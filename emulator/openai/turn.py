@@ -1,20 +1,20 @@
-"""One question on its way to an answer over this API, and the steps of which an answer is made."""
+"""One question over this API on its way to an answer, and the steps by which the answer is sent."""
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from emulator import answers
-from emulator.answers import Answer
-from emulator.asked import Asked
-from emulator.frames import Json
-from emulator.openai import chunks, sources
-from emulator.openai.problem import Problem
-from emulator.pace import Pause, Tick
+from emulator.answers import SampleAnswer
+from emulator.json_text import Json
+from emulator.openai import annotations, chunks
+from emulator.openai.error_response import ErrorResponse
+from emulator.prompt import Prompt
+from emulator.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class SendChunk(Step):
     """One event; `piece` is the answer's text in it."""
 
     body: Json
@@ -22,15 +22,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """Text of the stream as it stands, line ends and all. Spoils: a whole completion is cut off in its middle."""
+class SendRaw(Step):
+    """Text of the stream exactly as given, line ends included. spoils: whether it cuts off a whole completion."""
 
     text: str
     spoils: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class SendDone(Step):
     """The proper end: usage if it was asked for, [DONE], and what comes after it all the same.
 
     `outcome` goes into the ledger just before it leaves.
@@ -41,76 +41,81 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """The response ends well for HTTP, but without [DONE]."""
+class SendEnd(Step):
+    """The end of the response without [DONE], which is a proper end for HTTP."""
 
     outcome: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SendError(Step):
     """An error in the stream (or, when nothing was begun, as the response), after which the response ends."""
 
-    problem: Problem
+    error: ErrorResponse
     outcome: str
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End the TCP connection with FIN, wherever the response is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """End the TCP connection with RST."""
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Send nothing more and wait for the client to leave."""
-
-
-Step = Chunk | Raw | Pause | Tick | Final | End | Failure | Close | Reset | Silence
-
-
 @dataclass
-class Turn(Asked):
-    """All that an outcome needs to know. asked_tokens: about what the messages cost."""
+class CompletionTurn(Prompt):
+    """All that a scenario needs to know. prompt_tokens: about what the messages cost."""
 
     model: str
     stream: bool
     include_usage: bool
-    asked_tokens: int
+    prompt_tokens: int
     created: int
-    more: Json = field(default_factory=dict)  # fields that each event has beside the usual ones
+    extra_fields: Json = field(default_factory=dict)  # of each event, beside the usual ones
     id: str = field(default_factory=lambda: f"chatcmpl-{os.urandom(14).hex()}")
 
-    def compose(self) -> Answer:
-        """The ordinary answer in the same words as Bing's, but without Bing's citation marks."""
-        answer = answers.compose(self.topic, self.number, self.previous, self.tone)
-        return self.sized(Answer(sources.unmarked(answer.text)[0], answer.sources, answer.suggestions))
+    def begin(self, _answer: SampleAnswer) -> Iterator[Step]:
+        """Yield the event with only the role, then the wait for the first text."""
+        yield from self.pause(0.09)
+        yield self.delta(role="assistant", content="", refusal=None)
+        yield from self.wait_for_text(0.6)
 
-    def notes(self, answer: Answer) -> list[Json]:
-        """The annotations of an answer that compose has made."""
-        marked = answers.compose(self.topic, self.number, self.previous, self.tone).text
-        return sources.annotations(answer, sources.unmarked(marked)[1])
+    def write(self, pieces: Iterable[str]) -> Iterator[Step]:
+        """Send these pieces, one at each beat."""
+        for piece in pieces:
+            yield self.tick
+            yield self.text_chunk(piece)
+
+    def end(self, answer: SampleAnswer, reason: str = "stop") -> Iterator[Step]:
+        """Yield the sources, the reason why the answer ends, and the end."""
+        if answer.sources:
+            yield self.delta(annotations=self.annotate(answer))
+        yield self.reason(reason)
+        yield SendDone()
+
+    def compose(self) -> SampleAnswer:
+        """Return the ordinary answer with the same text as Bing's, but without Bing's citation marks."""
+        answer = self.sample()
+        text, _ = annotations.remove_marks(answer.text)
+        return self.fit(SampleAnswer(text, answer.sources, answer.suggestions))
+
+    def annotate(self, answer: SampleAnswer) -> list[Json]:
+        """Return the annotations of an answer that compose has made."""
+        _, places = annotations.remove_marks(self.sample().text)
+        return annotations.annotate(answer, places)
 
     def event(self, choices: list[Json]) -> Json:
+        """Return an event with these choices."""
         body = chunks.head(self.id, "chat.completion.chunk", self.created, self.model) | {"choices": choices}
-        return body | ({"usage": None} if self.include_usage else {}) | self.more
+        return body | ({"usage": None} if self.include_usage else {}) | self.extra_fields
 
-    def delta(self, **delta: object) -> Chunk:
-        """An event that adds this to the message."""
+    def delta(self, **delta: object) -> SendChunk:
+        """Return an event that adds this to the message."""
         piece = delta.get("content")
-        return Chunk(self.event([chunks.choice(delta)]), piece if isinstance(piece, str) else "")
+        return SendChunk(self.event([chunks.choice(delta)]), piece if isinstance(piece, str) else "")
 
-    def piece(self, text: str) -> Chunk:
-        """An event that adds this to the answer's text."""
-        return self.delta(content=f"{text} t={time.time_ns()} " if "stamp" in self.option else text)
+    def text_chunk(self, text: str) -> SendChunk:
+        """Return an event that adds this to the answer's text."""
+        return self.delta(content=f"{text} t={time.time_ns()} " if "stamp" in self.options else text)
 
-    def finish(self, reason: str) -> Chunk:
-        return Chunk(self.event([chunks.choice({}, reason)]))
+    def reason(self, reason: str) -> SendChunk:
+        """Return the event with the reason why the answer ends."""
+        return SendChunk(self.event([chunks.choice({}, reason)]))
 
-    def spent(self, pieces: int) -> Json:
-        return chunks.usage(self.asked_tokens, pieces)
+    def usage(self, pieces: int) -> Json:
+        """Return the usage after so many pieces of text."""
+        return chunks.usage(self.prompt_tokens, pieces)

@@ -7,11 +7,11 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.emulator.client import Client
+from tests.support.emulator.bing_client import BingClient
 
 
 @pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
+async def upstream() -> AsyncIterator[Emulator]:
     async with Emulator(EmulatorSettings(port=0, pace=0, daily_quota=0)) as emulator:
         yield emulator
 
@@ -23,11 +23,11 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def client(bing: Emulator, session: aiohttp.ClientSession) -> Client:
-    return Client(session, bing.url, "a1")
+def client(upstream: Emulator, session: aiohttp.ClientSession) -> BingClient:
+    return BingClient(session, upstream.url, "a1")
 
 
 @pytest.fixture
-def stranger(bing: Emulator, session: aiohttp.ClientSession) -> Client:
+def stranger(upstream: Emulator, session: aiohttp.ClientSession) -> BingClient:
     """A client that is not signed in."""
-    return Client(session, bing.url, None)
+    return BingClient(session, upstream.url, None)

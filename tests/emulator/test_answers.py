@@ -26,7 +26,7 @@ def test_an_answer_has_three_marks_sources_and_suggestions() -> None:
 
 @given(st.text())
 def test_the_pieces_add_up_to_the_text(text: str) -> None:
-    pieces = list(answers.pieces(text))
+    pieces = list(answers.split(text))
     assert "".join(pieces) == text
     assert all(pieces)
 
@@ -35,4 +35,4 @@ def test_the_pieces_add_up_to_the_text(text: str) -> None:
 def test_a_long_answer_has_its_length_in_few_pieces(text: str, length: int) -> None:
     long = answers.lengthen(text, length)
     assert len(long) == length
-    assert len(list(answers.pieces(long))) <= answers.MOST_PIECES
+    assert len(list(answers.split(long))) <= answers.MOST_PIECES

@@ -1,15 +1,15 @@
 import msgspec
 import pytest
 
-from emulator.ledger import CreateEntry, Ledger, TurnEntry, finish
+from emulator.ledger import CreateEntry, TurnEntry, UpstreamLedger, finish
 from emulator.server import Emulator
-from tests.emulator.client import Client
+from tests.support.emulator.bing_client import BingClient
 
 pytestmark = pytest.mark.anyio
 
 
 def test_only_the_newest_entries_are_kept() -> None:
-    ledger = Ledger(kept=2)
+    ledger = UpstreamLedger(kept=2)
     ledger.creates.extend(CreateEntry(float(number), "a1") for number in range(3))
     assert [entry["started"] for entry in msgspec.json.decode(ledger.encode())["creates"]] == [1.0, 2.0]
 
@@ -21,7 +21,7 @@ def test_the_first_outcome_stays() -> None:
     assert (entry.outcome, entry.ended) == ("success", 2.0)
 
 
-async def test_every_create_and_question_is_listed_with_its_account(client: Client, stranger: Client) -> None:
+async def test_every_create_and_question_is_listed_with_its_account(client: BingClient, stranger: BingClient) -> None:
     for asker in (client, stranger):
         await asker.ask(await asker.create(), "hello")
     entries = await client.ledger()
@@ -35,12 +35,12 @@ async def test_every_create_and_question_is_listed_with_its_account(client: Clie
     assert turn["deltas"] > 5
 
 
-async def test_a_socket_that_asks_nothing_is_no_turn(client: Client, bing: Emulator) -> None:
+async def test_a_socket_that_asks_nothing_is_no_turn(client: BingClient, upstream: Emulator) -> None:
     await (await client.open()).close()
-    assert not bing.ledger.turns
+    assert not upstream.ledger.turns
 
 
-async def test_the_ledger_can_be_cleared(client: Client) -> None:
+async def test_the_ledger_can_be_cleared(client: BingClient) -> None:
     await client.create()
     async with client.session.delete(f"{client.url}/_ledger") as response:
         assert response.status == 200

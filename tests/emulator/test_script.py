@@ -5,29 +5,31 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.emulator.client import Client
+from tests.support.emulator.bing_client import BingClient
 
 pytestmark = pytest.mark.anyio
 
 
-async def value(client: Client, text: str = "hello") -> str:
+async def value(client: BingClient, text: str = "hello") -> str:
     result: str = (await client.ask(await client.create(), text)).item["result"]["value"]
     return result
 
 
-async def test_an_outcome_lasts_as_often_as_told(client: Client) -> None:
+async def test_an_outcome_lasts_as_often_as_told(client: BingClient) -> None:
     await client.script(account="a1", chat={"outcome": "throttled", "times": 2})
     assert [await value(client) for _ in range(3)] == ["Throttled", "Throttled", "Success"]
 
 
-async def test_an_outcome_for_all_lasts_until_it_is_ended(client: Client) -> None:
+async def test_an_outcome_for_all_lasts_until_it_is_ended(client: BingClient) -> None:
     await client.script(account="a1", chat={"outcome": "internal=2", "times": None})
     assert [await value(client) for _ in range(3)] == ["InternalError"] * 3
     await client.script(account="a1", chat={"outcome": None})
     assert await value(client) == "Success"
 
 
-async def test_an_accounts_own_script_comes_before_the_one_for_everyone(client: Client, stranger: Client) -> None:
+async def test_an_accounts_own_script_comes_before_the_one_for_everyone(
+    client: BingClient, stranger: BingClient
+) -> None:
     await client.script(account="*", chat={"outcome": "captcha", "times": None})
     await client.script(account="a1", chat={"outcome": "throttled"})
     assert await value(client) == "Throttled"
@@ -35,23 +37,23 @@ async def test_an_accounts_own_script_comes_before_the_one_for_everyone(client: 
     assert await value(stranger) == "CaptchaChallenge"
 
 
-async def test_a_script_of_options_shapes_an_ordinary_answer(client: Client, bing: Emulator) -> None:
+async def test_a_script_of_options_shapes_an_ordinary_answer(client: BingClient, upstream: Emulator) -> None:
     await client.script(account="a1", chat={"outcome": "deltas=7 rate=1000 stamp"})
-    heard = await client.ask(await client.create(), "hello")
-    assert bing.ledger.turns[0].deltas == 7
-    assert heard.texts[-1].count(" t=") == 7
+    reply = await client.ask(await client.create(), "hello")
+    assert upstream.ledger.turns[0].deltas == 7
+    assert reply.texts[-1].count(" t=") == 7
 
 
 async def test_the_quota_used_can_be_set(session: aiohttp.ClientSession) -> None:
-    async with Emulator(EmulatorSettings(port=0, pace=0, daily_quota=6)) as bing:
-        client = Client(session, bing.url, "a1")
+    async with Emulator(EmulatorSettings(port=0, pace=0, daily_quota=6)) as upstream:
+        client = BingClient(session, upstream.url, "a1")
         await client.script(account="a1", quota_used=5)
         assert [await value(client) for _ in range(2)] == ["Success", "Throttled"]
         await client.script(clock={"advance": 86_400})
         assert await value(client) == "Success"
 
 
-async def test_a_reset_forgets_everything(client: Client, bing: Emulator) -> None:
+async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator) -> None:
     made = await client.create()
     await client.script(account="a1", captcha=True)
     await client.script(clock={"advance": 1e6})
@@ -78,7 +80,7 @@ async def test_a_reset_forgets_everything(client: Client, bing: Emulator) -> Non
         ('{"clock": {"advance": -1}}', "clock.advance"),
     ],
 )
-async def test_bad_orders_get_one_clear_error(client: Client, order: str, error: str) -> None:
+async def test_bad_orders_get_one_clear_error(client: BingClient, order: str, error: str) -> None:
     async with client.session.post(f"{client.url}/_script", data=order) as response:
         assert response.status == 400
         told = json.loads(await response.text())["error"]

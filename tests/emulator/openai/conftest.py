@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from emulator.server import Emulator
-from tests.emulator.openai.client import Client, client
+from tests.support.emulator.openai_client import OpenaiClient, connect
 
 
 @pytest.fixture
-async def asker(bing: Emulator) -> AsyncIterator[Client]:
-    async with client(bing.openai_url) as http:
-        yield Client(http)
+async def asker(upstream: Emulator) -> AsyncIterator[OpenaiClient]:
+    async with connect(upstream.openai_url) as http:
+        yield OpenaiClient(http)

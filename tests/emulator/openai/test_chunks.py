@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.frames import Json
+from emulator.json_text import Json
 from emulator.openai import chunks
 
 
@@ -12,7 +12,7 @@ def event(delta: Json, reason: str | None = None) -> Json:
 @given(st.lists(st.text(max_size=5)))
 def test_the_deltas_add_up_to_the_message(pieces: list[str]) -> None:
     events = [event({"role": "assistant", "content": ""}), *(event({"content": one}) for one in pieces)]
-    whole = chunks.whole([*events, event({}, "stop")], chunks.usage(2, 3))
+    whole = chunks.join([*events, event({}, "stop")], chunks.usage(2, 3))
     assert whole["object"] == "chat.completion"
     assert whole["choices"][0]["message"] == {"role": "assistant", "content": "".join(pieces), "refusal": None}
     assert whole["choices"][0]["finish_reason"] == "stop"
@@ -27,7 +27,7 @@ def test_what_stands_beside_the_choices_stays_and_other_texts_grow_apart() -> No
         event({"role": "assistant", "content": "x", "reasoning_content": "b"}),
         event({"annotations": [1]}),
     ]
-    whole = chunks.whole(events, {})
+    whole = chunks.join(events, {})
     message = whole["choices"][0]["message"]
     assert whole["citations"] == ["u"]
     assert (message["role"], message["content"], message["reasoning_content"]) == ("assistant", "x", "ab")

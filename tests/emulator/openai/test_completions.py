@@ -6,80 +6,79 @@ import httpx
 import pytest
 
 from emulator import answers
-from emulator.openai import sources
+from emulator.openai import annotations
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from tests.emulator.client import Client as BingClient
-from tests.emulator.client import until
-from tests.emulator.openai.client import DONE, Client, Heard
-from tests.emulator.openai.client import client as client_of
+from tests.support.conditions import until
+from tests.support.emulator.bing_client import BingClient
+from tests.support.emulator.openai_client import DONE, OpenaiClient, OpenaiReply, connect
 
 pytestmark = pytest.mark.anyio
 
 ROLE = {"role": "assistant", "content": "", "refusal": None}
 
 
-async def test_a_stream_has_the_real_shape(asker: Client) -> None:
-    heard = await asker.ask("hello")
-    assert heard.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert heard.headers["x-request-id"].startswith("req_")
-    assert heard.data[-1] == DONE
-    assert len(heard.events) == len(heard.data) - 1
-    first = heard.events[0]
+async def test_a_stream_has_the_real_shape(asker: OpenaiClient) -> None:
+    reply = await asker.ask("hello")
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["x-request-id"].startswith("req_")
+    assert reply.data[-1] == DONE
+    assert len(reply.events) == len(reply.data) - 1
+    first = reply.events[0]
     assert list(first) == ["id", "object", "created", "model", "system_fingerprint", "choices"]
     assert first["choices"] == [{"index": 0, "delta": ROLE, "logprobs": None, "finish_reason": None}]
-    assert heard.choices[-1] == {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
-    assert {(event["id"], event["object"], event["model"]) for event in heard.events} == {
+    assert reply.choices[-1] == {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+    assert {(event["id"], event["object"], event["model"]) for event in reply.events} == {
         (first["id"], "chat.completion.chunk", "stand-in")
     }
 
 
-async def test_the_deltas_are_true_deltas(asker: Client, bing: Emulator) -> None:
-    heard = await asker.ask("hello")
-    expected, _ = sources.unmarked(answers.compose("hello", 1, None, None).text)
-    assert heard.pieces == list(answers.pieces(expected))
-    assert heard.text == bing.ledger.turns[0].text == expected
+async def test_the_deltas_are_true_deltas(asker: OpenaiClient, upstream: Emulator) -> None:
+    reply = await asker.ask("hello")
+    expected, _ = annotations.remove_marks(answers.compose("hello", 1, None, None).text)
+    assert reply.pieces == list(answers.split(expected))
+    assert reply.text == upstream.ledger.turns[0].text == expected
 
 
-async def test_usage_comes_only_when_asked_for(asker: Client) -> None:
+async def test_usage_comes_only_when_asked_for(asker: OpenaiClient) -> None:
     assert all("usage" not in event for event in (await asker.ask("hello")).events)
-    heard = await asker.ask("hello", stream_options={"include_usage": True})
-    *others, last = heard.events
+    reply = await asker.ask("hello", stream_options={"include_usage": True})
+    *others, last = reply.events
     assert all(event["usage"] is None for event in others)
     assert last["choices"] == []
-    assert last["usage"]["completion_tokens"] == len(heard.pieces)
+    assert last["usage"]["completion_tokens"] == len(reply.pieces)
     assert last["usage"]["total_tokens"] == last["usage"]["prompt_tokens"] + last["usage"]["completion_tokens"]
 
 
-async def test_a_completion_is_what_its_stream_adds_up_to(asker: Client) -> None:
-    heard, whole = await asker.ask("hello"), await asker.ask("hello", stream=False)
+async def test_a_completion_is_what_its_stream_adds_up_to(asker: OpenaiClient) -> None:
+    reply, whole = await asker.ask("hello"), await asker.ask("hello", stream=False)
     assert list(whole.json) == ["id", "object", "created", "model", "system_fingerprint", "choices", "usage"]
-    assert whole.message["content"] == heard.text
-    assert whole.message["annotations"] == heard.choices[-2]["delta"]["annotations"]
+    assert whole.message["content"] == reply.text
+    assert whole.message["annotations"] == reply.choices[-2]["delta"]["annotations"]
     assert whole.json["choices"][0]["finish_reason"] == "stop"
 
 
-async def test_bing_answers_the_same_question_in_the_same_words(asker: Client, client: BingClient) -> None:
-    heard = await asker.ask("and dogs?", ("user", "cats"), ("assistant", "…"))
+async def test_bing_answers_the_same_question_in_the_same_words(asker: OpenaiClient, client: BingClient) -> None:
+    reply = await asker.ask("and dogs?", ("user", "cats"), ("assistant", "…"))
     made = await client.create()
     await client.ask(made, "cats")
     text = (await client.ask(made, "and dogs?", 4)).texts[-1]
-    assert sources.unmarked(text)[0] == heard.text
+    assert annotations.remove_marks(text)[0] == reply.text
 
 
-async def test_the_conversation_is_remembered_from_the_messages(asker: Client) -> None:
+async def test_the_conversation_is_remembered_from_the_messages(asker: OpenaiClient) -> None:
     before = (("system", "Be kind."), ("user", "你好 !plain"), ("assistant", "…"), ("user", "cats"), ("assistant", "…"))
     assert "question 3 of our conversation; before it you asked “cats”" in (await asker.ask("dogs", *before)).text
     assert "before it" not in (await asker.ask("dogs", ("system", "Be kind."))).text
     assert "在它之前您问的是“cats”" in (await asker.ask("狗", *before)).text
 
 
-async def test_the_temperature_sets_the_style(asker: Client) -> None:
+async def test_the_temperature_sets_the_style(asker: OpenaiClient) -> None:
     assert "briefly" in (await asker.ask("hello", temperature=0.1)).text
     assert "freely" in (await asker.ask("hello", temperature=1.2)).text
 
 
-async def test_every_question_is_in_the_ledger_with_what_was_said_before(asker: Client) -> None:
+async def test_every_question_is_in_the_ledger_with_what_was_said_before(asker: OpenaiClient) -> None:
     await asker.ask("cats")
     await asker.ask("dogs", ("user", "cats"), ("assistant", "Meow."), temperature=0)
     await asker.ask("birds", ("user", "cats"), ("assistant", "Woof."), stream=False)
@@ -95,10 +94,10 @@ async def test_every_question_is_in_the_ledger_with_what_was_said_before(asker: 
     assert all(turn["started"] <= turn["ended"] for turn in (one, two, three))
 
 
-async def test_half_a_character_is_no_trouble_for_the_ledger(asker: Client) -> None:
-    heard = await asker.ask("tell me !surrogate-end")
+async def test_half_a_character_is_no_trouble_for_the_ledger(asker: OpenaiClient) -> None:
+    reply = await asker.ask("tell me !surrogate-end")
     await asker.ask("half \ud83d")
-    assert (await asker.ledger())["turns"][0]["text"] == heard.text
+    assert (await asker.ledger())["turns"][0]["text"] == reply.text
     assert (await asker.ledger())["turns"][1]["question"] == "half \ud83d"
 
 
@@ -107,68 +106,73 @@ async def test_bings_turns_say_that_they_are_bings(client: BingClient) -> None:
     assert (await client.ledger())["turns"][0]["api"] == "bing"
 
 
-async def test_an_unknown_model_is_refused_and_listed(asker: Client, bing: Emulator) -> None:
-    heard = await asker.ask("hello", model="other")
-    assert (heard.status, heard.json["error"]["code"]) == (404, "model_not_found")
-    assert (bing.ledger.turns[0].outcome, bing.ledger.turns[0].model) == ("NotFound", "other")
+async def test_an_unknown_model_is_refused_and_listed(asker: OpenaiClient, upstream: Emulator) -> None:
+    reply = await asker.ask("hello", model="other")
+    assert (reply.status, reply.json["error"]["code"]) == (404, "model_not_found")
+    assert (upstream.ledger.turns[0].outcome, upstream.ledger.turns[0].model) == ("NotFound", "other")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b'{"model": "stand-in"}'])
-async def test_a_body_that_asks_nothing_is_refused_and_not_listed(asker: Client, bing: Emulator, body: bytes) -> None:
-    heard = await asker.send(body)
-    assert heard.status == 400
-    assert list(heard.json["error"]) == ["message", "type", "param", "code"]
-    assert not bing.ledger.turns
+async def test_a_body_that_asks_nothing_is_refused_and_not_listed(
+    asker: OpenaiClient, upstream: Emulator, body: bytes
+) -> None:
+    reply = await asker.send(body)
+    assert reply.status == 400
+    assert list(reply.json["error"]) == ["message", "type", "param", "code"]
+    assert not upstream.ledger.turns
 
 
-async def test_a_long_conversation_is_no_too_large_body(asker: Client) -> None:
+async def test_a_long_conversation_is_no_too_large_body(asker: OpenaiClient) -> None:
     assert (await asker.ask("hello", ("user", "x" * 2_000_000), ("assistant", "…"))).status == 200
 
 
-async def test_a_script_of_the_account_comes_before_the_questions_words(asker: Client) -> None:
+async def test_a_script_of_the_account_comes_before_the_questions_words(asker: OpenaiClient) -> None:
     await asker.script(account="k1", chat={"outcome": "throttled=3", "times": 2})
-    heard = [await asker.ask("hello !forbidden") for _ in range(3)]
-    assert [one.status for one in heard] == [429, 429, 403]
-    assert heard[0].headers["retry-after"] == "3"
+    reply = [await asker.ask("hello !forbidden") for _ in range(3)]
+    assert [one.status for one in reply] == [429, 429, 403]
+    assert reply[0].headers["retry-after"] == "3"
 
 
-async def test_a_script_of_options_shapes_an_ordinary_answer(asker: Client, bing: Emulator) -> None:
+async def test_a_script_of_options_shapes_an_ordinary_answer(asker: OpenaiClient, upstream: Emulator) -> None:
     await asker.script(account="*", chat={"outcome": "deltas=7 rate=1000 stamp"})
-    heard = await asker.ask("hello")
-    assert heard.text.count(" t=") == bing.ledger.turns[0].deltas == 7
-    assert heard.text.startswith("delta 000001 ")
+    reply = await asker.ask("hello")
+    assert reply.text.count(" t=") == upstream.ledger.turns[0].deltas == 7
+    assert reply.text.startswith("delta 000001 ")
 
 
-async def test_a_word_that_only_bing_knows_changes_nothing(asker: Client) -> None:
+async def test_a_word_that_only_bing_knows_changes_nothing(asker: OpenaiClient) -> None:
     await asker.script(account="k1", chat={"outcome": "captcha"})
     assert (await asker.ask("hello")).data[-1] == DONE
 
 
-async def test_once_applies_to_the_first_arrival_only(asker: Client) -> None:
+async def test_once_applies_to_the_first_arrival_only(asker: OpenaiClient) -> None:
     assert [(await asker.ask("hello !internal !once")).status for _ in "ab"] == [500, 200]
 
 
-async def test_a_text_can_have_any_length(asker: Client) -> None:
+async def test_a_text_can_have_any_length(asker: OpenaiClient) -> None:
     assert len((await asker.ask("hello !long=5000")).text) == 5000
 
 
 async def test_a_spent_quota_is_told_with_the_rest_of_its_day() -> None:
-    async with Emulator(EmulatorSettings(port=0, pace=0, daily_quota=2)) as bing, client_of(bing.openai_url) as http:
-        asker = Client(http)
+    async with (
+        Emulator(EmulatorSettings(port=0, pace=0, daily_quota=2)) as upstream,
+        connect(upstream.openai_url) as http,
+    ):
+        asker = OpenaiClient(http)
         await asker.ask("hello !throttled")
-        heard = [await asker.ask("hello") for _ in range(3)]
-        assert [one.status for one in heard] == [200, 200, 429]
-        assert 86_300 < int(heard[2].headers["retry-after"]) <= 86_400
+        reply = [await asker.ask("hello") for _ in range(3)]
+        assert [one.status for one in reply] == [200, 200, 429]
+        assert 86_300 < int(reply[2].headers["retry-after"]) <= 86_400
         await asker.script(clock={"advance": 86_400})
         assert (await asker.ask("hello")).status == 200
 
 
-async def test_a_reset_forgets_the_threads(asker: Client, bing: Emulator) -> None:
+async def test_a_reset_forgets_the_threads(asker: OpenaiClient, upstream: Emulator) -> None:
     await asker.ask("cats")
-    old = bing.ledger.turns[0].conversation
+    old = upstream.ledger.turns[0].conversation
     await asker.script(reset=True)
     await asker.ask("dogs", ("user", "cats"))
-    assert bing.ledger.turns[0].conversation != old
+    assert upstream.ledger.turns[0].conversation != old
 
 
 async def first(lines: AsyncIterator[str]) -> str:
@@ -179,21 +183,23 @@ async def first(lines: AsyncIterator[str]) -> str:
     raise AssertionError("the stream ended")
 
 
-async def test_a_client_that_hangs_up_is_noticed(asker: Client, bing: Emulator) -> None:
+async def test_a_client_that_hangs_up_is_noticed(asker: OpenaiClient, upstream: Emulator) -> None:
     body = {"model": "stand-in", "stream": True, "messages": [{"role": "user", "content": "x !deltas=1000 !rate=20"}]}
     async with asker.http.stream("POST", "chat/completions", json=body) as response:
         assert json.loads((await first(response.aiter_lines()))[6:])["choices"][0]["delta"]["content"]
-    await until(lambda: bing.ledger.turns[0].ended is not None)
-    turn = bing.ledger.turns[0]
+    await until(lambda: upstream.ledger.turns[0].ended is not None)
+    turn = upstream.ledger.turns[0]
     assert turn.outcome == "client gone"
     assert 0 < turn.deltas < 1000
     assert turn.text == "".join(f"delta {number:06d} " for number in range(1, turn.deltas + 1))
 
 
-async def test_hundreds_of_streams_at_once(bing: Emulator) -> None:
+async def test_hundreds_of_streams_at_once(upstream: Emulator) -> None:
     limits = httpx.Limits(max_connections=200)
-    base = f"{bing.openai_url}/"
+    base = f"{upstream.openai_url}/"
     async with httpx.AsyncClient(base_url=base, limits=limits, timeout=30) as http:
-        heard: list[Heard] = await asyncio.gather(*(Client(http).ask("x !deltas=5 !rate=20") for _ in range(200)))
-    assert all(len(one.pieces) == 5 and one.data[-1] == DONE for one in heard)
-    assert len({turn.conversation for turn in bing.ledger.turns}) == 200
+        reply: list[OpenaiReply] = await asyncio.gather(
+            *(OpenaiClient(http).ask("x !deltas=5 !rate=20") for _ in range(200))
+        )
+    assert all(len(one.pieces) == 5 and one.data[-1] == DONE for one in reply)
+    assert len({turn.conversation for turn in upstream.ledger.turns}) == 200

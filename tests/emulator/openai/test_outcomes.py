@@ -11,46 +11,46 @@ import pytest
 
 import emulator
 from emulator.openai import outcomes, refusals
-from emulator.openai.outcomes import Outcome
+from emulator.openai.outcomes import CompletionOutcome
 from emulator.server import Emulator
-from tests.emulator.client import until
-from tests.emulator.openai.client import DONE, Client, Heard
+from tests.support.conditions import until
+from tests.support.emulator.openai_client import DONE, OpenaiClient, OpenaiReply
 
 pytestmark = pytest.mark.anyio
 
 # Streams that end well: what is special about each.
-WELL: dict[str, Callable[[Heard], bool]] = {
-    "plain": lambda heard: len(heard.choices[-2]["delta"]["annotations"]) == 3,
-    "search": lambda heard: len(heard.choices[-2]["delta"]["annotations"]) == 3,
-    "citations": lambda heard: all(len(event["citations"]) == 3 for event in heard.events),
-    "unsourced": lambda heard: "example.com" not in heard.body,
-    "learning": lambda heard: "I’m still learning" in heard.text,
-    "surrogate": lambda heard: " \ud83d" in heard.pieces and "\ude00 " in heard.pieces,
-    "surrogate-end": lambda heard: heard.text.endswith("\ud83d"),
-    "cite-cut": lambda heard: [heard.text.count(f"[^{n}^]") for n in (1, 2, 3)] == [1] * 3 and "[^" in heard.pieces,
-    "open-mark": lambda heard: heard.text.endswith("The text ends [^1"),
-    "reasoning": lambda heard: sum("reasoning_content" in one["delta"] for one in heard.choices) == 3,
-    "no-role": lambda heard: all(one["delta"]["role"] == "assistant" for one in heard.choices[:-2]),
-    "no-choices": lambda heard: (
-        [event.get("choices") for event in heard.events].count([]) == 2
-        and any("choices" not in event for event in heard.events)
+WELL: dict[str, Callable[[OpenaiReply], bool]] = {
+    "plain": lambda reply: len(reply.choices[-2]["delta"]["annotations"]) == 3,
+    "search": lambda reply: len(reply.choices[-2]["delta"]["annotations"]) == 3,
+    "citations": lambda reply: all(len(event["citations"]) == 3 for event in reply.events),
+    "unsourced": lambda reply: "example.com" not in reply.body,
+    "learning": lambda reply: "I’m still learning" in reply.text,
+    "surrogate": lambda reply: " \ud83d" in reply.pieces and "\ude00 " in reply.pieces,
+    "surrogate-end": lambda reply: reply.text.endswith("\ud83d"),
+    "cite-cut": lambda reply: [reply.text.count(f"[^{n}^]") for n in (1, 2, 3)] == [1] * 3 and "[^" in reply.pieces,
+    "open-mark": lambda reply: reply.text.endswith("The text ends [^1"),
+    "reasoning": lambda reply: sum("reasoning_content" in one["delta"] for one in reply.choices) == 3,
+    "no-role": lambda reply: all(one["delta"]["role"] == "assistant" for one in reply.choices[:-2]),
+    "no-choices": lambda reply: (
+        [event.get("choices") for event in reply.events].count([]) == 2
+        and any("choices" not in event for event in reply.events)
     ),
-    "empty": lambda heard: heard.text == "",
-    "refusal": lambda heard: heard.text == "" and "I can't " in [one["delta"].get("refusal") for one in heard.choices],
-    "pause-mid": lambda heard: heard.text.endswith("conversation."),
-    "empty-events": lambda heard: "\n\n\n\n" in heard.body and heard.text.endswith("conversation."),
-    "big": lambda heard: max(map(len, heard.data)) > 4 * 1024 * 1024,
-    "pings": lambda heard: heard.body.count(": ping\n\n") == len(heard.data),
-    "batch": lambda heard: heard.text.endswith("conversation."),
-    "split-record": lambda heard: heard.text.endswith("conversation."),
-    "crlf": lambda heard: heard.body.count("\n") == heard.body.count("\r\n") > 10,
-    "tight": lambda heard: "data: " not in heard.body and heard.text.endswith("conversation."),
-    "bad-json": lambda heard: len(heard.events) == len(heard.data) - 2 and "end" not in heard.reasons,
-    "not-object": lambda heard: heard.data.count("null") == 1 and heard.text.endswith("conversation."),
-    "wrong-types": lambda heard: any(event["choices"] == "text" for event in heard.events),
-    "length": lambda heard: heard.reasons == ["length"],
-    "filtered": lambda heard: heard.reasons == ["content_filter"],
-    "unknown-value": lambda heard: heard.reasons == ["something_new"],
+    "empty": lambda reply: reply.text == "",
+    "refusal": lambda reply: reply.text == "" and "I can't " in [one["delta"].get("refusal") for one in reply.choices],
+    "pause-mid": lambda reply: reply.text.endswith("conversation."),
+    "empty-events": lambda reply: "\n\n\n\n" in reply.body and reply.text.endswith("conversation."),
+    "big": lambda reply: max(map(len, reply.data)) > 4 * 1024 * 1024,
+    "pings": lambda reply: reply.body.count(": ping\n\n") == len(reply.data),
+    "batch": lambda reply: reply.text.endswith("conversation."),
+    "split-record": lambda reply: reply.text.endswith("conversation."),
+    "crlf": lambda reply: reply.body.count("\n") == reply.body.count("\r\n") > 10,
+    "tight": lambda reply: "data: " not in reply.body and reply.text.endswith("conversation."),
+    "bad-json": lambda reply: len(reply.events) == len(reply.data) - 2 and "end" not in reply.reasons,
+    "not-object": lambda reply: reply.data.count("null") == 1 and reply.text.endswith("conversation."),
+    "wrong-types": lambda reply: any(event["choices"] == "text" for event in reply.events),
+    "length": lambda reply: reply.reasons == ["length"],
+    "filtered": lambda reply: reply.reasons == ["content_filter"],
+    "unknown-value": lambda reply: reply.reasons == ["something_new"],
 }
 HALF = ("length", "filtered", "unknown-value", "no-finish", "no-reason", "error-mid", "error-done")
 ERRORS = {
@@ -87,14 +87,14 @@ def paired(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def whole(heard: Heard) -> bool:
-    return heard.text.endswith("This is question 1 of our conversation.")
+def whole(reply: OpenaiReply) -> bool:
+    return reply.text.endswith("This is question 1 of our conversation.")
 
 
 def test_every_outcome_is_tested_here() -> None:
     answered = {*WELL, "after-final", *ERRORS, *TRUNCATED, *HELD, *CLOSED, *RESET}
     assert set(outcomes.CHAT) == answered | {*REFUSED, "throttled-date", *PAGES}
-    assert {name for name, row in outcomes.CHAT.items() if isinstance(row, Outcome)} == answered
+    assert {name for name, row in outcomes.CHAT.items() if isinstance(row, CompletionOutcome)} == answered
 
 
 def test_the_readme_lists_every_word_with_its_meaning() -> None:
@@ -107,128 +107,128 @@ def test_the_readme_lists_every_word_with_its_meaning() -> None:
 
 
 @pytest.mark.parametrize("name", WELL)
-async def test_streams_that_end_well(asker: Client, bing: Emulator, name: str) -> None:
-    heard = await asker.ask(f"tell me !{name}" + ("=0.01" if name == "pause-mid" else ""))
-    turn = bing.ledger.turns[0]
-    assert WELL[name](heard)
-    assert heard.data[-1] == DONE
-    assert heard.reasons == (["stop"] if name not in HALF else heard.reasons)
+async def test_streams_that_end_well(asker: OpenaiClient, upstream: Emulator, name: str) -> None:
+    reply = await asker.ask(f"tell me !{name}" + ("=0.01" if name == "pause-mid" else ""))
+    turn = upstream.ledger.turns[0]
+    assert WELL[name](reply)
+    assert reply.data[-1] == DONE
+    assert reply.reasons == (["stop"] if name not in HALF else reply.reasons)
     assert (turn.scripted, turn.outcome) == (name, "Success")
     if name != "wrong-types":
-        assert turn.text == heard.text
-        assert turn.deltas == len(heard.pieces)
+        assert turn.text == reply.text
+        assert turn.deltas == len(reply.pieces)
 
 
 @pytest.mark.parametrize("name", [name for name in WELL if name not in ("bad-json", "not-object", "wrong-types")])
-async def test_the_same_as_one_completion(asker: Client, name: str) -> None:
+async def test_the_same_as_one_completion(asker: OpenaiClient, name: str) -> None:
     text = f"tell me !{name}" + ("=0.01" if name == "pause-mid" else "")
-    stream, heard = await asker.ask(text), await asker.ask(text, stream=False)
-    assert paired(heard.message["content"] or "") == paired(stream.text)
-    assert [heard.json["choices"][0]["finish_reason"]] == stream.reasons
+    stream, reply = await asker.ask(text), await asker.ask(text, stream=False)
+    assert paired(reply.message["content"] or "") == paired(stream.text)
+    assert [reply.json["choices"][0]["finish_reason"]] == stream.reasons
 
 
 @pytest.mark.parametrize("name", ["bad-json", "not-object", "wrong-types"])
-async def test_what_breaks_a_stream_breaks_a_completion(asker: Client, name: str) -> None:
-    heard = await asker.ask(f"tell me !{name}", stream=False)
-    assert heard.status == 200
+async def test_what_breaks_a_stream_breaks_a_completion(asker: OpenaiClient, name: str) -> None:
+    reply = await asker.ask(f"tell me !{name}", stream=False)
+    assert reply.status == 200
     with pytest.raises(json.JSONDecodeError):
-        _ = heard.json
+        _ = reply.json
 
 
-async def test_a_bad_event_costs_a_piece_of_the_text(asker: Client) -> None:
-    plain, heard = await asker.ask("tell me"), await asker.ask("tell me !bad-json !at=7")
-    assert heard.pieces == plain.pieces[:7] + plain.pieces[8:]
+async def test_a_bad_event_costs_a_piece_of_the_text(asker: OpenaiClient) -> None:
+    plain, reply = await asker.ask("tell me"), await asker.ask("tell me !bad-json !at=7")
+    assert reply.pieces == plain.pieces[:7] + plain.pieces[8:]
 
 
-async def test_an_event_behind_the_end(asker: Client, bing: Emulator) -> None:
-    heard = await asker.ask("tell me !after-final")
-    assert heard.data[-2] == DONE
-    assert json.loads(heard.data[-1])["choices"][0]["delta"] == {"content": "Too late."}
-    assert bing.ledger.turns[0].text + "Too late." == heard.text
+async def test_an_event_behind_the_end(asker: OpenaiClient, upstream: Emulator) -> None:
+    reply = await asker.ask("tell me !after-final")
+    assert reply.data[-2] == DONE
+    assert json.loads(reply.data[-1])["choices"][0]["delta"] == {"content": "Too late."}
+    assert upstream.ledger.turns[0].text + "Too late." == reply.text
 
 
 @pytest.mark.parametrize("name", ERRORS)
-async def test_errors_within_a_stream(asker: Client, bing: Emulator, name: str) -> None:
-    heard = await asker.ask(f"tell me !{name}")
-    assert heard.status == 200
-    assert heard.broken is None
-    assert (heard.data[-1] == DONE) == (name == "error-done")
-    assert heard.events[-1].keys() == {"error"}
-    assert heard.reasons == []
-    assert (heard.text == "") == (name == "error-first")
-    assert whole(heard) == (name == "internal-after-text")
-    assert (bing.ledger.turns[0].outcome, bing.ledger.turns[0].length) == (ERRORS[name][0], len(heard.text))
+async def test_errors_within_a_stream(asker: OpenaiClient, upstream: Emulator, name: str) -> None:
+    reply = await asker.ask(f"tell me !{name}")
+    assert reply.status == 200
+    assert reply.broken is None
+    assert (reply.data[-1] == DONE) == (name == "error-done")
+    assert reply.events[-1].keys() == {"error"}
+    assert reply.reasons == []
+    assert (reply.text == "") == (name == "error-first")
+    assert whole(reply) == (name == "internal-after-text")
+    assert (upstream.ledger.turns[0].outcome, upstream.ledger.turns[0].length) == (ERRORS[name][0], len(reply.text))
 
 
 @pytest.mark.parametrize("name", ERRORS)
 async def test_without_a_stream_they_are_the_response_and_no_text_was_sent(
-    asker: Client, bing: Emulator, name: str
+    asker: OpenaiClient, upstream: Emulator, name: str
 ) -> None:
-    heard = await asker.ask(f"tell me !{name}", stream=False)
-    assert heard.status == ERRORS[name][1]
-    assert (bing.ledger.turns[0].outcome, bing.ledger.turns[0].length) == (ERRORS[name][0], 0)
+    reply = await asker.ask(f"tell me !{name}", stream=False)
+    assert reply.status == ERRORS[name][1]
+    assert (upstream.ledger.turns[0].outcome, upstream.ledger.turns[0].length) == (ERRORS[name][0], 0)
 
 
 @pytest.mark.parametrize("name", TRUNCATED)
-async def test_streams_that_end_too_early_but_well_for_http(asker: Client, bing: Emulator, name: str) -> None:
-    heard = await asker.ask(f"tell me !{name}")
+async def test_streams_that_end_too_early_but_well_for_http(asker: OpenaiClient, upstream: Emulator, name: str) -> None:
+    reply = await asker.ask(f"tell me !{name}")
     reasons, done = TRUNCATED[name]
-    assert heard.broken is None
-    assert (heard.reasons, DONE in heard.data) == (reasons, done)
-    assert whole(heard) == (name == "no-done")
-    assert heard.text == bing.ledger.turns[0].text != ""
-    assert bing.ledger.turns[0].outcome == "truncated"
+    assert reply.broken is None
+    assert (reply.reasons, DONE in reply.data) == (reasons, done)
+    assert whole(reply) == (name == "no-done")
+    assert reply.text == upstream.ledger.turns[0].text != ""
+    assert upstream.ledger.turns[0].outcome == "truncated"
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("name", [*CLOSED, *RESET])
-async def test_connections_that_break(asker: Client, bing: Emulator, name: str, stream: bool) -> None:
-    heard = await asker.ask(f"tell me !{name}", stream=stream)
-    assert heard.broken is (httpx.ReadError if name in RESET else httpx.RemoteProtocolError)
-    assert (heard.status == 0) == (name not in MIDDLE)
-    assert DONE not in heard.data
-    turn = bing.ledger.turns[0]
+async def test_connections_that_break(asker: OpenaiClient, upstream: Emulator, name: str, stream: bool) -> None:
+    reply = await asker.ask(f"tell me !{name}", stream=stream)
+    assert reply.broken is (httpx.ReadError if name in RESET else httpx.RemoteProtocolError)
+    assert (reply.status == 0) == (name not in MIDDLE)
+    assert DONE not in reply.data
+    turn = upstream.ledger.turns[0]
     assert turn.outcome == ("reset" if name in RESET else "closed")
     if name in CLOSED and stream:
-        assert turn.text == heard.text
-        assert whole(heard) == (name == "close-late")
+        assert turn.text == reply.text
+        assert whole(reply) == (name == "close-late")
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("name", HELD)
 async def test_answers_that_end_only_when_the_client_leaves(
-    asker: Client, bing: Emulator, name: str, stream: bool
+    asker: OpenaiClient, upstream: Emulator, name: str, stream: bool
 ) -> None:
     asker.http.timeout = httpx.Timeout(0.15)
-    heard = await asker.ask(f"tell me !{name}", stream=stream)
-    assert heard.broken is httpx.ReadTimeout
-    assert (heard.status == 0) == (name == "silence" or (not stream and name not in MIDDLE))
+    reply = await asker.ask(f"tell me !{name}", stream=stream)
+    assert reply.broken is httpx.ReadTimeout
+    assert (reply.status == 0) == (name == "silence" or (not stream and name not in MIDDLE))
     if stream:
-        assert heard.text == bing.ledger.turns[0].text
-        assert (heard.text != "") == (name in MIDDLE)
-    await until(lambda: bing.ledger.turns[0].outcome == "client gone")
+        assert reply.text == upstream.ledger.turns[0].text
+        assert (reply.text != "") == (name in MIDDLE)
+    await until(lambda: upstream.ledger.turns[0].outcome == "client gone")
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("name", REFUSED)
-async def test_refusals_have_the_usual_shape(asker: Client, bing: Emulator, name: str, stream: bool) -> None:
-    heard = await asker.ask(f"tell me !{name}", stream=stream)
+async def test_refusals_have_the_usual_shape(asker: OpenaiClient, upstream: Emulator, name: str, stream: bool) -> None:
+    reply = await asker.ask(f"tell me !{name}", stream=stream)
     status, code, after = REFUSED[name]
-    error = heard.json["error"]
-    assert (heard.status, error["code"], heard.headers.get("retry-after")) == (status, code, after)
+    error = reply.json["error"]
+    assert (reply.status, error["code"], reply.headers.get("retry-after")) == (status, code, after)
     assert list(error)[:4] == ["message", "type", "param", "code"]
-    turn = bing.ledger.turns[0]
+    turn = upstream.ledger.turns[0]
     assert (turn.outcome, turn.length, turn.scripted) == (refusals.CHAT[name].outcome, 0, name)
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_pages_where_json_belongs(asker: Client, name: str) -> None:
-    heard = await asker.ask(f"tell me !{name}")
-    assert heard.status == PAGES[name]
-    assert heard.headers["content-type"].startswith("text/html")
+async def test_pages_where_json_belongs(asker: OpenaiClient, name: str) -> None:
+    reply = await asker.ask(f"tell me !{name}")
+    assert reply.status == PAGES[name]
+    assert reply.headers["content-type"].startswith("text/html")
 
 
-async def test_azures_filter_has_azures_shape(asker: Client) -> None:
+async def test_azures_filter_has_azures_shape(asker: OpenaiClient) -> None:
     error = (await asker.ask("tell me !content-filter")).json["error"]
     assert error["type"] is None
     assert error["innererror"]["code"] == "ResponsibleAIPolicyViolation"
@@ -236,24 +236,24 @@ async def test_azures_filter_has_azures_shape(asker: Client) -> None:
 
 
 @pytest.mark.parametrize(("word", "after"), [("throttled=2.1", "3"), ("http-503=9", "9")])
-async def test_a_refusal_says_when_to_come_back(asker: Client, word: str, after: str) -> None:
+async def test_a_refusal_says_when_to_come_back(asker: OpenaiClient, word: str, after: str) -> None:
     assert (await asker.ask(f"tell me !{word}")).headers["retry-after"] == after
 
 
-async def test_a_refusal_can_say_it_with_a_date(asker: Client) -> None:
+async def test_a_refusal_can_say_it_with_a_date(asker: OpenaiClient) -> None:
     began = time.time()
-    heard = await asker.ask("tell me !throttled-date=60")
-    until = parsedate_to_datetime(heard.headers["retry-after"]).timestamp()
-    assert heard.status == 429
+    reply = await asker.ask("tell me !throttled-date=60")
+    until = parsedate_to_datetime(reply.headers["retry-after"]).timestamp()
+    assert reply.status == 429
     assert began + 60 <= until <= time.time() + 61
 
 
-async def test_the_middle_can_be_chosen(asker: Client) -> None:
+async def test_the_middle_can_be_chosen(asker: OpenaiClient) -> None:
     assert len((await asker.ask("tell me !no-finish !at=7")).pieces) == 7
 
 
 @pytest.mark.parametrize("name", [name for name in outcomes.ANSWERS if name not in HELD])
-async def test_an_answer_in_chinese_survives_every_outcome(asker: Client, bing: Emulator, name: str) -> None:
-    heard = await asker.ask(f"你好 !{name}" + ("=0.01" if name == "pause-mid" else ""))
+async def test_an_answer_in_chinese_survives_every_outcome(asker: OpenaiClient, upstream: Emulator, name: str) -> None:
+    reply = await asker.ask(f"你好 !{name}" + ("=0.01" if name == "pause-mid" else ""))
     if name not in ("wrong-types", "after-final", *RESET):
-        assert heard.text == bing.ledger.turns[0].text
+        assert reply.text == upstream.ledger.turns[0].text

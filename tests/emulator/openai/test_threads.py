@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.openai.threads import Threads
-from tests.emulator.openai.client import Client
+from emulator.openai.threads import ThreadIndex
+from tests.support.emulator.openai_client import OpenaiClient
 from tests.support.faults.checker import violations
 from tests.support.faults.history import Exchange, Frame
 
 
 def test_a_question_after_known_ones_goes_on_with_their_thread() -> None:
-    threads = Threads()
+    threads = ThreadIndex()
     first = threads.enter((), "a")
     second = threads.enter(("a",), "b")
     assert second is first
@@ -18,7 +18,7 @@ def test_a_question_after_known_ones_goes_on_with_their_thread() -> None:
 
 
 def test_a_question_that_failed_may_be_left_out_or_kept() -> None:
-    threads = Threads()
+    threads = ThreadIndex()
     first = threads.enter((), "a")
     threads.enter(("a",), "failed")
     assert threads.enter(("a",), "b") is first
@@ -26,14 +26,14 @@ def test_a_question_that_failed_may_be_left_out_or_kept() -> None:
 
 
 def test_unknown_questions_before_begin_a_thread() -> None:
-    threads = Threads()
+    threads = ThreadIndex()
     first = threads.enter((), "a")
     assert threads.enter(("b",), "c") is not first
     assert threads.enter((), "d") is not first
 
 
 def test_cutting_the_beginning_off_begins_a_thread() -> None:
-    threads = Threads()
+    threads = ThreadIndex()
     first = threads.enter((), "a")
     threads.enter(("a",), "b")
     assert threads.enter(("b",), "c") is not first
@@ -41,7 +41,7 @@ def test_cutting_the_beginning_off_begins_a_thread() -> None:
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=3), st.sampled_from("abc")), max_size=30))
 def test_their_number_is_bounded(asked: list[tuple[list[str], str]]) -> None:
-    threads = Threads(kept=5)
+    threads = ThreadIndex(kept=5)
     for before, question in asked:
         threads.enter(tuple(before), question)
         assert len(threads) <= 5
@@ -57,15 +57,15 @@ def answered(question: str, text: str, number: int) -> Exchange:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("remembered", "found"), [(True, []), (False, ["moved", "moved"])])
 async def test_the_checker_of_promises_sees_whether_a_conversation_went_on(
-    asker: Client, remembered: bool, found: list[str]
+    asker: OpenaiClient, remembered: bool, found: list[str]
 ) -> None:
     before: list[tuple[str, str]] = []
     exchanges = []
     for number, question in enumerate(("cats", "dogs !throttled !once", "birds")):
-        heard = await asker.ask(question, *before)
-        if heard.status != 200:
-            heard = await asker.ask(question, *before)
-        exchanges.append(answered(question, heard.text, number))
+        reply = await asker.ask(question, *before)
+        if reply.status != 200:
+            reply = await asker.ask(question, *before)
+        exchanges.append(answered(question, reply.text, number))
         if remembered:
-            before += [("user", question), ("assistant", heard.text)]
+            before += [("user", question), ("assistant", reply.text)]
     assert [violation.kind for violation in violations(exchanges, await asker.ledger())] == found

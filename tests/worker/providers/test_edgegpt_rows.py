@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from emulator import script
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from worker.accounts import Account
@@ -161,7 +160,7 @@ async def asked(
 
 def order(bing: Emulator, text: str) -> None:
     """Tell the stand-in how alice's next request goes."""
-    script.apply(script.parse(text.encode()), bing._bing)
+    bing.run_script(text.encode())
 
 
 @pytest.mark.parametrize("word", ANSWERED)

@@ -204,7 +204,7 @@ async def test_a_silent_turn_is_left_to_its_caller_who_hangs_up_at_once(bing: Em
 async def test_a_check_tells_a_key_that_is_refused(bing: Emulator) -> None:
     provider = OpenAIProvider(WorkerSettings())
     await provider.check(account_at(bing))
-    bing._bing.accounts.get("alice").dead = True
+    bing.run_script(b'{"account": "alice", "dead": true}')
     with pytest.raises(UpstreamError, match=r"account\.refused"):
         await provider.check(account_at(bing))
     assert not bing.ledger.turns

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from emulator import script
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON
@@ -50,7 +49,7 @@ def local(bing: Emulator, name: str) -> Account:
 
 def order(bing: Emulator, account: str, outcome: str) -> None:
     """Tell the stand-in how the account's next question goes."""
-    script.apply(script.parse(f'{{"account": "{account}", "chat": {{"outcome": "{outcome}"}}}}'.encode()), bing._bing)
+    bing.run_script(f'{{"account": "{account}", "chat": {{"outcome": "{outcome}"}}}}'.encode())
 
 
 async def final(client: Client, question: str, token: str) -> Final:

@@ -1,0 +1,1 @@
+"""Bing as its clients' libraries see it: create, the chat socket and the picture pages."""

@@ -1,0 +1,28 @@
+"""The API key of a request, which names the account."""
+
+from aiohttp import web
+
+from emulator.accounts import ANONYMOUS, UpstreamAccount
+from emulator.openai import error_response
+from emulator.openai.error_response import ErrorResponse
+from emulator.state import EmulatorState
+
+
+def read_key(request: web.Request) -> str:
+    """Return the bearer token, or Azure's `api-key` header; empty without either."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else request.headers.get("api-key", "")
+
+
+def find_account(request: web.Request, state: EmulatorState) -> UpstreamAccount:
+    """Return the account that the key names."""
+    return state.accounts.get(read_key(request) or ANONYMOUS)
+
+
+def check(account: UpstreamAccount, state: EmulatorState) -> ErrorResponse | None:
+    """Return the error that this account gets for everything, None if it is served."""
+    if account.dead:
+        return error_response.wrong_key()
+    if not account.signed_in and state.settings.key_needed:
+        return error_response.no_key()
+    return None

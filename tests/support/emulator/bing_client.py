@@ -1,0 +1,117 @@
+"""A plain client of the stand-in: what a browser would send, and nothing that checks what comes back."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+Json = dict[str, Any]
+SEPARATOR = "\x1e"
+
+
+@dataclass
+class SocketReply:
+    """What came back on one socket: its messages, their records, and how it ended."""
+
+    messages: list[str]
+    records: list[Json]
+    close_code: int | None
+
+    @property
+    def item(self) -> Json:
+        item: Json = next(record["item"] for record in self.records if record.get("type") == 2)
+        return item
+
+    @property
+    def texts(self) -> list[str]:
+        """The answer's text in each update that has one."""
+        return [
+            message["text"]
+            for record in self.records
+            if record.get("type") == 1
+            for message in record["arguments"][0].get("messages", [])
+            if "messageType" not in message and "text" in message
+        ]
+
+
+class BingClient:
+    """One account before one stand-in."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, account: str | None) -> None:
+        self.session = session
+        self.url = url
+        self.headers = {"Cookie": f"_U={account}"} if account else {}
+
+    async def create(self) -> Json:
+        async with self.session.get(f"{self.url}/turing/conversation/create", headers=self.headers) as response:
+            made: Json = await response.json()
+            return made
+
+    async def script(self, **order: object) -> None:
+        async with self.session.post(f"{self.url}/_script", json=order) as response:
+            assert response.status == 200, await response.text()
+
+    async def ledger(self) -> Json:
+        async with self.session.get(f"{self.url}/_ledger") as response:
+            entries: Json = await response.json()
+            return entries
+
+    async def open(self, query: str = "") -> aiohttp.ClientWebSocketResponse:
+        """A socket after its handshake."""
+        socket = await self.session.ws_connect(
+            f"{self.url}/sydney/ChatHub{query}", headers=self.headers, max_msg_size=0
+        )
+        await socket.send_str('{"protocol":"json","version":1}' + SEPARATOR)
+        assert await socket.receive_str() == "{}" + SEPARATOR
+        await socket.send_str('{"type":6}' + SEPARATOR)
+        return socket
+
+    async def ask(self, made: Json, text: str, invocation: int = 3, query: str = "", **changes: Any) -> SocketReply:
+        """Ask, and listen until the final record or the end of the socket."""
+        socket = await self.open(query)
+        await socket.send_str(question(made, text, invocation, **changes))
+        reply = await listen(socket)
+        await socket.close()
+        return reply
+
+
+def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
+    """The type 4 record; changes replace fields of its argument."""
+    request_id = str(uuid.uuid4())
+    argument = {
+        "source": "cib",
+        "isStartOfSession": invocation == 3,
+        "message": {"locale": "en-US", "author": "user", "text": text, "messageType": "Chat"},
+        "tone": "Balanced",
+        "requestId": request_id,
+        "conversationSignature": made.get("conversationSignature"),
+        "participant": {"id": made.get("clientId")},
+        "conversationId": made.get("conversationId"),
+    } | changes
+    record = {"arguments": [argument], "invocationId": str(invocation), "target": "chat", "type": 4}
+    return json.dumps(record) + SEPARATOR
+
+
+async def listen(socket: aiohttp.ClientWebSocketResponse, limit: float = 5.0) -> SocketReply:
+    """All messages until a final record or the end. Raises TimeoutError after the limit's seconds of silence."""
+    reply = SocketReply([], [], None)
+    while True:
+        message = await socket.receive(timeout=limit)
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            reply.close_code = socket.close_code
+            return reply
+        reply.messages.append(message.data)
+        reply.records += [json.loads(part) for part in message.data.split(SEPARATOR) if part]
+        if any(record.get("type") == 2 for record in reply.records):
+            return reply
+
+
+async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
+    """Wait for a condition; raises TimeoutError after the limit in seconds."""
+    async with asyncio.timeout(limit):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
