@@ -15,13 +15,15 @@ async def until(condition: Callable[[], Any], what: str = "the condition", *, li
 
     Raises AssertionError, with `what` was awaited, after `limit` seconds.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + limit
-    while loop.time() < deadline:
-        value = condition()
-        if inspect.isawaitable(value):
-            value = await asyncio.wait_for(value, max(deadline - loop.time(), _PAUSE))
-        if value:
-            return value
-        await asyncio.sleep(_PAUSE)
-    raise AssertionError(f"not within {limit} s: {what}")
+    try:
+        # Neither a task nor anything else that a condition about this process would count.
+        async with asyncio.timeout(limit):
+            while True:
+                value = condition()
+                if inspect.isawaitable(value):
+                    value = await value
+                if value:
+                    return value
+                await asyncio.sleep(_PAUSE)
+    except TimeoutError as error:
+        raise AssertionError(f"not within {limit} s: {what}") from error
