@@ -32,9 +32,11 @@ ENV PATH=/venv/bin:$PATH HOME=/tmp
 
 FROM runtime AS gateway
 COPY --from=gateway-packages /venv /venv
+COPY telemetry/ telemetry/
+COPY telemetry/ telemetry/
 COPY wire/ wire/
 COPY gateway/ gateway/
-RUN python -m compileall -q wire gateway
+RUN python -m compileall -q telemetry wire gateway
 USER 1000:1000
 CMD ["python", "-m", "gateway"]
 
@@ -42,11 +44,13 @@ FROM runtime AS worker-runtime
 COPY --from=worker-packages /venv /venv
 
 FROM worker-runtime AS worker
+COPY telemetry/ telemetry/
+COPY telemetry/ telemetry/
 COPY wire/ wire/
 COPY worker/ worker/
 COPY deploy/start-worker.sh deploy/
 COPY deploy/demo-cookies/ deploy/demo-cookies/
-RUN python -m compileall -q wire worker
+RUN python -m compileall -q telemetry wire worker
 USER 1000:1000
 CMD ["sh", "deploy/start-worker.sh"]
 

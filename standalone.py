@@ -17,16 +17,16 @@ import uvloop
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
+from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from wire.connect import Store
-from wire.logs import configure
-from wire.startup import load_settings
-from wire.traces import collecting
-from worker.accounts import Account
-from worker.folder import Folder
-from worker.servers import own_account
+from telemetry.logs import configure
+from telemetry.startup import load_settings
+from telemetry.traces import collecting
+from wire.redis.store import Store
+from worker.accounts.account import Account
+from worker.accounts.endpoints import own_account
+from worker.accounts.watcher import DirectoryWatcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
@@ -47,8 +47,8 @@ def _told(accounts: Sequence[Account], folder: Path) -> str:
 
 @asynccontextmanager
 async def upstream(
-    settings: WorkerSettings, folder: Folder
-) -> AsyncIterator[tuple[WorkerSettings, list[Account], Folder, str]]:
+    settings: WorkerSettings, folder: DirectoryWatcher
+) -> AsyncIterator[tuple[WorkerSettings, list[Account], DirectoryWatcher, str]]:
     """Whom to ask, as which accounts of which folder, and a line that says so.
 
     These are the accounts that there are. Without any the stand-in is asked; what the console adds then is for it too,
@@ -69,14 +69,14 @@ async def upstream(
             }
             none = f"no account in {settings.cookies_dir}"
             told = f"{none}: answers come from the built-in stand-in for Bing, {emulator.url}"
-            demo = Folder(Path(added), own=[_DEMO_ACCOUNT])
+            demo = DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT])
             yield settings.model_copy(update=addresses), [_DEMO_ACCOUNT], demo, told
 
 
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    turns, loop = Turns(), asyncio.get_running_loop()
-    store, folder = Store("memory://"), Folder(worker.cookies_dir, own=own_account(worker))
+    turns, loop = ActiveRequests(), asyncio.get_running_loop()
+    store, folder = Store("memory://"), DirectoryWatcher(worker.cookies_dir, own=own_account(worker))
     async with (
         upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
         open_worker(settings, store, accounts, followed) as asked,

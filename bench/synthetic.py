@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from bench import question as questions
 from wire.messages import Style
-from worker.accounts import Account
-from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Update
-from worker.replay import Recall, nothing
+from worker.accounts.account import Account
+from worker.providers import BeforeSend, Completed, Snapshot, Update, UpstreamConversation
+from worker.providers.transcript import Recall, nothing
 from worker.settings import WorkerSettings
 
 
@@ -29,7 +29,7 @@ class Synthetic:
     async def ask(
         self,
         account: Account,
-        conversation: Conversation | None,
+        conversation: UpstreamConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,

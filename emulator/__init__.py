@@ -1,1 +1,1 @@
-"""A stateful stand-in for Bing: create, ChatHub and images, with a ledger of all that really arrived."""
+"""A stateful emulator of Bing and of a server with OpenAI's API, with a ledger of everything that arrived."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Self
 
 DIRECTIVE = re.compile(r"(?<!\S)!([a-z0-9-]+)(?:=(\d+(?:\.\d+)?))?(?=$|[\s,.;:!?，。！？])")
 
@@ -30,6 +31,28 @@ class Directives:
     number: float | None = None
     topic: str = ""
 
+    @classmethod
+    def parse(cls, text: str, names: Collection[str]) -> Self:
+        """Return the directives in a text that name an option or one of these outcomes; all else is ordinary text."""
+        outcome, number, options = None, None, {}
+        for match in DIRECTIVE.finditer(text):
+            name, value = match[1], match[2]
+            if name in OPTIONS:
+                options[name] = float(value) if value else 1.0
+            elif name in names:
+                outcome, number = name, float(value) if value else None
+
+        def drop_known(match: re.Match[str]) -> str:
+            return "" if match[1] in OPTIONS or match[1] in names else match[0]
+
+        topic = " ".join(DIRECTIVE.sub(drop_known, text).split())
+        return cls(outcome, options, number, topic)
+
+    @classmethod
+    def parse_script(cls, script: str, names: Collection[str]) -> Self:
+        """Return the directives of a script that check_script has passed."""
+        return cls.parse(" ".join(f"!{word}" for word in script.split()), names)
+
     def override(self, script: "Directives") -> "Directives":
         """Return these directives with those of a script in their place where both name one."""
         number = self.number if script.outcome is None else script.number
@@ -40,23 +63,6 @@ class Directives:
         return default if self.number is None else self.number
 
 
-def read(text: str, names: Collection[str]) -> Directives:
-    """Return the directives in a question that name an option or one of these outcomes; all else is ordinary text."""
-    outcome, number, options = None, None, {}
-    for match in DIRECTIVE.finditer(text):
-        name, value = match[1], match[2]
-        if name in OPTIONS:
-            options[name] = float(value) if value else 1.0
-        elif name in names:
-            outcome, number = name, float(value) if value else None
-
-    def drop_known(match: re.Match[str]) -> str:
-        return "" if match[1] in OPTIONS or match[1] in names else match[0]
-
-    topic = " ".join(DIRECTIVE.sub(drop_known, text).split())
-    return Directives(outcome, options, number, topic)
-
-
 def check_script(script: str, names: Collection[str]) -> None:
     """Raise ValueError with one sentence unless every word of a script is a known directive."""
     if not script.split():
@@ -65,8 +71,3 @@ def check_script(script: str, names: Collection[str]) -> None:
         match = DIRECTIVE.fullmatch(f"!{word}")
         if match is None or (match[1] not in names and match[1] not in OPTIONS):
             raise ValueError(f"there is no outcome {word!r}")
-
-
-def read_script(script: str, names: Collection[str]) -> Directives:
-    """Return the directives of a script that check_script has passed."""
-    return read(" ".join(f"!{word}" for word in script.split()), names)

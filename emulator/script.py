@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emulator import directives
 from emulator.accounts import RequestKind, ScriptedOutcome
 from emulator.bing import outcomes as bing_outcomes
+from emulator.directives import check_script
 from emulator.openai import outcomes as openai_outcomes
 from emulator.state import EmulatorState
 
@@ -69,7 +69,7 @@ def parse(body: bytes) -> ScriptOrder:
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
     for kind, outcome_order in order.outcomes.items():
         if outcome_order.outcome is not None:
-            directives.check_script(outcome_order.outcome, bing_outcomes.names(kind) | openai_outcomes.names(kind))
+            check_script(outcome_order.outcome, bing_outcomes.names(kind) | openai_outcomes.names(kind))
     states = (order.captcha, order.dead, order.quota_used)
     if (order.outcomes or any(state is not None for state in states)) and order.account is None:
         raise ValueError("account is missing")

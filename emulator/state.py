@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from emulator import directives
 from emulator.accounts import RequestKind, UpstreamAccounts
 from emulator.clock import EmulatorClock
 from emulator.directives import Directives
@@ -27,21 +26,21 @@ class EmulatorState:
 
     def read_directives(self, text: str, names: Collection[str]) -> Directives:
         """Return the directives of a question; one with `!once` that was seen before has no outcome."""
-        found = directives.read(text, names)
-        if "once" in found.options and not self._is_new(text):
-            return Directives(None, found.options, None, found.topic)
-        return found
+        directives = Directives.parse(text, names)
+        if "once" in directives.options and not self._is_new(text):
+            return Directives(None, directives.options, None, directives.topic)
+        return directives
 
     def take_script(self, account: str, kind: RequestKind, names: Collection[str]) -> Directives | None:
         """Return the directives scripted for this request, which uses them up once."""
         script = self.accounts.take_outcome(account, kind)
-        return None if script is None else directives.read_script(script, names)
+        return None if script is None else Directives.parse_script(script, names)
 
     def read_image_prompt(self, account: str, prompt: str, names: Collection[str]) -> Directives:
         """Return what is scripted for the account's pictures, else the directives of the prompt."""
-        found = self.read_directives(prompt, names)
+        directives = self.read_directives(prompt, names)
         script = self.take_script(account, "image", names)
-        return found if script is None else script
+        return directives if script is None else script
 
     def public_url(self, host: str) -> str:
         """Return the base of picture addresses. host: as the client addressed the emulator."""

@@ -6,18 +6,18 @@ import signal
 
 import uvloop
 
+from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from wire.connect import Store
-from wire.logs import configure
-from wire.startup import load_settings
-from wire.traces import collecting
+from telemetry.logs import configure
+from telemetry.startup import load_settings
+from telemetry.traces import collecting
+from wire.redis.store import Store
 
 
 async def run(settings: GatewaySettings, store: Store) -> None:
     """Serve until a signal."""
-    turns, loop = Turns(), asyncio.get_running_loop()
+    turns, loop = ActiveRequests(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, turns.drain)
     loop.add_signal_handler(signal.SIGINT, turns.cut)
     gc.freeze()  # What was imported stays: looking through it again and again held up all streams for 0.1 s.

@@ -11,33 +11,40 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
-from gateway.addresses import networks
-from gateway.answers import ANSWER_METHODS, STREAM_METHODS, AnswersById
-from gateway.api import METHODS, Api
-from gateway.apikeys import load_keys
-from gateway.clients import Clients
-from gateway.idempotency import Idempotency
-from gateway.metrics import ANY_PATH, Counted, Metrics
-from gateway.middleware import Cors, Guard, Lasting, RequestId, Told, Traced
+from gateway.answering.drain import ActiveRequests
+from gateway.answering.idempotency import Idempotency
+from gateway.answering.relay import Relay
+from gateway.auth.addresses import networks
+from gateway.auth.api_keys import load_keys
+from gateway.auth.clients import Clients
+from gateway.http.middleware import (
+    CorsMiddleware,
+    ErrorMiddleware,
+    RequestIdMiddleware,
+    ResponseHeadersMiddleware,
+    StreamMiddleware,
+    TracingMiddleware,
+)
+from gateway.http.responses import refusal, tell
+from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
+from gateway.legacy.http import METHODS, LegacyApi
+from gateway.legacy.websocket import SocketEndpoints
 from gateway.openai import completions, images, models
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
-from gateway.openai.asking import Asking
-from gateway.openai.conversations import Conversations
-from gateway.ops import Ops
-from gateway.presence import present
-from gateway.relay import Relay
-from gateway.responses import refusal, tell
+from gateway.openai.conversations import ConversationLookup
+from gateway.openai.service import QuestionService
+from gateway.ops.health import HealthEndpoints
+from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware
+from gateway.ops.status import present
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from gateway.ws import Sockets
-from wire import traces
+from telemetry import traces
 from wire.answers import Answers
-from wire.connect import Store
-from wire.conversations import Conversations as Index
+from wire.conversation_index import ConversationIndex as Index
+from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
 from wire.limits import Limits
-from wire.secret import Secret, load_secret
+from wire.redis.store import Store
 from wire.sessions import Sessions
 
 
@@ -56,7 +63,7 @@ class _Application(Starlette):
         return app
 
 
-def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlette:
+def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -> Starlette:
     """The application of one process. `turns` is the caller's way to drain it; `store` stays the caller's to close.
 
     ValueError, with one sentence, when a file that the settings name is no good.
@@ -68,15 +75,15 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
     clients = Clients(
         load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
     )
-    secret = Secret(store, load_secret(settings.secret_file) if settings.secret_file else None)
+    secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     idempotency = Idempotency(secret)
-    conversations = Conversations(secret, Index(store, settings.session_ttl, settings.conversation_limit))
-    asking = Asking(relay, clients, idempotency, conversations)
-    api, ops = Api(relay, clients, idempotency, settings.max_body), Ops(sessions, turns)
-    by_id = AnswersById(relay, clients)
-    sockets = Sockets(relay, sessions, clients, idempotency, settings.max_body)
-    traced = [Middleware(Traced)] if traces.collected() else []
-    metrics = Metrics(turns, answers, relay.first_text, store)
+    conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
+    asking = QuestionService(relay, clients, idempotency, conversations)
+    api, ops = LegacyApi(relay, clients, idempotency, settings.max_body), HealthEndpoints(sessions, turns)
+    by_id = AnswerEndpoints(relay, clients)
+    sockets = SocketEndpoints(relay, sessions, clients, idempotency, settings.max_body)
+    traced = [Middleware(TracingMiddleware)] if traces.collected() else []
+    metrics = GatewayMetrics(turns, answers, relay.first_text, store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -85,7 +92,12 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
         await jobs.close()
 
     return _Application(
-        [Middleware(RequestId), *traced, Middleware(Counted, metrics=metrics), Middleware(Lasting)],
+        [
+            Middleware(RequestIdMiddleware),
+            *traced,
+            Middleware(MetricsMiddleware, metrics=metrics),
+            Middleware(StreamMiddleware),
+        ],
         routes=[
             Route("/api", api.api, methods=METHODS),
             Route("/api_stream", api.api_stream, methods=METHODS),
@@ -104,16 +116,16 @@ def create_app(settings: GatewaySettings, store: Store, turns: Turns) -> Starlet
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
-            Middleware(Told),
-            Middleware(Cors),
-            Middleware(Guard),
+            Middleware(ResponseHeadersMiddleware),
+            Middleware(CorsMiddleware),
+            Middleware(ErrorMiddleware),
         ],
         exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),
         lifespan=lifespan,
     )
 
 
-def _openai(settings: GatewaySettings, asking: Asking) -> list[Route]:
+def _openai(settings: GatewaySettings, asking: QuestionService) -> list[Route]:
     """The routes of the OpenAI API."""
     chat = completions.Completions(asking, settings.max_body, settings.sources_in_text)
     replies = openai_responses.Responses(asking, settings.max_body, settings.sources_in_text)

@@ -9,11 +9,11 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.protocol import HttpProtocol, SocketProtocol
+from gateway.http.streaming import HttpProtocol, SocketProtocol
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from wire.connect import Store
+from wire.redis.store import Store
 
 _BACKLOG = 2048
 _PING_EVERY = 20.0
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    settings: GatewaySettings, store: Store, turns: Turns, *, ready: Callable[[str], None] | None = None
+    settings: GatewaySettings, store: Store, turns: ActiveRequests, *, ready: Callable[[str], None] | None = None
 ) -> None:
     """Serve until `turns` is drained, or until cancelled.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from gateway.addresses import networks
+from gateway.auth.addresses import networks
 
 
 class GatewaySettings(BaseSettings):

@@ -9,18 +9,18 @@ from starlette.routing import Route, WebSocketRoute
 
 from emulator.settings import EmulatorSettings
 from gateway import errors
+from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.metrics import Metrics, first_text
+from gateway.ops.metrics import GatewayMetrics, first_text
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
 from tests.support.worker.harness import ACCOUNTS, settings_with
 from wire import scripts
 from wire.answers import Answers
-from wire.connect import Store
-from worker.metrics import Metrics as WorkerMetrics
+from wire.redis.store import Store
+from worker.accounts.config import Terms, read_terms
+from worker.metrics import WorkerMetrics as WorkerMetrics
 from worker.service import open_worker
 from worker.settings import WorkerSettings
-from worker.terms import Terms, read_terms
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
@@ -68,7 +68,7 @@ def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> None:
     (tmp_path / "admins").write_text(f"olivia {'0' * 64}")
-    app = create_app(GatewaySettings(admin_keys_file=tmp_path / "admins"), Store("memory://"), Turns())
+    app = create_app(GatewaySettings(admin_keys_file=tmp_path / "admins"), Store("memory://"), ActiveRequests())
     paths = {route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)}
     documented = {row[0].strip("`") for row in rows(readme)}
     served_by_a_page = {path for path in paths if "." in path or ("{" in path and "/console/" not in path)}
@@ -82,7 +82,10 @@ async def metrics() -> set[tuple[str, str]]:
         settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider"), store, ACCOUNTS
     ) as worker:
         families = {
-            "gateway": [*Metrics(Turns(), Answers(store), first_text(), store).collect(), *first_text().collect()],
+            "gateway": [
+                *GatewayMetrics(ActiveRequests(), Answers(store), first_text(), store).collect(),
+                *first_text().collect(),
+            ],
             "worker": list(WorkerMetrics(worker).collect()),
         }
     return {

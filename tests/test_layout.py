@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("gateway", "worker", "wire", "emulator")
+PACKAGES = ("gateway", "worker", "wire", "telemetry", "emulator")
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))] + [ROOT / "standalone.py"]
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base"}
 
@@ -19,13 +19,14 @@ ONLY_IN = {
     "sse_starlette": ("gateway",),
     "uvicorn": ("gateway",),
 }
-ONLY_FILE = {"opentelemetry": "wire/otel.py"}
-LAZY_ONLY_IN = {"EdgeGPT": "worker/providers/edgegpt.py", "BingImageCreator": "worker/providers/bingimage.py"}
+ONLY_FILE = {"opentelemetry": "telemetry/otel.py"}
+LAZY_ONLY_IN = {"EdgeGPT": "worker/providers/bing/edgegpt.py", "BingImageCreator": "worker/providers/bing/images.py"}
 NEVER = {
     "gateway": {"worker", "emulator"},
     "worker": {"gateway", "emulator"},
     "wire": {"gateway", "worker", "emulator"},
-    "emulator": {"gateway", "worker", "wire"},
+    "telemetry": {"gateway", "worker", "wire", "emulator"},
+    "emulator": {"gateway", "worker", "wire", "telemetry"},
 }
 
 
@@ -77,7 +78,7 @@ def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
 def test_no_trace_is_told_to_bing() -> None:
     """Of all that asks an upstream, only what asks servers that speak the OpenAI API knows of traces."""
     providers = sorted((ROOT / "worker" / "providers").rglob("*.py"))
-    assert [path.name for path in providers if "traces" in path.read_text()] == ["endpoint.py"]
+    assert [path.name for path in providers if "traces" in path.read_text()] == ["client.py"]
 
 
 def test_a_tests_name_has_at_most_eighty_characters() -> None:

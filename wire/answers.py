@@ -11,10 +11,10 @@ from typing import Any, Literal
 import structlog
 
 from wire import keys
-from wire.connect import Store
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
-from wire.subscriptions import GAP, Hint, Subscription, Subscriptions
+from wire.redis.store import Store
+from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
 
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
@@ -26,7 +26,7 @@ Outcome = Literal["done", "failed", "stopped"]
 
 
 @dataclass(slots=True)
-class Entry:
+class AnswerEvent:
     """An event at its place in the answer. `more`: the next one is there already, and a reader may wait for it."""
 
     seq: int
@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AcceptedJob:
     """What an answer is the answer to; `accepted` is when that was asked, in Unix time."""
 
     token: str
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePosition:
     """Where a job waits: 1 is the next one, 0 one that waits for an account; its turn is likely in `wait` seconds."""
 
     position: int
@@ -64,7 +64,7 @@ class Progress:
     text: str
     state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
-    place: Place | None = None
+    place: QueuePosition | None = None
     provider: str = ""
 
 
@@ -93,13 +93,13 @@ class Answers:
     ) -> None:
         await self._subscriptions.__aexit__(kind, error, trace)
 
-    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> "Following":
+    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> "AnswerReader":
         """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
         AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
-        return Following(self, self._subscriptions, answer, after, first)
+        return AnswerReader(self, self._subscriptions, answer, after, first)
 
     def note_end(self, answer: str, event: Final | Failed) -> None:
         """A follower got the answer's end."""
@@ -108,7 +108,7 @@ class Answers:
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
-    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[Entry] | None:
+    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[AnswerEvent] | None:
         """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`.
 
         Nobody need look whether a `new` one, of which nothing is known, is over without having left anything.
@@ -126,10 +126,10 @@ class Answers:
             raise AnswerGoneError("the answer's events are no longer kept")
         return entries or None
 
-    async def read(self, answer: str, after: int = 0) -> list[Entry]:
+    async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
         rows = await self._store.ask("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", _BATCH)
-        found = [Entry(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
+        found = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
         if found:
             found[-1].more = False
         return found
@@ -152,24 +152,24 @@ class Answers:
         reached = _state_of(end) if end else "queued" if place else "running"
         return Progress(token, seq, text, reached, end, place, provider)
 
-    async def place(self, answer: str) -> Place | None:
+    async def place(self, answer: str) -> QueuePosition | None:
         """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
         found: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
-        return None if found is None else Place(*found)
+        return None if found is None else QueuePosition(*found)
 
     async def token(self, answer: str, holder: str = "") -> str:
         """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
         token, *_ = await self._job(answer, holder)
         return token
 
-    async def asked(self, answer: str, holder: str = "") -> Asked:
+    async def asked(self, answer: str, holder: str = "") -> AcceptedJob:
         """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
         names = ("token", "work", "accepted", "holder")
         token, work, accepted, owner = await self._store.ask("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
-        return Asked(token.decode(), decode_work(work), int(accepted) / 1000)
+        return AcceptedJob(token.decode(), decode_work(work), int(accepted) / 1000)
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
         """The answer's token, state and last seq; to anybody but its holder there is no such answer."""
@@ -187,7 +187,7 @@ class Answers:
         return int(seq) if state in _ENDED else None
 
 
-class Following:
+class AnswerReader:
     """A follower of one answer: a context manager, and in it an iterator over the events; see Answers.follow.
 
     A class and no generator: there are as many of them as open streams, and a wait for the next event may be given up.
@@ -221,22 +221,22 @@ class Following:
         self._new = first is not None
         self._subscriptions = subscriptions
         # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
-        self._found: list[Entry] = []
+        self._found: list[AnswerEvent] = []
         self._seq = after
         self._behind = False
         self._over = False
 
-    async def __aenter__(self) -> "Following":
+    async def __aenter__(self) -> "AnswerReader":
         self._subscription = self._subscriptions.add(keys.channel(self._answer))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._subscriptions.remove(keys.channel(self._answer), self._subscription)
 
-    def __aiter__(self) -> "Following":
+    def __aiter__(self) -> "AnswerReader":
         return self
 
-    async def __anext__(self) -> Entry:
+    async def __anext__(self) -> AnswerEvent:
         await self._fill()
         if not self._found:
             raise StopAsyncIteration
@@ -247,7 +247,7 @@ class Following:
             self._answers.note_end(self._answer, entry.event)
         return entry
 
-    async def peek(self, seconds: float) -> Entry | None:
+    async def peek(self, seconds: float) -> AnswerEvent | None:
         """The next event, which is still to come; None if it doesn't come within `seconds`, or if there is none."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -274,7 +274,7 @@ class Following:
         self._behind = found is not None and len(found) == _BATCH
         self._take(found or [])
 
-    def _take(self, found: list[Entry]) -> None:
+    def _take(self, found: list[AnswerEvent]) -> None:
         if not found:
             return
         self._seq = found[-1].seq
@@ -285,13 +285,13 @@ class Following:
         self._found = found
 
 
-def _arrived(hint: Hint, subscription: Subscription) -> list[Entry]:
+def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
     """The hint's event, and those behind it that are there already."""
     seq, event = hint
-    found = [Entry(seq, decode_event(event))]
+    found = [AnswerEvent(seq, decode_event(event))]
     while (more := subscription.following(seq := seq + 1)) is not None:
         found[-1].more = True
-        found.append(Entry(seq, decode_event(more)))
+        found.append(AnswerEvent(seq, decode_event(more)))
     return found
 
 

@@ -12,8 +12,8 @@ import msgspec
 import structlog
 from redis.exceptions import ResponseError
 
-from wire import keys, traces
-from wire.connect import Store
+from telemetry import traces
+from wire import keys
 from wire.errors import (
     AnswerGoneError,
     ClientFullError,
@@ -26,6 +26,7 @@ from wire.errors import (
 )
 from wire.limits import Limits
 from wire.messages import Failed, Final, Work, encode
+from wire.redis.store import Store
 from wire.sessions import State
 
 # Why a question came to nothing before anybody worked on it.
@@ -69,7 +70,7 @@ ANYBODY = Client()
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotencyKey:
     """An Idempotency-Key: under `name` only this `question` is asked, and once. Neither holds a space."""
 
     name: str
@@ -93,7 +94,7 @@ class Jobs:
         *,
         create: bool,
         client: Client = ANYBODY,
-        once: Once | None = None,
+        once: IdempotencyKey | None = None,
         after: str = "",
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
@@ -119,7 +120,7 @@ class Jobs:
         return found
 
     async def _submit(
-        self, answer: str, work: Work, token: str, create: bool, client: Client, once: Once | None, after: str
+        self, answer: str, work: Work, token: str, create: bool, client: Client, once: IdempotencyKey | None, after: str
     ) -> str:
         limits = self._limits
         if trace := traces.current():

@@ -7,17 +7,17 @@ from typing import Any, Literal, cast
 import msgspec
 
 from wire import keys
-from wire.connect import Store
-from wire.translation import translated
+from wire.redis.errors import translate_errors
+from wire.redis.store import Store
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 # How a turn ended, for its account: `none` says nothing of it.
 TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
-Shown = Literal["ready", "cooling", "quarantined", "dead", "paused"]
+DisplayState = Literal["ready", "cooling", "quarantined", "dead", "paused"]
 # Pictures have quotas and troubles of their own, and so an entry of their own: the account's name with this behind it.
 PICTURES = "/images"
-STATES: tuple[Shown, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
+STATES: tuple[DisplayState, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
 
 # How long an account is remembered that no worker has any more.
 _KEPT_MS = 7 * 24 * 3600 * 1000
@@ -28,7 +28,7 @@ _FAILED = "failed:"
 
 
 @dataclass(frozen=True)
-class Standing:
+class AccountStatus:
     """How an account stands. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
 
     `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
@@ -57,13 +57,13 @@ class Standing:
     failures_by_reason: tuple[tuple[str, int], ...] = ()
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> DisplayState:
         """The state as people are told it."""
         return "paused" if self.paused else self.state
 
 
 @dataclass(frozen=True)
-class Known:
+class AccountRecord:
     """An account as a worker has it; see Standing."""
 
     name: str
@@ -75,7 +75,7 @@ class Known:
     provider: str = ""
 
 
-class Unavailable(msgspec.Struct, frozen=True):
+class NoCapacity(msgspec.Struct, frozen=True):
     """No account has room. `busy`: the end of a turn makes some.
 
     `returns`: in how many ms the first one returns, -1 if none does by itself; `reason`: why that one is away.
@@ -86,7 +86,7 @@ class Unavailable(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Change(msgspec.Struct, frozen=True):
+class AccountChange(msgspec.Struct, frozen=True):
     """What a turn's end did to its account: the state before and now, until when it cools and since when (Unix ms)."""
 
     before: AccountState
@@ -95,7 +95,7 @@ class Change(msgspec.Struct, frozen=True):
     since: int
 
 
-class News(msgspec.Struct, frozen=True):
+class AccountAlert(msgspec.Struct, frozen=True):
     """What an operator should hear: `account` waits for a person, or (`few` True, or False again) too few are ready.
 
     `ready` of the `accounts` that aren't paused are; the first of the others returns at `returns` (Unix ms, 0: none).
@@ -118,7 +118,7 @@ class _Reserved(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Place:
+class AccountSlot:
     """A turn in flight: one try of one job, by one worker."""
 
     answer: str
@@ -136,7 +136,7 @@ class Ledger:
         self._store = store
         self._prefix = keys.prefix(keys.LEDGER)
 
-    async def announce(self, account: Known, last: Standing) -> bool:
+    async def announce(self, account: AccountRecord, last: AccountStatus) -> bool:
         """Say that a worker has the account, and how it last stood, should Redis have forgotten.
 
         True if its cookie was replaced, which makes it ready again.
@@ -164,8 +164,8 @@ class Ledger:
         return bool(replaced)
 
     async def reserve(
-        self, place: Place, ranks: Mapping[str, int], hold: float, besides: Collection[str] = ()
-    ) -> str | Unavailable:
+        self, place: AccountSlot, ranks: Mapping[str, int], hold: float, besides: Collection[str] = ()
+    ) -> str | NoCapacity:
         """The account with the most room among those of the lowest rank that have any.
 
         Its place is held for `hold` seconds at most. When none has room, the return of those `besides` counts too.
@@ -181,19 +181,19 @@ class Ledger:
             *(argument for choice in choices for argument in choice),
         )
         found = msgspec.json.decode(reply, type=_Reserved)
-        return found.account if found.account is not None else Unavailable(found.busy, found.returns, found.reason)
+        return found.account if found.account is not None else NoCapacity(found.busy, found.returns, found.reason)
 
     async def record(
         self,
         name: str,
-        place: Place,
+        place: AccountSlot,
         fingerprint: str,
         outcome: TurnOutcome,
         reason: str = "",
         *,
         sent: bool,
         pause: float,
-    ) -> Change:
+    ) -> AccountChange:
         """Free the place, and draw the consequences of how its turn ended. `pause` is in seconds."""
         reply = await self._store.run(
             "record",
@@ -207,7 +207,7 @@ class Ledger:
             reason,
             int(pause * 1000),
         )
-        return msgspec.json.decode(reply, type=Change)
+        return msgspec.json.decode(reply, type=AccountChange)
 
     async def vacate(self, worker: str) -> None:
         """Free all places of a dead worker."""
@@ -218,13 +218,13 @@ class Ledger:
         before = await self._store.run("order", keys.account_key(name), self._prefix, name, order, by)
         return None if before is None else cast(AccountState, before.decode())
 
-    async def news(self, share: float, besides: str) -> News | None:
+    async def news(self, share: float, besides: str) -> AccountAlert | None:
         """The next thing that an operator should hear of, told to one caller only; None if there is nothing.
 
         `share` of the accounts should be ready; those whose names end with `besides` don't count for it.
         """
         reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
-        return None if reply is None else msgspec.json.decode(reply, type=News)
+        return None if reply is None else msgspec.json.decode(reply, type=AccountAlert)
 
     async def hand_in(self, name: str, export: bytes, ttl: float = 60.0, by: str = "") -> bool:
         """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
@@ -241,9 +241,9 @@ class Ledger:
         found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
         return None if found is None else (found[0].decode(), found[1])
 
-    async def standings(self) -> list[Standing]:
+    async def standings(self) -> list[AccountStatus]:
         """All accounts that are known, by name."""
-        with translated():
+        with translate_errors():
             seconds, micros = await self._store.commands.time()
             now = seconds * 1000 + micros // 1000
             seen: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
@@ -264,13 +264,13 @@ class Ledger:
         )
 
 
-def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> Standing:
+def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> AccountStatus:
     text = {key.decode(): value.decode() for key, value in fields.items()}
 
     def number(field: str) -> int:
         return int(float(text.get(field, "0")))
 
-    return Standing(
+    return AccountStatus(
         name=name,
         state=cast(AccountState, text["state"]),
         until=number("until"),

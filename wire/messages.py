@@ -19,7 +19,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length", "content_filter"]
 
 
-class Said(msgspec.Struct, frozen=True):
+class HistoryMessage(msgspec.Struct, frozen=True):
     """One thing that was said in a conversation, and in which part."""
 
     role: Role
@@ -39,7 +39,7 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     request: str = ""
     wait: float = 0.0
     instructions: str = ""
-    history: tuple[Said, ...] = ()
+    history: tuple[HistoryMessage, ...] = ()
     trace: str = ""
     v: int = VERSION
 
@@ -64,7 +64,7 @@ class Source(msgspec.Struct, frozen=True):
     url: str
 
 
-class Turns(msgspec.Struct, frozen=True):
+class TurnCount(msgspec.Struct, frozen=True):
     """How many questions an upstream conversation has had, of how many it allows."""
 
     used: int
@@ -103,7 +103,7 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     urls: tuple[Source, ...] = ()
     reset: bool = False
     suggestions: tuple[str, ...] = ()
-    turns: Turns | None = None
+    turns: TurnCount | None = None
     images: tuple[str, ...] = ()
     stopped: bool = False
     provider: str = ""

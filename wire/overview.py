@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from wire import keys
-from wire.connect import Store
+from wire.redis.errors import translate_errors
+from wire.redis.store import Store
 from wire.reporter import Load
-from wire.translation import translated
 
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _UNKNOWN = Load(version="")
@@ -58,7 +58,7 @@ class Overview:
 
     async def processes(self) -> list[Process]:
         """All gateways and workers that have spoken of themselves lately, and workers that only beat."""
-        with translated():
+        with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.processes_key())
                 pipe.hgetall(keys.facts_key())
@@ -74,7 +74,7 @@ class Overview:
 
     async def _beats(self) -> dict[str, int | None]:
         """When each worker that has not left beat last; None for one whose heartbeat has run out."""
-        with translated():
+        with translate_errors():
             members: Any = await self._store.commands.smembers(keys.workers_key())
             workers = sorted(worker.decode() for worker in members)
             async with self._store.commands.pipeline(transaction=False) as pipe:
@@ -86,13 +86,13 @@ class Overview:
     async def queue(self, first: int) -> Queue:
         """How the queue stands, and the `first` so many in it."""
         length, oldest, wait, now = await self._store.run("queue", keys.queued_key(), keys.prefix())
-        with translated():
+        with translate_errors():
             waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, first - 1)
         return Queue(length, oldest, wait, now, tuple(answer.decode() for answer in waiting))
 
     async def jobs(self, answers: Collection[str]) -> list[Job]:
         """Those of the answers that have not ended."""
-        with translated():
+        with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for answer in answers:
                     pipe.hmget(keys.job_key(answer), ["state", "accepted", "seq"])
@@ -106,7 +106,7 @@ class Overview:
     async def counts(self, minutes: Iterable[int]) -> dict[int, dict[str, int]]:
         """What was counted in those minutes (Unix time / 60); a minute in which nobody spoke is left out."""
         wanted = list(minutes)
-        with translated():
+        with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for minute in wanted:
                     pipe.hgetall(keys.minute_key(minute))

@@ -12,9 +12,9 @@ from typing import Literal
 import msgspec
 
 from wire import keys
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES
+from wire.redis.store import Store
 from wire.version import VERSION
 
 Kind = Literal["gateway", "worker"]

@@ -8,11 +8,11 @@ from types import TracebackType
 from redis.exceptions import ResponseError
 
 from wire import keys
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
-from wire.link import Argument
-from wire.sessions import Entry
-from wire.translation import translated
+from wire.redis.connection import Argument
+from wire.redis.errors import translate_errors
+from wire.redis.store import Store
+from wire.sessions import ScheduleEntry
 
 # How long one read waits for work, in seconds.
 _BLOCK = 1.0
@@ -52,7 +52,7 @@ class Schedule:
 
     async def prepare(self) -> None:
         """Make the streams' groups where they are missing: at the start, and after Redis lost its data."""
-        with translated():
+        with translate_errors():
             for stream in self._streams:
                 try:
                     await self._store.commands.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
@@ -60,7 +60,7 @@ class Schedule:
                     if not str(error).startswith("BUSYGROUP"):
                         raise
 
-    async def read(self, count: int) -> list[Entry]:
+    async def read(self, count: int) -> list[ScheduleEntry]:
         """Up to `count` entries of each stream, own ones first; empty after about a second without any."""
         try:
             found = await self._abandoned(count) or await self._read(count)
@@ -86,7 +86,7 @@ class Schedule:
             self._look_at = now + _LOOK_EVERY
         return [(stream, entries) for stream, entries in found if entries]
 
-    async def _mine(self) -> list[Entry]:
+    async def _mine(self) -> list[ScheduleEntry]:
         """The shared entries that this worker has read and not claimed, a hundred at most."""
         stream = keys.shared_stream()
         found = await self._store.ask(
@@ -104,9 +104,9 @@ class Schedule:
         self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
         return list(found or [])
 
-    async def give_back(self, entry: Entry) -> None:
+    async def give_back(self, entry: ScheduleEntry) -> None:
         """Put an entry that this worker has no room for where another finds it, last in the line."""
-        with translated():
+        with translate_errors():
             async with self._store.commands.pipeline(transaction=True) as pipe:
                 pipe.xadd(keys.shared_stream(), {"t": entry.token})
                 pipe.xack(entry.stream, keys.GROUP, entry.id)
@@ -114,10 +114,10 @@ class Schedule:
                 await pipe.execute()
 
 
-def _entries(found: _Found) -> list[Entry]:
+def _entries(found: _Found) -> list[ScheduleEntry]:
     # A pending entry that was deleted meanwhile has no fields.
     return [
-        Entry(stream.decode(), id_.decode(), fields[1].decode(), secrets.token_hex(4))
+        ScheduleEntry(stream.decode(), id_.decode(), fields[1].decode(), secrets.token_hex(4))
         for stream, entries in found
         for id_, fields in entries
         if fields

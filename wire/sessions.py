@@ -10,11 +10,11 @@ from typing import Any, Literal
 import msgspec
 
 from wire import keys
-from wire.connect import Store
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.limits import Limits
-from wire.messages import Chat, Event, Failed, Final, Said, Work, decode_work, encode
-from wire.translation import translated
+from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
+from wire.redis.errors import translate_errors
+from wire.redis.store import Store
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -57,7 +57,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Task:
+class ClaimedJob:
     """One job to work on under a lease.
 
     `session` is the saved conversation, None for a fresh one; `sent` counts the questions sent in it; `reset` says that
@@ -74,7 +74,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScheduleEntry:
     """A schedule entry as read from a stream: a hint that the token has work.
 
     `reading` tells two readings of the same entry apart: only a repeat of one reading's claim gets that claim's reply.
@@ -90,7 +90,7 @@ class Entry:
 class Transcript:
     """What was said in a conversation, oldest first; `whole` unless its beginning was cut off."""
 
-    said: tuple[Said, ...]
+    said: tuple[HistoryMessage, ...]
     whole: bool
 
 
@@ -136,7 +136,7 @@ class Sessions:
 
     async def owned(self, worker: str) -> list[Lease]:
         """The leases that are the worker's, in Redis's eyes."""
-        with translated():
+        with translate_errors():
             found: Any = await self.store.commands.smembers(keys.owned_key(worker))
             tokens = [token.decode() for token in found]
             async with self.store.commands.pipeline(transaction=False) as pipe:
@@ -151,7 +151,7 @@ class Sessions:
 
     async def leave(self, worker: str) -> None:
         """Take the worker off the list. Tokens that it could not give back are the reaper's from now on."""
-        with translated():
+        with translate_errors():
             async with self.store.commands.pipeline(transaction=False) as pipe:
                 pipe.delete(keys.worker_key(worker), keys.stops_key(worker))
                 pipe.exists(keys.owned_key(worker))
@@ -172,7 +172,7 @@ class Sessions:
 
     async def _workers(self) -> dict[str, bool]:
         """Every worker that has not left, and whether it is alive."""
-        with translated():
+        with translate_errors():
             members: Any = await self.store.commands.smembers(keys.workers_key())
             workers = sorted(worker.decode() for worker in members)
             async with self.store.commands.pipeline(transaction=False) as pipe:
@@ -197,7 +197,7 @@ class Sessions:
         )
         return left
 
-    async def claim(self, worker: str, entry: Entry) -> Task | Literal["nothing", "wait"]:
+    async def claim(self, worker: str, entry: ScheduleEntry) -> ClaimedJob | Literal["nothing", "wait"]:
         """Take the token and its next job, or nothing, or learn that the owner's fate isn't known yet.
 
         After StoreUnavailableError claim the same entry again: what was claimed meanwhile comes back.
@@ -219,17 +219,17 @@ class Sessions:
             return claimed.status
         session = None if claimed.session is None else claimed.session.encode()
         lease = Lease(entry.token, worker, claimed.fence)
-        task = Task(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
+        task = ClaimedJob(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
         return await self._read(task, claimed.work) or "nothing"
 
-    async def _read(self, task: Task, work: str) -> Task | None:
+    async def _read(self, task: ClaimedJob, work: str) -> ClaimedJob | None:
         """The task with its work. Work that this version can't read ends as failed, and the token is released."""
         try:
             return replace(task, work=decode_work(work.encode()))
         except BadMessageError:
             return await self.finish(task, "FAILED", _UNREADABLE, task.session, takes_more=False)
 
-    async def mark_sent(self, task: Task, attempt: int, sent: int, *, fresh: bool) -> None:
+    async def mark_sent(self, task: ClaimedJob, attempt: int, sent: int, *, fresh: bool) -> None:
         """Mark the job as sent, just before it is, for the `attempt`-th time.
 
         `sent` counts the conversation's questions with this one. LeaseLostError or AnswerEndedError when the question
@@ -239,15 +239,15 @@ class Sessions:
         reply = await self._run("mark_sent", task.lease, task.answer, mark, sent, int(fresh), self.limits.answer_ttl)
         _raise_unless(reply, b"sent")
 
-    async def refused(self, task: Task, attempt: int) -> None:
+    async def refused(self, task: ClaimedJob, attempt: int) -> None:
         """The upstream refused the `attempt`-th sending: another is allowed. LeaseLostError, AnswerEndedError."""
         _raise_unless(await self._run("refused", task.lease, task.answer, _mark(task, attempt)), b"claimed")
 
-    async def note_wait(self, task: Task, seconds: float) -> None:
+    async def note_wait(self, task: ClaimedJob, seconds: float) -> None:
         """Note that the job waits for an account, which returns in so many seconds. LeaseLostError."""
         _raise_unless(await self._run("waits", task.lease, task.answer, math.ceil(seconds * 1000)), b"noted")
 
-    def append(self, task: Task, seq: int, event: Event) -> "asyncio.Future[None]":
+    def append(self, task: ClaimedJob, seq: int, event: Event) -> "asyncio.Future[None]":
         """Add the event that must get `seq`: begun at once, and together with all others of this turn of the loop.
 
         LeaseLostError, AnswerEndedError, StateLostError.
@@ -269,7 +269,7 @@ class Sessions:
 
     async def finish(
         self,
-        task: Task,
+        task: ClaimedJob,
         state: State,
         event: Final | Failed,
         session: bytes | None,
@@ -278,10 +278,10 @@ class Sessions:
         forget: bool = False,
         sent: int | None = None,
         seq: int = 0,
-        said: tuple[Said, ...] = (),
+        said: tuple[HistoryMessage, ...] = (),
         begins: bool = False,
         spent: bool = True,
-    ) -> Task | None:
+    ) -> ClaimedJob | None:
         """End a turn: the terminal event, the session to save (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
@@ -317,7 +317,7 @@ class Sessions:
         if finished.status != "next":
             return None
         kept, waited = session if finished.kept else None, finished.waited / 1000
-        following = Task(task.lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
+        following = ClaimedJob(task.lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
         return await self._read(following, finished.work)
 
     async def release(self, lease: Lease) -> bool:
@@ -329,12 +329,12 @@ class Sessions:
 
     async def transcript(self, token: str) -> Transcript:
         """What was said in the token's conversation."""
-        with translated():
+        with translate_errors():
             async with self.store.commands.pipeline(transaction=True) as pipe:
                 pipe.lrange(keys.transcript_key(token), 0, -1)
                 pipe.hexists(keys.token_key(token), "cut")
                 said, cut = await pipe.execute()
-        turns = [msgspec.json.decode(turn, type=tuple[Said, ...]) for turn in said]
+        turns = [msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in said]
         return Transcript(tuple(chain.from_iterable(turns)), not cut)
 
     async def end(self, token: str) -> None:
@@ -353,7 +353,7 @@ class Sessions:
         return reply
 
 
-def _mark(task: Task, attempt: int) -> str:
+def _mark(task: ClaimedJob, attempt: int) -> str:
     """The op id of one sending."""
     return f"sent:{task.lease.fence}:{task.answer}:{attempt}"
 

@@ -11,17 +11,17 @@ import structlog
 import typer
 import uvloop
 
-from wire.connect import Store
+from telemetry.logs import configure
+from telemetry.startup import load_settings
+from telemetry.traces import collecting
 from wire.errors import StoreUnavailableError
 from wire.limits import Limits
-from wire.logs import configure
+from wire.redis.store import Store
 from wire.sessions import Sessions
-from wire.startup import load_settings
-from wire.traces import collecting
-from worker import operator
-from worker.folder import Folder
+from worker.accounts.endpoints import own_account
+from worker.accounts.watcher import DirectoryWatcher
+from worker.cli import accounts
 from worker.providers import chat_provider
-from worker.servers import own_account
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
@@ -38,7 +38,7 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    folder = Folder(settings.cookies_dir, own=own_account(settings))
+    folder = DirectoryWatcher(settings.cookies_dir, own=own_account(settings))
     waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
@@ -75,7 +75,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
 
 # Plain tracebacks: pretty ones can be told to show variables, and those hold cookies.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
-app.add_typer(operator.app, name="accounts")
+app.add_typer(accounts.app, name="accounts")
 
 
 @app.callback(invoke_without_command=True)

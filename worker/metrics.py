@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry, ProcessCollector, disable_creat
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from wire.ledger import STATES, Standing
+from wire.ledger import STATES, AccountStatus
 from worker.worker import Worker
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each histogram that nobody asks for
 # Seconds for an answer that is on its way when the worker ends.
 _LAST_BYTES = 1.0
 _LOG = structlog.get_logger()
-_BY_ACCOUNT: list[tuple[str, str, Callable[[Standing], float]]] = [
+_BY_ACCOUNT: list[tuple[str, str, Callable[[AccountStatus], float]]] = [
     ("bing_account_turns_today", "Questions of the last 24 hours.", lambda one: one.turns_today),
     ("bing_account_in_flight", "Turns in flight.", lambda one: one.in_flight),
     (
@@ -29,7 +29,7 @@ _BY_ACCOUNT: list[tuple[str, str, Callable[[Standing], float]]] = [
 ]
 
 
-class Metrics:
+class WorkerMetrics:
     """The metrics of one worker."""
 
     def __init__(self, worker: Worker) -> None:
@@ -52,7 +52,7 @@ class Metrics:
         yield from _of_accounts(worker.accounts)
 
 
-def _of_accounts(standings: Collection[Standing]) -> Iterator[Metric]:
+def _of_accounts(standings: Collection[AccountStatus]) -> Iterator[Metric]:
     """What all workers know of each account, as this one last saw it."""
     state = GaugeMetricFamily("bing_account_state", "Whether it is so.", labels=("account", "state"))
     failures = CounterMetricFamily("bing_account_failures", "Failures.", labels=("account", "reason"))
@@ -73,7 +73,7 @@ def _of_accounts(standings: Collection[Standing]) -> Iterator[Metric]:
 async def serving(worker: Worker, host: str, port: int) -> AsyncIterator[str]:
     """Serve `/metrics` while the body runs; the address. ValueError, with one sentence, if the port can't be had."""
     registry = CollectorRegistry()
-    registry.register(Metrics(worker))
+    registry.register(WorkerMetrics(worker))
     ProcessCollector(registry=registry)
     application = web.Application()
     application.router.add_get("/metrics", make_aiohttp_handler(registry))

@@ -7,7 +7,7 @@ import structlog
 
 from wire.errors import StoreUnavailableError
 from wire.sessions import Sessions
-from worker.pool import Pool
+from worker.accounts.pool import Pool
 
 _LOG = structlog.get_logger()
 _EVERY = 1.0

@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from wire.connect import Store
 from wire.ledger import Ledger
-from worker.accounts import Account
-from worker.folder import Folder
+from wire.redis.store import Store
+from worker.accounts.account import Account
+from worker.accounts.pool import Pool
+from worker.accounts.watcher import DirectoryWatcher
 from worker.metrics import serving
-from worker.pool import Pool
+from worker.providers.registry import Providers, Upstream
 from worker.settings import WorkerSettings
-from worker.upstream import Providers, Upstream
 from worker.worker import Worker, new_worker_id
 
 
-async def await_accounts(folder: Folder) -> list[Account]:
+async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
     """The accounts in COOKIES_DIR; waits until there is one, since a worker without any must not look ready."""
     async with aclosing(folder.changes()) as changes:
         while True:
@@ -27,7 +27,7 @@ async def await_accounts(folder: Folder) -> list[Account]:
 
 @asynccontextmanager
 async def open_worker(
-    settings: WorkerSettings, store: Store, accounts: list[Account], folder: Folder | None = None
+    settings: WorkerSettings, store: Store, accounts: list[Account], folder: DirectoryWatcher | None = None
 ) -> AsyncIterator[Worker]:
     """A worker, ready to `run`, its providers and its metrics. With `folder` it follows what changes there.
 

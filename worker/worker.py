@@ -12,27 +12,27 @@ import structlog
 from prometheus_client import Histogram
 from structlog.contextvars import bind_contextvars
 
-from wire import traces
-from wire.connect import Store
+from telemetry import traces
+from telemetry.traces import Span
+from wire.audit_log import AuditLog
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
-from wire.journal import Journal
 from wire.keys import own_stream
-from wire.ledger import Ledger, Standing
+from wire.ledger import AccountStatus, Ledger
 from wire.limits import Limits
 from wire.messages import Chat, Image
+from wire.redis.store import Store
 from wire.reporter import Reporter
 from wire.schedule import Schedule
-from wire.sessions import Entry, Sessions, Task
-from wire.traces import Span
-from worker.alerts import Alerts
+from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
+from worker.accounts.alerts import Alerts
+from worker.accounts.remote_import import RemoteImport
 from worker.heartbeat import Heartbeat
-from worker.holdings import Holdings
-from worker.letterbox import Letterbox
-from worker.presence import presence
+from worker.leases import LeaseTable
+from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
-from worker.turn import Outcome, Turn
-from worker.upstream import Upstream
+from worker.status import presence
+from worker.turns.turn import Outcome, Turn
 
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
@@ -73,7 +73,7 @@ class Worker:
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, limits)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
-        self._holdings = Holdings(self._sessions, self.id)
+        self._holdings = LeaseTable(self._sessions, self.id)
         self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
@@ -96,12 +96,12 @@ class Worker:
         return self._holdings.count
 
     @property
-    def accounts(self) -> list[Standing]:
+    def accounts(self) -> list[AccountStatus]:
         """How its accounts stand, as last seen."""
         return self._upstream.pool.own_standings
 
     @property
-    def running(self) -> list[Task]:
+    def running(self) -> list[ClaimedJob]:
         """The jobs whose turns run."""
         return self._holdings.running_now
 
@@ -144,7 +144,7 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
-        yield Letterbox(settings.cookies_dir, self._ledger, Journal(self._store)).run()
+        yield RemoteImport(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
         if settings.alert_webhook is not None:
             yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
@@ -181,7 +181,7 @@ class Worker:
         finally:
             drained.cancel()
 
-    async def _take(self, entry: Entry) -> None:
+    async def _take(self, entry: ScheduleEntry) -> None:
         """Own entries wait for a slot; shared ones that find none go back at once."""
         own, room = entry.stream == own_stream(self.id), len(self._serving) < self._settings.worker_slots
         if not self._draining.is_set() and (own or room):
@@ -189,12 +189,12 @@ class Worker:
         else:
             await self._schedule.give_back(entry)
 
-    def _start(self, entry: Entry) -> None:
+    def _start(self, entry: ScheduleEntry) -> None:
         serving = asyncio.create_task(self._serve(entry))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
-    async def _serve(self, entry: Entry) -> None:
+    async def _serve(self, entry: ScheduleEntry) -> None:
         """One token's turns, for as long as it has work."""
         async with self._slots:
             try:
@@ -211,7 +211,7 @@ class Worker:
             # Redis may still hold for this worker what has ended so.
             self._heartbeat.owe()
 
-    async def _turns(self, entry: Entry) -> None:
+    async def _turns(self, entry: ScheduleEntry) -> None:
         task = following = await self._claim(entry)
         while following is not None:
             following = await self._turn(following)
@@ -219,11 +219,11 @@ class Worker:
             # Also when draining has begun meanwhile: what finish has given back already, release leaves alone.
             self._holdings.keep(task.lease)
 
-    def _keeps(self, task: Task) -> bool:
+    def _keeps(self, task: ClaimedJob) -> bool:
         """Whether the token stays with this worker after a turn. An image request's token has no second turn."""
         return isinstance(task.work, Chat) and not self._draining.is_set()
 
-    async def _claim(self, entry: Entry) -> Task | None:
+    async def _claim(self, entry: ScheduleEntry) -> ClaimedJob | None:
         """The entry's task, or None; waits while the fate of the token's owner isn't known, within two leases."""
         async with asyncio.timeout(2 * self._settings.lease_ttl):
             while True:
@@ -237,7 +237,7 @@ class Worker:
                     return None
                 await asyncio.sleep(_WAIT_PAUSE)
 
-    async def _turn(self, task: Task) -> Task | None:
+    async def _turn(self, task: ClaimedJob) -> ClaimedJob | None:
         """Run one job and end it; the token's next one, if it has any."""
         # For this task from now on, so that what it says of an error has them too.
         bind_contextvars(request=task.work.request, answer=task.answer)
@@ -248,7 +248,7 @@ class Worker:
         with traces.span("turn", "consumer", bing_request=task.work.request) as span:
             return await self._turn_to_end(task, span)
 
-    async def _turn_to_end(self, task: Task, span: Span) -> Task | None:
+    async def _turn_to_end(self, task: ClaimedJob, span: Span) -> ClaimedJob | None:
         turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
         with self._holdings.running(turn):
             outcome = await self._run_to_end(turn)
@@ -308,7 +308,7 @@ class Worker:
         await self._upstream.pool.announce()
         self._hang_up(await self._holdings.reassert(heard))
 
-    async def _finish(self, turn: Turn, outcome: Outcome) -> Task | None:
+    async def _finish(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
         asserted = not turn.sent
         async with asyncio.timeout(self._settings.answer_timeout):
@@ -323,7 +323,7 @@ class Worker:
                     # Redis may have lost the lease; with a beat it is told. The question must not be asked again.
                     asserted = await self._beaten()
 
-    async def _finish_once(self, turn: Turn, outcome: Outcome) -> Task | None:
+    async def _finish_once(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
         task = turn.task
         return await self._sessions.finish(
             task,

@@ -38,7 +38,7 @@ class EdgeGPTSource:
     """Asks the emulator as the library's users do. The library's constructors are left out: they cost 30 ms each."""
 
     def __init__(self, create_url: str, chat_url: str) -> None:
-        from worker.providers.edgegpt import EdgeGPTProvider
+        from worker.providers.bing.edgegpt import EdgeGPTProvider
         from worker.settings import WorkerSettings
 
         EdgeGPTProvider(WorkerSettings())  # imports the library, on machines without a route too

@@ -88,7 +88,7 @@ class BingTurn(Prompt):
     clock: EmulatorClock
     started: float
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    text: GrowingText = field(init=False)
+    text: GrowingText = field(init=False, repr=False)
 
     def begin(self, answer: SampleAnswer, before: Iterable[Step] = (), pause: float = FIRST_TEXT) -> Iterator[Step]:
         """Yield the counters, what comes before the text, the pause, and the update that begins an empty message."""

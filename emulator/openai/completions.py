@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from emulator import directives
 from emulator.accounts import DAY, UpstreamAccount
 from emulator.directives import Directives
 from emulator.ledger import TurnEntry, finish
@@ -10,7 +9,7 @@ from emulator.openai import api_keys, error_response, message_history, models, o
 from emulator.openai.error_response import BadRequestError, ErrorResponse
 from emulator.openai.message_history import MessageHistory
 from emulator.openai.outcomes import CompletionOutcome
-from emulator.openai.request_body import CompletionRequest
+from emulator.openai.request_body import CompletionBody
 from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
 from emulator.openai.threads import ThreadIndex
 from emulator.openai.turn import CompletionTurn
@@ -50,7 +49,7 @@ class CompletionHandler:
         finally:
             finish(entry, "client gone", self._state.clock.now())
 
-    def _enter(self, account: UpstreamAccount, body: CompletionRequest, history: MessageHistory) -> TurnEntry:
+    def _enter(self, account: UpstreamAccount, body: CompletionBody, history: MessageHistory) -> TurnEntry:
         """List a question in the ledger."""
         thread = self._threads.enter(history.questions, history.question)
         entry = TurnEntry(
@@ -80,7 +79,7 @@ class CompletionHandler:
         request: web.Request,
         account: UpstreamAccount,
         entry: TurnEntry,
-        body: CompletionRequest,
+        body: CompletionBody,
         history: MessageHistory,
     ) -> web.StreamResponse:
         now = self._state.clock.now()
@@ -88,22 +87,22 @@ class CompletionHandler:
             entry.scripted = "throttled"
             finish(entry, "Throttled", now)
             return refusals.throttled(max(1.0, account.window_start + DAY - now))
-        found = self._read_directives(account, history.question)
-        entry.scripted = found.outcome or "plain"
+        directives = self._read_directives(account, history.question)
+        entry.scripted = directives.outcome or "plain"
         outcome = outcomes.CHAT[entry.scripted]
         if not isinstance(outcome, CompletionOutcome):
             finish(entry, outcome.outcome, now)
-            return outcome.render(found.number)
+            return outcome.render(directives.number)
         account.count_question(now)
-        turn = create_turn(body, history, found, now)
+        turn = create_turn(body, history, directives, now)
         responder = self._create_responder(request, turn, entry, outcome)
         return await responder.play(outcome.scenario(turn), Pacer(self._state.settings.pace))
 
     def _read_directives(self, account: UpstreamAccount, question: str) -> Directives:
         """Return the directives of a question, over which those scripted for the account prevail."""
-        found = self._state.read_directives(question, NAMES)
+        directives = self._state.read_directives(question, NAMES)
         script = self._state.take_script(account.name, "chat", NAMES)
-        return found if script is None else found.override(script)
+        return directives if script is None else directives.override(script)
 
     def _create_responder(
         self, request: web.Request, turn: CompletionTurn, entry: TurnEntry, outcome: CompletionOutcome
@@ -113,11 +112,11 @@ class CompletionHandler:
         return WholeResponder(request, turn, entry, self._state.clock)
 
 
-def create_turn(body: CompletionRequest, history: MessageHistory, found: Directives, now: float) -> CompletionTurn:
-    """Return the turn of a question. found: its directives."""
-    previous = directives.read(history.questions[-1], NAMES).topic[:REMEMBERED] if history.questions else None
+def create_turn(body: CompletionBody, history: MessageHistory, directives: Directives, now: float) -> CompletionTurn:
+    """Return the turn of a question."""
+    previous = Directives.parse(history.questions[-1], NAMES).topic[:REMEMBERED] if history.questions else None
     return CompletionTurn(
-        directives=found,
+        directives=directives,
         question=history.question,
         tone=body.tone,
         previous=previous,

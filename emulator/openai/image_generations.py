@@ -20,7 +20,7 @@ SLOW = 6.0  # seconds of a slow answer
 
 
 @dataclass(frozen=True)
-class GenerationRequest:
+class GenerationBody:
     """What a client asks for. inline: whether the response holds the pictures instead of their addresses."""
 
     prompt: str
@@ -57,7 +57,7 @@ class ImageGenerations:
             finish(entry, "client gone", self._state.clock.now())
 
     async def _answer(
-        self, request: web.Request, body: GenerationRequest, name: str, directives: Directives
+        self, request: web.Request, body: GenerationBody, name: str, directives: Directives
     ) -> web.Response:
         if name in refusals.IMAGE:
             return refusals.IMAGE[name].render(directives.number)
@@ -73,7 +73,7 @@ class ImageGenerations:
         return json_response({"created": int(self._state.clock.now()), "data": data})
 
 
-def parse(data: bytes) -> GenerationRequest:
+def parse(data: bytes) -> GenerationBody:
     """Return what a body asks for. Raises BadRequestError for the first thing that is wrong."""
     value = request_body.load(data)
     prompt, count = value.get("prompt"), value.get("n")
@@ -88,10 +88,10 @@ def parse(data: bytes) -> GenerationRequest:
         raise BadRequestError(error_response.no_model(str(model)))
     if kind not in ("url", "b64_json"):
         raise BadRequestError(error_response.wrong_value("response_format", "url or b64_json"))
-    return GenerationRequest(prompt, count or 1, kind == "b64_json")
+    return GenerationBody(prompt, count or 1, kind == "b64_json")
 
 
-def create_picture(base: str, body: GenerationRequest, number: int) -> Json:
+def create_picture(base: str, body: GenerationBody, number: int) -> Json:
     """Return one picture as the response holds it. base: of its address."""
     url = pictures.picture_url(base, body.prompt, number)
     if not body.inline:

@@ -13,7 +13,7 @@ CREATIVE = 0.9  # a higher one for a creative answer
 
 
 @dataclass(frozen=True)
-class CompletionRequest:
+class CompletionBody:
     """What a client asks for."""
 
     model: str
@@ -43,7 +43,7 @@ def load(data: bytes) -> Json:
     return value
 
 
-def parse(data: bytes) -> CompletionRequest:
+def parse(data: bytes) -> CompletionBody:
     """Return what a body asks for. Raises BadRequestError for the first thing that is wrong."""
     value = load(data)
     model = value.get("model")
@@ -59,7 +59,7 @@ def parse(data: bytes) -> CompletionRequest:
     if options is not None and not isinstance(options, dict):
         raise BadRequestError(error_response.wrong_type("stream_options", "an object"))
     usage = flag(options or {}, "include_usage")
-    return CompletionRequest(model, messages(value), stream, usage, temperature(value))
+    return CompletionBody(model, messages(value), stream, usage, temperature(value))
 
 
 def flag(value: Json, name: str) -> bool:

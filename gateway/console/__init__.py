@@ -2,34 +2,34 @@
 
 from starlette.routing import Route
 
-from gateway.addresses import networks
-from gateway.apikeys import load_keys
+from gateway.answering.drain import ActiveRequests
+from gateway.auth.addresses import networks
+from gateway.auth.api_keys import load_keys
 from gateway.console import files
 from gateway.console.actions import Actions
 from gateway.console.admins import Admins
-from gateway.console.live import Live
-from gateway.console.watch import Watch
+from gateway.console.poller import Poller
+from gateway.console.stream import ConsoleStream
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from wire.connect import Store
+from wire.audit_log import AuditLog
 from wire.jobs import Jobs
-from wire.journal import Journal
 from wire.ledger import Ledger
 from wire.overview import Overview
+from wire.redis.store import Store
 
 
-def routes(settings: GatewaySettings, store: Store, turns: Turns, jobs: Jobs) -> list[Route]:
+def routes(settings: GatewaySettings, store: Store, turns: ActiveRequests, jobs: Jobs) -> list[Route]:
     """All of the console; nothing when it is off. ValueError, with one sentence, when the file of keys is no good."""
     if settings.admin_keys_file is None:
         return []
     keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
     admins = Admins(keys, networks(settings.trusted_proxies or ""))
-    ledger, journal = Ledger(store), Journal(store)
-    watch = Watch(Overview(store), ledger, journal)
+    ledger, journal = Ledger(store), AuditLog(store)
+    watch = Poller(Overview(store), ledger, journal)
     actions = Actions(admins, ledger, jobs, journal, watch)
     return [
         *files.routes(),
-        Route("/console/live", Live(admins, watch, turns).live),
+        Route("/console/live", ConsoleStream(admins, watch, turns).live),
         Route("/console/accounts", actions.add, methods=["POST"]),
         Route("/console/accounts/{name}/{order}", actions.order, methods=["POST"]),
         Route("/console/answers/{answer}/stop", actions.stop, methods=["POST"]),

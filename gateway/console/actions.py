@@ -9,14 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import responses
-from gateway.body import read_body
 from gateway.console.admins import Admins
-from gateway.console.watch import Watch
+from gateway.console.poller import Poller
 from gateway.errors import AnswerUnknownError, Problem, RefusedError
+from gateway.http import responses
+from gateway.http.body import read_body
+from wire.audit_log import AuditLog
 from wire.errors import AnswerGoneError
 from wire.jobs import Jobs
-from wire.journal import Journal
 from wire.ledger import PICTURES, Ledger, Order
 
 _ORDERS = get_args(Order)
@@ -42,8 +42,8 @@ class Actions:
     admins: Admins
     ledger: Ledger
     jobs: Jobs
-    journal: Journal
-    watch: Watch
+    journal: AuditLog
+    watch: Poller
 
     async def order(self, request: Request) -> Response:
         """Pause, resume, release or reset an account, and its pictures. HTTPException 401, 404."""

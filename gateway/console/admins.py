@@ -8,8 +8,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from gateway.addresses import Networks, client_address
-from gateway.apikeys import ApiKey, find_key
+from gateway.auth.addresses import Networks, client_address
+from gateway.auth.api_keys import ApiKey, find_key
 
 # So many wrong keys within so many seconds, and an address has to wait; so many addresses are remembered.
 _TRIES = 10

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.docs import asyncapi, openapi
-from gateway.policy import page_headers
+from gateway.http.security_headers import page_headers
 
 _FILES = {
     "/docs": ("index.html", "text/html"),

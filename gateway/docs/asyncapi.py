@@ -8,7 +8,7 @@ from gateway.docs import frames, schemas
 from gateway.docs.openapi import info
 from gateway.docs.schemas import ANSWER_DATA, STYLES, error, success
 from gateway.docs.shapes import STRING, Node, maybe, record, ref, told
-from gateway.v2 import SUBPROTOCOL
+from gateway.v2.messages import SUBPROTOCOL
 
 _DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
 clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP stand in

@@ -1,8 +1,8 @@
 """The messages of `bing-chat.v2`."""
 
-from gateway import params
 from gateway.docs.schemas import STYLES
 from gateway.docs.shapes import ANSWER, BOOLEAN, COUNT, STRING, TOKEN, Node, many, maybe, only, record, ref, told
+from gateway.legacy import params
 
 _ID: Node = told(
     {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."

@@ -1,7 +1,7 @@
 """The parameters that requests have, and the headers of responses."""
 
-from gateway import params
 from gateway.docs.shapes import ANSWER, COUNT, STRING, TOKEN, Node, one_of
+from gateway.legacy import params
 
 # A name that a client makes up.
 _NAME: Node = {"type": "string", "minLength": 16, "maxLength": 255}

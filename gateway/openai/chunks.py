@@ -5,19 +5,19 @@ from typing import Any
 
 import msgspec
 
-from gateway.openai.asking import Question
+from gateway.http.presenter import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
 from gateway.openai.models import model_of
+from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
+from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.usage import Tokens, tokens
-from gateway.openai.writing import Writing
-from gateway.telling import Told
 from wire.messages import Event, Failed
 
-_DONE = Told(b"[DONE]")
+_DONE = SseFrame(b"[DONE]")
 
 
-def completion(question: Question, writing: Writing) -> bytes:
+def completion(question: SubmittedQuestion, writing: TextAssembler) -> bytes:
     """A whole completion."""
     text = writing.whole
     message = {
@@ -31,25 +31,25 @@ def completion(question: Question, writing: Writing) -> bytes:
     return msgspec.json.encode(_head(question, "chat.completion") | {"choices": [choice], "usage": usage})
 
 
-class Chunks:
-    """Tells an answer in chunks; see gateway.telling.Telling. With `usage` the last one tells the tokens."""
+class CompletionChunks:
+    """Tells an answer in chunks; see gateway.http.presenter.Telling. With `usage` the last one tells the tokens."""
 
     comes_back = False
 
-    def __init__(self, question: Question, writing: Writing, *, usage: bool) -> None:
+    def __init__(self, question: SubmittedQuestion, writing: TextAssembler, *, usage: bool) -> None:
         self._question = question
         self._writing = writing
         self._usage = usage
         self._head = _head(question, "chat.completion.chunk")
         self.over = False
 
-    def opening(self, first: Event | None) -> list[Told]:
+    def opening(self, first: Event | None) -> list[SseFrame]:
         """The chunk that says who speaks. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed):
             raise AnswerFailedError(first)
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    async def of(self, event: Event) -> list[Told]:
+    async def of(self, event: Event) -> list[SseFrame]:
         """The chunks that `event` makes."""
         if isinstance(event, Failed):
             self.over = True
@@ -58,11 +58,11 @@ class Chunks:
         made = [self._chunk({"content": out})] if out else []
         return [*made, *await self._end()] if self._writing.over else made
 
-    def broken_off(self, error: Exception) -> list[Told]:
+    def broken_off(self, error: Exception) -> list[SseFrame]:
         """One error, which the SDKs raise, and no end."""
         return _broken(fault_of(error))
 
-    async def _end(self) -> list[Told]:
+    async def _end(self) -> list[SseFrame]:
         self.over = True
         writing = self._writing
         await self._question.end(writing, writing.sent)
@@ -71,16 +71,16 @@ class Chunks:
         made.append(self._chunk({}, writing.finish))
         if self._usage:
             found = tokens(writing.usage, self._question.work, writing.sent)
-            made.append(Told(msgspec.json.encode(self._head | {"choices": [], "usage": _usage(found)})))
+            made.append(SseFrame(msgspec.json.encode(self._head | {"choices": [], "usage": _usage(found)})))
         return [*made, _DONE]
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> Told:
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> SseFrame:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         rest: dict[str, Any] = {"choices": [choice]} | ({"usage": None} if self._usage else {})
-        return Told(msgspec.json.encode(self._head | rest))
+        return SseFrame(msgspec.json.encode(self._head | rest))
 
 
-def _head(question: Question, kind: str) -> dict[str, Any]:
+def _head(question: SubmittedQuestion, kind: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{question.answer}",
         "object": kind,
@@ -110,5 +110,5 @@ def _annotations(cited: Sequence[Citation]) -> list[dict[str, Any]]:
     ]
 
 
-def _broken(fault: Fault) -> list[Told]:
-    return [Told(msgspec.json.encode({"error": fault.error}))]
+def _broken(fault: Fault) -> list[SseFrame]:
+    return [SseFrame(msgspec.json.encode({"error": fault.error}))]

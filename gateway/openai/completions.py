@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import responses, sse
-from gateway.body import read_body
-from gateway.openai import chunks, fields, requests
-from gateway.openai.asking import Asking, Question
-from gateway.openai.writing import Writing
-from gateway.telling import Telling
+from gateway.http import responses, sse
+from gateway.http.body import read_body
+from gateway.http.presenter import Presenter
+from gateway.openai import chunks, requests, validation
+from gateway.openai.service import QuestionService, SubmittedQuestion
+from gateway.openai.text_assembler import TextAssembler
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 # How long a stream waits for its first event, in seconds, so that what fails at once is an error of HTTP's own.
@@ -21,7 +21,7 @@ PATIENCE = 5.0
 class Completions:
     """The endpoint. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
 
-    asking: Asking
+    asking: QuestionService
     max_body: int
     list_sources: bool
 
@@ -30,17 +30,17 @@ class Completions:
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         client = self.asking.clients.of(request)
-        found = fields.fields(await read_body(request, self.max_body))
+        found = validation.fields(await read_body(request, self.max_body))
         asked = requests.completion(found)
         question = await self.asking.ask(request, client, found, asked)
-        writing = Writing(asked.stops, list_sources=self.list_sources)
+        writing = TextAssembler(asked.stops, list_sources=self.list_sources)
         if asked.stream:
-            return stream(request, question, chunks.Chunks(question, writing, usage=asked.usage))
+            return stream(request, question, chunks.CompletionChunks(question, writing, usage=asked.usage))
         await question.whole(request, writing)
         return responses.ok(chunks.completion(question, writing))
 
 
-def stream(request: Request, question: Question, telling: Telling) -> sse.AnswerStream:
+def stream(request: Request, question: SubmittedQuestion, telling: Presenter) -> sse.AnswerStream:
     """The response that streams an answer; from behind the Last-Event-ID, if that is one of this answer's."""
     relay, events = question.relay, "text/event-stream" in request.headers.get("accept", "")
     position = sse.position(request.headers.get("last-event-id", ""))

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.openai.messages import Talk
-from wire.conversations import Conversations as Index
-from wire.conversations import Standing
+from wire.conversation_index import ConversationIndex as Index
+from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
-from wire.messages import Said
-from wire.secret import Secret
+from wire.hmac_secret import HmacSecret
+from wire.messages import HistoryMessage
 
 _LOG = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class Digests:
         """A digest of parts."""
         return hmac.digest(self.secret, json.dumps([self.scope, *parts]).encode(), hashlib.sha256).hex()
 
-    def state(self, said: Iterable[Said], start: str = "") -> str:
+    def state(self, said: Iterable[HistoryMessage], start: str = "") -> str:
         """Where a conversation stands after all that was said, beginning at the state `start`."""
         state = start or self.digest("conversation")
         for one in said:
@@ -60,17 +60,17 @@ class Thread:
     """
 
     digests: Digests
-    standing: Standing | None
+    standing: IndexedConversation | None
     named: bool = False
     state: str = ""
     stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Conversations:
+class ConversationLookup:
     """Finds conversations, and notes where they stand."""
 
-    secret: Secret
+    secret: HmacSecret
     index: Index
 
     async def of(self, scope: str) -> Digests:
@@ -79,7 +79,7 @@ class Conversations:
 
     def named(self, digests: Digests, name: str) -> Thread:
         """The conversation that its client calls so."""
-        return Thread(digests, Standing(digests.token(name), ""), named=True)
+        return Thread(digests, IndexedConversation(digests.token(name), ""), named=True)
 
     async def after(self, digests: Digests, answer: str) -> Thread:
         """The conversation whose last answer is that. StoreUnavailableError."""
@@ -95,13 +95,13 @@ class Conversations:
             return Thread(digests, None, state=after)
         return Thread(digests, standing, state=after, stale=(before, digests.response(standing.answer)))
 
-    async def note(self, thread: Thread, standing: Standing, text: str, *, kept: bool) -> None:
+    async def note(self, thread: Thread, standing: IndexedConversation, text: str, *, kept: bool) -> None:
         """The answer `text` has been given; `kept`: it may be gone on from by its id.
 
         Without Redis the next question finds nothing, and begins a conversation that is told what was said.
         """
         digests = thread.digests
-        states = [digests.state([Said("assistant", text)], thread.state)] if thread.state else []
+        states = [digests.state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
         states += [digests.response(standing.answer)] if kept else []
         if not states and not thread.stale:
             return

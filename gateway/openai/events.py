@@ -4,18 +4,18 @@ from typing import Any
 
 import msgspec
 
-from gateway.openai.asking import Question
+from gateway.http.presenter import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
-from gateway.openai.reply import Reply, annotations
-from gateway.openai.writing import Writing
-from gateway.telling import Told
+from gateway.openai.response_body import ResponseBody, annotations
+from gateway.openai.service import SubmittedQuestion
+from gateway.openai.text_assembler import TextAssembler
 from wire.messages import Event, Failed, Final
 
 _PLACE = {"output_index": 0, "content_index": 0}
 
 
-class Events:
-    """Tells an answer in events; see gateway.telling.Telling. What has a number up to `after` is left out.
+class ResponseEvents:
+    """Tells an answer in events; see gateway.http.presenter.Telling. What has a number up to `after` is left out.
 
     `resumed`: somebody was told of the response already, so that its failure is one of its events.
     """
@@ -23,7 +23,13 @@ class Events:
     comes_back = False
 
     def __init__(
-        self, question: Question, writing: Writing, reply: Reply, *, after: int = -1, resumed: bool = False
+        self,
+        question: SubmittedQuestion,
+        writing: TextAssembler,
+        reply: ResponseBody,
+        *,
+        after: int = -1,
+        resumed: bool = False,
     ) -> None:
         self._question = question
         self._writing = writing
@@ -34,7 +40,7 @@ class Events:
         self._begun = False
         self.over = False
 
-    def opening(self, first: Event | None) -> list[Told]:
+    def opening(self, first: Event | None) -> list[SseFrame]:
         """The response as it begins. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed) and not self._resumed:
             raise AnswerFailedError(first)
@@ -43,7 +49,7 @@ class Events:
             ("response.created", {"response": response}), ("response.in_progress", {"response": response})
         )
 
-    async def of(self, event: Event) -> list[Told]:
+    async def of(self, event: Event) -> list[SseFrame]:
         """What `event` makes."""
         if isinstance(event, Failed):
             self.over = True
@@ -58,7 +64,7 @@ class Events:
             made += await self._end(stopped=isinstance(event, Final) and event.stopped)
         return made
 
-    def broken_off(self, error: Exception) -> list[Told]:
+    def broken_off(self, error: Exception) -> list[SseFrame]:
         """One error, which the SDKs raise, and no end."""
         return self._told(_error(fault_of(error)))
 
@@ -73,7 +79,7 @@ class Events:
             ("response.content_part.added", part),
         ]
 
-    async def _end(self, *, stopped: bool) -> list[Told]:
+    async def _end(self, *, stopped: bool) -> list[SseFrame]:
         self.over = True
         writing, reply, text = self._writing, self._reply, self._writing.sent
         await self._question.end(writing, text)
@@ -93,14 +99,14 @@ class Events:
             ),
         )
 
-    def _told(self, *events: tuple[str, dict[str, Any]]) -> list[Told]:
+    def _told(self, *events: tuple[str, dict[str, Any]]) -> list[SseFrame]:
         """The events that the client doesn't have yet, each with the next number."""
         made = []
         for kind, rest in events:
             self._number += 1
             if self._number > self._after:
                 shown = {**rest, "type": kind, "sequence_number": self._number}
-                made.append(Told(msgspec.json.encode(shown), kind))
+                made.append(SseFrame(msgspec.json.encode(shown), kind))
         return made
 
 

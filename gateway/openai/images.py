@@ -6,14 +6,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import params, responses
-from gateway.body import read_body
-from gateway.clients import Clients
+from gateway.answering.idempotency import Idempotency
+from gateway.answering.relay import Relay
+from gateway.auth.clients import Clients
 from gateway.errors import DrainingError
-from gateway.idempotency import Idempotency
-from gateway.openai import fields, requests
+from gateway.http import responses
+from gateway.http.body import read_body
+from gateway.legacy import params
+from gateway.openai import requests, validation
 from gateway.openai.errors import AnswerFailedError
-from gateway.relay import Relay
 from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Failed, Image
 
@@ -34,7 +35,7 @@ class Images:
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         client = self.clients.of(request)
-        asked = requests.pictures(fields.fields(await read_body(request, self.max_body)))
+        asked = requests.pictures(validation.fields(await read_body(request, self.max_body)))
         answer, new = await self._submit(request, client, asked.prompt)
         request.state.answer = answer
         async with (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway import params
+from gateway.legacy import params
 from gateway.openai.errors import InvalidRequestError
-from wire.messages import Role, Said
+from wire.messages import HistoryMessage, Role
 
 _ROLES: Mapping[str, Role] = {
     "system": "system",
@@ -30,10 +30,10 @@ class Talk:
     known by. The rest is the same as a job holds it: `instructions`, then the `history`, then the `question`.
     """
 
-    said: tuple[Said, ...]
+    said: tuple[HistoryMessage, ...]
     known: int
     instructions: str
-    history: tuple[Said, ...]
+    history: tuple[HistoryMessage, ...]
     question: str
 
 
@@ -42,7 +42,7 @@ def talk(messages: object, param: str, instructions: str = "") -> Talk:
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError(f"'{param}' must be a list of messages that isn't empty.", param, "invalid_type")
     own = [_said(message, f"{param}[{number}]") for number, message in enumerate(messages)]
-    said = (*([Said("system", instructions)] if instructions else ()), *own)
+    said = (*([HistoryMessage("system", instructions)] if instructions else ()), *own)
     leading = len(list(takewhile(lambda one: one.role == "system", said)))
     known = max((number for number, one in enumerate(said, 1) if one.role == "assistant"), default=0)
     # What comes after the last answer is told to a conversation that knows what was before: all of it.
@@ -62,7 +62,7 @@ def text_of(content: object, param: str) -> str:
     return _BETWEEN.join(_part(part, f"{param}[{number}]") for number, part in enumerate(content))
 
 
-def _said(message: object, param: str) -> Said:
+def _said(message: object, param: str) -> HistoryMessage:
     if not isinstance(message, dict):
         raise InvalidRequestError(f"'{param}' must be an object.", param, "invalid_type")
     if message.get("type", "message") != "message":
@@ -76,7 +76,7 @@ def _said(message: object, param: str) -> Said:
     if content is None and role == "assistant":
         # It called a tool, or refused.
         content = message.get("refusal") or ""
-    return Said(_ROLES[role], text_of(content, f"{param}.content"))
+    return HistoryMessage(_ROLES[role], text_of(content, f"{param}.content"))
 
 
 def _part(part: Any, param: str) -> str:
@@ -91,5 +91,5 @@ def _part(part: Any, param: str) -> str:
     return params.whole(text)
 
 
-def _joined(said: Sequence[Said]) -> str:
+def _joined(said: Sequence[HistoryMessage]) -> str:
     return _BETWEEN.join(one.text for one in said if one.text.strip())

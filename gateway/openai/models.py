@@ -7,8 +7,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import responses
-from gateway.clients import Clients
+from gateway.auth.clients import Clients
+from gateway.http import responses
 from gateway.openai.errors import InvalidRequestError
 from wire.messages import Style
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway import params
-from gateway.openai import fields, messages, models
+from gateway.legacy import params
+from gateway.openai import messages, models, validation
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.fields import Fields
 from gateway.openai.messages import Talk
+from gateway.openai.validation import Fields
 from wire.messages import Style
 
 _MOST_STOPS = 4
@@ -18,7 +18,7 @@ _NO_TOOLS: Sequence[object] = ([], "none", "auto")
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompletionRequest:
     """A question. With `usage` its stream tells the tokens; it ends before any of `stops`.
 
     `previous` is the answer that it goes on from, by its id; `kept`, whether a later one may go on from this one's.
@@ -41,7 +41,7 @@ class Pictures:
     most: int
 
 
-def completion(found: Fields) -> Asked:
+def completion(found: Fields) -> CompletionRequest:
     """What /v1/chat/completions is asked."""
     style = models.style_of(found.get("model"))
     for name, allowed in {
@@ -55,14 +55,16 @@ def completion(found: Fields) -> Asked:
         "top_logprobs": (0,),
         "modalities": ([], ["text"]),
     }.items():
-        fields.refuse(found, name, allowed)
-    options = fields.of_kind(found, "stream_options", dict) or {}
-    stream = bool(fields.of_kind(found, "stream", bool))
+        validation.refuse(found, name, allowed)
+    options = validation.of_kind(found, "stream_options", dict) or {}
+    stream = bool(validation.of_kind(found, "stream", bool))
     talk = messages.talk(found.get("messages"), "messages")
-    return Asked(style, talk, stream, bool(fields.of_kind(options, "include_usage", bool)), _stops(found.get("stop")))
+    return CompletionRequest(
+        style, talk, stream, bool(validation.of_kind(options, "include_usage", bool)), _stops(found.get("stop"))
+    )
 
 
-def response(found: Fields) -> Asked:
+def response(found: Fields) -> CompletionRequest:
     """What /v1/responses is asked."""
     style = models.style_of(found.get("model"))
     for name, allowed in {
@@ -72,27 +74,27 @@ def response(found: Fields) -> Asked:
         "top_logprobs": (0,),
         "prompt": (),
     }.items():
-        fields.refuse(found, name, allowed)
-    form = fields.of_kind(found, "text", dict) or {}
+        validation.refuse(found, name, allowed)
+    form = validation.of_kind(found, "text", dict) or {}
     if form.get("format") not in (None, *_PLAIN_TEXT):
         raise InvalidRequestError("'text.format' must be of type 'text'.", "text.format", "unsupported_parameter")
     given = found.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    previous = fields.text(found, "previous_response_id") or None
+    previous = validation.text(found, "previous_response_id") or None
     if previous is not None and found.get("conversation") is not None:
         told = "'previous_response_id' can't be used together with 'conversation'."
         raise InvalidRequestError(told, "previous_response_id", "invalid_value")
-    talk = messages.talk(items, "input", fields.text(found, "instructions"))
-    stream, store = (fields.of_kind(found, name, bool) for name in ("stream", "store"))
-    return Asked(style, talk, bool(stream), previous=previous, kept=store is not False)
+    talk = messages.talk(items, "input", validation.text(found, "instructions"))
+    stream, store = (validation.of_kind(found, name, bool) for name in ("stream", "store"))
+    return CompletionRequest(style, talk, bool(stream), previous=previous, kept=store is not False)
 
 
 def pictures(found: Fields) -> Pictures:
     """What /v1/images/generations is asked."""
     for name, allowed in {"response_format": ("url",), "stream": (False,)}.items():
-        fields.refuse(found, name, allowed)
-    fields.of_kind(found, "model", str)
-    prompt, most = fields.text(found, "prompt"), fields.of_kind(found, "n", int)
+        validation.refuse(found, name, allowed)
+    validation.of_kind(found, "model", str)
+    prompt, most = validation.text(found, "prompt"), validation.of_kind(found, "n", int)
     if not prompt.strip():
         raise InvalidRequestError("You must provide a 'prompt'.", "prompt", "invalid_value")
     if most is not None and not 1 <= most <= _MOST_PICTURES:

@@ -8,17 +8,17 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import responses, sse
-from gateway.body import read_body
 from gateway.errors import AnswerUnknownError
-from gateway.openai import fields, requests
-from gateway.openai.asking import Asking, Question
+from gateway.http import responses, sse
+from gateway.http.body import read_body
+from gateway.openai import requests, validation
 from gateway.openai.completions import stream
 from gateway.openai.errors import InvalidRequestError, failed
-from gateway.openai.events import Events
-from gateway.openai.fields import Fields
-from gateway.openai.reply import Reply
-from gateway.openai.writing import Writing
+from gateway.openai.events import ResponseEvents
+from gateway.openai.response_body import ResponseBody
+from gateway.openai.service import QuestionService, SubmittedQuestion
+from gateway.openai.text_assembler import TextAssembler
+from gateway.openai.validation import Fields
 from wire.answers import Progress
 from wire.errors import AnswerGoneError
 from wire.messages import Failed, Final
@@ -34,7 +34,7 @@ _ECHOED = ("previous_response_id", "metadata", "store", "user")
 class Responses:
     """The endpoints. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
 
-    asking: Asking
+    asking: QuestionService
     max_body: int
     list_sources: bool
 
@@ -43,12 +43,12 @@ class Responses:
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         client = self.asking.clients.of(request)
-        found = fields.fields(await read_body(request, self.max_body))
+        found = validation.fields(await read_body(request, self.max_body))
         asked = requests.response(found)
         question = await self.asking.ask(request, client, found, asked)
-        writing, reply = Writing(list_sources=self.list_sources), Reply(question, _echo(found))
+        writing, reply = TextAssembler(list_sources=self.list_sources), ResponseBody(question, _echo(found))
         if asked.stream:
-            return stream(request, question, Events(question, writing, reply))
+            return stream(request, question, ResponseEvents(question, writing, reply))
         await question.whole(request, writing)
         return _ok(reply.ended(writing, writing.whole))
 
@@ -59,7 +59,7 @@ class Responses:
         question = await self._found(request)
         if request.method == "GET" and request.query_params.get("stream") == "true":
             after = _starting_after(request)
-            telling = Events(question, self._writing(), Reply(question), after=after, resumed=True)
+            telling = ResponseEvents(question, self._writing(), ResponseBody(question), after=after, resumed=True)
             return stream(request, question, telling)
         return await self._shown(request, question)
 
@@ -71,19 +71,19 @@ class Responses:
         await question.relay.jobs.stop(question.answer, question.client.holder)
         return await self._shown(request, question)
 
-    async def _found(self, request: Request) -> Question:
+    async def _found(self, request: Request) -> SubmittedQuestion:
         return await self.asking.by_id(request, self.asking.clients.of(request), _answer(request))
 
-    def _writing(self) -> Writing:
-        return Writing(list_sources=self.list_sources)
+    def _writing(self) -> TextAssembler:
+        return TextAssembler(list_sources=self.list_sources)
 
-    async def _shown(self, request: Request, question: Question) -> Response:
+    async def _shown(self, request: Request, question: SubmittedQuestion) -> Response:
         try:
             progress = await question.relay.answers.progress(question.answer, question.client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         request.state.provider = progress.provider
-        reply = Reply(question)
+        reply = ResponseBody(question)
         match progress.end:
             case Final() as end:
                 writing = self._writing()

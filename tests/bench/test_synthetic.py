@@ -6,7 +6,7 @@ import pytest
 
 from bench.question import Question
 from bench.synthetic import Synthetic
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import Completed, Snapshot, chat_provider
 from worker.settings import WorkerSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.addresses import client_address, networks
+from gateway.auth.addresses import client_address, networks
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 

@@ -12,9 +12,9 @@ import anyio
 import httpx
 import pytest
 
-from gateway import envelope
 from gateway.errors import by_status
-from gateway.middleware import _CORS
+from gateway.http.middleware import _CORS
+from gateway.legacy import envelope
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.deploy.upstreams import HALF, STREAM

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import ROOT
-from worker.contents import Contents, load_accounts
+from worker.accounts.directory import DirectoryState, load_accounts
 
 EMULATOR = {
     "BING_CREATE_URL": "http://emulator:8190/turing/conversation/create",
@@ -57,7 +57,7 @@ def test_without_accounts_a_worker_asks_the_emulator_even_if_that_starts_later(t
     started = start(tmp_path, found_after=3)
     assert EMULATOR.items() <= started.items()
     contents = load_accounts(Path(started["COOKIES_DIR"]))
-    assert contents == Contents(contents.accounts)
+    assert contents == DirectoryState(contents.accounts)
     assert [account.name for account in contents.accounts] == ["demo-1", "demo-2", "demo-3"]
 
 

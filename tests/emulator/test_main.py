@@ -19,7 +19,7 @@ def start(**environment: str) -> subprocess.Popen[str]:
     )
 
 
-def test_it_serves_until_it_is_told_to_end() -> None:
+def test_it_serves_until_a_signal() -> None:
     with start() as process:
         assert process.stdout is not None
         address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())

@@ -15,7 +15,7 @@ async def value(client: BingClient, text: str = "hello") -> str:
     return result
 
 
-async def test_an_outcome_lasts_as_often_as_told(client: BingClient) -> None:
+async def test_an_outcome_lasts_as_often_as_ordered(client: BingClient) -> None:
     await client.script(account="a1", chat={"outcome": "throttled", "times": 2})
     assert [await value(client) for _ in range(3)] == ["Throttled", "Throttled", "Success"]
 
@@ -54,12 +54,12 @@ async def test_the_quota_used_can_be_set(session: aiohttp.ClientSession) -> None
 
 
 async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator) -> None:
-    made = await client.create()
+    conversation = await client.create()
     await client.script(account="a1", captcha=True)
     await client.script(clock={"advance": 1e6})
     await client.script(reset=True)
     assert await client.ledger() == {"creates": [], "turns": [], "images": []}
-    assert (await client.ask(made, "hello")).item["result"]["value"] == "InvalidSession"
+    assert (await client.ask(conversation, "hello")).item["result"]["value"] == "InvalidSession"
     assert await value(client) == "Success"
 
 
@@ -83,6 +83,6 @@ async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator
 async def test_bad_orders_get_one_clear_error(client: BingClient, order: str, error: str) -> None:
     async with client.session.post(f"{client.url}/_script", data=order) as response:
         assert response.status == 400
-        told = json.loads(await response.text())["error"]
-    assert error in told
-    assert "\n" not in told
+        message = json.loads(await response.text())["error"]
+    assert error in message
+    assert "\n" not in message

@@ -12,7 +12,7 @@ from tests.support.emulator.bing_client import BingClient, question
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_says_where_it_serves(upstream: Emulator, session: aiohttp.ClientSession) -> None:
+async def test_it_knows_where_it_serves(upstream: Emulator, session: aiohttp.ClientSession) -> None:
     assert upstream.chat_url == upstream.url.replace("http", "ws") + "/sydney/ChatHub"
     assert upstream.create_url == upstream.url + "/turing/conversation/create"
     async with session.get(f"{upstream.url}/_health") as response:
@@ -46,7 +46,9 @@ async def test_a_taken_port_is_an_error(upstream: Emulator) -> None:
 
 
 async def test_hundreds_of_streams_at_once(client: BingClient, upstream: Emulator) -> None:
-    made = [await client.create() for _ in range(200)]
-    reply = await asyncio.gather(*(client.ask(one, "hello !deltas=5 !rate=20") for one in made))
-    assert all(one.item["result"]["value"] == "Success" for one in reply)
+    conversations = [await client.create() for _ in range(200)]
+    replies = await asyncio.gather(
+        *(client.ask(conversation, "hello !deltas=5 !rate=20") for conversation in conversations)
+    )
+    assert all(reply.item["result"]["value"] == "Success" for reply in replies)
     assert sum(entry.deltas for entry in upstream.ledger.turns) == 1000

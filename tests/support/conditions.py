@@ -15,15 +15,15 @@ async def until(condition: Callable[[], Any], what: str = "the condition", *, li
 
     Raises AssertionError, with `what` was awaited, after `limit` seconds.
     """
-    try:
-        # Neither a task nor anything else that a condition about this process would count.
-        async with asyncio.timeout(limit):
-            while True:
-                value = condition()
-                if inspect.isawaitable(value):
-                    value = await value
-                if value:
-                    return value
-                await asyncio.sleep(_PAUSE)
-    except TimeoutError as error:
-        raise AssertionError(f"not within {limit} s: {what}") from error
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit
+    while loop.time() < deadline:
+        value = condition()
+        if inspect.isawaitable(value):
+            # No task of its own: tests count those that there are.
+            async with asyncio.timeout_at(max(deadline, loop.time() + _PAUSE)):
+                value = await value
+        if value:
+            return value
+        await asyncio.sleep(_PAUSE)
+    raise AssertionError(f"not within {limit} s: {what}")

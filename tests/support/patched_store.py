@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from wire.connect import Store
-from wire.link import Argument
+from wire.redis.connection import Argument
+from wire.redis.store import Store
 
 
 class PatchedStore(Store):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.wire.scenario import Scenario
 from wire.answers import Answers
-from wire.connect import Store
+from wire.redis.store import Store
 
 
 @pytest.fixture

@@ -14,42 +14,42 @@ from tests.support.conditions import until
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wire.scenario import Asked, Scenario, log
 from wire import keys
-from wire.answers import Answers, Entry, Place
-from wire.connect import Store
+from wire.answers import AnswerEvent, Answers, QueuePosition
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Client, new_answer_id
 from wire.messages import Chat, Delta, Event, Final, encode
-from wire.sessions import Task
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 
 
-async def everything(answers: Answers, answer: str, after: int = 0) -> list[Entry]:
+async def everything(answers: Answers, answer: str, after: int = 0) -> list[AnswerEvent]:
     async with asyncio.timeout(10), answers.follow(answer, after) as entries:
         return [entry async for entry in entries]
 
 
-def whole(count: int, after: int = 0) -> list[Entry]:
+def whole(count: int, after: int = 0) -> list[AnswerEvent]:
     """What `Scenario.answered` puts into Redis, after `after`."""
-    deltas = [Entry(seq, Delta(f"{seq} ")) for seq in range(1, count + 1)]
-    return [*deltas, Entry(count + 1, Final("whole"))][after:]
+    deltas = [AnswerEvent(seq, Delta(f"{seq} ")) for seq in range(1, count + 1)]
+    return [*deltas, AnswerEvent(count + 1, Final("whole"))][after:]
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Followers look into the log after a shorter silence."""
-    monkeypatch.setattr("wire.subscriptions._SILENCE", 0.1)
+    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 0.1)
 
 
 @asynccontextmanager
-async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[Task, Any]]:
+async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[ClaimedJob, Any]]:
     """A job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
     await scenario.hire("w1")
     asked = await scenario.ask()
     task = await scenario.sent("w1")
     async with asyncio.timeout(20), answers.follow(asked.answer) as entries:
         await scenario.sessions.append(task, 1, Delta("1 "))
-        assert await anext(entries) == Entry(1, Delta("1 "))
+        assert await anext(entries) == AnswerEvent(1, Delta("1 "))
         await until(lambda: subscribed(scenario.store, asked.answer))
         yield task, entries
 
@@ -64,9 +64,9 @@ async def test_events_arrive_as_they_are_appended(scenario: Scenario, answers: A
     async with streaming(scenario, answers) as (task, entries):
         for seq in range(2, 20):
             await scenario.sessions.append(task, seq, Delta(f"{seq} "))
-            assert await anext(entries) == Entry(seq, Delta(f"{seq} "))
+            assert await anext(entries) == AnswerEvent(seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
-        assert [entry async for entry in entries] == [Entry(20, Final("whole"))]
+        assert [entry async for entry in entries] == [AnswerEvent(20, Final("whole"))]
 
 
 async def test_following_begins_before_the_job_is_there(scenario: Scenario, answers: Answers) -> None:
@@ -76,7 +76,7 @@ async def test_following_begins_before_the_job_is_there(scenario: Scenario, answ
         await scenario.jobs.submit(answer, Chat("balanced", "hello"), "token", create=True)
         first = asyncio.create_task(anext(entries))
         await scenario.finish(await scenario.sent("w1"), "whole")
-        assert await first == Entry(1, Final("whole"))
+        assert await first == AnswerEvent(1, Final("whole"))
 
 
 @pytest.mark.parametrize("after", range(7))
@@ -119,7 +119,7 @@ async def test_after_more_than_there_is_comes_nothing(scenario: Scenario, answer
 async def test_a_long_answer_is_read_in_batches(
     scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wire.subscriptions._SILENCE", 60.0)
+    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 60.0)
     await scenario.answered("s0-a", "token", 1200)
     assert await everything(answers, "s0-a") == whole(1200)
     assert await everything(answers, "s0-a", 701) == whole(1200, 701)
@@ -131,7 +131,7 @@ async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers
         for seq in range(2, 6):
             await scenario.sessions.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
-        assert [Entry(1, Delta("1 ")), *[entry async for entry in entries]] == whole(5)
+        assert [AnswerEvent(1, Delta("1 ")), *[entry async for entry in entries]] == whole(5)
         assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
 
 
@@ -165,7 +165,7 @@ async def test_a_lost_last_message_is_made_up_for_in_two_seconds(scenario: Scena
         await log(scenario.store, task.answer, 2, Final("whole"))
         await scenario.redis.hset(keys.job_key(task.answer), mapping={"seq": 2, "state": "DONE"})
         async with asyncio.timeout(2):
-            assert [entry async for entry in entries] == [Entry(2, Final("whole"))]
+            assert [entry async for entry in entries] == [AnswerEvent(2, Final("whole"))]
 
 
 async def test_messages_twice_and_out_of_order_change_nothing(scenario: Scenario, answers: Answers) -> None:
@@ -214,7 +214,7 @@ async def test_an_end_written_between_two_looks_is_not_missed(
     async with Answers(scenario.store) as answers, streaming(scenario, answers) as (_, entries):
         look = answers.read
 
-        async def late(answer: str, after: int = 0) -> list[Entry]:
+        async def late(answer: str, after: int = 0) -> list[AnswerEvent]:
             found = await look(answer, after)
             if not found:
                 monkeypatch.setattr(answers, "read", look)
@@ -223,7 +223,7 @@ async def test_an_end_written_between_two_looks_is_not_missed(
             return found
 
         monkeypatch.setattr(answers, "read", late)
-        assert await anext(entries) == Entry(2, Final("whole"))
+        assert await anext(entries) == AnswerEvent(2, Final("whole"))
 
 
 async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:
@@ -302,11 +302,11 @@ async def test_a_killed_connection_is_made_good(valkey_store: Store) -> None:
     async with Answers(valkey_store) as answers, streaming(scenario, answers) as (task, entries):
         await scenario.redis.client_kill_filter(_type="pubsub")
         await scenario.sessions.append(task, 2, Delta("2 "))
-        assert await anext(entries) == Entry(2, Delta("2 "))
+        assert await anext(entries) == AnswerEvent(2, Delta("2 "))
         await until(lambda: subscribed(scenario.store, task.answer))
         await scenario.sessions.append(task, 3, Delta("3 "))
         async with asyncio.timeout(1):
-            assert await anext(entries) == Entry(3, Delta("3 "))
+            assert await anext(entries) == AnswerEvent(3, Delta("3 "))
 
 
 @pytest.fixture
@@ -347,11 +347,11 @@ async def test_a_line_that_falls_silent_is_noticed_and_replaced(proxy: TcpProxy,
 
         await until(tried)
         proxy.heal()
-        assert await waiting == Entry(2, Delta("2 "))
+        assert await waiting == AnswerEvent(2, Delta("2 "))
         await until(lambda: subscribed(scenario.store, task.answer))
         await scenario.finish(task, "whole")
         async with asyncio.timeout(1):
-            assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
+            assert [entry async for entry in entries] == [AnswerEvent(3, Final("whole"))]
     await far.close()
 
 
@@ -366,7 +366,7 @@ async def test_redis_away_while_catching_up_is_outlived(
     await scenario.answered("s0-a", "token", 3)
     look = answers.read
 
-    async def away(answer: str, after: int = 0) -> list[Entry]:
+    async def away(answer: str, after: int = 0) -> list[AnswerEvent]:
         monkeypatch.setattr(answers, "read", look)
         raise StoreUnavailableError("away")
 
@@ -388,11 +388,11 @@ async def test_a_restart_of_redis_is_outlived() -> None:
             await asyncio.to_thread(server.start)
             assert server.port == port
             await scenario.sessions.append(task, 2, Delta("2 "))
-            assert await waiting == Entry(2, Delta("2 "))
+            assert await waiting == AnswerEvent(2, Delta("2 "))
             await until(lambda: subscribed(store, task.answer))
             await scenario.finish(task, "whole")
             async with asyncio.timeout(1):
-                assert [entry async for entry in entries] == [Entry(3, Final("whole"))]
+                assert [entry async for entry in entries] == [AnswerEvent(3, Final("whole"))]
         await store.close()
 
 
@@ -411,16 +411,16 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
     assert [await answers.place(asked.answer) for asked in (first, second, third)] == [
-        Place(1, 7),
-        Place(2, 14),
-        Place(3, 21),
+        QueuePosition(1, 7),
+        QueuePosition(2, 14),
+        QueuePosition(3, 21),
     ]
     await scenario.jobs.stop(second.answer)
-    assert await answers.place(third.answer) == Place(2, 14)
+    assert await answers.place(third.answer) == QueuePosition(2, 14)
     task = await scenario.sessions.claim("w1", (await scenario.hints("w1"))[0])
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert task.answer == first.answer
-    assert await answers.place(third.answer) == Place(1, 7)
+    assert await answers.place(third.answer) == QueuePosition(1, 7)
     for answer in (first.answer, second.answer, new_answer_id()):
         assert await answers.place(answer) is None
 
@@ -430,7 +430,7 @@ async def test_progress_tells_the_place_while_there_is_one(scenario: Scenario, s
     await scenario.hire("w1")
     _, asked = await waiting(scenario, 2)
     found = await answers.progress(asked.answer)
-    assert (found.state, found.place) == ("queued", Place(2, 10))
+    assert (found.state, found.place) == ("queued", QueuePosition(2, 10))
     for hint in await scenario.hints("w1"):
         await scenario.sessions.claim("w1", hint)
     found = await answers.progress(asked.answer)

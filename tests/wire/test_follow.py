@@ -6,13 +6,13 @@ import pytest
 
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys
-from wire.connect import Store
-from wire.ends import CANCELLED
 from wire.errors import AnswerEndedError
-from wire.jobs import Once
+from wire.jobs import IdempotencyKey
 from wire.limits import Limits
 from wire.messages import Final
-from wire.sessions import Task
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob
+from wire.terminal_events import CANCELLED
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ async def test_a_token_next_job_that_nobody_follows_is_skipped(scenario: Scenari
     task = await scenario.sent("w")
     await leave(scenario, second.answer)
     following = await scenario.finish(task)
-    assert isinstance(following, Task)
+    assert isinstance(following, ClaimedJob)
     assert following.answer == third.answer
     assert await scenario.events(second.answer) == [CANCELLED]
 
@@ -125,7 +125,7 @@ async def test_only_a_worker_that_was_heard_all_along_cancels(scenario: Scenario
 
 
 async def test_a_job_under_an_idempotency_key_is_never_cancelled(scenario: Scenario) -> None:
-    asked = await scenario.ask(once=Once("name", "question"))
+    asked = await scenario.ask(once=IdempotencyKey("name", "question"))
     assert not await scenario.jobs.follow(asked.answer)
     assert not await scenario.redis.hexists(keys.job_key(asked.answer), "followed_until")
     assert (await scenario.take("w")).answer == asked.answer

@@ -7,7 +7,6 @@ import pytest
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
-from wire.connect import Store
 from wire.errors import (
     BadMessageError,
     ClientFullError,
@@ -17,9 +16,10 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.jobs import BUSY, Client, Once, new_answer_id, new_token
+from wire.jobs import BUSY, Client, IdempotencyKey, new_answer_id, new_token
 from wire.limits import Limits
 from wire.messages import Chat, Failed, Final
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -124,7 +124,7 @@ async def test_a_question_that_is_no_text_is_refused(scenario: Scenario) -> None
 
 # Idempotency-Keys
 
-ONCE = Once("name", "hash-of-hello")
+ONCE = IdempotencyKey("name", "hash-of-hello")
 
 
 async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scenario: Scenario) -> None:
@@ -145,9 +145,9 @@ async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scenario: Sce
 async def test_a_key_does_not_stand_for_another_question(scenario: Scenario) -> None:
     asked = await scenario.ask(once=ONCE)
     with pytest.raises(KeyReusedError):
-        await scenario.ask(token=asked.token, once=Once("name", "hash-of-bye"))
+        await scenario.ask(token=asked.token, once=IdempotencyKey("name", "hash-of-bye"))
     assert await scenario.redis.zcard(keys.queued_key()) == 1
-    assert (await scenario.ask(once=Once("other", "hash-of-hello"))).answer != asked.answer
+    assert (await scenario.ask(once=IdempotencyKey("other", "hash-of-hello"))).answer != asked.answer
 
 
 @pytest.mark.parametrize("gone", [("job", "log"), ("log",)])
@@ -214,7 +214,7 @@ async def test_a_refused_job_takes_no_key(store: Store) -> None:
     with pytest.raises(QueueFullError):
         await scenario.ask(once=ONCE)
     await scenario.jobs.expire(first.answer)
-    await scenario.ask(once=Once("name", "hash-of-bye"))
+    await scenario.ask(once=IdempotencyKey("name", "hash-of-bye"))
 
 
 # API keys

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.support.wire.ledger_clock import advance
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
-from wire.connect import Store
-from wire.ledger import Known, Ledger, News, Order, Place, Standing, TurnOutcome, Unavailable
+from wire.ledger import AccountAlert, AccountRecord, AccountSlot, AccountStatus, Ledger, NoCapacity, Order, TurnOutcome
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -28,11 +28,11 @@ class Book:
         self.store = store
         self.ledger = Ledger(store)
 
-    async def announce(self, name: str, print_: str = "cookie", last: Standing | None = None, **more: Any) -> bool:
-        return await self.ledger.announce(Known(name, print_, **more), last or Standing(name))
+    async def announce(self, name: str, print_: str = "cookie", last: AccountStatus | None = None, **more: Any) -> bool:
+        return await self.ledger.announce(AccountRecord(name, print_, **more), last or AccountStatus(name))
 
-    async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | Unavailable:
-        return await self.ledger.reserve(Place(job, 1, worker), dict.fromkeys(names or ("a", "b"), 0), hold)
+    async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | NoCapacity:
+        return await self.ledger.reserve(AccountSlot(job, 1, worker), dict.fromkeys(names or ("a", "b"), 0), hold)
 
     async def end(
         self,
@@ -45,11 +45,11 @@ class Book:
         worker: str = "w",
     ) -> str:
         change = await self.ledger.record(
-            name, Place(job, 1, worker), print_, outcome, f"because.{outcome}", sent=sent, pause=pause
+            name, AccountSlot(job, 1, worker), print_, outcome, f"because.{outcome}", sent=sent, pause=pause
         )
         return change.state
 
-    async def standing(self, name: str) -> Standing:
+    async def standing(self, name: str) -> AccountStatus:
         return next(one for one in await self.ledger.standings() if one.name == name)
 
 
@@ -86,8 +86,8 @@ async def test_the_lowest_rank_that_has_room_goes_first_whatever_its_load(book: 
     await book.announce("a", turns=2)
     await book.announce("c")
 
-    async def reserve(job: str) -> str | Unavailable:
-        return await book.ledger.reserve(Place(job, 1, "w"), {"a": 0, "b": 1, "c": 1}, HOLD)
+    async def reserve(job: str) -> str | NoCapacity:
+        return await book.ledger.reserve(AccountSlot(job, 1, "w"), {"a": 0, "b": 1, "c": 1}, HOLD)
 
     assert [await reserve(job) for job in ("1", "2", "3", "4", "5")] == ["a", "a", "b", "c", "b"]
     await book.end("1", "a")
@@ -100,7 +100,7 @@ async def test_the_bound_of_turns_in_flight_holds_over_all_workers(book: Book) -
     for name in ("a", "b"):
         await book.announce(name, turns=1)
     assert {await book.reserve("1", worker="w1"), await book.reserve("2", worker="w2")} == {"a", "b"}
-    assert await book.reserve("3") == Unavailable(True, -1, "")
+    assert await book.reserve("3") == NoCapacity(True, -1, "")
     await book.end("1", "a", worker="w1")
     assert await book.reserve("3") == "a"
 
@@ -126,7 +126,7 @@ async def test_a_turn_of_yesterday_does_not_count(book: Book) -> None:
         await book.reserve(job, "a")
         await book.end(job, "a")
     full = await book.reserve("3", "a")
-    assert isinstance(full, Unavailable)
+    assert isinstance(full, NoCapacity)
     assert (full.reason, DAY * 1000 - 60_000 < full.returns <= DAY * 1000) == ("account.throttled", True)
     await advance(book.store, DAY + 1)
     assert await book.reserve("3", "a") == "a"
@@ -136,7 +136,7 @@ async def test_a_turn_of_yesterday_does_not_count(book: Book) -> None:
 async def test_a_place_that_is_never_given_back_lapses_and_counts(book: Book) -> None:
     await book.announce("a", turns=1)
     await book.reserve("1", "a")
-    assert isinstance(await book.reserve("2", "a"), Unavailable)
+    assert isinstance(await book.reserve("2", "a"), NoCapacity)
     await advance(book.store, HOLD + 1)
     assert await book.reserve("2", "a") == "a"
     assert (await book.standing("a")).turns_today == 1
@@ -155,7 +155,7 @@ async def test_what_waits_for_a_person_does_not_return_by_itself(book: Book, out
     await book.reserve("1", "a")
     assert await book.end("1", "a", outcome) == state
     await advance(book.store, 30 * DAY)
-    assert await book.reserve("2", "a") == Unavailable(False, -1, "")
+    assert await book.reserve("2", "a") == NoCapacity(False, -1, "")
     assert (await book.standing("a")).reason == f"because.{outcome}"
 
 
@@ -164,13 +164,13 @@ async def test_a_cooling_account_gets_no_turn_before_its_time_and_one_trial_afte
         await book.reserve(job, "a")
     assert await book.end("1", "a", "cooling", pause=100) == "cooling"
     waiting = await book.reserve("3", "a")
-    assert isinstance(waiting, Unavailable)
+    assert isinstance(waiting, NoCapacity)
     assert (waiting.busy, 90_000 < waiting.returns <= 100_000, waiting.reason) == (False, True, "because.cooling")
     await book.end("2", "a")
     assert (await book.standing("a")).state == "cooling"
     await advance(book.store, 101)
     assert await book.reserve("4", "a") == "a"
-    assert await book.reserve("5", "a") == Unavailable(True, -1, "")
+    assert await book.reserve("5", "a") == NoCapacity(True, -1, "")
     assert await book.end("4", "a") == "ready"
     assert [await book.reserve(job, "a") for job in ("5", "6")] == ["a", "a"]
 
@@ -190,7 +190,7 @@ async def test_a_trial_that_fails_cools_again(book: Book) -> None:
     await advance(book.store, 11)
     await book.reserve("2", "a")
     assert await book.end("2", "a", "cooling", pause=50) == "cooling"
-    assert isinstance(await book.reserve("3", "a"), Unavailable)
+    assert isinstance(await book.reserve("3", "a"), NoCapacity)
 
 
 async def test_a_deadline_is_only_ever_put_off(book: Book) -> None:
@@ -217,7 +217,7 @@ async def test_pauses_after_trouble_grow_with_each_failure_in_a_row_and_start_ov
         await book.reserve(str(job), "a")
         await book.end(str(job), "a", "trouble", pause=1)
         waiting = await book.reserve("next", "a")
-        assert isinstance(waiting, Unavailable)
+        assert isinstance(waiting, NoCapacity)
         pauses.append(round(waiting.returns / 1000))
         await advance(book.store, 3600)
     assert pauses == [1, 2, 4, 8]
@@ -226,7 +226,7 @@ async def test_pauses_after_trouble_grow_with_each_failure_in_a_row_and_start_ov
     await book.reserve("again", "a")
     await book.end("again", "a", "trouble", pause=1)
     again = await book.reserve("next", "a")
-    assert isinstance(again, Unavailable)
+    assert isinstance(again, NoCapacity)
     assert again.returns <= 1000
 
 
@@ -251,7 +251,7 @@ async def test_a_new_cookie_lifts_everything_but_what_was_spent(book: Book) -> N
     await book.reserve("1", "a")
     await book.end("1", "a", "dead")
     await book.announce("a", "cookie")
-    assert isinstance(await book.reserve("2", "a"), Unavailable)
+    assert isinstance(await book.reserve("2", "a"), NoCapacity)
     await book.announce("a", "new cookie")
     assert await book.reserve("2", "a") == "a"
     assert (await book.standing("a")).turns_today == 1
@@ -269,7 +269,7 @@ async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> Non
     assert await book.ledger.order("unknown", "pause") is None
     await book.ledger.order("a", "pause")
     assert (await book.standing("a")).paused
-    assert isinstance(await book.reserve("1", "a"), Unavailable)
+    assert isinstance(await book.reserve("1", "a"), NoCapacity)
     await book.ledger.order("a", "resume")
     await book.reserve("1", "a")
     await book.end("1", "a", "quarantined")
@@ -287,9 +287,9 @@ async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> Non
 
 
 async def test_what_a_worker_remembers_counts_only_where_nothing_is_known(book: Book) -> None:
-    last = Standing("c", state="quarantined", reason="account.captcha", failures=2, turns_today=7)
+    last = AccountStatus("c", state="quarantined", reason="account.captcha", failures=2, turns_today=7)
     await book.announce("c", last=last)
-    await book.announce("c", last=Standing("c"))
+    await book.announce("c", last=AccountStatus("c"))
     found = await book.standing("c")
     assert (found.state, found.reason, found.failures, found.turns_today) == ("quarantined", "account.captcha", 2, 7)
 
@@ -347,7 +347,7 @@ async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Boo
         assert not await changed()
     for job in ("2", "3"):
         await book.reserve(job, "a")
-    change = await book.ledger.record("a", Place("2", 1, "w"), "cookie", "dead", sent=False, pause=0)
+    change = await book.ledger.record("a", AccountSlot("2", 1, "w"), "cookie", "dead", sent=False, pause=0)
     assert await changed()
     assert change.since == numbers[-1]
     await book.end("3", "a", "dead")
@@ -390,7 +390,7 @@ async def watched(store: Store) -> Book:
     return book
 
 
-async def news(book: Book) -> list[News]:
+async def news(book: Book) -> list[AccountAlert]:
     """All news of now."""
     found = []
     while one := await book.ledger.news(0.5, "/images"):
@@ -408,7 +408,7 @@ async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Bo
     assert await news(watched) == []
     await fall(watched, "a", "a/images")
     await fall(watched, "b", outcome="cooling", pause=60)
-    quarantined = [News(2, 4, ANY, name, "quarantined", "because.quarantined") for name in ("a", "a/images")]
+    quarantined = [AccountAlert(2, 4, ANY, name, "quarantined", "because.quarantined") for name in ("a", "a/images")]
     assert await news(watched) == quarantined
     await watched.ledger.order("a", "release")
     assert await news(watched) == []
@@ -429,13 +429,13 @@ async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(w
     assert await news(watched) == []
     await fall(watched, "c", outcome="cooling", pause=90)
     until = (await watched.standing("b")).until
-    assert await news(watched) == [News(1, 4, until, few=True)]
+    assert await news(watched) == [AccountAlert(1, 4, until, few=True)]
     assert await news(watched) == []
     await watched.ledger.order("d", "pause")
     await watched.ledger.order("b", "reset")
     assert await news(watched) == []
     await watched.ledger.order("c", "reset")
-    assert await news(watched) == [News(2, 3, ANY, few=False)]
+    assert await news(watched) == [AccountAlert(2, 3, ANY, few=False)]
     assert await news(watched) == []
 
 

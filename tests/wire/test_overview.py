@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.wire.scenario import Scenario
 from wire import keys
-from wire.connect import Store
 from wire.overview import Overview
+from wire.redis.store import Store
 from wire.reporter import Load, Reporter
 
 pytestmark = pytest.mark.anyio

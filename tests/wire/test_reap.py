@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys
-from wire.connect import Store
-from wire.ends import INTERRUPTED, POISON
 from wire.errors import LeaseLostError
 from wire.messages import Final
+from wire.redis.store import Store
+from wire.terminal_events import INTERRUPTED, POISON
 
 pytestmark = pytest.mark.anyio
 

@@ -8,11 +8,11 @@ import pytest
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from tests.support.wire.snapshot import forget_since, remember
 from wire import keys
-from wire.connect import Store
-from wire.ends import STATE_LOST
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
 from wire.messages import Delta, Failed, Final
-from wire.sessions import Task
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob
+from wire.terminal_events import STATE_LOST
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,7 @@ async def test_after_a_restart_nobody_claims_before_all_could_beat(scenario: Sce
     assert await scenario.sessions.claim("other", entry) == "wait"
     await passed(scenario)
     task = await scenario.sessions.claim("other", entry)
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert task.answer == asked.answer
 
 
@@ -154,7 +154,7 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
     assert b"state.lost" in log[-1][1][b"e"]
     following = await scenario.ask("next", asked.token)
     going_on = await scenario.finish(task, session=None)
-    assert isinstance(going_on, Task)
+    assert isinstance(going_on, ClaimedJob)
     assert (going_on.answer, going_on.session) == (following.answer, None)
 
 
@@ -204,7 +204,7 @@ async def test_a_turn_goes_on_although_the_end_of_the_one_before_was_forgotten(s
     task = await scenario.sent("w")
     kept = await remember(scenario.store)
     following = await scenario.finish(task)
-    assert isinstance(following, Task)
+    assert isinstance(following, ClaimedJob)
     await scenario.sessions.mark_sent(following, 1, 2, fresh=False)
     await forget_since(scenario.store, kept)
     assert await scenario.sessions.reassert(following.lease, second.answer, 2, 0)
@@ -320,7 +320,7 @@ async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scena
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")
     following = await scenario.finish(task)
-    assert isinstance(following, Task)
+    assert isinstance(following, ClaimedJob)
     assert not await scenario.sessions.reassert(task.lease, first.answer, 1, 0)
     assert await scenario.state(second.answer) == "CLAIMED"
     await scenario.sessions.mark_sent(following, 1, 2, fresh=False)

@@ -7,11 +7,11 @@ import pytest
 
 from tests.support.wire.scenario import ForgetfulStore, RepeatingStore
 from wire import keys
-from wire.connect import Store
+from wire.audit_log import AuditLog
 from wire.errors import StoreUnavailableError
-from wire.journal import Journal
-from wire.ledger import PICTURES, Known, Ledger, Standing
+from wire.ledger import PICTURES, AccountRecord, AccountStatus, Ledger
 from wire.overview import Overview
+from wire.redis.store import Store
 from wire.reporter import Load, Reporter
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def counted(store: Store) -> Counter[str]:
 
 async def told(store: Store) -> list[tuple[str, str]]:
     """(process, state) of the log's events, oldest first."""
-    found = await Journal(store).latest(100)
+    found = await AuditLog(store).latest(100)
     return [(event.fields["name"], event.fields["state"]) for event in reversed(found) if "state" in event.fields]
 
 
@@ -160,7 +160,7 @@ async def test_the_dead_are_forgotten_after_a_while(store: Store) -> None:
 async def test_accounts_are_counted_without_their_pictures(store: Store) -> None:
     ledger = Ledger(store)
     for name in ("a", "b", "a" + PICTURES):
-        await ledger.announce(Known(name, "print"), Standing(name))
+        await ledger.announce(AccountRecord(name, "print"), AccountStatus(name))
     await ledger.order("b", "pause")
     await Speaker(store).reporter.say()
     minute = await now_ms(store) // 60_000

@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.wire.scenario import Scenario
 from wire import keys
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
+from wire.redis.store import Store
 from wire.schedule import Schedule
-from wire.sessions import Task
+from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +108,7 @@ async def test_what_a_dead_worker_has_read_and_not_claimed_another_takes_over(sc
     async with Schedule(scenario.store, "w2", 0.0) as reader:
         (entry,) = await reader.read(1)
         task = await scenario.sessions.claim("w2", entry)
-        assert isinstance(task, Task)
+        assert isinstance(task, ClaimedJob)
         assert task.answer == asked.answer
         assert await reader.read(1) == []
 
@@ -164,7 +164,7 @@ async def test_an_entry_that_one_worker_reads_twice_is_claimed_once(scenario: Sc
         (second,) = await again.read(1)
         assert (first.stream, first.id) == (second.stream, second.id)
         task = await scenario.sessions.claim("w1", first)
-        assert isinstance(task, Task)
+        assert isinstance(task, ClaimedJob)
         assert task.answer == asked.answer
         assert await scenario.sessions.claim("w1", second) == "nothing"
         assert await scenario.sessions.claim("w1", first) == task

@@ -9,13 +9,13 @@ import pytest
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys, scripts
 from wire.answers import Answers
-from wire.connect import Store
-from wire.conversations import Conversations, Standing
+from wire.conversation_index import ConversationIndex, IndexedConversation
 from wire.errors import StoreUnavailableError
-from wire.jobs import Client, Once
-from wire.messages import Delta, Event, Final, Said
-from wire.secret import Secret
-from wire.sessions import Task
+from wire.hmac_secret import HmacSecret
+from wire.jobs import Client, IdempotencyKey
+from wire.messages import Delta, Event, Final, HistoryMessage
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 ALICE = Client("key:alice", "alice")
@@ -50,7 +50,7 @@ async def life(store: Store) -> list[list[Event]]:
     scenario = Scenario(store)
     await scenario.settle()
     await scenario.hire("w1", "w2", may_judge=True)
-    first = await scenario.ask("first", client=ALICE, once=Once("name", "question"))
+    first = await scenario.ask("first", client=ALICE, once=IdempotencyKey("name", "question"))
     second = await scenario.ask("second", first.token, client=ALICE)
     assert await Answers(store).place(second.answer)
     task = await scenario.take("w1")
@@ -59,7 +59,9 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
-    following = await scenario.finish(task, "ab", said=(Said("user", "first"), Said("assistant", "ab")), begins=True)
+    following = await scenario.finish(
+        task, "ab", said=(HistoryMessage("user", "first"), HistoryMessage("assistant", "ab")), begins=True
+    )
     assert following is not None
     assert await scenario.sessions.release(following.lease)
     taken = await scenario.sent("w2")
@@ -71,9 +73,9 @@ async def life(store: Store) -> list[list[Event]]:
     fourth = await scenario.ask("fourth", first.token, client=ALICE)
     last = await scenario.take("w2")
     await scenario.finish(last, "ef", takes_more=False)
-    index = Conversations(store, ttl=60, limit=10)
-    await index.note(Standing(first.token, fourth.answer), ["after"], ["before"])
-    assert await index.find("after") == Standing(first.token, fourth.answer)
+    index = ConversationIndex(store, ttl=60, limit=10)
+    await index.note(IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
+    assert await index.find("after") == IndexedConversation(first.token, fourth.answer)
     other = await scenario.ask("of another conversation")
     stopped = await scenario.sent("w2")
     await scenario.sessions.append(stopped, 1, Delta("a"))
@@ -108,7 +110,7 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
 
     store.run = watched  # type: ignore[method-assign]
     await life(store)
-    await Secret(store).get()
+    await HmacSecret(store).get()
     seen.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
     of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export"}
@@ -144,7 +146,7 @@ async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: St
         with pytest.raises(StoreUnavailableError, match="OOM"):
             await scenario.ask()
         task = await scenario.sent("w1")
-        assert isinstance(task, Task)
+        assert isinstance(task, ClaimedJob)
         await scenario.sessions.append(task, 1, Delta("a"))
         await scenario.finish(task, "a")
     finally:

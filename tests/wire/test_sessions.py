@@ -5,12 +5,12 @@ import pytest
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
-from wire.connect import Store
-from wire.ends import INTERRUPTED
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
 from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
-from wire.sessions import Entry, Lease, Task
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob, Lease, ScheduleEntry
+from wire.terminal_events import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None
     await scenario.hire("w1")
     asked = await scenario.ask("what?")
     task = await scenario.take("w1")
-    assert task == Task(Lease(asked.token, "w1", 1), asked.answer, Chat("balanced", "what?"))
+    assert task == ClaimedJob(Lease(asked.token, "w1", 1), asked.answer, Chat("balanced", "what?"))
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
@@ -68,7 +68,7 @@ async def test_a_tokens_jobs_run_one_at_a_time_in_the_order_accepted(scenario: S
     assert await scenario.hints("w1") == []
     assert await scenario.hints("w2") == []
     order = [task.answer]
-    following: Task | None = task
+    following: ClaimedJob | None = task
     while following is not None:
         following = await scenario.finish(following)
         if following is not None:
@@ -150,7 +150,7 @@ async def test_only_the_running_job_can_be_finished(scenario: Scenario) -> None:
     task = await scenario.ask("waits", asked.token)
     lease = Lease(asked.token, "w1", 1)
     with pytest.raises(LeaseLostError):
-        await scenario.finish(Task(lease, task.answer, Chat("balanced", "waits")))
+        await scenario.finish(ClaimedJob(lease, task.answer, Chat("balanced", "waits")))
     assert await scenario.events(task.answer) == []
 
 
@@ -314,7 +314,7 @@ async def test_who_has_not_beaten_for_a_lease_may_not_judge(scenario: Scenario) 
     assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 1
     await scenario.redis.hset(keys.worker_key("w2"), "since", 1)
     task = await scenario.sessions.claim("w2", hint)
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert task.answer == asked.answer
     assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
@@ -345,7 +345,7 @@ async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -
     assert await scenario.sessions.claim("w1", hint) == "wait"
     await scenario.sessions.beat("w1")
     task = await scenario.sessions.claim("w1", hint)
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert task.answer == asked.answer
 
 
@@ -392,10 +392,10 @@ async def test_a_hint_for_another_workers_token_reaches_its_owner(scenario: Scen
     second = await scenario.ask("second", asked.token)
     streams = {keys.shared_stream(): ">"}
     ((stream, ((id_, _),)),) = await scenario.redis.xreadgroup(keys.GROUP, "w2", streams)
-    wrong = Entry(stream.decode(), id_.decode(), asked.token)
+    wrong = ScheduleEntry(stream.decode(), id_.decode(), asked.token)
     assert await scenario.sessions.claim("w2", wrong) == "nothing"
     found = [await scenario.sessions.claim("w1", hint) for hint in await scenario.hints("w1")]
-    tasks = [task for task in found if isinstance(task, Task)]
+    tasks = [task for task in found if isinstance(task, ClaimedJob)]
     assert [task.answer for task in tasks] == [second.answer]
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
     assert await scenario.redis.xlen(keys.own_stream("w1")) == 0
@@ -408,7 +408,7 @@ async def test_superfluous_hints_are_harmless(scenario: Scenario) -> None:
         await scenario.redis.xadd(keys.shared_stream(), {"t": asked.token})
     first, *others = await scenario.hints("w1")
     task = await scenario.sessions.claim("w1", first)
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert [await scenario.sessions.claim("w1", hint) for hint in others[:1]] == ["nothing"]
     assert [await scenario.sessions.claim("w2", hint) for hint in others[1:]] == ["nothing", "nothing"]
     await scenario.redis.xadd(keys.shared_stream(), {"t": "nobody"})
@@ -426,7 +426,7 @@ async def test_a_superfluous_hint_starts_no_second_turn(scenario: Scenario) -> N
     second = await scenario.ask("second", asked.token)
     first, own, other = await scenario.hints("w1")
     task = await scenario.sessions.claim("w1", first)
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert await scenario.sessions.claim("w1", own) == "nothing"
     assert await scenario.sessions.claim("w2", other) == "nothing"
     assert await scenario.state(second.answer) == "QUEUED"
@@ -642,14 +642,14 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     second = await scenario.ask("second", asked.token)
     hint = await scenario.hint("w1")
     task = await again(scenario, "claim", lambda: scenario.sessions.claim("w1", hint))
-    assert isinstance(task, Task)
+    assert isinstance(task, ClaimedJob)
     assert task.answer == asked.answer
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 1, 1, fresh=True))
     await again(scenario, "refused", lambda: scenario.sessions.refused(task, 1))
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 2, 1, fresh=True))
     await again(scenario, "append", lambda: scenario.sessions.append(task, 1, Delta("a")))
     following = await again(scenario, "finish", lambda: scenario.finish(task))
-    assert isinstance(following, Task)
+    assert isinstance(following, ClaimedJob)
     assert following.answer == second.answer
     assert await scenario.events(asked.answer) == [Delta("a"), Final("done")]
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(following, 1, 2, fresh=False))

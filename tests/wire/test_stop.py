@@ -7,11 +7,11 @@ import pytest
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Store
 from wire.errors import AnswerEndedError, AnswerGoneError
 from wire.jobs import Client, new_answer_id
 from wire.messages import TERMINAL, Delta, Event, Final, Replace
-from wire.sessions import Task
+from wire.redis.store import Store
+from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 
@@ -200,7 +200,7 @@ async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenari
     await scenario.kill("w1")
     third = await scenario.ask("third", asked.token)
     taken = await scenario.take("w2")
-    assert isinstance(taken, Task)
+    assert isinstance(taken, ClaimedJob)
     assert (taken.answer, taken.session) == (third.answer, None)
     assert await scenario.events(task.answer) == [stopped("")]
 

@@ -5,10 +5,10 @@ import pytest
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
-from wire.connect import Store
 from wire.errors import AnswerEndedError, StoreUnavailableError
-from wire.jobs import ANYBODY, Client, Once, new_answer_id, new_token
+from wire.jobs import ANYBODY, Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Chat
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +32,7 @@ class Deaf(ForgetfulStore):
         await Store.run(self, script, key, *args)
 
 
-async def submit(scenario: Scenario, answer: str, client: Client = ANYBODY, once: Once | None = None) -> None:
+async def submit(scenario: Scenario, answer: str, client: Client = ANYBODY, once: IdempotencyKey | None = None) -> None:
     with pytest.raises(StoreUnavailableError):
         await scenario.jobs.submit(answer, Chat("balanced", "hi"), new_token(), create=True, client=client, once=once)
 
@@ -78,7 +78,7 @@ async def test_what_was_sent_by_then_runs_on(store_url: str) -> None:
 async def test_a_question_under_a_key_stays_to_be_found(store_url: str) -> None:
     store = ForgetfulStore(store_url)
     store.lose = "enqueue"
-    scenario, answer, once = Scenario(store), new_answer_id(), Once("name", "question")
+    scenario, answer, once = Scenario(store), new_answer_id(), IdempotencyKey("name", "question")
     await submit(scenario, answer, once=once)
     await scenario.jobs.close()
     assert (await scenario.ask(once=once)).answer == answer

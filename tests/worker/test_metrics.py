@@ -11,17 +11,17 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-import worker.pool
+import worker.accounts.pool
 from tests.support.conditions import SOON, until
 from tests.support.processes import answers, process, wait_until, write_accounts
 from tests.support.worker.harness import ACCOUNTS, Away, Client, Held, HookedStore, settings_with
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
-from wire.ledger import Known, Ledger, Place, Standing
+from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
 from worker import metrics
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import Snapshot, Update
 from worker.service import open_worker
@@ -253,7 +253,7 @@ async def scraped_until(address: str, condition: Callable[[dict[str, float]], bo
 @pytest.fixture
 def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers look how accounts stand all the time."""
-    monkeypatch.setattr(worker.pool, "_REFRESH_EVERY", 0.02)
+    monkeypatch.setattr(worker.accounts.pool, "_REFRESH_EVERY", 0.02)
 
 
 @pytest.mark.usefixtures("seen_at_once")
@@ -265,7 +265,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
             assert of(account, found) == {**AT_REST, "state.ready": 1}
         answer = await client.ask("one")
         found = await scraped_until(address, lambda found: of("a", found)["in_flight"] == 1)
-        place = Place("elsewhere", 1, "other worker")
+        place = AccountSlot("elsewhere", 1, "other worker")
         assert await ledger.reserve(place, {"b": 0}, 60) == "b"
         print_ = ACCOUNTS[1].fingerprint
         change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
@@ -292,7 +292,7 @@ async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
 
 @pytest.mark.usefixtures("seen_at_once")
 async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
-    await Ledger(client.store).announce(Known("elsewhere", "print"), Standing("elsewhere"))
+    await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
     async with scraping(client) as (served, address):
         await scraped_until(address, lambda found: bool(of("a", found)))
         assert not of("elsewhere", await scraped(address))

@@ -8,8 +8,8 @@ from tests.support.worker.harness import Away, Client, WorkerHarness
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire import keys
-from wire.ends import INTERRUPTED
 from wire.jobs import new_token
+from wire.terminal_events import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 

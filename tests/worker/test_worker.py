@@ -24,13 +24,13 @@ from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Gate, Only, Pictures, ScriptedProvider, echo
 from wire import keys
 from wire.answers import Answers
-from wire.ends import INTERRUPTED, STATE_LOST
 from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
+from wire.terminal_events import INTERRUPTED, STATE_LOST
 from worker.providers import Snapshot, Update
-from worker.upstream import Upstream
+from worker.providers.registry import Upstream
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio

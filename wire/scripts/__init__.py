@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wire.ends import BY_NAME
 from wire.keys import NAMES
 from wire.messages import encode
+from wire.terminal_events import BY_NAME
 
 _FOLDER = Path(__file__).parent
 # Every other script may run above Redis's memory limit: what was accepted must be able to end.

@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from wire.messages import Finish, Source, Style, Turns, Usage
-from worker.accounts import Account
-from worker.replay import Recall, nothing
+from wire.messages import Finish, Source, Style, TurnCount, Usage
+from worker.accounts.account import Account
+from worker.providers.transcript import Recall, nothing
 from worker.settings import EDGEGPT, OPENAI, WorkerSettings
 
 # Awaited just before a question leaves (the SENT mark). It raises when the question must not be sent; whatever it
@@ -22,7 +22,7 @@ BeforeSend = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Conversation:
+class UpstreamConversation:
     """An upstream conversation that can go on, in any worker.
 
     `state` is the provider's own, opaque to all others, without secrets of the account; `sent` counts the questions
@@ -52,7 +52,7 @@ class Completed:
     state: bytes | None
     urls: tuple[Source, ...] = ()
     suggestions: tuple[str, ...] = ()
-    turns: Turns | None = None
+    turns: TurnCount | None = None
     usage: Usage | None = None
     finish: Finish = "stop"
 
@@ -68,7 +68,7 @@ class ChatProvider(Protocol):
     def ask(
         self,
         account: Account,
-        conversation: Conversation | None,
+        conversation: UpstreamConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
@@ -89,7 +89,7 @@ class ChatProvider(Protocol):
 
 
 @runtime_checkable
-class Checking(Protocol):
+class AccountCheck(Protocol):
     """What a chat provider may have besides, for `python -m worker accounts check`."""
 
     async def check(self, account: Account) -> None:
@@ -112,12 +112,12 @@ class ImageProvider(Protocol):
 
 
 _CHAT_PROVIDERS = {
-    EDGEGPT: "worker.providers.edgegpt:EdgeGPTProvider",
-    OPENAI: "worker.providers.openai:OpenAIProvider",
+    EDGEGPT: "worker.providers.bing.edgegpt:EdgeGPTProvider",
+    OPENAI: "worker.providers.openai.chat:OpenAIProvider",
 }
 # Any other account's pictures come from Bing.
-_IMAGE_PROVIDERS = {OPENAI: "worker.providers.openaiimage:OpenAIImageProvider"}
-_BING = "worker.providers.bingimage:BingImageProvider"
+_IMAGE_PROVIDERS = {OPENAI: "worker.providers.openai.images:OpenAIImageProvider"}
+_BING = "worker.providers.bing.images:BingImageProvider"
 
 
 def chat_provider(name: str) -> type[ChatProvider]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gateway.docs.shapes import BOOLEAN, STRING, Node, either, many, maybe, one_of, only, record, ref, told
-from gateway.openai.fields import WITHOUT_EFFECT
 from gateway.openai.models import STYLES
+from gateway.openai.validation import WITHOUT_EFFECT
 
 MODEL: Node = {"type": "string", "enum": list(STYLES), "description": "One for each style."}
 _NULL: Node = {"type": "null"}

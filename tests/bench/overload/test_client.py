@@ -5,8 +5,8 @@ import pytest
 from bench.overload.client import run
 from bench.overload.plan import Group, OverloadPlan
 from tests.support.gateway.harness import running
-from wire.connect import Store
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from bench.clients.verdict import STAMP
 from bench.overload.plan import Group
 from bench.overload.upstream import MIN_SIZE, Upstream
 from tests.support.worker.harness import settings_with
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.providers import Completed, Snapshot, Update
 
 pytestmark = pytest.mark.anyio

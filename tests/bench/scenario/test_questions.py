@@ -9,8 +9,8 @@ import pytest
 from bench.scenario import mix, questions
 from bench.scenario.errors import RefusedError, WrongEndError
 from tests.support.gateway.harness import RunningGateway, running, settings
-from wire.connect import Store
 from wire.messages import Delta, Failed, Final, Replace
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

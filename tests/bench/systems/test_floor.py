@@ -1,7 +1,7 @@
 """The floor streams what the gateway streams."""
 
 from bench.systems.floor import FloorFrames
-from gateway import envelope
+from gateway.legacy import envelope
 
 TEXT = "delta 000001  t=1700000000000000001 "
 

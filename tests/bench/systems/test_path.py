@@ -7,7 +7,7 @@ import pytest
 from bench.systems.path import System, split_by_transport, write_accounts
 from bench.systems.processes import Processes, free_ports
 from bench.systems.valkey import relocate, start_valkey
-from worker.contents import load_accounts
+from worker.accounts.directory import load_accounts
 
 
 def test_the_accounts_are_ones_that_a_worker_takes(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_ordinary_answer_comes_in_the_real_order(client: BingClient) -> None:
-    made = await client.create()
-    reply = await client.ask(made, "hello there")
+    conversation = await client.create()
+    reply = await client.ask(conversation, "hello there")
     updates = [record["arguments"][0] for record in reply.records if record["type"] == 1]
     assert list(updates[0]) == ["throttling", "requestId"]
     assert updates[0]["throttling"] == {"maxNumUserMessagesInConversation": 30, "numUserMessagesInConversation": 1}
@@ -55,12 +55,12 @@ async def test_in_a_search_turn_neither_the_second_nor_the_last_message_is_the_a
 
 
 async def test_answers_are_in_the_questions_language_and_remember_the_conversation(client: BingClient) -> None:
-    made = await client.create()
-    await client.ask(made, "你好")
-    second = (await client.ask(made, "再说一次", 4)).item["messages"][-1]["text"]
+    conversation = await client.create()
+    await client.ask(conversation, "你好")
+    second = (await client.ask(conversation, "再说一次", 4)).item["messages"][-1]["text"]
     assert "第 2 个问题" in second
     assert "“你好”" in second
-    third = (await client.ask(made, "and in English", 5)).item["messages"][-1]["text"]
+    third = (await client.ask(conversation, "and in English", 5)).item["messages"][-1]["text"]
     assert "question 3" in third
 
 
@@ -82,30 +82,30 @@ async def test_the_same_question_gets_the_same_answer(client: BingClient) -> Non
     ],
 )
 async def test_a_question_must_fit_its_conversation(client: BingClient, changes: dict[str, Any], value: str) -> None:
-    made = await client.create()
-    result = (await client.ask(made, "hello", **changes)).item["result"]
+    conversation = await client.create()
+    result = (await client.ask(conversation, "hello", **changes)).item["result"]
     assert result["value"] == value
     assert ("error" in result) == (value != "InvalidSession")
-    assert (await client.ask(made, "hello")).item["result"]["value"] == "Success"
+    assert (await client.ask(conversation, "hello")).item["result"]["value"] == "Success"
 
 
 async def test_another_account_may_not_use_a_conversation(client: BingClient, stranger: BingClient) -> None:
-    made = await client.create()
-    assert (await stranger.ask(made, "hello")).item["result"]["value"] == "UnauthorizedRequest"
+    conversation = await client.create()
+    assert (await stranger.ask(conversation, "hello")).item["result"]["value"] == "UnauthorizedRequest"
 
 
 async def test_invocations_must_grow_but_may_leave_gaps(client: BingClient) -> None:
-    made = await client.create()
+    conversation = await client.create()
     asked = [("hello", 3), ("hello", 3), ("hello", 6), ("hello", 5), ("hello", 7)]
-    values = [(await client.ask(made, text, invocation)).item["result"]["value"] for text, invocation in asked]
+    values = [(await client.ask(conversation, text, invocation)).item["result"]["value"] for text, invocation in asked]
     assert values == ["Success", "InvalidSession", "Success", "InvalidSession", "Success"]
 
 
 async def test_a_refused_turn_uses_up_its_invocation_but_not_the_limit(client: BingClient) -> None:
-    made = await client.create()
-    await client.ask(made, "hello !throttled")
-    assert (await client.ask(made, "hello", 3)).item["result"]["value"] == "InvalidSession"
-    assert (await client.ask(made, "hello", 4)).item["throttling"]["numUserMessagesInConversation"] == 1
+    conversation = await client.create()
+    await client.ask(conversation, "hello !throttled")
+    assert (await client.ask(conversation, "hello", 3)).item["result"]["value"] == "InvalidSession"
+    assert (await client.ask(conversation, "hello", 4)).item["throttling"]["numUserMessagesInConversation"] == 1
 
 
 @pytest.mark.parametrize(("signed_in", "limit"), [(False, 5), (True, 30)])
@@ -113,24 +113,24 @@ async def test_a_conversation_has_a_limit(
     client: BingClient, stranger: BingClient, signed_in: bool, limit: int
 ) -> None:
     asker = client if signed_in else stranger
-    made = await asker.create()
+    conversation = await asker.create()
     for number in range(limit):
-        item = (await asker.ask(made, "hello", 3 + number)).item
+        item = (await asker.ask(conversation, "hello", 3 + number)).item
         assert item["messages"][-1]["contentOrigin"] == "DeepLeo"
-    item = (await asker.ask(made, "hello", 3 + limit)).item
+    item = (await asker.ask(conversation, "hello", 3 + limit)).item
     assert item["messages"][-1]["contentOrigin"] == "TurnLimiter"
     assert item["throttling"]["numUserMessagesInConversation"] == limit + 1
     assert item["throttling"]["maxNumUserMessagesInConversation"] == limit
 
 
 async def test_a_conversation_expires_six_hours_after_its_last_final(client: BingClient) -> None:
-    made = await client.create()
+    conversation = await client.create()
     await client.script(clock={"advance": 6 * 3600 - 60})
-    assert (await client.ask(made, "hello", 3)).item["result"]["value"] == "Success"
+    assert (await client.ask(conversation, "hello", 3)).item["result"]["value"] == "Success"
     await client.script(clock={"advance": 6 * 3600 - 60})
-    assert (await client.ask(made, "hello", 4)).item["result"]["value"] == "Success"
+    assert (await client.ask(conversation, "hello", 4)).item["result"]["value"] == "Success"
     await client.script(clock={"advance": 6 * 3600 + 1})
-    expired = (await client.ask(made, "hello", 5)).item
+    expired = (await client.ask(conversation, "hello", 5)).item
     assert expired["result"]["value"] == "InvalidSession"
     assert "messages" not in expired
 
@@ -146,29 +146,29 @@ async def test_the_quota_is_the_accounts_and_comes_back_after_a_day(session: aio
 
 
 async def test_the_captcha_flag_lasts_until_it_is_cleared(client: BingClient) -> None:
-    made = await client.create()
+    conversation = await client.create()
     await client.script(account="a1", captcha=True)
     for invocation in (3, 4):
-        result = (await client.ask(made, "hello", invocation)).item["result"]
+        result = (await client.ask(conversation, "hello", invocation)).item["result"]
         assert result["value"] == "CaptchaChallenge"
         assert result["error"] == result["message"]
     await client.script(account="a1", captcha=False)
-    assert (await client.ask(made, "hello", 5)).item["result"]["value"] == "Success"
+    assert (await client.ask(conversation, "hello", 5)).item["result"]["value"] == "Success"
 
 
 async def test_a_disengaged_conversation_answers_no_more(client: BingClient) -> None:
-    made = await client.create()
-    last = (await client.ask(made, "hello !disengaged")).item["messages"][-1]
+    conversation = await client.create()
+    last = (await client.ask(conversation, "hello !disengaged")).item["messages"][-1]
     assert last["messageType"] == "Disengaged"
     assert "text" not in last
-    item = (await client.ask(made, "hello", 4)).item
+    item = (await client.ask(conversation, "hello", 4)).item
     assert [message["author"] for message in item["messages"]] == ["user"]
 
 
 async def test_an_invalid_session_is_gone(client: BingClient) -> None:
-    made = await client.create()
-    await client.ask(made, "hello !invalid-session")
-    assert (await client.ask(made, "hello", 4)).item["result"]["value"] == "InvalidSession"
+    conversation = await client.create()
+    await client.ask(conversation, "hello !invalid-session")
+    assert (await client.ask(conversation, "hello", 4)).item["result"]["value"] == "InvalidSession"
 
 
 async def test_a_stop_record_ends_the_answer_at_once(client: BingClient, upstream: Emulator) -> None:
@@ -221,14 +221,14 @@ async def test_deltas_come_at_the_rate_and_with_the_time_asked_for(client: BingC
 
 
 async def test_overlapping_turns_of_a_conversation_show_in_the_ledger(client: BingClient, upstream: Emulator) -> None:
-    made = await client.create()
-    slow = asyncio.create_task(client.ask(made, "one !deltas=10 !rate=50"))
+    conversation = await client.create()
+    slow = asyncio.create_task(client.ask(conversation, "one !deltas=10 !rate=50"))
     await until(lambda: len(upstream.ledger.turns) == 1)
-    await client.ask(made, "two", 4)
+    await client.ask(conversation, "two", 4)
     await slow
-    one, two = upstream.ledger.turns
-    assert one.ended is not None
-    assert one.started < two.started < one.ended
+    slow_turn, second_turn = upstream.ledger.turns
+    assert slow_turn.ended is not None
+    assert slow_turn.started < second_turn.started < slow_turn.ended
 
 
 async def test_the_first_handshake_must_be_json(client: BingClient) -> None:

@@ -10,18 +10,18 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_conversation_has_ids_of_the_real_shapes_in_the_real_order(client: BingClient) -> None:
-    made = await client.create()
-    assert list(made) == ["conversationId", "clientId", "conversationSignature", "result"]
-    assert re.fullmatch(r"51D\|BingProd\|[0-9A-F]{64}", made["conversationId"])
-    assert re.fullmatch(r"\d{15}", made["clientId"])
-    assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", made["conversationSignature"])
-    assert made["result"] == {"value": "Success", "message": None}
+    conversation = await client.create()
+    assert list(conversation) == ["conversationId", "clientId", "conversationSignature", "result"]
+    assert re.fullmatch(r"51D\|BingProd\|[0-9A-F]{64}", conversation["conversationId"])
+    assert re.fullmatch(r"\d{15}", conversation["clientId"])
+    assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", conversation["conversationSignature"])
+    assert conversation["result"] == {"value": "Success", "message": None}
 
 
 async def test_signed_out_clients_get_ids_that_say_so(stranger: BingClient, upstream: Emulator) -> None:
-    made = await stranger.create()
-    assert made["conversationId"].startswith("51D|BingProdUnAuthenticatedUsers|")
-    assert re.fullmatch(r"[0-9A-F]{32}", made["clientId"])
+    conversation = await stranger.create()
+    assert conversation["conversationId"].startswith("51D|BingProdUnAuthenticatedUsers|")
+    assert re.fullmatch(r"[0-9A-F]{32}", conversation["clientId"])
     assert upstream.ledger.creates[0].account == "anonymous"
 
 
@@ -99,12 +99,12 @@ async def test_signatures_only_in_headers_need_the_access_token_at_the_socket(cl
     await client.script(account="a1", create={"outcome": "header-only"})
     url = f"{client.url}/turing/conversation/create"
     async with client.session.get(url, headers=client.headers) as response:
-        made = await response.json()
+        conversation = await response.json()
         token = response.headers["X-Sydney-EncryptedConversationSignature"]
         signature = response.headers["X-Sydney-ConversationSignature"]
-    assert "conversationSignature" not in made
-    without = await client.ask(made, "hello", conversationSignature=signature)
+    assert "conversationSignature" not in conversation
+    without = await client.ask(conversation, "hello", conversationSignature=signature)
     assert without.item["result"]["value"] == "UnauthorizedRequest"
     query = "?sec_access_token=" + token.replace("+", "%2B")
-    answered = await client.ask(made, "hello", query=query, conversationSignature=signature)
+    answered = await client.ask(conversation, "hello", query=query, conversationSignature=signature)
     assert answered.item["result"]["value"] == "Success"

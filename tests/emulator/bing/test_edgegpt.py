@@ -1,4 +1,4 @@
-"""The unmodified EdgeGPT before each behaviour of the stand-in: what its users have to live with."""
+"""The unmodified EdgeGPT before each behaviour of the emulator: what its users have to live with."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ HANGS = 1.0  # seconds without a frame after which the library counts as hanging
 
 
 class Asker:
-    """One EdgeGPT Chatbot before the stand-in."""
+    """One EdgeGPT Chatbot before the emulator."""
 
     def __init__(self, chatbot: Any, chat_url: str) -> None:
         self.chatbot = chatbot
@@ -34,7 +34,7 @@ class Asker:
         self.frames: list[tuple[bool, Any]] = []
 
     async def ask(self, text: str, raw: bool = True) -> Json:
-        """The final frame. All frames are in `frames`; what the library raises is raised."""
+        """Return the final frame. All frames are in `frames`; what the library raises is raised."""
         self.frames = []
         stream = self.chatbot.ask_stream(text, wss_link=self.chat_url, conversation_style="balanced", raw=raw)
         try:
@@ -55,7 +55,7 @@ class Asker:
 
 @pytest.fixture
 async def make(upstream: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """A function that opens a conversation with EdgeGPT; cookies as given."""
+    """Return a function that opens a conversation with EdgeGPT; cookies as given."""
     for name in ("ALL_PROXY", "HTTPS_PROXY", "all_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BING_PROXY_URL", upstream.create_url)
@@ -64,23 +64,23 @@ async def make(upstream: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
     # As published, also where the worker's provider was imported before, which puts its own socket there.
     monkeypatch.setattr(chathub, "aiohttp", aiohttp)
-    made: list[Asker] = []
+    askers: list[Asker] = []
 
     async def create(cookies: list[dict[str, str]] | None = None) -> Asker:
         asker = Asker(await Chatbot.create(cookies=cookies), upstream.chat_url)
-        made.append(asker)
+        askers.append(asker)
         return asker
 
     yield create
-    for asker in made:
+    for asker in askers:
         await asker.chatbot.chat_hub.session.aclose()
         await asker.close()
 
 
 @pytest.fixture
 async def asker(make: Any) -> Asker:
-    made: Asker = await make([{"name": "_U", "value": "a1"}])
-    return made
+    asker: Asker = await make([{"name": "_U", "value": "a1"}])
+    return asker
 
 
 async def test_a_conversation_goes_on(asker: Asker, upstream: Emulator) -> None:

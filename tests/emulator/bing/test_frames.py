@@ -17,12 +17,12 @@ def test_a_record_is_utf8_and_means_its_value(text: str) -> None:
 
 @given(st.lists(ANY, max_size=6))
 def test_a_template_holds_the_grown_text_everywhere(pieces: list[str]) -> None:
-    message = frames.bot_message(frames.HOLE, "id", 0.0)
-    template = frames.FrameTemplate(frames.update("request", messages=[message]))
+    sent = frames.bot_message(frames.HOLE, "id", 0.0)
+    template = frames.FrameTemplate(frames.update("request", messages=[sent]))
     data = template.fill("".join(frames.escape(piece) for piece in pieces))
-    found = json.loads(data.removesuffix(frames.SEPARATOR))["arguments"][0]["messages"][0]
+    message = json.loads(data.removesuffix(frames.SEPARATOR))["arguments"][0]["messages"][0]
     whole = json.loads(json.dumps("".join(pieces)))
-    assert found["text"] == found["adaptiveCards"][0]["body"][0]["text"] == whole
+    assert message["text"] == message["adaptiveCards"][0]["body"][0]["text"] == whole
 
 
 def test_times_are_written_like_the_services() -> None:

@@ -1,4 +1,4 @@
-"""A client with a key, before a stand-in without pauses."""
+"""A client with a key, before an emulator without pauses."""
 
 from collections.abc import AsyncIterator
 

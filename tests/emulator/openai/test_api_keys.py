@@ -8,7 +8,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def everything(asker: OpenaiClient) -> list[int]:
-    """The status of one request of each kind."""
+    """Return the status of one request of each kind."""
     listed = await asker.http.get("models")
     shown = await asker.http.get("models/stand-in")
     drawn = await asker.send({"prompt": "a cat"}, "images/generations")

@@ -60,9 +60,9 @@ async def test_a_completion_is_what_its_stream_adds_up_to(asker: OpenaiClient) -
 
 async def test_bing_answers_the_same_question_in_the_same_words(asker: OpenaiClient, client: BingClient) -> None:
     reply = await asker.ask("and dogs?", ("user", "cats"), ("assistant", "…"))
-    made = await client.create()
-    await client.ask(made, "cats")
-    text = (await client.ask(made, "and dogs?", 4)).texts[-1]
+    conversation = await client.create()
+    await client.ask(conversation, "cats")
+    text = (await client.ask(conversation, "and dogs?", 4)).texts[-1]
     assert annotations.remove_marks(text)[0] == reply.text
 
 
@@ -78,20 +78,28 @@ async def test_the_temperature_sets_the_style(asker: OpenaiClient) -> None:
     assert "freely" in (await asker.ask("hello", temperature=1.2)).text
 
 
-async def test_every_question_is_in_the_ledger_with_what_was_said_before(asker: OpenaiClient) -> None:
+async def test_every_question_is_in_the_ledger_with_the_messages_before(asker: OpenaiClient) -> None:
     await asker.ask("cats")
     await asker.ask("dogs", ("user", "cats"), ("assistant", "Meow."), temperature=0)
     await asker.ask("birds", ("user", "cats"), ("assistant", "Woof."), stream=False)
-    one, two, three = (await asker.ledger())["turns"]
-    assert one["conversation"] == two["conversation"] == three["conversation"]
-    assert [turn["invocation"] for turn in (one, two, three)] == ["1", "2", "3"]
-    assert [turn["messages"] for turn in (one, two, three)] == [0, 2, 2]
-    assert one["digest"] == "" != two["digest"] != three["digest"]
-    assert (one["start_of_session"], two["start_of_session"]) == (True, False)
-    assert two["context"] == "user: cats\nassistant: Meow."
-    assert (two["api"], two["model"], two["account"], two["tone"]) == ("openai", "stand-in", "k1", "Precise")
-    assert all(turn["outcome"] == "Success" and turn["length"] == len(turn["text"]) for turn in (one, two, three))
-    assert all(turn["started"] <= turn["ended"] for turn in (one, two, three))
+    first_turn, second_turn, third_turn = (await asker.ledger())["turns"]
+    assert first_turn["conversation"] == second_turn["conversation"] == third_turn["conversation"]
+    assert [turn["invocation"] for turn in (first_turn, second_turn, third_turn)] == ["1", "2", "3"]
+    assert [turn["messages"] for turn in (first_turn, second_turn, third_turn)] == [0, 2, 2]
+    assert first_turn["digest"] == "" != second_turn["digest"] != third_turn["digest"]
+    assert (first_turn["start_of_session"], second_turn["start_of_session"]) == (True, False)
+    assert second_turn["context"] == "user: cats\nassistant: Meow."
+    assert (second_turn["api"], second_turn["model"], second_turn["account"], second_turn["tone"]) == (
+        "openai",
+        "stand-in",
+        "k1",
+        "Precise",
+    )
+    assert all(
+        turn["outcome"] == "Success" and turn["length"] == len(turn["text"])
+        for turn in (first_turn, second_turn, third_turn)
+    )
+    assert all(turn["started"] <= turn["ended"] for turn in (first_turn, second_turn, third_turn))
 
 
 async def test_half_a_character_is_no_trouble_for_the_ledger(asker: OpenaiClient) -> None:
@@ -101,7 +109,7 @@ async def test_half_a_character_is_no_trouble_for_the_ledger(asker: OpenaiClient
     assert (await asker.ledger())["turns"][1]["question"] == "half \ud83d"
 
 
-async def test_bings_turns_say_that_they_are_bings(client: BingClient) -> None:
+async def test_bings_turns_are_marked_as_bings(client: BingClient) -> None:
     await client.ask(await client.create(), "hello")
     assert (await client.ledger())["turns"][0]["api"] == "bing"
 
@@ -128,9 +136,9 @@ async def test_a_long_conversation_is_no_too_large_body(asker: OpenaiClient) -> 
 
 async def test_a_script_of_the_account_comes_before_the_questions_words(asker: OpenaiClient) -> None:
     await asker.script(account="k1", chat={"outcome": "throttled=3", "times": 2})
-    reply = [await asker.ask("hello !forbidden") for _ in range(3)]
-    assert [one.status for one in reply] == [429, 429, 403]
-    assert reply[0].headers["retry-after"] == "3"
+    replies = [await asker.ask("hello !forbidden") for _ in range(3)]
+    assert [reply.status for reply in replies] == [429, 429, 403]
+    assert replies[0].headers["retry-after"] == "3"
 
 
 async def test_a_script_of_options_shapes_an_ordinary_answer(asker: OpenaiClient, upstream: Emulator) -> None:
@@ -153,16 +161,16 @@ async def test_a_text_can_have_any_length(asker: OpenaiClient) -> None:
     assert len((await asker.ask("hello !long=5000")).text) == 5000
 
 
-async def test_a_spent_quota_is_told_with_the_rest_of_its_day() -> None:
+async def test_a_spent_quota_is_refused_until_its_day_is_over() -> None:
     async with (
         Emulator(EmulatorSettings(port=0, pace=0, daily_quota=2)) as upstream,
         connect(upstream.openai_url) as http,
     ):
         asker = OpenaiClient(http)
         await asker.ask("hello !throttled")
-        reply = [await asker.ask("hello") for _ in range(3)]
-        assert [one.status for one in reply] == [200, 200, 429]
-        assert 86_300 < int(reply[2].headers["retry-after"]) <= 86_400
+        replies = [await asker.ask("hello") for _ in range(3)]
+        assert [reply.status for reply in replies] == [200, 200, 429]
+        assert 86_300 < int(replies[2].headers["retry-after"]) <= 86_400
         await asker.script(clock={"advance": 86_400})
         assert (await asker.ask("hello")).status == 200
 
@@ -176,7 +184,7 @@ async def test_a_reset_forgets_the_threads(asker: OpenaiClient, upstream: Emulat
 
 
 async def first(lines: AsyncIterator[str]) -> str:
-    """The first line that holds text of the answer."""
+    """Return the first line that holds text of the answer."""
     async for line in lines:
         if '"content"' in line and '"role"' not in line:
             return line
@@ -198,8 +206,8 @@ async def test_hundreds_of_streams_at_once(upstream: Emulator) -> None:
     limits = httpx.Limits(max_connections=200)
     base = f"{upstream.openai_url}/"
     async with httpx.AsyncClient(base_url=base, limits=limits, timeout=30) as http:
-        reply: list[OpenaiReply] = await asyncio.gather(
+        replies: list[OpenaiReply] = await asyncio.gather(
             *(OpenaiClient(http).ask("x !deltas=5 !rate=20") for _ in range(200))
         )
-    assert all(len(one.pieces) == 5 and one.data[-1] == DONE for one in reply)
+    assert all(len(reply.pieces) == 5 and reply.data[-1] == DONE for reply in replies)
     assert len({turn.conversation for turn in upstream.ledger.turns}) == 200

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from emulator.openai import request_body
 from emulator.openai.error_response import BadRequestError
 from emulator.openai.message_history import ROLES, ChatMessage
-from emulator.openai.request_body import CompletionRequest
+from emulator.openai.request_body import CompletionBody
 
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def parsed(**changes: Any) -> CompletionRequest:
+def parsed(**changes: Any) -> CompletionBody:
     given = {"model": "stand-in", "messages": HELLO} | changes
     return request_body.parse(json.dumps({name: value for name, value in given.items() if value is not ...}).encode())
 
 
 def test_what_is_not_known_is_passed_over() -> None:
-    assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == CompletionRequest(
+    assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == CompletionBody(
         "stand-in", (ChatMessage("user", "hello"),)
     )
 
@@ -34,7 +34,7 @@ def test_a_content_is_a_string_or_a_list_of_parts() -> None:
     assert parsed(messages=[{"role": "user", "content": parts}]).messages[0].text == "what is\nthis?"
 
 
-def test_an_assistant_may_have_said_nothing() -> None:
+def test_an_assistants_message_may_be_empty() -> None:
     message: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
     assert parsed(messages=[message, *HELLO]).messages[0] == ChatMessage("assistant", "")
 
@@ -42,7 +42,7 @@ def test_an_assistant_may_have_said_nothing() -> None:
 @pytest.mark.parametrize(
     ("temperature", "tone"), [(None, None), (0, "Precise"), (0.5, "Balanced"), (0.9, "Balanced"), (1, "Creative")]
 )
-def test_a_temperature_stands_for_a_style(temperature: float | None, tone: str | None) -> None:
+def test_a_temperature_sets_the_style(temperature: float | None, tone: str | None) -> None:
     assert parsed(temperature=temperature).tone == tone
 
 
@@ -77,12 +77,12 @@ def test_a_temperature_stands_for_a_style(temperature: float | None, tone: str |
 def test_what_is_wrong_is_named(changes: dict[str, Any], code: str | None, param: str | None) -> None:
     with pytest.raises(BadRequestError) as caught:
         parsed(**changes)
-    found = caught.value.response
-    assert (found.status, found.code, found.param) == (400, code, param)
+    response = caught.value.response
+    assert (response.status, response.code, response.param) == (400, code, param)
 
 
 def outcome(call: Callable[[], bool]) -> bool | int:
-    """What a call returns, or the status of its refusal."""
+    """Return what a call returns, or the status of its refusal."""
     try:
         return call()
     except BadRequestError as error:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def portions(upstream: Emulator, text: str) -> list[bytes]:
-    """The portions of a stream as HTTP has them: one for each write."""
+    """Return the portions of a stream as HTTP has them: chunk for each write."""
     body = {"model": "stand-in", "stream": True, "messages": [{"role": "user", "content": text}]}
     data = json.dumps(body).encode()
     address = urlsplit(upstream.url)
@@ -19,34 +19,34 @@ async def portions(upstream: Emulator, text: str) -> list[bytes]:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
     writer.write(head.encode() + data)
     await reader.readuntil(b"\r\n\r\n")
-    found = []
+    chunks = []
     while size := int(await reader.readline(), 16):
-        found.append(await reader.readexactly(size))
+        chunks.append(await reader.readexactly(size))
         await reader.readexactly(2)
     writer.close()
     await writer.wait_closed()
-    return found
+    return chunks
 
 
 async def test_an_event_is_a_write(upstream: Emulator) -> None:
-    found = await portions(upstream, "tell me")
-    assert all(one.startswith(b"data: ") and one.endswith(b"\n\n") for one in found)
-    assert [one.count(b"data: ") for one in found[:-1]] == [1] * (len(found) - 1)
+    chunks = await portions(upstream, "tell me")
+    assert all(chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") for chunk in chunks)
+    assert [chunk.count(b"data: ") for chunk in chunks[:-1]] == [1] * (len(chunks) - 1)
 
 
 async def test_several_events_in_one_write(upstream: Emulator) -> None:
-    found = await portions(upstream, "tell me !batch")
-    assert {one.count(b"data: ") for one in found[:-1]} == {4}
+    chunks = await portions(upstream, "tell me !batch")
+    assert {chunk.count(b"data: ") for chunk in chunks[:-1]} == {4}
 
 
 async def test_writes_that_cut_events_and_characters(upstream: Emulator) -> None:
-    found = await portions(upstream, "你好 !split-record")
-    assert max(map(len, found)) == 7
-    whole = b"".join(found)
+    chunks = await portions(upstream, "你好 !split-record")
+    assert max(map(len, chunks)) == 7
+    whole = b"".join(chunks)
     place, cut = 0, 0
-    for one in found[:-1]:
-        place += len(one)
-        cut += (whole[place] & 0xC0) == 0x80  # a byte that goes on with a character
+    for chunk in chunks[:-1]:
+        place += len(chunk)
+        cut += (whole[place] & 0xC0) == 0x80  # a byte that continues a character
     assert cut > 0
     assert "你好" in whole.decode()
 

@@ -8,7 +8,7 @@ from tests.support.faults.checker import violations
 from tests.support.faults.history import Exchange, Frame
 
 
-def test_a_question_after_known_ones_goes_on_with_their_thread() -> None:
+def test_a_question_after_known_ones_continues_their_thread() -> None:
     threads = ThreadIndex()
     first = threads.enter((), "a")
     second = threads.enter(("a",), "b")
@@ -48,16 +48,16 @@ def test_their_number_is_bounded(asked: list[tuple[list[str], str]]) -> None:
 
 
 def answered(question: str, text: str, number: int) -> Exchange:
-    """What a client of a gateway would have seen of this."""
+    """Return what a client of a gateway would have seen of this."""
     data = {"answer": text, "done": True, "reset": False, "token": "t"}
     whole = Frame({"code": 200, "data": data})
     return Exchange("whole", question, streaming=False, frames=[whole], began=number, ended=number + 0.5)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("remembered", "found"), [(True, []), (False, ["moved", "moved"])])
-async def test_the_checker_of_promises_sees_whether_a_conversation_went_on(
-    asker: OpenaiClient, remembered: bool, found: list[str]
+@pytest.mark.parametrize(("remembered", "kinds"), [(True, []), (False, ["moved", "moved"])])
+async def test_the_checker_of_promises_sees_whether_a_conversation_continued(
+    asker: OpenaiClient, remembered: bool, kinds: list[str]
 ) -> None:
     before: list[tuple[str, str]] = []
     exchanges = []
@@ -68,4 +68,4 @@ async def test_the_checker_of_promises_sees_whether_a_conversation_went_on(
         exchanges.append(answered(question, reply.text, number))
         if remembered:
             before += [("user", question), ("assistant", reply.text)]
-    assert [violation.kind for violation in violations(exchanges, await asker.ledger())] == found
+    assert [violation.kind for violation in violations(exchanges, await asker.ledger())] == kinds

@@ -9,30 +9,30 @@ from structlog.testing import capture_logs
 
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, console
-from wire.connect import Store
-from wire.journal import Journal
-from wire.ledger import PICTURES, Known, Ledger, Standing
+from wire.audit_log import AuditLog
+from wire.ledger import PICTURES, AccountRecord, AccountStatus, Ledger
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
 EXPORT = '[{"name": "_U", "value": "planted-secret"}]'
 
 
-async def standing(ledger: Ledger, name: str) -> Standing:
+async def standing(ledger: Ledger, name: str) -> AccountStatus:
     return next(one for one in await ledger.standings() if one.name == name)
 
 
 async def events(store: Store, kind: str) -> list[dict[str, str]]:
     """Those of a kind, oldest first."""
-    found = reversed(await Journal(store).latest(100))
+    found = reversed(await AuditLog(store).latest(100))
     return [dict(event.fields) for event in found if event.fields["kind"] == kind]
 
 
 async def test_orders_reach_the_account_and_its_pictures(store: Store, tmp_path: Path) -> None:
     ledger = Ledger(store)
     for name in ("a b", "a b" + PICTURES):
-        await ledger.announce(Known(name, "print"), Standing(name))
+        await ledger.announce(AccountRecord(name, "print"), AccountStatus(name))
     async with console(store, tmp_path) as gateway:
         with capture_logs() as logs:
             response = await gateway.client.post("/console/accounts/a%20b/pause", headers=BEARER)
@@ -47,7 +47,7 @@ async def test_orders_reach_the_account_and_its_pictures(store: Store, tmp_path:
 
 @pytest.mark.parametrize("path", ["accounts/unknown/pause", "accounts/a/destroy", "answers/s0-unknown/stop"])
 async def test_what_is_not_there_is_404(store: Store, tmp_path: Path, path: str) -> None:
-    await Ledger(store).announce(Known("a", "print"), Standing("a"))
+    await Ledger(store).announce(AccountRecord("a", "print"), AccountStatus("a"))
     async with console(store, tmp_path) as gateway:
         assert (await gateway.client.post(f"/console/{path}", headers=BEARER)).status_code == 404
     assert not (await standing(Ledger(store), "a")).paused
@@ -56,7 +56,7 @@ async def test_what_is_not_there_is_404(store: Store, tmp_path: Path, path: str)
 @pytest.mark.parametrize("path", ["accounts/a/pause", "accounts", "answers/s0-1/stop"])
 async def test_nothing_is_done_without_a_key(store: Store, tmp_path: Path, path: str) -> None:
     ledger = Ledger(store)
-    await ledger.announce(Known("a", "print"), Standing("a"))
+    await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
     async with console(store, tmp_path) as gateway:
         body = {"name": "a", "export": EXPORT}
         query = {"api_key": BEARER["authorization"].removeprefix("Bearer ")}
@@ -75,7 +75,7 @@ async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Stor
             response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)
     assert response.status_code == 200
     assert await Ledger(store).take_handed_in() == ("alice", EXPORT.encode())
-    told = f"{logs} {[event.fields for event in await Journal(store).latest(10)]} {response.text}"
+    told = f"{logs} {[event.fields for event in await AuditLog(store).latest(10)]} {response.text}"
     assert "olivia" in told
     assert "planted-secret" not in told
 

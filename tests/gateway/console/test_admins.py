@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 import gateway.console.admins
-from gateway.addresses import networks
-from gateway.apikeys import ApiKey
+from gateway.auth.addresses import networks
+from gateway.auth.api_keys import ApiKey
 from gateway.console.admins import Admins
 
 KEYS = [ApiKey(name, hashlib.sha256(name.encode()).hexdigest()) for name in ("olivia", "pete")]

@@ -8,7 +8,7 @@ import pytest
 import gateway.console.files
 from tests.support.gateway.console_client import console
 from tests.support.gateway.harness import RunningGateway
-from wire.connect import Store
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 from starlette.routing import WebSocketRoute
 
-from gateway import connection
+from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.docs import asyncapi
-from gateway.metrics import ANY_PATH
+from gateway.http import websocket
+from gateway.ops.metrics import ANY_PATH
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from gateway.v2 import SUBPROTOCOL
+from gateway.v2.messages import SUBPROTOCOL
 from tests.support.api_document import Document
 from tests.support.gateway.harness import running
-from wire.connect import Store
+from wire.redis.store import Store
 
-V2 = (Path(__file__).parents[3] / "gateway/v2.py").read_text()
+V2 = (Path(__file__).parents[3] / "gateway/v2/messages.py").read_text()
 FOUND = asyncapi.document()
 DOCUMENT = Document(FOUND)
 SCHEMAS = FOUND["components"]["schemas"]
 
 
 def test_every_socket_is_a_channel() -> None:
-    app = create_app(GatewaySettings(), Store("memory://"), Turns())
+    app = create_app(GatewaySettings(), Store("memory://"), ActiveRequests())
     routed = {route.path for route in app.routes if isinstance(route, WebSocketRoute)} - {ANY_PATH}
     assert {channel["address"] for channel in FOUND["channels"].values()} == routed
 
@@ -37,7 +37,7 @@ def test_the_subprotocol_is_named() -> None:
 
 
 def test_every_close_code_is_documented() -> None:
-    codes = {str(value) for name, value in vars(connection).items() if name in ("_TOO_MUCH", "_GOING_DOWN")}
+    codes = {str(value) for name, value in vars(websocket).items() if name in ("_TOO_MUCH", "_GOING_DOWN")}
     assert len(codes) == 2
     for channel in FOUND["channels"].values():
         assert codes <= set(channel["x-close-codes"])

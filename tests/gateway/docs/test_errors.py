@@ -12,8 +12,8 @@ from gateway.settings import GatewaySettings
 from tests.support.api_document import Document
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
-from wire.connect import Store
 from wire.messages import Failed
+from wire.redis.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
 

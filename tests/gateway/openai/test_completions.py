@@ -13,10 +13,10 @@ from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, chat, chunks_of, data_of, joined
 from wire import keys
-from wire.connect import Store
 from wire.jobs import Jobs
 from wire.limits import Limits
-from wire.messages import Chat, Delta, Failed, Final, Replace, Said, Source, Usage
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Source, Usage
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -151,14 +151,14 @@ async def test_a_conversation_sent_in_full_continues_its_token_and_asks_only_wha
     await said(gateway, "hi", first, "two", second, "three")
     assert len(set(tokens(gateway))) == 1
     assert [work.question for work in works(gateway)] == ["hi", "two", "three"]
-    assert works(gateway)[1].history == (Said("user", "hi"), Said("assistant", f" {first}\n"))
+    assert works(gateway)[1].history == (HistoryMessage("user", "hi"), HistoryMessage("assistant", f" {first}\n"))
 
 
 async def test_a_changed_past_begins_another_conversation_that_is_told_it(gateway: RunningGateway) -> None:
     first = await said(gateway, "hi")
     await said(gateway, "hi, edited", first, "two")
     assert len(set(tokens(gateway))) == 2
-    assert works(gateway)[1].history == (Said("user", "hi, edited"), Said("assistant", first))
+    assert works(gateway)[1].history == (HistoryMessage("user", "hi, edited"), HistoryMessage("assistant", first))
 
 
 async def test_a_second_continuation_of_one_answer_begins_another_conversation(gateway: RunningGateway) -> None:

@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from structlog.testing import capture_logs
 
-from gateway.clients import Clients
-from gateway.idempotency import Idempotency
-from gateway.openai.asking import Asking, Question
-from gateway.openai.conversations import Conversations, Digests, Thread
+from gateway.answering.drain import ActiveRequests
+from gateway.answering.idempotency import Idempotency
+from gateway.answering.relay import Relay
+from gateway.auth.clients import Clients
+from gateway.openai.conversations import ConversationLookup, Digests, Thread
 from gateway.openai.messages import talk
-from gateway.openai.requests import Asked
-from gateway.openai.writing import Writing
-from gateway.relay import Relay
-from gateway.turns import Turns
+from gateway.openai.requests import CompletionRequest
+from gateway.openai.service import QuestionService, SubmittedQuestion
+from gateway.openai.text_assembler import TextAssembler
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Store
-from wire.conversations import Conversations as Index
-from wire.conversations import Standing
+from wire.conversation_index import ConversationIndex as Index
+from wire.conversation_index import IndexedConversation
+from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
 from wire.limits import Limits
-from wire.messages import Final, Said
-from wire.secret import Secret
+from wire.messages import Final, HistoryMessage
+from wire.redis.store import Store
 
-Talk = tuple[Said, ...]
+Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
 
 
@@ -41,11 +41,11 @@ def request(key: str) -> Request:
     )
 
 
-def asking(store: Store, limit: int = LIMIT) -> Asking:
-    secret = Secret(store, b"s" * 32)
+def asking(store: Store, limit: int = LIMIT) -> QuestionService:
+    secret = HmacSecret(store, b"s" * 32)
     limits = Limits(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
-    relay = Relay(Jobs(store, limits), Answers(store), Turns(), 60, 60)
-    return Asking(relay, Clients(), Idempotency(secret), Conversations(secret, Index(store, 60, limit)))
+    relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60)
+    return QuestionService(relay, Clients(), Idempotency(secret), ConversationLookup(secret, Index(store, 60, limit)))
 
 
 @dataclass
@@ -55,29 +55,29 @@ class Upstream:
     said: dict[str, Talk] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
 
-    def asked(self, question: Question, who: str) -> Talk:
+    def asked(self, question: SubmittedQuestion, who: str) -> Talk:
         """The conversation of a question, with it; a fresh one gets the history."""
         work = question.work
-        instructions = (Said("system", work.instructions),) if work.instructions else ()
+        instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
         before = self.said.get(question.token, (*instructions, *work.history))
         assert self.owner.setdefault(question.token, who) == who, "a conversation is never shared"
-        return (*before, Said("user", work.question))
+        return (*before, HistoryMessage("user", work.question))
 
 
 @dataclass
 class World:
     """Clients, each with the conversations that it knows."""
 
-    asking: Asking
+    asking: QuestionService
     upstream: Upstream = field(default_factory=Upstream)
     known: dict[str, list[Talk]] = field(default_factory=dict)
     continued: int = 0
 
     async def turn(self, who: str, before: Talk, question: str, answer: str, ending: str, copies: int) -> None:
         """The same question, sent so many times at once."""
-        told = (*before, Said("user", question))
+        told = (*before, HistoryMessage("user", question))
         messages = [{"role": one.role, "content": one.text} for one in told]
-        asked = Asked("balanced", talk(messages, "messages"), stream=False)
+        asked = CompletionRequest("balanced", talk(messages, "messages"), stream=False)
         name, _, key = who.partition("/")
         sent, client = request(key), Client(name)
         questions = await asyncio.gather(*(self.asking.ask(sent, client, {}, asked) for _ in range(copies)))
@@ -89,12 +89,15 @@ class World:
             if ending == "unspent":
                 assert await self.asking.relay.jobs.expire(one.answer)
                 continue
-            self.upstream.said[one.token] = (*conversation, Said("assistant", answer if ending == "done" else "half"))
+            self.upstream.said[one.token] = (
+                *conversation,
+                HistoryMessage("assistant", answer if ending == "done" else "half"),
+            )
             if ending == "done":
-                writing = Writing()
+                writing = TextAssembler()
                 writing.add(Final(f" {answer}\n"))
                 await one.end(writing, writing.whole)
-                self.known.setdefault(who, []).append((*told, Said("assistant", answer)))
+                self.known.setdefault(who, []).append((*told, HistoryMessage("assistant", answer)))
 
 
 WHO = st.sampled_from(["address:1/key", "address:1/other key", "address:2/key"])
@@ -111,7 +114,7 @@ STEP = st.tuples(
 
 
 def edited(before: Talk, edit: bool) -> Talk:
-    return (Said(before[0].role, "edited"), *before[1:]) if edit and before else before
+    return (HistoryMessage(before[0].role, "edited"), *before[1:]) if edit and before else before
 
 
 def on_a_store(play: Callable[[Store], Awaitable[None]]) -> None:
@@ -131,7 +134,7 @@ def test_no_conversation_is_shared_or_gone_on_from_twice(
     async def play(store: Store) -> None:
         world = World(asking(store))
         for who, number, edit, question, answer, ending, copies in steps:
-            talks: list[Talk] = [(), (Said("system", "be brief"),), *world.known.get(who, [])]
+            talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(who, [])]
             before = talks[-number] if 0 < number <= len(talks) else talks[0]
             await world.turn(who, edited(before, edit), question, answer, ending, copies)
             states = await store.commands.keys("*conversation:*")
@@ -143,7 +146,7 @@ def test_no_conversation_is_shared_or_gone_on_from_twice(
 def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
     async def play(store: Store) -> None:
         world = World(asking(store))
-        before: Talk = (Said("system", "be brief"),)
+        before: Talk = (HistoryMessage("system", "be brief"),)
         for question, ending in (("a", "done"), ("b", "unspent"), ("b", "done"), ("a", "done")):
             await world.turn("address:1/key", before, question, "yes", ending, 1)
             before = world.known["address:1/key"][-1]
@@ -168,13 +171,15 @@ def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
 
 
 def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
-    said = [Said("user", "a"), Said("assistant", "b")]
+    said = [HistoryMessage("user", "a"), HistoryMessage("assistant", "b")]
     one, other = Digests(b"s" * 32, "one"), Digests(b"s" * 32, "other")
     assert one.state(said) == one.state(said[1:], one.state(said[:1])) == Digests(b"s" * 32, "one").state(said)
     assert len({one.state(said), other.state(said), Digests(b"t" * 32, "one").state(said)}) == 3
     assert one.token("x") != other.token("x") != one.token("y")
-    assert one.state([Said("user", "a"), Said("user", "b")]) != one.state([Said("user", "ab")])
-    assert one.state([Said("user", " a\n")]) == one.state([Said("user", "a")])
+    assert one.state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != one.state(
+        [HistoryMessage("user", "ab")]
+    )
+    assert one.state([HistoryMessage("user", " a\n")]) == one.state([HistoryMessage("user", "a")])
 
 
 @pytest.mark.anyio
@@ -182,6 +187,6 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     store = Store("redis://127.0.0.1:1/0")
     found = asking(store).conversations
     with capture_logs() as logs:
-        await found.note(Thread(Digests(b"", ""), None, state="s"), Standing("t", "a"), "text", kept=True)
+        await found.note(Thread(Digests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True)
     await store.close()
     assert [entry["event"] for entry in logs] == ["conversation not noted"]

@@ -8,8 +8,8 @@ import pytest
 from gateway.openai import errors
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import chat
-from wire.connect import Store
 from wire.messages import Failed
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 

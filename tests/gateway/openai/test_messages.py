@@ -6,7 +6,7 @@ import pytest
 
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.messages import talk
-from wire.messages import Said
+from wire.messages import HistoryMessage
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def test_what_is_said_first_by_the_system_are_instructions() -> None:
 def test_instructions_of_the_request_go_before_those_of_the_messages() -> None:
     found = talk([system("second"), user("hi")], "input", "first")
     assert found.instructions == "first\n\nsecond"
-    assert found.said[0] == Said("system", "first")
+    assert found.said[0] == HistoryMessage("system", "first")
 
 
 def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
@@ -48,10 +48,10 @@ def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
     )
     assert found.question == "42\n\nwell?"
     assert found.history == (
-        Said("user", "one"),
-        Said("assistant", "1"),
-        Said("system", "be brief"),
-        Said("user", "two"),
+        HistoryMessage("user", "one"),
+        HistoryMessage("assistant", "1"),
+        HistoryMessage("system", "be brief"),
+        HistoryMessage("user", "two"),
     )
     assert found.known == 5
 

@@ -8,8 +8,8 @@ import pytest
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys
-from wire.connect import Store
-from wire.messages import Chat, Delta, Failed, Final, Said, Source, Usage
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Source, Usage
+from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -185,7 +185,7 @@ async def test_a_response_that_is_not_stored_is_not_gone_on_from_by_its_id(gatew
     assert len({token for token, _ in gateway.worker.asked}) == 1
     (_, work) = gateway.worker.asked[-1]
     assert isinstance(work, Chat)
-    assert work.history == (Said("user", "hi"), Said("assistant", '你好,wor"ld'))
+    assert work.history == (HistoryMessage("user", "hi"), HistoryMessage("assistant", '你好,wor"ld'))
 
 
 async def test_another_client_goes_on_from_nothing_of_ones_own(gateway: RunningGateway) -> None:

@@ -1,9 +1,9 @@
 """Tokens: counted upstream, or estimated and marked so."""
 
 from gateway.openai.usage import tokens
-from wire.messages import Chat, Said, Usage
+from wire.messages import Chat, HistoryMessage, Usage
 
-WORK = Chat("balanced", "你好", instructions="abc", history=(Said("user", "d"),))
+WORK = Chat("balanced", "你好", instructions="abc", history=(HistoryMessage("user", "d"),))
 
 
 def test_the_upstreams_own_count_counts() -> None:

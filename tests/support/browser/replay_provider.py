@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 
 from tests.support.browser.answers import ANSWERS
 from wire.messages import Style
-from worker.accounts import Account
-from worker.providers import BeforeSend, Completed, Conversation, Snapshot, Update
-from worker.providers.edgegpt import EdgeGPTProvider
-from worker.replay import Recall, nothing
+from worker.accounts.account import Account
+from worker.providers import BeforeSend, Completed, Snapshot, Update, UpstreamConversation
+from worker.providers.bing.edgegpt import EdgeGPTProvider
+from worker.providers.transcript import Recall, nothing
 
 _PLAY = "play: "
 
@@ -19,7 +19,7 @@ class Upstream(EdgeGPTProvider):
     async def ask(
         self,
         account: Account,
-        conversation: Conversation | None,
+        conversation: UpstreamConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,

@@ -1,9 +1,7 @@
-"""A plain client of the stand-in: what a browser would send, and nothing that checks what comes back."""
+"""A plain client of the emulated Bing: it sends what a browser would, and checks nothing that comes back."""
 
-import asyncio
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,19 +25,29 @@ class SocketReply:
         return item
 
     @property
+    def answer(self) -> str:
+        """The answer in the final record as a careful client reads it."""
+        for message in reversed(self.item["messages"]):
+            if message["author"] == "bot" and "messageType" not in message:
+                return str(message.get("text", ""))
+        return ""
+
+    @property
+    def update_messages(self) -> list[Json]:
+        """The messages of every update."""
+        updates = [record["arguments"][0] for record in self.records if record.get("type") == 1]
+        return [message for update in updates for message in update.get("messages", [])]
+
+    @property
     def texts(self) -> list[str]:
         """The answer's text in each update that has one."""
         return [
-            message["text"]
-            for record in self.records
-            if record.get("type") == 1
-            for message in record["arguments"][0].get("messages", [])
-            if "messageType" not in message and "text" in message
+            message["text"] for message in self.update_messages if "messageType" not in message and "text" in message
         ]
 
 
 class BingClient:
-    """One account before one stand-in."""
+    """One account at one emulator."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, account: str | None) -> None:
         self.session = session
@@ -61,7 +69,7 @@ class BingClient:
             return entries
 
     async def open(self, query: str = "") -> aiohttp.ClientWebSocketResponse:
-        """A socket after its handshake."""
+        """Return a socket after its handshake."""
         socket = await self.session.ws_connect(
             f"{self.url}/sydney/ChatHub{query}", headers=self.headers, max_msg_size=0
         )
@@ -80,7 +88,7 @@ class BingClient:
 
 
 def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
-    """The type 4 record; changes replace fields of its argument."""
+    """Return the type 4 record; changes replace fields of its argument."""
     request_id = str(uuid.uuid4())
     argument = {
         "source": "cib",
@@ -97,7 +105,7 @@ def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
 
 
 async def listen(socket: aiohttp.ClientWebSocketResponse, limit: float = 5.0) -> SocketReply:
-    """All messages until a final record or the end. Raises TimeoutError after the limit's seconds of silence."""
+    """Return all messages until a final record or the end. Raises TimeoutError after the limit's seconds of silence."""
     reply = SocketReply([], [], None)
     while True:
         message = await socket.receive(timeout=limit)
@@ -108,10 +116,3 @@ async def listen(socket: aiohttp.ClientWebSocketResponse, limit: float = 5.0) ->
         reply.records += [json.loads(part) for part in message.data.split(SEPARATOR) if part]
         if any(record.get("type") == 2 for record in reply.records):
             return reply
-
-
-async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
-    """Wait for a condition; raises TimeoutError after the limit in seconds."""
-    async with asyncio.timeout(limit):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)

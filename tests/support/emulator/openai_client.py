@@ -1,4 +1,4 @@
-"""A plain client of the stand-in's /v1, on httpx: it keeps what came and how it ended, and checks nothing."""
+"""A plain client of the emulator's /v1, on httpx: it keeps what came and how it ended, and checks nothing."""
 
 import json
 from dataclasses import dataclass, field
@@ -37,23 +37,23 @@ class OpenaiReply:
     @property
     def events(self) -> list[Json]:
         """The events that are JSON objects."""
-        found = []
+        events = []
         for data in self.data:
             try:
                 value = json.loads(data)
             except ValueError:
                 continue
             if isinstance(value, dict):
-                found.append(value)
-        return found
+                events.append(value)
+        return events
 
     @property
     def choices(self) -> list[Json]:
-        return [one for event in self.events for one in event.get("choices") or () if isinstance(one, dict)]
+        return [choice for event in self.events for choice in event.get("choices") or () if isinstance(choice, dict)]
 
     @property
     def pieces(self) -> list[str]:
-        deltas = [one["delta"] for one in self.choices if isinstance(one["delta"], dict)]
+        deltas = [choice["delta"] for choice in self.choices if isinstance(choice["delta"], dict)]
         return [delta["content"] for delta in deltas if isinstance(delta.get("content"), str) and delta["content"]]
 
     @property
@@ -62,7 +62,7 @@ class OpenaiReply:
 
     @property
     def reasons(self) -> list[str]:
-        return [one["finish_reason"] for one in self.choices if one.get("finish_reason")]
+        return [choice["finish_reason"] for choice in self.choices if choice.get("finish_reason")]
 
     @property
     def message(self) -> Json:
@@ -72,21 +72,23 @@ class OpenaiReply:
 
 @dataclass
 class OpenaiClient:
+    """One key at one emulator."""
+
     http: httpx.AsyncClient
 
     async def ask(self, text: str, *before: tuple[str, str], stream: bool = True, **changes: object) -> OpenaiReply:
-        """A question after these messages (role, text)."""
-        messages = [{"role": role, "content": said} for role, said in (*before, ("user", text))]
+        """Ask a question after these messages (role, text)."""
+        messages = [{"role": role, "content": content} for role, content in (*before, ("user", text))]
         return await self.send({"model": "stand-in", "messages": messages, "stream": stream} | changes)
 
     async def send(self, body: object, path: str = "chat/completions", **headers: str) -> OpenaiReply:
         reply = OpenaiReply()
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
-            async with self.http.stream("POST", path, content=content, headers=headers) as response:
+            async with self.http.stream("POST", path, content=data, headers=headers) as response:
                 reply.status, reply.headers = response.status_code, response.headers
-                async for data in response.aiter_raw():
-                    reply.writes.append(data)
+                async for part in response.aiter_raw():
+                    reply.writes.append(part)
         except httpx.TransportError as error:
             reply.broken = type(error)
         return reply
@@ -101,6 +103,6 @@ class OpenaiClient:
 
 
 def connect(url: str, key: str | None = "k1") -> httpx.AsyncClient:
-    """A connection to the base address of the API, with a key or none."""
+    """Return a connection to the base address of the API, with a key or none."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.AsyncClient(base_url=f"{url}/", headers=headers, timeout=5)

@@ -10,8 +10,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.server import config
 from gateway.settings import GatewaySettings
-from wire.logs import configure
-from wire.startup import load_settings
+from telemetry.logs import configure
+from telemetry.startup import load_settings
 
 
 async def echo(socket: WebSocket) -> None:

@@ -5,9 +5,9 @@ import contextlib
 import time
 
 from tests.support.faults.cluster import Cluster
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
+from wire.redis.store import Store
 
 _EVERY = 0.3
 

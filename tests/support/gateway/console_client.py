@@ -14,7 +14,7 @@ import httpx
 
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
-from wire.connect import Store
+from wire.redis.store import Store
 
 KEY = "planted-admin-key-4711"
 BEARER = {"authorization": f"Bearer {KEY}"}

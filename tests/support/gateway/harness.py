@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from gateway.turns import Turns
-from wire.connect import Store
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
+from wire.redis.store import Store
 from wire.schedule import Schedule
-from wire.sessions import Entry, Sessions, State, Task
+from wire.sessions import ClaimedJob, ScheduleEntry, Sessions, State
 
 Step = Event | asyncio.Event
 
@@ -59,13 +59,13 @@ class ScriptedWorker:
                 await sessions.beat(self.name)
             await asyncio.sleep(1)
 
-    async def _take(self, sessions: Sessions, entry: Entry) -> None:
+    async def _take(self, sessions: Sessions, entry: ScheduleEntry) -> None:
         claimed = await sessions.claim(self.name, entry)
-        task = claimed if isinstance(claimed, Task) else None
+        task = claimed if isinstance(claimed, ClaimedJob) else None
         while task is not None:
             task = await self._play(sessions, task)
 
-    async def _play(self, sessions: Sessions, task: Task) -> Task | None:
+    async def _play(self, sessions: Sessions, task: ClaimedJob) -> ClaimedJob | None:
         asked = task.work.question if isinstance(task.work, Chat) else task.work.keyword
         self.asked.append((task.lease.token, task.work))
         try:
@@ -73,7 +73,7 @@ class ScriptedWorker:
         except AnswerEndedError:
             return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
 
-    async def _steps(self, sessions: Sessions, task: Task, script: Sequence[Step]) -> Task | None:
+    async def _steps(self, sessions: Sessions, task: ClaimedJob, script: Sequence[Step]) -> ClaimedJob | None:
         await sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         seq = 0
         for step in script:
@@ -99,7 +99,7 @@ class RunningGateway:
 
     address: str
     store: Store
-    turns: Turns
+    turns: ActiveRequests
     worker: ScriptedWorker
     client: httpx.AsyncClient
 
@@ -138,7 +138,7 @@ async def running(
     store: Store, config: GatewaySettings | None = None, *, worker: bool = True
 ) -> AsyncIterator[RunningGateway]:
     """A gateway on a port of its own, with a scripted worker beside it."""
-    turns, scripted = Turns(), ScriptedWorker(store)
+    turns, scripted = ActiveRequests(), ScriptedWorker(store)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [asyncio.create_task(serve(config or settings(), store, turns, ready=listening.set_result))]
     if worker:

@@ -9,12 +9,12 @@ from tests.support.wire.checked_store import CheckedStore, Fate, Judge
 from tests.support.wire.model import Job
 from tests.support.wire.scenario import Scenario
 from wire import keys
-from wire.ends import INTERRUPTED
 from wire.errors import StoreUnavailableError
-from wire.jobs import Client, Once
+from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Failed, Final
 from wire.schedule import Schedule
-from wire.sessions import Entry, Lease, State, Task
+from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State
+from wire.terminal_events import INTERRUPTED
 
 # What a gateway does; and what a worker does, where it fits: else it goes on with a turn, or claims its next.
 Wish = Literal["ask", "expire", "stop", "end session"]
@@ -109,11 +109,11 @@ class Gateway(Process):
         """Ask a question, or call off one that is there."""
         jobs = list(self.store.model.jobs.values())
         if wish == "ask" or not jobs:
-            await self._ask(which, client, Once(key, "other" if other else "question") if key else None, fate)
+            await self._ask(which, client, IdempotencyKey(key, "other" if other else "question") if key else None, fate)
         else:
             await self._call_off(wish, pick(jobs, which), fate)
 
-    async def _ask(self, which: int, client: str, once: Once | None, fate: Fate) -> None:
+    async def _ask(self, which: int, client: str, once: IdempotencyKey | None, fate: Fate) -> None:
         """A first question, whose token follows from its key if it has one, or a further one."""
         name = f"of-{once.name}" if once else pick([*self._names, f"t{self._asked}"], which)
         create = bool(once) or name not in self._names
@@ -142,7 +142,7 @@ class Gateway(Process):
 class Turn:
     """One job at a worker. ends: it only remains to finish it. `waits`: for the outcome of a call."""
 
-    task: Task
+    task: ClaimedJob
     stage: Literal["claimed", "sent", "ends", "over"] = "claimed"
     attempt: int = 0
     seq: int = 0
@@ -157,7 +157,7 @@ class Worker(Process):
         self.name = name
         self.frozen = False
         self.lapses = 0
-        self.entries: list[Entry] = []
+        self.entries: list[ScheduleEntry] = []
         self.turns: list[Turn] = []
         self.idle: dict[str, Lease] = {}
         self._readings = 0
@@ -247,7 +247,7 @@ class Worker(Process):
         await self._prepare()
         for stream in (keys.own_stream(self.name), keys.shared_stream()):
             _, found, *_ = await self.scenario.redis.xautoclaim(stream, keys.GROUP, self.name, min_idle_time=0)
-            self._find([Entry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in found if fields])
+            self._find([ScheduleEntry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in found if fields])
 
     async def _prepare(self) -> None:
         """The worker's stream is gone if it was taken for dead."""
@@ -256,10 +256,10 @@ class Worker(Process):
             await self.store.look()
             self._prepared = self.lapses
 
-    def _find(self, entries: list[Entry]) -> None:
+    def _find(self, entries: list[ScheduleEntry]) -> None:
         for entry in entries:
             self._readings += 1
-            self.entries.append(Entry(entry.stream, entry.id, entry.token, str(self._readings)))
+            self.entries.append(ScheduleEntry(entry.stream, entry.id, entry.token, str(self._readings)))
 
     async def _give_back(self, times: int) -> None:
         entry = self.entries.pop(0)
@@ -282,7 +282,7 @@ class Worker(Process):
         def then(outcome: Any) -> None:
             if outcome == "wait":
                 self.entries.append(entry)
-            elif isinstance(outcome, Task):
+            elif isinstance(outcome, ClaimedJob):
                 self.idle.pop(entry.token, None)
                 self.turns.append(Turn(outcome))
 
@@ -382,12 +382,12 @@ class Worker(Process):
 
         def then(outcome: Any) -> None:
             turn.stage, turn.waits = "over", False
-            if isinstance(outcome, Task):
+            if isinstance(outcome, ClaimedJob):
                 self.turns.append(Turn(outcome))
             elif outcome is None and takes_more:
                 self.idle[task.lease.token] = task.lease
 
-        def make() -> Awaitable[Task | None]:
+        def make() -> Awaitable[ClaimedJob | None]:
             return self.scenario.sessions.finish(
                 task, state, event, session, takes_more=takes_more, sent=sent, spent=False
             )

@@ -9,8 +9,8 @@ from tests.support.wire.model import Model, Seen
 from wire import keys
 from wire.errors import StoreUnavailableError, WireError
 from wire.limits import Limits
-from wire.link import Argument
-from wire.translation import translated
+from wire.redis.connection import Argument
+from wire.redis.errors import translate_errors
 
 # echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
 # later, its reply never. slow: its reply comes some time later, which is its caller's affair.
@@ -104,7 +104,7 @@ class CheckedStore(PatchedStore):
     async def _look(self) -> Seen:
         commands: Any = self.commands
         found: Seen = {kind: {} for kind in _LOOKS}
-        with translated():
+        with translate_errors():
             names = sorted(name.decode() for name in await commands.keys("*"))
             async with commands.pipeline(transaction=False) as pipe:
                 for name in names:

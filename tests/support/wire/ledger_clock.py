@@ -3,7 +3,7 @@
 from typing import Any
 
 from wire import keys
-from wire.connect import Store
+from wire.redis.store import Store
 
 _TIMES = ("until", "succeeded", "failed", "used")
 

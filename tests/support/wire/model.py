@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from wire import keys
-from wire.ends import INTERRUPTED, POISON
-from wire.jobs import BUSY, Once
+from wire.jobs import BUSY, IdempotencyKey
 from wire.limits import Limits
 from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
-from wire.sessions import Entry, Lease, State
+from wire.sessions import Lease, ScheduleEntry, State
+from wire.terminal_events import INTERRUPTED, POISON
 
 # What is in Redis, by kind of key and by id.
 Seen = dict[str, dict[str, Any]]
@@ -29,7 +29,7 @@ class Job:
     answer: str
     token: str
     client: str = ""
-    once: Once | None = None
+    once: IdempotencyKey | None = None
     state: str = "QUEUED"
     events: list[Event] = field(default_factory=list)
     marks: int = 0
@@ -237,7 +237,7 @@ class Model:
 
     # Workers' calls
 
-    def claim(self, worker: str, entry: Entry, reply: bytes) -> bool:
+    def claim(self, worker: str, entry: ScheduleEntry, reply: bytes) -> bool:
         found = json.loads(reply)
         token = self.tokens.get(entry.token)
         if token and token.op == (worker, entry):

@@ -6,14 +6,14 @@ from typing import Any
 from tests.support.patched_store import PatchedStore
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
-from wire.jobs import ANYBODY, Client, Jobs, Once, new_answer_id, new_token
+from wire.jobs import ANYBODY, Client, IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.limits import Limits
-from wire.link import Argument
 from wire.messages import Chat, Delta, Event, Final, encode
+from wire.redis.connection import Argument
+from wire.redis.store import Store
 from wire.schedule import Schedule
-from wire.sessions import Entry, Sessions, Task
+from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 
 PATIENCE = 5.0
 # Scripts whose reply says what this very call has changed.
@@ -69,7 +69,11 @@ class Scenario:
         await self.redis.delete(keys.worker_key(worker))
 
     async def ask(
-        self, question: str = "hello", token: str | None = None, client: Client = ANYBODY, once: Once | None = None
+        self,
+        question: str = "hello",
+        token: str | None = None,
+        client: Client = ANYBODY,
+        once: IdempotencyKey | None = None,
     ) -> Asked:
         """A question; without a token, of a new conversation. The answer is the one that the question got."""
         token_, create = token or new_token(), token is None
@@ -77,34 +81,36 @@ class Scenario:
         answer = await self.jobs.submit(new_answer_id(), work, token_, create=create, client=client, once=once)
         return Asked(answer, token_)
 
-    async def hints(self, worker: str) -> list[Entry]:
+    async def hints(self, worker: str) -> list[ScheduleEntry]:
         """The schedule entries that the worker finds now."""
         streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
         found = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
         return [
-            Entry(stream.decode(), id_.decode(), fields[b"t"].decode())
+            ScheduleEntry(stream.decode(), id_.decode(), fields[b"t"].decode())
             for stream, entries in found
             for id_, fields in entries
         ]
 
-    async def hint(self, worker: str) -> Entry:
+    async def hint(self, worker: str) -> ScheduleEntry:
         """The one schedule entry that the worker finds now."""
         (entry,) = await self.hints(worker)
         return entry
 
-    async def take(self, worker: str) -> Task:
+    async def take(self, worker: str) -> ClaimedJob:
         """The worker reads its one hint and claims it."""
         task = await self.sessions.claim(worker, await self.hint(worker))
-        assert isinstance(task, Task), task
+        assert isinstance(task, ClaimedJob), task
         return task
 
-    async def sent(self, worker: str) -> Task:
+    async def sent(self, worker: str) -> ClaimedJob:
         """The worker takes the next job and marks it as sent."""
         task = await self.take(worker)
         await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         return task
 
-    async def finish(self, task: Task, text: str = "done", session: bytes | None = b"{}", **how: Any) -> Task | None:
+    async def finish(
+        self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", **how: Any
+    ) -> ClaimedJob | None:
         """The worker ends a turn well."""
         return await self.sessions.finish(task, "DONE", Final(text), session, **{"takes_more": True, **how})
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wire import keys
-from wire.connect import Store
+from wire.redis.store import Store
 
 # Each key's value and for how many ms it is kept (0: for ever).
 Remembered = dict[bytes, tuple[bytes, int]]

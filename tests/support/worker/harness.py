@@ -10,17 +10,17 @@ from tests.support.conditions import SOON
 from tests.support.patched_store import PatchedStore
 from wire import keys
 from wire.answers import Answers
-from wire.connect import Store
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.ledger import Ledger
 from wire.limits import Limits
-from wire.link import Argument
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
+from wire.redis.connection import Argument
+from wire.redis.store import Store
 from wire.schedule import Schedule
-from wire.sessions import Sessions, Task
-from worker.accounts import Account
-from worker.pool import Pool
+from wire.sessions import ClaimedJob, Sessions
+from worker.accounts.account import Account
+from worker.accounts.pool import Pool
 from worker.settings import WorkerSettings
 
 ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
@@ -174,22 +174,22 @@ class WorkerHarness:
     schedule: Schedule
     worker: str = "desk"
 
-    async def task(self, question: str = "hello", token: str | None = None) -> Task:
+    async def task(self, question: str = "hello", token: str | None = None) -> ClaimedJob:
         """A new question, claimed."""
         return await self.claimed(Chat("balanced", question), token or new_token())
 
-    async def picture(self, keyword: str = "Cat") -> Task:
+    async def picture(self, keyword: str = "Cat") -> ClaimedJob:
         """A new image request, claimed."""
         return await self.claimed(Image(keyword), new_token())
 
-    async def claimed(self, work: Work, token: str) -> Task:
+    async def claimed(self, work: Work, token: str) -> ClaimedJob:
         await self.client.submit(work, token)
         await self.sessions.beat(self.worker)
         [entry] = await self.schedule.read(1)
         task = await self.sessions.claim(self.worker, entry)
-        assert isinstance(task, Task)
+        assert isinstance(task, ClaimedJob)
         return task
 
-    def with_session(self, task: Task, session: bytes, sent: int) -> Task:
+    def with_session(self, task: ClaimedJob, session: bytes, sent: int) -> ClaimedJob:
         """The task as if its token had a saved conversation."""
         return replace(task, session=session, sent=sent)

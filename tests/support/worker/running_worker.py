@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tests.support.conditions import SOON
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
-from worker.upstream import Upstream
+from worker.providers.registry import Upstream
 from worker.worker import Worker, new_worker_id
 
 

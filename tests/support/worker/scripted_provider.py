@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from wire.messages import Style
-from worker.accounts import Account
-from worker.providers import BeforeSend, ChatProvider, Completed, Conversation, ImageProvider, Snapshot, Update
-from worker.replay import Recall, nothing, retold
+from worker.accounts.account import Account
+from worker.providers import BeforeSend, ChatProvider, Completed, ImageProvider, Snapshot, Update, UpstreamConversation
+from worker.providers.registry import Providers
+from worker.providers.transcript import Recall, nothing, retold
 from worker.settings import WorkerSettings
-from worker.upstream import Providers
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Ask:
     """One call of `ask`. `send` is what a provider does just before the question leaves."""
 
     account: str
-    conversation: Conversation | None
+    conversation: UpstreamConversation | None
     style: Style
     question: str
     send: Callable[[], Awaitable[None]]
@@ -93,7 +93,7 @@ class ScriptedProvider:
     async def ask(
         self,
         account: Account,
-        conversation: Conversation | None,
+        conversation: UpstreamConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,

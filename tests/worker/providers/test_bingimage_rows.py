@@ -7,9 +7,9 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers.bingimage import BingImageProvider
+from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio

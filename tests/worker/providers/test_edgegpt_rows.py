@@ -8,10 +8,10 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Conversation, Snapshot, Update
-from worker.providers.edgegpt import EdgeGPTProvider
+from worker.providers import Completed, Snapshot, Update, UpstreamConversation
+from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -139,7 +139,7 @@ def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
 
 
 async def asked(
-    provider: EdgeGPTProvider, question: str, conversation: Conversation | None = None, account: Account = ALICE
+    provider: EdgeGPTProvider, question: str, conversation: UpstreamConversation | None = None, account: Account = ALICE
 ) -> tuple[list[Update], UpstreamError | None, int]:
     """What an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
@@ -266,7 +266,7 @@ async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, m
         assert (done.turns.used, done.turns.limit) == (sent + 1, 5)
         assert (done.state is None) is (sent == 4)
         if done.state:
-            conversation = Conversation(done.state, sent + 1)
+            conversation = UpstreamConversation(done.state, sent + 1)
     assert len(bing.ledger.creates) == 1
     assert [turn.invocation for turn in bing.ledger.turns] == ["3", "4", "5", "6", "7"]
 
@@ -278,7 +278,7 @@ async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
     assert isinstance(done, Completed)
     assert done.state
     bing.clock.advance(6 * 3600 + 1)
-    seen, error, _ = await asked(provider, "and now?", Conversation(done.state, 1))
+    seen, error, _ = await asked(provider, "and now?", UpstreamConversation(done.state, 1))
     assert error is not None
     assert (error.reason, error.refused, seen) == ("session.expired", True, [])
 

@@ -9,13 +9,13 @@ from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
-from worker.accounts import Account, Server
-from worker.deltas import without_marks
+from worker.accounts.account import Account, Server
 from worker.errors import UpstreamError
 from worker.providers import Completed, Snapshot, Update
-from worker.providers.openai import OpenAIProvider
-from worker.providers.openaiimage import OpenAIImageProvider
+from worker.providers.openai.chat import OpenAIProvider
+from worker.providers.openai.images import OpenAIImageProvider
 from worker.settings import WorkerSettings
+from worker.turns.deltas import without_marks
 
 pytestmark = pytest.mark.anyio
 

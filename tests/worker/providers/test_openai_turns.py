@@ -11,9 +11,9 @@ from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON
 from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from wire.jobs import new_token
-from wire.messages import Chat, Failed, Final, Image, Said
-from worker.accounts import Account, Server
-from worker.upstream import Providers, Upstream
+from wire.messages import Chat, Failed, Final, HistoryMessage, Image
+from worker.accounts.account import Account, Server
+from worker.providers.registry import Providers, Upstream
 from worker.worker import Worker, new_worker_id
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +122,7 @@ async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
 
 
 async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Client, bing: Emulator) -> None:
-    told = (Said("user", "a"), Said("assistant", "b"), Said("tool", "c"))
+    told = (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
     async with worker(store, bing, [local(bing, "x")]):
         await client.end(await client.submit(Chat("balanced", "q", instructions="Be kind.", history=told), new_token()))
     (turn,) = bing.ledger.turns

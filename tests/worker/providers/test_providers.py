@@ -1,12 +1,12 @@
 import pytest
 
 from worker.providers import chat_provider
-from worker.providers.edgegpt import EdgeGPTProvider
+from worker.providers.bing.edgegpt import EdgeGPTProvider
 
 
 def test_a_provider_is_found_by_its_name_or_its_place() -> None:
     assert chat_provider("edgegpt") is EdgeGPTProvider
-    assert chat_provider("worker.providers.edgegpt:EdgeGPTProvider") is EdgeGPTProvider
+    assert chat_provider("worker.providers.bing.edgegpt:EdgeGPTProvider") is EdgeGPTProvider
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,10 @@ def test_a_provider_is_found_by_its_name_or_its_place() -> None:
     [
         ("nothing", "PROVIDER=nothing is neither one of edgegpt"),
         ("no.such.module:Class", "PROVIDER=no.such.module:Class can't be loaded: No module named"),
-        ("worker.providers.edgegpt:Nobody", "PROVIDER=worker.providers.edgegpt:Nobody can't be loaded: module"),
+        (
+            "worker.providers.bing.edgegpt:Nobody",
+            "PROVIDER=worker.providers.bing.edgegpt:Nobody can't be loaded: module",
+        ),
     ],
 )
 def test_a_provider_that_cant_be_found_is_one_sentence(name: str, sentence: str) -> None:

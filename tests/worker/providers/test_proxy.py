@@ -14,13 +14,13 @@ from aiohttp import web
 
 from tests.support.outbound_proxy import OutboundProxy
 from tests.support.prerequisites import unavailable
-from tests.worker.providers.test_bingimage import PICTURES, Studio, studio  # noqa: F401 - a fixture
-from tests.worker.providers.test_edgegpt import ALICE, answer, failure, nothing, says, updates
-from worker.accounts import Account
+from tests.worker.providers.bing.test_edgegpt import ALICE, answer, failure, nothing, says, updates
+from tests.worker.providers.bing.test_images import PICTURES, Studio, studio  # noqa: F401 - a fixture
+from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Conversation, Update
-from worker.providers.bingimage import BingImageProvider
-from worker.providers.edgegpt import EdgeGPTProvider
+from worker.providers import Completed, Update, UpstreamConversation
+from worker.providers.bing.edgegpt import EdgeGPTProvider
+from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -170,7 +170,7 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
 
     async def resume(account: Account) -> UpstreamError:
         state = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":"t0ken"}'
-        asked = EdgeGPTProvider(settings).ask(account, Conversation(state, 1), "balanced", "why?", nothing)
+        asked = EdgeGPTProvider(settings).ask(account, UpstreamConversation(state, 1), "balanced", "why?", nothing)
         return (await failure(asked))[0]
 
     error = await told_of(TROUBLES[trouble], scheme, resume)

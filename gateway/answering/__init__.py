@@ -1,0 +1,1 @@
+"""Submit questions, follow their answers, and drain: the same for every protocol."""

@@ -1,0 +1,1 @@
+"""API keys and addresses: who a client is."""

@@ -1,0 +1,1 @@
+"""HTTP, server-sent events and WebSockets, as every protocol uses them."""

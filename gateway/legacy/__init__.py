@@ -1,0 +1,1 @@
+"""The drop-in endpoints and the answers by id, in the old server's JSON."""

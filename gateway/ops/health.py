@@ -1,0 +1,40 @@
+"""Whether the process lives, and whether it should get work."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.answering.drain import ActiveRequests
+from gateway.http.responses import NO_STORE
+from wire.errors import StoreUnavailableError
+from wire.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class HealthEndpoints:
+    """The endpoints for operators and load balancers."""
+
+    sessions: Sessions
+    turns: ActiveRequests
+
+    async def healthz(self, _: Request) -> Response:
+        """The process answers."""
+        return _json({"status": "ok"}, 200)
+
+    async def readyz(self, _: Request) -> Response:
+        """Green when Redis answers, a worker lives, and the process isn't going down."""
+        try:
+            redis, workers = True, len(await self.sessions.live_workers())
+        except StoreUnavailableError:
+            redis, workers = False, 0
+        draining = self.turns.draining
+        ready = redis and workers > 0 and not draining
+        found = {"ready": ready, "redis": redis, "workers": workers, "draining": draining}
+        return _json(found, 200 if ready else 503)
+
+
+def _json(content: Mapping[str, object], status: int) -> Response:
+    return Response(json.dumps(content), status, NO_STORE, "application/json")

@@ -1,0 +1,1 @@
+"""The WebSocket subprotocol bing-chat.v2."""

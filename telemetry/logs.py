@@ -1,0 +1,41 @@
+"""How processes log: one line an event, for people or as JSON, on stderr."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+from telemetry import traces
+
+
+def configure(log_format: Literal["console", "json"], level: int = logging.INFO) -> None:
+    """Set the process's log up. Other libraries' records below WARNING are left out: they may carry questions."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    renderer: structlog.typing.Processor
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _add_trace,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def _add_trace(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The id of the trace that the line belongs to, if it belongs to one."""
+    if trace := traces.current_id():
+        event["trace"] = trace
+    return event

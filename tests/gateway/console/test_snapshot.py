@@ -1,0 +1,70 @@
+"""What a console is shown, from what there is."""
+
+from typing import Any
+
+from gateway.console.snapshot import picture
+from wire.ledger import PICTURES, AccountStatus
+from wire.overview import Job, Process, Queue
+from wire.reporter import Load
+
+NOW = 1_000_000_000
+QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
+
+
+def shown(*standings: AccountStatus, processes: tuple[Process, ...] = (), jobs: tuple[Job, ...] = ()) -> dict[str, Any]:
+    return picture(standings, processes, QUEUE, jobs)
+
+
+def test_an_account_and_its_pictures_are_one_row() -> None:
+    alice = AccountStatus("alice", "cooling", until=NOW + 1, reason="account.throttled", turns=8, daily=200, seen=NOW)
+    drawn = AccountStatus("alice" + PICTURES, seen=NOW)
+    (row,) = shown(alice, drawn)["accounts"]
+    assert (row["name"], row["state"], row["until"], row["bound"], row["daily"]) == (
+        "alice",
+        "cooling",
+        NOW + 1,
+        8,
+        200,
+    )
+    assert (row["pictures"]["name"], row["pictures"]["state"]) == ("alice/images", "ready")
+
+
+def test_an_account_without_pictures_and_pictures_without_an_account_are_shown_too() -> None:
+    rows = shown(AccountStatus("alice", seen=NOW), AccountStatus("bob" + PICTURES, seen=NOW))["accounts"]
+    assert [(row["name"], row["pictures"]) for row in rows] == [("alice", None), ("bob/images", None)]
+
+
+def test_an_account_that_no_worker_has_told_of_for_a_minute_is_not_known() -> None:
+    rows = shown(AccountStatus("here", seen=NOW - 60_000), AccountStatus("gone", seen=NOW - 60_001))["accounts"]
+    assert [row["known"] for row in rows] == [True, False]
+
+
+def test_only_a_cooling_account_tells_when_it_returns() -> None:
+    (row,) = shown(AccountStatus("a", "quarantined", until=NOW + 5, expires=3, seen=NOW))["accounts"]
+    assert (row["until"], row["expires"]) == (0, 3000)
+
+
+def test_a_heartbeat_has_an_age_only_when_it_is_late() -> None:
+    heard = (NOW, NOW - 4999, NOW - 5000, NOW - 9000, 0)
+    processes = tuple(Process("worker", str(at), "up", at, Load(slots=4, used=1)) for at in heard)
+    found = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, Load(turns=3, sockets=2))))
+    assert [one["silent"] for one in found["workers"]] == [0, 0, 5, 9, 0]
+    assert found["gateways"] == [
+        {"name": "g", "state": "draining", "version": Load().version, "silent": 0, "turns": 3, "sockets": 2}
+    ]
+
+
+def test_what_runs_is_told_with_its_worker_and_the_oldest_first() -> None:
+    processes = (
+        Process("worker", "w1", "up", NOW, Load(running=(("s0-2", "image"),))),
+        Process("worker", "w2", "dead", NOW, Load(running=(("s0-1", "chat"),))),
+    )
+    jobs = (Job("s0-2", "SENT", NOW - 1, 0), Job("s0-1", "QUEUED", NOW - 9, 0))
+    assert shown(processes=processes, jobs=jobs)["answers"] == [
+        {"id": "s0-1", "state": "QUEUED", "accepted": NOW - 9, "worker": "", "kind": "", "seq": 0},
+        {"id": "s0-2", "state": "SENT", "accepted": NOW - 1, "worker": "w1", "kind": "image", "seq": 0},
+    ]
+
+
+def test_the_queue_is_told() -> None:
+    assert shown()["queue"] == {"length": 2, "oldest": NOW - 5000, "wait": 7}

@@ -1,0 +1,102 @@
+"""What surrounds every request, without a server."""
+
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.middleware import (
+    CorsMiddleware,
+    ErrorMiddleware,
+    RequestIdMiddleware,
+    ResponseHeadersMiddleware,
+    StreamMiddleware,
+    lasting,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+def scope(kind: str = "http", **headers: str) -> Scope:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"refusals": ErrorMetrics()}}
+
+
+async def sent_by(app: Any, scope: Scope) -> list[Message]:
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, None, send)
+    return messages
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("secret detail")
+
+
+async def broken_late(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    raise RuntimeError("secret detail")
+
+
+async def fine(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": f"{scope['type']}.fine"})
+
+
+async def test_an_error_before_the_first_byte_becomes_a_500() -> None:
+    start, body = await sent_by(ErrorMiddleware(broken), scope())
+    assert start["status"] == 500
+    assert body["body"] == '{"code": 500, "message": "未知错误"}'.encode()
+
+
+async def test_an_error_after_the_first_byte_adds_nothing() -> None:
+    assert [message["type"] for message in await sent_by(ErrorMiddleware(broken_late), scope())] == [
+        "http.response.start"
+    ]
+
+
+@pytest.mark.parametrize(
+    "middleware", [RequestIdMiddleware, StreamMiddleware, ResponseHeadersMiddleware, CorsMiddleware, ErrorMiddleware]
+)
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+async def test_what_is_no_request_passes_through(middleware: Any, kind: str) -> None:
+    assert await sent_by(middleware(fine), scope(kind)) == [{"type": f"{kind}.fine"}]
+
+
+async def test_an_id_that_would_break_a_header_is_replaced() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    (start,) = await sent_by(RequestIdMiddleware(ResponseHeadersMiddleware(app)), scope(**{"x-request-id": "a\r\nb"}))
+    assert dict(start["headers"])[b"x-request-id"].isalnum()
+
+
+async def test_a_stream_runs_when_all_layers_have_returned() -> None:
+    """The request's body is no longer held by then."""
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await lasting(scope, rest)
+        done.append("layers")
+
+    asked = scope(**{"x-secret": "question"})
+    asked["query_string"] = b"question"
+    await sent_by(StreamMiddleware(app), asked)
+    assert done == ["layers", "rest"]
+    assert (asked["headers"], asked["query_string"]) == ([], b"")
+
+
+async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    await lasting({"state": {}}, rest)
+    assert done == ["rest"]

@@ -1,0 +1,362 @@
+"""/api_stream over real connections: framing, ids, going on after a cut."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message
+
+from gateway.answering.drain import ActiveRequests
+from gateway.http import sse
+from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.presenter import DeltaEvents
+from tests.support.conditions import until
+from tests.support.gateway.harness import (
+    RunningGateway,
+    body_of,
+    closing_gate,
+    frames_of,
+    has_tokens,
+    joined,
+    running,
+    settings,
+)
+from wire import keys
+from wire.answers import AnswerEvent, Answers
+from wire.jobs import new_answer_id
+from wire.messages import Delta, Event, Failed, Final, Replace
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"style": "balanced", "question": "hi"}
+EVENTS = {"accept": "text/event-stream"}
+
+
+@asynccontextmanager
+async def streamed(gateway: RunningGateway, question: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
+    """The chunks of a stream as text."""
+    asked = {"style": "balanced", "question": question}
+    async with gateway.client.stream("GET", "/api_stream", params=asked, headers=headers) as response:
+        assert response.status_code == 200
+        yield response.aiter_text()
+
+
+async def read_until(chunks: AsyncIterator[str], text: str) -> str:
+    """What comes up to `text`."""
+    found = ""
+    async with asyncio.timeout(5):
+        while text not in found:
+            found += await anext(chunks)
+    return found
+
+
+async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None:
+    response = await gateway.get("/api_stream?style=balanced&question=hi")
+    token = frames_of(body_of(response))[0]["data"]["token"]
+    success = '{"code": 200, "message": "success", "data": '
+    assert body_of(response).decode() == (
+        f'data: {success}{{"answer": "你好,", "urls": [], "done": false, "reset": false, "token": "{token}"}}}}\n\n'
+        f'data: {success}{{"answer": "wor\\"ld", "urls": [], "done": false, "reset": false, "token": "{token}"}}}}\n\n'
+        f'data: {success}{{"answer": "你好,wor\\"ld", "urls": [{{"title": "标题", '
+        f'"url": "https://example.org/?a=1&b=2"}}], "done": true, "reset": false, "token": "{token}"}}}}\n\n'
+    )
+
+
+async def test_a_stream_has_its_headers(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK)
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["x-answer-id"].startswith("s0-")
+    assert response.headers["x-request-id"]
+
+
+async def test_text_arrives_while_the_answer_is_being_written(gateway: RunningGateway) -> None:
+    with closing_gate() as first, closing_gate() as second:
+        gateway.worker.scripts["slow"] = [first, Delta("a"), second, Final("ab")]
+        async with streamed(gateway, "slow") as chunks:
+            first.set()
+            assert frames_of((await read_until(chunks, "\n\n")).encode())[0]["data"]["answer"] == "a"
+            second.set()
+            assert '"done": true' in await read_until(chunks, '"answer": "ab"')
+
+
+async def test_a_post_streams_too_and_a_token_goes_on(gateway: RunningGateway) -> None:
+    first = frames_of((await gateway.client.post("/api_stream", json=ASK)).content)
+    token = first[-1]["data"]["token"]
+    second = frames_of((await gateway.client.post("/api_stream", data=ASK | {"token": token})).content)
+    assert {frame["data"]["token"] for frame in [*first, *second]} == {token}
+    assert [asked for asked, _ in gateway.worker.asked] == [token, token]
+
+
+async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["odd"] = [Delta("Searching"), Replace("The sky"), Delta(" is"), Final("The sky is blue")]
+    frames = frames_of((await gateway.client.get("/api_stream", params=ASK | {"question": "odd"})).content)
+    assert joined(frames).endswith("The sky is blue")
+    assert frames[-1]["data"]["answer"] == "The sky is blue"
+    assert [frame["data"]["done"] for frame in frames] == [False] * 4 + [True]
+
+
+async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK | {"token": "dead"})
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {"code": 120, "message": "token不存在"}
+
+
+@pytest.mark.parametrize("before", [[], [Delta("some")]])
+@pytest.mark.parametrize(
+    "failed",
+    [Failed(500, "回答中断,请重新提问", "interrupted"), Failed(120, "已上限,24小时后尝试", "account.throttled")],
+)
+async def test_a_failure_after_acceptance_is_one_frame(
+    gateway: RunningGateway, before: list[Delta], failed: Failed
+) -> None:
+    gateway.worker.scripts["fail"] = [*before, failed]
+    response = await gateway.client.get("/api_stream", params=ASK | {"question": "fail"})
+    assert response.status_code == 200
+    assert frames_of(response.content)[len(before) :] == [{"code": failed.code, "message": failed.message}]
+
+
+async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> None:
+    async with running(store, settings(queue_timeout=0.1), worker=False) as gateway:
+        response = await gateway.client.get("/api_stream", params=ASK)
+        assert frames_of(response.content) == [{"code": 503, "message": "服务繁忙,请稍后再试"}]
+
+
+async def test_a_deadline_within_the_stream_is_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
+    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
+            response = await gateway.client.get("/api_stream", params=ASK | {"question": "hang"})
+            assert frames_of(response.content)[1:] == [{"code": 500, "message": "回答超时,请重新提问"}]
+
+
+async def test_an_unforeseen_error_within_the_stream_is_one_frame(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("gateway.answering.relay.Frames.of", broken)
+    response = await gateway.client.get("/api_stream", params=ASK)
+    assert frames_of(response.content) == [{"code": 500, "message": "未知错误"}]
+
+
+async def test_a_cut_gateway_says_so_in_one_frame(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+        async with streamed(gateway, "slow") as chunks:
+            await read_until(chunks, "\n\n")
+            gateway.turns.cut()
+            rest = await read_until(chunks, "\n\n")
+    assert frames_of(rest.encode()) == [{"code": 503, "message": "服务繁忙,请稍后再试"}]
+
+
+async def test_a_client_that_left_ends_the_relay(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+        async with streamed(gateway, "slow") as chunks:
+            await read_until(chunks, "\n\n")
+        gateway.turns.drain()
+        async with asyncio.timeout(2):
+            await gateway.turns.drained(60)
+
+
+# What a browser's EventSource gets.
+
+
+async def test_an_event_source_gets_an_id_before_any_text(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [gate, Final("ab")]
+        async with streamed(gateway, "slow", **EVENTS) as chunks:
+            opening = await read_until(chunks, "\n\n")
+    assert opening.startswith("retry: 1000\nid: s0-")
+    assert opening.endswith(".0\n\n")
+
+
+async def test_events_have_ids_only_for_an_event_source(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
+    answer = response.headers["x-answer-id"]
+    opening, *events = response.text.split("\n\n")
+    assert opening == f"retry: 1000\nid: {answer}.0"
+    assert [event.split("\n")[0] for event in events[:-1]] == [f"id: {answer}.{seq}" for seq in (1, 2, 3)]
+    assert all(event.split("\n")[1].startswith("data: {") for event in events[:-1])
+    assert "id:" not in (await gateway.client.get("/api_stream", params=ASK)).text
+
+
+async def test_an_event_source_is_pinged(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.sse._PING_EVERY", 0.05)
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [gate, Final("ab")]
+        async with streamed(gateway, "slow", **EVENTS) as chunks:
+            await read_until(chunks, ": ping\n\n: ping\n\n")
+
+
+@pytest.mark.parametrize("seq", [0, 1, 2])
+async def test_a_stream_goes_on_where_it_stopped_and_asks_nothing(gateway: RunningGateway, seq: int) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
+    answer = response.headers["x-answer-id"]
+    resumed = await gateway.client.get(
+        "/api_stream", params=ASK, headers={**EVENTS, "last-event-id": f"{answer}.{seq}"}
+    )
+    opening = f"retry: 1000\nid: {answer}.{seq}\n\n"
+    assert resumed.text == opening + "".join(f"{event}\n\n" for event in response.text.split("\n\n")[1 + seq : -1])
+    assert resumed.headers["x-answer-id"] == answer
+    assert len(gateway.worker.asked) == 1
+
+
+async def test_a_stream_goes_on_while_the_answer_is_being_written(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("abc")]
+        async with streamed(gateway, "slow", **EVENTS) as chunks:
+            first = await read_until(chunks, '"answer": "a"')
+        last = [line for line in first.split("\n") if line.startswith("id: ")][-1].removeprefix("id: ")
+        async with streamed(gateway, "slow", **EVENTS, **{"last-event-id": last}) as chunks:
+            opening = await read_until(chunks, "\n\n")
+            gate.set()
+            rest = opening + await read_until(chunks, '"done": true')
+    texts = [json.loads(line[6:])["data"]["answer"] for line in rest.split("\n") if line.startswith("data: ")]
+    assert texts == ["b", "c", "abc"]
+    assert len(gateway.worker.asked) == 1
+
+
+async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
+    last = f"{response.headers['x-answer-id']}.2"
+    async with running(gateway.store, worker=False) as other:
+        resumed = await other.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
+    assert resumed.text.split("\n\n")[1:] == response.text.split("\n\n")[3:]
+
+
+@pytest.mark.parametrize("place", ["the end", "beyond", "an unknown answer", "the start of an unknown answer"])
+async def test_when_there_is_nothing_to_go_on_with_it_is_told_to_stop(gateway: RunningGateway, place: str) -> None:
+    answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
+    last = {
+        "the end": f"{answer}.3",
+        "beyond": f"{answer}.9",
+        "an unknown answer": f"{new_answer_id()}.1",
+        "the start of an unknown answer": f"{new_answer_id()}.0",
+    }[place]
+    response = await gateway.client.get("/api_stream", params=ASK, headers={**EVENTS, "last-event-id": last})
+    assert (response.status_code, response.content) == (204, b"")
+    assert len(gateway.worker.asked) == 1
+
+
+async def test_an_end_behind_events_that_redis_lost_is_still_told(gateway: RunningGateway) -> None:
+    answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
+    await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
+    headers = {**EVENTS, "last-event-id": f"{answer}.2"}
+    response = await gateway.client.get("/api_stream", params=ASK, headers=headers)
+    assert response.text.split("\n\n")[-2].startswith(f"id: {answer}.3\ndata: ")
+    assert '"done": true' in response.text.split("\n\n")[-2]
+
+
+async def test_an_id_of_somebody_else_asks(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api_stream", params=ASK, headers={**EVENTS, "last-event-id": "17"})
+    assert '"done": true' in response.text
+
+
+async def test_an_event_source_comes_back_after_a_drain(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+        async with streamed(gateway, "slow", **EVENTS) as chunks:
+            last = (await read_until(chunks, "data: ")).split("id: ")[-1].split("\n")[0]
+            gateway.turns.drain()
+            again = await gateway.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
+            assert again.text == f"retry: 1000\nid: {last}\n\n"
+            gateway.turns.cut()
+            assert [chunk async for chunk in chunks] == []
+
+
+@pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
+async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> None:
+    last = f"{new_answer_id()}.4"
+    async with running(store, worker=False) as gateway:
+        response = await gateway.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
+    assert response.text == f"retry: 1000\nid: {last}\n\n"
+
+
+async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.legacy.http._PATIENCE", 0.0)
+    async with running(store, worker=False) as gateway:
+        response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
+        await until(lambda: has_tokens(store))
+        await store.commands.flushall()
+        assert frames_of((await response).content) == [{"code": 500, "message": "回答已丢失,请重新提问"}]
+
+
+# Without a server.
+
+
+async def test_a_client_that_does_not_read_holds_nothing_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.sse._LAST_SEND", 0.01)
+    hanging = asyncio.Event()
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.body":
+            await hanging.wait()
+
+    async def receive() -> dict[str, object]:
+        await hanging.wait()
+        return {"type": "http.disconnect"}
+
+    async with Answers(store) as answers, asyncio.timeout(5):
+        told = DeltaEvents("token", comes_back=True)
+        stream = sse.AnswerStream(
+            ActiveRequests(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True
+        )
+        await stream({"state": {"refusals": ErrorMetrics()}}, receive, send)  # type: ignore[arg-type]
+
+
+async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_is() -> None:
+    events: list[Event] = [Delta("a"), Delta("b"), Delta("c"), Final("abc")]
+    chunks = {together: await _chunks(events, together) for together in (True, False)}
+    assert b"".join(chunks[True]) == b"".join(chunks[False])
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [0, 1, 1, 1, 1, 0]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [0, 4, 0]
+
+
+async def _chunks(events: list[Event], together: bool) -> list[bytes]:
+    """The body of a stream whose events are there all together, or come one by one."""
+    sent: list[bytes] = []
+
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[Any]:
+        async def entries() -> AsyncGenerator[AnswerEvent, None]:
+            for seq, event in enumerate(events, 1):
+                yield AnswerEvent(seq, event, more=together and seq < len(events))
+
+        yield entries()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message.get("body", b""))
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stream = sse.AnswerStream(ActiveRequests(), 5, follow, "s0-a", DeltaEvents("t", comes_back=True), events=True)
+    await stream({"type": "http", "state": {"refusals": ErrorMetrics()}}, receive, send)
+    return sent
+
+
+@given(st.from_regex(r"s[0-9]{1,4}-[0-9a-f]{32}", fullmatch=True), st.integers(0, 10**9 - 1))
+def test_an_event_id_names_its_position(answer: str, seq: int) -> None:
+    place = sse.Position(answer, seq)
+    assert sse.position(str(place)) == place
+
+
+@given(st.text())
+def test_other_ids_name_nothing(text: str) -> None:
+    assert sse.position(text) is None

@@ -1,0 +1,338 @@
+"""/api and /image over real connections: exact bytes, codes and headers."""
+
+import asyncio
+import json
+import uuid
+
+import httpx
+import pytest
+
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
+from wire.jobs import Jobs
+from wire.limits import Limits
+from wire.messages import Chat, Delta, Failed, Final, Image
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"style": "balanced", "question": "hi"}
+
+
+def code(response: httpx.Response) -> tuple[int, int, str]:
+    """Status, code and message of an error; it holds nothing else."""
+    found = response.json()
+    assert list(found) == ["code", "message"]
+    return response.status_code, found["code"], found["message"]
+
+
+async def test_an_answer_has_exactly_these_bytes(gateway: RunningGateway) -> None:
+    response = await gateway.get("/api?style=balanced&question=hi")
+    token = json.loads(body_of(response))["data"]["token"]
+    assert body_of(response).decode() == (
+        '{"code": 200, "message": "success", "data": {"answer": "你好,wor\\"ld", '
+        '"urls": [{"title": "标题", "url": "https://example.org/?a=1&b=2"}], "reset": false, '
+        f'"token": "{token}"}}}}'
+    )
+    assert uuid.UUID(token).version == 4
+    assert b"\r\ncontent-type: application/json\r\n" in response
+    assert b"\r\ncache-control: no-store\r\n" in response
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"method": "GET", "params": ASK},
+        {"method": "POST", "data": ASK},
+        {"method": "POST", "json": ASK},
+        {"method": "POST", "files": {name: (None, value) for name, value in ASK.items()}},
+        {"method": "POST", "content": json.dumps(ASK)},
+        {"method": "POST", "params": ASK},
+        {"method": "POST", "params": {"style": "balanced", "question": "from the query"}, "data": {"question": "hi"}},
+    ],
+)
+async def test_parameters_come_from_every_source(gateway: RunningGateway, request_: dict[str, object]) -> None:
+    response = await gateway.client.request(url="/api", **request_)  # type: ignore[arg-type]
+    assert response.json()["code"] == 200
+    assert [work for _, work in gateway.worker.asked] == [
+        Chat("balanced", "hi", request=response.headers["x-request-id"])
+    ]
+
+
+async def test_a_token_goes_on_with_its_conversation(gateway: RunningGateway) -> None:
+    first = (await gateway.client.get("/api", params=ASK)).json()["data"]["token"]
+    second = (await gateway.client.post("/api", json=ASK | {"style": "precise", "token": first})).json()["data"][
+        "token"
+    ]
+    assert second == first
+    assert [token for token, _ in gateway.worker.asked] == [first, first]
+
+
+async def test_each_question_without_a_token_begins_a_conversation(gateway: RunningGateway) -> None:
+    await gateway.client.get("/api", params=ASK)
+    await gateway.client.get("/api", params=ASK | {"token": ""})
+    assert len({token for token, _ in gateway.worker.asked}) == 2
+
+
+@pytest.mark.parametrize("token", ["5d5d9d7c-1111-4222-8333-444455556666", "{s0}", "x" * 1000])
+async def test_a_token_that_is_not_alive_is_refused(gateway: RunningGateway, token: str) -> None:
+    response = await gateway.client.get("/api", params=ASK | {"token": token})
+    assert code(response) == (200, 120, "token不存在")
+    assert "x-answer-id" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/api", "/api_stream"])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "参数不能为空"),
+        ({"style": "balanced"}, "参数不能为空"),
+        ({"style": "nice", "question": " "}, "参数不能为空"),
+        ({"style": "nice", "question": "q", "token": "dead"}, "style不存在"),
+    ],
+)
+async def test_wrong_parameters_are_told_in_the_body_of_a_200(
+    gateway: RunningGateway, path: str, fields: dict[str, str], message: str
+) -> None:
+    for response in [await gateway.client.get(path, params=fields), await gateway.client.post(path, data=fields)]:
+        assert code(response) == (200, 110, message)
+        assert response.headers["content-type"] == "application/json"
+    assert gateway.worker.asked == []
+
+
+@pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
+async def test_a_body_that_is_no_object_is_told(gateway: RunningGateway, path: str) -> None:
+    assert code(await gateway.client.post(path, json=["hi"])) == (200, 110, "格式错误")
+
+
+async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["cat"] = [Final("", images=("https://i/1", "https://i/2"))]
+    response = await gateway.client.get("/image", params={"keyword": "cat"})
+    assert response.text == '{"code": 200, "message": "success", "data": ["https://i/1", "https://i/2"]}'
+    posted = await gateway.client.post("/image", json={"keyword": "cat"})
+    assert posted.json() == response.json()
+    assert [work for _, work in gateway.worker.asked] == [
+        Image("cat", request=made.headers["x-request-id"]) for made in (response, posted)
+    ]
+
+
+async def test_a_picture_that_fails_is_told(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["cat"] = [Failed(500, "图片被拒", "image.blocked")]
+    assert code(await gateway.client.get("/image", params={"keyword": "cat"})) == (500, 500, "图片被拒")
+
+
+@pytest.mark.parametrize(("keyword", "message"), [("", "参数不能为空"), ("猫", "仅支持英文"), ("1cat", "仅支持英文")])
+async def test_a_keyword_must_begin_with_a_latin_letter(gateway: RunningGateway, keyword: str, message: str) -> None:
+    assert code(await gateway.client.get("/image", params={"keyword": keyword})) == (200, 110, message)
+
+
+async def test_failures_before_the_first_byte_have_their_status(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["fail"] = [Delta("lost"), Failed(500, "未知错误", "internal")]
+    response = await gateway.client.get("/api", params=ASK | {"question": "fail"})
+    assert code(response) == (500, 500, "未知错误")
+    assert response.headers["x-answer-id"]
+
+
+async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["much"] = [Failed(120, "已上限,24小时后尝试", "account.throttled", retry_after=3600)]
+    response = await gateway.client.get("/api", params=ASK | {"question": "much"})
+    assert code(response) == (200, 120, "已上限,24小时后尝试")
+    assert response.headers["retry-after"] == "3600"
+
+
+async def test_a_stopped_answer_is_a_success_that_resets(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["stop"] = [Delta("so"), Final("so", stopped=True)]
+    found = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
+    assert (found["code"], found["data"]["answer"], found["data"]["reset"]) == (200, "so", True)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
+async def test_head_and_options_ask_nothing(gateway: RunningGateway, path: str) -> None:
+    target = f"{path}?style=balanced&question=hi&keyword=cat"
+    head, options = await gateway.client.head(target), await gateway.client.options(target)
+    assert (head.status_code, head.content) == (200, b"")
+    assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+    expected = "text/event-stream; charset=utf-8" if path == "/api_stream" else "application/json"
+    assert head.headers["content-type"] == expected
+    # Whatever those had asked would be ahead of this question.
+    await gateway.client.get("/api", params=ASK | {"question": "after"})
+    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["after"]
+
+
+async def test_an_unknown_path_is_told(gateway: RunningGateway) -> None:
+    assert code(await gateway.client.get("/nothing")) == (404, 404, "未找到文件")
+    english = await gateway.client.get("/nothing", headers={"accept-language": "en-US,en;q=0.9"})
+    assert code(english) == (404, 404, "Not found")
+    assert code(await gateway.client.get("/ws")) == (404, 404, "未找到文件")
+
+
+async def test_a_wrong_method_is_told(gateway: RunningGateway) -> None:
+    response = await gateway.client.delete("/api")
+    assert code(response) == (405, 405, "请求方法错误")
+    assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD", "OPTIONS", "POST"]
+
+
+@pytest.mark.parametrize("kind", ["announced", "chunked", "multipart"])
+async def test_a_body_above_the_limit_is_told(store: Store, kind: str) -> None:
+    async def chunks() -> "object":
+        for _ in range(20):
+            yield b"x" * 100
+
+    async with running(store, settings(max_body=1000)) as gateway:
+        match kind:
+            case "announced":
+                response = await gateway.client.post("/api", content=b"x" * 1001)
+            case "chunked":
+                response = await gateway.client.post("/api", content=chunks())  # type: ignore[arg-type]
+            case _:
+                response = await gateway.client.post("/api", files={"question": (None, "x" * 1000)})
+        assert code(response) == (413, 413, "请求内容过大")
+        fits = json.dumps(ASK | {"question": "x" * 940})
+        assert (await gateway.client.post("/api", content=fits)).json()["code"] == 200
+
+
+async def test_a_body_that_never_comes_is_given_up(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.body._TIMEOUT", 0.05)
+    response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body_of(response)) == {"code": 408, "message": "请求超时"}
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_error(gateway: RunningGateway) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await gateway.client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("target", ["/api?style=balanced&question=hi", "/api", "/nothing", "/healthz", "/"])
+async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, target: str) -> None:
+    headers = (await gateway.client.get(target, headers={"origin": "https://page.example"})).headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert (
+        headers["access-control-expose-headers"] == "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After"
+    )
+    assert "access-control-allow-credentials" not in headers
+
+
+async def test_a_preflight_is_answered(gateway: RunningGateway) -> None:
+    wanted = {"origin": "https://page.example", "access-control-request-method": "POST"}
+    response = await gateway.client.options("/api", headers=wanted)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "POST" in response.headers["access-control-allow-methods"]
+    for name in ["Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Content-Type", "X-Conversation-ID"]:
+        assert name in response.headers["access-control-allow-headers"]
+
+
+async def test_a_request_keeps_a_sound_id_of_its_own(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/api", params=ASK, headers={"x-request-id": "my-1.a:b_c"})
+    assert response.headers["x-request-id"] == "my-1.a:b_c"
+    assert gateway.worker.asked[0][1].request == "my-1.a:b_c"
+
+
+@pytest.mark.parametrize("sent", ["", "with space", "x" * 65])
+async def test_another_id_is_replaced(gateway: RunningGateway, sent: str) -> None:
+    first = await gateway.client.get("/nothing", headers={"x-request-id": sent})
+    second = await gateway.client.get("/nothing")
+    assert first.headers["x-request-id"] not in (sent, second.headers["x-request-id"])
+
+
+async def test_a_full_queue_says_when_to_come_back(store: Store) -> None:
+    async with running(store, settings(queue_limit=1), worker=False) as gateway:
+        await Jobs(store, Limits()).submit("s0-first", Chat("balanced", "first"), "token", create=True)
+        for path in ["/api", "/api_stream"]:
+            refused = await gateway.client.get(path, params=ASK)
+            assert code(refused) == (503, 503, "服务繁忙,请稍后再试")
+            assert int(refused.headers["retry-after"]) > 0
+            assert "x-answer-id" not in refused.headers
+
+
+async def test_a_waiting_client_is_told_when_its_gateway_is_cut(store: Store) -> None:
+    async with running(store, worker=False) as gateway:
+        waiting = asyncio.create_task(gateway.client.get("/api", params=ASK))
+        await until(lambda: bool(gateway.turns._running))
+        gateway.turns.cut()
+        assert code(await waiting) == (503, 503, "服务繁忙,请稍后再试")
+
+
+async def test_a_question_that_nobody_takes_ends_unspent(store: Store) -> None:
+    async with running(store, settings(queue_timeout=0.1), worker=False) as gateway:
+        response = await gateway.client.get("/api", params=ASK)
+        assert code(response) == (503, 503, "服务繁忙,请稍后再试")
+        assert int(response.headers["retry-after"]) > 0
+
+
+async def test_an_answer_that_never_ends_meets_the_deadline(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
+    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
+            response = await gateway.client.get("/api", params=ASK | {"question": "hang"})
+            assert code(response) == (500, 500, "回答超时,请重新提问")
+
+
+async def test_an_unforeseen_error_is_a_500_without_details(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(Jobs, "submit", broken)
+    for path in ["/api", "/api_stream"]:
+        response = await gateway.client.get(path, params=ASK)
+        assert code(response) == (500, 500, "未知错误")
+        assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_client_that_left_stops_nothing(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+        with pytest.raises(httpx.ReadTimeout):
+            await gateway.client.get("/api", params=ASK | {"question": "slow"}, timeout=0.3)
+        await until(lambda: len(gateway.worker.asked) == 1)
+        token = gateway.worker.asked[0][0]
+        gateway.turns.drain()  # returns at once when no turn is left: the relay has ended with its client
+        async with asyncio.timeout(2):
+            await gateway.turns.drained(60)
+    await Jobs(gateway.store, Limits()).submit("s0-next", Chat("balanced", "next"), token, create=False)
+    await until(lambda: len(gateway.worker.asked) == 2)
+
+
+@pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
+async def test_without_redis_everything_is_refused_within_two_seconds(store: Store) -> None:
+    async with running(store, worker=False) as gateway, asyncio.timeout(6):
+        for path in ["/api", "/api_stream", "/image"]:
+            response = await gateway.client.get(path, params=ASK | {"keyword": "cat"}, timeout=2)
+            assert code(response) == (503, 503, "服务繁忙,请稍后再试")
+            assert response.headers["retry-after"] == "2"
+            assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["who"] = [Delta("a", provider="edgegpt"), Final("ab", provider="edgegpt")]
+    gateway.worker.scripts["cat"] = [Final("", images=("x",), provider="bingimage")]
+    for path in ("/api", "/api_stream"):
+        found = await gateway.client.get(path, params=ASK | {"question": "who"})
+        assert found.headers["x-provider"] == "edgegpt"
+        assert "edgegpt" not in found.text
+        assert "x-provider" not in (await gateway.client.get(path, params=ASK)).headers
+    assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
+
+
+async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.legacy.http._PATIENCE", 60.0)
+    with closing_gate() as gate:
+        gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
+        fields = ASK | {"question": "who"}
+        events = {"accept": "text/event-stream"}
+        async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
+            assert "x-provider" not in response.headers
+            naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
+            await until(lambda: gateway.turns.running == 2)
+            gate.set()
+            assert (await naive).headers["x-provider"] == "p"

@@ -1,0 +1,46 @@
+"""Stop sequences, however the text is cut into deltas."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.openai.stop_sequences import StopSequences
+
+LETTERS = st.text("ab", max_size=12)
+
+
+@given(st.lists(LETTERS), st.lists(st.text("ab", min_size=1, max_size=4), max_size=4))
+@example(["b", "a", "a", "b"], ["aab"])
+@example(["ab", "ab", "b"], ["abb", "babb"])
+def test_text_ends_before_the_first_sequence_wherever_the_deltas_are_cut(
+    pieces: list[str], sequences: list[str]
+) -> None:
+    stops, shown = StopSequences(sequences), ""
+    for piece in pieces:
+        shown += stops.add(piece)
+        assert not any(one in shown for one in sequences)
+    shown += stops.rest()
+    text = "".join(pieces)
+    places = [place for one in sequences if (place := text.find(one)) >= 0]
+    assert stops.hit == bool(places)
+    # What came first in time ended it: a longer sequence that begins earlier may not have been whole by then.
+    assert shown == text[: len(shown)]
+    assert not any(one in shown for one in sequences)
+    if not places:
+        assert shown == text
+    elif len({len(one) for one in sequences}) == 1:
+        assert shown == text[: min(places)]
+
+
+@given(LETTERS, st.text("ab", min_size=1, max_size=4))
+def test_only_what_may_begin_a_sequence_is_held_back(text: str, sequence: str) -> None:
+    stops = StopSequences([sequence])
+    shown = stops.add(text)
+    if not stops.hit:
+        held = text.removeprefix(shown)
+        assert sequence.startswith(held)
+        assert len(held) < len(sequence)
+
+
+def test_nothing_is_held_back_without_sequences() -> None:
+    stops = StopSequences([])
+    assert (stops.add("a"), stops.rest()) == ("a", "")

@@ -1,0 +1,50 @@
+"""Health and readiness."""
+
+import pytest
+
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_process_that_answers_is_healthy(gateway: RunningGateway) -> None:
+    response = await gateway.client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_a_gateway_with_redis_and_a_worker_is_ready(gateway: RunningGateway) -> None:
+    await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})  # the worker is there by then
+    response = await gateway.client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"ready": True, "redis": True, "workers": 1, "draining": False}
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_without_a_worker_it_is_red(store: Store) -> None:
+    async with running(store, worker=False) as gateway:
+        response = await gateway.client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"ready": False, "redis": True, "workers": 0, "draining": False}
+
+
+@pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
+async def test_without_redis_it_is_red_but_healthy(store: Store) -> None:
+    async with running(store, worker=False) as gateway:
+        response = await gateway.client.get("/readyz", timeout=2)
+        healthy = await gateway.client.get("/healthz")
+    assert response.status_code == 503
+    assert response.json() == {"ready": False, "redis": False, "workers": 0, "draining": False}
+    assert healthy.status_code == 200
+
+
+async def test_a_draining_gateway_is_red_while_its_turns_end(gateway: RunningGateway) -> None:
+    async with gateway.turns.turn(60):
+        gateway.turns.drain()
+        response = await gateway.client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json()["draining"] is True
+        refused = await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    await until(lambda: gateway.turns._idle.is_set())

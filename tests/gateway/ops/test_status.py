@@ -1,0 +1,53 @@
+"""What a gateway counts for the console's charts."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+import wire.reporter
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running, settings
+from wire.overview import Overview
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"style": "balanced", "question": "hi"}
+
+
+@pytest.fixture(autouse=True)
+def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire.reporter, "EVERY", 0.02)
+
+
+async def counted(store: Store) -> Counter[str]:
+    seconds, _ = await store.commands.time()
+    minute = int(seconds) // 60
+    found: Counter[str] = Counter()
+    for counts in (await Overview(store).counts(range(minute - 2, minute + 1))).values():
+        found.update(counts)
+    return found
+
+
+async def becomes(store: Store, holds: Callable[[Counter[str]], bool]) -> None:
+    async def met() -> bool:
+        return holds(await counted(store))
+
+    await until(met)
+
+
+async def test_how_soon_text_came_is_counted_once(gateway: RunningGateway) -> None:
+    for _ in range(3):
+        await gateway.client.get("/api", params=ASK)
+    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 3)
+    await gateway.client.get("/api", params=ASK)
+    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 4)
+
+
+async def test_what_is_refused_is_counted_by_its_reason(store: Store) -> None:
+    config = settings(client_limit=1, queue_timeout=0.3)
+    async with running(store, config, worker=False) as gateway:
+        first, second = await gateway.client.get("/api", params=ASK), await gateway.client.get("/api", params=ASK)
+        assert [first.status_code, second.status_code] == [503, 503]
+        await becomes(store, lambda found: found["refused:queue.timeout"] == 2)

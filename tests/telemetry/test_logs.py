@@ -1,0 +1,59 @@
+"""The log goes to stderr, one line an event."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import structlog
+
+from telemetry import logs
+
+
+@contextmanager
+def configured(*how: Any) -> Iterator[None]:
+    """A process that begins with this log; everything as it was after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    logs.configure(*how)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured("json"):
+        structlog.get_logger().info("worker ready", accounts=2)
+        structlog.get_logger().debug("a question", question="secret")
+        logging.getLogger("httpx").info("GET https://example.com/secret")
+        logging.getLogger("httpx").warning("careful")
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert json.loads(lines[0]).items() >= {"event": "worker ready", "accounts": 2, "level": "info"}.items()
+    assert lines[1:] == ["WARNING httpx careful"]
+
+
+def test_errors_are_one_json_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured("json"):
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            structlog.get_logger().exception("turn failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: broken" in json.loads(line)["exception"]
+
+
+def test_lines_for_people_at_a_level(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured("console", logging.DEBUG):
+        structlog.get_logger().debug("a question", question="hello")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a question" in err
+    assert "hello" in err

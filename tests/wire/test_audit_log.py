@@ -1,0 +1,90 @@
+"""The log of events: newest first, short, and each change of an account once."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.wire.scenario import RepeatingStore
+from wire import keys
+from wire.audit_log import AuditLog
+from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def events(store: Store) -> list[dict[str, str]]:
+    """Oldest first."""
+    return [dict(event.fields) for event in reversed(await AuditLog(store).latest(100))]
+
+
+async def test_the_newest_come_first_and_only_those_after_a_known_one(store: Store) -> None:
+    journal = AuditLog(store)
+    for name in ("a", "b", "c"):
+        await journal.note("stop", name=name, by="olivia")
+    found = await journal.latest(2)
+    assert [event.fields["name"] for event in found] == ["c", "b"]
+    assert found[0].fields == {"kind": "stop", "name": "c", "by": "olivia"}
+    assert [event.fields["name"] for event in await journal.latest(10, after=found[1].id)] == ["c"]
+    assert await journal.latest(10, after=found[0].id) == []
+
+
+async def test_it_stays_short(store: Store) -> None:
+    redis: Any = store.commands
+    async with redis.pipeline(transaction=False) as pipe:
+        for number in range(1200):
+            pipe.xadd(keys.events_key(), {"kind": "old", "name": str(number)})
+        await pipe.execute()
+    await AuditLog(store).note("stop", name="last")
+    assert 500 <= await redis.xlen(keys.events_key()) < 700
+    assert (await AuditLog(store).latest(1))[0].fields["name"] == "last"
+
+
+@pytest.mark.parametrize("kind", [Store, RepeatingStore])
+async def test_each_change_of_an_account_is_told_once(store_url: str, kind: type[Store]) -> None:
+    store = kind(store_url)
+    ledger, place = Ledger(store), AccountSlot("answer", 1, "w")
+    await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
+    await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
+    await ledger.reserve(place, {"a": 0}, 60)
+    await ledger.record("a", place, "print", "cooling", "account.throttled", sent=True, pause=60)
+    await ledger.order("a", "release", by="olivia")
+    await ledger.reserve(place, {"a": 0}, 60)
+    await ledger.record("a", place, "print", "ok", sent=True, pause=0)
+    await ledger.announce(AccountRecord("a", "another"), AccountStatus("a"))
+    found = await events(store)
+    assert [(one["kind"], one["before"], one["state"]) for one in found] == [
+        ("account", "", "ready"),
+        ("account", "ready", "cooling"),
+        ("order", "cooling", "cooling"),
+        ("account", "cooling", "ready"),
+        ("cookie", "ready", "ready"),
+    ]
+    assert found[1]["reason"] == "account.throttled"
+    assert int(found[1]["until"]) > 0
+    assert (found[2]["order"], found[2]["by"]) == ("release", "olivia")
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", [Store, RepeatingStore])
+async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, kind: type[Store]) -> None:
+    store = kind(store_url)
+    ledger = Ledger(store)
+    await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
+    await ledger.order("a", "pause", by="olivia")
+    await ledger.order("a", "pause", by="pete")
+    await ledger.order("a", "resume")
+    await ledger.hand_in("b", b"planted-secret", by="olivia")
+    told = (await events(store))[1:]
+    assert [(one.get("order", ""), one.get("state", ""), one["by"]) for one in told] == [
+        ("pause", "paused", "olivia"),
+        ("resume", "ready", ""),
+        ("", "", "olivia"),
+    ]
+    assert told[-1] == {"kind": "export", "name": "b", "by": "olivia"}
+    await store.close()
+
+
+async def test_what_redis_had_forgotten_is_no_event(store: Store) -> None:
+    await Ledger(store).announce(AccountRecord("a", "print"), AccountStatus("a", state="cooling", until=1, since=5))
+    assert await events(store) == []

@@ -1,0 +1,45 @@
+"""One secret for all gateways."""
+
+from pathlib import Path
+
+import pytest
+
+from wire import keys
+from wire.hmac_secret import HmacSecret, load_secret
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
+    found = {await HmacSecret(store).get() for _ in range(3)}
+    assert len(found) == 1
+    assert len(found.pop()) == 32
+
+
+async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
+    before = HmacSecret(store)
+    old = await before.get()
+    await store.commands.flushall()
+    new = await HmacSecret(store).get()
+    assert await before.get() == new != old
+
+
+async def test_ones_own_is_not_told_to_redis(store: Store) -> None:
+    assert await HmacSecret(store, b"own").get() == b"own"
+    assert await store.commands.exists(keys.secret_key()) == 0
+
+
+def test_a_file_holds_it_without_white_space(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text(f"  {'x' * 32}\n")
+    assert load_secret(path) == b"x" * 32
+
+
+@pytest.mark.parametrize("content", [None, "short"])
+def test_a_file_that_is_no_good_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=r"^SECRET_FILE: .*secret (can't be read|holds fewer than 32 bytes)$"):
+        load_secret(path)

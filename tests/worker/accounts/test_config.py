@@ -1,0 +1,148 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.accounts.account import Account
+from worker.accounts.config import AccountsConfig, Terms, read_terms
+
+PROXY = "socks5://user:s3cr%21et@127.0.0.1:1080"
+WHOLE = f"""
+[accounts.alice]
+weight = 2
+turns = 4
+daily = 150
+proxy = "{PROXY}"
+
+[accounts."bob.smith"]
+weight = 0.5
+"""
+
+
+def said(text: str) -> AccountsConfig:
+    return read_terms(text.encode())
+
+
+def test_each_entry_says_the_terms_of_an_account() -> None:
+    whole = said(WHOLE)
+    assert whole.problems == ()
+    assert whole.of("alice") == Terms(2.0, 4, 150, PROXY)
+    assert whole.of("bob.smith") == Terms(0.5)
+    assert whole.of("carol") == Terms()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet", "\ufeff", "[accounts]"])
+def test_a_file_without_entries_says_nothing(text: str) -> None:
+    assert (said(text).of("alice"), said(text).problems) == (Terms(), ())
+
+
+@pytest.mark.parametrize(
+    ("setting", "mistake"),
+    [
+        ("weight = 0", "weight must be a number above 0 and up to 1000"),
+        ("weight = inf", "weight must be a number above 0 and up to 1000"),
+        ("weight = nan", "weight must be a number above 0 and up to 1000"),
+        ('weight = "secret"', "weight must be a number above 0 and up to 1000"),
+        ("turns = 0", "turns must be a whole number from 1 to 10000"),
+        ("turns = true", "turns must be a whole number from 1 to 10000"),
+        ("turns = 1.5", "turns must be a whole number from 1 to 10000"),
+        ("daily = 99999999999999999999", "daily must be a whole number from 1 to 1000000"),
+        ("model = 'm'", "a server needs base_url"),
+        ("base_url = 'http://a/v1'", "a server needs model"),
+        ("base_url = 'a'\nmodel = 'm'", "base_url must be an address that begins with http:// or https://"),
+        ("base_url = 'http://a/v1'\nmodel = ''", "model must be a model's name"),
+        (
+            "wieght = 1",
+            "there is no setting 'wieght', only weight, turns, daily, proxy, "
+            "base_url, model, image_model, api_key_file, api_key_env",
+        ),
+    ],
+)
+def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
+    found = said(f"[accounts.alice]\n{setting}\n[accounts.bob]\nweight = 2")
+    assert found.problems == (f"accounts.toml, 'alice': {mistake}",)
+    assert (found.of("alice"), found.of("bob"), found.of("carol")) == (None, Terms(2.0), Terms())
+
+
+def test_an_entry_that_is_none_is_told() -> None:
+    found = said("[accounts]\nalice = 3")
+    assert found.problems == ("accounts.toml, 'alice': it must be an entry of its own, [accounts.NAME]",)
+    assert found.of("alice") is None
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://127.0.0.1:3128",
+        "http://proxy.example:3128/",
+        "socks5://[::1]:1080",
+        "http://user:@proxy:1",
+        "socks5://us%40er:p%3Ass@proxy:65535",
+    ],
+)
+def test_a_proxy_is_an_address(proxy: str) -> None:
+    assert said(f"[accounts.alice]\nproxy = '{proxy}'").of("alice") == Terms(proxy=proxy)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "secret",
+        "https://u:secret@proxy:1",
+        "socks5h://u:secret@proxy:1",
+        "socks4://u:secret@proxy:1",
+        "http://u:secret@proxy",
+        "http://u:secret@proxy:0",
+        "http://u:secret@proxy:65536",
+        "http://u:secret@proxy:1/path",
+        "http://u:sec@ret@proxy:1",
+        "http://secret@proxy:1",
+        "http://u%3A:secret@proxy:1",
+        "http://u:secret%0d%0a@proxy:1",
+        "http://u:secret%E4%BD%A0@proxy:1",
+        "http://u:secret" + "x" * 256 + "@proxy:1",
+        "http://u:secret@pro xy:1",
+        "HTTP://u:secret@proxy:1\\n",
+    ],
+)
+def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
+    found = said(f'[accounts.alice]\nproxy = "{proxy}"')
+    assert found.problems == (
+        "accounts.toml, 'alice': proxy must be http:// or socks5://, then user:password@ if it wants them (%-encoded), "
+        "host and port",
+    )
+    assert found.of("alice") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[accounts.alice\n", "accounts.toml is not TOML (line 1, column 16)"),
+        ('proxy = "secret', "accounts.toml is not TOML"),
+        ("a = " + "[" * 100_000, "accounts.toml is not TOML"),
+        ("a = " + "9" * 10_000, "accounts.toml is not TOML"),
+        ("[alice]\nweight = 1", "accounts.toml must have nothing but entries that begin with [accounts.NAME]"),
+        ("accounts = 3", "accounts.toml must have nothing but entries that begin with [accounts.NAME]"),
+    ],
+)
+def test_a_file_that_cant_be_understood_says_nothing_of_any_account(text: str, sentence: str) -> None:
+    assert (said(text).problems, said(text).of("alice")) == ((sentence,), None)
+
+
+def test_terms_are_put_on_an_account_and_taken_from_it() -> None:
+    account = Account("alice", {"_U": "1"}, 5.0)
+    terms = Terms(2.0, 4, 150, PROXY)
+    assert terms.applied_to(account) == Account("alice", {"_U": "1"}, 5.0, 2.0, 4, 150, PROXY)
+    assert Terms.of(terms.applied_to(account)) == terms
+    assert Terms.of(account) == Terms()
+
+
+def test_no_proxy_is_shown_when_terms_are_printed() -> None:
+    assert "s3cr" not in repr(said(WHOLE))
+
+
+@given(st.text() | st.text("[]accounts.li=\"'\n{}#:/@ 01", max_size=40).map(lambda text: f"[accounts.a]\nproxy={text}"))
+def test_any_text_is_understood_or_told(text: str) -> None:
+    found = read_terms(text.encode("utf-8", "replace"))
+    for sentence in found.problems:
+        assert sentence.startswith("accounts.toml")
+        assert sentence.isprintable()

@@ -1,0 +1,79 @@
+"""Exports that were handed in elsewhere."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+import worker.accounts.remote_import
+from tests.support.conditions import until
+from tests.support.processes import write_accounts
+from tests.support.worker.harness import Away, Client, HookedStore
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import ScriptedProvider
+from wire.audit_log import AuditLog
+from wire.ledger import Ledger
+from worker.accounts.directory import load_accounts
+from worker.accounts.remote_import import RemoteImport
+
+pytestmark = pytest.mark.anyio
+
+EXPORT = b'[{"name": "_U", "value": "planted-secret"}]'
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.accounts.remote_import, "_LOOK_EVERY", 0.02)
+
+
+async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path) -> None:
+    write_accounts(tmp_path, "alice")
+    async with serving(client.store, ScriptedProvider(), cookies_dir=tmp_path):
+        await Ledger(client.store).hand_in("alice", EXPORT)
+        await until(lambda: load_accounts(tmp_path).accounts[0].cookies == {"_U": "planted-secret"})
+
+
+async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
+    store: HookedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readable, writable = tmp_path / "readable", tmp_path / "writable"
+    write_accounts(readable)
+    write_accounts(writable)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != readable and access(path, mode))
+    ledger = Ledger(store)
+    await ledger.hand_in("alice", EXPORT)
+    await RemoteImport(readable, ledger, AuditLog(store)).empty()
+    await RemoteImport(tmp_path / "none", ledger, AuditLog(store)).empty()
+    assert list(readable.iterdir()) == []
+    await RemoteImport(writable, ledger, AuditLog(store)).empty()
+    assert [path.name for path in writable.iterdir()] == ["alice.json"]
+
+
+async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStore, tmp_path: Path) -> None:
+    ledger = Ledger(store)
+    await ledger.hand_in("alice", EXPORT)
+    await ledger.hand_in("bob", EXPORT.replace(b"_U", b"MUID"))
+    await ledger.hand_in("../carol", EXPORT)
+    with capture_logs() as logs:
+        await RemoteImport(tmp_path, ledger, AuditLog(store)).empty()
+    told = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
+    assert told == {
+        "alice": ("info", ""),
+        "bob": ("warning", "bob.json has no _U cookie: export it while signed in at www.bing.com"),
+        "../carol": ("warning", told["../carol"][1]),
+    }
+    assert told["../carol"][1].startswith("an account's name has")
+    assert "planted-secret" not in str(logs)
+
+
+async def test_a_redis_that_is_away_is_waited_for(store: HookedStore, tmp_path: Path) -> None:
+    away = store.before["take_handed_in"] = Away(2)
+    ledger = Ledger(store)
+    await ledger.hand_in("alice", EXPORT)
+    looking = asyncio.create_task(RemoteImport(tmp_path, ledger, AuditLog(store)).run())
+    await until(lambda: (tmp_path / "alice.json").exists())
+    assert away.met == 2
+    looking.cancel()

@@ -1,0 +1,274 @@
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+from aiohttp import web
+
+from worker.accounts.account import Account
+from worker.errors import UpstreamError
+from worker.providers.bing.images import BingImageProvider
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.anyio
+
+ALICE = Account("alice", {"_U": "alice", "SRCHHPGUSR": "A=b&C=d/e"})
+ORDERED = "/images/create?q=a&rt=4&mdl=0&ar=1&FORM=GENCRE&id=1-0a"
+RESULTS = "".join(f'<img class="mimg" src="https://t/OIG.{name}?w=270&amp;h=270">' for name in "dbca")
+PICTURES = ("https://t/OIG.d", "https://t/OIG.b", "https://t/OIG.c", "https://t/OIG.a")
+
+
+@dataclass
+class Studio:
+    """A picture server that answers each request with the next of its responses; the last one is repeated."""
+
+    url: str = ""
+    orders: list[Callable[[], web.Response]] = field(default_factory=lambda: [found(ORDERED)])
+    results: list[str | int] = field(default_factory=lambda: [RESULTS])
+    hold: Callable[[], Awaitable[None]] | None = None
+    seen: list[web.Request] = field(default_factory=list)
+
+    @property
+    def settings(self) -> WorkerSettings:
+        return WorkerSettings(bing_image_url=self.url)
+
+    @property
+    def methods(self) -> list[str]:
+        return [request.method for request in self.seen]
+
+    async def order(self, request: web.Request) -> web.StreamResponse:
+        await request.read()
+        self.seen.append(request)
+        if self.hold is not None:
+            await self.hold()
+        return self.orders.pop(0)() if len(self.orders) > 1 else self.orders[0]()
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(request)
+        return web.Response(text="this prompt has been blocked is a phrase of its scripts")
+
+    async def poll(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(request)
+        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        return web.Response(status=result) if isinstance(result, int) else web.Response(text=result)
+
+
+def found(location: str) -> Callable[[], web.Response]:
+    return lambda: web.Response(status=302, headers={"Location": location})
+
+
+def page(text: str, status: int = 200) -> Callable[[], web.Response]:
+    html = f'<div class="gil_err_mt">{text}</div>'
+    return lambda: web.Response(status=status, text=html, content_type="text/html")
+
+
+@pytest.fixture
+async def studio() -> AsyncIterator[Studio]:
+    studio = Studio()
+    app = web.Application()
+    app.router.add_post("/images/create", studio.order)
+    app.router.add_get("/images/create", studio.page)
+    app.router.add_get("/images/create/async/results/{id}", studio.poll)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    studio.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield studio
+    await runner.cleanup()
+
+
+async def nothing() -> None:
+    """A before_send that lets everything pass."""
+
+
+async def draw(settings: WorkerSettings, before_send: Callable[[], Awaitable[None]] = nothing) -> tuple[str, ...]:
+    with anyio.fail_after(10):
+        return await BingImageProvider(settings).draw(ALICE, "a red circle", before_send)
+
+
+async def failure(settings: WorkerSettings, before_send: Callable[[], Awaitable[None]] = nothing) -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        await draw(settings, before_send)
+    return caught.value
+
+
+async def test_pictures_come_in_the_pages_order(studio: Studio) -> None:
+    for _ in range(3):
+        assert await draw(studio.settings) == PICTURES
+
+
+async def test_the_requests_are_the_librarys_own(studio: Studio) -> None:
+    await draw(studio.settings)
+    order, ordered, poll = studio.seen
+    assert (order.method, order.path_qs) == ("POST", "/images/create?q=a%20red%20circle&rt=3&FORM=GENCRE")
+    assert await order.read() == b"q=a%20red%20circle&qs=ds"
+    assert ordered.path_qs == ORDERED
+    assert poll.path_qs == "/images/create/async/results/1-0a?q=a%20red%20circle"
+    assert {request.headers["Cookie"] for request in studio.seen} == {"_U=alice; SRCHHPGUSR=A=b&C=d/e"}
+
+
+async def test_results_that_are_not_ready_are_asked_for_again(studio: Studio) -> None:
+    studio.results = ["", RESULTS]
+    assert await draw(studio.settings) == PICTURES
+    assert studio.methods == ["POST", "GET", "GET", "GET"]
+
+
+async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_attempt(studio: Studio) -> None:
+    marks: list[int] = []
+
+    async def mark() -> None:
+        marks.append(len(studio.seen))
+
+    studio.orders = [page("something else"), found(ORDERED)]
+    assert await draw(studio.settings, mark) == PICTURES
+    assert marks == [0]
+    assert studio.methods == ["POST", "POST", "GET", "GET"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason", "refused"),
+    [
+        (page("This prompt has been blocked"), "image.blocked", False),
+        (page("This prompt is being reviewed"), "image.reviewed", False),
+        (page("We're working hard to offer Image Creator in more languages"), "image.unsupported_lang", False),
+        (page("We can't create your images right now "), "image.busy", False),
+        (page("Due to high demand, we're unable to process new requests."), "image.busy", False),
+        (page("You can't submit any more prompts"), "account.throttled", True),
+        (page("Please sign in to create images"), "account.unauthorized", True),
+        (page("", status=403), "account.unauthorized", True),
+        (found("https://login.live.com/login.srf"), "account.unauthorized", True),
+        (found("https://elsewhere.example/images/create?id=1"), "image.protocol", False),
+        (lambda: web.Response(status=302), "image.protocol", False),
+    ],
+)
+async def test_a_declined_order_is_told_by_its_page(
+    studio: Studio, order: Callable[[], web.Response], reason: str, refused: bool
+) -> None:
+    studio.orders = [order]
+    error = await failure(studio.settings)
+    assert (error.reason, error.refused) == (reason, refused)
+    assert studio.methods == ["POST"]
+
+
+async def test_two_declined_orders_without_a_reason_are_a_protocol_error(
+    studio: Studio, capfd: pytest.CaptureFixture[str]
+) -> None:
+    studio.orders = [page("something else")]
+    assert (await failure(studio.settings)).reason == "image.protocol"
+    assert studio.methods == ["POST", "POST"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ("<html>no pictures</html>", "image.empty"),
+        ('<img src="/rp/logo.svg">', "image.empty"),
+        ('<img src="https://r.bing.com/rp/in-2zU3AJUdkgFe7ZKv19yPBHVs.png">', "image.bad"),
+        ('Due to high demand <img src="https://r.bing.com/rp/in-2zU3AJUdkgFe7ZKv19yPBHVs.png">', "image.busy"),
+        ("Unsafe image content detected", "image.blocked"),
+        (500, "image.protocol"),
+    ],
+)
+async def test_results_without_pictures_are_told_apart(studio: Studio, result: str | int, reason: str) -> None:
+    studio.results = [result]
+    error = await failure(studio.settings)
+    assert (error.reason, error.refused) == (reason, False)
+
+
+@pytest.mark.parametrize("result", ["", '{"errorMessage":"Pending"}'])
+async def test_results_that_never_come_end_in_time(studio: Studio, result: str) -> None:
+    studio.results = [result]
+    error = await failure(studio.settings.model_copy(update={"answer_timeout": 0.2}))
+    assert (error.reason, error.refused) == ("image.timeout", False)
+
+
+async def test_a_request_that_is_never_answered_ends_in_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.providers.bing.images.REQUEST_TIMEOUT", 0.2)
+    studio.hold = anyio.sleep_forever
+    assert (await failure(studio.settings)).reason == "image.timeout"
+
+
+async def test_a_refused_connection_never_marks_the_order_as_sent() -> None:
+    async def unreachable() -> None:
+        raise AssertionError("nothing was to be sent")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        error = await failure(WorkerSettings(bing_image_url=address), unreachable)
+    assert (error.reason, error.refused) == ("transport.connect", False)
+
+
+async def test_a_cut_connection_is_told(studio: Studio) -> None:
+    async def cut() -> None:
+        transport = studio.seen[-1].transport
+        assert transport
+        transport.abort()
+
+    studio.hold = cut
+    assert (await failure(studio.settings)).reason == "transport.closed"
+
+
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+async def test_a_veto_passes_through_and_nothing_is_sent(studio: Studio, veto: Exception) -> None:
+    async def refuse() -> None:
+        raise veto
+
+    with pytest.raises(type(veto)) as caught:
+        await draw(studio.settings, refuse)
+    assert caught.value is veto
+    assert studio.seen == []
+
+
+async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
+    gone = asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            gone.set()
+
+    studio.hold = hold
+    task = asyncio.ensure_future(draw(studio.settings))
+    with anyio.fail_after(5):
+        while not studio.seen:  # noqa: ASYNC110 - the server sets no event
+            await anyio.sleep(0.002)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with anyio.fail_after(5):
+        await gone.wait()
+
+
+async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
+    provider = BingImageProvider(studio.settings)
+    files = len(os.listdir("/proc/self/fd"))
+    accounts = (Account(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
+    drawn = await asyncio.gather(*(provider.draw(account, "x", nothing) for account in accounts))
+    assert set(drawn) == {PICTURES}
+    assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}
+    await provider.close()
+    with anyio.fail_after(5):
+        while len(os.listdir("/proc/self/fd")) > files:  # noqa: ASYNC110 - the server closes its ends in its own time
+            await anyio.sleep(0.002)
+
+
+async def test_the_environments_proxies_have_no_effect(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert await draw(studio.settings) == PICTURES
+
+
+async def test_nothing_is_printed_and_no_keyword_is_logged(
+    studio: Studio, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await draw(studio.settings)
+    assert capfd.readouterr() == ("", "")
+    assert "circle" not in caplog.text

@@ -1,0 +1,84 @@
+import asyncio
+import ssl
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from worker.accounts.account import Account
+from worker.errors import UpstreamError
+from worker.providers.bing.reply import BingReply
+from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
+
+pytestmark = pytest.mark.anyio
+
+PING = '{"type": 6}\x1e'
+HELLO = '{"protocol": "json", "version": 1}\x1e'
+
+
+async def nothing() -> None:
+    """A before_send that lets everything pass."""
+
+
+def line_to(url: str) -> ChatHubSocket:
+    deadline = asyncio.get_running_loop().time() + 5
+    return ChatHubSocket(
+        f"{url}/chat", Account("a", {"_U": "1"}), ssl.create_default_context(), deadline, nothing, BingReply()
+    )
+
+
+async def test_the_session_opens_the_line_that_it_is_given_as_address(stage: Any) -> None:
+    session = ChatHubSession(cookies={})
+    line = line_to(stage.url)
+    assert await session.ws_connect(line, headers={"x-a": "1"}, ssl=None, proxy=None) is line
+    assert (stage.upgrades[0].headers["x-a"], stage.upgrades[0].headers["Cookie"]) == ("1", "_U=1")
+    await session.close()
+    assert session.closed
+    assert not line.closed
+    await line.close()
+    assert line.closed
+
+
+async def test_a_line_that_is_not_open_has_nothing_to_say() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        await line_to("ws://127.0.0.1:1").receive_str()
+    assert caught.value.reason == "transport.closed"
+
+
+async def test_a_line_may_be_closed_before_it_is_open_and_twice(stage: Any) -> None:
+    await line_to(stage.url).close()
+    line = line_to(stage.url)
+    await line.open({})
+    await line.close()
+    await line.close()
+
+
+async def test_a_ping_that_fails_leaves_what_was_received_to_be_read(stage: Any) -> None:
+    async def last_words(socket: web.WebSocketResponse) -> None:
+        await socket.send_str("{}\x1e")
+        await socket.send_str('{"type":2,"item":{"result":{"value":"Success"}}}\x1e')
+        await socket.close()
+
+    stage.shake = last_words
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    assert await line.receive_str() == "{}\x1e"
+    assert line._socket is not None
+    assert line._socket._conn is not None
+    assert line._socket._conn.transport is not None
+    line._socket._conn.transport.close()
+    await line.send_str(PING)
+    assert '"type":2' in await line.receive_str()
+    await line.close()
+
+
+async def test_a_record_that_cant_be_sent_is_a_cut(stage: Any) -> None:
+    line = line_to(stage.url)
+    await line.open({})
+    assert line._socket is not None
+    await line._socket.close()
+    with pytest.raises(UpstreamError) as caught:
+        await line.send_str(HELLO)
+    assert caught.value.reason == "transport.closed"
+    await line.close()

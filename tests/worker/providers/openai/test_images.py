@@ -1,0 +1,111 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.support.conditions import SOON, until
+from tests.support.worker import openai_server
+from tests.support.worker.openai_server import KEY, OpenAIServer, Play
+from worker.errors import UpstreamError
+from worker.providers import image_provider
+from worker.providers.openai.images import OpenAIImageProvider
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.anyio
+
+PICTURES = ("http://t/2.png", "http://t/1.png")
+
+
+async def unmarked() -> None:
+    """A before_send that lets everything pass."""
+
+
+def drawn(*pictures: Any) -> Play:
+    return openai_server.refusing(200, {"created": 1, "data": list(pictures)})
+
+
+async def draw(
+    server_stub: OpenAIServer, before_send: Callable[[], Awaitable[None]] = unmarked, **changed: Any
+) -> tuple[str, ...]:
+    async with asyncio.timeout(SOON):
+        return await OpenAIImageProvider(WorkerSettings()).draw(server_stub.account(**changed), "a zebra", before_send)
+
+
+async def test_it_is_in_the_table() -> None:
+    assert image_provider("openai") is OpenAIImageProvider
+
+
+async def test_addresses_come_in_the_servers_order() -> None:
+    async with OpenAIServer(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as server_stub:
+        assert await draw(server_stub) == PICTURES
+    [asked] = server_stub.asked
+    assert (asked.method, asked.target) == ("POST", "/v1/images/generations")
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert asked.json == {"model": "p", "prompt": "a zebra"}
+
+
+@pytest.mark.parametrize(
+    ("play", "reason", "refused"),
+    [
+        (openai_server.refusing(401), "account.refused", True),
+        (openai_server.refusing(404), "account.refused", True),
+        (openai_server.refusing(429), "account.throttled", True),
+        (openai_server.refusing(400, {"error": {"code": "content_policy_violation"}}), "image.blocked", True),
+        (openai_server.refusing(400, {"error": {"code": "moderation_blocked"}}), "image.blocked", True),
+        (openai_server.refusing(400, {"error": {"message": "a zebra"}}), "question.refused", True),
+        (openai_server.refusing(500), "upstream.internal", False),
+        (openai_server.refusing(200, "<p>a zebra</p>"), "image.protocol", False),
+        (openai_server.refusing(200, {"data": [{"b64_json": "eA=="}]}), "image.protocol", False),
+        (openai_server.refusing(200, {"data": [{"b64_json": "x" * 2_000_000}]}), "image.protocol", False),
+        (drawn(), "image.empty", False),
+        (drawn({"url": "javascript:x"}, {"url": None}), "image.empty", False),
+        (openai_server.saying(), "transport.closed", False),
+        (openai_server.saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "transport.closed", False),
+    ],
+)
+async def test_each_failure_has_its_reason(play: Play, reason: str, refused: bool) -> None:
+    async with OpenAIServer(play) as server_stub:
+        with pytest.raises(UpstreamError) as caught:
+            await draw(server_stub)
+    assert (caught.value.reason, caught.value.refused) == (reason, refused)
+    assert "zebra" not in str(caught.value)
+    assert len(server_stub.asked) == 1
+
+
+async def test_a_response_without_an_end_is_cut_off() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"
+    async with OpenAIServer(openai_server.stopping(head, b" " * 2_000_000)) as server_stub:
+        with pytest.raises(UpstreamError, match=r"image\.protocol"):
+            await draw(server_stub)
+
+
+async def test_an_account_without_an_image_model_is_not_asked() -> None:
+    async with OpenAIServer() as server_stub:
+        with pytest.raises(UpstreamError, match=r"image\.none"):
+            await draw(server_stub, image_model=None)
+    assert server_stub.connections == 0
+
+
+async def test_a_veto_passes_through_and_nothing_is_sent() -> None:
+    veto = RuntimeError("stale")
+
+    async def refuse() -> None:
+        raise veto
+
+    async with OpenAIServer() as server_stub:
+        with pytest.raises(RuntimeError) as caught:
+            await draw(server_stub, refuse)
+        assert caught.value is veto
+        assert server_stub.bytes == 0
+
+
+async def test_cancelling_hangs_up_at_once() -> None:
+    async with OpenAIServer(openai_server.stopping()) as server_stub:
+        task = asyncio.ensure_future(draw(server_stub))
+        await until(lambda: bool(server_stub.asked))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(SOON):
+            await server_stub.left.wait()

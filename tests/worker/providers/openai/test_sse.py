@@ -1,0 +1,54 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.errors import UpstreamError
+from worker.providers.openai.sse import MAX_EVENT, EventParser
+
+
+def read(*pieces: bytes) -> list[str]:
+    events = EventParser()
+    return [data for piece in pieces for data in events.feed(piece)] + list(events.end())
+
+
+TEXTS = st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1), max_size=5)
+
+
+@given(TEXTS, st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(0, 200), max_size=8), st.booleans())
+def test_however_the_bytes_are_cut_the_events_are_the_same(
+    texts: list[str], end: str, cuts: list[int], noise: bool
+) -> None:
+    lines = [line for text in texts for line in ([": a comment", "id: 7"] if noise else []) + [f"data: {text}", ""]]
+    body = "".join(line + end for line in lines).encode()
+    places = sorted({min(cut, len(body)) for cut in cuts} | {0, len(body)})
+    pieces = [body[start:stop] for start, stop in itertools.pairwise(places)]
+    assert read(*pieces) == texts
+
+
+def test_an_event_of_several_lines_is_one() -> None:
+    assert read(b"data: a\r", b"\ndata:b\r\n", b"data\r\n\r\ndata: c\n\n") == ["a\nb\n", "c"]
+
+
+def test_events_without_data_are_none_and_a_mark_at_the_start_is_passed_over() -> None:
+    assert read(b"\xef\xbb\xbfdata: a\n\n\n\nevent: x\n\n: ping\n\nid: 1\ndata:\n\nfoo: bar\n\n") == ["a"]
+
+
+def test_an_event_that_the_end_cuts_off_is_told_only_at_the_end() -> None:
+    events = EventParser()
+    assert list(events.feed(b"data: a")) == []
+    assert list(events.end()) == ["a"]
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"data: " + b"x" * 65536 + b"\n", b": ping\n" * 9000])
+def test_what_never_becomes_an_event_is_cut_off(piece: bytes) -> None:
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        read(*itertools.repeat(piece, MAX_EVENT // len(piece) + 1))
+
+
+def test_any_number_of_events_is_fine() -> None:
+    events = EventParser()
+    for _ in range(100):
+        assert len(list(events.feed(b"data: " + b"x" * 65536 + b"\n\n"))) == 1
+        assert list(events.feed(b": ping\n\n" * 9000)) == []

@@ -1,0 +1,236 @@
+"""A worker whose Redis forgets: nothing is asked twice, and every loss is reported."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+import worker.leases
+from tests.support.conditions import until
+from tests.support.wire.snapshot import Remembered, forget_since, remember
+from tests.support.worker.harness import Away, Client, HookedStore
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Ask, Pictures, ScriptedProvider, echo
+from wire import keys
+from wire.errors import TokenUnknownError
+from wire.jobs import Jobs, new_answer_id, new_token
+from wire.messages import Chat, Failed, Final, Image
+from worker.providers import Completed, Snapshot, Update
+
+pytestmark = pytest.mark.anyio
+
+
+class Remembering:
+    """A hook: remembers what Redis holds, the first time only."""
+
+    def __init__(self, store: HookedStore) -> None:
+        self._store = store
+        self.kept: Remembered | None = None
+
+    async def __call__(self) -> None:
+        if self.kept is None:
+            self.kept = await remember(self._store)
+
+    async def forget(self) -> None:
+        """Redis restarts with what it held then."""
+        assert self.kept is not None
+        await forget_since(self._store, self.kept)
+
+
+class Quiet:
+    """Sends the question `one` and says nothing until it is let; speaks at once of any other."""
+
+    def __init__(self, begin: str = "") -> None:
+        self.sent = asyncio.Event()
+        self.go = asyncio.Event()
+        self._begin = begin
+
+    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
+        if ask.question != "one":
+            async for update in echo(ask):
+                yield update
+            return
+        await ask.send()
+        if self._begin:
+            yield Snapshot(self._begin)
+        self.sent.set()
+        await self.go.wait()
+        yield Completed(f"you asked: {ask.question}", ask.state)
+
+
+async def end(client: Client, answer: str) -> Final | Failed:
+    """The terminal event, also after others were forgotten."""
+    await until(lambda: client.has_ended(answer))
+    found = (await client.so_far(answer))[-1]
+    assert isinstance(found, Final | Failed)
+    return found
+
+
+async def nothing_waits(client: Client) -> bool:
+    return await client.pending() == 0
+
+
+async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Client) -> None:
+    provider = ScriptedProvider(play=(quiet := Quiet()))
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        answer = await client.ask("one")
+        await quiet.sent.wait()
+        await memory.forget()
+        await until(lambda: "reassert" in client.store.calls)
+        quiet.go.set()
+        assert await client.text(answer) == "you asked: one"
+        assert await client.text(await client.ask("two")) == "you asked: two"
+        await until(lambda: nothing_waits(client))
+    assert provider.questions == ["one", "two"]
+
+
+async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost(
+    client: Client,
+) -> None:
+    """The worker closes the upstream's connection."""
+    provider, token = ScriptedProvider(play=Quiet("once")), new_token()
+    client.store.before["append"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        answer = await client.ask("one", token)
+        await until(lambda: "append" in client.store.calls)
+        await memory.forget()
+        lost = await end(client, answer)
+        assert isinstance(lost, Failed)
+        assert (lost.code, lost.reason) == (500, "state.lost")
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
+    assert provider.hung_up == 1
+    assert [(asked.question, asked.state) for asked in provider.arrived] == [
+        ("one", b"conversation 1"),
+        ("two", b"conversation 2"),
+    ]
+
+
+async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: Client) -> None:
+    provider, token = ScriptedProvider(play=Quiet("once")), new_token()
+    async with serving(client.store, provider, lease_ttl=1.0):
+        await client.ask("one", token)
+        await until(lambda: "append" in client.store.calls)
+        await client.store.commands.flushall()
+        await until(lambda: provider.hung_up == 1)
+        with pytest.raises(TokenUnknownError):
+            await Jobs(client.store, client.limits).submit(
+                new_answer_id(), Chat("balanced", "two"), token, create=False
+            )
+        assert await client.text(await client.ask("three")) == "you asked: three"
+    assert provider.questions == ["one", "three"]
+
+
+async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
+    client: Client,
+) -> None:
+    """The next answer of its token has `reset`."""
+    provider, token = ScriptedProvider(), new_token()
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        answer = await client.ask("one", token)
+        assert await client.text(answer) == "you asked: one"
+        await memory.forget()
+        await until(lambda: "ended" in client.store.calls)
+        following = await client.end(await client.ask("two", token))
+        assert isinstance(following, Final)
+        assert (following.text, following.reset) == ("you asked: two", True)
+        assert isinstance(await end(client, answer), Failed)
+    assert [(asked.question, asked.state) for asked in provider.arrived] == [
+        ("one", b"conversation 1"),
+        ("two", b"conversation 2"),
+    ]
+
+
+async def test_an_end_that_meets_a_forgotten_lease_is_told_before_it_is_given_up(client: Client) -> None:
+    provider = ScriptedProvider()
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=30.0):
+        answer = await client.ask("one")
+
+        async def forget() -> None:
+            del client.store.before["finish"]
+            await memory.forget()
+
+        client.store.before["finish"] = forget
+        assert isinstance(await end(client, answer), Failed)
+        await until(lambda: client.store.calls.count("finish") == 2)
+        await client.store.commands.hset(keys.run_key(), "at", "0")
+        assert await client.text(await client.ask("two")) == "you asked: two"
+    assert provider.questions == ["one", "two"]
+
+
+async def test_a_picture_whose_end_redis_forgets_is_not_drawn_again(client: Client) -> None:
+    pictures = Pictures([("https://example.org/1",), ("https://example.org/2",)])
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, ScriptedProvider(), pictures, lease_ttl=1.0):
+        answer = await client.submit(Image("cat"), new_token())
+        assert isinstance(await client.end(answer), Final)
+        await memory.forget()
+        assert isinstance(await end(client, answer), Failed)
+        await client.submit(Image("dog"), new_token())
+        await until(lambda: len(pictures.drawn) == 2)
+    assert [keyword for _, keyword in pictures.drawn] == ["cat", "dog"]
+
+
+async def test_a_token_whose_end_could_not_be_written_is_free_once_redis_is_back(client: Client) -> None:
+    provider, token = ScriptedProvider(), new_token()
+    client.store.before["finish"] = Away()
+    with capture_logs() as logs:
+        async with serving(client.store, provider, answer_timeout=1.0, lease_ttl=1.0):
+            one = await client.ask("one", token)
+            await until(lambda: any(line["event"] == "gave up waiting for Redis" for line in logs))
+            two = await client.ask("two", token)
+            del client.store.before["finish"]
+            client.store.before["beat"] = Away(1)
+            assert await client.text(two) == "you asked: two"
+            assert isinstance(await end(client, one), Failed)
+    assert provider.questions == ["one", "two"]
+
+
+async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> None:
+    provider, token = ScriptedProvider(), new_token()
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.5):
+        await client.text(await client.ask("one", token))
+        await client.store.commands.hset(keys.token_key(token), mapping={"owner": "elsewhere", "fence": 77})
+        await client.store.commands.delete(keys.run_key())
+        await until(lambda: "reassert" in client.store.calls)
+        await until(lambda: client.store.calls.count("beat") >= 4)
+    assert "release" not in client.store.calls
+    assert await client.owner(token) == "elsewhere"
+
+
+async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.leases, "_FORGOTTEN", 0.5)
+    provider = ScriptedProvider()
+    client.store.before["claim"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):
+        answer = await client.ask("one")
+        assert await client.text(answer) == "you asked: one"
+        await until(lambda: "release" in client.store.calls)
+        client.store.before["beat"] = away = Away()
+        await until(lambda: away.met >= 6)
+        await memory.forget()
+        del client.store.before["beat"]
+        await until(lambda: "ended" in client.store.calls)
+        assert isinstance(await end(client, answer), Failed)
+        assert await client.text(await client.ask("two")) == "you asked: two"
+    assert provider.questions == ["one", "two"]
+
+
+async def test_a_worker_whose_accounts_are_gone_gives_its_tokens_to_others(client: Client) -> None:
+    provider, other, token = ScriptedProvider(), ScriptedProvider(), new_token()
+    async with serving(client.store, provider) as served:
+        await client.text(await client.ask("one", token))
+        await served._upstream.pool.replace([])
+        await until(lambda: not_owned(client, token))
+        async with serving(client.store, other):
+            assert await client.text(await client.ask("two", token)) == "you asked: two"
+    assert other.questions == ["two"]
+
+
+async def not_owned(client: Client, token: str) -> bool:
+    return await client.owner(token) is None

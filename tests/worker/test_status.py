@@ -1,0 +1,80 @@
+"""What a worker says of itself while it works."""
+
+import pytest
+
+import wire.reporter
+from tests.support.conditions import until
+from tests.support.worker.harness import Client
+from tests.support.worker.running_worker import serving
+from tests.support.worker.scripted_provider import Gate, ScriptedProvider
+from wire.audit_log import AuditLog
+from wire.overview import Overview, Process
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire.reporter, "EVERY", 0.02)
+
+
+async def only(store: Store) -> Process:
+    (found,) = await Overview(store).processes()
+    return found
+
+
+async def counted(store: Store, name: str) -> int:
+    seconds, _ = await store.commands.time()
+    minute = int(seconds) // 60
+    found = await Overview(store).counts(range(minute - 2, minute + 1))
+    return sum(counts.get(name, 0) for counts in found.values())
+
+
+async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
+    gate = Gate("hello")
+    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4) as worker:
+        answer = await client.ask("hello")
+
+        async def runs() -> bool:
+            found = await Overview(client.store).processes()
+            return [one.load.running for one in found] == [((answer, "chat"),)]
+
+        await until(runs)
+        seen = await only(client.store)
+        assert (seen.kind, seen.name, seen.state, seen.load.slots, seen.load.used) == ("worker", worker.id, "up", 4, 1)
+        gate.open("hello")
+        await client.end(answer)
+
+        async def rests() -> bool:
+            return (await only(client.store)).load.running == () and await counted(client.store, "done") == 1
+
+        await until(rests)
+        assert await counted(client.store, "slots:free") > 0
+    assert await Overview(client.store).processes() == []
+    told = [
+        event.fields["state"] for event in await AuditLog(client.store).latest(50) if event.fields["kind"] == "worker"
+    ]
+    assert (told[0], told[-1]) == ("gone", "up")
+
+
+async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
+    gate = Gate("hello")
+    async with serving(client.store, ScriptedProvider(play=gate)) as worker:
+        answer = await client.ask("hello")
+        await until(lambda: worker.slots_used == 1)
+        worker.drain()
+
+        async def draining() -> bool:
+            return (await only(client.store)).state == "draining"
+
+        await until(draining)
+        free, used = await counted(client.store, "slots:free"), await counted(client.store, "slots:used")
+
+        async def goes_on() -> bool:
+            return await counted(client.store, "slots:used") > used
+
+        await until(goes_on)
+        assert await counted(client.store, "slots:free") == free
+        gate.open("hello")
+        await client.end(answer)

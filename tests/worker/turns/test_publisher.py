@@ -1,0 +1,195 @@
+import asyncio
+
+import pytest
+
+from tests.support.conditions import SOON, until
+from tests.support.worker.harness import Away, Held, WorkerHarness
+from wire.errors import AnswerEndedError, LeaseLostError, StoreUnavailableError
+from wire.messages import Delta, Event, Final, Replace
+from wire.sessions import ClaimedJob
+from worker.turns.publisher import Publisher
+
+pytestmark = pytest.mark.anyio
+
+
+def publisher(harness: WorkerHarness, task: ClaimedJob, patience: float = SOON) -> Publisher:
+    return Publisher(harness.sessions, task, patience)
+
+
+async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list[Event]:
+    """The answer's events, as soon as there are `count`."""
+
+    async def there() -> bool:
+        return len(await harness.client.so_far(task.answer)) >= count
+
+    await until(there)
+    return await harness.client.so_far(task.answer)
+
+
+async def test_text_is_published_while_it_grows(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        assert not answer.begun
+        answer.show("one")
+        assert answer.begun
+        assert await appended(harness, task, 1) == [Delta("one")]
+        answer.show("one two")
+        assert await appended(harness, task, 2) == [Delta("one"), Delta(" two")]
+        answer.show("three")
+        assert (await appended(harness, task, 3))[2] == Replace("three")
+        assert answer.sent == "three"
+
+
+async def test_what_comes_while_an_append_is_in_flight_goes_into_the_next(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.show("0")
+        await held.waiting.wait()
+        for number in range(1, 11):
+            answer.show("".join(map(str, range(number + 1))))
+            await asyncio.sleep(0)
+        held.go.set()
+        assert await appended(harness, task, 2) == [Delta("0"), Delta("12345678910")]
+        assert harness.client.store.calls.count("append") == 2
+
+
+async def test_a_text_that_came_and_went_meanwhile_is_not_published(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await held.waiting.wait()
+        answer.show("never seen")
+        answer.show("one two")
+        held.go.set()
+        assert await appended(harness, task, 2) == [Delta("one"), Delta(" two")]
+
+
+async def test_the_end_publishes_what_was_held_back(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.show("ends [^1")
+        assert await appended(harness, task, 1) == [Delta("ends ")]
+        await answer.end()
+        assert await harness.client.so_far(task.answer) == [Delta("ends "), Delta("[^1")]
+
+
+async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await held.waiting.wait()
+        answer.show("one two")
+        ending = asyncio.create_task(answer.end("one two three[^1^]"))
+        await asyncio.sleep(0)
+        held.go.set()
+        await ending
+        assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two three")]
+
+
+async def test_nothing_is_appended_after_the_end(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await answer.end("one two")
+        await harness.sessions.finish(task, "DONE", Final("one two"), None, takes_more=False)
+        await asyncio.sleep(0)
+        answer.show("one two")  # nothing has failed
+    assert [type(event) for event in await harness.client.events(task.answer)][-1] is Final
+
+
+async def test_an_answer_without_text_has_no_event(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.show("")
+        await answer.end("")
+        assert not answer.begun
+    assert await harness.client.so_far(task.answer) == []
+
+
+@pytest.mark.parametrize("lost", ["call", "reply"])
+async def test_while_redis_is_away_the_same_event_is_tried_again(harness: WorkerHarness, lost: str) -> None:
+    task, away = await harness.task(), Away(2)
+    hooks = harness.client.store.before if lost == "call" else harness.client.store.after
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await appended(harness, task, 1)
+        hooks["append"] = away
+        answer.show("one two")
+        await until(lambda: away.met > 0)
+        answer.show("one two three")
+        await answer.end("one two three four")
+    assert away.met == 2
+    assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two"), Delta(" three four")]
+
+
+async def test_a_redis_that_stays_away_is_given_up(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    harness.client.store.before["append"] = Away()
+    async with publisher(harness, task, patience=0.01) as answer:
+        with pytest.raises(StoreUnavailableError):
+            await answer.end("one")
+
+
+async def test_a_lost_lease_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    await harness.sessions.release(task.lease)
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        with pytest.raises(LeaseLostError):  # noqa: PT012 - the failure comes with one of the next texts
+            while True:
+                answer.show("one two")
+                await asyncio.sleep(0)
+        with pytest.raises(LeaseLostError):
+            await answer.end()
+
+
+async def test_an_ended_answer_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    await harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
+    async with publisher(harness, task) as answer:
+        with pytest.raises(AnswerEndedError):
+            await answer.end("one")
+        answer.show("one")
+        with pytest.raises(AnswerEndedError):  # noqa: PT012 - the failure comes with one of the next texts
+            while True:
+                answer.show("one two")
+                await asyncio.sleep(0)
+    assert await harness.client.so_far(task.answer) == [Final("", stopped=True)]
+
+
+async def test_the_text_of_an_end_that_was_given_up_is_not_lost(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        ending = asyncio.create_task(answer.end("one two"))
+        await held.waiting.wait()
+        ending.cancel()
+        await asyncio.wait([ending])
+        held.go.set()
+        await answer.end()
+        assert answer.sent == "one two"
+    assert await harness.client.so_far(task.answer) == [Delta("one two")]
+
+
+async def test_leaving_while_redis_is_away_stops_the_trying(harness: WorkerHarness) -> None:
+    task, away = await harness.task(), Away()
+    harness.client.store.before["append"] = away
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await until(lambda: away.met > 1)
+        answer.show("one two")
+    met = away.met
+    assert not [one for one in asyncio.all_tasks() if "append" in repr(one.get_coro()) or "_again" in repr(one)]
+    assert (away.met, answer.seq) == (met, 0)
+
+
+async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.show("one")
+        await held.waiting.wait()
+    assert await harness.client.so_far(task.answer) == []

@@ -1,0 +1,845 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from structlog.testing import capture_logs
+
+import wire.sessions
+from tests.support.conditions import until
+from tests.support.wire.ledger_clock import advance
+from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
+from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
+from wire.answers import QueuePosition
+from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
+from wire.jobs import new_token
+from wire.ledger import Ledger
+from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.sessions import ClaimedJob
+from wire.terminal_events import INTERRUPTED
+from worker.accounts.account import Account
+from worker.accounts.pool import Pool
+from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
+from worker.providers import Completed, Snapshot, Update
+from worker.providers.registry import Upstream
+from worker.settings import WorkerSettings
+from worker.turns.session_state import SessionState, decode, encode
+from worker.turns.turn import Outcome, Turn
+
+pytestmark = pytest.mark.anyio
+
+THIRD = Account("c", {"_U": "c"})
+
+
+@dataclass
+class Shop:
+    """A harness with an upstream: runs turns and ends them."""
+
+    harness: WorkerHarness
+    provider: ScriptedProvider
+    pictures: Pictures
+    pool: Pool
+    settings: WorkerSettings
+    holds: bool = True
+
+    def turn(self, task: ClaimedJob) -> Turn:
+        upstream = Upstream(self.settings, self.pool, Only(self.provider, self.pictures))
+        return Turn(upstream, self.harness.sessions, task, lambda: self.holds)
+
+    async def outcome(self, play: Play = echo, question: str = "hello", token: str | None = None) -> Outcome:
+        """Ask with this script, and end the turn."""
+        self.provider.play = play
+        task = await self.harness.task(question, token)
+        turn = self.turn(task)
+        outcome = await turn.run()
+        await self.harness.sessions.finish(
+            task,
+            outcome.state,
+            outcome.event,
+            outcome.session,
+            takes_more=True,
+            said=turn.said(outcome),
+            begins=outcome.begins,
+        )
+        return outcome
+
+    async def give_back(self, *accounts: str) -> None:
+        """Nothing speaks against these accounts any more."""
+        for account in accounts:
+            await Ledger(self.harness.client.store).order(account, "reset")
+
+    async def state(self, task: ClaimedJob) -> str:
+        return await self.harness.client.state(task.answer)
+
+
+@pytest.fixture
+async def shop(harness: WorkerHarness) -> AsyncIterator[Shop]:
+    settings = settings_with()
+    pool = pool_on(harness.client.store, settings)
+    await pool.announce()
+    yield Shop(harness, ScriptedProvider(), Pictures(), pool, settings)
+    await pool.close(1)
+
+
+def final(outcome: Outcome) -> Final:
+    assert outcome.state == "DONE"
+    assert isinstance(outcome.event, Final), outcome.event
+    return outcome.event
+
+
+def failed(outcome: Outcome) -> Failed:
+    assert outcome.state == "FAILED"
+    assert isinstance(outcome.event, Failed), outcome.event
+    return outcome.event
+
+
+def saved(outcome: Outcome) -> SessionState:
+    assert outcome.session is not None
+    found = decode(outcome.session)
+    assert found is not None
+    return found
+
+
+def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
+    """Accounts that refuse with the reason, after the question has left or before; others answer."""
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        if ask.account not in accounts:
+            async for update in echo(ask):
+                yield update
+            return
+        if sent:
+            await ask.send()
+        raise UpstreamError(reason, "the upstream's words", refused=True)
+
+    return play
+
+
+def failing_unsent(reason: str, *accounts: str) -> Play:
+    """Accounts that can't be reached; others answer."""
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        if ask.account in accounts:
+            raise UpstreamError(reason, "the way there")
+        async for update in echo(ask):
+            yield update
+
+    return play
+
+
+def completing(completed: Completed, *snapshots: str) -> Play:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        for text in snapshots:
+            yield Snapshot(text)
+        yield completed
+
+    return play
+
+
+def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        for text in snapshots:
+            yield Snapshot(text)
+        raise error()
+
+    return play
+
+
+# Answers
+
+
+async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: Shop) -> None:
+    task = await shop.harness.task()
+    urls, turns = (Source("A page", "https://example.com/"),), TurnCount(1, 5)
+    shop.provider.play = completing(Completed("one[^1^] two", b"state", urls, ("and?",), turns), "one[^1")
+    outcome = await shop.turn(task).run()
+    assert final(outcome) == Final("one two", urls, False, ("and?",), turns)
+    assert saved(outcome) == SessionState("a", b"state")
+    events = await shop.harness.client.so_far(task.answer)
+    assert all(isinstance(event, Delta) for event in events)
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == "one two"
+
+
+async def test_text_that_is_known_only_at_the_end_goes_out_as_a_delta(shop: Shop) -> None:
+    task = await shop.harness.task()
+    shop.provider.play = completing(Completed("all at once", b"state"))
+    assert final(await shop.turn(task).run()).text == "all at once"
+    assert await shop.harness.client.so_far(task.answer) == [Delta("all at once")]
+
+
+async def test_a_text_that_the_upstream_replaced_ends_as_replaced(shop: Shop) -> None:
+    task = await shop.harness.task()
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        yield Snapshot("a draft")
+        await until(lambda: shop.harness.client.store.calls.count("append") == 1)
+        yield Completed("the answer", b"state")
+
+    shop.provider.play = play
+    assert final(await shop.turn(task).run()).text == "the answer"
+    assert await shop.harness.client.so_far(task.answer) == [Delta("a draft"), Replace("the answer")]
+
+
+async def test_the_next_question_goes_on_with_the_conversation_and_its_account(shop: Shop) -> None:
+    token = new_token()
+    for question in ("one", "two", "three"):
+        outcome = await shop.outcome(question=question, token=token)
+        assert not final(outcome).reset
+        assert saved(outcome) == SessionState("a", b"conversation 1")
+    assert [(asked.state, asked.sent, asked.account) for asked in shop.provider.arrived] == [
+        (b"conversation 1", 0, "a"),
+        (b"conversation 1", 1, "a"),
+        (b"conversation 1", 2, "a"),
+    ]
+
+
+async def test_style_and_question_reach_the_provider(shop: Shop) -> None:
+    await shop.outcome(question="why?")
+    [ask] = shop.provider.asks
+    assert (ask.style, ask.question, ask.conversation) == ("balanced", "why?", None)
+
+
+@pytest.mark.parametrize("text", ["", "[^1^]"])
+async def test_an_empty_answer_is_a_failure(shop: Shop, text: str) -> None:
+    outcome = await shop.outcome(completing(Completed(text, b"state")))
+    assert failed(outcome) == Failed(500, REASONS["answer.empty"], "answer.empty")
+    assert outcome.session is None
+
+
+@pytest.mark.parametrize("words", ["I’m still learning", "我还在学习"])
+async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop, words: str) -> None:
+    token = new_token()
+    outcome = await shop.outcome(completing(Completed(f"Sorry. {words} to talk.", b"state"), "Sorry. "), token=token)
+    assert final(outcome).reset
+    assert outcome.session is None
+    following = await shop.outcome(token=token)
+    assert not final(following).reset
+    assert shop.provider.asks[-1].conversation is None
+
+
+async def test_words_of_giving_up_that_were_taken_back_reset_nothing(shop: Shop) -> None:
+    outcome = await shop.outcome(completing(Completed("Cats are animals.", b"state"), "I’m still learning"))
+    assert not final(outcome).reset
+
+
+async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
+    outcome = await shop.outcome(completing(Completed("The last answer.", None)))
+    assert final(outcome).reset
+    assert outcome.session is None
+
+
+async def test_a_reset_by_an_earlier_attempt_is_told(shop: Shop) -> None:
+    task = await shop.harness.task()
+    from_before = ClaimedJob(task.lease, task.answer, task.work, reset=True)
+    assert final(await shop.turn(from_before).run()).reset
+
+
+async def test_a_session_whose_account_is_gone_begins_afresh_with_another(shop: Shop) -> None:
+    task = shop.harness.with_session(await shop.harness.task(), encode(SessionState("gone", b"old")), sent=3)
+    outcome = await shop.turn(task).run()
+    assert final(outcome).reset
+    assert saved(outcome) == SessionState("a", b"conversation 1")
+
+
+async def test_a_session_that_cannot_be_read_begins_afresh(shop: Shop) -> None:
+    task = shop.harness.with_session(await shop.harness.task(), b"what is this", sent=3)
+    assert final(await shop.turn(task).run()).reset
+    assert shop.provider.asks[0].conversation is None
+
+
+async def test_new_sessions_are_spread_over_the_accounts(shop: Shop) -> None:
+    for _ in range(4):
+        await shop.outcome()
+    assert [asked.account for asked in shop.provider.arrived] == ["a", "b", "a", "b"]
+
+
+# The mark
+
+
+async def test_the_job_is_marked_before_the_question_leaves(shop: Shop) -> None:
+    task = await shop.harness.task()
+    states: list[str] = []
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        states.append(await shop.state(task))
+        await ask.send()
+        states.append(await shop.state(task))
+        yield Completed("done", b"state")
+
+    shop.provider.play = play
+    await shop.turn(task).run()
+    assert states == ["CLAIMED", "SENT"]
+
+
+async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
+    task = await shop.harness.task()
+    states: list[str] = []
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        states.append(await shop.state(task))
+        await ask.send()
+        states.append(await shop.state(task))
+        async for update in refusing("account.throttled", "a", sent=False)(ask) if ask.account == "a" else done():
+            yield update
+
+    async def done() -> AsyncIterator[Update]:
+        yield Completed("done", b"state")
+
+    shop.provider.play = play
+    final(await shop.turn(task).run())
+    assert states == ["CLAIMED", "SENT", "CLAIMED", "SENT"]
+
+
+async def test_nothing_is_sent_when_the_heartbeat_is_too_old(shop: Shop) -> None:
+    task = await shop.harness.task()
+    shop.holds = False
+    with pytest.raises(LeaseLostError):
+        await shop.turn(task).run()
+    assert shop.provider.arrived == []
+
+
+async def test_nothing_is_sent_when_the_lease_is_lost(shop: Shop) -> None:
+    task = await shop.harness.task()
+    await shop.harness.sessions.release(task.lease)
+    with pytest.raises(LeaseLostError):
+        await shop.turn(task).run()
+    assert shop.provider.arrived == []
+
+
+async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
+    task = await shop.harness.task()
+    await shop.harness.sessions.finish(task, "FAILED", INTERRUPTED, None, takes_more=True)
+    turn = shop.turn(task)
+    with pytest.raises(AnswerEndedError):
+        await turn.run()
+    assert shop.provider.arrived == []
+    assert turn.abandoned() == Outcome("STOPPED", INTERRUPTED, task.session)
+
+
+async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: Shop) -> None:
+    task = shop.harness.with_session(await shop.harness.task(), encode(SessionState("a", b"old")), sent=3)
+    turn = shop.turn(task)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
+        yield Completed("too late", b"state")
+
+    shop.provider.play = play
+    with pytest.raises(AnswerEndedError):
+        await turn.run()
+    assert turn.abandoned().session is None
+
+
+@pytest.mark.parametrize("lost", ["call", "reply"])
+async def test_a_mark_that_redis_did_not_confirm_is_written_again(shop: Shop, lost: str) -> None:
+    task, away = await shop.harness.task(), Away(2)
+    store = shop.harness.client.store
+    (store.before if lost == "call" else store.after)["mark_sent"] = away
+    final(await shop.turn(task).run())
+    assert away.met == 2
+    assert shop.provider.questions == ["hello"]
+
+
+@pytest.mark.parametrize("lost", ["call", "reply"])
+async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lost: str) -> None:
+    task, away = await shop.harness.task(), Away(2)
+    store = shop.harness.client.store
+    (store.before if lost == "call" else store.after)["refused"] = away
+    shop.provider.play = refusing("account.throttled", "a")
+    final(await shop.turn(task).run())
+    assert away.met == 2
+    assert shop.provider.questions == ["hello", "hello"]
+
+
+async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=0.05)
+    task = await shop.harness.task()
+    shop.harness.client.store.before["refused"] = Away()
+    shop.provider.play = refusing("account.throttled", "a")
+    with pytest.raises(StoreUnavailableError):
+        await shop.turn(task).run()
+
+
+async def test_a_redis_that_is_away_before_the_mark_ends_the_turn_in_time(shop: Shop) -> None:
+    """Within the limit for the first text."""
+    shop.settings = settings_with(first_text_timeout=0.05)
+    shop.harness.client.store.before["mark_sent"] = Away()
+    assert failed(await shop.outcome()).reason == "timeout.first"
+    assert shop.provider.arrived == []
+
+
+async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
+    task = await shop.harness.task()
+    turn = shop.turn(task)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        store = shop.harness.client.store
+        await store.commands.delete(*[key async for key in store.commands.scan_iter(match="*:job:*")])
+        yield Completed("too late", b"state")
+
+    shop.provider.play = play
+    with pytest.raises(StateLostError) as lost:
+        await turn.run()
+    assert failed(turn.broken_off(lost.value)).reason == "state.lost"
+    assert turn.broken_off(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("reason", sorted(ACCOUNT_REASONS))
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, sent: bool) -> None:
+    outcome = await shop.outcome(refusing(reason, "a", sent=sent))
+    assert final(outcome).text == "you asked: hello"
+    assert not final(outcome).reset
+    assert saved(outcome).account == "b"
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
+
+
+async def test_a_conversation_that_moves_to_another_account_continues_with_its_history(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(question="two", token=token)
+    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    assert not final(outcome).reset
+    assert saved(outcome) == SessionState("b", b"conversation 4")
+    context = shop.provider.arrived[-1].context
+    assert context.index("one") < context.index("you asked: one") < context.index("two")
+    assert "three" not in context
+    following = await shop.outcome(question="four", token=token)
+    assert not final(following).reset
+    last = shop.provider.arrived[-1]
+    assert (last.state, last.sent, last.context) == (b"conversation 4", 1, "")
+
+
+async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(refusing("account.captcha", "a"), question="two", token=token)
+    await shop.pool.replace([*ACCOUNTS, THIRD])
+    outcome = await shop.outcome(refusing("account.captcha", "b"), question="three", token=token)
+    assert not final(outcome).reset
+    last = shop.provider.arrived[-1]
+    assert last.account == "c"
+    assert "you asked: one" in last.context
+    assert "you asked: two" in last.context
+
+
+async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire.sessions, "_TRANSCRIPT", 90)
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(question="two", token=token)
+    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    assert final(outcome).reset
+    assert "one" not in shop.provider.arrived[-1].context
+    assert "two" in shop.provider.arrived[-1].context
+
+
+async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(completing(Completed("The last answer.", None)), question="two", token=token)
+    await shop.outcome(question="three", token=token)
+    await shop.outcome(refusing("account.throttled", "a", "b"), question="four", token=token)
+    await shop.give_back("a", "b")
+    await shop.outcome(refusing("account.throttled", "a"), question="five", token=token)
+    assert not any("one" in asked.context for asked in shop.provider.arrived)
+
+
+async def test_a_conversation_whose_account_pauses_shortly_waits_for_it(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(question="one", token=token)
+    await shop.outcome(failing_unsent("transport.connect", "b"), question="other")
+    outcome = await shop.outcome(question="two", token=token)
+    assert saved(outcome).account == "a"
+
+
+async def test_a_conversation_whose_account_was_taken_away_is_reset(shop: Shop) -> None:
+    token = new_token()
+    first = await shop.outcome(question="one", token=token)
+    await shop.pool.replace([account for account in ACCOUNTS if account.name != saved(first).account])
+    outcome = await shop.outcome(question="two", token=token)
+    assert final(outcome).reset
+    assert shop.provider.arrived[-1].context == ""
+
+
+async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop) -> None:
+    outcome = await shop.outcome(failing_unsent("transport.connect", "a"))
+    assert final(outcome).text == "you asked: hello"
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
+    assert [asked.account for asked in shop.provider.arrived] == ["b"]
+
+
+async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
+    outcome = await shop.outcome(failing_unsent("transport.connect", "a", "b"))
+    assert failed(outcome) == Failed(500, REASONS["transport.connect"], "transport.connect")
+    assert len(shop.provider.asks) == 2
+
+
+async def test_no_more_accounts_are_tried_than_allowed(shop: Shop) -> None:
+    shop.settings = settings_with(account_tries=1)
+    outcome = await shop.outcome(refusing("account.throttled", "a"))
+    assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
+    assert len(shop.provider.asks) == 1
+
+
+async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: Shop) -> None:
+    outcome = await shop.outcome(refusing("account.throttled", "a", "b"))
+    assert failed(outcome) == Failed(
+        120, "已上限,24小时后尝试", "account.throttled", reset=False, retry_after=24 * 3600
+    )
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
+
+
+async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
+    token = new_token()
+    before = await shop.outcome(token=token)
+    outcome = await shop.outcome(refusing("account.throttled", "a", "b"), token=token)
+    assert failed(outcome).code == 120
+    assert outcome.session == before.session
+    await shop.give_back("a", "b")
+    following = await shop.outcome(token=token)
+    assert not final(following).reset
+    assert shop.provider.arrived[-1].state == b"conversation 1"
+
+
+async def test_one_throttled_account_says_more_than_what_the_others_have(shop: Shop) -> None:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        raise UpstreamError("account.throttled" if ask.account == "a" else "account.captcha", refused=True)
+        yield Snapshot("")
+
+    assert failed(await shop.outcome(play)).code == 120
+
+
+@pytest.mark.parametrize("reason", ["account.captcha", "account.unauthorized"])
+async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: str) -> None:
+    outcome = await shop.outcome(refusing(reason, "a", "b", sent=False))
+    assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
+    assert len(shop.provider.asks) == 2
+
+
+async def test_a_pool_without_accounts_is_busy(shop: Shop) -> None:
+    shop.pool = pool_on(shop.harness.client.store, shop.settings, [])
+    outcome = await shop.outcome()
+    assert failed(outcome) == Failed(503, REASONS["account.none"], "account.none", reset=False, retry_after=5)
+    assert shop.provider.asks == []
+
+
+async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(token=token)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        if ask.conversation is not None:
+            await ask.send()
+            raise UpstreamError("session.expired", refused=True)
+        async for update in echo(ask):
+            yield update
+
+    outcome = await shop.outcome(play, token=token)
+    assert final(outcome).reset
+    assert saved(outcome) == SessionState("a", b"conversation 3")
+    assert [ask.account for ask in shop.provider.asks] == ["a", "a", "a"]
+    assert [asked.sent for asked in shop.provider.arrived] == [0, 1, 0]
+
+
+async def test_a_session_that_expires_again_at_once_is_an_error(shop: Shop) -> None:
+    token = new_token()
+    await shop.outcome(token=token)
+    outcome = await shop.outcome(refusing("session.expired", "a", "b"), token=token)
+    assert failed(outcome) == Failed(500, REASONS["session.expired"], "session.expired")
+    assert len(shop.provider.asks) == 3
+    assert outcome.session is None
+
+
+async def test_a_refusal_after_text_is_final(shop: Shop) -> None:
+    outcome = await shop.outcome(failing(lambda: UpstreamError("account.throttled", refused=True), "some text"))
+    assert failed(outcome) == Failed(500, REASONS["account.throttled"], "account.throttled", "some text")
+    assert len(shop.provider.asks) == 1
+    assert outcome.session is None
+
+
+@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"account.none"}))
+async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: str) -> None:
+    outcome = await shop.outcome(failing(lambda: UpstreamError(reason, "its own words")))
+    assert failed(outcome) == Failed(500, REASONS[reason], reason)
+    assert outcome.session is None
+    assert len(shop.provider.asks) == 1
+
+
+@pytest.mark.parametrize("reason", ["session.limit", "upstream.internal", "image.blocked"])
+async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: str) -> None:
+    outcome = await shop.outcome(refusing(reason, "a", "b"))
+    assert failed(outcome).code == 500
+    assert len(shop.provider.asks) == 1
+
+
+async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> None:
+    await shop.outcome(refusing("account.throttled", "a"))
+    await shop.outcome()
+    await shop.give_back("a")
+    await shop.outcome()
+    assert [ask.account for ask in shop.provider.asks] == ["a", "b", "b", "a"]
+
+
+async def test_the_text_before_an_error_is_kept(shop: Shop) -> None:
+    task = await shop.harness.task()
+    shop.provider.play = failing(lambda: UpstreamError("transport.closed"), "half [^1")
+    outcome = await shop.turn(task).run()
+    assert failed(outcome) == Failed(500, REASONS["transport.closed"], "transport.closed", "half [^1")
+    events = await shop.harness.client.so_far(task.answer)
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == "half [^1"
+
+
+# Oddities
+
+
+async def test_a_provider_that_raises_anything_is_one_error(shop: Shop) -> None:
+    with capture_logs() as logs:
+        outcome = await shop.outcome(failing(lambda: ZeroDivisionError("oops"), "some text"))
+    assert failed(outcome) == Failed(500, REASONS["upstream.protocol"], "upstream.protocol", "some text")
+    assert [line["event"] for line in logs] == [
+        "question accepted",
+        "question sent",
+        "provider failed",
+        "turn failed",
+    ]
+
+
+async def test_a_provider_that_ends_without_an_end_is_one_error(shop: Shop) -> None:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        yield Snapshot("some text")
+
+    outcome = await shop.outcome(play)
+    assert failed(outcome) == Failed(500, REASONS["upstream.protocol"], "upstream.protocol", "some text")
+
+
+async def test_nothing_counts_after_the_end(shop: Shop) -> None:
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        async for update in echo(ask):
+            yield update
+        raise ZeroDivisionError
+
+    assert final(await shop.outcome(play)).text == "you asked: hello"
+    assert shop.provider.running.total() == 0
+
+
+async def test_questions_stay_out_of_the_log(shop: Shop) -> None:
+    with capture_logs() as logs:
+        await shop.outcome(refusing("account.throttled", "a", "b"), question="my secret")
+        await shop.outcome(failing(ZeroDivisionError), question="my secret")
+    assert logs
+    assert "my secret" not in repr([line for line in logs if line["log_level"] != "debug"])
+
+
+# Limits of time
+
+
+async def stalling(ask: Ask) -> AsyncIterator[Update]:
+    await ask.send()
+    await asyncio.Event().wait()
+    yield Snapshot("")
+
+
+async def stalling_after_text(ask: Ask) -> AsyncIterator[Update]:
+    await ask.send()
+    yield Snapshot("some text")
+    await asyncio.Event().wait()
+
+
+async def chattering(ask: Ask) -> AsyncIterator[Update]:
+    await ask.send()
+    text = ""
+    while True:
+        text += "."
+        yield Snapshot(text)
+        await asyncio.sleep(0.01)
+
+
+async def notes_only(ask: Ask) -> AsyncIterator[Update]:
+    await ask.send()
+    yield Snapshot("")
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("play", "limit", "reason"),
+    [
+        (stalling, "first_text_timeout", "timeout.first"),
+        (notes_only, "first_text_timeout", "timeout.first"),
+        (stalling_after_text, "idle_timeout", "timeout.idle"),
+        (chattering, "answer_timeout", "timeout.total"),
+        (stalling, "answer_timeout", "timeout.total"),
+    ],
+)
+async def test_each_kind_of_silence_has_a_limit(shop: Shop, play: Play, limit: str, reason: str) -> None:
+    shop.settings = settings_with(**{limit: 0.1})
+    outcome = await shop.outcome(play)
+    assert failed(outcome).reason == reason
+    assert failed(outcome).code == 500
+    assert bool(failed(outcome).text) == (play in (stalling_after_text, chattering))
+    assert outcome.session is None
+    assert shop.provider.hung_up == 1
+    assert len(shop.provider.asks) == 1
+
+
+async def test_who_goes_on_talking_is_not_cut_off(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=1.0, idle_timeout=1.0)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        for count in range(130):
+            yield Snapshot("." * count)
+            await asyncio.sleep(0.01)
+        yield Completed("." * 130, ask.state)
+
+    assert final(await shop.outcome(play)).text == "." * 130
+
+
+async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=0.2)
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        await ask.send()
+        if ask.account == "a":
+            raise UpstreamError("account.throttled", refused=True)
+        await asyncio.Event().wait()
+        yield Snapshot("")
+
+    assert failed(await shop.outcome(play)).reason == "timeout.total"
+
+
+# Being cut short
+
+
+async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop) -> None:
+    task, connecting = await shop.harness.task(), asyncio.Event()
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        connecting.set()
+        await asyncio.Event().wait()
+        yield Snapshot("")
+
+    shop.provider.play = play
+    running = asyncio.create_task(shop.turn(task).run())
+    await connecting.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await shop.state(task) == "CLAIMED"
+    assert shop.provider.hung_up == 1
+
+
+async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop) -> None:
+    task, connecting = await shop.harness.task(), asyncio.Event()
+
+    async def play(ask: Ask) -> AsyncIterator[Update]:
+        if ask.account == "a":
+            await ask.send()
+            raise UpstreamError("account.throttled", refused=True)
+        connecting.set()
+        await asyncio.Event().wait()
+        yield Snapshot("")
+
+    shop.provider.play = play
+    running = asyncio.create_task(shop.turn(task).run())
+    await connecting.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await shop.state(task) == "CLAIMED"
+
+
+async def test_a_turn_that_is_cancelled_after_the_mark_is_interrupted_with_its_text(shop: Shop) -> None:
+    task = await shop.harness.task()
+    shop.provider.play = stalling_after_text
+    running = asyncio.create_task(shop.turn(task).run())
+    await until(lambda: "append" in shop.harness.client.store.calls)
+    running.cancel()
+    outcome = await running
+    assert failed(outcome) == Failed(500, INTERRUPTED.message, "interrupted", "some text")
+    assert outcome.session is None
+    assert shop.provider.hung_up == 1
+
+
+# Pictures
+
+
+async def test_pictures_are_drawn(shop: Shop) -> None:
+    shop.pictures.outcomes = [("https://example.com/1", "https://example.com/2")]
+    task = await shop.harness.picture("Cat")
+    outcome = await shop.turn(task).run()
+    assert final(outcome) == Final("", images=("https://example.com/1", "https://example.com/2"))
+    assert outcome.session is None
+    assert shop.pictures.drawn == [("a", "Cat")]
+    assert await shop.state(task) == "SENT"
+
+
+async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:
+    shop.pictures.outcomes = [UpstreamError("account.unauthorized", refused=True), ("https://example.com/1",)]
+    outcome = await shop.turn(await shop.harness.picture()).run()
+    assert final(outcome).images == ("https://example.com/1",)
+    assert not final(outcome).reset
+    assert [account for account, _ in shop.pictures.drawn] == ["a", "b"]
+
+
+@pytest.mark.parametrize("reason", sorted(reason for reason in REASONS if reason.startswith("image.")))
+async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: str) -> None:
+    shop.pictures.outcomes = [UpstreamError(reason)]
+    outcome = await shop.turn(await shop.harness.picture()).run()
+    assert failed(outcome) == Failed(500, REASONS[reason], reason)
+    assert len(shop.pictures.drawn) == 1
+
+
+async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=0.1)
+    shop.pictures.held = asyncio.Event()
+    outcome = await shop.turn(await shop.harness.picture()).run()
+    assert failed(outcome).reason == "image.timeout"
+
+
+# Waiting for an account
+
+
+async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
+    store = shop.harness.client.store
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    shop.provider.play = echo
+    await advance(store, 24 * 3600 - 10)
+    task = replace(await shop.harness.task("patient"), work=Chat("balanced", "patient", wait=15))
+    waiting = asyncio.create_task(shop.turn(task).run())
+    place = await shown_place(shop, task)
+    assert place.position == 0
+    assert 1 <= place.wait <= 10
+    await advance(store, 10)
+    assert final(await waiting).text == "you asked: patient"
+
+
+async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
+    """Where the job waits, once that is known."""
+    found: list[QueuePosition] = []
+
+    async def told() -> bool:
+        place = await shop.harness.client.answers.place(task.answer)
+        found.extend([place] if place else [])
+        return bool(found)
+
+    await until(told)
+    return found[0]
+
+
+async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
+    await shop.outcome(refusing("account.throttled", "a", "b"))
+    task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
+    assert failed(await shop.turn(task).run()).code == 120

@@ -1,0 +1,31 @@
+"""What waits in Redis, and who is there to work on it, as one look finds it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from wire import keys
+from wire.redis.errors import translate_errors
+from wire.redis.store import Store
+from wire.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """How many questions wait, for how many seconds the oldest of them has, and how many workers are alive."""
+
+    waiting: int
+    oldest: float
+    workers: int
+
+
+async def read_queue_stats(store: Store) -> QueueStats:
+    """The backlog now. StoreUnavailableError."""
+    with translate_errors():
+        async with store.commands.pipeline(transaction=False) as pipe:
+            pipe.zcard(keys.queued_key())
+            pipe.zrange(keys.queued_key(), 0, 0, withscores=True)
+            pipe.time()
+            found: Any = await pipe.execute()
+    waiting, first, (seconds, micros) = found
+    oldest = max(0.0, seconds + micros / 1e6 - first[0][1] / 1000) if first else 0.0
+    return QueueStats(waiting, oldest, len(await Sessions(store).live_workers()))

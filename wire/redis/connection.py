@@ -1,0 +1,194 @@
+"""A connection to Redis that costs what hiredis costs.
+
+Many commands may be on their way at once, and replies are handed over as they come.
+
+redis-py awaits each command and each message by itself, with a timer for each. For what happens with every delta, that
+is most of the price.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import hiredis
+from redis.asyncio.connection import SSLConnection, parse_url
+
+from wire.errors import StoreUnavailableError
+
+Argument = str | bytes | int | float
+Reply = Any
+T = TypeVar("T")
+# How much longer than its time a reply may take that a busy loop of our own hasn't read yet, in seconds.
+_GRACE = 0.05
+# Errors that say of the whole connection that it isn't what it was: another one is to be made.
+_OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
+
+
+class RedisConnection(asyncio.Protocol):
+    """One connection. Replies go to the commands that were asked, in order; what nobody asked for goes to `hear`.
+
+    `lost` is done when the connection has ended, with the reason as its result. Whatever goes wrong with it is a
+    StoreUnavailableError, and so is a reply that takes longer than `patience`, in seconds.
+    """
+
+    def __init__(self, patience: float, hear: Callable[[Reply], None] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[str] = loop.create_future()
+        self._loop = loop
+        self._hear = hear
+        self._patience = patience
+        self._reader = hiredis.Reader()
+        # Who waits, what reads the reply, and until when.
+        self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._out: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not False:
+                self._take(reply)
+        except Exception as error:  # noqa: BLE001 - whoever holds the link is told
+            self._end(f"{type(error).__name__}: {error}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
+
+    def ask(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
+        """Send a command; what `read` makes of its reply, or raises. Those of one turn of the loop leave together.
+
+        StoreUnavailableError when no reply comes in time, or an error of Redis's.
+        """
+        answer: asyncio.Future[T] = self._loop.create_future()
+        if self.lost.done():
+            answer.set_exception(StoreUnavailableError(self.lost.result()))
+            return answer
+        self._waiting.append((answer, read, self._loop.time() + self._patience))
+        if self._timer is None:
+            self._expect()
+        self.tell(*command)
+        return answer
+
+    def tell(self, *command: Argument) -> None:
+        """Send a command that has no reply of its own, such as SUBSCRIBE."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(hiredis.pack_command(cast(Any, command)))
+
+    async def close(self) -> None:
+        """Hang up. What was asked and isn't answered fails."""
+        self._end("closed")
+
+    def _flush(self) -> None:
+        data, self._out = b"".join(self._out), []
+        if self._transport is not None and not self.lost.done():
+            try:
+                self._transport.write(data)
+            except RuntimeError as error:  # uvloop's word for a connection that the peer has reset
+                self._end(str(error))
+
+    def _take(self, reply: Reply) -> None:
+        if not self._waiting:
+            if self._hear is not None:
+                self._hear(reply)
+            return
+        answer, read, _ = self._waiting.popleft()
+        if answer.done():
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            answer.set_exception(StoreUnavailableError(str(reply)))
+            if str(reply).startswith(_OUTDATED):
+                self._end(str(reply))
+            return
+        try:
+            answer.set_result(read(reply))
+        except Exception as error:  # noqa: BLE001 - it is for who asked
+            answer.set_exception(error)
+
+    def _expect(self) -> None:
+        eldest = self._waiting[0]
+        self._timer = self._loop.call_at(eldest[2], self._look, eldest, _GRACE)
+
+    def _look(self, eldest: object, grace: float) -> None:
+        """One timer for all that is asked: replies come in order, so that it is enough to watch the eldest."""
+        self._timer = None
+        if not self._waiting:
+            return
+        if self._waiting[0] is not eldest:
+            self._expect()
+        elif grace:
+            self._timer = self._loop.call_later(grace, self._look, eldest, 0.0)
+        else:
+            self._end("no reply in time")
+
+    def _end(self, reason: str) -> None:
+        if self.lost.done():
+            return
+        self.lost.set_result(reason)
+        if self._transport is not None:
+            self._transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiting:
+            answer, *_ = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(StoreUnavailableError(reason))
+
+
+async def connect(
+    url: str, limit: float, patience: float, hear: Callable[[Reply], None] | None = None
+) -> RedisConnection:
+    """A connection to the Redis at `url`, ready within `limit` seconds, for replies within `patience` seconds each.
+
+    StoreUnavailableError.
+    """
+    options: dict[str, Any] = dict(parse_url(url))
+    try:
+        async with asyncio.timeout(limit):
+            link = await _open(options, partial(RedisConnection, patience, hear))
+            try:
+                await _introduce(link, options)
+            except BaseException:
+                await link.close()
+                raise
+    except (OSError, TimeoutError, ssl.SSLError) as error:
+        raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+    return link
+
+
+async def _open(options: dict[str, Any], make: Callable[[], RedisConnection]) -> RedisConnection:
+    loop = asyncio.get_running_loop()
+    if "path" in options:
+        _, link = await loop.create_unix_connection(make, options["path"])
+        return link
+    # redis-py's reading of the address has the say in what TLS is to be like.
+    tls = SSLConnection(**_without_class(options)).ssl_context.get() if _is_tls(options) else None
+    host, port = options.get("host", "localhost"), options.get("port", 6379)
+    _, link = await loop.create_connection(make, host, port, ssl=tls)
+    return link
+
+
+async def _introduce(link: RedisConnection, options: dict[str, Any]) -> None:
+    if "password" in options:
+        user = [options["username"]] if "username" in options else []
+        await link.ask("AUTH", *user, options["password"], read=bool)
+    if options.get("db"):
+        await link.ask("SELECT", options["db"], read=bool)
+
+
+def _is_tls(options: dict[str, Any]) -> bool:
+    return options.get("connection_class") is SSLConnection
+
+
+def _without_class(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "connection_class"}

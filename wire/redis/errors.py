@@ -1,0 +1,31 @@
+"""Whatever redis-py raises becomes one error of ours."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+
+from wire.errors import StoreUnavailableError
+
+# What a broken line shows up as. RuntimeError: uvloop's word for writing to a connection that the peer has reset.
+_BROKEN = (RedisError, OSError, TimeoutError, RuntimeError)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Whatever redis-py raises becomes a StoreUnavailableError.
+
+    redis-py sends through asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes as the sending
+    ends; it is raised here, or the task would go on for ever.
+    """
+    task = asyncio.current_task()
+    asked = task.cancelling() if task else 0
+    try:
+        yield
+    except _BROKEN as error:
+        if task and task.cancelling() > asked:
+            raise asyncio.CancelledError from error
+        raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+    if task and task.cancelling() > asked:
+        raise asyncio.CancelledError

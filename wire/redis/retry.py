@@ -1,0 +1,21 @@
+"""Calls of Redis that are worth another try while it is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from wire.errors import StoreUnavailableError
+
+_PAUSE = 0.2
+T = TypeVar("T")
+
+
+async def retry_unavailable(call: Callable[[], Awaitable[T]], until: float) -> T:
+    """Call; while Redis is away call again, up to `until` (loop time): a repeat is harmless. StoreUnavailableError."""
+    while True:
+        try:
+            return await call()
+        except StoreUnavailableError:
+            if asyncio.get_running_loop().time() >= until:
+                raise
+            await asyncio.sleep(_PAUSE)

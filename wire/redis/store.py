@@ -1,0 +1,107 @@
+"""The way to Redis: one connection for scripts and what each question reads, one for heartbeats, a pool for the rest.
+
+Blocking reads and pub/sub have connections of their own.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import redis.asyncio as redis
+from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+from wire import keys, scripts
+from wire.redis.connection import Argument, RedisConnection, connect
+from wire.redis.memory import MemoryConnection, MemoryPipeline
+from wire.redis.pipeline import Pipeline
+
+_SCHEMES = ("memory", "redis", "rediss", "unix")
+# A command fails within 2 s when Redis is away: two tries, each with these limits.
+_COMMAND_TIMEOUT = 0.8
+# How many commands of the pool run at once; more wait for a moment.
+_CONNECTIONS = 64
+
+# RuntimeError: see wire.redis.errors.
+_RETRIED: Any = (redis.ConnectionError, redis.TimeoutError, OSError, RuntimeError)
+_ONCE_MORE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
+
+T = TypeVar("T")
+
+
+class Store:
+    """Redis by its address: `memory://` (inside this object), `redis://`, `rediss://` or `unix://`.
+
+    Heartbeats have a connection of their own, so that a crowd of scripts can't make a worker look dead. Nothing
+    connects before the first command. ValueError, with one sentence, for an address that can't be one.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme not in _SCHEMES:
+            raise ValueError(f"REDIS_URL must begin with one of {', '.join(s + '://' for s in _SCHEMES)}")
+        self.in_memory = urlsplit(url).scheme == "memory"
+        self._url = url
+        self._server = FakeServer() if self.in_memory else None
+        self.commands = self._client()
+        if self._server is not None:
+            # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
+            FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
+        sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
+        self._pipeline, self._heartbeats = (self._runner(sources) for _ in range(2))
+
+    def _runner(self, sources: Mapping[str, str], patience: float = _COMMAND_TIMEOUT) -> Pipeline | MemoryPipeline:
+        if self._server is not None:
+            return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
+        return Pipeline(self._url, _COMMAND_TIMEOUT, patience, sources)
+
+    def _client(self) -> "redis.Redis":
+        if self._server is not None:
+            return FakeAsyncRedis(server=self._server, protocol=2)
+        keepalive = {} if urlsplit(self._url).scheme == "unix" else {"socket_keepalive": True}
+        try:
+            pool = redis.BlockingConnectionPool.from_url(
+                self._url,
+                max_connections=_CONNECTIONS,
+                timeout=_COMMAND_TIMEOUT,
+                socket_timeout=_COMMAND_TIMEOUT,
+                socket_connect_timeout=_COMMAND_TIMEOUT,
+                protocol=2,
+                retry=_ONCE_MORE,
+                **keepalive,
+            )
+        except ValueError as error:
+            raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
+        return redis.Redis.from_pool(pool)
+
+    def blocking(self, block: float) -> Pipeline | MemoryPipeline:
+        """A connection of its own for reads that block for up to `block` seconds; the caller closes it."""
+        return self._runner({}, block + 2)
+
+    async def link(self, hear: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
+        """A connection of its own for pub/sub; the caller closes it. StoreUnavailableError."""
+        if self._server is not None:
+            return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), hear)
+        return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, hear)
+
+    async def run(self, script: str, key: str, *args: Argument) -> Any:
+        """Run one script. StoreUnavailableError when Redis is away or refuses."""
+        return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
+
+    def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
+        """Begin one script; what `read` makes of its reply, or raises. Raises as `run`, but tries only once.
+
+        For what happens with every delta: it takes no task.
+        """
+        return self._pipeline.start(script, key, *args, read=read)
+
+    async def ask(self, *command: Argument) -> Any:
+        """A command's reply, as Redis gives it: for short ones that each question brings. Raises as `run`."""
+        return await self._pipeline.ask(*command)
+
+    async def close(self) -> None:
+        """Close all connections but those that the caller closes."""
+        await self._pipeline.close()
+        await self._heartbeats.close()
+        await self.commands.aclose()

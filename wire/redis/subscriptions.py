@@ -1,0 +1,230 @@
+"""One pub/sub connection a process, watched by a probe, for all answers that the process follows.
+
+Pub/sub only hints: a message may be lost, and whoever follows an answer then reads its log. Whatever may have cost
+messages (a new connection, a full queue) reaches the follower as `GAP`.
+"""
+
+import asyncio
+import secrets
+from types import TracebackType
+from typing import Any, Final
+
+import structlog
+
+from wire import keys
+from wire.errors import StoreUnavailableError
+from wire.redis.connection import RedisConnection
+from wire.redis.errors import translate_errors
+from wire.redis.memory import MemoryConnection
+from wire.redis.store import Store
+
+# How many hints wait for a follower before it has to read the log instead.
+_WAITING = 256
+# Seconds without a message, at most, before a follower looks into the log: a lost last one shows in no gap.
+_SILENCE = 1.5
+# That is a few looks at each follower, of which only a share has its turn at a time: not all are to read at once.
+_LOOKS = 3
+_SHARES = 12
+# Seconds without a word from Redis before it is probed, and before the connection is given up.
+_PROBE_AFTER = 0.5
+_DEAD_AFTER = 1.5
+_RECONNECT_PAUSE = 0.1
+_LOG = structlog.get_logger()
+
+Hint = tuple[int, bytes]
+GAP: Final = None
+
+
+class Subscription:
+    """One follower's place on a channel."""
+
+    __slots__ = ("_gap", "_hints", "_looks", "_waiter")
+
+    def __init__(self) -> None:
+        # A list, for an empty deque takes half a kilobyte; it is bounded, and nearly always short.
+        self._hints: list[Hint] = []
+        self._gap = False
+        self._waiter: asyncio.Future[None] | None = None
+        # How often a look found the wait of now.
+        self._looks = 0
+
+    def push(self, hint: Hint) -> None:
+        """A message came."""
+        if len(self._hints) >= _WAITING:
+            self._hints.clear()
+            self._gap = True
+        if not self._gap:
+            self._hints.append(hint)
+        self._wake()
+
+    def following(self, seq: int) -> bytes | None:
+        """Take the next hint's event, if it is there already and of this seq."""
+        return self._hints.pop(0)[1] if self._hints and self._hints[0][0] == seq else None
+
+    def mark_gap(self) -> None:
+        """Messages may have been lost."""
+        self._hints.clear()
+        self._gap = True
+        self._wake()
+
+    async def next(self) -> Hint | None:
+        """The next hint, or GAP when messages may have been lost, or none came during some looks."""
+        if not self._hints and not self._gap:
+            self._looks = 0
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self._gap:
+            self._gap = False
+            return GAP
+        return self._hints.pop(0) if self._hints else GAP
+
+    def look(self) -> None:
+        """End a wait that lasts for too many looks."""
+        self._looks += 1
+        if self._looks >= _LOOKS:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Subscriptions:
+    """The process's pub/sub connection. An async context manager that owns its reader and its writer.
+
+    Followers never touch the connection, so that a follower's cancellation can't break it for all others.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._followers: dict[str, tuple[Subscription, ...]] = {}
+        # What the connection was told to subscribe to; `_changed` wakes its writer when followers come or go.
+        self._subscribed: set[str] = set()
+        self._changed = asyncio.Event()
+        self._probe = keys.probe_channel(secrets.token_hex(8))
+        self._supervisor: asyncio.Task[None] | None = None
+        self._heard = 0.0
+        # One timer for all waits: a timer for each takes more memory than all else that a subscription has.
+        self._timer: asyncio.TimerHandle | None = None
+        self._shares: list[set[Subscription]] = [set() for _ in range(_SHARES)]
+        self._added = 0
+        self._looked = 0
+
+    async def __aenter__(self) -> "Subscriptions":
+        self._loop = asyncio.get_running_loop()
+        self._supervisor = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._supervisor is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._supervisor.cancel()
+        await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    @property
+    def channels(self) -> int:
+        """How many channels are followed now."""
+        return len(self._followers)
+
+    def add(self, channel: str) -> Subscription:
+        """Follow a channel; doesn't wait for Redis's word, which arrives as a first GAP."""
+        subscription = Subscription()
+        if channel in self._subscribed:
+            subscription.mark_gap()
+        self._followers[channel] = (*self._followers.get(channel, ()), subscription)
+        self._changed.set()
+        self._added += 1
+        self._shares[self._added % _SHARES].add(subscription)
+        if self._timer is None:
+            self._look_later()
+        return subscription
+
+    def remove(self, channel: str, subscription: Subscription) -> None:
+        """Stop following."""
+        for share in self._shares:
+            share.discard(subscription)
+        left = tuple(one for one in self._followers[channel] if one is not subscription)
+        if left:
+            self._followers[channel] = left
+        else:
+            del self._followers[channel]
+            self._changed.set()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_SILENCE / _LOOKS / _SHARES, self._look)
+
+    def _look(self) -> None:
+        """Wake whoever of the next share has heard nothing for too long; as long as there are followers."""
+        self._looked += 1
+        for follower in self._shares[self._looked % _SHARES]:
+            follower.look()
+        self._timer = None
+        if self._followers:
+            self._look_later()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._connected()
+            except* StoreUnavailableError as errors:
+                _LOG.warning("pub/sub connection lost, connecting again", cause=str(errors.exceptions[0]))
+            await asyncio.sleep(_RECONNECT_PAUSE)
+
+    async def _connected(self) -> None:
+        """One connection's life; ends by raising."""
+        link = await self._store.link(self._hear)
+        try:
+            self._heard = self._loop.time()
+            link.tell("SUBSCRIBE", self._probe)
+            self._subscribed = {self._probe}
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(link))
+                tasks.create_task(self._watch(link))
+        finally:
+            self._subscribed = set()
+            await link.close()
+
+    async def _write(self, link: RedisConnection | MemoryConnection) -> None:
+        """Keep what the connection is subscribed to equal to what is followed."""
+        while True:
+            self._changed.clear()
+            wanted = {self._probe, *self._followers}
+            new, old = wanted - self._subscribed, self._subscribed - wanted
+            self._subscribed = wanted
+            if new:
+                link.tell("SUBSCRIBE", *new)
+            if old:
+                link.tell("UNSUBSCRIBE", *old)
+            await self._changed.wait()
+
+    async def _watch(self, link: RedisConnection | MemoryConnection) -> None:
+        """Probe the connection when nothing comes; raise when it is lost."""
+        while True:
+            await asyncio.wait({link.lost}, timeout=_PROBE_AFTER)
+            if link.lost.done():
+                raise StoreUnavailableError(link.lost.result())
+            silent = self._loop.time() - self._heard
+            if silent > _DEAD_AFTER:
+                raise StoreUnavailableError("no answer to the probe")
+            if silent > _PROBE_AFTER / 2:
+                with translate_errors():
+                    await self._store.commands.publish(self._probe, b"")
+
+    def _hear(self, message: Any) -> None:
+        """Hand out a message. ValueError if it is none of ours."""
+        self._heard = self._loop.time()
+        kind, channel, data = message
+        followers = self._followers.get(channel.decode(), ())
+        if not followers:
+            return
+        if kind == b"message":
+            seq, _, event = data.partition(b" ")
+            hint = (int(seq), event)
+            for follower in followers:
+                follower.push(hint)
+        elif kind == b"subscribe":
+            for follower in followers:
+                follower.mark_gap()

@@ -1,0 +1,1 @@
+"""The pool of accounts: files, bounds, ranking, penalties and alerts."""

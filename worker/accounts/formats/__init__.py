@@ -1,0 +1,58 @@
+"""Formats: from a file's bytes to its cookies. What a file is shows in its content, never in its name."""
+
+import codecs
+
+import msgspec
+
+from worker.accounts.cookies import Cookie, CookieFileError
+from worker.accounts.formats import curl, har, header, listed, netscape
+from worker.accounts.formats.decoding import decode
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class _Object(msgspec.Struct):
+    """A JSON object, with what tells a HAR from Playwright's state and from names with values."""
+
+    log: msgspec.Raw = msgspec.Raw(b"")
+    cookies: msgspec.Raw = msgspec.Raw(b"")
+
+
+_object = msgspec.json.Decoder(_Object)
+_named = msgspec.json.Decoder(dict[str, str])
+
+
+def cookies_in(data: bytes) -> list[Cookie]:
+    """The cookies of a file; of several of one name the last is to count. CookieFileError says why there are none."""
+    text = _text(data)
+    if not text:
+        raise CookieFileError("is empty")
+    if text[0] == "[":
+        return listed.read(text)
+    if text[0] == "{":
+        return _in_object(text)
+    if curl.recognises(text):
+        return curl.read(text)
+    if netscape.recognises(text):
+        return netscape.read(text)
+    if header.recognises(text):
+        return header.read(text)
+    raise CookieFileError("is in no format that is known here: cookies/README.md lists them")
+
+
+def _in_object(text: str) -> list[Cookie]:
+    found = decode(_object, text, "")
+    if bytes(found.log)[:1] == b"{":
+        return har.read(found.log)
+    if bytes(found.cookies)[:1] == b"[":
+        return listed.read(found.cookies)
+    named = decode(
+        _named, text, "is JSON, but neither a list of cookies, names with values, a Playwright state nor a HAR"
+    )
+    return [Cookie(name, value) for name, value in named.items()]
+
+
+def _text(data: bytes) -> str:
+    """The file as text. Bytes that are none become U+FFFD, which no cookie can carry; PowerShell writes UTF-16."""
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
+    return data.decode(encoding, "replace").replace("\r\n", "\n").strip()

@@ -1,0 +1,31 @@
+"""Decoding JSON that others wrote: a value of theirs, or one sentence."""
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from worker.accounts.cookies import CookieFileError
+
+Decoded = TypeVar("Decoded")
+
+
+def decode(decoder: msgspec.json.Decoder[Decoded], data: str | msgspec.Raw, otherwise: str) -> Decoded:
+    """What the decoder makes of it. CookieFileError says `otherwise` for JSON of another shape."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        raise CookieFileError(otherwise) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise CookieFileError("is not JSON") from None
+
+
+def seconds(moment: float | str | None) -> float | None:
+    """A moment in Unix seconds, from those or from ISO 8601. None for none (-1 says so too), or for other text."""
+    if isinstance(moment, str):
+        try:
+            parsed = datetime.fromisoformat(moment)
+        except ValueError:
+            return None
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    return moment if moment is not None and moment >= 0 else None

@@ -1,0 +1,74 @@
+"""HAR: what a browser recorded in its network panel, with the cookies of each request."""
+
+from dataclasses import replace
+
+import msgspec
+
+from worker.accounts.account import SIGN_IN
+from worker.accounts.cookies import Cookie, CookieFileError, is_bing
+from worker.accounts.formats.decoding import decode, seconds
+from worker.accounts.formats.header import cookies_of, host_of
+
+
+class _Header(msgspec.Struct):
+    name: str
+    value: str
+
+
+class _Listed(msgspec.Struct):
+    name: str
+    value: str
+    expires: float | str | None = None
+
+
+class _Request(msgspec.Struct):
+    url: str
+    cookies: list[_Listed] = []
+    headers: list[_Header] = []
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    request: _Request
+    started_date_time: str = ""
+
+
+class _Log(msgspec.Struct):
+    entries: list[_Entry]
+
+
+_log = msgspec.json.Decoder(_Log)
+
+
+def read(log: msgspec.Raw) -> list[Cookie]:
+    """The cookies of Bing's requests, older requests first.
+
+    Only requests with the newest sign-in count: somebody may have changed accounts in the middle of the recording.
+    """
+    entries = decode(_log, log, "is a HAR whose requests can't be understood").entries
+    ours = [entry for entry in entries if (host := host_of(entry.request.url)) and is_bing(host)]
+    if not ours:
+        raise CookieFileError("is a HAR without a request to www.bing.com")
+    ours.sort(key=lambda entry: seconds(entry.started_date_time) or 0)
+    sent = [cookies for entry in ours if (cookies := _sent(entry.request))]
+    if not sent:
+        raise CookieFileError("is a HAR without cookies: export it with sensitive data")
+    newest = next((cookies[SIGN_IN].value for cookies in reversed(sent) if SIGN_IN in cookies), None)
+    signed = [cookies for cookies in sent if newest is None or _signed_by(cookies) == newest]
+    return [cookie for cookies in signed for cookie in cookies.values()]
+
+
+def _sent(request: _Request) -> dict[str, Cookie]:
+    """The cookies of one request by name. The header has them as they were sent, the list when they expire."""
+    host = host_of(request.url)
+    found = {
+        cookie.name: Cookie(cookie.name, cookie.value, host, seconds(cookie.expires)) for cookie in request.cookies
+    }
+    for header in request.headers:
+        if header.name.lower() == "cookie":
+            for cookie in cookies_of(header.value, host):
+                found[cookie.name] = replace(found.get(cookie.name, cookie), value=cookie.value)
+    return found
+
+
+def _signed_by(cookies: dict[str, Cookie]) -> str | None:
+    return cookies[SIGN_IN].value if SIGN_IN in cookies else None

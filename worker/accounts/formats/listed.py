@@ -1,0 +1,28 @@
+"""Cookies as a JSON list of objects: Cookie-Editor's, EditThisCookie's, and the one in Playwright's storage state."""
+
+import msgspec
+
+from worker.accounts.cookies import Cookie
+from worker.accounts.formats.decoding import decode, seconds
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    """The extensions say `expirationDate`, Playwright says `expires`; both in Unix seconds."""
+
+    name: str
+    value: str
+    domain: str | None = None
+    expiration_date: float | str | None = None
+    expires: float | str | None = None
+
+
+_entries = msgspec.json.Decoder(list[_Entry])
+
+
+def read(data: str | msgspec.Raw) -> list[Cookie]:
+    """The cookies of the list, in its order."""
+    entries = decode(_entries, data, "is not a list of cookies with name and value, as Cookie-Editor exports it")
+    return [
+        Cookie(entry.name, entry.value, entry.domain or "", seconds(entry.expiration_date or entry.expires))
+        for entry in entries
+    ]

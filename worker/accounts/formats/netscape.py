@@ -1,0 +1,37 @@
+"""Netscape's cookies.txt: a line a cookie, of seven fields parted by tabs.
+
+By hand: http.cookiejar insists on a head line that many exporters leave out, and quotes faulty lines, values and all.
+"""
+
+import re
+
+from worker.accounts.cookies import Cookie, CookieFileError
+
+_HEAD = re.compile(r"#[ \t]*(netscape )?http cookie file", re.IGNORECASE)
+_LINE = re.compile(r"^\S+[ \t]+(TRUE|FALSE)[ \t]+\S+[ \t]+(TRUE|FALSE)[ \t]", re.IGNORECASE | re.MULTILINE)
+_HTTP_ONLY = "#HttpOnly_"
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]*)?")
+
+
+def recognises(text: str) -> bool:
+    """Whether this is such a file, with its head line or without."""
+    return bool(_HEAD.match(text) or _LINE.search(text))
+
+
+def read(text: str) -> list[Cookie]:
+    """The cookies of the file, in its order. Spaces may stand for tabs, as in text that was copied from a page."""
+    lines = enumerate(text.splitlines(), start=1)
+    return [
+        _cookie(number, line.removeprefix(_HTTP_ONLY))
+        for number, line in lines
+        if line.startswith(_HTTP_ONLY) or (line.strip() and not line.startswith("#"))
+    ]
+
+
+def _cookie(number: int, line: str) -> Cookie:
+    fields = line.split("\t", 6) if "\t" in line else line.split(None, 6)
+    if len(fields) not in (6, 7) or not _NUMBER.fullmatch(fields[4]):
+        raise CookieFileError(f"is a cookies.txt whose line {number} doesn't have the seven fields of a cookie")
+    domain, _, _, _, expires, name, *value = fields
+    # 0 is a session's; a line's end may have lost the tab before an empty value.
+    return Cookie(name, "".join(value), domain, float(expires) if float(expires) > 0 else None)

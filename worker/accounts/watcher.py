@@ -1,0 +1,141 @@
+"""The folder of cookie exports, watched: what changes in it is picked up within two seconds."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+from worker.accounts.account import Account
+from worker.accounts.directory import DirectoryState, Reading, read_folder
+
+# How often the folder is looked at without an event, in seconds. Events are only a hint: many volumes have none.
+_LOOK = 0.5
+# For how long nothing must have changed before the files are read, in seconds: a copy may be in progress.
+_QUIET = 0.25
+# How long a folder is waited for that goes on changing, or that has lost an account or got a fault, in seconds.
+_PATIENCE = 0.9
+
+_LOG = structlog.get_logger()
+
+# What shows that files have changed, without reading them.
+Mark = frozenset[tuple[str | int, ...]]
+
+
+class DirectoryWatcher:
+    """COOKIES_DIR, and what was last told of it, with the accounts `own` that are from elsewhere.
+
+    `clock` gives the time in Unix seconds.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, own: Sequence[Account] = ()) -> None:
+        self.path = path
+        self._own = own
+        self._clock = clock
+        self._mark: Mark = frozenset()
+        self._reading = Reading()
+        self._told: DirectoryState | None = None
+        self._next_change = 0.0
+        self._logged: set[str] = set()
+
+    def load(self) -> DirectoryState:
+        """What the folder holds now."""
+        mark = mark_of(self.path)
+        return self._take(mark, read_folder(self.path))
+
+    def log(self, contents: DirectoryState, *more: str) -> None:
+        """Log what is wrong with the folder, and `more`; what was logged the last time is not said again."""
+        sentences = [*contents.problems, *contents.warnings, *more]
+        for sentence in sentences:
+            if sentence not in self._logged:
+                _LOG.warning(sentence)
+        self._logged = set(sentences)
+
+    async def changes(self) -> AsyncGenerator[DirectoryState, None]:
+        """Each new state of the folder, whole; the first at once if none was told yet.
+
+        It watches only while it is waited for, and ends with the task that waits; close it (aclosing) to end it sooner.
+        """
+        if self._told is None:
+            yield self._take(*await asyncio.to_thread(_look, self.path))
+        async with aclosing(_moments(self.path)) as moments:
+            async for _ in moments:
+                told, mark, reading = self._told, await asyncio.to_thread(mark_of, self.path), self._reading
+                if mark != self._mark:
+                    mark, reading = await self._settled(mark)
+                elif self._clock() < self._next_change:
+                    continue
+                contents = self._take(mark, reading)
+                if contents != told:
+                    yield contents
+
+    def _take(self, mark: Mark, reading: Reading) -> DirectoryState:
+        self._mark, self._reading, self._told = mark, reading, self._contents(reading)
+        self._next_change = reading.next_change(self._clock())
+        return self._told
+
+    def _contents(self, reading: Reading) -> DirectoryState:
+        before = self._told.accounts if self._told else ()
+        return reading.contents(self._clock(), {account.name: account for account in before}, self._own)
+
+    async def _settled(self, mark: Mark) -> tuple[Mark, Reading]:
+        """The folder once nothing in it changes or looks unfinished any more; after _PATIENCE as it is then."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while True:
+            await asyncio.sleep(_QUIET)
+            before, (mark, reading) = mark, await asyncio.to_thread(_look, self.path)
+            if loop.time() >= deadline or (mark == before and not self._unfinished(reading)):
+                return mark, reading
+
+    def _unfinished(self, reading: Reading) -> bool:
+        """Whether an account is gone or a fault has come: the next moment may bring the rest of a file."""
+        told, contents = self._told or DirectoryState(), self._contents(reading)
+        lost = {account.name for account in told.accounts} - {account.name for account in contents.accounts}
+        return bool(lost or set(contents.problems) - set(told.problems))
+
+
+def mark_of(folder: Path) -> Mark:
+    """What the folder's files look like from outside. Links count as what they lead to, so that a swap of one shows."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(_mark_of_entry(entry) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        return frozenset({(str(error.strerror),)})
+
+
+def _mark_of_entry(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
+    try:
+        found = entry.stat()
+    except OSError as error:
+        return entry.name, str(error.strerror)
+    return entry.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _look(folder: Path) -> tuple[Mark, Reading]:
+    """The files as they are read, and a mark from before: what is written meanwhile shows in the next one."""
+    mark = mark_of(folder)
+    return mark, read_folder(folder)
+
+
+async def _moments(folder: Path) -> AsyncGenerator[None, None]:
+    """When to look: when the system tells of an event in the folder, and every _LOOK seconds without one."""
+    while True:
+        try:
+            timeout = round(_LOOK * 1000)
+            events = awatch(
+                folder, watch_filter=None, debounce=200, rust_timeout=timeout, yield_on_timeout=True, recursive=False
+            )
+            async with aclosing(events):
+                async for changes in events:
+                    yield
+                    if any(path == str(folder) for _, path in changes):
+                        break  # It was removed or moved, and its events go with it.
+        except (OSError, RuntimeError):
+            pass  # There is no folder, or the system has no watches left.
+        await asyncio.sleep(_LOOK)
+        yield

@@ -1,0 +1,80 @@
+"""A checkup: an account is tried without a question, to see what comes of it.
+
+With cookies a real conversation is begun; a server is asked which models it has.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from wire.ledger import AccountSlot, DisplayState, Ledger
+from worker.accounts.account import Account
+from worker.accounts.penalties import NONE, consequence
+from worker.accounts.ranking import provider_of
+from worker.errors import ACCOUNT_REASONS, UpstreamError
+from worker.providers import AccountCheck, chat_provider
+from worker.settings import WorkerSettings
+
+# Seconds for which the account is held beyond the longest creation of a conversation.
+_MARGIN = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of it: the `reason` of a failure, empty if there was none; the account's state before and after.
+
+    `before` and `after` are None if no worker has told of the account yet.
+    """
+
+    account: str
+    reason: str
+    before: DisplayState | None
+    after: DisplayState | None
+
+    @property
+    def sentence(self) -> str:
+        """The finding for people."""
+        if not self.reason:
+            told = f"{self.account} is well: it was not refused"
+        elif self.reason in ACCOUNT_REASONS:
+            told = f"{self.account} was refused: {self.reason}"
+        else:
+            told = f"{self.account} could not be tried: {self.reason}"
+        if self.after is None:
+            return f"{told}; no worker has it yet"
+        return f"{told}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
+
+
+async def check(settings: WorkerSettings, ledger: Ledger, account: Account) -> Finding:
+    """Try the account, and ask nothing.
+
+    A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
+    or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.
+    """
+    name = provider_of(account, settings)
+    provider = chat_provider(name)(settings)
+    try:
+        if not isinstance(provider, AccountCheck):
+            raise ValueError(f"the provider {name} has no way to check an account")
+        return await _checked(provider, ledger, account, settings.connect_timeout + _MARGIN)
+    finally:
+        await provider.close()
+
+
+async def _checked(provider: AccountCheck, ledger: Ledger, account: Account, hold: float) -> Finding:
+    place = AccountSlot(f"check-{secrets.token_hex(8)}", 1, "operator")
+    before = await _shown(ledger, account.name)
+    held = await ledger.reserve(place, {account.name: 0}, hold)
+    reason, means = "", NONE
+    try:
+        await provider.check(account)
+    except UpstreamError as error:
+        reason = error.reason
+        means = consequence(error, sent=False) if reason in ACCOUNT_REASONS else NONE
+    if isinstance(held, str):
+        print_ = account.fingerprint
+        await ledger.record(held, place, print_, means.outcome, means.reason, sent=False, pause=means.pause)
+    return Finding(account.name, reason, before, await _shown(ledger, account.name))
+
+
+async def _shown(ledger: Ledger, name: str) -> DisplayState | None:
+    return next((one.shown for one in await ledger.standings() if one.name == name), None)

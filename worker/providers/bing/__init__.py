@@ -1,0 +1,1 @@
+"""Bing Chat and Bing's image creator, by EdgeGPT and BingImageCreator."""

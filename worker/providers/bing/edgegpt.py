@@ -1,0 +1,176 @@
+"""Bing Chat through EdgeGPT, used unmodified.
+
+EdgeGPT builds each question, shakes hands and drives the exchange; the one seam is its module's name `aiohttp`, behind
+which our Line connects, reads and hangs up. Its constructors are not used: they make TLS contexts (30 ms of CPU each),
+read the environment's proxies, and retry the creation of a conversation 900 times.
+"""
+
+import asyncio
+import socket
+import sys
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import httpx
+
+from wire.messages import Style
+from worker.accounts.account import Account
+from worker.errors import UpstreamError
+from worker.providers import BeforeSend, Snapshot, Update, UpstreamConversation
+from worker.providers.bing.conversation import BingConversation, created, restore, save
+from worker.providers.bing.reply import BingReply
+from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
+from worker.providers.http import open_browser, upstream_errors
+from worker.providers.transcript import Recall, nothing, retold
+from worker.settings import WorkerSettings
+
+# The invocation id of a conversation's first question; EdgeGPT takes it as the sign of a fresh conversation.
+FIRST_INVOCATION = 3
+
+
+class EdgeGPTProvider:
+    """A chat provider (see worker.providers). It holds nothing between asks but one TLS context, EdgeGPT's own."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._edgegpt = _load_edgegpt()
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: UpstreamConversation | None,
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = nothing,
+    ) -> AsyncGenerator[Update, None]:
+        """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
+        deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
+        if conversation is None:
+            context = retold(await recall())
+            bing, sent = await self._create(account, deadline), 0
+        else:
+            context, bing, sent = "", restore(conversation.state), conversation.sent
+        reply = BingReply()
+        address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
+        line = ChatHubSocket(address, account, tls, deadline, before_send, reply)
+        hub = self._hub(bing, FIRST_INVOCATION + sent)
+        # The one way to tell it more than a question: as a page that the reader has open.
+        stream = hub.ask_stream(
+            prompt=question, wss_link=line, conversation_style=style, raw=True, webpage_context=context or None
+        )
+        shown, failure = "", None
+        async with _closing(stream, line):
+            # Let EdgeGPT work until its stream ends, and yield the reply's text whenever it has changed.
+            try:
+                async for _ in stream:
+                    if reply.text != shown:
+                        shown = reply.text
+                        yield Snapshot(shown)
+            except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions
+                failure = error
+            if reply.text != shown:
+                yield Snapshot(reply.text)
+            _raise(failure, line, reply)
+        yield reply.completed(save(bing))
+
+    async def check(self, account: Account) -> None:
+        """Begin a conversation, and leave it there. UpstreamError when none is given."""
+        await self._create(account, asyncio.get_running_loop().time() + self._settings.connect_timeout)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def _create(self, account: Account, deadline: float) -> BingConversation:
+        url = self._settings.bing_create_url
+        chathub = self._edgegpt.chathub
+        browser = open_browser(
+            account,
+            url,
+            chathub.HEADERS_INIT_CONVER,
+            chathub.ssl_context,
+            httpx.Timeout(self._settings.connect_timeout),
+        )
+        with upstream_errors("timeout.connect"):
+            try:
+                async with asyncio.timeout_at(deadline), browser:
+                    response = await browser.get(url, follow_redirects=True)
+            except TimeoutError as error:
+                raise UpstreamError("timeout.connect", "no conversation in time") from error
+        return created(response.status_code, response.headers, response.content)
+
+    def _hub(self, bing: BingConversation, invocation: int) -> Any:
+        hub = self._edgegpt.chathub.ChatHub.__new__(self._edgegpt.chathub.ChatHub)
+        hub.request = self._edgegpt.request(bing.signature, bing.client_id, bing.conversation_id, invocation)
+        hub.cookies = hub.proxy = None
+        return hub
+
+
+@asynccontextmanager
+async def _closing(stream: AsyncGenerator[Any, None], line: ChatHubSocket) -> AsyncIterator[None]:
+    """At the end EdgeGPT is stopped, and the line hangs up."""
+    try:
+        async with aclosing(stream):
+            yield
+    finally:
+        await line.close()
+
+
+def _raise(failure: Exception | None, line: ChatHubSocket, reply: BingReply) -> None:
+    """What broke the turn off, if anything did: not what EdgeGPT stumbled over after its end."""
+    if failure is None or (reply.ended and failure is not line.veto):
+        return
+    if isinstance(failure, UpstreamError) or failure is line.veto:
+        raise failure
+    raise UpstreamError("upstream.protocol", f"EdgeGPT: {failure}") from failure
+
+
+@dataclass(frozen=True)
+class _EdgeGPT:
+    """What is used of the library."""
+
+    chathub: ModuleType
+    request: type[Any]
+
+
+def _load_edgegpt() -> _EdgeGPT:
+    """Import EdgeGPT, and put our session behind its module's name `aiohttp`. Importing it again changes nothing."""
+    with _no_route_needed():
+        import EdgeGPT.constants
+    with warnings.catch_warnings():
+        # Theirs: pkg_resources is deprecated, and newer Pythons find more.
+        warnings.simplefilter("ignore")
+        import EdgeGPT.chathub
+        import EdgeGPT.request
+    for headers in (EdgeGPT.constants.HEADERS, EdgeGPT.constants.HEADERS_INIT_CONVER):
+        # The address of this machine inside its network is no business of the upstream's.
+        headers.pop("x-forwarded-for", None)
+    EdgeGPT.chathub.aiohttp = SimpleNamespace(ClientSession=ChatHubSession)
+
+    class Request(EdgeGPT.request.ChatHubRequest):  # type: ignore[misc]  # the library has no types
+        def update(self, **question: Any) -> None:
+            with warnings.catch_warnings():
+                # It calls datetime.utcnow(), deprecated since Python 3.12.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                super().update(**question)
+
+    return _EdgeGPT(EdgeGPT.chathub, Request)
+
+
+@contextmanager
+def _no_route_needed() -> Iterator[None]:
+    """EdgeGPT asks, when it is imported, by which address 8.8.8.8 is reached, and fails on a machine without a route.
+
+    For that import alone the name `socket` means something that reaches everything.
+    """
+    reachable = SimpleNamespace(connect=lambda _: None, getsockname=lambda: ("",), close=lambda: None)
+    stand_in: Any = SimpleNamespace(AF_INET=0, SOCK_DGRAM=0, socket=lambda *_: reachable)
+    sys.modules["socket"] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules["socket"] = socket

@@ -1,0 +1,169 @@
+"""Records of the ChatHub's protocol: JSON, each ended by 0x1E, one or more in a WebSocket message.
+
+Only the fields that matter are decoded. What is nested and needed once (cards, sources, suggestions) stays raw until it
+is asked for: the text is cumulative, so that each record repeats everything.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from wire.messages import Source
+from worker.errors import UpstreamError
+
+DELIMITER = "\x1e"
+_DELIMITER = DELIMITER.encode()
+UPDATE, FINAL, COMPLETION, REQUEST, PING, CLOSE = 1, 2, 3, 4, 6, 7
+
+# What a card puts before the text: lines such as `[1]: https://example.com "Title"`.
+_REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
+
+_NOTHING = msgspec.Raw(b"")
+
+
+class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
+    """One message of a conversation, or of its machinery when it has a `message_type`."""
+
+    text: str | None = None
+    author: str | None = None
+    message_type: str | None = None
+    content_origin: str | None = None
+    hidden_text: str | None = None
+    adaptive_cards: msgspec.Raw = _NOTHING
+    source_attributions: msgspec.Raw = _NOTHING
+    suggested_responses: msgspec.Raw = _NOTHING
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is said to the user; progress, searches and the like have a type."""
+        return self.author == "bot" and not self.message_type
+
+    @property
+    def shown(self) -> str:
+        """What the user sees: the text, else that of the first card's first block that has one, without references."""
+        if self.text:
+            return self.text
+        for card in _objects(_loads(self.adaptive_cards))[:1]:
+            for block in _objects(card.get("body")):
+                if text := _string(block.get("text")):
+                    return _REFERENCES.sub("", text)
+        return ""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The pages that it cites."""
+        return tuple(
+            Source(_string(entry.get("providerDisplayName")) or _string(entry.get("title")) or url, url)
+            for entry in _objects(_loads(self.source_attributions))
+            if (url := _string(entry.get("seeMoreUrl")))
+        )
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What the user might ask next."""
+        if self.message_type == "InternalSuggestions":
+            hidden = self.hidden_text or ""
+            found = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
+            offered = found.get("suggestedUserResponses") if isinstance(found, dict) else None
+            return tuple(filter(None, map(_string, offered if isinstance(offered, list) else [])))
+        if not self.suggested_responses:
+            return ()
+        entries = _objects(_loads(self.suggested_responses))
+        return tuple(text for entry in entries if (text := _string(entry.get("text"))))
+
+
+class Throttling(msgspec.Struct, gc=False):
+    """How many questions a conversation has had, of how many."""
+
+    limit: int | None = msgspec.field(default=None, name="maxNumUserMessagesInConversation")
+    used: int | None = msgspec.field(default=None, name="numUserMessagesInConversation")
+
+
+class Update(msgspec.Struct, gc=False):
+    """What an update brings: messages, or counters, or neither (a cursor)."""
+
+    messages: list[ChatHubMessage] | None = None
+    throttling: Throttling | None = None
+
+
+class Result(msgspec.Struct, gc=False):
+    """How a turn ended."""
+
+    value: str = ""
+    message: str | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    """The end of a turn. On failures most of it is missing."""
+
+    messages: list[ChatHubMessage] | None = None
+    throttling: Throttling | None = None
+    result: Result | None = None
+
+
+class Frame(msgspec.Struct, gc=False):
+    """One record; which fields it has depends on its type."""
+
+    type: int = 0
+    target: str | None = None
+    arguments: list[Update] | None = None
+    item: Item | None = None
+    error: str | None = None
+
+
+class _Outgoing(msgspec.Struct, gc=False):
+    type: int = 0
+
+
+_frame = msgspec.json.Decoder(Frame)
+_outgoing = msgspec.json.Decoder(_Outgoing)
+_any = msgspec.json.Decoder()
+
+# Escapes in JSON, whole surrogate pairs first, so that a half that is left over stands out by its name.
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+
+
+def read_frames(message: bytes) -> Iterator[Frame]:
+    """The records in a WebSocket message, UTF-8. UpstreamError if one is not what the protocol says.
+
+    Half a surrogate pair, which a cumulative text may end with, is left out: the next record has it whole.
+    """
+    for record in message.split(_DELIMITER):
+        if record:
+            yield _decode(record)
+
+
+def outgoing_type(message: str) -> int:
+    """The type of a record that a client sends; 0 for the handshake."""
+    return _outgoing.decode(message.removesuffix(DELIMITER)).type
+
+
+def _decode(record: bytes) -> Frame:
+    try:
+        return _frame.decode(record)
+    except msgspec.ValidationError as error:
+        raise UpstreamError("upstream.protocol", str(error)) from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        whole = _ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record)
+        if whole != record:
+            return _decode(whole)
+        raise UpstreamError("upstream.protocol", f"not JSON: {error}") from error
+
+
+def _loads(data: msgspec.Raw | bytes) -> Any:
+    try:
+        return _any.decode(data) if data else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

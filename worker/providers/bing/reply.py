@@ -1,0 +1,120 @@
+"""What the upstream says in one turn, read from its frames."""
+
+from enum import IntEnum
+
+from wire.messages import TurnCount
+from worker.errors import UpstreamError
+from worker.providers import Completed
+from worker.providers.bing.errors import turn_failure
+from worker.providers.bing.frames import (
+    CLOSE,
+    COMPLETION,
+    FINAL,
+    PING,
+    UPDATE,
+    ChatHubMessage,
+    Frame,
+    Item,
+    Result,
+    Throttling,
+    read_frames,
+)
+
+
+class ReplyUpdate(IntEnum):
+    """What a message brought: of all that, the greatest counts."""
+
+    NOTHING = 0
+    PING = 1
+    TEXT = 2
+    END = 3
+
+
+class BingReply:
+    """One turn of a conversation.
+
+    `text` is the answer so far. The answer is the last message by the bot that has no type; an apology never replaces
+    text that was already shown.
+    """
+
+    def __init__(self) -> None:
+        self._shown: ChatHubMessage | None = None
+        self._end: Item | None = None
+        self._turns: TurnCount | None = None
+        self._suggestions: tuple[str, ...] = ()
+        self._disengaged = False
+        self.text = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the upstream's final frame was seen."""
+        return self._end is not None
+
+    def read(self, message: bytes) -> ReplyUpdate:
+        """Take in one WebSocket message, UTF-8. UpstreamError when it breaks the protocol or breaks the turn off."""
+        news = ReplyUpdate.NOTHING
+        for frame in read_frames(message):
+            news = max(news, self._read(frame))
+            if news is ReplyUpdate.END:
+                break
+        return news
+
+    def completed(self, state: bytes) -> Completed:
+        """The turn's end; `state` is the conversation to save if it can go on. UpstreamError if the turn failed."""
+        if self._end is None:
+            raise UpstreamError("transport.closed", "no final frame")
+        result = self._end.result
+        if result is None:
+            raise UpstreamError("upstream.protocol", "a final frame without a result")
+        if result.value != "Success":
+            raise self._failure(result)
+        answer = self._shown
+        if answer is None or not self.text:
+            raise UpstreamError("session.disengaged" if self._disengaged else "answer.empty")
+        over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent
+        return Completed(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
+
+    @property
+    def _spent(self) -> bool:
+        return self._turns is not None and self._turns.used >= self._turns.limit
+
+    def _failure(self, result: Result) -> UpstreamError:
+        reason, refused = turn_failure(result.value, result.message or "")
+        detail = f"{result.value}: {result.message or ''}"
+        return UpstreamError(reason, detail, refused=refused and not self.text)
+
+    def _read(self, frame: Frame) -> ReplyUpdate:
+        if frame.type == UPDATE and frame.target == "update":
+            before = self.text
+            for update in frame.arguments or []:
+                self._count(update.throttling)
+                self._hear(update.messages or [])
+            return ReplyUpdate.TEXT if self.text != before else ReplyUpdate.NOTHING
+        if frame.type == FINAL:
+            self._end = frame.item or Item()
+            self._count(self._end.throttling)
+            self._hear(self._end.messages or [])
+            return ReplyUpdate.END
+        if frame.type == COMPLETION:
+            raise UpstreamError("upstream.internal", frame.error or "the turn ended without a final frame")
+        if frame.type == CLOSE:
+            raise UpstreamError("transport.closed", frame.error or "closed by the upstream")
+        return ReplyUpdate.PING if frame.type == PING else ReplyUpdate.NOTHING
+
+    def _count(self, throttling: Throttling | None) -> None:
+        if throttling and throttling.used is not None and throttling.limit is not None:
+            self._turns = TurnCount(throttling.used, throttling.limit)
+
+    def _hear(self, messages: list[ChatHubMessage]) -> None:
+        answer: ChatHubMessage | None = None
+        for message in messages:
+            if message.is_answer:
+                answer = message
+            self._disengaged = self._disengaged or message.message_type == "Disengaged"
+            self._suggestions = message.suggestions or self._suggestions
+        if answer is None or not (text := answer.shown):
+            return
+        taken_back = answer.content_origin == "Apology" and self._shown is not None
+        if taken_back and self._shown and self._shown.content_origin != "Apology":
+            return
+        self._shown, self.text = answer, text

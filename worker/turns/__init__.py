@@ -1,0 +1,1 @@
+"""One turn: routing, attempts, publishing, timeouts."""
