@@ -13,7 +13,7 @@ import uvloop
 
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.errors import StoreUnavailableError
 from wire.limits import Limits
 from wire.redis.store import Store
@@ -55,7 +55,9 @@ async def run(settings: WorkerSettings, store: Store) -> None:
 async def check(store: Store) -> bool:
     """Whether a worker of this host is alive."""
     try:
-        return any(worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).live_workers())
+        return any(
+            worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).list_live_workers()
+        )
     except StoreUnavailableError:
         return False
 
@@ -66,7 +68,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
     try:
         if command == "check":
             return 0 if await check(store) else 1
-        with collecting(settings.otel_exporter_otlp_endpoint, "worker"):
+        with export_spans(settings.otel_exporter_otlp_endpoint, "worker"):
             await run(settings, store)
         return 0
     finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import Load, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 if TYPE_CHECKING:
     from worker.worker import Worker
@@ -39,10 +39,10 @@ class _Counted:
 def presence(worker: "Worker", store: Store) -> Reporter:
     """Who speaks for the worker."""
 
-    def load() -> Load:
+    def load() -> ProcessLoad:
         running = tuple(
             (task.answer, "chat" if isinstance(task.work, Chat) else "image") for task in worker.running[:_MOST_RUNNING]
         )
-        return Load(slots=worker.slots, used=worker.slots_used, running=running)
+        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 
     return Reporter(store, "worker", worker.id, load, _Counted(worker), lambda: worker.draining)

@@ -241,11 +241,11 @@ class Worker:
         """Run one job and end it; the token's next one, if it has any."""
         # For this task from now on, so that what it says of an error has them too.
         bind_contextvars(request=task.work.request, answer=task.answer)
-        traces.enter(task.work.trace)
-        traces.past("queue", task.waited)
+        traces.set_current(task.work.trace)
+        traces.record_span("queue", task.waited)
         self.waited.observe(task.waited)
         _LOG.info("question claimed", waited=task.waited)
-        with traces.span("turn", "consumer", bing_request=task.work.request) as span:
+        with traces.start_span("turn", "consumer", bing_request=task.work.request) as span:
             return await self._turn_to_end(task, span)
 
     async def _turn_to_end(self, task: ClaimedJob, span: Span) -> ClaimedJob | None:
@@ -256,7 +256,7 @@ class Worker:
             following = await self._finish(turn, outcome)
             self._holdings.note_end(turn)
         provider, state, reason = outcome.label
-        span.note(bing_provider=provider, bing_outcome=state)
+        span.set_attributes(bing_provider=provider, bing_outcome=state)
         if reason:
             span.fail(reason)
         _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)

@@ -39,10 +39,10 @@ async def beating(heart: Heartbeat) -> AsyncIterator[None]:
 
 async def test_a_worker_that_beats_is_alive(store: HookedStore) -> None:
     heart = heartbeat(store)
-    assert await Sessions(store).live_workers() == []
+    assert await Sessions(store).list_live_workers() == []
     assert not heart.holds
     await heart.beat()
-    assert await Sessions(store).live_workers() == ["w"]
+    assert await Sessions(store).list_live_workers() == ["w"]
     assert heart.holds
 
 

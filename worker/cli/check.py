@@ -77,4 +77,4 @@ async def _checked(provider: AccountCheck, ledger: Ledger, account: Account, hol
 
 
 async def _shown(ledger: Ledger, name: str) -> DisplayState | None:
-    return next((one.shown for one in await ledger.standings() if one.name == name), None)
+    return next((one.display_state for one in await ledger.read_statuses() if one.name == name), None)

@@ -62,9 +62,9 @@ class AttemptRouter:
         if self._said is not None:
             return self._said, True
         token = self._task.lease.token
-        transcript = await retry_unavailable(lambda: self._sessions.transcript(token), self._deadline)
-        self._said = transcript.said
-        return transcript.said, transcript.whole
+        transcript = await retry_unavailable(lambda: self._sessions.read_transcript(token), self._deadline)
+        self._said = transcript.messages
+        return transcript.messages, transcript.whole
 
     def adopt(self) -> None:
         """Go on with the saved conversation, if its account is still there."""
@@ -116,7 +116,7 @@ class AttemptRouter:
             if error.returns is None or error.returns >= self._task.work.wait:
                 raise
             returns = error.returns
-        await retry_unavailable(lambda: self._sessions.note_wait(self._task, returns), self._deadline)
+        await retry_unavailable(lambda: self._sessions.record_wait(self._task, returns), self._deadline)
         return await self._seat_among(names, self._task.work.wait)
 
     async def _seat_among(self, names: list[str], wait: float = 0.0) -> Seat:

@@ -149,7 +149,7 @@ class Turn:
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
-            await retry_unavailable(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
+            await retry_unavailable(lambda: self._sessions.record_refusal(self.task, self._attempt), self._deadline)
             self.sent = False
         await self._whom.after(error, account, sent=sent)
 
@@ -172,7 +172,7 @@ class Turn:
         provider = publisher.provider = self._upstream.providers.name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),
-            traces.span("attempt", "client", bing_provider=provider, bing_account=account.name),
+            traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
             return await self._ask(publisher, account)
 
