@@ -375,7 +375,7 @@ async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(cl
         answer = await client.ask("one", token)
         await held.waiting.wait()
         client.store.before["beat"] = Away()
-        await until(lambda: not served._heartbeat.holds)
+        await until(lambda: not served._heartbeat.lease_valid)
         held.go.set()
         assert await client.end(answer) == INTERRUPTED
         assert provider.questions == []
