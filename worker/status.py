@@ -41,7 +41,8 @@ def status_reporter(worker: "Worker", store: Store) -> Reporter:
 
     def load() -> Load:
         running = tuple(
-            (task.answer, "chat" if isinstance(task.work, Chat) else "image") for task in worker.running_jobs[:_MOST_RUNNING]
+            (task.answer, "chat" if isinstance(task.work, Chat) else "image")
+            for task in worker.running_jobs[:_MOST_RUNNING]
         )
         return Load(slots=worker.slots, used=worker.slots_used, running=running)
 

@@ -36,10 +36,11 @@ _REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a turn ended: the terminal event, and the session to save (None starts_transcript a fresh one next time).
+    """The end of a turn: the terminal event and the session to save (None starts a fresh one next time).
 
-    `sent` counts the questions sent in a session that is kept although another conversation was tried after it.
-    `answer` is what the transcript of a session that is kept gets beside the question; `starts_transcript`: it starts anew.
+    `sent` is the number of questions sent in a saved session, where another conversation was tried after it.
+    `answer` is what the transcript of a saved session gets after the question; `starts_transcript` drops what the
+    transcript held before.
     """
 
     state: State
