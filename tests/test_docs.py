@@ -76,7 +76,7 @@ def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> Non
 
 
 async def metrics() -> set[tuple[str, str]]:
-    """(name, whose) of every metric of ours, as it stands in `/metrics`."""
+    """(name, whose) of every metric of ours, as `/metrics` has it."""
     store = Store("memory://")
     async with open_worker(
         settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider"), store, ACCOUNTS

@@ -103,7 +103,7 @@ async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedS
 
 
 class Said:
-    """What the worker holds was told so often; the first `failing` times Redis goes away over it."""
+    """How often the worker reasserted what it holds; the first `failing` times Redis goes away over it."""
 
     def __init__(self, failing: int = 0) -> None:
         self.times = 0

@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: nothing is asked twice, and whoever loses something is told."""
+"""A worker whose Redis forgets: nothing is asked twice, and every loss is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -51,7 +51,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
 
 @pytest.fixture
 async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
-    """What is told of an empty folder, after the first time."""
+    """The log of an empty folder, after the first time."""
     found = DirectoryWatcher(tmp_path, lambda: NOW).changes()
     assert await anext(found) == DirectoryState()
     yield found
@@ -59,7 +59,7 @@ async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
 
 
 async def told(changes: Changes) -> DirectoryState:
-    """What is told next."""
+    """The next log line."""
     async with asyncio.timeout(SOON):
         return await anext(changes)
 

@@ -827,7 +827,7 @@ async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(sho
 
 
 async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
-    """Where the job waits, once that is told."""
+    """Where the job waits, once that is known."""
     found: list[QueuePosition] = []
 
     async def told() -> bool:

@@ -19,7 +19,7 @@ from worker.accounts.directory import load_accounts
 from worker.accounts.formats import parse_cookies
 
 NOW = 1_700_000_000.0
-# Stands for every secret; whatever holds it was told too much.
+# Takes the place of every secret: nothing that is reported may contain it.
 PLANTED = "Pl4nt3dV4lue"
 SECRET = f"1{PLANTED}-x_y"
 EXPORTS = {
