@@ -18,7 +18,7 @@ from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
 from worker.providers import ChatUpdate, Completion, Snapshot
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 class Remembering:

@@ -33,7 +33,7 @@ from worker.providers import ChatUpdate, Snapshot
 from worker.providers.registry import Upstream
 from worker.worker import Worker
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
