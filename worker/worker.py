@@ -24,8 +24,8 @@ from wire.redis.store import Store
 from wire.reporter import Reporter
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
-from worker.accounts.alerts import Alerts
-from worker.accounts.remote_import import RemoteImport
+from worker.accounts.alerts import AlertSender
+from worker.accounts.remote_import import RemoteImporter
 from worker.heartbeat import Heartbeat
 from worker.leases import LeaseTable
 from worker.providers.registry import Upstream
@@ -98,7 +98,7 @@ class Worker:
     @property
     def account_statuses(self) -> list[AccountStatus]:
         """How its accounts stand, as last seen."""
-        return self._upstream.pool.own_standings
+        return self._upstream.pool.own_statuses
 
     @property
     def running_jobs(self) -> list[ClaimedJob]:
@@ -144,9 +144,9 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
-        yield RemoteImport(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
+        yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
         if settings.alert_webhook is not None:
-            yield Alerts(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
+            yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
     async def _prepare(self) -> None:
         while not self._draining.is_set():

@@ -23,7 +23,7 @@ from wire.messages import Image
 from worker import metrics
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Snapshot, Update
+from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 from worker.worker import Worker
@@ -76,7 +76,7 @@ async def scraping(
 
 
 def failing(error: Exception) -> Play:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         yield Snapshot("a")
         raise error
@@ -84,7 +84,7 @@ def failing(error: Exception) -> Play:
     return play
 
 
-async def held(ask: Ask) -> AsyncIterator[Update]:
+async def held(ask: Ask) -> AsyncIterator[ChatUpdate]:
     """Never ends by itself."""
     await ask.send()
     yield Snapshot("a")

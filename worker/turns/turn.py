@@ -17,9 +17,9 @@ from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions, State
 from wire.terminal_events import INTERRUPTED, STATE_LOST
 from worker.accounts.account import Account
-from worker.accounts.penalties import GOOD, NONE, consequence
+from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
 from worker.errors import REASONS, UpstreamError
-from worker.providers import Completed, Update
+from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
 from worker.turns import session_state as sessions_saved
 from worker.turns.deltas import strip_citations
@@ -130,19 +130,19 @@ class Turn:
     async def _attempts(self, publisher: Publisher) -> Outcome:
         self._router.restore_session()
         while True:
-            seat = await self._router.acquire_seat()
+            reservation = await self._router.reserve()
             try:
-                outcome = await self._try(publisher, seat.account)
+                outcome = await self._try(publisher, reservation.account)
             except UpstreamError as error:
-                await seat.leave(consequence(error, sent=self.sent), sent=self.sent)
+                await reservation.release(penalty_for(error, sent=self.sent), sent=self.sent)
                 if publisher.has_text or (self.sent and not error.refused):
                     raise
-                await self._prepare_again(seat.account, error)
+                await self._prepare_again(reservation.account, error)
             except BaseException:
-                seat.leave_soon(NONE, sent=self.sent)
+                reservation.release_soon(NO_PENALTY, sent=self.sent)
                 raise
             else:
-                seat.leave_soon(GOOD, sent=self.sent)
+                reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
 
     async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
@@ -170,7 +170,7 @@ class Turn:
 
     async def _try(self, publisher: Publisher, account: Account) -> Outcome:
         """One attempt, at the account."""
-        provider = publisher.provider = self._upstream.providers.name(account)
+        provider = publisher.provider = self._upstream.providers.provider_name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),
             traces.span("attempt", "client", bing_provider=provider, bing_account=account.name),
@@ -181,7 +181,7 @@ class Turn:
         work, providers = self.job.work, self._upstream.providers
         if isinstance(work, Image):
             return await self._draw(account, work)
-        asking = providers.chat(account).ask(
+        asking = providers.chat_for(account).ask(
             account, self._router.conversation, work.style, work.question, self._before_send, self._router.load_history
         )
         async with aclosing(asking):
@@ -191,13 +191,13 @@ class Turn:
     async def _draw(self, account: Account, work: Image) -> Outcome:
         try:
             async with asyncio.timeout_at(self._deadline):
-                images = self._upstream.providers.images(account)
+                images = self._upstream.providers.images_for(account)
                 pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError("image.timeout") from None
         return Outcome("DONE", Final(text="", images=pictures), None)
 
-    async def _listen(self, asking: AsyncGenerator[Update, None], publisher: Publisher) -> Completed:
+    async def _listen(self, asking: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
         """Show the provider's updates, each within its limit: first text, silence, total."""
         settings = self._upstream.settings
         first, idle = settings.first_text_timeout, settings.idle_timeout
@@ -206,7 +206,7 @@ class Turn:
                 lambda: idle if publisher.has_text else first, min(first, idle), self._deadline
             ) as idle_limit:
                 async for update in asking:
-                    if isinstance(update, Completed):
+                    if isinstance(update, Completion):
                         return update
                     publisher.update(update.text)
                     idle_limit.reset()
@@ -216,7 +216,7 @@ class Turn:
             raise UpstreamError("timeout.idle" if publisher.has_text else "timeout.first") from None
         raise UpstreamError("upstream.protocol", "the provider ended without an end")
 
-    async def _success(self, publisher: Publisher, account: Account, completed: Completed) -> Outcome:
+    async def _success(self, publisher: Publisher, account: Account, completed: Completion) -> Outcome:
         text = strip_citations(completed.text)
         if not text:
             raise UpstreamError("answer.empty")
