@@ -38,7 +38,7 @@ class Heartbeat:
         self._owes = False
 
     @property
-    def holds(self) -> bool:
+    def lease_valid(self) -> bool:
         """Whether the lease can't have run out: less than its time has passed since the last good beat began."""
         return self.age < self._ttl
 
@@ -47,7 +47,7 @@ class Heartbeat:
         """Seconds since the last good beat began; infinite before the first."""
         return asyncio.get_running_loop().time() - self._heard
 
-    def owe(self) -> None:
+    def request_reassert(self) -> None:
         """Tell Redis with the next beat what the worker holds: it may think of something more."""
         self._owes = True
 

@@ -18,7 +18,9 @@ _GRACE = 20.0
 _PING_PERIOD = 6.0
 # LiteLLM's proxy is full at some thirty answers.
 LITELLM_STREAMS = 20
-_BOTH_TRANSPORTS = ("path", "floor")
+# The sides that are asked over each transport, in all rounds and at the largest count.
+_BY_TRANSPORT = ("path", "before", "floor")
+_AT_LARGEST = ("path", "floor")
 _TWO = "path x2"
 
 
@@ -52,7 +54,7 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
     for system in systems.values():
         if system.name == "litellm":
             cases += [_case(options, one, LITELLM_STREAMS) for one in (system, systems["path sse"])]
-        elif system.transport in options.transports or system.name not in _BOTH_TRANSPORTS:
+        elif system.transport in options.transports or system.name not in _BY_TRANSPORT:
             cases.append(_case(options, system, streams))
         if system.name == _TWO and options.gateways[0] == 1:
             # Each of the two with as many streams as the one has, at the same rate.
@@ -71,7 +73,7 @@ def largest_cases(options: Options, systems: Mapping[str, System]) -> list[Case]
     """Return what is measured beside our path at the largest count: the floor, and the other transport's path."""
     if len(options.streams) == 1:
         return []
-    sides = (f"{name} {transport}" for name in _BOTH_TRANSPORTS for transport in options.transports)
+    sides = (f"{name} {transport}" for name in _AT_LARGEST for transport in options.transports)
     return [_case(options, systems[side], max(options.streams)) for side in sides if side != "path sse"]
 
 

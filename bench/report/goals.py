@@ -154,13 +154,11 @@ def _before(document: Document) -> list[Goal]:
         if not before:
             continue
         for role in PATH:
-            figure = f"{role}'s CPU per delta, {name}, over that before"
+            figure = f"{role} CPU per delta, {name}, over that before"
             goals.append(_goal(figure, _BEFORE, "×", ratios(cpu(path, role), cpu(before, role))))
         for role in ("gateway", "worker"):
             now, then = (values(rounds, "kb_per_stream", role) for rounds in (path, before))
-            goals.append(
-                _goal(f"{role}'s memory per stream, {name}, over that before", _BEFORE, "×", ratios(now, then))
-            )
+            goals.append(_goal(f"{role} memory per stream, {name}, over that before", _BEFORE, "×", ratios(now, then)))
     return goals
 
 

@@ -13,7 +13,7 @@ from bench.systems.valkey import start_valkey
 
 SYNTHETIC, EDGEGPT = "bench.synthetic:Synthetic", "edgegpt"
 _ACCOUNTS = 4
-_LEASE_TTL = 15
+LEASE_TTL = 15
 # Answers and sessions expire before they fill Redis: a run asks thousands of questions.
 _ANSWER_TTL = 30
 _SESSION_TTL = 120
@@ -97,7 +97,7 @@ async def start_path(
         "WORKER_SLOTS": slots,
         # The path is measured, not the limit of an account.
         "ACCOUNT_TURNS": 0,
-        "LEASE_TTL": _LEASE_TTL,
+        "LEASE_TTL": LEASE_TTL,
         **changes.worker,
     }
     gateway_settings = {"QUEUE_LIMIT": max(1000, slots), "CLIENT_LIMIT": max(1000, slots), **changes.gateway}
@@ -141,9 +141,9 @@ def split_by_transport(path: System, transports: Sequence[str]) -> list[System]:
     return systems
 
 
-async def wait_for_workers() -> None:
+async def wait_for_workers(lease_ttl: float = LEASE_TTL) -> None:
     """Wait as a gateway does: after a start of Redis it takes no question until all workers could report their jobs."""
-    await asyncio.sleep(_LEASE_TTL / 2)
+    await asyncio.sleep(lease_ttl / 2)
 
 
 def write_accounts(folder: Path) -> None:

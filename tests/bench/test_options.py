@@ -15,6 +15,7 @@ from bench.options import read_options
         ["--gateways", "many"],
         ["--sides", "plain,elsewhere"],
         ["--transports", "smoke"],
+        ["--before", "/nowhere"],
     ],
 )
 def test_a_wrong_option_ends_with_one_sentence(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:

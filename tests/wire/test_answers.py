@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[ClaimedJob, Any]]:
-    """A job that was just sent, and a follower that has seen its first event: its subscription stands."""
+    """A job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
     await scenario.hire("w1")
     asked = await scenario.ask()
     task = await scenario.sent("w1")

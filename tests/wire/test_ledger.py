@@ -391,7 +391,7 @@ async def watched(store: Store) -> Book:
 
 
 async def news(book: Book) -> list[AccountAlert]:
-    """All that is to be told now."""
+    """All news of now."""
     found = []
     while one := await book.ledger.take_alert(0.5, "/images"):
         found.append(one)

@@ -315,7 +315,7 @@ async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> No
 
 
 async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scenario) -> None:
-    """The turn was running when Redis was to be told; by the time it is, its finish has handed out the next one."""
+    """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")

@@ -1,4 +1,4 @@
-"""What processes say of themselves: each count is added up once, and who comes, leaves or falls silent is told once."""
+"""What processes report of themselves: each count is added up once, and each arrival, departure or silence once."""
 
 from collections import Counter
 from typing import Any

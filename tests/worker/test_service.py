@@ -99,7 +99,7 @@ async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path,
             return await Sessions(store).list_live_workers() == [served.id]
 
         await until(alive)
-        provider = served._upstream.providers.chat(ACCOUNTS[0])
+        provider = served._upstream.providers.chat_for(ACCOUNTS[0])
         assert isinstance(provider, ScriptedProvider)
         served.drain()
         async with asyncio.timeout(SOON):

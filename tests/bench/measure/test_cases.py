@@ -75,3 +75,10 @@ def test_all_streams_are_open_for_the_whole_window(streams: int) -> None:
     assert plan.deltas / plan.rate - plan.opening >= 4.0
     assert streams / plan.opening <= 150
     assert plan.limit > plan.opening + plan.deltas / plan.rate
+
+
+def test_the_path_of_another_commit_is_asked_over_the_wanted_transports() -> None:
+    before = {f"before {transport}": System("before", [1], {}, transport=transport) for transport in ("sse", "ws")}
+    options = read_options(["--transports", "sse", "--streams", "300,50"])
+    assert names(compared_cases(options, PATH | before | FLOOR)) == ["path sse 300", "before sse 300", "floor sse 300"]
+    assert names(largest_cases(options, PATH | before | FLOOR)) == ["floor sse 300"]

@@ -5,16 +5,15 @@ import time
 import pytest
 
 from bench.clients.verdict import STAMP
-from bench.overload.plan import Group
 from bench.overload.upstream import MIN_SIZE, Upstream
 from tests.support.worker.harness import settings_with
 from worker.accounts.account import Account
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import ChatUpdate, Completion, Snapshot
 
 pytestmark = pytest.mark.anyio
 
 
-async def ask(question: str) -> list[Update]:
+async def ask(question: str) -> list[ChatUpdate]:
     async def before_send() -> None:
         pass
 
@@ -27,7 +26,7 @@ async def ask(question: str) -> list[Update]:
 async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> None:
     *snapshots, end = await ask("!deltas=3 !rate=1000 !size=40")
     assert [len(one.text) for one in snapshots if isinstance(one, Snapshot)] == [40, 80, 120]
-    assert isinstance(end, Completed)
+    assert isinstance(end, Completion)
     assert len(STAMP.findall(end.text.encode())) == 3
 
 
@@ -38,8 +37,3 @@ async def test_pieces_hold_the_time_at_which_they_were_due() -> None:
     first, *others = map(int, STAMP.findall(end.text.encode()))
     assert first >= began
     assert [other - first for other in others] == pytest.approx([1e7, 2e7], abs=1000)
-
-
-def test_a_group_asks_for_what_the_upstream_understands() -> None:
-    request = Group("x", 1, 0, 12, 2.5, 50).request
-    assert b"%21deltas%3D12%20%21rate%3D2.5%20%21size%3D50" in request

@@ -128,3 +128,17 @@ def test_two_gateways_are_compared_with_one_with_half_and_all_of_its_streams_eac
 @pytest.mark.parametrize("gateways", [(1,), (2,), (2, 4)])
 def test_without_one_gateway_beside_more_there_is_no_goal_of_them(gateways: tuple[int, ...]) -> None:
     assert not [figure for figure in judge(gateways=gateways) if "gateways" in figure]
+
+
+def test_each_role_is_compared_with_that_of_the_other_commit() -> None:
+    now, before = {"gateway": 22.0, "worker": 30.0, "redis": 10.0}, {"gateway": 20.0, "worker": 30.0, "redis": 20.0}
+    judged = judge(path_sse_300=rounds(now, kb=10.1), before_sse_300=rounds(before, kb=10.0))
+    compared = {figure: goal for figure, goal in judged.items() if "before" in figure}
+    assert len(compared) == 5
+    gateway, worker, redis = (one(compared, f"{role} CPU") for role in ("gateway", "worker", "redis"))
+    assert (gateway.measured, gateway.met) == ((1.1, 1.1, 1.1), False)
+    assert (worker.met, redis.met, one(compared, "gateway memory").met) == (True, True, True)
+
+
+def test_without_another_commit_nothing_is_compared_with_it() -> None:
+    assert not [figure for figure in judge(path_sse_300=rounds({"gateway": 1.0})) if "before" in figure]

@@ -1,18 +1,14 @@
-"""What our path is compared with gives whole answers."""
+"""The baselines answer completely."""
 
-import asyncio
-import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bench.clients import client
-from bench.clients.load import EBBING, FULL, LoadOutcome, LoadPlan
+from bench.clients.load import LoadOutcome, LoadPlan
 from bench.clients.transports import SOCKET, SSE
 from bench.systems import baselines
-from bench.systems.path import Emulator, start_emulator
-from bench.systems.processes import ROOT, Processes
+from bench.systems.processes import Processes
 
 pytestmark = pytest.mark.anyio
 
@@ -49,23 +45,3 @@ async def test_the_standalone_process_answers(tmp_path: Path) -> None:
     async with Processes(tmp_path) as processes:
         standalone = await baselines.start_standalone(processes, tmp_path)
         assert whole(await client.run(plan(list(standalone.ports)), ignore))
-
-
-async def test_edgegpt_alone_shows_each_piece(tmp_path: Path) -> None:
-    async with Processes(tmp_path) as processes:
-        emulator = await start_emulator(processes)
-        assert await asked_alone(emulator)
-
-
-async def test_the_synthetic_provider_alone_shows_each_piece() -> None:
-    assert await asked_alone(None)
-
-
-async def asked_alone(emulator: Emulator | None) -> bool:
-    """Whether all is whole, by the program as the bench starts it."""
-    pipe = asyncio.subprocess.PIPE
-    command = [sys.executable, "-m", *baselines.alone(emulator).client]
-    run = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
-    output, _ = await asyncio.wait_for(run.communicate(msgspec.json.encode(plan([]))), 20)
-    full, ebbing, outcome = output.decode().splitlines()
-    return (full, ebbing) == (FULL, EBBING) and whole(msgspec.json.decode(outcome, type=LoadOutcome))

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def portions(upstream: Emulator, text: str) -> list[bytes]:
-    """Return the portions of a stream as HTTP has them: chunk for each write."""
+    """Return the portions of a stream as HTTP has them: one for each write."""
     body = {"model": "stand-in", "stream": True, "messages": [{"role": "user", "content": text}]}
     data = json.dumps(body).encode()
     address = urlsplit(upstream.url)

@@ -12,7 +12,7 @@ from wire.jobs import Jobs
 from wire.messages import Failed
 from wire.redis.store import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 async def ended(scenario: Scenario, answer: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a console is told while it is open."""
+"""What an open console receives."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How answers are told in the frames of the old protocol."""
+"""How answers become frames of the old protocol."""
 
 import json
 

@@ -11,7 +11,7 @@ from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.overview import Overview
 from wire.redis.store import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 ASK = {"style": "balanced", "question": "hi"}
 

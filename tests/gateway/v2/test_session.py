@@ -523,7 +523,7 @@ async def test_a_stop_ends_the_answer_once_for_all_who_follow_it(gateway: Runnin
             assert (end["stopped"], end["reset"]) == (True, True)
             unnamed = {name: value for name, value in end.items() if name != "id"}
             assert await hear(second) == unnamed
-            # Whoever doesn't follow it is told how it ended.
+            # A client that doesn't follow it receives its end.
             for _ in range(2):
                 await say(third, "stop", answer=answer)
                 assert await hear(third) == unnamed

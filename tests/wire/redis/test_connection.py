@@ -1,4 +1,4 @@
-"""The connection of our own: replies in order, one write a turn of the loop, and an end that everybody is told."""
+"""The connection of our own: replies in order, one write a turn of the loop, and an end that reaches everybody."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -29,7 +29,7 @@ def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def gap(subscription: Subscription) -> None:
-    """The follower is told of a gap, well before silence would make it one."""
+    """The follower learns of a gap, well before silence would make it one."""
     async with asyncio.timeout(4):
         assert await subscription.next() is GAP
 

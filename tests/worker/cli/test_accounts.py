@@ -91,7 +91,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path, valkey_url: str) -> Terminal:
-    """Two accounts, of which workers have told."""
+    """Two accounts that workers have announced."""
     write_accounts(tmp_path / "cookies", "alice", "bob")
     terminal = Terminal({"REDIS_URL": valkey_url, "COOKIES_DIR": str(tmp_path / "cookies")}, tmp_path / "cookies")
     terminal.announce(Account("alice", {"_U": "alice"}), Account("bob", {"_U": "bob"}))
