@@ -82,7 +82,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -
     api, ops = LegacyApi(relay, clients, idempotency, settings.max_body), HealthEndpoints(sessions, turns)
     by_id = AnswerEndpoints(relay, clients)
     sockets = SocketEndpoints(relay, sessions, clients, idempotency, settings.max_body)
-    traced = [Middleware(TracingMiddleware)] if traces.collected() else []
+    traced = [Middleware(TracingMiddleware)] if traces.is_exporting() else []
     metrics = GatewayMetrics(turns, answers, relay.first_text, store)
 
     @asynccontextmanager
