@@ -22,10 +22,10 @@ from gateway.server import serve
 from gateway.settings import GatewaySettings
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.redis.store import Store
 from worker.accounts.account import Account
-from worker.accounts.endpoints import own_account
+from worker.accounts.endpoints import environment_accounts
 from worker.accounts.watcher import DirectoryWatcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
@@ -55,7 +55,7 @@ async def upstream(
     and gone at the end: it must not lie where it would be taken for Bing's.
     """
     contents = folder.load()
-    folder.log(contents)
+    folder.log_problems(contents)
     if accounts := list(contents.accounts):
         yield settings, accounts, folder, _told(accounts, settings.cookies_dir)
         return
@@ -76,7 +76,7 @@ async def upstream(
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
-    store, folder = Store("memory://"), DirectoryWatcher(worker.cookies_dir, own=own_account(worker))
+    store, folder = Store("memory://"), DirectoryWatcher(worker.cookies_dir, own=environment_accounts(worker))
     async with (
         upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
         open_worker(settings, store, accounts, followed) as asked,
@@ -109,7 +109,7 @@ def main() -> None:
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.
     try:
-        with collecting(gateway.otel_exporter_otlp_endpoint, "standalone"):
+        with export_spans(gateway.otel_exporter_otlp_endpoint, "standalone"):
             uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")

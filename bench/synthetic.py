@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from bench import question as questions
 from wire.messages import Style
 from worker.accounts.account import Account
-from worker.providers import BeforeSend, Completed, Snapshot, Update, UpstreamConversation
-from worker.providers.transcript import Recall, nothing
+from worker.providers import BeforeSend, ChatUpdate, Completion, SavedConversation, Snapshot
+from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
 
@@ -29,12 +29,12 @@ class Synthetic:
     async def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,
+        conversation: SavedConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield the text as it grows, then the end."""
         del account, conversation, style, recall
         await before_send()
@@ -42,7 +42,7 @@ class Synthetic:
         async for piece in self.pieces(question):
             text += piece
             yield Snapshot(text)
-        yield Completed(text, self.state)
+        yield Completion(text, self.state)
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""

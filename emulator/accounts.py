@@ -21,7 +21,7 @@ class ScriptedOutcome:
 
 
 @dataclass
-class UpstreamAccount:
+class EmulatorAccount:
     """One account of the emulated service: a cookie of Bing's or a key of the other API."""
 
     name: str
@@ -54,17 +54,17 @@ class UpstreamAccount:
         return 0 < quota <= self.used
 
 
-class UpstreamAccounts:
+class EmulatorAccounts:
     """Accounts by name, made when first seen; beyond KEPT the one longest unused is forgotten."""
 
     def __init__(self) -> None:
-        self._accounts: OrderedDict[str, UpstreamAccount] = OrderedDict()
+        self._accounts: OrderedDict[str, EmulatorAccount] = OrderedDict()
 
-    def get(self, name: str) -> UpstreamAccount:
+    def get(self, name: str) -> EmulatorAccount:
         """Return the account of this name."""
         account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[name] = UpstreamAccount(name)
+            account = self._accounts[name] = EmulatorAccount(name)
             if len(self._accounts) > KEPT:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(name)

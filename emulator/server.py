@@ -10,7 +10,7 @@ from aiohttp import web
 from emulator import pictures, script
 from emulator.bing.chathub import ChatHub
 from emulator.bing.conversation_create import ConversationCreate
-from emulator.bing.conversations import UpstreamConversations
+from emulator.bing.conversations import ChatHubConversations
 from emulator.bing.images import ImageCreator
 from emulator.clock import EmulatorClock
 from emulator.control import ControlApi
@@ -69,7 +69,7 @@ def create_app(state: EmulatorState) -> web.Application:
 
 def bing_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
     """Return the endpoints of Bing."""
-    conversations, images = UpstreamConversations(), ImageCreator(state)
+    conversations, images = ChatHubConversations(), ImageCreator(state)
     state.reset_hooks.append(conversations.clear)
     create = tracker.track(ConversationCreate(state, conversations).handle)
     return [

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from emulator.accounts import RequestKind, UpstreamAccounts
+from emulator.accounts import EmulatorAccounts, RequestKind
 from emulator.clock import EmulatorClock
 from emulator.directives import Directives
 from emulator.ledger import UpstreamLedger
@@ -20,7 +20,7 @@ class EmulatorState:
     settings: EmulatorSettings
     clock: EmulatorClock = field(default_factory=EmulatorClock)
     ledger: UpstreamLedger = field(default_factory=UpstreamLedger)
-    accounts: UpstreamAccounts = field(default_factory=UpstreamAccounts)
+    accounts: EmulatorAccounts = field(default_factory=EmulatorAccounts)
     reset_hooks: list[Callable[[], None]] = field(default_factory=list)
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
 

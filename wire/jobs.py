@@ -84,7 +84,7 @@ class Jobs:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
-        self.refused: Counter[Refusal] = Counter()
+        self.refusals: Counter[Refusal] = Counter()
 
     async def submit(
         self,
@@ -109,10 +109,10 @@ class Jobs:
         try:
             found = await self._submit(answer, work, token, create, client, once, after)
         except (QueueFullError, ClientFullError) as error:
-            self.refused["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            self.refusals["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
             raise
         except StoreUnavailableError as error:
-            self.refused["store.unavailable"] += 1
+            self.refusals["store.unavailable"] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
@@ -123,7 +123,7 @@ class Jobs:
         self, answer: str, work: Work, token: str, create: bool, client: Client, once: IdempotencyKey | None, after: str
     ) -> str:
         limits = self._limits
-        if trace := traces.current():
+        if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
         reply: Any = await self._store.run(
             "enqueue",
@@ -174,7 +174,7 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._withdrawing, return_exceptions=True)
 
-    async def follow(self, answer: str) -> bool:
+    async def keep_alive(self, answer: str) -> bool:
         """Say that somebody waits for the answer, for FOLLOW_GRACE; False when that needn't be said again.
 
         StoreUnavailableError.
@@ -200,7 +200,7 @@ class Jobs:
         return await asyncio.shield(expiring)
 
     def _expired(self, reply: int) -> bool:
-        self.refused["queue.timeout"] += reply
+        self.refusals["queue.timeout"] += reply
         return bool(reply)
 
     @property

@@ -13,12 +13,12 @@ import uvloop
 
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.errors import StoreUnavailableError
 from wire.limits import Limits
 from wire.redis.store import Store
 from wire.sessions import Sessions
-from worker.accounts.endpoints import own_account
+from worker.accounts.endpoints import environment_accounts
 from worker.accounts.watcher import DirectoryWatcher
 from worker.cli import accounts
 from worker.providers import chat_provider
@@ -38,7 +38,7 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    folder = DirectoryWatcher(settings.cookies_dir, own=own_account(settings))
+    folder = DirectoryWatcher(settings.cookies_dir, own=environment_accounts(settings))
     waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
@@ -55,7 +55,9 @@ async def run(settings: WorkerSettings, store: Store) -> None:
 async def check(store: Store) -> bool:
     """Whether a worker of this host is alive."""
     try:
-        return any(worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).live_workers())
+        return any(
+            worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).list_live_workers()
+        )
     except StoreUnavailableError:
         return False
 
@@ -66,7 +68,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
     try:
         if command == "check":
             return 0 if await check(store) else 1
-        with collecting(settings.otel_exporter_otlp_endpoint, "worker"):
+        with export_spans(settings.otel_exporter_otlp_endpoint, "worker"):
             await run(settings, store)
         return 0
     finally:

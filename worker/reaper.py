@@ -7,7 +7,7 @@ import structlog
 
 from wire.errors import StoreUnavailableError
 from wire.sessions import Sessions
-from worker.accounts.pool import Pool
+from worker.accounts.pool import AccountPool
 
 _LOG = structlog.get_logger()
 _EVERY = 1.0
@@ -16,7 +16,7 @@ _EVERY = 1.0
 class Reaper:
     """Looks for dead workers, in the name of a live one."""
 
-    def __init__(self, sessions: Sessions, pool: Pool) -> None:
+    def __init__(self, sessions: Sessions, pool: AccountPool) -> None:
         self._sessions = sessions
         self._pool = pool
 
@@ -29,7 +29,7 @@ class Reaper:
 
     async def reap(self) -> None:
         """Look once. StoreUnavailableError."""
-        for dead in await self._sessions.dead_workers():
+        for dead in await self._sessions.list_dead_workers():
             while (left := await self._sessions.reap(self._pool.worker, dead)) > 0:
                 pass
             if left == 0:

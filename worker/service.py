@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from wire.ledger import Ledger
 from wire.redis.store import Store
 from worker.accounts.account import Account
-from worker.accounts.pool import Pool
+from worker.accounts.pool import AccountPool
 from worker.accounts.watcher import DirectoryWatcher
-from worker.metrics import serving
-from worker.providers.registry import Providers, Upstream
+from worker.metrics import serve_metrics
+from worker.providers.registry import ProviderRegistry, Upstream
 from worker.settings import WorkerSettings
 from worker.worker import Worker, new_worker_id
 
@@ -20,7 +20,7 @@ async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
         while True:
             contents = await anext(changes)
             none = () if contents.accounts else (f"no usable account in {folder.path}, waiting for one",)
-            folder.log(contents, *none)
+            folder.log_problems(contents, *none)
             if contents.accounts:
                 return list(contents.accounts)
 
@@ -34,12 +34,12 @@ async def open_worker(
     ValueError, with one sentence, when PROVIDER names nothing, or METRICS_PORT can't be had.
     """
     async with AsyncExitStack() as stack:
-        providers = Providers(settings)
+        providers = ProviderRegistry(settings)
         stack.push_async_callback(providers.close)
         for account in accounts:
-            providers.chat(account)
-        pool = Pool(settings, Ledger(store), new_worker_id(), accounts, folder)
+            providers.chat_for(account)
+        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, folder)
         worker = Worker(settings, store, Upstream(settings, pool, providers))
         if settings.metrics_port is not None:
-            await stack.enter_async_context(serving(worker, settings.metrics_host, settings.metrics_port))
+            await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from aiohttp import WSMsgType, web
 
 from emulator import http_faults
-from emulator.accounts import UpstreamAccount
+from emulator.accounts import EmulatorAccount
 from emulator.bing import frames, outcomes
-from emulator.bing.conversations import UpstreamConversation, UpstreamConversations, find_refusal
+from emulator.bing.conversations import ChatHubConversation, ChatHubConversations, find_refusal
 from emulator.bing.cookie_account import account_name
 from emulator.bing.question import ChatQuestion, is_stop, read_question, read_records
 from emulator.bing.turn import BingTurn, SendBinary, SendDelta, SendFinal, SendText
@@ -36,7 +36,7 @@ class ClientLeftError(Exception):
 class ChatHub:
     """The chat socket. One question a socket: later ones on the same socket are ignored."""
 
-    def __init__(self, state: EmulatorState, conversations: UpstreamConversations) -> None:
+    def __init__(self, state: EmulatorState, conversations: ChatHubConversations) -> None:
         self._state = state
         self._conversations = conversations
 
@@ -62,7 +62,7 @@ class ChatHub:
         return socket
 
     async def _answer(
-        self, request: web.Request, socket: web.WebSocketResponse, account: UpstreamAccount, question: ChatQuestion
+        self, request: web.Request, socket: web.WebSocketResponse, account: EmulatorAccount, question: ChatQuestion
     ) -> None:
         entry = TurnEntry(
             started=self._state.clock.now(),
@@ -89,7 +89,7 @@ class ChatHub:
         await socket.close()
 
     def _begin(
-        self, entry: TurnEntry, account: UpstreamAccount, question: ChatQuestion, token: str | None
+        self, entry: TurnEntry, account: EmulatorAccount, question: ChatQuestion, token: str | None
     ) -> tuple[BingTurn, Iterator[Step]]:
         """Check and judge a question, count it, and start its outcome."""
         now = self._state.clock.now()
@@ -113,7 +113,7 @@ class ChatHub:
         return turn, outcome.scenario(turn)
 
     def _judge(
-        self, account: UpstreamAccount, conversation: UpstreamConversation, directives: Directives
+        self, account: EmulatorAccount, conversation: ChatHubConversation, directives: Directives
     ) -> tuple[str, Directives]:
         """Return the outcome of a question that fits its conversation, with the directives that shape it.
 
@@ -181,16 +181,16 @@ class ChatHub:
             await socket.close()
 
 
-def unknown_conversation(conversation_id: str) -> UpstreamConversation:
+def unknown_conversation(conversation_id: str) -> ChatHubConversation:
     """Return what takes the place of a conversation that does not exist while its question is refused."""
-    return UpstreamConversation(
+    return ChatHubConversation(
         conversation_id, client="", signature="", access_token="", account="", limit=0, expires=0.0
     )
 
 
 def create_turn(
     question: ChatQuestion,
-    conversation: UpstreamConversation,
+    conversation: ChatHubConversation,
     directives: Directives,
     previous: str | None,
     clock: EmulatorClock,

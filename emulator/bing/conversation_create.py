@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from emulator import http_faults
-from emulator.accounts import UpstreamAccount
+from emulator.accounts import EmulatorAccount
 from emulator.bing import outcomes
-from emulator.bing.conversations import UpstreamConversation, UpstreamConversations
+from emulator.bing.conversations import ChatHubConversation, ChatHubConversations
 from emulator.bing.cookie_account import account_name
 from emulator.directives import Directives
 from emulator.json_text import Json, dump
@@ -28,7 +28,7 @@ NAMES = outcomes.names("create")
 class ConversationCreate:
     """The endpoint that opens a conversation."""
 
-    def __init__(self, state: EmulatorState, conversations: UpstreamConversations) -> None:
+    def __init__(self, state: EmulatorState, conversations: ChatHubConversations) -> None:
         self._state = state
         self._conversations = conversations
 
@@ -46,7 +46,7 @@ class ConversationCreate:
         finally:
             finish(entry, "client gone", self._state.clock.now())
 
-    def _answer(self, request: web.Request, account: UpstreamAccount, entry: CreateEntry, name: str) -> web.Response:
+    def _answer(self, request: web.Request, account: EmulatorAccount, entry: CreateEntry, name: str) -> web.Response:
         if name in REFUSALS:
             value, message = REFUSALS[name]
             return json_response({"result": {"value": value, "message": message}})
@@ -68,7 +68,7 @@ def json_response(body: Json) -> web.Response:
     return web.Response(text=dump(body), content_type="application/json", charset="utf-8")
 
 
-def success(conversation: UpstreamConversation) -> web.Response:
+def success(conversation: ChatHubConversation) -> web.Response:
     """Return the conversation's ids; its signature is in the headers and, unless these alone carry it, in the body."""
     signature = {} if conversation.header_only else {"conversationSignature": conversation.signature}
     response = json_response(

@@ -6,7 +6,7 @@ import random
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from emulator.accounts import UpstreamAccount
+from emulator.accounts import EmulatorAccount
 from emulator.json_text import Json
 
 LIFETIME = 6 * 3600.0
@@ -17,7 +17,7 @@ FIRST_INVOCATION = "3"
 
 
 @dataclass
-class UpstreamConversation:
+class ChatHubConversation:
     """A conversation with Bing.
 
     `signature` goes into each question; `access_token` into the socket's query when only headers carried both.
@@ -42,16 +42,16 @@ class UpstreamConversation:
         self.previous = question
 
 
-class UpstreamConversations:
+class ChatHubConversations:
     """Conversations by id; beyond KEPT the oldest is forgotten."""
 
     def __init__(self) -> None:
-        self._conversations: OrderedDict[str, UpstreamConversation] = OrderedDict()
+        self._conversations: OrderedDict[str, ChatHubConversation] = OrderedDict()
 
-    def create(self, account: UpstreamAccount, now: float, header_only: bool = False) -> UpstreamConversation:
+    def create(self, account: EmulatorAccount, now: float, header_only: bool = False) -> ChatHubConversation:
         """Return a new conversation of this account."""
         kind = "BingProd" if account.signed_in else "BingProdUnAuthenticatedUsers"
-        conversation = UpstreamConversation(
+        conversation = ChatHubConversation(
             id=f"51D|{kind}|{os.urandom(32).hex().upper()}",
             client=str(random.randrange(10**14, 10**15)) if account.signed_in else os.urandom(16).hex().upper(),
             signature=base64.b64encode(os.urandom(32)).decode(),
@@ -66,7 +66,7 @@ class UpstreamConversations:
             self._conversations.popitem(last=False)
         return conversation
 
-    def get(self, conversation_id: str) -> UpstreamConversation | None:
+    def get(self, conversation_id: str) -> ChatHubConversation | None:
         """Return a conversation by its id."""
         return self._conversations.get(conversation_id)
 
@@ -80,7 +80,7 @@ class UpstreamConversations:
 
 
 def find_refusal(
-    conversation: UpstreamConversation | None,
+    conversation: ChatHubConversation | None,
     request: Json,
     invocation: str,
     account: str,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from emulator import answers
 from emulator.answers import SampleAnswer
 from emulator.bing import frames
-from emulator.bing.conversations import LIFETIME, UpstreamConversation
+from emulator.bing.conversations import LIFETIME, ChatHubConversation
 from emulator.bing.frames import HOLE, FrameTemplate
 from emulator.clock import EmulatorClock
 from emulator.json_text import Json
@@ -84,7 +84,7 @@ class BingTurn(Prompt):
     locale: str
     invocation: str
     request_id: str
-    conversation: UpstreamConversation
+    conversation: ChatHubConversation
     clock: EmulatorClock
     started: float
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from emulator.accounts import ANONYMOUS, UpstreamAccount
+from emulator.accounts import ANONYMOUS, EmulatorAccount
 from emulator.openai import error_response
 from emulator.openai.error_response import ErrorResponse
 from emulator.state import EmulatorState
@@ -14,12 +14,12 @@ def read_key(request: web.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else request.headers.get("api-key", "")
 
 
-def find_account(request: web.Request, state: EmulatorState) -> UpstreamAccount:
+def find_account(request: web.Request, state: EmulatorState) -> EmulatorAccount:
     """Return the account that the key names."""
     return state.accounts.get(read_key(request) or ANONYMOUS)
 
 
-def check(account: UpstreamAccount, state: EmulatorState) -> ErrorResponse | None:
+def check(account: EmulatorAccount, state: EmulatorState) -> ErrorResponse | None:
     """Return the error that this account gets for everything, None if it is served."""
     if account.dead:
         return error_response.wrong_key()

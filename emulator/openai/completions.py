@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from emulator.accounts import DAY, UpstreamAccount
+from emulator.accounts import DAY, EmulatorAccount
 from emulator.directives import Directives
 from emulator.ledger import TurnEntry, finish
 from emulator.openai import api_keys, error_response, message_history, models, outcomes, refusals, request_body
@@ -49,7 +49,7 @@ class CompletionHandler:
         finally:
             finish(entry, "client gone", self._state.clock.now())
 
-    def _enter(self, account: UpstreamAccount, body: CompletionBody, history: MessageHistory) -> TurnEntry:
+    def _enter(self, account: EmulatorAccount, body: CompletionBody, history: MessageHistory) -> TurnEntry:
         """List a question in the ledger."""
         thread = self._threads.enter(history.questions, history.question)
         entry = TurnEntry(
@@ -77,7 +77,7 @@ class CompletionHandler:
     async def _answer(
         self,
         request: web.Request,
-        account: UpstreamAccount,
+        account: EmulatorAccount,
         entry: TurnEntry,
         body: CompletionBody,
         history: MessageHistory,
@@ -98,7 +98,7 @@ class CompletionHandler:
         responder = self._create_responder(request, turn, entry, outcome)
         return await responder.play(outcome.scenario(turn), Pacer(self._state.settings.pace))
 
-    def _read_directives(self, account: UpstreamAccount, question: str) -> Directives:
+    def _read_directives(self, account: EmulatorAccount, question: str) -> Directives:
         """Return the directives of a question, over which those scripted for the account prevail."""
         directives = self._state.read_directives(question, NAMES)
         script = self._state.take_script(account.name, "chat", NAMES)

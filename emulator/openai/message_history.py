@@ -10,7 +10,7 @@ CONTEXT = 100_000  # characters of the messages before that the ledger keeps, th
 
 
 @dataclass(frozen=True)
-class ChatMessage:
+class CompletionMessage:
     """One message of a conversation."""
 
     role: str
@@ -22,7 +22,7 @@ class MessageHistory:
     """A question and its history. question: the last message of the user. before: every other message."""
 
     question: str
-    before: tuple[ChatMessage, ...]
+    before: tuple[CompletionMessage, ...]
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(dump(value).encode()).hexdigest()
 
 
-def split_question(messages: tuple[ChatMessage, ...]) -> MessageHistory:
+def split_question(messages: tuple[CompletionMessage, ...]) -> MessageHistory:
     """Take the question out of a list of messages. Without a message by the user the question is empty."""
     for index in reversed(range(len(messages))):
         if messages[index].role == "user":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from emulator.json_text import Json
 from emulator.openai import error_response
 from emulator.openai.error_response import BadRequestError, ErrorResponse
-from emulator.openai.message_history import ROLES, ChatMessage
+from emulator.openai.message_history import ROLES, CompletionMessage
 
 PRECISE = 0.5  # a lower temperature asks for a precise answer
 CREATIVE = 0.9  # a higher one for a creative answer
@@ -17,7 +17,7 @@ class CompletionBody:
     """What a client asks for."""
 
     model: str
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[CompletionMessage, ...]
     stream: bool = False
     include_usage: bool = False
     temperature: float | None = None
@@ -82,7 +82,7 @@ def temperature(value: Json) -> float | None:
     return float(sent)
 
 
-def messages(value: Json) -> tuple[ChatMessage, ...]:
+def messages(value: Json) -> tuple[CompletionMessage, ...]:
     """Return the messages. Raises BadRequestError."""
     sent = value.get("messages")
     if sent is None:
@@ -96,7 +96,7 @@ def messages(value: Json) -> tuple[ChatMessage, ...]:
     return tuple(message(entry, f"messages[{number}]") for number, entry in enumerate(sent))
 
 
-def message(value: object, where: str) -> ChatMessage:
+def message(value: object, where: str) -> CompletionMessage:
     """Return one message. where: its place in the body. Raises BadRequestError."""
     if not isinstance(value, dict):
         raise BadRequestError(error_response.wrong_type(where, "an object"))
@@ -109,8 +109,8 @@ def message(value: object, where: str) -> ChatMessage:
     if content is None:
         if role != "assistant":
             raise BadRequestError(error_response.wrong_type(f"{where}.content", "a string or an array"))
-        return ChatMessage(role, "")
-    return ChatMessage(role, text_of(content, f"{where}.content"))
+        return CompletionMessage(role, "")
+    return CompletionMessage(role, text_of(content, f"{where}.content"))
 
 
 def text_of(content: object, where: str) -> str:

@@ -48,7 +48,7 @@ class Idempotency:
 
         Nobody who lacks the secret can guess either from the key. Raises StoreUnavailableError.
         """
-        secret = await self.secret.get()
+        secret = await self.secret.read()
 
         def digest(*parts: str | None) -> bytes:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)

@@ -80,7 +80,7 @@ class QueueKeepAlive:
             if await self._jobs.expire(job.answer):
                 _LOG.warning("question waited too long", answer=job.answer)
             self._waiting.discard(job)
-        elif await self._jobs.follow(job.answer):
+        elif await self._jobs.keep_alive(job.answer):
             job.due = min(asyncio.get_running_loop().time() + _RENEW_EVERY, job.expires)
         else:
             job.due = job.expires

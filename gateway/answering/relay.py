@@ -11,7 +11,7 @@ from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
 from wire.answers import AnswerEvent, AnswerReader, Answers
 from wire.errors import AnswerGoneError
 from wire.jobs import Jobs
-from wire.messages import Event, Failed, Final, grown
+from wire.messages import Event, Failed, Final, apply_event
 
 # Added to the limits of queue and answer, in seconds, so that theirs end an answer first.
 _MARGIN = 5.0
@@ -60,7 +60,7 @@ class Relay:
         began = monotonic()
 
         def observe(event: Event) -> None:
-            if grown("", event):
+            if apply_event("", event):
                 self.first_text.observe(monotonic() - began)
 
         return observe

@@ -33,7 +33,7 @@ class AnswerEndpoints:
         try:
             if request.method == "DELETE":
                 await self.relay.jobs.stop(answer, holder)
-            progress = await self.relay.answers.progress(answer, holder)
+            progress = await self.relay.answers.read_progress(answer, holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         request.state.answer = answer
@@ -47,7 +47,7 @@ class AnswerEndpoints:
         last_event = sse.EventId(_answer_id(request), _after(request))
         try:
             if request.method == "HEAD":
-                await self.relay.answers.token(last_event.answer, holder)
+                await self.relay.answers.read_token(last_event.answer, holder)
                 return Response(headers=sse.HEADERS)
             return await resume_stream(self.relay, request, last_event, holder)
         except AnswerGoneError:
@@ -63,7 +63,7 @@ async def resume_stream(
     """
     answer, seq = last_event.answer, last_event.seq
     try:
-        token = await relay.answers.token(answer, holder)
+        token = await relay.answers.read_token(answer, holder)
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
         return _retry_later(last_event)

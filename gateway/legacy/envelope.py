@@ -43,7 +43,7 @@ def encode_progress(answer: str, progress: Progress) -> bytes:
     end = progress.end
     final = end if isinstance(end, Final) else Final(progress.text)
     failed = end if isinstance(end, Failed) else None
-    place = progress.place
+    place = progress.position
     data: dict[str, object] = {
         "answer": answer,
         "token": progress.token,

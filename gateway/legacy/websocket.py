@@ -79,7 +79,7 @@ class LegacySession:
         if question.token is None:
             self.created = self._token
         token, create = question.token or self._token, question.token is None
-        with traces.span("question", "server", bing_request=self._request_id):
+        with traces.start_span("question", "server", bing_request=self._request_id):
             _, subscription = self._questions.ask(work, self._client, token=token, create=create)
             await self._send_answer(question, subscription)
 

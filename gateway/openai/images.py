@@ -44,7 +44,7 @@ class Images:
         request.state.provider = event.provider
         if isinstance(event, Failed):
             raise AnswerFailedError(event)
-        created = int((await relay.answers.asked(submission.answer_id, client.holder)).accepted)
+        created = int((await relay.answers.read_job(submission.answer_id, client.holder)).accepted)
         data = [{"url": address} for address in event.images[: asked.most]]
         return responses.ok(msgspec.json.encode({"created": created, "data": data}))
 

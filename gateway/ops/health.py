@@ -27,7 +27,7 @@ class HealthEndpoints:
     async def readyz(self, _: Request) -> Response:
         """Return 200 when Redis answers, a worker is alive and the process doesn't drain; else 503."""
         try:
-            redis, workers = True, len(await self.sessions.live_workers())
+            redis, workers = True, len(await self.sessions.list_live_workers())
         except StoreUnavailableError:
             redis, workers = False, 0
         draining = self.active_requests.draining

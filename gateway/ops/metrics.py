@@ -76,14 +76,16 @@ class GatewayMetrics:
         yield refusals
         answers = CounterMetricFamily("bing_answers", "Answers that ended, by outcome.", labels=("outcome",))
         for outcome in get_args(Outcome):
-            answers.add_metric((outcome,), self._answers.ended[outcome])
+            answers.add_metric((outcome,), self._answers.outcome_counts[outcome])
         yield answers
 
     def _gauges(self) -> Iterator[Metric]:
         running = self._active_requests.running
         yield GaugeMetricFamily("bing_active_answers", "Answers that clients wait for or receive.", running)
         yield GaugeMetricFamily("bing_turns", "Old name of bing_active_answers, for one release.", running)
-        yield GaugeMetricFamily("bing_channels", "Answers whose events this gateway receives.", self._answers.followed)
+        yield GaugeMetricFamily(
+            "bing_channels", "Answers whose events this gateway receives.", self._answers.followed_count
+        )
         yield GaugeMetricFamily("bing_sockets", "Open WebSockets.", self.sockets)
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield GaugeMetricFamily("bing_draining", "1 while the process drains.", self._active_requests.draining)

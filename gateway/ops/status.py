@@ -16,7 +16,7 @@ from gateway.ops.metrics import GatewayMetrics
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.redis.store import Store
-from wire.reporter import EVERY, Load, Reporter
+from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 
 # Seconds for the report of a gateway's end, which nothing depends on.
 _LAST_REPORT = 0.5
@@ -30,14 +30,14 @@ async def report_status(
     """Report the gateway's status during the body."""
 
     def counts() -> Mapping[str, int]:
-        refusals = {f"refused:{reason}": count for reason, count in jobs.refused.items()}
+        refusals = {f"refused:{reason}": count for reason, count in jobs.refusals.items()}
         return Counter(refusals) + _first_texts(first_text)
 
     reporter = Reporter(
         store,
         "gateway",
         f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        lambda: Load(turns=active_requests.running, sockets=metrics.sockets),
+        lambda: ProcessLoad(turns=active_requests.running, sockets=metrics.sockets),
         counts,
         lambda: active_requests.draining,
     )
@@ -55,7 +55,7 @@ async def _report(reporter: Reporter) -> None:
             await reporter.run()
         except Exception:  # noqa: BLE001 - logged; nothing else may suffer from it
             _LOG.exception("status report failed")
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(REPORT_INTERVAL)
 
 
 def _first_texts(first_text: Histogram) -> Counter[str]:

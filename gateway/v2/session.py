@@ -101,7 +101,7 @@ class V2Session:
         question = request.question
         work = Chat(question.style, question.question, request=self._request_id, wait=request.wait)
         key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
-        with traces.span("question", "server", bing_request=self._request_id):
+        with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
         frames = messages.V2Frames(id_, submission.answer_id)
         await self._follow(frames, submission.token, self._questions.follow(submission))
@@ -109,7 +109,7 @@ class V2Session:
     async def _resume(self, frames: messages.V2Frames, after: int) -> None:
         self._check_room()
         try:
-            token = await self._relay.answers.token(frames.answer, self._client.holder)
+            token = await self._relay.answers.read_token(frames.answer, self._client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         await self._follow(frames, token, self._relay.subscribe(frames.answer, after))
@@ -173,14 +173,14 @@ class V2Session:
                 await asyncio.sleep(pause)
                 pause = _LOOK_EVERY
                 with contextlib.suppress(StoreUnavailableError):
-                    place = await self._relay.answers.place(frames.answer)
+                    place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != sent:
                         await self._connection.send(frames.queued(place))
                         sent = place
 
     async def _end(self, answer: str) -> AnswerEvent:
         """Return the terminal event of an answer that has ended. Raises AnswerGoneError."""
-        progress = await self._relay.answers.progress(answer, self._client.holder)
+        progress = await self._relay.answers.read_progress(answer, self._client.holder)
         if progress.end is None:
             raise AnswerGoneError("the answer's events stopped")
         return AnswerEvent(progress.seq, progress.end)

@@ -8,7 +8,7 @@ from bench.question import Question
 from bench.synthetic import Synthetic
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Snapshot, chat_provider
+from worker.providers import Completion, Snapshot, chat_provider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_the_text_grows_by_a_piece_at_a_time_and_ends_whole() -> None:
     assert sent == [True]
     assert [text.count("delta") for text in texts] == [1, 2, 3]
     assert all(longer.startswith(text) for text, longer in itertools.pairwise(texts))
-    assert isinstance(end, Completed)
+    assert isinstance(end, Completion)
     assert end.text == texts[-1]
     assert end.state is not None
 

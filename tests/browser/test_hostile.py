@@ -8,7 +8,7 @@ from tests.support.browser.chromium import System
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
-# What of the page isn't an answer, and where it stands.
+# The parts of the page that aren't an answer, and their places.
 OUTSIDE = """() => [...document.querySelectorAll("[id]")]
   .filter((one) => !one.closest("#log, #announcer") && one.id !== "latest")
   .map((one) => [one.localName, one.id, one.className, JSON.stringify(one.getBoundingClientRect())].join(" "))"""

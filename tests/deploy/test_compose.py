@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.addresses import client_address
+from gateway.auth.addresses import client_address, parse_networks
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 

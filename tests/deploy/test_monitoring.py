@@ -229,7 +229,7 @@ def test_the_same_again_makes_no_new_series(busy: Watched) -> None:
 
 @contextmanager
 def prometheus(folder: Path, busy: Watched) -> Iterator[httpx.Client]:
-    """A real Prometheus with the shipped configuration, but for where it finds whom."""
+    """A real Prometheus with the shipped configuration, except for its targets."""
     configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
     configuration["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     configuration["rule_files"] = [str(RULES)]

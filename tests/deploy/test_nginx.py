@@ -36,7 +36,7 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> None:
 
 
 def assert_busy(response: httpx.Response) -> None:
-    """The answer of a gateway that has no room, told by nginx."""
+    """The response of a gateway that has no room, as nginx sends it."""
     assert response.status_code == 503
     assert response.content == encode_error(503, BUSY)
     assert response.headers["retry-after"] == "2"

@@ -1,4 +1,4 @@
-"""deploy/start-worker.sh: which accounts a worker in a container takes, and whom it asks."""
+"""deploy/start-worker.sh: which accounts a worker in a container takes, and which upstream it asks."""
 
 import os
 import subprocess

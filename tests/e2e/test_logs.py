@@ -32,7 +32,7 @@ class Logged:
         return [line for line in told if line.get(name) == value]
 
     def story(self, request: str, last: str = "answer ended") -> list[dict[str, Any]]:
-        """What is told of a request up to the line `last`, and up to the turn's end, if it has one."""
+        """The log of a request up to the line `last`, and up to the turn's end, if it has one."""
 
         def told() -> list[dict[str, Any]]:
             found = self.lines("request", request)

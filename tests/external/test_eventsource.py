@@ -26,7 +26,7 @@ DELTAS = 60
 
 
 class Listener:
-    """What a running resume.mjs says; `told` is all that has been waited for so far."""
+    """The output of a running resume.mjs; `told` is all that has been waited for so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.told: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Gateways that die, freeze, or are told to go."""
+"""Gateways that die, freeze or drain."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Workers that die, freeze, or are told to go."""
+"""Workers that die, freeze or drain."""
 
 import asyncio
 import time

@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway import server
+from gateway.http.sse import parse_event_id
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys

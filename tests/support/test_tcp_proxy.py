@@ -1,4 +1,4 @@
-"""The line itself: it does to a connection what it is told to, and nothing else."""
+"""The proxy disturbs a connection as a test asks for, and not otherwise."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

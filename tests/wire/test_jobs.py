@@ -105,11 +105,11 @@ async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_
     await asyncio.sleep(0)
     expiring.cancel()
     await until(lambda: ended(scenario, asked.answer))
-    assert scenario.jobs.refused["queue.timeout"] == 1
+    assert scenario.jobs.refusals["queue.timeout"] == 1
 
 
 async def ended(scenario: Scenario, answer: str) -> bool:
-    return bool(await scenario.events(answer)) and bool(scenario.jobs.refused)
+    return bool(await scenario.events(answer)) and bool(scenario.jobs.refusals)
 
 
 async def test_an_unknown_job_does_not_expire(scenario: Scenario) -> None:
@@ -178,7 +178,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
             task = await scenario.take("w1")
             if end == "refused":
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-                await scenario.sessions.refused(task, 1)
+                await scenario.sessions.record_refusal(task, 1)
             unspent = Failed(120, "none left", "throttled")
             await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
     assert len(await scenario.events(asked.answer)) == 1
@@ -324,7 +324,7 @@ async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: S
 
 
 async def refused_after(scenario: Scenario, **ask: object) -> int:
-    """The seconds that a refused client is told."""
+    """The seconds after which a refused client may retry."""
     try:
         await scenario.ask(**ask)  # type: ignore[arg-type]
     except (QueueFullError, ClientFullError) as refused:
@@ -410,6 +410,6 @@ async def test_refusals_are_counted_by_their_reason(store_url: str) -> None:
     with pytest.raises(StoreUnavailableError):
         await scenario.ask()
     counts = {"client.limit": 1, "queue.full": 1, "queue.timeout": 1, "store.unavailable": 1}
-    assert scenario.jobs.refused == counts
+    assert scenario.jobs.refusals == counts
     await scenario.jobs.close()
     await store.close()

@@ -19,7 +19,7 @@ from wire.limits import Limits
 # No lease runs out by itself: time passes only where a rule says so.
 LIMITS = Limits(lease_ttl=3600.0, queue_limit=6, mailbox_limit=3, client_limit=3)
 PROFILE = settings(
-    max_examples=int(os.environ.get("MACHINE_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("MACHINE_EXAMPLES", "15")),
     stateful_step_count=50,
     derandomize=True,
     deadline=None,

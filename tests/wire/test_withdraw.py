@@ -1,4 +1,4 @@
-"""A job whose acceptance nobody was told of is not asked."""
+"""A job whose acceptance reached nobody is not asked."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: nothing is asked twice, and whoever loses something is told."""
+"""A worker whose Redis forgets: nothing is asked twice, and every loss is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ from wire import keys
 from wire.errors import TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import ChatUpdate, Completion, Snapshot
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 class Remembering:
@@ -46,7 +46,7 @@ class Quiet:
         self.go = asyncio.Event()
         self._begin = begin
 
-    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
+    async def __call__(self, ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.question != "one":
             async for update in echo(ask):
                 yield update
@@ -56,7 +56,7 @@ class Quiet:
             yield Snapshot(self._begin)
         self.sent.set()
         await self.go.wait()
-        yield Completed(f"you asked: {ask.question}", ask.state)
+        yield Completion(f"you asked: {ask.question}", ask.state)
 
 
 async def end(client: Client, answer: str) -> Final | Failed:

@@ -11,7 +11,7 @@ from wire import keys
 from wire.jobs import new_token
 from wire.terminal_events import INTERRUPTED
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 async def test_a_dead_workers_answers_end_without_another_question(client: Client, harness: WorkerHarness) -> None:

@@ -12,7 +12,7 @@ from tests.support.worker.scripted_provider import Ask, Pictures, ScriptedProvid
 from wire import keys
 from wire.jobs import Jobs, new_token
 from wire.messages import Delta, Final, Image
-from worker.providers import Snapshot, Update
+from worker.providers import ChatUpdate, Snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 WITHIN = 1.5
 
 
-async def endless(ask: Ask) -> AsyncIterator[Update]:
+async def endless(ask: Ask) -> AsyncIterator[ChatUpdate]:
     """Says something and then nothing more, unless the question is a short one."""
     if ask.question == "short":
         async for update in echo(ask):
@@ -30,7 +30,7 @@ async def endless(ask: Ask) -> AsyncIterator[Update]:
     await asyncio.Event().wait()
 
 
-async def streaming(ask: Ask) -> AsyncIterator[Update]:
+async def streaming(ask: Ask) -> AsyncIterator[ChatUpdate]:
     """Never stops talking."""
     await ask.send()
     words = 0
@@ -40,7 +40,7 @@ async def streaming(ask: Ask) -> AsyncIterator[Update]:
         await asyncio.sleep(0.01)
 
 
-async def connecting(ask: Ask) -> AsyncIterator[Update]:
+async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
     """Never gets as far as sending, unless the question is a short one."""
     if ask.question == "short":
         async for update in echo(ask):

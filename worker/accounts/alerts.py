@@ -34,7 +34,7 @@ class Alert:
     time: str
 
 
-def alert(news: AccountAlert, now: float) -> Alert:
+def build_alert(news: AccountAlert, now: float) -> Alert:
     """What is sent of this, at `now` (Unix s)."""
     until = _moment(news.returns / 1000) if news.few and news.returns else None
     return Alert(_event(news), news.account, news.state, news.reason, until, news.ready, news.accounts, _moment(now))
@@ -50,7 +50,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-class Alerts:
+class AlertSender:
     """Each thing that an operator should hear of is sent once, by one of the workers."""
 
     def __init__(self, webhook: str, share: float, ledger: Ledger) -> None:
@@ -66,8 +66,8 @@ class Alerts:
         async with httpx.AsyncClient(trust_env=False, timeout=_TRY_LIMIT) as client:
             while True:
                 try:
-                    while (news := await self._ledger.news(self._share, PICTURES)) is not None:
-                        await self._send(client, alert(news, time.time()))
+                    while (news := await self._ledger.take_alert(self._share, PICTURES)) is not None:
+                        await self._send(client, build_alert(news, time.time()))
                 except StoreUnavailableError:
                     pass  # the heartbeat tells of it
                 await asyncio.sleep(_LOOK_EVERY)

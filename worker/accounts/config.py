@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from worker.accounts.account import Account
-from worker.accounts.endpoints import ServerEntry, entry_mistakes, is_address
+from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 
 NAME = "accounts.toml"
 
@@ -38,7 +38,7 @@ _ALL_KINDS = _KINDS | _SERVER_KINDS
 
 
 @dataclass(frozen=True)
-class Terms:
+class AccountOptions:
     """What may be said of an account; see worker.accounts.account.Account."""
 
     weight: float = 1.0
@@ -47,11 +47,11 @@ class Terms:
     proxy: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, account: Account) -> "Terms":
+    def from_account(cls, account: Account) -> "AccountOptions":
         """The terms on which an account is used."""
         return cls(account.weight, account.turns, account.daily, account.proxy)
 
-    def applied_to(self, account: Account) -> Account:
+    def apply(self, account: Account) -> Account:
         """The account on these terms."""
         return replace(account, weight=self.weight, turns=self.turns, daily=self.daily, proxy=self.proxy)
 
@@ -63,8 +63,8 @@ class AccountsConfig:
     `servers` are accounts by themselves.
     """
 
-    named: Mapping[str, Terms | None] = field(default_factory=dict)
-    others: Terms | None = Terms()
+    named: Mapping[str, AccountOptions | None] = field(default_factory=dict)
+    others: AccountOptions | None = AccountOptions()
     problems: tuple[str, ...] = ()
     servers: Mapping[str, ServerEntry] = field(default_factory=dict)
 
@@ -73,28 +73,28 @@ class AccountsConfig:
         """The files that hold servers' keys."""
         return frozenset(entry.api_key_file for entry in self.servers.values() if entry.api_key_file)
 
-    def of(self, account: str) -> Terms | None:
+    def options_for(self, account: str) -> AccountOptions | None:
         """The terms of the account of that name; None if they can't be known."""
         return self.named.get(account, self.others)
 
 
-def read_terms(data: bytes) -> AccountsConfig:
+def parse_config(data: bytes) -> AccountsConfig:
     """What the file says, with a sentence for each mistake. One in an entry leaves the other entries alone."""
     try:
         document = tomllib.loads(data.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+, column \d+", str(error))
-        return not_understood(f"is not TOML{f' ({place[0]})' if place else ''}")
+        return unreadable_config(f"is not TOML{f' ({place[0]})' if place else ''}")
     entries = document.get("accounts", {})
     if document.keys() - {"accounts"} or not isinstance(entries, dict):
-        return not_understood("must have nothing but entries that begin with [accounts.NAME]")
-    named: dict[str, Terms | None] = {}
+        return unreadable_config("must have nothing but entries that begin with [accounts.NAME]")
+    named: dict[str, AccountOptions | None] = {}
     servers: dict[str, ServerEntry] = {}
     problems: list[str] = []
     for name, entry in entries.items():
         mistakes = _mistakes(entry)
         problems += [f"{NAME}, {name!r}: {mistake}" for mistake in mistakes]
-        named[name] = None if mistakes else Terms(**_part(entry, _KINDS))
+        named[name] = None if mistakes else AccountOptions(**_part(entry, _KINDS))
         if not mistakes and "base_url" in entry:
             servers[name] = ServerEntry(**_part(entry, _SERVER_KINDS))
     return AccountsConfig(named, problems=tuple(problems), servers=servers)
@@ -104,7 +104,7 @@ def _part(entry: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key in kinds}
 
 
-def not_understood(fault: str) -> AccountsConfig:
+def unreadable_config(fault: str) -> AccountsConfig:
     """What is known when the whole file can't be understood: nothing, of no account."""
     return AccountsConfig(others=None, problems=(f"{NAME} {fault}",))
 
@@ -117,7 +117,7 @@ def _mistakes(entry: object) -> list[str]:
     return [
         *(f"there is no setting {key!r}, only {', '.join(_ALL_KINDS)}" for key in unknown),
         *(f"{key} must be {_ALL_KINDS[key][1]}" for key in wrong),
-        *(entry_mistakes(entry) if entry.keys() & _SERVER_KINDS else []),
+        *(find_mistakes(entry) if entry.keys() & _SERVER_KINDS else []),
     ]
 
 
@@ -127,7 +127,7 @@ def _fits(key: str, value: object) -> bool:
     except msgspec.ValidationError:
         return False
     if key == "base_url":
-        return is_address(converted)
+        return is_base_url(converted)
     return key != "proxy" or _is_proxy(converted)
 
 

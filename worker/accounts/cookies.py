@@ -26,12 +26,12 @@ class CookieFileError(ValueError):
     """One sentence on what is wrong with a file, without the file's name."""
 
 
-def account_of(name: str, cookies: Collection[Cookie], now: float) -> Account:
+def account_from_cookies(name: str, cookies: Collection[Cookie], now: float) -> Account:
     """The account that is signed in by these cookies; of several of one name the last counts.
 
     `now` is in Unix seconds. Cookies of other sites, expired ones and those that no header can carry are left out.
     """
-    ours = {cookie.name: cookie for cookie in cookies if is_bing(cookie.domain)}
+    ours = {cookie.name: cookie for cookie in cookies if is_bing_domain(cookie.domain)}
     if cookies and not ours:
         raise CookieFileError("holds cookies of other sites only: export them at www.bing.com")
     if SIGN_IN not in ours:
@@ -43,7 +43,7 @@ def account_of(name: str, cookies: Collection[Cookie], now: float) -> Account:
     return Account(name, usable, ours[SIGN_IN].expires)
 
 
-def is_bing(domain: str) -> bool:
+def is_bing_domain(domain: str) -> bool:
     """Whether a cookie's domain, or a host, is one of Bing's. One that isn't known may be."""
     host = domain.lower().lstrip(".")
     return host in ("", _SITE) or host.endswith(f".{_SITE}")

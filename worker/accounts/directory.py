@@ -11,10 +11,10 @@ from pathlib import Path
 
 from worker.accounts import config
 from worker.accounts.account import SIGN_IN, Account
-from worker.accounts.config import AccountsConfig, Terms, not_understood, read_terms
-from worker.accounts.cookies import Cookie, CookieFileError, account_of
-from worker.accounts.endpoints import Served, ServerEntry, with_key_from
-from worker.accounts.formats import cookies_in
+from worker.accounts.config import AccountOptions, AccountsConfig, parse_config, unreadable_config
+from worker.accounts.cookies import Cookie, CookieFileError, account_from_cookies
+from worker.accounts.endpoints import ServerEntry, ServerLookup, resolve_server
+from worker.accounts.formats import parse_cookies
 from worker.settings import environment
 
 # A HAR of a long recording is large; nothing else comes near.
@@ -34,7 +34,7 @@ class DirectoryState:
 
 
 @dataclass(frozen=True)
-class Export:
+class CookieExport:
     """One file, with its cookies or what is wrong with it. `exposed`: others than its owner may use it."""
 
     file: str
@@ -51,20 +51,20 @@ class Export:
         """The account that the file makes. CookieFileError says why there is none."""
         if self.fault:
             raise CookieFileError(self.fault)
-        return account_of(self.account, self.cookies, now)
+        return account_from_cookies(self.account, self.cookies, now)
 
 
 @dataclass(frozen=True)
-class Reading:
+class DirectoryContents:
     """The folder as it was read. What it comes to is a matter of time, since cookies expire."""
 
-    exports: tuple[Export, ...] = ()
+    exports: tuple[CookieExport, ...] = ()
     said: AccountsConfig = field(default_factory=AccountsConfig)
-    servers: Mapping[str, Served] = field(default_factory=dict)
+    servers: Mapping[str, ServerLookup] = field(default_factory=dict)
     exposed: tuple[str, ...] = ()
     fault: str = ""
 
-    def contents(self, now: float, before: Mapping[str, Account], own: Sequence[Account] = ()) -> DirectoryState:
+    def state_at(self, now: float, before: Mapping[str, Account], own: Sequence[Account] = ()) -> DirectoryState:
         """What the folder comes to at `now`, in Unix seconds, with the accounts `own` that are from elsewhere.
 
         Where accounts.toml can't be understood an account keeps the terms that it had `before`. One that had none is
@@ -74,11 +74,11 @@ class Reading:
         used: list[Account] = []
         for place, account in accounts.items():
             had = before.get(account.name)
-            known = self.said.of(account.name) or (Terms.of(had) if had else None)
+            known = self.said.options_for(account.name) or (AccountOptions.from_account(had) if had else None)
             if known is None:
                 problems.append(f"{place} is not used before {config.NAME} can be understood")
             else:
-                used.append(known.applied_to(account))
+                used.append(known.apply(account))
         used += self._kept(before, used)
         there = {export.account for export in self.exports} | {account.name for account in used}
         understood = {name for name, entry in self.said.named.items() if entry is not None}
@@ -93,7 +93,7 @@ class Reading:
         return [
             account
             for account in before.values()
-            if account.server and account.name not in names and self.said.of(account.name) is None
+            if account.server and account.name not in names and self.said.options_for(account.name) is None
         ]
 
     def next_change(self, now: float) -> float:
@@ -134,15 +134,15 @@ class Reading:
 
 def load_accounts(folder: Path, now: float | None = None) -> DirectoryState:
     """What a folder holds now. `now` is in Unix seconds, the system's clock by default."""
-    return read_folder(folder).contents(time.time() if now is None else now, {})
+    return read_folder(folder).state_at(time.time() if now is None else now, {})
 
 
-def read_folder(folder: Path) -> Reading:
+def read_folder(folder: Path) -> DirectoryContents:
     """Read the files of a folder. Hidden ones, folders and README.md are left alone."""
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        return Reading(fault=f"{folder} can't be read as the folder of cookie exports: {error.strerror}")
+        return DirectoryContents(fault=f"{folder} can't be read as the folder of cookie exports: {error.strerror}")
     said, exposed = _read_terms(folder / config.NAME) if folder / config.NAME in paths else (AccountsConfig(), False)
     left_alone = _LEFT_ALONE | said.key_files
     exports = [_read_export(path) for path in paths if path.name not in left_alone and not os.path.isdir(path)]
@@ -150,42 +150,42 @@ def read_folder(folder: Path) -> Reading:
     open_keys = {
         entry.api_key_file for name, entry in said.servers.items() if entry.api_key_file and servers[name].exposed
     }
-    return Reading(tuple(exports), said, servers, (*[config.NAME] * exposed, *sorted(open_keys)))
+    return DirectoryContents(tuple(exports), said, servers, (*[config.NAME] * exposed, *sorted(open_keys)))
 
 
-def _read_server(folder: Path, entry: ServerEntry) -> Served:
+def _read_server(folder: Path, entry: ServerEntry) -> ServerLookup:
     """The server, with its key out of the file or the variable that the entry names."""
     if entry.api_key_file is None:
-        return with_key_from(entry, environment(entry.api_key_env) if entry.api_key_env else None)
+        return resolve_server(entry, environment(entry.api_key_env) if entry.api_key_env else None)
     try:
         data, exposed = _read(folder / entry.api_key_file)
     except CookieFileError as error:
-        return Served(fault=f"{entry.api_key_file} {error}")
-    return replace(with_key_from(entry, data.decode("utf-8-sig", "replace")), exposed=exposed)
+        return ServerLookup(fault=f"{entry.api_key_file} {error}")
+    return replace(resolve_server(entry, data.decode("utf-8-sig", "replace")), exposed=exposed)
 
 
-def _account_at(name: str, found: Served) -> Account:
+def _account_at(name: str, found: ServerLookup) -> Account:
     if found.server is None:
         raise CookieFileError(found.fault)
     return Account(name, server=found.server)
 
 
-def _read_export(path: Path) -> Export:
+def _read_export(path: Path) -> CookieExport:
     if not path.name.isprintable():
-        return Export(repr(path.name), fault="has a name that can't be shown: rename it")
+        return CookieExport(repr(path.name), fault="has a name that can't be shown: rename it")
     try:
         data, exposed = _read(path)
-        return Export(path.name, tuple(cookies_in(data)), exposed=exposed)
+        return CookieExport(path.name, tuple(parse_cookies(data)), exposed=exposed)
     except CookieFileError as error:
-        return Export(path.name, fault=str(error))
+        return CookieExport(path.name, fault=str(error))
 
 
 def _read_terms(path: Path) -> tuple[AccountsConfig, bool]:
     try:
         data, exposed = _read(path)
     except CookieFileError as error:
-        return not_understood(str(error)), False
-    return read_terms(data), exposed
+        return unreadable_config(str(error)), False
+    return parse_config(data), exposed
 
 
 def _read(path: Path) -> tuple[bytes, bool]:

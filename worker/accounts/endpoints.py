@@ -29,7 +29,7 @@ class ServerEntry:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServerLookup:
     """A server of accounts.toml, or what is wrong with its key. `exposed`: others than its owner may read that."""
 
     server: Server | None = None
@@ -37,7 +37,7 @@ class Served:
     exposed: bool = field(default=False, kw_only=True)
 
 
-def is_address(value: str) -> bool:
+def is_base_url(value: str) -> bool:
     """Whether it may be a base_url."""
     try:
         parts = urlsplit(value)
@@ -46,24 +46,24 @@ def is_address(value: str) -> bool:
         return False
 
 
-def key_of(text: str) -> str | None:
+def parse_key(text: str) -> str | None:
     """The key that a file or variable holds; None if it can't be one."""
     key = text.strip()
     return key if _KEY.fullmatch(key) else None
 
 
-def with_key_from(entry: ServerEntry, text: str | None) -> Served:
+def resolve_server(entry: ServerEntry, text: str | None) -> ServerLookup:
     """The server with its key out of `text`: what the file or the variable holds; None if there is no such variable."""
     if entry.api_key_file is None and entry.api_key_env is None:
-        return Served(entry.with_key(""))
+        return ServerLookup(entry.with_key(""))
     where = entry.api_key_file or f"the variable {entry.api_key_env}"
     if text is None:
-        return Served(fault=f"{where} isn't set")
-    key = key_of(text)
-    return Served(entry.with_key(key)) if key else Served(fault=f"{where} {_NO_KEY}")
+        return ServerLookup(fault=f"{where} isn't set")
+    key = parse_key(text)
+    return ServerLookup(entry.with_key(key)) if key else ServerLookup(fault=f"{where} {_NO_KEY}")
 
 
-def entry_mistakes(entry: Mapping[str, object]) -> list[str]:
+def find_mistakes(entry: Mapping[str, object]) -> list[str]:
     """What is wrong with an entry's server, beyond the kinds of its settings."""
     if "base_url" not in entry:
         return ["a server needs base_url"]
@@ -74,7 +74,7 @@ def entry_mistakes(entry: Mapping[str, object]) -> list[str]:
     return []
 
 
-def own_account(settings: WorkerSettings) -> tuple[Account, ...]:
+def environment_accounts(settings: WorkerSettings) -> tuple[Account, ...]:
     """The account at the server that the environment names, if it names one."""
     if settings.openai_base_url is None or settings.openai_model is None:
         return ()

@@ -16,7 +16,7 @@ _INTERNALS = frozenset({"upstream.internal", "upstream.protocol", "timeout.first
 
 
 @dataclass(frozen=True)
-class Consequence:
+class Penalty:
     """What the ledger is told: how the turn ended for the account, why, and for how many seconds it shall pause."""
 
     outcome: TurnOutcome
@@ -24,25 +24,25 @@ class Consequence:
     pause: float = 0.0
 
 
-GOOD = Consequence("ok")
-NONE = Consequence("none")
+SUCCESS = Penalty("ok")
+NO_PENALTY = Penalty("none")
 
 
-def consequence(error: UpstreamError, *, sent: bool) -> Consequence:
+def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
     """What `error` means; `sent` tells a refused question from a refused conversation."""
     reason = error.reason
     if reason == "account.throttled":
-        return Consequence("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
+        return Penalty("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
     if reason == "account.captcha":
-        return Consequence("quarantined", reason)
+        return Penalty("quarantined", reason)
     if reason == "account.refused":
         # It is asked with each question, and said so of the key or of what it is to be used for.
-        return Consequence("dead", reason)
+        return Penalty("dead", reason)
     if reason == "account.unauthorized":
         # A question may be refused for its conversation's sake; if the account is at fault, the next creation tells.
-        return Consequence("trouble", reason, _TROUBLE) if sent else Consequence("dead", reason)
+        return Penalty("trouble", reason, _TROUBLE) if sent else Penalty("dead", reason)
     if reason.startswith(_TROUBLES):
-        return Consequence("trouble", reason, _TROUBLE)
+        return Penalty("trouble", reason, _TROUBLE)
     if reason in _INTERNALS:
-        return Consequence("internal", reason, _INTERNAL)
-    return NONE
+        return Penalty("internal", reason, _INTERNAL)
+    return NO_PENALTY

@@ -13,8 +13,8 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, DisplayState, Ledger, NoCapacity
 from wire.redis.retry import retry_unavailable
 from worker.accounts.account import Account
-from worker.accounts.penalties import NONE, Consequence
-from worker.accounts.ranking import provider_of, rank
+from worker.accounts.penalties import NO_PENALTY, Penalty
+from worker.accounts.ranking import provider_name, rank
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
@@ -37,7 +37,7 @@ class NoAccountError(Exception):
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReservationRequest:
     """What a place is wanted for: any of the accounts `names`, or after up to `wait` seconds the one that returns."""
 
     names: Collection[str]
@@ -45,25 +45,25 @@ class Wish:
     wait: float = 0.0
 
 
-class Seat:
+class Reservation:
     """A place in an account for one attempt."""
 
-    def __init__(self, pool: "Pool", account: Account, entry: str, place: AccountSlot) -> None:
+    def __init__(self, pool: "AccountPool", account: Account, entry: str, place: AccountSlot) -> None:
         self.account = account
         self._pool = pool
         self._entry = entry
         self._place = place
 
-    async def leave(self, consequence: Consequence, *, sent: bool) -> None:
+    async def release(self, consequence: Penalty, *, sent: bool) -> None:
         """Free the place, and say how the attempt ended; that is said also when the caller is cancelled meanwhile."""
-        await asyncio.shield(self.leave_soon(consequence, sent=sent))
+        await asyncio.shield(self.release_soon(consequence, sent=sent))
 
-    def leave_soon(self, consequence: Consequence, *, sent: bool) -> asyncio.Task[None]:
+    def release_soon(self, consequence: Penalty, *, sent: bool) -> asyncio.Task[None]:
         """The same, beside whatever comes next."""
         return self._pool.spawn(self._pool.record(self._entry, self.account, self._place, consequence, sent=sent))
 
 
-class Pool:
+class AccountPool:
     """The accounts of one worker. How they stand is the ledger's to know, for all workers together."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Pool:
         self._ledger = ledger
         self._accounts = {account.name: account for account in accounts}
         # As last seen: what a ledger that was lost is told.
-        self.standings: dict[str, AccountStatus] = {}
+        self.statuses: dict[str, AccountStatus] = {}
         # Up to which change of an account (Standing.since) the log tells, and where that left it.
         self._logged: dict[str, tuple[int, DisplayState]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,10 +95,10 @@ class Pool:
         return [name for name, account in self._accounts.items() if account.draws or not pictures]
 
     @property
-    def own_standings(self) -> list[AccountStatus]:
+    def own_statuses(self) -> list[AccountStatus]:
         """How these accounts stand, for chat and for pictures, as last seen."""
         entries = [entry for account in self._accounts.values() for entry in self._entries(account)]
-        return [self.standings[entry] for entry in entries if entry in self.standings]
+        return [self.statuses[entry] for entry in entries if entry in self.statuses]
 
     def get(self, name: str) -> Account | None:
         """The account of that name, if it is still there."""
@@ -114,7 +114,7 @@ class Pool:
         for account in list(self._accounts.values()):
             for entry in self._entries(account):
                 if await self._ledger.announce(
-                    self._known(account, entry), self.standings.get(entry, AccountStatus(entry))
+                    self._known(account, entry), self.statuses.get(entry, AccountStatus(entry))
                 ):
                     _LOG.info("account has a new cookie, ready again", account=entry)
 
@@ -132,12 +132,12 @@ class Pool:
             turns,
             account.daily or 0,
             int(account.expires or 0),
-            provider_of(account, self._settings),
+            provider_name(account, self._settings),
         )
 
     async def vacate(self, dead: str) -> None:
         """Free the places of a worker that died. StoreUnavailableError."""
-        await self._ledger.vacate(dead)
+        await self._ledger.free_slots(dead)
 
     async def run(self) -> None:
         """Follow what changes in the folder, and keep the ledger and the worker's picture of it fresh, for ever."""
@@ -149,7 +149,7 @@ class Pool:
     async def _watch(self, folder: DirectoryWatcher) -> None:
         async with aclosing(folder.changes()) as changes:
             async for contents in changes:
-                folder.log(contents)
+                folder.log_problems(contents)
                 before, now = self._accounts.keys(), {account.name for account in contents.accounts}
                 _LOG.info("accounts changed", added=sorted(now - before), removed=sorted(before - now))
                 with contextlib.suppress(StoreUnavailableError):  # the next refresh tells
@@ -166,26 +166,28 @@ class Pool:
 
     async def refresh(self) -> None:
         """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""
-        self.standings = {one.name: one for one in await self._ledger.standings()}
-        for one in self.own_standings:
-            _, before = self._logged.setdefault(one.name, (one.since, one.shown))
-            self._log_change(one.name, before, one.shown, one.since, one.reason, one.until)
+        self.statuses = {one.name: one for one in await self._ledger.read_statuses()}
+        for one in self.own_statuses:
+            _, before = self._logged.setdefault(one.name, (one.since, one.display_state))
+            self._log_change(one.name, before, one.display_state, one.since, one.reason, one.until)
 
-    async def seat(self, place: AccountSlot, wish: Wish, until: float) -> Seat:
+    async def reserve(self, place: AccountSlot, wish: ReservationRequest, until: float) -> Reservation:
         """A place in the one of the wished accounts that has the most room.
 
         Waits for a turn's end up to `until` (loop time). NoAccountError, StoreUnavailableError.
         """
         async with AsyncExitStack() as patience:
-            return await self._seat(place, wish, until, patience)
+            return await self._reserve(place, wish, until, patience)
 
-    async def _seat(self, place: AccountSlot, wish: Wish, until: float, patience: AsyncExitStack) -> Seat:
+    async def _reserve(
+        self, place: AccountSlot, wish: ReservationRequest, until: float, patience: AsyncExitStack
+    ) -> Reservation:
         loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
         longest = min(loop.time() + wish.wait, until)
         while True:
-            found = await self._reserve(place, wish, until)
+            found = await self._try_reserve(place, wish, until)
             if isinstance(found, str):
-                return Seat(self, accounts[found.removesuffix(PICTURES)], found, place)
+                return Reservation(self, accounts[found.removesuffix(PICTURES)], found, place)
             returns = None if found.returns < 0 else found.returns / 1000
             if found.busy and loop.time() < until:
                 await asyncio.sleep(_LOOK_AGAIN)
@@ -210,7 +212,7 @@ class Pool:
         finally:
             self._patient -= 1
 
-    async def _reserve(self, place: AccountSlot, wish: Wish, until: float) -> str | NoCapacity:
+    async def _try_reserve(self, place: AccountSlot, wish: ReservationRequest, until: float) -> str | NoCapacity:
         suffix = PICTURES if wish.pictures else ""
         entries = {
             name + suffix: rank(self._accounts[name], self._settings) for name in self.names(pictures=wish.pictures)
@@ -224,11 +226,11 @@ class Pool:
             # The place may be taken by now.
             for entry in chosen:
                 account = self._accounts[entry.removesuffix(PICTURES)]
-                self.spawn(self.record(entry, account, place, NONE, sent=False))
+                self.spawn(self.record(entry, account, place, NO_PENALTY, sent=False))
             raise
 
     async def record(
-        self, entry: str, account: Account, place: AccountSlot, consequence: Consequence, *, sent: bool
+        self, entry: str, account: Account, place: AccountSlot, consequence: Penalty, *, sent: bool
     ) -> None:
         """Tell the ledger how an attempt ended; what can't be told lapses by itself."""
         until = asyncio.get_running_loop().time() + _PATIENCE

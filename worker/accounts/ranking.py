@@ -4,7 +4,7 @@ from worker.accounts.account import Account
 from worker.settings import EDGEGPT, OPENAI, WorkerSettings
 
 
-def provider_of(account: Account, settings: WorkerSettings) -> str:
+def provider_name(account: Account, settings: WorkerSettings) -> str:
     """The name of the account's provider, as PROVIDER has it."""
     if account.server is not None:
         return OPENAI
@@ -13,5 +13,5 @@ def provider_of(account: Account, settings: WorkerSettings) -> str:
 
 def rank(account: Account, settings: WorkerSettings) -> int:
     """0 for accounts that are asked first; the others only when none of a lower rank has room."""
-    order, name = settings.providers, provider_of(account, settings)
+    order, name = settings.providers, provider_name(account, settings)
     return order.index(name) if name in order else len(order)

@@ -16,7 +16,7 @@ _LOG = structlog.get_logger()
 _LOOK_EVERY = 2.0
 
 
-class RemoteImport:
+class RemoteImporter:
     """Takes what is handed in, and puts it into `folder`; if that can't be written, it is for other workers."""
 
     def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog) -> None:
@@ -28,13 +28,13 @@ class RemoteImport:
         """Look for ever, every 2 s."""
         while True:
             with contextlib.suppress(StoreUnavailableError):  # the heartbeat tells of it
-                await self.empty()
+                await self.import_all()
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def empty(self) -> None:
+    async def import_all(self) -> None:
         """Take all that is there. StoreUnavailableError."""
         while os.access(self._folder, os.W_OK | os.X_OK):
-            found = await self._ledger.take_handed_in()
+            found = await self._ledger.take_export()
             if found is None:
                 return
             await self._put(*found)
@@ -44,7 +44,7 @@ class RemoteImport:
             added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True)
         except ExportError as error:
             _LOG.warning("an export that was handed in is not taken", account=name, cause=str(error))
-            await self._journal.note("refused", name=name, reason=str(error))
+            await self._journal.record("refused", name=name, reason=str(error))
         else:
             _LOG.info("an export was handed in", account=added.account, replaced=added.replaced)
-            await self._journal.note("added", name=added.account)
+            await self._journal.record("added", name=added.account)

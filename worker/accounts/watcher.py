@@ -11,7 +11,7 @@ import structlog
 from watchfiles import awatch
 
 from worker.accounts.account import Account
-from worker.accounts.directory import DirectoryState, Reading, read_folder
+from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 
 # How often the folder is looked at without an event, in seconds. Events are only a hint: many volumes have none.
 _LOOK = 0.5
@@ -23,7 +23,7 @@ _PATIENCE = 0.9
 _LOG = structlog.get_logger()
 
 # What shows that files have changed, without reading them.
-Mark = frozenset[tuple[str | int, ...]]
+DirectorySignature = frozenset[tuple[str | int, ...]]
 
 
 class DirectoryWatcher:
@@ -36,18 +36,18 @@ class DirectoryWatcher:
         self.path = path
         self._own = own
         self._clock = clock
-        self._mark: Mark = frozenset()
-        self._reading = Reading()
+        self._mark: DirectorySignature = frozenset()
+        self._reading = DirectoryContents()
         self._told: DirectoryState | None = None
         self._next_change = 0.0
         self._logged: set[str] = set()
 
     def load(self) -> DirectoryState:
         """What the folder holds now."""
-        mark = mark_of(self.path)
+        mark = directory_signature(self.path)
         return self._take(mark, read_folder(self.path))
 
-    def log(self, contents: DirectoryState, *more: str) -> None:
+    def log_problems(self, contents: DirectoryState, *more: str) -> None:
         """Log what is wrong with the folder, and `more`; what was logged the last time is not said again."""
         sentences = [*contents.problems, *contents.warnings, *more]
         for sentence in sentences:
@@ -64,7 +64,7 @@ class DirectoryWatcher:
             yield self._take(*await asyncio.to_thread(_look, self.path))
         async with aclosing(_moments(self.path)) as moments:
             async for _ in moments:
-                told, mark, reading = self._told, await asyncio.to_thread(mark_of, self.path), self._reading
+                told, mark, reading = self._told, await asyncio.to_thread(directory_signature, self.path), self._reading
                 if mark != self._mark:
                     mark, reading = await self._settled(mark)
                 elif self._clock() < self._next_change:
@@ -73,16 +73,16 @@ class DirectoryWatcher:
                 if contents != told:
                     yield contents
 
-    def _take(self, mark: Mark, reading: Reading) -> DirectoryState:
+    def _take(self, mark: DirectorySignature, reading: DirectoryContents) -> DirectoryState:
         self._mark, self._reading, self._told = mark, reading, self._contents(reading)
         self._next_change = reading.next_change(self._clock())
         return self._told
 
-    def _contents(self, reading: Reading) -> DirectoryState:
+    def _contents(self, reading: DirectoryContents) -> DirectoryState:
         before = self._told.accounts if self._told else ()
-        return reading.contents(self._clock(), {account.name: account for account in before}, self._own)
+        return reading.state_at(self._clock(), {account.name: account for account in before}, self._own)
 
-    async def _settled(self, mark: Mark) -> tuple[Mark, Reading]:
+    async def _settled(self, mark: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
         """The folder once nothing in it changes or looks unfinished any more; after _PATIENCE as it is then."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
@@ -92,14 +92,14 @@ class DirectoryWatcher:
             if loop.time() >= deadline or (mark == before and not self._unfinished(reading)):
                 return mark, reading
 
-    def _unfinished(self, reading: Reading) -> bool:
+    def _unfinished(self, reading: DirectoryContents) -> bool:
         """Whether an account is gone or a fault has come: the next moment may bring the rest of a file."""
         told, contents = self._told or DirectoryState(), self._contents(reading)
         lost = {account.name for account in told.accounts} - {account.name for account in contents.accounts}
         return bool(lost or set(contents.problems) - set(told.problems))
 
 
-def mark_of(folder: Path) -> Mark:
+def directory_signature(folder: Path) -> DirectorySignature:
     """What the folder's files look like from outside. Links count as what they lead to, so that a swap of one shows."""
     try:
         with os.scandir(folder) as entries:
@@ -116,9 +116,9 @@ def _mark_of_entry(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
     return entry.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _look(folder: Path) -> tuple[Mark, Reading]:
+def _look(folder: Path) -> tuple[DirectorySignature, DirectoryContents]:
     """The files as they are read, and a mark from before: what is written meanwhile shows in the next one."""
-    mark = mark_of(folder)
+    mark = directory_signature(folder)
     return mark, read_folder(folder)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from wire.ledger import AccountSlot, DisplayState, Ledger
 from worker.accounts.account import Account
-from worker.accounts.penalties import NONE, consequence
-from worker.accounts.ranking import provider_of
+from worker.accounts.penalties import NO_PENALTY, penalty_for
+from worker.accounts.ranking import provider_name
 from worker.errors import ACCOUNT_REASONS, UpstreamError
 from worker.providers import AccountCheck, chat_provider
 from worker.settings import WorkerSettings
@@ -19,7 +19,7 @@ _MARGIN = 60.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What came of it: the `reason` of a failure, empty if there was none; the account's state before and after.
 
     `before` and `after` are None if no worker has told of the account yet.
@@ -44,37 +44,37 @@ class Finding:
         return f"{told}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
 
 
-async def check(settings: WorkerSettings, ledger: Ledger, account: Account) -> Finding:
+async def check_account(settings: WorkerSettings, ledger: Ledger, account: Account) -> CheckResult:
     """Try the account, and ask nothing.
 
     A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
     or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.
     """
-    name = provider_of(account, settings)
+    name = provider_name(account, settings)
     provider = chat_provider(name)(settings)
     try:
         if not isinstance(provider, AccountCheck):
             raise ValueError(f"the provider {name} has no way to check an account")
-        return await _checked(provider, ledger, account, settings.connect_timeout + _MARGIN)
+        return await _try_account(provider, ledger, account, settings.connect_timeout + _MARGIN)
     finally:
         await provider.close()
 
 
-async def _checked(provider: AccountCheck, ledger: Ledger, account: Account, hold: float) -> Finding:
+async def _try_account(provider: AccountCheck, ledger: Ledger, account: Account, hold: float) -> CheckResult:
     place = AccountSlot(f"check-{secrets.token_hex(8)}", 1, "operator")
-    before = await _shown(ledger, account.name)
+    before = await _display_state(ledger, account.name)
     held = await ledger.reserve(place, {account.name: 0}, hold)
-    reason, means = "", NONE
+    reason, means = "", NO_PENALTY
     try:
         await provider.check(account)
     except UpstreamError as error:
         reason = error.reason
-        means = consequence(error, sent=False) if reason in ACCOUNT_REASONS else NONE
+        means = penalty_for(error, sent=False) if reason in ACCOUNT_REASONS else NO_PENALTY
     if isinstance(held, str):
         print_ = account.fingerprint
         await ledger.record(held, place, print_, means.outcome, means.reason, sent=False, pause=means.pause)
-    return Finding(account.name, reason, before, await _shown(ledger, account.name))
+    return CheckResult(account.name, reason, before, await _display_state(ledger, account.name))
 
 
-async def _shown(ledger: Ledger, name: str) -> DisplayState | None:
-    return next((one.shown for one in await ledger.standings() if one.name == name), None)
+async def _display_state(ledger: Ledger, name: str) -> DisplayState | None:
+    return next((one.display_state for one in await ledger.read_statuses() if one.name == name), None)

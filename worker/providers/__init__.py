@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from wire.messages import Finish, Source, Style, TurnCount, Usage
+from wire.messages import FinishReason, Source, Style, TurnCount, Usage
 from worker.accounts.account import Account
-from worker.providers.transcript import Recall, nothing
+from worker.providers.transcript import Recall, no_history
 from worker.settings import EDGEGPT, OPENAI, WorkerSettings
 
 # Awaited just before a question leaves (the SENT mark). It raises when the question must not be sent; whatever it
@@ -22,7 +22,7 @@ BeforeSend = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class UpstreamConversation:
+class SavedConversation:
     """An upstream conversation that can go on, in any worker.
 
     `state` is the provider's own, opaque to all others, without secrets of the account; `sent` counts the questions
@@ -40,7 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True)
-class Completed:
+class Completion:
     """The upstream's end of a turn.
 
     `text` is the whole answer, citation marks included. `state` is the conversation to save; None when it can't go on
@@ -54,10 +54,10 @@ class Completed:
     suggestions: tuple[str, ...] = ()
     turns: TurnCount | None = None
     usage: Usage | None = None
-    finish: Finish = "stop"
+    finish: FinishReason = "stop"
 
 
-Update = Snapshot | Completed
+ChatUpdate = Snapshot | Completion
 
 
 class ChatProvider(Protocol):
@@ -68,13 +68,13 @@ class ChatProvider(Protocol):
     def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,
+        conversation: SavedConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
-        """Yield snapshots, then exactly one Completed.
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
+        """Yield snapshots, then exactly one Completion.
 
         `conversation` None begins a fresh one. One that the upstream doesn't know is told what `recall` brings: it may
         have gone on at another account before, or at a client.

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from worker.accounts.account import Account
-from worker.accounts.pool import Pool
-from worker.accounts.ranking import provider_of
+from worker.accounts.pool import AccountPool
+from worker.accounts.ranking import provider_name
 from worker.providers import ChatProvider, ImageProvider, chat_provider, image_provider
 from worker.settings import WorkerSettings
 
 
-class Providers:
+class ProviderRegistry:
     """The providers of a worker's accounts, each made when it is needed first: EdgeGPT alone takes 33 MB."""
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -17,20 +17,20 @@ class Providers:
         self._chat: dict[str, ChatProvider] = {}
         self._images: dict[str, ImageProvider] = {}
 
-    def name(self, account: Account) -> str:
+    def provider_name(self, account: Account) -> str:
         """The name of the account's provider."""
-        return provider_of(account, self._settings)
+        return provider_name(account, self._settings)
 
-    def chat(self, account: Account) -> ChatProvider:
+    def chat_for(self, account: Account) -> ChatProvider:
         """Who asks the account's questions. ValueError, with one sentence, if there is no such provider."""
-        name = self.name(account)
+        name = self.provider_name(account)
         if name not in self._chat:
             self._chat[name] = chat_provider(name)(self._settings)
         return self._chat[name]
 
-    def images(self, account: Account) -> ImageProvider:
+    def images_for(self, account: Account) -> ImageProvider:
         """Who asks for the account's pictures."""
-        name = self.name(account)
+        name = self.provider_name(account)
         if name not in self._images:
             self._images[name] = image_provider(name)(self._settings)
         return self._images[name]
@@ -48,5 +48,5 @@ class Upstream:
     """What all turns of a worker share."""
 
     settings: WorkerSettings
-    pool: Pool
-    providers: Providers
+    pool: AccountPool
+    providers: ProviderRegistry

@@ -21,12 +21,12 @@ class History:
 Recall = Callable[[], Awaitable[History]]
 
 
-async def nothing() -> History:
+async def no_history() -> History:
     """The Recall of a conversation that has no past."""
     return History()
 
 
-def retold(past: History) -> str:
+def render_history(past: History) -> str:
     """One text that tells all of it; empty for nothing."""
     told = [past.instructions] if past.instructions else []
     if past.said:

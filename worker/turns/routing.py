@@ -6,9 +6,9 @@ from wire.messages import HistoryMessage, Image
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account
-from worker.accounts.pool import NoAccountError, Pool, Seat, Wish
+from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
-from worker.providers import UpstreamConversation
+from worker.providers import SavedConversation
 from worker.providers.transcript import History
 from worker.turns.session_state import decode
 
@@ -24,7 +24,7 @@ class AttemptRouter:
     `conversation` is None for a fresh one; `reset` says that it is another one than the client believes.
     """
 
-    def __init__(self, pool: Pool, sessions: Sessions, task: ClaimedJob, tries: int, deadline: float) -> None:
+    def __init__(self, pool: AccountPool, sessions: Sessions, task: ClaimedJob, tries: int, deadline: float) -> None:
         self._pool = pool
         self._sessions = sessions
         self._task = task
@@ -34,13 +34,13 @@ class AttemptRouter:
         self._tried: set[str] = set()
         self._places = 0
         self._before: UpstreamError | None = None
-        self.conversation: UpstreamConversation | None = None
+        self.conversation: SavedConversation | None = None
         # What a conversation that doesn't know it is told was said before; None: what the transcript holds.
         self._said: tuple[HistoryMessage, ...] | None = ()
         self.reset = task.reset
 
     @property
-    def begins(self) -> bool:
+    def starts_transcript(self) -> bool:
         """Whether the question begins a conversation, but for what its client has told with it."""
         return self.conversation is None and (bool(self._told) or not self._said)
 
@@ -50,7 +50,7 @@ class AttemptRouter:
         work = self._task.work
         return () if isinstance(work, Image) else work.history
 
-    async def recall(self) -> History:
+    async def load_history(self) -> History:
         """What was said before the question. StoreUnavailableError."""
         work = self._task.work
         if isinstance(work, Image):
@@ -62,20 +62,20 @@ class AttemptRouter:
         if self._said is not None:
             return self._said, True
         token = self._task.lease.token
-        transcript = await retry_unavailable(lambda: self._sessions.transcript(token), self._deadline)
-        self._said = transcript.said
-        return transcript.said, transcript.whole
+        transcript = await retry_unavailable(lambda: self._sessions.read_transcript(token), self._deadline)
+        self._said = transcript.messages
+        return transcript.messages, transcript.whole
 
-    def adopt(self) -> None:
+    def restore_session(self) -> None:
         """Go on with the saved conversation, if its account is still there."""
         saved = decode(self._task.session) if self._task.session else None
         if saved is not None and self._pool.get(saved.account) is not None:
-            self._account, self.conversation = saved.account, UpstreamConversation(saved.state, self._task.sent)
+            self._account, self.conversation = saved.account, SavedConversation(saved.state, self._task.sent)
             self._said = None
         elif self._task.session is not None:
             self.reset = True
 
-    async def seat(self) -> Seat:
+    async def reserve(self) -> Reservation:
         """A place at the conversation's account; if that may not be asked, or there is none, at another.
 
         UpstreamError when nobody may be asked. StoreUnavailableError.
@@ -96,7 +96,7 @@ class AttemptRouter:
                 raise self._before from error
             raise _nobody(error) from error
 
-    async def after(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
+    async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare a further attempt after one of which nothing came. UpstreamError if none may be."""
         if error.reason in FRESH_SESSION_REASONS and self.conversation is not None:
             self._account, self.conversation, self._said, self.reset = account.name, None, (), True
@@ -108,7 +108,7 @@ class AttemptRouter:
         else:
             raise error
 
-    async def _seat_or_wait(self, names: list[str]) -> Seat:
+    async def _seat_or_wait(self, names: list[str]) -> Reservation:
         """A short pause is waited for; beyond that a client may rather wait for the first account's return."""
         try:
             return await self._seat_among(names, _SHORT_PAUSE)
@@ -116,13 +116,15 @@ class AttemptRouter:
             if error.returns is None or error.returns >= self._task.work.wait:
                 raise
             returns = error.returns
-        await retry_unavailable(lambda: self._sessions.note_wait(self._task, returns), self._deadline)
+        await retry_unavailable(lambda: self._sessions.record_wait(self._task, returns), self._deadline)
         return await self._seat_among(names, self._task.work.wait)
 
-    async def _seat_among(self, names: list[str], wait: float = 0.0) -> Seat:
+    async def _seat_among(self, names: list[str], wait: float = 0.0) -> Reservation:
         self._places += 1
         place = AccountSlot(self._task.answer, self._places, self._pool.worker)
-        return await self._pool.seat(place, Wish(names, isinstance(self._task.work, Image), wait), self._deadline)
+        return await self._pool.reserve(
+            place, ReservationRequest(names, isinstance(self._task.work, Image), wait), self._deadline
+        )
 
     async def _leave(self, name: str) -> None:
         """Another account is to answer; if it can be told all that was said here, the conversation is no other one."""

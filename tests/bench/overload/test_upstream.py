@@ -8,12 +8,12 @@ from bench.clients.verdict import STAMP
 from bench.overload.upstream import MIN_SIZE, Upstream
 from tests.support.worker.harness import settings_with
 from worker.accounts.account import Account
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import ChatUpdate, Completion, Snapshot
 
 pytestmark = pytest.mark.anyio
 
 
-async def ask(question: str) -> list[Update]:
+async def ask(question: str) -> list[ChatUpdate]:
     async def before_send() -> None:
         pass
 
@@ -26,7 +26,7 @@ async def ask(question: str) -> list[Update]:
 async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> None:
     *snapshots, end = await ask("!deltas=3 !rate=1000 !size=40")
     assert [len(one.text) for one in snapshots if isinstance(one, Snapshot)] == [40, 80, 120]
-    assert isinstance(end, Completed)
+    assert isinstance(end, Completion)
     assert len(STAMP.findall(end.text.encode())) == 3
 
 

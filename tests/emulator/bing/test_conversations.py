@@ -2,18 +2,18 @@ from typing import Any
 
 import pytest
 
-from emulator.accounts import ANONYMOUS, UpstreamAccount
+from emulator.accounts import ANONYMOUS, EmulatorAccount
 from emulator.bing import conversations
-from emulator.bing.conversations import LIFETIME, UpstreamConversation, UpstreamConversations, find_refusal
+from emulator.bing.conversations import LIFETIME, ChatHubConversation, ChatHubConversations, find_refusal
 
 NOW = 1_000.0
 
 
-def create(name: str = "a1", header_only: bool = False) -> UpstreamConversation:
-    return UpstreamConversations().create(UpstreamAccount(name), NOW, header_only)
+def create(name: str = "a1", header_only: bool = False) -> ChatHubConversation:
+    return ChatHubConversations().create(EmulatorAccount(name), NOW, header_only)
 
 
-def refusal_of(conversation: UpstreamConversation | None, **changes: Any) -> str | None:
+def refusal_of(conversation: ChatHubConversation | None, **changes: Any) -> str | None:
     """Return the refusal of a first question that fits, but for these changes."""
     request = {
         "conversationSignature": conversation and conversation.signature,
@@ -68,8 +68,8 @@ def test_signatures_only_in_headers_need_the_access_token() -> None:
 
 def test_the_oldest_conversation_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversations, "KEPT", 2)
-    known = UpstreamConversations()
-    ids = [known.create(UpstreamAccount("a1"), NOW).id for _ in range(3)]
+    known = ChatHubConversations()
+    ids = [known.create(EmulatorAccount("a1"), NOW).id for _ in range(3)]
     assert [known.get(identity) is not None for identity in ids] == [False, True, True]
     known.drop(ids[1])
     assert known.get(ids[1]) is None

@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.openai.message_history import CONTEXT, ROLES, ChatMessage, split_question
+from emulator.openai.message_history import CONTEXT, ROLES, CompletionMessage, split_question
 
-MESSAGES = st.lists(st.builds(ChatMessage, st.sampled_from(ROLES), st.text(max_size=5)), max_size=6).map(tuple)
+MESSAGES = st.lists(st.builds(CompletionMessage, st.sampled_from(ROLES), st.text(max_size=5)), max_size=6).map(tuple)
 
 
 @given(MESSAGES)
-def test_a_list_of_messages_is_the_question_and_the_rest(messages: tuple[ChatMessage, ...]) -> None:
+def test_a_list_of_messages_is_the_question_and_the_rest(messages: tuple[CompletionMessage, ...]) -> None:
     history = split_question(messages)
     asked = [message.text for message in messages if message.role == "user"]
     assert history.question == (asked[-1] if asked else "")
@@ -17,21 +17,25 @@ def test_a_list_of_messages_is_the_question_and_the_rest(messages: tuple[ChatMes
 
 @given(MESSAGES, MESSAGES)
 def test_a_digest_stands_for_roles_texts_and_order(
-    one: tuple[ChatMessage, ...], other: tuple[ChatMessage, ...]
+    one: tuple[CompletionMessage, ...], other: tuple[CompletionMessage, ...]
 ) -> None:
-    last = ChatMessage("user", "last")
+    last = CompletionMessage("user", "last")
     first, second = split_question((*one, last)), split_question((*other, last))
     assert (first.digest == second.digest) == (one == other)
 
 
 def test_without_anything_before_there_is_no_digest_and_no_context() -> None:
-    history = split_question((ChatMessage("user", "hello"),))
+    history = split_question((CompletionMessage("user", "hello"),))
     assert (history.digest, history.context, history.questions) == ("", "", ())
 
 
 def test_the_context_keeps_the_newest() -> None:
     history = split_question(
-        (ChatMessage("user", "x" * CONTEXT), ChatMessage("assistant", "end"), ChatMessage("user", "hello"))
+        (
+            CompletionMessage("user", "x" * CONTEXT),
+            CompletionMessage("assistant", "end"),
+            CompletionMessage("user", "hello"),
+        )
     )
     assert len(history.context) == CONTEXT
     assert history.context.endswith("xxx\nassistant: end")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.openai import request_body
 from emulator.openai.error_response import BadRequestError
-from emulator.openai.message_history import ROLES, ChatMessage
+from emulator.openai.message_history import ROLES, CompletionMessage
 from emulator.openai.request_body import CompletionBody
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -21,7 +21,7 @@ def parsed(**changes: Any) -> CompletionBody:
 
 def test_what_is_not_known_is_passed_over() -> None:
     assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == CompletionBody(
-        "stand-in", (ChatMessage("user", "hello"),)
+        "stand-in", (CompletionMessage("user", "hello"),)
     )
 
 
@@ -36,7 +36,7 @@ def test_a_content_is_a_string_or_a_list_of_parts() -> None:
 
 def test_an_assistants_message_may_be_empty() -> None:
     message: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
-    assert parsed(messages=[message, *HELLO]).messages[0] == ChatMessage("assistant", "")
+    assert parsed(messages=[message, *HELLO]).messages[0] == CompletionMessage("assistant", "")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def serve(doings: dict[str, Callable[[Job, list[str]], Outcome]]) -> None:
         job, deltas = json.loads(line), list[str]()
         try:
             outcome = doings[job["do"]](job, deltas)
-        except Exception as error:  # noqa: BLE001 - whichever it is, it's told
+        except Exception as error:  # noqa: BLE001 - whichever it is, it is reported
             outcome = {
                 "error": type(error).__name__,
                 "status": getattr(error, "status_code", None),
@@ -33,5 +33,5 @@ def serve(doings: dict[str, Callable[[Job, list[str]], Outcome]]) -> None:
 
 
 def counted(usage: Any) -> list[int] | None:
-    """The tokens of a question and its answer, if they were told."""
+    """The tokens of a question and its answer, if they were reported."""
     return [usage.prompt_tokens, usage.completion_tokens] if usage else None

@@ -1,4 +1,4 @@
-"""The command `llm`, which keeps the conversation itself and is told of our models by a file."""
+"""The command `llm`, which keeps the conversation itself and reads our models from a file."""
 
 import codecs
 import json

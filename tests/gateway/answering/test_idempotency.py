@@ -17,7 +17,7 @@ from wire import keys
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.redis.store import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 KEY = "0123456789abcdef"
 # Seconds that nothing here takes.

@@ -12,7 +12,7 @@ from wire.jobs import Jobs
 from wire.messages import Failed
 from wire.redis.store import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 async def ended(scenario: Scenario, answer: str) -> bool:
@@ -27,9 +27,9 @@ async def test_each_question_that_waits_too_long_is_ended(store: Store) -> None:
     for job in jobs:
         keep_alive.add(job)
     for job in jobs:
-        await until(lambda one=one: ended(scenario, one.answer))  # type: ignore[misc]
-        keep_alive.remove(one)
-    assert scenario.jobs.refused["queue.timeout"] == 60
+        await until(lambda job=job: ended(scenario, job.answer))  # type: ignore[misc]
+        keep_alive.remove(job)
+    assert scenario.jobs.refusals["queue.timeout"] == 60
 
 
 async def test_one_that_fails_does_not_end_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,16 +49,16 @@ async def test_one_that_fails_does_not_end_the_others(store: Store, monkeypatch:
         keep_alive.add(good)
         await until(lambda: ended(scenario, good.answer))
     assert [line["answer"] for line in lines if line["log_level"] == "error"] == [bad.answer]
-    for one in (bad, good):
-        keep_alive.remove(one)
+    for job in (bad, good):
+        keep_alive.remove(job)
 
 
 async def test_at_rest_there_is_no_task(store: Store) -> None:
     before = asyncio.all_tasks()
     keep_alive = QueueKeepAlive(Scenario(store).jobs, 60)
     one, other = WaitingJob("s0-a"), WaitingJob("s0-b")
-    for jobs in (one, other):
-        keep_alive.add(jobs)
+    for job in (one, other):
+        keep_alive.add(job)
     (task,) = asyncio.all_tasks() - before
     keep_alive.remove(one)
     assert asyncio.all_tasks() - before == {task}

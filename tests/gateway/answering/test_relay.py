@@ -69,8 +69,8 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
             raise StoreUnavailableError("away")
         return await following(jobs, answer)
 
-    following = Jobs.follow
-    monkeypatch.setattr(Jobs, "follow", follow)
+    following = Jobs.keep_alive
+    monkeypatch.setattr(Jobs, "keep_alive", follow)
     monkeypatch.setattr(keepalive, "_RENEW_EVERY", 0.01)
     monkeypatch.setattr(keepalive, "_AWAY_PAUSE", 0.01)
     async with Answers(store) as answers, asyncio.timeout(10):

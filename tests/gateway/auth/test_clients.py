@@ -70,7 +70,7 @@ async def test_a_key_may_be_sent_in_each_way(store: Store, keys_file: Path, sent
 async def test_without_a_right_key_nothing_is_asked(store: Store, keys_file: Path, sent: dict[str, Any]) -> None:
     async with running(store, settings(api_keys_file=keys_file)) as gateway:
         for path in ("/api", "/api_stream", "/image", f"/answers/{ANSWER}", f"/answers/{ANSWER}/stream"):
-            # Before everything else: not even what is wrong with the parameters is told.
+            # Before everything else: not even errors in the parameters are reported.
             for fields in ({**ASK, "keyword": "cat"}, {}):
                 response = await gateway.client.get(
                     path, params={**fields, **sent.get("params", {})}, headers=sent.get("headers")

@@ -53,13 +53,13 @@ def service(store: Store, limit: int = LIMIT) -> QuestionService:
 
 @dataclass
 class Upstream:
-    """What each token's conversation was really told, by whom, as workers see it."""
+    """What each token's conversation was really sent, and by which client, as workers see it."""
 
     said: dict[str, Talk] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
 
     def asked(self, question: SubmittedQuestion, who: str) -> Talk:
-        """The conversation of a question, with it; a fresh one is told what was said."""
+        """The conversation of a question, with it; a fresh one gets the history."""
         work = question.work
         instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
         before = self.said.get(question.submission.token, (*instructions, *work.history))

@@ -10,7 +10,7 @@ from tests.support.processes import ROOT, wait_until
 
 LIMIT = 20_000
 AXE = ROOT / "tests/browser/node_modules/axe-core/axe.min.js"
-# A request that the page itself ended, or that met a dead gateway, is told in the console by the browser.
+# The browser logs requests that the page itself ended, or that met a dead gateway.
 NOT_OURS = re.compile("Failed to load resource|net::ERR")
 REPORT = """addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);

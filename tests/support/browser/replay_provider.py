@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from tests.support.browser.answers import ANSWERS
 from wire.messages import Style
 from worker.accounts.account import Account
-from worker.providers import BeforeSend, Completed, Snapshot, Update, UpstreamConversation
+from worker.providers import BeforeSend, ChatUpdate, Completion, SavedConversation, Snapshot
 from worker.providers.bing.edgegpt import EdgeGPTProvider
-from worker.providers.transcript import Recall, nothing
+from worker.providers.transcript import Recall, no_history
 
 _PLAY = "play: "
 
@@ -19,12 +19,12 @@ class Upstream(EdgeGPTProvider):
     async def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,
+        conversation: SavedConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
         """The stand-in's answer, or one that is played in pieces of some characters, so many a second."""
         name = question.removeprefix(_PLAY)
         if name not in ANSWERS:
@@ -36,4 +36,4 @@ class Upstream(EdgeGPTProvider):
         for end in range(answer.piece, len(answer.text), answer.piece):
             yield Snapshot(answer.text[:end])
             await asyncio.sleep(1 / answer.rate)
-        yield Completed(answer.text, b"played", answer.urls, answer.suggestions)
+        yield Completion(answer.text, b"played", answer.urls, answer.suggestions)

@@ -1,4 +1,4 @@
-"""What stands around nginx in a test: Docker's name server, and gateways that do as the test says."""
+"""The servers around nginx in a test: Docker's name server, and scripted gateways."""
 
 import asyncio
 import socket

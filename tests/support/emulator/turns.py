@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from emulator.bing import outcomes as bing_outcomes
-from emulator.bing.conversations import UpstreamConversation
+from emulator.bing.conversations import ChatHubConversation
 from emulator.bing.turn import BingTurn, SendDelta
 from emulator.clock import EmulatorClock
 from emulator.directives import Directives
@@ -14,7 +14,7 @@ from emulator.steps import Step
 
 def bing_turn(question: str = "cats") -> BingTurn:
     """Return the first turn of a conversation with Bing."""
-    conversation = UpstreamConversation("c1", "client", "signature", "token", "a1", limit=30, expires=0.0, turns=1)
+    conversation = ChatHubConversation("c1", "client", "signature", "token", "a1", limit=30, expires=0.0, turns=1)
     return BingTurn(
         directives=Directives.parse(question, bing_outcomes.CHAT),
         question=question,

@@ -77,7 +77,7 @@ class Ours:
             return [json.loads(line.removeprefix("data: ")) for line in (first, *lines)]
 
     def account(self) -> dict[str, Any]:
-        """How the account stands, as an operator sees it."""
+        """The account's state, as an operator sees it."""
         ended = run_to_end("worker", "accounts", "show", ACCOUNT, "--json", REDIS_URL=self.redis_url)
         standing: dict[str, Any] = json.loads(ended.stdout)[0]
         return standing

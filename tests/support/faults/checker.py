@@ -192,13 +192,13 @@ def _order(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> It
 
 
 def _resets(exchange: Exchange) -> bool:
-    """Whether the client is told, or has to expect, that the conversation begins afresh."""
+    """Whether the client knows, or has to expect, that the conversation begins afresh."""
     end = exchange.end
     return end is None or end.code == BROKEN or bool(end.data.get("reset"))
 
 
 def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
-    """A token's conversation changes only where its client is told so, or to one that was told all that was said."""
+    """A token's conversation changes only where its client learns of it, or to one that has the whole history."""
     last: str | None = None
     told = True
     said: list[str] = []

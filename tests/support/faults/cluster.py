@@ -91,7 +91,7 @@ class Node:
 
     @property
     def crashed(self) -> bool:
-        """Whether it ended without being told to."""
+        """Whether it ended by itself."""
         return self._process is not None and not self.running and not self._told
 
     @property

@@ -32,7 +32,7 @@ class Exchange:
 
     `chain` names what the question belongs to when no token does (a socket). `key` is the Idempotency-Key. `refused` is
     the frame that came instead of a stream. `cut` says that the connection broke and this kind of client can't come
-    back; `hung`, that the client gave up waiting; `stopped`, that somebody stopped the answer and was told so. Times
+    back; `hung`, that the client gave up waiting; `stopped`, that somebody stopped the answer, with success. Times
     are in seconds of the monotonic clock.
     """
 

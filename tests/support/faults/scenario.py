@@ -10,7 +10,7 @@ from tests.support.faults.cluster import Cluster, Node
 from tests.support.faults.history import Exchange
 from tests.support.faults.quiescence import await_quiescence
 
-# Characters of one of the upstream's deltas, in an answer that is told how many to have.
+# Characters of one of the upstream's deltas, in an answer with a scripted number of them.
 _DELTA = len("delta 000001 ")
 
 

@@ -40,7 +40,7 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
 
 
 class CheckedStore(PatchedStore):
-    """Redis, with the model of what it must hold: both are told of each call, and compared after it."""
+    """Redis, with the model of what it must hold: both get each call, and are compared after it."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         super().__init__(url)

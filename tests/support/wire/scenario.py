@@ -129,7 +129,7 @@ class Scenario:
         return {key.decode() for key in await self.redis.keys("*")} - {keys.run_key()}
 
     async def answered(self, answer: str, token: str, count: int) -> None:
-        """A whole answer of `count` deltas and its end, put into Redis without telling anybody."""
+        """A whole answer of `count` deltas and its end, put into Redis without a message to anybody."""
         for seq in range(1, count + 1):
             await log(self.store, answer, seq, Delta(f"{seq} "))
         await log(self.store, answer, count + 1, Final("whole"))

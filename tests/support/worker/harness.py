@@ -20,7 +20,7 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account
-from worker.accounts.pool import Pool
+from worker.accounts.pool import AccountPool
 from worker.settings import WorkerSettings
 
 ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
@@ -43,9 +43,9 @@ def settings_with(**changed: object) -> WorkerSettings:
 
 def pool_on(
     store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
-) -> Pool:
+) -> AccountPool:
     """A worker's pool on the ledger in `store`."""
-    return Pool(settings, Ledger(store), worker, accounts)
+    return AccountPool(settings, Ledger(store), worker, accounts)
 
 
 Hook = Callable[[], Awaitable[None]]

@@ -116,7 +116,7 @@ def events(*chunks: dict[str, Any]) -> bytes:
 
 
 def whole(*texts: str, **more: Any) -> bytes:
-    """The events of a whole answer; `more` stands in the last chunk."""
+    """The events of a whole answer; `more` is added to the last chunk."""
     return events(*map(chunk, texts), chunk(None, "stop", **more)) + b"data: [DONE]\n\n"
 
 

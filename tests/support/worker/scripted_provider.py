@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 
 from wire.messages import Style
 from worker.accounts.account import Account
-from worker.providers import BeforeSend, ChatProvider, Completed, ImageProvider, Snapshot, Update, UpstreamConversation
-from worker.providers.registry import Providers
-from worker.providers.transcript import Recall, nothing, retold
+from worker.providers import (
+    BeforeSend,
+    ChatProvider,
+    ChatUpdate,
+    Completion,
+    ImageProvider,
+    SavedConversation,
+    Snapshot,
+)
+from worker.providers.registry import ProviderRegistry
+from worker.providers.transcript import Recall, no_history, render_history
 from worker.settings import WorkerSettings
 
 
@@ -18,7 +26,7 @@ class Ask:
     """One call of `ask`. `send` is what a provider does just before the question leaves."""
 
     account: str
-    conversation: UpstreamConversation | None
+    conversation: SavedConversation | None
     style: Style
     question: str
     send: Callable[[], Awaitable[None]]
@@ -30,14 +38,14 @@ class Ask:
         return self.conversation.state if self.conversation else f"conversation {self.number}".encode()
 
 
-Play = Callable[[Ask], AsyncIterator[Update]]
+Play = Callable[[Ask], AsyncIterator[ChatUpdate]]
 
 
-async def echo(ask: Ask) -> AsyncIterator[Update]:
+async def echo(ask: Ask) -> AsyncIterator[ChatUpdate]:
     """Answers with the question, in two pieces."""
     await ask.send()
     yield Snapshot("you asked: ")
-    yield Completed(f"you asked: {ask.question}", ask.state)
+    yield Completion(f"you asked: {ask.question}", ask.state)
 
 
 class Gate:
@@ -52,13 +60,13 @@ class Gate:
         for question in questions:
             self._opened.setdefault(question, asyncio.Event()).set()
 
-    async def __call__(self, ask: Ask) -> AsyncIterator[Update]:
+    async def __call__(self, ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         yield Snapshot("you asked: ")
         if ask.question in self._held:
             self.waiting.append(ask.question)
             await self._opened.setdefault(ask.question, asyncio.Event()).wait()
-        yield Completed(f"you asked: {ask.question}", ask.state)
+        yield Completion(f"you asked: {ask.question}", ask.state)
 
 
 @dataclass
@@ -93,13 +101,13 @@ class ScriptedProvider:
     async def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,
+        conversation: SavedConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
-        context = retold(await recall()) if conversation is None else ""
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
+        context = render_history(await recall()) if conversation is None else ""
 
         async def send() -> None:
             await before_send()
@@ -114,7 +122,7 @@ class ScriptedProvider:
         ended = False
         try:
             async for update in self.play(ask):
-                ended = isinstance(update, Completed)
+                ended = isinstance(update, Completion)
                 yield update
         finally:
             self.running[ask.state] -= 1
@@ -124,20 +132,20 @@ class ScriptedProvider:
         self.closed = True
 
 
-class Only(Providers):
+class Only(ProviderRegistry):
     """These providers, whatever the account; they have no name."""
 
     def __init__(self, chat: ChatProvider, images: ImageProvider) -> None:
         super().__init__(WorkerSettings())
         self._only = chat, images
 
-    def name(self, account: Account) -> str:
+    def provider_name(self, account: Account) -> str:
         return ""
 
-    def chat(self, account: Account) -> ChatProvider:
+    def chat_for(self, account: Account) -> ChatProvider:
         return self._only[0]
 
-    def images(self, account: Account) -> ImageProvider:
+    def images_for(self, account: Account) -> ImageProvider:
         return self._only[1]
 
 

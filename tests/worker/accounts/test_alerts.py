@@ -18,7 +18,7 @@ from tests.support.worker.harness import Away, Client, HookedStore
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountAlert, AccountRecord, AccountSlot, AccountStatus, Ledger, TurnOutcome
-from worker.accounts.alerts import Alerts, alert
+from worker.accounts.alerts import AlertSender, build_alert
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +88,7 @@ async def book(store: HookedStore) -> Book:
 @pytest.fixture
 async def alerts(hook: Hook, book: Book) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Three workers' alerts."""
-    running = [asyncio.create_task(Alerts(hook.url, 0.5, book.ledger).run()) for _ in range(3)]
+    running = [asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run()) for _ in range(3)]
     yield running
     for one in running:
         one.cancel()
@@ -106,7 +106,7 @@ def moment(text: str) -> float:
 def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
     now = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
     lost = AccountAlert(3, 4, int(now * 1000) + 60_000, "a", "dead", "account.unauthorized")
-    assert alert(lost, now).__dict__ == {
+    assert build_alert(lost, now).__dict__ == {
         "event": "account.dead",
         "account": "a",
         "state": "dead",
@@ -116,10 +116,10 @@ def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
         "accounts": 4,
         "time": "2024-01-02T03:04:05+00:00",
     }
-    few = alert(AccountAlert(1, 4, int(now * 1000) + 60_000, few=True), now)
+    few = build_alert(AccountAlert(1, 4, int(now * 1000) + 60_000, few=True), now)
     assert (few.event, few.account, few.until) == ("accounts.few", None, "2024-01-02T03:05:05+00:00")
-    assert alert(AccountAlert(0, 4, 0, few=True), now).until is None
-    enough = alert(AccountAlert(4, 4, int(now * 1000) + 60_000, few=False), now)
+    assert build_alert(AccountAlert(0, 4, 0, few=True), now).until is None
+    enough = build_alert(AccountAlert(4, 4, int(now * 1000) + 60_000, few=False), now)
     assert (enough.event, enough.until) == ("accounts.enough", None)
 
 
@@ -141,7 +141,7 @@ async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Bo
     assert sorted(hook.events[1:], key=str) == [("account.dead", "c"), ("accounts.few", None)]
     few = next(taken for taken in hook.taken if taken["event"] == "accounts.few")
     assert 0 < moment(few["until"]) - moment(few["time"]) <= 60
-    await book.ledger.order("b", "reset")
+    await book.ledger.execute_order("b", "reset")
     await until(lambda: hook.events[3:] == [("accounts.enough", None)])
 
 
@@ -161,7 +161,7 @@ async def test_after_some_tries_it_is_given_up_with_a_warning_without_the_addres
         caplog.set_level(logging.DEBUG, library)
     hook.statuses = [500, 500, 503]
     with capture_logs() as logs:
-        alerting = asyncio.create_task(Alerts(hook.url, 0.5, book.ledger).run())
+        alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run())
         await book.fall("a", "dead")
         await until(lines(logs, "an alert could not be sent"))
         await book.fall("b", "dead")
@@ -181,7 +181,7 @@ async def test_a_webhook_that_is_not_there_harms_nothing(
     hook.held.clear()
     url = hook.url if there != "nobody" else f"http://127.0.0.1:{free_port()}/{SECRET}"
     with capture_logs() as logs:
-        alerting = asyncio.create_task(Alerts(url, 0.5, book.ledger).run())
+        alerting = asyncio.create_task(AlertSender(url, 0.5, book.ledger).run())
         await book.fall("a", "dead")
         await until(lines(logs, "an alert could not be sent"))
         assert not alerting.done()
@@ -194,7 +194,7 @@ async def test_a_webhook_that_is_not_there_harms_nothing(
 async def test_a_redis_that_is_away_is_waited_for(hook: Hook, book: Book, store: HookedStore) -> None:
     store.before["news"] = Away(2)
     await book.fall("a", "dead")
-    alerting = asyncio.create_task(Alerts(hook.url, 0.5, book.ledger).run())
+    alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run())
     await until(lambda: hook.events == [("account.dead", "a")])
     alerting.cancel()
 

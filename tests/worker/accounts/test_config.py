@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.accounts.account import Account
-from worker.accounts.config import AccountsConfig, Terms, read_terms
+from worker.accounts.config import AccountOptions, AccountsConfig, parse_config
 
 PROXY = "socks5://user:s3cr%21et@127.0.0.1:1080"
 WHOLE = f"""
@@ -19,20 +19,20 @@ weight = 0.5
 
 
 def said(text: str) -> AccountsConfig:
-    return read_terms(text.encode())
+    return parse_config(text.encode())
 
 
 def test_each_entry_says_the_terms_of_an_account() -> None:
     whole = said(WHOLE)
     assert whole.problems == ()
-    assert whole.of("alice") == Terms(2.0, 4, 150, PROXY)
-    assert whole.of("bob.smith") == Terms(0.5)
-    assert whole.of("carol") == Terms()
+    assert whole.options_for("alice") == AccountOptions(2.0, 4, 150, PROXY)
+    assert whole.options_for("bob.smith") == AccountOptions(0.5)
+    assert whole.options_for("carol") == AccountOptions()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet", "\ufeff", "[accounts]"])
 def test_a_file_without_entries_says_nothing(text: str) -> None:
-    assert (said(text).of("alice"), said(text).problems) == (Terms(), ())
+    assert (said(text).options_for("alice"), said(text).problems) == (AccountOptions(), ())
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,17 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
     found = said(f"[accounts.alice]\n{setting}\n[accounts.bob]\nweight = 2")
     assert found.problems == (f"accounts.toml, 'alice': {mistake}",)
-    assert (found.of("alice"), found.of("bob"), found.of("carol")) == (None, Terms(2.0), Terms())
+    assert (found.options_for("alice"), found.options_for("bob"), found.options_for("carol")) == (
+        None,
+        AccountOptions(2.0),
+        AccountOptions(),
+    )
 
 
 def test_an_entry_that_is_none_is_told() -> None:
     found = said("[accounts]\nalice = 3")
     assert found.problems == ("accounts.toml, 'alice': it must be an entry of its own, [accounts.NAME]",)
-    assert found.of("alice") is None
+    assert found.options_for("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_an_entry_that_is_none_is_told() -> None:
     ],
 )
 def test_a_proxy_is_an_address(proxy: str) -> None:
-    assert said(f"[accounts.alice]\nproxy = '{proxy}'").of("alice") == Terms(proxy=proxy)
+    assert said(f"[accounts.alice]\nproxy = '{proxy}'").options_for("alice") == AccountOptions(proxy=proxy)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
         "accounts.toml, 'alice': proxy must be http:// or socks5://, then user:password@ if it wants them (%-encoded), "
         "host and port",
     )
-    assert found.of("alice") is None
+    assert found.options_for("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -125,15 +129,15 @@ def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
     ],
 )
 def test_a_file_that_cant_be_understood_says_nothing_of_any_account(text: str, sentence: str) -> None:
-    assert (said(text).problems, said(text).of("alice")) == ((sentence,), None)
+    assert (said(text).problems, said(text).options_for("alice")) == ((sentence,), None)
 
 
 def test_terms_are_put_on_an_account_and_taken_from_it() -> None:
     account = Account("alice", {"_U": "1"}, 5.0)
-    terms = Terms(2.0, 4, 150, PROXY)
-    assert terms.applied_to(account) == Account("alice", {"_U": "1"}, 5.0, 2.0, 4, 150, PROXY)
-    assert Terms.of(terms.applied_to(account)) == terms
-    assert Terms.of(account) == Terms()
+    terms = AccountOptions(2.0, 4, 150, PROXY)
+    assert terms.apply(account) == Account("alice", {"_U": "1"}, 5.0, 2.0, 4, 150, PROXY)
+    assert AccountOptions.from_account(terms.apply(account)) == terms
+    assert AccountOptions.from_account(account) == AccountOptions()
 
 
 def test_no_proxy_is_shown_when_terms_are_printed() -> None:
@@ -142,7 +146,7 @@ def test_no_proxy_is_shown_when_terms_are_printed() -> None:
 
 @given(st.text() | st.text("[]accounts.li=\"'\n{}#:/@ 01", max_size=40).map(lambda text: f"[accounts.a]\nproxy={text}"))
 def test_any_text_is_understood_or_told(text: str) -> None:
-    found = read_terms(text.encode("utf-8", "replace"))
+    found = parse_config(text.encode("utf-8", "replace"))
     for sentence in found.problems:
         assert sentence.startswith("accounts.toml")
         assert sentence.isprintable()

@@ -1,18 +1,18 @@
 import pytest
 
 from worker.accounts.account import Account
-from worker.accounts.cookies import Cookie, CookieFileError, account_of, is_bing
+from worker.accounts.cookies import Cookie, CookieFileError, account_from_cookies, is_bing_domain
 
 NOW = 1_700_000_000.0
 
 
 def test_the_cookies_make_an_account() -> None:
     cookies = [Cookie("_U", "one", ".bing.com", NOW + 1.5), Cookie("MUID", "x=1&y z", "www.bing.com", NOW + 1)]
-    assert account_of("a", cookies, NOW) == Account("a", {"_U": "one", "MUID": "x=1&y z"}, NOW + 1.5)
+    assert account_from_cookies("a", cookies, NOW) == Account("a", {"_U": "one", "MUID": "x=1&y z"}, NOW + 1.5)
 
 
 def test_what_has_no_domain_and_no_expiry_passes() -> None:
-    assert account_of("a", [Cookie("_U", "one")], NOW) == Account("a", {"_U": "one"}, None)
+    assert account_from_cookies("a", [Cookie("_U", "one")], NOW) == Account("a", {"_U": "one"}, None)
 
 
 def test_expired_and_unsendable_cookies_and_other_sites_are_left_out() -> None:
@@ -25,12 +25,12 @@ def test_expired_and_unsendable_cookies_and_other_sites_are_left_out() -> None:
         Cookie("MSPAuth", "1", ".live.com"),
         Cookie("_U", "other", "notbing.com"),
     ]
-    assert account_of("a", cookies, NOW).cookies == {"_U": "one", "E": ""}
+    assert account_from_cookies("a", cookies, NOW).cookies == {"_U": "one", "E": ""}
 
 
 def test_the_last_cookie_of_a_name_wins() -> None:
     cookies = [Cookie("_U", "one", expires=1.0), Cookie("_U", "two", expires=NOW + 1)]
-    assert account_of("a", cookies, NOW) == Account("a", {"_U": "two"}, NOW + 1)
+    assert account_from_cookies("a", cookies, NOW) == Account("a", {"_U": "two"}, NOW + 1)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_last_cookie_of_a_name_wins() -> None:
 )
 def test_each_fault_is_one_sentence_without_a_value(cookies: list[Cookie], sentence: str) -> None:
     with pytest.raises(CookieFileError) as caught:
-        account_of("a", cookies, NOW)
+        account_from_cookies("a", cookies, NOW)
     assert str(caught.value) == sentence
 
 
@@ -69,7 +69,7 @@ def test_each_fault_is_one_sentence_without_a_value(cookies: list[Cookie], sente
     ],
 )
 def test_bing_is_its_domain_and_what_is_below(domain: str, its: bool) -> None:
-    assert is_bing(domain) is its
+    assert is_bing_domain(domain) is its
 
 
 def test_a_cookie_shows_no_value_when_it_is_printed() -> None:

@@ -113,12 +113,12 @@ def test_a_file_that_others_may_use_is_warned_of_and_used(tmp_path: Path, mode: 
 def test_an_expiry_is_warned_of_from_a_day_before_and_told_when_it_passes(tmp_path: Path) -> None:
     export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW))
     reading = read_folder(tmp_path)
-    assert reading.contents(NOW - DAY - 1, {}).warnings == ()
+    assert reading.state_at(NOW - DAY - 1, {}).warnings == ()
     soon = "a.json has a _U cookie that expires at 2023-11-14 22:13 UTC: sign in again and export anew"
     for moment in (NOW - DAY, NOW - 1):
-        assert reading.contents(moment, {}).warnings == (soon,)
-        assert names(reading.contents(moment, {})) == ["a"]
-    assert reading.contents(NOW, {}) == DirectoryState(
+        assert reading.state_at(moment, {}).warnings == (soon,)
+        assert names(reading.state_at(moment, {})) == ["a"]
+    assert reading.state_at(NOW, {}) == DirectoryState(
         problems=("a.json has an expired _U cookie: sign in again and export anew",)
     )
 
@@ -168,7 +168,7 @@ def test_accounts_keep_the_terms_that_they_had_while_the_file_cant_be_understood
     write(tmp_path, "carol", "_U=three")
     write(tmp_path, "accounts.toml", "[accounts.alice")
     before = {"alice": Account("alice", proxy="http://proxy:1"), "bob": Account("bob")}
-    contents = read_folder(tmp_path).contents(NOW, before)
+    contents = read_folder(tmp_path).state_at(NOW, before)
     assert [(account.name, account.proxy) for account in contents.accounts] == [
         ("alice", "http://proxy:1"),
         ("bob", None),
@@ -236,14 +236,14 @@ def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Pa
     before = {"local": Account("local", server=Server("http://127.0.0.1:1/v1", "m"))}
     for text, there in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
         write(tmp_path, "accounts.toml", text)
-        assert names(read_folder(tmp_path).contents(NOW, before)) == there
+        assert names(read_folder(tmp_path).state_at(NOW, before)) == there
 
 
 def test_the_environments_account_is_there_beside_the_folders_and_takes_its_terms(tmp_path: Path) -> None:
     own = Account("openai", server=Server("http://127.0.0.1:1/v1", "m"))
     write(tmp_path, "alice", "_U=one")
     write(tmp_path, "accounts.toml", "[accounts.openai]\nturns = 2\n")
-    contents = read_folder(tmp_path).contents(NOW, {}, [own])
+    contents = read_folder(tmp_path).state_at(NOW, {}, [own])
     assert [(account.name, account.turns) for account in contents.accounts] == [("openai", 2), ("alice", None)]
     assert contents.problems == ()
 

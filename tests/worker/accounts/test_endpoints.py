@@ -3,55 +3,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.accounts.account import Account, Server
-from worker.accounts.endpoints import ServerEntry, is_address, key_of, own_account, with_key_from
+from worker.accounts.endpoints import ServerEntry, environment_accounts, is_base_url, parse_key, resolve_server
 from worker.settings import WorkerSettings
 
 ENTRY = ServerEntry("http://127.0.0.1:1/v1", "m")
 
 
 def test_a_server_without_a_key_needs_none() -> None:
-    assert with_key_from(ENTRY, None).server == Server("http://127.0.0.1:1/v1", "m")
+    assert resolve_server(ENTRY, None).server == Server("http://127.0.0.1:1/v1", "m")
 
 
 @pytest.mark.parametrize("text", ["key-1", "  key-1\n"])
 def test_the_key_is_what_its_file_or_variable_holds(text: str) -> None:
     entry = ServerEntry("http://127.0.0.1:1/v1", "m", api_key_file="k")
-    assert with_key_from(entry, text).server == Server("http://127.0.0.1:1/v1", "m", "key-1")
+    assert resolve_server(entry, text).server == Server("http://127.0.0.1:1/v1", "m", "key-1")
 
 
 @pytest.mark.parametrize("text", ["", "two words", "two\nlines", "schlüssel"])
 def test_what_is_no_key_is_told_without_its_text(text: str) -> None:
     entry = ServerEntry("http://127.0.0.1:1/v1", "m", api_key_env="KEY")
-    found = with_key_from(entry, text)
+    found = resolve_server(entry, text)
     assert found.server is None
     assert found.fault == "the variable KEY holds no key: one line of visible ASCII characters is wanted"
 
 
 def test_a_variable_that_is_not_set_is_told() -> None:
-    found = with_key_from(ServerEntry("http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
+    found = resolve_server(ServerEntry("http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
     assert found.fault == "the variable KEY isn't set"
 
 
 @pytest.mark.parametrize("value", ["http://a", "https://a.example:8443/v1/", "http://[::1]:1/v1?api-version=1"])
 def test_an_address_has_a_scheme_and_a_host(value: str) -> None:
-    assert is_address(value)
+    assert is_base_url(value)
 
 
 @pytest.mark.parametrize("value", ["", "a", "ftp://a", "http://", "http:///v1", "http://a:0", "http://[", "http://a\n"])
 def test_what_is_no_address_is_refused(value: str) -> None:
-    assert not is_address(value)
+    assert not is_base_url(value)
 
 
 @given(st.text())
 def test_any_text_is_a_key_or_none(text: str) -> None:
-    key = key_of(text)
+    key = parse_key(text)
     assert key is None or (key == text.strip() and key.isascii() and " " not in key)
 
 
 def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert own_account(WorkerSettings()) == ()
+    assert environment_accounts(WorkerSettings()) == ()
     settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" k ")  # type: ignore[arg-type]
-    (account,) = own_account(settings)
+    (account,) = environment_accounts(settings)
     assert account == Account("openai", server=Server("http://a/v1", "m", "k"))
     assert "k" not in repr(account).replace("cookies", "")
 

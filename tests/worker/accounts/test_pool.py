@@ -10,12 +10,12 @@ from tests.support.conditions import until
 from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with
 from wire.ledger import AccountSlot, Ledger, Order
 from worker.accounts.account import Account
-from worker.accounts.penalties import GOOD, NONE, Consequence
-from worker.accounts.pool import NoAccountError, Pool, Wish
+from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty
+from worker.accounts.pool import AccountPool, NoAccountError, ReservationRequest
 
 pytestmark = pytest.mark.anyio
 
-BOTH = Wish(["a", "b"])
+BOTH = ReservationRequest(["a", "b"])
 SOON = 5.0
 
 
@@ -28,7 +28,7 @@ def soon() -> float:
 
 
 @pytest.fixture
-async def pool(store: HookedStore) -> Pool:
+async def pool(store: HookedStore) -> AccountPool:
     pool = pool_on(store, settings_with(account_turns=1))
     await pool.announce()
     return pool
@@ -41,56 +41,58 @@ async def test_an_account_is_found_by_its_name(store: HookedStore) -> None:
     assert (len(pool), pool.names(pictures=False)) == (2, ["a", "b"])
 
 
-async def test_a_full_account_is_waited_for(pool: Pool) -> None:
-    first = await pool.seat(place("one"), Wish(["a"]), soon())
-    waiting = asyncio.create_task(pool.seat(place("two"), Wish(["a"]), soon()))
+async def test_a_full_account_is_waited_for(pool: AccountPool) -> None:
+    first = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    waiting = asyncio.create_task(pool.reserve(place("two"), ReservationRequest(["a"]), soon()))
     await asyncio.sleep(0)
-    assert (await pool.seat(place("three"), BOTH, soon())).account.name == "b"
+    assert (await pool.reserve(place("three"), BOTH, soon())).account.name == "b"
     assert not waiting.done()
-    await first.leave(GOOD, sent=True)
+    await first.release(SUCCESS, sent=True)
     assert (await waiting).account.name == "a"
 
 
-async def test_a_full_account_is_not_waited_for_longer_than_allowed(pool: Pool) -> None:
-    await pool.seat(place("one"), Wish(["a"]), soon())
+async def test_a_full_account_is_not_waited_for_longer_than_allowed(pool: AccountPool) -> None:
+    await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     with pytest.raises(NoAccountError):
-        await pool.seat(place("two"), Wish(["a"]), asyncio.get_running_loop().time() + 0.1)
+        await pool.reserve(place("two"), ReservationRequest(["a"]), asyncio.get_running_loop().time() + 0.1)
 
 
-async def test_the_first_account_to_return_is_told(pool: Pool) -> None:
+async def test_the_first_account_to_return_is_told(pool: AccountPool) -> None:
     for name, pause in (("a", 50.0), ("b", 20.0)):
-        seat = await pool.seat(place(name), Wish([name]), soon())
-        await seat.leave(Consequence("cooling", "account.throttled", pause), sent=True)
+        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await seat.release(Penalty("cooling", "account.throttled", pause), sent=True)
     with pytest.raises(NoAccountError) as told:
-        await pool.seat(place("three"), Wish(["a"]), soon())
+        await pool.reserve(place("three"), ReservationRequest(["a"]), soon())
     assert told.value.returns is not None
     assert 15 < told.value.returns <= 20
     assert told.value.reason == "account.throttled"
 
 
-async def test_who_would_rather_wait_gets_the_account_that_returns(pool: Pool) -> None:
+async def test_who_would_rather_wait_gets_the_account_that_returns(pool: AccountPool) -> None:
     for name, pause in (("a", 50.0), ("b", 0.3)):
-        seat = await pool.seat(place(name), Wish([name]), soon())
-        await seat.leave(Consequence("cooling", "account.throttled", pause), sent=True)
+        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await seat.release(Penalty("cooling", "account.throttled", pause), sent=True)
     with pytest.raises(NoAccountError):
-        await pool.seat(place("three"), BOTH, soon())
-    assert (await pool.seat(place("four"), Wish(["a", "b"], wait=10), soon())).account.name == "b"
+        await pool.reserve(place("three"), BOTH, soon())
+    assert (await pool.reserve(place("four"), ReservationRequest(["a", "b"], wait=10), soon())).account.name == "b"
 
 
-async def test_pictures_have_places_of_their_own(pool: Pool) -> None:
-    seats = [await pool.seat(place(str(kind)), Wish(["a"], pictures=kind), soon()) for kind in (False, True)]
+async def test_pictures_have_places_of_their_own(pool: AccountPool) -> None:
+    seats = [
+        await pool.reserve(place(str(kind)), ReservationRequest(["a"], pictures=kind), soon()) for kind in (False, True)
+    ]
     assert [seat.account.name for seat in seats] == ["a", "a"]
-    await seats[1].leave(Consequence("cooling", "account.throttled", 60), sent=True)
+    await seats[1].release(Penalty("cooling", "account.throttled", 60), sent=True)
     with pytest.raises(NoAccountError):
-        await pool.seat(place("more"), Wish(["a"], pictures=True), soon())
-    await seats[0].leave(GOOD, sent=True)
-    assert (await pool.seat(place("chat"), Wish(["a"]), soon())).account.name == "a"
+        await pool.reserve(place("more"), ReservationRequest(["a"], pictures=True), soon())
+    await seats[0].release(SUCCESS, sent=True)
+    assert (await pool.reserve(place("chat"), ReservationRequest(["a"]), soon())).account.name == "a"
 
 
-async def test_a_change_of_state_is_logged_without_any_secret(pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+async def test_a_change_of_state_is_logged_without_any_secret(pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     with capture_logs() as logs:
-        await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+        await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
     assert [(line["event"], line["account"], line["state"]) for line in logs] == [
         ("account changed", "a", "quarantined")
     ]
@@ -104,13 +106,13 @@ def changes(logs: list[EventDict]) -> list[tuple[str, str, str, str]]:
     ]
 
 
-async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, pool: Pool) -> None:
+async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, pool: AccountPool) -> None:
     other = pool_on(store, settings_with(), worker="other")
     await other.refresh()
     await pool.refresh()
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     with capture_logs() as own:
-        await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+        await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
         await pool.refresh()
     with capture_logs() as others:
         await other.refresh()
@@ -127,23 +129,23 @@ async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, po
         ("resume", "paused", "quarantined"),
     ],
 )
-async def test_an_operators_order_shows_in_the_log(pool: Pool, order: Order, before: str, after: str) -> None:
+async def test_an_operators_order_shows_in_the_log(pool: AccountPool, order: Order, before: str, after: str) -> None:
     ledger = Ledger(pool._ledger._store)
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
     if before == "paused":
-        await ledger.order("a", "pause")
+        await ledger.execute_order("a", "pause")
     await pool.refresh()
-    await ledger.order("a", order)
+    await ledger.execute_order("a", order)
     with capture_logs() as logs:
         await pool.refresh()
     assert [found[:3] for found in changes(logs)] == [("a", before, after)]
 
 
-async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore, pool: Pool) -> None:
+async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore, pool: AccountPool) -> None:
     other = pool_on(store, settings_with(), worker="other")
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(Consequence("dead", "account.unauthorized"), sent=False)
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
     await other.refresh()
     with capture_logs() as own:
         await pool.replace([Account("a", {"_U": "new"}), ACCOUNTS[1]])
@@ -154,81 +156,83 @@ async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore,
     assert changes(others) == [("a", "dead", "ready", "")]
 
 
-async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStore, pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStore, pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
     with capture_logs() as logs:
         await pool_on(store, settings_with(), worker="new").refresh()
     assert logs == []
 
 
-async def test_a_new_cookie_makes_the_account_ready_again(pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(Consequence("dead", "account.unauthorized"), sent=False)
+async def test_a_new_cookie_makes_the_account_ready_again(pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
     await pool.replace([Account("a", {"_U": "new"}), ACCOUNTS[1]])
-    seat = await pool.seat(place("two"), Wish(["a"]), soon())
+    seat = await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
     assert seat.account.cookies == {"_U": "new"}
 
 
-async def test_an_account_that_is_gone_gets_no_more_turns(pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+async def test_an_account_that_is_gone_gets_no_more_turns(pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     await pool.replace(ACCOUNTS[1:])
     assert pool.get("a") is None
     with pytest.raises(NoAccountError):
-        await pool.seat(place("two"), Wish(["a"]), soon())
-    await seat.leave(GOOD, sent=True)
+        await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
+    await seat.release(SUCCESS, sent=True)
 
 
-async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedStore, pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(Consequence("quarantined", "account.captcha"), sent=True)
+async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedStore, pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
     keeping = asyncio.create_task(pool.run())
     ledger = Ledger(store)
-    await until(lambda: bool(pool.standings))
+    await until(lambda: bool(pool.statuses))
     keeping.cancel()
     await store.commands.flushall()
     await pool.announce()
-    standings = {one.name: one for one in await ledger.standings()}
+    standings = {one.name: one for one in await ledger.read_statuses()}
     assert (standings["a"].state, standings["a"].turns_today) == ("quarantined", 1)
     assert standings["b"].state == "ready"
 
 
-async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: HookedStore, pool: Pool) -> None:
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
+async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: HookedStore, pool: AccountPool) -> None:
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     store.before["record"] = Away(2)
-    seat.leave_soon(NONE, sent=True)
+    seat.release_soon(NO_PENALTY, sent=True)
     await pool.close(SOON)
-    (found,) = [one for one in await Ledger(store).standings() if one.name == "a"]
+    (found,) = [one for one in await Ledger(store).read_statuses() if one.name == "a"]
     assert (found.in_flight, found.turns_today) == (0, 1)
 
 
-async def test_the_places_of_a_dead_worker_are_free(store: HookedStore, pool: Pool) -> None:
+async def test_the_places_of_a_dead_worker_are_free(store: HookedStore, pool: AccountPool) -> None:
     dead = pool_on(store, settings_with(account_turns=1), worker="dead")
-    await dead.seat(place("one", "dead"), Wish(["a"]), soon())
+    await dead.reserve(place("one", "dead"), ReservationRequest(["a"]), soon())
     await pool.vacate("dead")
-    assert (await pool.seat(place("two"), Wish(["a"]), soon())).account.name == "a"
+    assert (await pool.reserve(place("two"), ReservationRequest(["a"]), soon())).account.name == "a"
 
 
-async def test_an_account_that_goes_while_its_place_is_taken_still_has_the_turn(store: HookedStore, pool: Pool) -> None:
+async def test_an_account_that_goes_while_its_place_is_taken_still_has_the_turn(
+    store: HookedStore, pool: AccountPool
+) -> None:
     async def take_away() -> None:
         del store.after["reserve"]
         await pool.replace(ACCOUNTS[1:])
 
     store.after["reserve"] = take_away
-    seat = await pool.seat(place("one"), Wish(["a"]), soon())
-    await seat.leave(GOOD, sent=True)
-    assert all(one.in_flight == 0 for one in await Ledger(store).standings())
+    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await seat.release(SUCCESS, sent=True)
+    assert all(one.in_flight == 0 for one in await Ledger(store).read_statuses())
 
 
-async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: HookedStore, pool: Pool) -> None:
+async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: HookedStore, pool: AccountPool) -> None:
     held = Held()
     store.after["reserve"] = held
-    taking = asyncio.create_task(pool.seat(place("one"), Wish(["a"]), soon()))
+    taking = asyncio.create_task(pool.reserve(place("one"), ReservationRequest(["a"]), soon()))
     await held.waiting.wait()
     taking.cancel()
     await asyncio.gather(taking, return_exceptions=True)
     await pool.close(SOON)
-    (found,) = [one for one in await Ledger(store).standings() if one.name == "a"]
+    (found,) = [one for one in await Ledger(store).read_statuses() if one.name == "a"]
     assert (found.in_flight, found.turns_today) == (0, 0)
 
 
@@ -236,14 +240,14 @@ async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: Hooked
     pool = pool_on(store, settings_with(worker_slots=4))
     await pool.announce()
     for name in ("a", "b"):
-        seat = await pool.seat(place(name), Wish([name]), soon())
-        await seat.leave(Consequence("cooling", "account.throttled", 30), sent=True)
-    patient = Wish(["a", "b"], wait=100)
+        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await seat.release(Penalty("cooling", "account.throttled", 30), sent=True)
+    patient = ReservationRequest(["a", "b"], wait=100)
     far = asyncio.get_running_loop().time() + 100
-    waiting = [asyncio.create_task(pool.seat(place(f"w{n}"), patient, far)) for n in range(2)]
+    waiting = [asyncio.create_task(pool.reserve(place(f"w{n}"), patient, far)) for n in range(2)]
     await until(lambda: pool._patient == 2)
     with pytest.raises(NoAccountError):
-        await pool.seat(place("third"), patient, far)
+        await pool.reserve(place("third"), patient, far)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)

@@ -12,7 +12,7 @@ import worker.accounts.watcher
 from tests.support.conditions import SOON, until
 from tests.support.processes import open_files
 from tests.worker.accounts.test_directory import NOW, cookie, export, names, write
-from worker.accounts.directory import DirectoryState, Reading, read_folder
+from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 from worker.accounts.watcher import DirectoryWatcher
 
 pytestmark = pytest.mark.anyio
@@ -37,11 +37,11 @@ def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
     """Grows with each reading of the folder."""
-    found: list[Reading] = []
+    found: list[DirectoryContents] = []
 
-    def read(folder: Path) -> Reading:
+    def read(folder: Path) -> DirectoryContents:
         found.append(read_folder(folder))
         return found[-1]
 
@@ -51,7 +51,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
 
 @pytest.fixture
 async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
-    """What is told of an empty folder, after the first time."""
+    """The log of an empty folder, after the first time."""
     found = DirectoryWatcher(tmp_path, lambda: NOW).changes()
     assert await anext(found) == DirectoryState()
     yield found
@@ -59,7 +59,7 @@ async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
 
 
 async def told(changes: Changes) -> DirectoryState:
-    """What is told next."""
+    """The next log line."""
     async with asyncio.timeout(SOON):
         return await anext(changes)
 
@@ -89,7 +89,7 @@ async def test_files_that_come_change_and_go_are_told(tmp_path: Path, changes: C
     assert contents.problems == ("carol is in no format that is known here: cookies/README.md lists them",)
 
 
-async def test_only_what_differs_is_told(tmp_path: Path, changes: Changes, readings: list[Reading]) -> None:
+async def test_only_what_differs_is_told(tmp_path: Path, changes: Changes, readings: list[DirectoryContents]) -> None:
     waiting = asyncio.create_task(told(changes))
     write(tmp_path, "README.md", "nothing new")
     await until(lambda: len(readings) == 1)
@@ -202,7 +202,7 @@ async def test_an_expiry_is_told_when_its_time_comes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_a_copy_in_progress_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readings: list[Reading], known: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readings: list[DirectoryContents], known: bool
 ) -> None:
     monkeypatch.setattr(worker.accounts.watcher, "_PATIENCE", SOON)
     export(tmp_path, "alice", cookie("_U", "one"))

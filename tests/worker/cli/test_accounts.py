@@ -91,7 +91,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path, valkey_url: str) -> Terminal:
-    """Two accounts, of which workers have told."""
+    """Two accounts that workers have announced."""
     write_accounts(tmp_path / "cookies", "alice", "bob")
     terminal = Terminal({"REDIS_URL": valkey_url, "COOKIES_DIR": str(tmp_path / "cookies")}, tmp_path / "cookies")
     terminal.announce(Account("alice", {"_U": "alice"}), Account("bob", {"_U": "bob"}))
@@ -334,8 +334,8 @@ def test_an_export_is_sent_to_the_workers(terminal: Terminal, tmp_path: Path) ->
     assert not (terminal.folder / "carol.json").exists()
 
     async def taken(ledger: Ledger) -> None:
-        assert await ledger.take_handed_in() == ("carol", file.read_bytes())
-        assert await ledger.take_handed_in() is None
+        assert await ledger.take_export() == ("carol", file.read_bytes())
+        assert await ledger.take_export() is None
 
     asyncio.run(terminal._on_ledger(taken))
 

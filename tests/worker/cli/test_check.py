@@ -8,7 +8,7 @@ from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountSlot, AccountStatus, DisplayState, Ledger, Order
 from worker.accounts.account import Account
-from worker.cli.check import Finding, check
+from worker.cli.check import CheckResult, check_account
 from worker.errors import UpstreamError
 
 pytestmark = pytest.mark.anyio
@@ -45,13 +45,13 @@ async def ledger(store: HookedStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 
 async def standing(ledger: Ledger) -> AccountStatus:
-    return next(one for one in await ledger.standings() if one.name == "a")
+    return next(one for one in await ledger.read_statuses() if one.name == "a")
 
 
 async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
-    found = await check(SETTINGS, ledger, ALICE)
-    assert found == Finding("a", "", "ready", "ready")
+    found = await check_account(SETTINGS, ledger, ALICE)
+    assert found == CheckResult("a", "", "ready", "ready")
     assert found.sentence == "a is well: it was not refused; it stays ready"
     after = await standing(ledger)
     assert Probed.checked == ["a"]
@@ -66,8 +66,8 @@ async def test_a_refusal_is_told_and_counts(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: str, state: DisplayState
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError(reason, refused=True))
-    found = await check(SETTINGS, ledger, ALICE)
-    assert found == Finding("a", reason, "ready", state)
+    found = await check_account(SETTINGS, ledger, ALICE)
+    assert found == CheckResult("a", reason, "ready", state)
     assert found.sentence == f"a was refused: {reason}; it is now {state}"
     after = await standing(ledger)
     assert (after.state, after.reason, after.in_flight, after.turns_today) == (state, reason, 0, 0)
@@ -77,7 +77,7 @@ async def test_trouble_on_the_way_proves_nothing_of_the_account(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError("transport.connect", "planted-secret"))
-    found = await check(SETTINGS, ledger, ALICE)
+    found = await check_account(SETTINGS, ledger, ALICE)
     assert found.sentence == "a could not be tried: transport.connect; it stays ready"
     assert (await standing(ledger)).failures == 0
 
@@ -92,20 +92,20 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
     await ledger.reserve(place, {"a": 0}, 60)
     await ledger.record("a", place, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
     if order is not None:
-        await ledger.order("a", order)
+        await ledger.execute_order("a", order)
     before = await standing(ledger)
-    await check(SETTINGS, ledger, ALICE)
+    await check_account(SETTINGS, ledger, ALICE)
     after = await standing(ledger)
     expected = "cooling" if order == "release" else "quarantined"
     assert (after.state, after.paused) == (expected, before.paused)
 
 
 async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) -> None:
-    found = await check(SETTINGS, ledger, Account("new", {"_U": "new"}))
+    found = await check_account(SETTINGS, ledger, Account("new", {"_U": "new"}))
     assert found.sentence == "new is well: it was not refused; no worker has it yet"
 
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:
     provider = "tests.support.worker.scripted_provider:ScriptedProvider"
     with pytest.raises(ValueError, match=f"^the provider {provider} has no way to check an account$"):
-        await check(settings_with(provider=provider), Ledger(store), ALICE)
+        await check_account(settings_with(provider=provider), Ledger(store), ALICE)

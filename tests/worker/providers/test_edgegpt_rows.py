@@ -10,7 +10,7 @@ from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Snapshot, Update, UpstreamConversation
+from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
@@ -139,8 +139,8 @@ def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
 
 
 async def asked(
-    provider: EdgeGPTProvider, question: str, conversation: UpstreamConversation | None = None, account: Account = ALICE
-) -> tuple[list[Update], UpstreamError | None, int]:
+    provider: EdgeGPTProvider, question: str, conversation: SavedConversation | None = None, account: Account = ALICE
+) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
     """What an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -148,7 +148,7 @@ async def asked(
         nonlocal marks
         marks += 1
 
-    seen: list[Update] = []
+    seen: list[ChatUpdate] = []
     with anyio.fail_after(20):
         try:
             async for update in provider.ask(account, conversation, "creative", question, mark):
@@ -168,7 +168,7 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
     seen, error, marks = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
     assert error is None
     *snapshots, done = seen
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.text
     assert done.state
     assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
@@ -182,7 +182,7 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
 async def test_an_ordinary_answer_has_everything(bing: Emulator) -> None:
     seen, _, _ = await asked(EdgeGPTProvider(settings(bing)), "what is new about rivers? !search")
     done = seen[-1]
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.urls
     assert all(source.title and source.url.startswith("http") for source in done.urls)
     assert done.suggestions
@@ -209,7 +209,7 @@ async def test_a_conversation_that_is_over_has_no_state(bing: Emulator, word: st
     seen, error, _ = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
     assert error is None
     done = seen[-1]
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.text
     assert done.state is None
 
@@ -261,12 +261,12 @@ async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, m
         seen, error, _ = await asked(provider, f"question {sent}", conversation, nobody)
         assert error is None
         done = seen[-1]
-        assert isinstance(done, Completed)
+        assert isinstance(done, Completion)
         assert done.turns
         assert (done.turns.used, done.turns.limit) == (sent + 1, 5)
         assert (done.state is None) is (sent == 4)
         if done.state:
-            conversation = UpstreamConversation(done.state, sent + 1)
+            conversation = SavedConversation(done.state, sent + 1)
     assert len(bing.ledger.creates) == 1
     assert [turn.invocation for turn in bing.ledger.turns] == ["3", "4", "5", "6", "7"]
 
@@ -275,10 +275,10 @@ async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
     provider = EdgeGPTProvider(settings(bing))
     seen, _, _ = await asked(provider, "hello")
     done = seen[-1]
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.state
     bing.clock.advance(6 * 3600 + 1)
-    seen, error, _ = await asked(provider, "and now?", UpstreamConversation(done.state, 1))
+    seen, error, _ = await asked(provider, "and now?", SavedConversation(done.state, 1))
     assert error is not None
     assert (error.reason, error.refused, seen) == ("session.expired", True, [])
 

@@ -11,11 +11,11 @@ from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
 from worker.accounts.account import Account, Server
 from worker.errors import UpstreamError
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.images import OpenAIImageProvider
 from worker.settings import WorkerSettings
-from worker.turns.deltas import without_marks
+from worker.turns.deltas import strip_citations
 
 pytestmark = pytest.mark.anyio
 
@@ -111,7 +111,7 @@ def account_at(bing: Emulator) -> Account:
     return Account("alice", server=Server(bing.openai_url, "stand-in", "alice", "stand-in-pictures"))
 
 
-async def asked(bing: Emulator, question: str) -> tuple[list[Update], UpstreamError | None, int]:
+async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
     """What an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -120,7 +120,7 @@ async def asked(bing: Emulator, question: str) -> tuple[list[Update], UpstreamEr
         marks += 1
         assert not bing.ledger.turns
 
-    seen: list[Update] = []
+    seen: list[ChatUpdate] = []
     try:
         async with asyncio.timeout(SOON):
             async for update in OpenAIProvider(WorkerSettings()).ask(
@@ -143,9 +143,9 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
     seen, error, marks = await asked(bing, f"tell me about rivers !{word}{'=0' if word == 'pause-mid' else ''}")
     assert error is None
     *snapshots, done = seen
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
-    assert without_marks(done.text)
+    assert strip_citations(done.text)
     assert done.state == b""
     assert done.usage
     assert done.finish == {"length": "length", "filtered": "content_filter"}.get(word, "stop")
@@ -157,7 +157,7 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
 @pytest.mark.parametrize("word", ["search", "citations"])
 async def test_sources_are_passed_on(bing: Emulator, word: str) -> None:
     done = (await asked(bing, f"what is new about rivers? !{word}"))[0][-1]
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.urls
     assert all(source.title and source.url.startswith("http") for source in done.urls)
 

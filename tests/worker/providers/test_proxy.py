@@ -18,7 +18,7 @@ from tests.worker.providers.bing.test_edgegpt import ALICE, answer, failure, not
 from tests.worker.providers.bing.test_images import PICTURES, Studio, studio  # noqa: F401 - a fixture
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Update, UpstreamConversation
+from worker.providers import ChatUpdate, Completion, SavedConversation
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
@@ -39,7 +39,7 @@ def by(address: str) -> Account:
     return replace(ALICE, proxy=address)
 
 
-async def ask(settings: WorkerSettings, account: Account) -> list[Update]:
+async def ask(settings: WorkerSettings, account: Account) -> list[ChatUpdate]:
     return await updates(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
 
 
@@ -65,7 +65,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
     stage: Any, proxy: OutboundProxy, scheme: str
 ) -> None:
     stage.script = says(answer("a"))
-    assert isinstance((await ask(stage.settings, by(proxy.url(scheme))))[-1], Completed)
+    assert isinstance((await ask(stage.settings, by(proxy.url(scheme))))[-1], Completion)
     assert proxy.asked == [place(stage.url)] * 2
     assert [len(stage.creates), len(stage.upgrades)] == [1, 1]
 
@@ -170,7 +170,7 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
 
     async def resume(account: Account) -> UpstreamError:
         state = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":"t0ken"}'
-        asked = EdgeGPTProvider(settings).ask(account, UpstreamConversation(state, 1), "balanced", "why?", nothing)
+        asked = EdgeGPTProvider(settings).ask(account, SavedConversation(state, 1), "balanced", "why?", nothing)
         return (await failure(asked))[0]
 
     error = await told_of(TROUBLES[trouble], scheme, resume)
@@ -253,7 +253,7 @@ async def test_tls_reaches_through_the_proxy_to_the_upstream(
     account = by(proxy.url(scheme))
     assert (await failure(provider.ask(account, None, "balanced", "why?", nothing)))[0].reason == "transport.connect"
     provider._edgegpt.chathub.ssl_context.load_verify_locations(certificate[0])
-    assert isinstance((await updates(provider.ask(account, None, "balanced", "why?", nothing)))[-1], Completed)
+    assert isinstance((await updates(provider.ask(account, None, "balanced", "why?", nothing)))[-1], Completion)
     assert proxy.asked == [f"bing.invalid:{port}"] * 3
     assert len(stage.questions) == 1
     await runner.cleanup()

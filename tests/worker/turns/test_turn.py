@@ -18,9 +18,9 @@ from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
-from worker.accounts.pool import Pool
+from worker.accounts.pool import AccountPool
 from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
-from worker.providers import Completed, Snapshot, Update
+from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.settings import WorkerSettings
 from worker.turns.session_state import SessionState, decode, encode
@@ -38,7 +38,7 @@ class Shop:
     harness: WorkerHarness
     provider: ScriptedProvider
     pictures: Pictures
-    pool: Pool
+    pool: AccountPool
     settings: WorkerSettings
     holds: bool = True
 
@@ -58,15 +58,15 @@ class Shop:
             outcome.event,
             outcome.session,
             takes_more=True,
-            said=turn.said(outcome),
-            begins=outcome.begins,
+            said=turn.transcript_messages(outcome),
+            begins=outcome.starts_transcript,
         )
         return outcome
 
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
-            await Ledger(self.harness.client.store).order(account, "reset")
+            await Ledger(self.harness.client.store).execute_order(account, "reset")
 
     async def state(self, task: ClaimedJob) -> str:
         return await self.harness.client.state(task.answer)
@@ -103,7 +103,7 @@ def saved(outcome: Outcome) -> SessionState:
 def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
     """Accounts that refuse with the reason, after the question has left or before; others answer."""
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.account not in accounts:
             async for update in echo(ask):
                 yield update
@@ -118,7 +118,7 @@ def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
 def failing_unsent(reason: str, *accounts: str) -> Play:
     """Accounts that can't be reached; others answer."""
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.account in accounts:
             raise UpstreamError(reason, "the way there")
         async for update in echo(ask):
@@ -127,8 +127,8 @@ def failing_unsent(reason: str, *accounts: str) -> Play:
     return play
 
 
-def completing(completed: Completed, *snapshots: str) -> Play:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+def completing(completed: Completion, *snapshots: str) -> Play:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         for text in snapshots:
             yield Snapshot(text)
@@ -138,7 +138,7 @@ def completing(completed: Completed, *snapshots: str) -> Play:
 
 
 def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         for text in snapshots:
             yield Snapshot(text)
@@ -153,7 +153,7 @@ def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
 async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: Shop) -> None:
     task = await shop.harness.task()
     urls, turns = (Source("A page", "https://example.com/"),), TurnCount(1, 5)
-    shop.provider.play = completing(Completed("one[^1^] two", b"state", urls, ("and?",), turns), "one[^1")
+    shop.provider.play = completing(Completion("one[^1^] two", b"state", urls, ("and?",), turns), "one[^1")
     outcome = await shop.turn(task).run()
     assert final(outcome) == Final("one two", urls, False, ("and?",), turns)
     assert saved(outcome) == SessionState("a", b"state")
@@ -164,7 +164,7 @@ async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: 
 
 async def test_text_that_is_known_only_at_the_end_goes_out_as_a_delta(shop: Shop) -> None:
     task = await shop.harness.task()
-    shop.provider.play = completing(Completed("all at once", b"state"))
+    shop.provider.play = completing(Completion("all at once", b"state"))
     assert final(await shop.turn(task).run()).text == "all at once"
     assert await shop.harness.client.so_far(task.answer) == [Delta("all at once")]
 
@@ -172,11 +172,11 @@ async def test_text_that_is_known_only_at_the_end_goes_out_as_a_delta(shop: Shop
 async def test_a_text_that_the_upstream_replaced_ends_as_replaced(shop: Shop) -> None:
     task = await shop.harness.task()
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         yield Snapshot("a draft")
         await until(lambda: shop.harness.client.store.calls.count("append") == 1)
-        yield Completed("the answer", b"state")
+        yield Completion("the answer", b"state")
 
     shop.provider.play = play
     assert final(await shop.turn(task).run()).text == "the answer"
@@ -204,7 +204,7 @@ async def test_style_and_question_reach_the_provider(shop: Shop) -> None:
 
 @pytest.mark.parametrize("text", ["", "[^1^]"])
 async def test_an_empty_answer_is_a_failure(shop: Shop, text: str) -> None:
-    outcome = await shop.outcome(completing(Completed(text, b"state")))
+    outcome = await shop.outcome(completing(Completion(text, b"state")))
     assert failed(outcome) == Failed(500, REASONS["answer.empty"], "answer.empty")
     assert outcome.session is None
 
@@ -212,7 +212,7 @@ async def test_an_empty_answer_is_a_failure(shop: Shop, text: str) -> None:
 @pytest.mark.parametrize("words", ["I’m still learning", "我还在学习"])
 async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop, words: str) -> None:
     token = new_token()
-    outcome = await shop.outcome(completing(Completed(f"Sorry. {words} to talk.", b"state"), "Sorry. "), token=token)
+    outcome = await shop.outcome(completing(Completion(f"Sorry. {words} to talk.", b"state"), "Sorry. "), token=token)
     assert final(outcome).reset
     assert outcome.session is None
     following = await shop.outcome(token=token)
@@ -221,12 +221,12 @@ async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop, wor
 
 
 async def test_words_of_giving_up_that_were_taken_back_reset_nothing(shop: Shop) -> None:
-    outcome = await shop.outcome(completing(Completed("Cats are animals.", b"state"), "I’m still learning"))
+    outcome = await shop.outcome(completing(Completion("Cats are animals.", b"state"), "I’m still learning"))
     assert not final(outcome).reset
 
 
 async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
-    outcome = await shop.outcome(completing(Completed("The last answer.", None)))
+    outcome = await shop.outcome(completing(Completion("The last answer.", None)))
     assert final(outcome).reset
     assert outcome.session is None
 
@@ -263,11 +263,11 @@ async def test_the_job_is_marked_before_the_question_leaves(shop: Shop) -> None:
     task = await shop.harness.task()
     states: list[str] = []
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         states.append(await shop.state(task))
         await ask.send()
         states.append(await shop.state(task))
-        yield Completed("done", b"state")
+        yield Completion("done", b"state")
 
     shop.provider.play = play
     await shop.turn(task).run()
@@ -278,15 +278,15 @@ async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
     task = await shop.harness.task()
     states: list[str] = []
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         states.append(await shop.state(task))
         await ask.send()
         states.append(await shop.state(task))
         async for update in refusing("account.throttled", "a", sent=False)(ask) if ask.account == "a" else done():
             yield update
 
-    async def done() -> AsyncIterator[Update]:
-        yield Completed("done", b"state")
+    async def done() -> AsyncIterator[ChatUpdate]:
+        yield Completion("done", b"state")
 
     shop.provider.play = play
     final(await shop.turn(task).run())
@@ -316,22 +316,22 @@ async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
     with pytest.raises(AnswerEndedError):
         await turn.run()
     assert shop.provider.arrived == []
-    assert turn.abandoned() == Outcome("STOPPED", INTERRUPTED, task.session)
+    assert turn.stopped_outcome() == Outcome("STOPPED", INTERRUPTED, task.session)
 
 
 async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: Shop) -> None:
     task = shop.harness.with_session(await shop.harness.task(), encode(SessionState("a", b"old")), sent=3)
     turn = shop.turn(task)
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
-        yield Completed("too late", b"state")
+        yield Completion("too late", b"state")
 
     shop.provider.play = play
     with pytest.raises(AnswerEndedError):
         await turn.run()
-    assert turn.abandoned().session is None
+    assert turn.stopped_outcome().session is None
 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
@@ -376,17 +376,17 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
     task = await shop.harness.task()
     turn = shop.turn(task)
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         store = shop.harness.client.store
         await store.commands.delete(*[key async for key in store.commands.scan_iter(match="*:job:*")])
-        yield Completed("too late", b"state")
+        yield Completion("too late", b"state")
 
     shop.provider.play = play
     with pytest.raises(StateLostError) as lost:
         await turn.run()
-    assert failed(turn.broken_off(lost.value)).reason == "state.lost"
-    assert turn.broken_off(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
+    assert failed(turn.interrupted_outcome(lost.value)).reason == "state.lost"
+    assert turn.interrupted_outcome(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
 
 
 # Refusals
@@ -447,7 +447,7 @@ async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
 async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
-    await shop.outcome(completing(Completed("The last answer.", None)), question="two", token=token)
+    await shop.outcome(completing(Completion("The last answer.", None)), question="two", token=token)
     await shop.outcome(question="three", token=token)
     await shop.outcome(refusing("account.throttled", "a", "b"), question="four", token=token)
     await shop.give_back("a", "b")
@@ -513,7 +513,7 @@ async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
 
 
 async def test_one_throttled_account_says_more_than_what_the_others_have(shop: Shop) -> None:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         raise UpstreamError("account.throttled" if ask.account == "a" else "account.captcha", refused=True)
         yield Snapshot("")
@@ -539,7 +539,7 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
     token = new_token()
     await shop.outcome(token=token)
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.conversation is not None:
             await ask.send()
             raise UpstreamError("session.expired", refused=True)
@@ -617,7 +617,7 @@ async def test_a_provider_that_raises_anything_is_one_error(shop: Shop) -> None:
 
 
 async def test_a_provider_that_ends_without_an_end_is_one_error(shop: Shop) -> None:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         yield Snapshot("some text")
 
@@ -626,7 +626,7 @@ async def test_a_provider_that_ends_without_an_end_is_one_error(shop: Shop) -> N
 
 
 async def test_nothing_counts_after_the_end(shop: Shop) -> None:
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         async for update in echo(ask):
             yield update
         raise ZeroDivisionError
@@ -646,19 +646,19 @@ async def test_questions_stay_out_of_the_log(shop: Shop) -> None:
 # Limits of time
 
 
-async def stalling(ask: Ask) -> AsyncIterator[Update]:
+async def stalling(ask: Ask) -> AsyncIterator[ChatUpdate]:
     await ask.send()
     await asyncio.Event().wait()
     yield Snapshot("")
 
 
-async def stalling_after_text(ask: Ask) -> AsyncIterator[Update]:
+async def stalling_after_text(ask: Ask) -> AsyncIterator[ChatUpdate]:
     await ask.send()
     yield Snapshot("some text")
     await asyncio.Event().wait()
 
 
-async def chattering(ask: Ask) -> AsyncIterator[Update]:
+async def chattering(ask: Ask) -> AsyncIterator[ChatUpdate]:
     await ask.send()
     text = ""
     while True:
@@ -667,7 +667,7 @@ async def chattering(ask: Ask) -> AsyncIterator[Update]:
         await asyncio.sleep(0.01)
 
 
-async def notes_only(ask: Ask) -> AsyncIterator[Update]:
+async def notes_only(ask: Ask) -> AsyncIterator[ChatUpdate]:
     await ask.send()
     yield Snapshot("")
     await asyncio.Event().wait()
@@ -697,12 +697,12 @@ async def test_each_kind_of_silence_has_a_limit(shop: Shop, play: Play, limit: s
 async def test_who_goes_on_talking_is_not_cut_off(shop: Shop) -> None:
     shop.settings = settings_with(first_text_timeout=1.0, idle_timeout=1.0)
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         for count in range(130):
             yield Snapshot("." * count)
             await asyncio.sleep(0.01)
-        yield Completed("." * 130, ask.state)
+        yield Completion("." * 130, ask.state)
 
     assert final(await shop.outcome(play)).text == "." * 130
 
@@ -710,7 +710,7 @@ async def test_who_goes_on_talking_is_not_cut_off(shop: Shop) -> None:
 async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop) -> None:
     shop.settings = settings_with(answer_timeout=0.2)
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         if ask.account == "a":
             raise UpstreamError("account.throttled", refused=True)
@@ -726,7 +726,7 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
 async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop) -> None:
     task, connecting = await shop.harness.task(), asyncio.Event()
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         connecting.set()
         await asyncio.Event().wait()
         yield Snapshot("")
@@ -744,7 +744,7 @@ async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop)
 async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop) -> None:
     task, connecting = await shop.harness.task(), asyncio.Event()
 
-    async def play(ask: Ask) -> AsyncIterator[Update]:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.account == "a":
             await ask.send()
             raise UpstreamError("account.throttled", refused=True)
@@ -827,11 +827,11 @@ async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(sho
 
 
 async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
-    """Where the job waits, once that is told."""
+    """Where the job waits, once that is known."""
     found: list[QueuePosition] = []
 
     async def told() -> bool:
-        place = await shop.harness.client.answers.place(task.answer)
+        place = await shop.harness.client.answers.read_position(task.answer)
         found.extend([place] if place else [])
         return bool(found)
 

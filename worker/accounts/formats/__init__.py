@@ -5,47 +5,47 @@ import codecs
 import msgspec
 
 from worker.accounts.cookies import Cookie, CookieFileError
-from worker.accounts.formats import curl, har, header, listed, netscape
+from worker.accounts.formats import curl, har, header, json_list, netscape
 from worker.accounts.formats.decoding import decode
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class _Object(msgspec.Struct):
+class _JsonExport(msgspec.Struct):
     """A JSON object, with what tells a HAR from Playwright's state and from names with values."""
 
     log: msgspec.Raw = msgspec.Raw(b"")
     cookies: msgspec.Raw = msgspec.Raw(b"")
 
 
-_object = msgspec.json.Decoder(_Object)
+_object = msgspec.json.Decoder(_JsonExport)
 _named = msgspec.json.Decoder(dict[str, str])
 
 
-def cookies_in(data: bytes) -> list[Cookie]:
+def parse_cookies(data: bytes) -> list[Cookie]:
     """The cookies of a file; of several of one name the last is to count. CookieFileError says why there are none."""
     text = _text(data)
     if not text:
         raise CookieFileError("is empty")
     if text[0] == "[":
-        return listed.read(text)
+        return json_list.parse(text)
     if text[0] == "{":
         return _in_object(text)
     if curl.recognises(text):
-        return curl.read(text)
+        return curl.parse(text)
     if netscape.recognises(text):
-        return netscape.read(text)
+        return netscape.parse(text)
     if header.recognises(text):
-        return header.read(text)
+        return header.parse(text)
     raise CookieFileError("is in no format that is known here: cookies/README.md lists them")
 
 
 def _in_object(text: str) -> list[Cookie]:
     found = decode(_object, text, "")
     if bytes(found.log)[:1] == b"{":
-        return har.read(found.log)
+        return har.parse(found.log)
     if bytes(found.cookies)[:1] == b"[":
-        return listed.read(found.cookies)
+        return json_list.parse(found.cookies)
     named = decode(
         _named, text, "is JSON, but neither a list of cookies, names with values, a Playwright state nor a HAR"
     )

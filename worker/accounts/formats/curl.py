@@ -6,8 +6,8 @@ By hand: shlex knows neither bash's $'…', which Chrome writes whenever there i
 import re
 from collections.abc import Iterator
 
-from worker.accounts.cookies import Cookie, CookieFileError, is_bing
-from worker.accounts.formats.header import cookies_of, host_of
+from worker.accounts.cookies import Cookie, CookieFileError, is_bing_domain
+from worker.accounts.formats.header import parse_cookie_header, url_host
 
 _COMMAND = re.compile(r"(\$ )?curl(\.exe)?\s")
 _CARET = re.compile(r"\^(\n\n|.)", re.DOTALL)
@@ -27,7 +27,7 @@ def recognises(text: str) -> bool:
     return bool(_COMMAND.match(text))
 
 
-def read(text: str) -> list[Cookie]:
+def parse(text: str) -> list[Cookie]:
     """The cookies of the command, or of the commands, that ask Bing; those without an address count too."""
     commands: list[list[str]] = []
     for word in _words(_without_carets(text)):
@@ -38,7 +38,7 @@ def read(text: str) -> list[Cookie]:
     cookies = [cookie for command in commands for cookie in _cookies(command)]
     if not cookies:
         raise CookieFileError("is a cURL command without cookies: copy it while signed in at www.bing.com")
-    return [cookie for cookie in cookies if is_bing(cookie.domain)] or cookies
+    return [cookie for cookie in cookies if is_bing_domain(cookie.domain)] or cookies
 
 
 def _cookies(command: list[str]) -> Iterator[Cookie]:
@@ -46,9 +46,9 @@ def _cookies(command: list[str]) -> Iterator[Cookie]:
     for option, value in _options(command):
         name, _, content = value.partition(":")
         if option == "cookie":
-            yield from cookies_of(value, host_of(address))
+            yield from parse_cookie_header(value, url_host(address))
         elif name.strip().lower() == "cookie":
-            yield from cookies_of(content, host_of(address))
+            yield from parse_cookie_header(content, url_host(address))
 
 
 def _options(command: list[str]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ def decode(decoder: msgspec.json.Decoder[Decoded], data: str | msgspec.Raw, othe
         raise CookieFileError("is not JSON") from None
 
 
-def seconds(moment: float | str | None) -> float | None:
+def parse_time(moment: float | str | None) -> float | None:
     """A moment in Unix seconds, from those or from ISO 8601. None for none (-1 says so too), or for other text."""
     if isinstance(moment, str):
         try:

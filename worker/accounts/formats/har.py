@@ -5,50 +5,50 @@ from dataclasses import replace
 import msgspec
 
 from worker.accounts.account import SIGN_IN
-from worker.accounts.cookies import Cookie, CookieFileError, is_bing
-from worker.accounts.formats.decoding import decode, seconds
-from worker.accounts.formats.header import cookies_of, host_of
+from worker.accounts.cookies import Cookie, CookieFileError, is_bing_domain
+from worker.accounts.formats.decoding import decode, parse_time
+from worker.accounts.formats.header import parse_cookie_header, url_host
 
 
-class _Header(msgspec.Struct):
+class _HarHeader(msgspec.Struct):
     name: str
     value: str
 
 
-class _Listed(msgspec.Struct):
+class _HarCookie(msgspec.Struct):
     name: str
     value: str
     expires: float | str | None = None
 
 
-class _Request(msgspec.Struct):
+class _HarRequest(msgspec.Struct):
     url: str
-    cookies: list[_Listed] = []
-    headers: list[_Header] = []
+    cookies: list[_HarCookie] = []
+    headers: list[_HarHeader] = []
 
 
-class _Entry(msgspec.Struct, rename="camel"):
-    request: _Request
+class _HarEntry(msgspec.Struct, rename="camel"):
+    request: _HarRequest
     started_date_time: str = ""
 
 
-class _Log(msgspec.Struct):
-    entries: list[_Entry]
+class _HarLog(msgspec.Struct):
+    entries: list[_HarEntry]
 
 
-_log = msgspec.json.Decoder(_Log)
+_log = msgspec.json.Decoder(_HarLog)
 
 
-def read(log: msgspec.Raw) -> list[Cookie]:
+def parse(log: msgspec.Raw) -> list[Cookie]:
     """The cookies of Bing's requests, older requests first.
 
     Only requests with the newest sign-in count: somebody may have changed accounts in the middle of the recording.
     """
     entries = decode(_log, log, "is a HAR whose requests can't be understood").entries
-    ours = [entry for entry in entries if (host := host_of(entry.request.url)) and is_bing(host)]
+    ours = [entry for entry in entries if (host := url_host(entry.request.url)) and is_bing_domain(host)]
     if not ours:
         raise CookieFileError("is a HAR without a request to www.bing.com")
-    ours.sort(key=lambda entry: seconds(entry.started_date_time) or 0)
+    ours.sort(key=lambda entry: parse_time(entry.started_date_time) or 0)
     sent = [cookies for entry in ours if (cookies := _sent(entry.request))]
     if not sent:
         raise CookieFileError("is a HAR without cookies: export it with sensitive data")
@@ -57,15 +57,15 @@ def read(log: msgspec.Raw) -> list[Cookie]:
     return [cookie for cookies in signed for cookie in cookies.values()]
 
 
-def _sent(request: _Request) -> dict[str, Cookie]:
+def _sent(request: _HarRequest) -> dict[str, Cookie]:
     """The cookies of one request by name. The header has them as they were sent, the list when they expire."""
-    host = host_of(request.url)
+    host = url_host(request.url)
     found = {
-        cookie.name: Cookie(cookie.name, cookie.value, host, seconds(cookie.expires)) for cookie in request.cookies
+        cookie.name: Cookie(cookie.name, cookie.value, host, parse_time(cookie.expires)) for cookie in request.cookies
     }
     for header in request.headers:
         if header.name.lower() == "cookie":
-            for cookie in cookies_of(header.value, host):
+            for cookie in parse_cookie_header(header.value, host):
                 found[cookie.name] = replace(found.get(cookie.name, cookie), value=cookie.value)
     return found
 

@@ -15,13 +15,13 @@ def recognises(text: str) -> bool:
     return bool(_LINE.search(text) or _PAIRS.fullmatch(text))
 
 
-def read(text: str) -> list[Cookie]:
+def parse(text: str) -> list[Cookie]:
     """The cookies of the header, in its order; whose they are it doesn't say."""
     values = _LINE.findall(text) or [text]
-    return [cookie for value in values for cookie in cookies_of(value, "")]
+    return [cookie for value in values for cookie in parse_cookie_header(value, "")]
 
 
-def cookies_of(value: str, domain: str) -> list[Cookie]:
+def parse_cookie_header(value: str, domain: str) -> list[Cookie]:
     """The cookies of a header's value.
 
     By hand, since http.cookies stops at the first character that the standard doesn't have, and takes quotes away.
@@ -30,7 +30,7 @@ def cookies_of(value: str, domain: str) -> list[Cookie]:
     return [Cookie(name, content, domain) for name, equals, content in pairs if name and equals]
 
 
-def host_of(url: str) -> str:
+def url_host(url: str) -> str:
     """The host of an address; empty if there is none."""
     try:
         return urlsplit(url).hostname or ""

@@ -18,7 +18,7 @@ def recognises(text: str) -> bool:
     return bool(_HEAD.match(text) or _LINE.search(text))
 
 
-def read(text: str) -> list[Cookie]:
+def parse(text: str) -> list[Cookie]:
     """The cookies of the file, in its order. Spaces may stand for tabs, as in text that was copied from a page."""
     lines = enumerate(text.splitlines(), start=1)
     return [

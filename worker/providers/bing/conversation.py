@@ -6,8 +6,8 @@ from urllib.parse import quote
 import msgspec
 
 from worker.errors import UpstreamError
-from worker.providers.bing.errors import create_failure
-from worker.providers.bing.frames import Result
+from worker.providers.bing.errors import map_create_failure
+from worker.providers.bing.frames import ChatHubResult
 
 
 class BingConversation(msgspec.Struct, frozen=True):
@@ -29,26 +29,26 @@ class BingConversation(msgspec.Struct, frozen=True):
         return f"{chat_url}{'&' if '?' in chat_url else '?'}sec_access_token={quote(self.access_token, safe='')}"
 
 
-class _Created(msgspec.Struct, rename="camel"):
+class _CreationResponse(msgspec.Struct, rename="camel"):
     conversation_id: str | None = None
     client_id: str | None = None
     conversation_signature: str | None = None
-    result: Result | None = None
+    result: ChatHubResult | None = None
 
 
 _HOUR = 3600.0
 _LONGEST_NUMBER = 8
 
 _saved = msgspec.json.Decoder(BingConversation)
-_created = msgspec.json.Decoder(_Created)
+_created = msgspec.json.Decoder(_CreationResponse)
 
 
-def save(conversation: BingConversation) -> bytes:
+def encode_conversation(conversation: BingConversation) -> bytes:
     """The conversation as JSON."""
     return msgspec.json.encode(conversation)
 
 
-def restore(state: bytes) -> BingConversation:
+def decode_conversation(state: bytes) -> BingConversation:
     """The conversation in `state`. What can't be read can't go on: UpstreamError `session.expired`, refused."""
     try:
         return _saved.decode(state)
@@ -64,7 +64,7 @@ def _pause(headers: Mapping[str, str]) -> float:
     return float(told) if told.isdecimal() and len(told) < _LONGEST_NUMBER else _HOUR
 
 
-def created(status: int, headers: Mapping[str, str], body: bytes) -> BingConversation:
+def parse_creation(status: int, headers: Mapping[str, str], body: bytes) -> BingConversation:
     """The conversation that a creation's response tells of; `headers` ignores case. UpstreamError if there is none."""
     if status in (401, 403):
         raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
@@ -81,7 +81,7 @@ def created(status: int, headers: Mapping[str, str], body: bytes) -> BingConvers
         raise UpstreamError("upstream.protocol", f"no conversation in {len(body)} bytes of {kind}") from error
     result = answer.result
     if result and result.value != "Success":
-        reason, refused = create_failure(result.value)
+        reason, refused = map_create_failure(result.value)
         raise UpstreamError(reason, f"{result.value}: {result.message or ''}", refused=refused)
     signature = answer.conversation_signature or headers.get("x-sydney-conversationsignature")
     token = headers.get("x-sydney-encryptedconversationsignature")

@@ -20,12 +20,17 @@ import httpx
 from wire.messages import Style
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, Snapshot, Update, UpstreamConversation
-from worker.providers.bing.conversation import BingConversation, created, restore, save
+from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot
+from worker.providers.bing.conversation import (
+    BingConversation,
+    decode_conversation,
+    encode_conversation,
+    parse_creation,
+)
 from worker.providers.bing.reply import BingReply
 from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
 from worker.providers.http import open_browser, upstream_errors
-from worker.providers.transcript import Recall, nothing, retold
+from worker.providers.transcript import Recall, no_history, render_history
 from worker.settings import WorkerSettings
 
 # The invocation id of a conversation's first question; EdgeGPT takes it as the sign of a fresh conversation.
@@ -42,19 +47,19 @@ class EdgeGPTProvider:
     async def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,
+        conversation: SavedConversation | None,
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
-        """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
+        """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
         if conversation is None:
-            context = retold(await recall())
+            context = render_history(await recall())
             bing, sent = await self._create(account, deadline), 0
         else:
-            context, bing, sent = "", restore(conversation.state), conversation.sent
+            context, bing, sent = "", decode_conversation(conversation.state), conversation.sent
         reply = BingReply()
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
         line = ChatHubSocket(address, account, tls, deadline, before_send, reply)
@@ -76,7 +81,7 @@ class EdgeGPTProvider:
             if reply.text != shown:
                 yield Snapshot(reply.text)
             _raise(failure, line, reply)
-        yield reply.completed(save(bing))
+        yield reply.completion(encode_conversation(bing))
 
     async def check(self, account: Account) -> None:
         """Begin a conversation, and leave it there. UpstreamError when none is given."""
@@ -101,7 +106,7 @@ class EdgeGPTProvider:
                     response = await browser.get(url, follow_redirects=True)
             except TimeoutError as error:
                 raise UpstreamError("timeout.connect", "no conversation in time") from error
-        return created(response.status_code, response.headers, response.content)
+        return parse_creation(response.status_code, response.headers, response.content)
 
     def _hub(self, bing: BingConversation, invocation: int) -> Any:
         hub = self._edgegpt.chathub.ChatHub.__new__(self._edgegpt.chathub.ChatHub)
@@ -151,14 +156,14 @@ def _load_edgegpt() -> _EdgeGPT:
         headers.pop("x-forwarded-for", None)
     EdgeGPT.chathub.aiohttp = SimpleNamespace(ClientSession=ChatHubSession)
 
-    class Request(EdgeGPT.request.ChatHubRequest):  # type: ignore[misc]  # the library has no types
+    class _QuietRequest(EdgeGPT.request.ChatHubRequest):  # type: ignore[misc]  # the library has no types
         def update(self, **question: Any) -> None:
             with warnings.catch_warnings():
                 # It calls datetime.utcnow(), deprecated since Python 3.12.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 super().update(**question)
 
-    return _EdgeGPT(EdgeGPT.chathub, Request)
+    return _EdgeGPT(EdgeGPT.chathub, _QuietRequest)
 
 
 @contextmanager

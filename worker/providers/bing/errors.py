@@ -13,16 +13,16 @@ _INTERNAL = frozenset({"InternalError", "InternalServerError", "TryLater"})
 _CONVERSATION_TOKEN = re.compile(r"signature|token|lifetime", re.IGNORECASE)
 
 
-def turn_failure(value: str, message: str) -> tuple[str, bool]:
+def map_turn_failure(value: str, message: str) -> tuple[str, bool]:
     """What a turn's `result.value`, other than Success, means."""
     if value == "InvalidSession":
         return "session.expired", True
     if value in ("UnauthorizedRequest", "Forbidden") and _CONVERSATION_TOKEN.search(message):
         return "session.expired", True
-    return create_failure(value)
+    return map_create_failure(value)
 
 
-def create_failure(value: str) -> tuple[str, bool]:
+def map_create_failure(value: str) -> tuple[str, bool]:
     """What the `result.value`, other than Success, of a request for a new conversation means."""
     if value in _ACCOUNT:
         return _ACCOUNT[value], True

@@ -74,42 +74,42 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
         return tuple(text for entry in entries if (text := _string(entry.get("text"))))
 
 
-class Throttling(msgspec.Struct, gc=False):
+class ChatHubQuota(msgspec.Struct, gc=False):
     """How many questions a conversation has had, of how many."""
 
     limit: int | None = msgspec.field(default=None, name="maxNumUserMessagesInConversation")
     used: int | None = msgspec.field(default=None, name="numUserMessagesInConversation")
 
 
-class Update(msgspec.Struct, gc=False):
+class ChatHubUpdate(msgspec.Struct, gc=False):
     """What an update brings: messages, or counters, or neither (a cursor)."""
 
     messages: list[ChatHubMessage] | None = None
-    throttling: Throttling | None = None
+    throttling: ChatHubQuota | None = None
 
 
-class Result(msgspec.Struct, gc=False):
+class ChatHubResult(msgspec.Struct, gc=False):
     """How a turn ended."""
 
     value: str = ""
     message: str | None = None
 
 
-class Item(msgspec.Struct, gc=False):
+class ChatHubItem(msgspec.Struct, gc=False):
     """The end of a turn. On failures most of it is missing."""
 
     messages: list[ChatHubMessage] | None = None
-    throttling: Throttling | None = None
-    result: Result | None = None
+    throttling: ChatHubQuota | None = None
+    result: ChatHubResult | None = None
 
 
-class Frame(msgspec.Struct, gc=False):
+class ChatHubFrame(msgspec.Struct, gc=False):
     """One record; which fields it has depends on its type."""
 
     type: int = 0
     target: str | None = None
-    arguments: list[Update] | None = None
-    item: Item | None = None
+    arguments: list[ChatHubUpdate] | None = None
+    item: ChatHubItem | None = None
     error: str | None = None
 
 
@@ -117,7 +117,7 @@ class _Outgoing(msgspec.Struct, gc=False):
     type: int = 0
 
 
-_frame = msgspec.json.Decoder(Frame)
+_frame = msgspec.json.Decoder(ChatHubFrame)
 _outgoing = msgspec.json.Decoder(_Outgoing)
 _any = msgspec.json.Decoder()
 
@@ -127,7 +127,7 @@ _ESCAPES = re.compile(
 )
 
 
-def read_frames(message: bytes) -> Iterator[Frame]:
+def read_frames(message: bytes) -> Iterator[ChatHubFrame]:
     """The records in a WebSocket message, UTF-8. UpstreamError if one is not what the protocol says.
 
     Half a surrogate pair, which a cumulative text may end with, is left out: the next record has it whole.
@@ -142,7 +142,7 @@ def outgoing_type(message: str) -> int:
     return _outgoing.decode(message.removesuffix(DELIMITER)).type
 
 
-def _decode(record: bytes) -> Frame:
+def _decode(record: bytes) -> ChatHubFrame:
     try:
         return _frame.decode(record)
     except msgspec.ValidationError as error:

@@ -11,7 +11,7 @@ import httpx
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
-from worker.providers.bing.pictures import check_order, check_page, pictures
+from worker.providers.bing.pictures import check_order, check_page, find_pictures
 from worker.providers.http import open_browser, upstream_errors
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
@@ -49,7 +49,7 @@ class BingImageProvider:
                 if limit.expired():
                     raise UpstreamError("image.timeout", "no pictures in time") from error
                 raise UpstreamError(_OUTCOMES.get(str(error), "image.protocol"), str(error)) from error
-        if not (found := pictures(session.page)):
+        if not (found := find_pictures(session.page)):
             raise UpstreamError("image.empty", "only icons")
         return found
 

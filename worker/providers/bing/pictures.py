@@ -37,7 +37,7 @@ def check_order(status: int, location: str, page: str) -> None:
     check_page(page)
 
 
-def pictures(page: str) -> tuple[str, ...]:
+def find_pictures(page: str) -> tuple[str, ...]:
     """The addresses of the pictures in full size, in the page's order, each once. Icons of the site are left out."""
     sources = (unescape(source).split("?w=")[0] for source in _SOURCE.findall(page))
     return tuple(dict.fromkeys(source for source in sources if source.startswith(("https://", "http://"))))

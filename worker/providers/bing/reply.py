@@ -4,19 +4,19 @@ from enum import IntEnum
 
 from wire.messages import TurnCount
 from worker.errors import UpstreamError
-from worker.providers import Completed
-from worker.providers.bing.errors import turn_failure
+from worker.providers import Completion
+from worker.providers.bing.errors import map_turn_failure
 from worker.providers.bing.frames import (
     CLOSE,
     COMPLETION,
     FINAL,
     PING,
     UPDATE,
+    ChatHubFrame,
+    ChatHubItem,
     ChatHubMessage,
-    Frame,
-    Item,
-    Result,
-    Throttling,
+    ChatHubQuota,
+    ChatHubResult,
     read_frames,
 )
 
@@ -39,7 +39,7 @@ class BingReply:
 
     def __init__(self) -> None:
         self._shown: ChatHubMessage | None = None
-        self._end: Item | None = None
+        self._end: ChatHubItem | None = None
         self._turns: TurnCount | None = None
         self._suggestions: tuple[str, ...] = ()
         self._disengaged = False
@@ -59,7 +59,7 @@ class BingReply:
                 break
         return news
 
-    def completed(self, state: bytes) -> Completed:
+    def completion(self, state: bytes) -> Completion:
         """The turn's end; `state` is the conversation to save if it can go on. UpstreamError if the turn failed."""
         if self._end is None:
             raise UpstreamError("transport.closed", "no final frame")
@@ -72,18 +72,18 @@ class BingReply:
         if answer is None or not self.text:
             raise UpstreamError("session.disengaged" if self._disengaged else "answer.empty")
         over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent
-        return Completed(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
+        return Completion(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
 
     @property
     def _spent(self) -> bool:
         return self._turns is not None and self._turns.used >= self._turns.limit
 
-    def _failure(self, result: Result) -> UpstreamError:
-        reason, refused = turn_failure(result.value, result.message or "")
+    def _failure(self, result: ChatHubResult) -> UpstreamError:
+        reason, refused = map_turn_failure(result.value, result.message or "")
         detail = f"{result.value}: {result.message or ''}"
         return UpstreamError(reason, detail, refused=refused and not self.text)
 
-    def _read(self, frame: Frame) -> ReplyUpdate:
+    def _read(self, frame: ChatHubFrame) -> ReplyUpdate:
         if frame.type == UPDATE and frame.target == "update":
             before = self.text
             for update in frame.arguments or []:
@@ -91,7 +91,7 @@ class BingReply:
                 self._hear(update.messages or [])
             return ReplyUpdate.TEXT if self.text != before else ReplyUpdate.NOTHING
         if frame.type == FINAL:
-            self._end = frame.item or Item()
+            self._end = frame.item or ChatHubItem()
             self._count(self._end.throttling)
             self._hear(self._end.messages or [])
             return ReplyUpdate.END
@@ -101,7 +101,7 @@ class BingReply:
             raise UpstreamError("transport.closed", frame.error or "closed by the upstream")
         return ReplyUpdate.PING if frame.type == PING else ReplyUpdate.NOTHING
 
-    def _count(self, throttling: Throttling | None) -> None:
+    def _count(self, throttling: ChatHubQuota | None) -> None:
         if throttling and throttling.used is not None and throttling.limit is not None:
             self._turns = TurnCount(throttling.used, throttling.limit)
 

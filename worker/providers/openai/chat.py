@@ -14,16 +14,16 @@ import msgspec
 from wire.messages import Style
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, Snapshot, Update, UpstreamConversation
-from worker.providers.openai.client import Reasons, ServerClient, server_of
-from worker.providers.openai.prompt import messages
+from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot
+from worker.providers.openai.client import FailureReasons, ServerClient, server_of
+from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.sse import EventParser
 from worker.providers.openai.stream import DONE, CompletionStream
 from worker.providers.sent_mark import SendHook
-from worker.providers.transcript import History, Recall, nothing
+from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 
-_REASONS = Reasons(silence="timeout.idle", policy="question.refused")
+_REASONS = FailureReasons(silence="timeout.idle", policy="question.refused")
 
 
 class OpenAIProvider:
@@ -46,20 +46,20 @@ class OpenAIProvider:
     async def ask(
         self,
         account: Account,
-        conversation: UpstreamConversation | None,  # noqa: ARG002 - there is nothing in it
+        conversation: SavedConversation | None,  # noqa: ARG002 - there is nothing in it
         style: Style,
         question: str,
         before_send: BeforeSend,
-        recall: Recall = nothing,
-    ) -> AsyncGenerator[Update, None]:
-        """Yield snapshots, then exactly one Completed. UpstreamError when it fails."""
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
+        """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         body = self._body(server_of(account).model, style, await recall(), question)
         completion = CompletionStream()
         asking = self._endpoint.post(account, "/chat/completions", body, SendHook(before_send), _REASONS)
         async with asking as response, aclosing(_snapshots(response, completion)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
-        yield completion.completed(state=b"")
+        yield completion.completion(state=b"")
 
     async def check(self, account: Account) -> None:
         """Ask which models there are. UpstreamError if the server refuses, or says nothing of it."""
@@ -75,7 +75,7 @@ class OpenAIProvider:
     def _body(self, model: str, style: Style, past: History, question: str) -> bytes:
         asked = {
             "model": model,
-            "messages": messages(self._systems[style] or "", past, question, self._settings.openai_history),
+            "messages": build_messages(self._systems[style] or "", past, question, self._settings.openai_history),
             "stream": True,
             "stream_options": {"include_usage": True},
         }

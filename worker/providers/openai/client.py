@@ -18,7 +18,7 @@ from telemetry import traces
 from worker.accounts.account import Account, Server
 from worker.errors import UpstreamError
 from worker.providers.http import upstream_errors
-from worker.providers.openai.errors import read_refusal, told_wait
+from worker.providers.openai.errors import parse_error_response, parse_retry_after
 from worker.providers.proxy import open_transport
 from worker.providers.sent_mark import SendHook
 
@@ -28,7 +28,7 @@ _ERROR_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Reasons:
+class FailureReasons:
     """What is said of a server that takes too long, and of a question that it won't have."""
 
     silence: str
@@ -48,7 +48,7 @@ class ServerClient:
 
     @asynccontextmanager
     async def post(
-        self, account: Account, path: str, body: bytes, mark: SendHook, reasons: Reasons
+        self, account: Account, path: str, body: bytes, mark: SendHook, reasons: FailureReasons
     ) -> AsyncGenerator[httpx.Response, None]:
         """The response to a question, its body still to be read. UpstreamError, also for what is read of it then.
 
@@ -57,9 +57,9 @@ class ServerClient:
         server = server_of(account)
         async with self._client(account) as client:
             with upstream_errors(reasons.silence):
-                headers = {b"Content-Type": b"application/json", **keys(server), **_trace()}
+                headers = {b"Content-Type": b"application/json", **key_headers(server), **_trace()}
                 asking = client.stream(
-                    "POST", address(server, path), content=body, headers=headers, extensions={"trace": mark.trace}
+                    "POST", endpoint_url(server, path), content=body, headers=headers, extensions={"trace": mark.trace}
                 )
                 async with asking as response:
                     await _accept(response, reasons.policy)
@@ -70,7 +70,7 @@ class ServerClient:
         server = server_of(account)
         async with self._client(account) as client:
             with upstream_errors("timeout.connect"):
-                async with client.stream("GET", address(server, path), headers=keys(server)) as response:
+                async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
                     if response.status_code in (404, 405):
                         raise UpstreamError("upstream.protocol", f"HTTP {response.status_code}")
                     await _accept(response)
@@ -95,14 +95,14 @@ def server_of(account: Account) -> Server:
     return account.server
 
 
-def address(server: Server, path: str) -> httpx.URL:
+def endpoint_url(server: Server, path: str) -> httpx.URL:
     """The server's address with `path` put behind its own, before its query. httpx.InvalidURL."""
     base = httpx.URL(server.base_url)
     own, mark, query = base.raw_path.partition(b"?")
     return base.copy_with(raw_path=own.rstrip(b"/") + path.encode() + mark + query)
 
 
-def keys(server: Server) -> dict[bytes, bytes]:
+def key_headers(server: Server) -> dict[bytes, bytes]:
     """The headers that carry the key; Azure's servers have one of their own besides. As bytes: it may be any text."""
     if not server.key:
         return {}
@@ -115,15 +115,15 @@ def keys(server: Server) -> dict[bytes, bytes]:
 
 def _trace() -> dict[bytes, bytes]:
     """The header that lets the server's own trace go on with ours, if there is one."""
-    traceparent = traces.current()
+    traceparent = traces.current_traceparent()
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
 async def _accept(response: httpx.Response, policy: str = "question.refused") -> None:
     """UpstreamError unless the response is a good one, and as it was asked for."""
     if not response.is_success:
-        refusal = read_refusal(response.status_code, await _error_body(response))
-        raise refusal.error(told_wait(response.headers), policy)
+        refusal = parse_error_response(response.status_code, await _error_body(response))
+        raise refusal.to_upstream_error(parse_retry_after(response.headers), policy)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise UpstreamError("upstream.protocol", "a response in an encoding that was not asked for")
 

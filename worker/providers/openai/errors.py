@@ -40,7 +40,7 @@ _CODE = re.compile(r"[A-Za-z_]{1,40}|[1-5]\d\d")
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorReport:
     """What a server says has gone wrong.
 
     `status` is HTTP's, or what an error within a stream has for one; None if it has none. `codes` are what it calls
@@ -51,7 +51,7 @@ class Refusal:
     codes: tuple[str, ...] = ()
     message: str = ""
 
-    def error(self, retry_after: float | None = None, policy: str = "question.refused") -> UpstreamError:
+    def to_upstream_error(self, retry_after: float | None = None, policy: str = "question.refused") -> UpstreamError:
         """What it means for a question of which no text has come.
 
         `retry_after` is what the server told, in seconds; `policy` is the reason for a question that it won't have.
@@ -94,29 +94,29 @@ class Refusal:
         return UpstreamError(reason, self.detail, refused=True)
 
 
-def read_refusal(status: int, body: bytes) -> Refusal:
+def parse_error_response(status: int, body: bytes) -> ErrorReport:
     """What the body of an error's response says; other bodies than JSON say nothing."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return Refusal(status)
-    return refusal_in(value, status)
+        return ErrorReport(status)
+    return parse_error(value, status)
 
 
-def refusal_in(value: Any, status: int | None = None) -> Refusal:
+def parse_error(value: Any, status: int | None = None) -> ErrorReport:
     """What an error says that is an object, or is wrapped in one, or in a list."""
     if isinstance(value, list):
         value = value[0] if value else None
     error = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(error, dict):
-        return Refusal(status, message=error[:2000] if isinstance(error, str) else "")
+        return ErrorReport(status, message=error[:2000] if isinstance(error, str) else "")
     codes = tuple(str(error[name]) for name in ("type", "code") if isinstance(error.get(name), str | int))
     message = error.get("message")
     number = next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None)
-    return Refusal(status or number, codes, message[:2000] if isinstance(message, str) else "")
+    return ErrorReport(status or number, codes, message[:2000] if isinstance(message, str) else "")
 
 
-def told_wait(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """After how many seconds to come back, as a response's headers have it; None if they don't say."""
     told = headers.get("retry-after", "").strip()
     seconds = _number(told)

@@ -6,25 +6,25 @@ import msgspec
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
-from worker.providers.openai.client import Reasons, ServerClient, server_of
+from worker.providers.openai.client import FailureReasons, ServerClient, server_of
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
 
 # Bytes of a response; addresses need few, and pictures themselves are not passed on.
 _MAX_BODY = 1024 * 1024
-_REASONS = Reasons(silence="image.timeout", policy="image.blocked")
+_REASONS = FailureReasons(silence="image.timeout", policy="image.blocked")
 
 
-class _Picture(msgspec.Struct):
+class _ImageData(msgspec.Struct):
     url: str | None = None
     b64_json: str | None = None
 
 
-class _Drawn(msgspec.Struct):
-    data: list[_Picture]
+class _ImageResponse(msgspec.Struct):
+    data: list[_ImageData]
 
 
-_drawn = msgspec.json.Decoder(_Drawn)
+_response = msgspec.json.Decoder(_ImageResponse)
 
 
 class OpenAIImageProvider:
@@ -62,7 +62,7 @@ async def _whole(response: httpx.Response) -> bytes:
 
 def _pictures(body: bytes) -> tuple[str, ...]:
     try:
-        pictures = _drawn.decode(body).data
+        pictures = _response.decode(body).data
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UpstreamError("image.protocol", "not a list of pictures") from error
     found = tuple(one.url for one in pictures if one.url and one.url.startswith(("https://", "http://")))

@@ -11,19 +11,19 @@ from worker.providers.transcript import History
 _ROLES = {"tool": "user"}
 
 
-class ChatMessage(TypedDict):
+class PromptMessage(TypedDict):
     """One message of the OpenAI API."""
 
     role: str
     content: str
 
 
-def messages(system: str, past: History, question: str, most: int) -> list[ChatMessage]:
+def build_messages(system: str, past: History, question: str, most: int) -> list[PromptMessage]:
     """All messages; of what was said before the last `most`, and none by the assistant in front."""
     how = "\n\n".join(part for part in (system, past.instructions) if part)
-    head = [ChatMessage(role="system", content=how)] if how else []
+    head = [PromptMessage(role="system", content=how)] if how else []
     told = [_message(said) for said in _recent(past.said, most)]
-    return [*head, *_merged([*told, ChatMessage(role="user", content=question)])]
+    return [*head, *_merged([*told, PromptMessage(role="user", content=question)])]
 
 
 def _recent(said: tuple[HistoryMessage, ...], most: int) -> tuple[HistoryMessage, ...]:
@@ -33,11 +33,11 @@ def _recent(said: tuple[HistoryMessage, ...], most: int) -> tuple[HistoryMessage
     return recent
 
 
-def _message(said: HistoryMessage) -> ChatMessage:
-    return ChatMessage(role=_ROLES.get(said.role, said.role), content=said.text)
+def _message(said: HistoryMessage) -> PromptMessage:
+    return PromptMessage(role=_ROLES.get(said.role, said.role), content=said.text)
 
 
-def _merged(told: list[ChatMessage]) -> list[ChatMessage]:
+def _merged(told: list[PromptMessage]) -> list[PromptMessage]:
     """Neighbours of one role as one message: some models' templates want the roles to alternate."""
     groups = ((role, list(group)) for role, group in groupby(told, key=itemgetter("role")))
-    return [ChatMessage(role=role, content="\n\n".join(one["content"] for one in group)) for role, group in groups]
+    return [PromptMessage(role=role, content="\n\n".join(one["content"] for one in group)) for role, group in groups]

@@ -5,20 +5,20 @@ from typing import Any
 
 import msgspec
 
-from wire.messages import Finish, Source, Usage
+from wire.messages import FinishReason, Source, Usage
 from worker.errors import UpstreamError
-from worker.providers import Completed
-from worker.providers.openai.errors import refusal_in
+from worker.providers import Completion
+from worker.providers.openai.errors import parse_error
 
 DONE = "[DONE]"
 # Characters of an answer, and how many sources and suggestions, beyond which it can't be meant.
 MAX_TEXT = 4 * 1024 * 1024
 _MOST = 100
 
-_FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
+_FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
-class _Delta(msgspec.Struct):
+class _ChunkDelta(msgspec.Struct):
     """What a chunk adds: text, or parts of which some are text. Thoughts and calls of tools are no answer."""
 
     content: str | list[Any] | None = None
@@ -28,17 +28,17 @@ class _Delta(msgspec.Struct):
     reasoning: Any = None
 
 
-class _Choice(msgspec.Struct):
+class _ChunkChoice(msgspec.Struct):
     index: int = 0
-    delta: _Delta | None = None
-    message: _Delta | None = None
+    delta: _ChunkDelta | None = None
+    message: _ChunkDelta | None = None
     finish_reason: str | None = None
 
 
 class _Chunk(msgspec.Struct):
     """The fields that are not the API's own, and differ from server to server, are looked at with care."""
 
-    choices: list[_Choice] | None = None
+    choices: list[_ChunkChoice] | None = None
     usage: Any = None
     citations: Any = None
     search_results: Any = None
@@ -90,7 +90,7 @@ class CompletionStream:
         self._suggestions = tuple(filter(None, map(_string, asked[:_MOST]))) or self._suggestions
         self._usage = _usage(chunk.usage) or self._usage
 
-    def completed(self, state: bytes) -> Completed:
+    def completion(self, state: bytes) -> Completion:
         """The whole answer. UpstreamError if the server has not said that, and why, it ends here."""
         if not self.done:
             raise UpstreamError("transport.closed", f"no {DONE}")
@@ -98,9 +98,9 @@ class CompletionStream:
             raise UpstreamError("transport.closed", "no finish_reason")
         sources = tuple(Source(title or url, url) for url, title in self._titles.items())
         finish = _FINISHES.get(self._finish, "stop")
-        return Completed(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
+        return Completion(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
 
-    def _hear(self, choice: _Choice) -> None:
+    def _hear(self, choice: _ChunkChoice) -> None:
         if choice.delta is not None:
             self.text += _text(choice.delta.content)
             self.thoughts += bool(choice.delta.reasoning_content or choice.delta.reasoning)
@@ -125,7 +125,7 @@ class CompletionStream:
     def _broken(self, chunk: _Chunk) -> UpstreamError:
         """An error within the stream; once there is text it is no refusal, whatever it says."""
         told = chunk.error or {"type": chunk.type, "code": chunk.code, "message": chunk.message}
-        error = refusal_in(told).error()
+        error = parse_error(told).to_upstream_error()
         return UpstreamError("upstream.internal", error.detail) if self.text else error
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from worker.accounts.cookies import Cookie, CookieFileError
-from worker.accounts.formats.curl import read, recognises
+from worker.accounts.formats.curl import parse, recognises
 
 COOKIES = [Cookie("_U", "1aB%2Fc", "www.bing.com"), Cookie("SRCHHPGUSR", 'A=b&C="d!', "www.bing.com")]
 
@@ -44,37 +44,37 @@ FIREFOX_CMD = '''curl.exe "https://www.bing.com/" --compressed -H "Accept: */*" 
 )
 def test_the_cookies_are_read_whatever_the_shell(command: str) -> None:
     assert recognises(command)
-    assert read(command) == COOKIES
+    assert parse(command) == COOKIES
 
 
 def test_a_value_may_end_with_what_begins_a_quote_elsewhere() -> None:
     command = r"""curl 'https://www.bing.com/' -b '_U=a$' -H 'accept: $' -H 'referer: x'"""
-    assert read(command) == [Cookie("_U", "a$", "www.bing.com")]
+    assert parse(command) == [Cookie("_U", "a$", "www.bing.com")]
 
 
 def test_a_quote_inside_quotes_is_put_together() -> None:
-    assert read(r"""curl https://www.bing.com/ -b '_U=it'\''s'""") == [Cookie("_U", "it's", "www.bing.com")]
+    assert parse(r"""curl https://www.bing.com/ -b '_U=it'\''s'""") == [Cookie("_U", "it's", "www.bing.com")]
 
 
 def test_of_several_commands_those_that_ask_bing_count() -> None:
     commands = "curl 'https://tracker.example/' -b '_U=other' ;\ncurl 'https://www.bing.com/' -b '_U=mine' ;\n"
-    assert read(commands) == [Cookie("_U", "mine", "www.bing.com")]
+    assert parse(commands) == [Cookie("_U", "mine", "www.bing.com")]
 
 
 def test_another_sites_cookies_are_told_as_such() -> None:
-    assert read("curl 'https://bing.com.example/' -b '_U=x'") == [Cookie("_U", "x", "bing.com.example")]
+    assert parse("curl 'https://bing.com.example/' -b '_U=x'") == [Cookie("_U", "x", "bing.com.example")]
 
 
 @pytest.mark.parametrize("command", ["curl 'https://www.bing.com/' -b", "curl https://www.bing.com/ -H 'accept: a=b'"])
 def test_a_command_without_cookies_is_one_sentence(command: str) -> None:
     with pytest.raises(CookieFileError, match="is a cURL command without cookies: copy it while signed in"):
-        read(command)
+        parse(command)
 
 
 @pytest.mark.parametrize("command", ["curl 'https://www.bing.com", 'curl "x', "curl $'x\\'", "curl \\"])
 def test_a_command_that_was_cut_off_is_one_sentence(command: str) -> None:
     with pytest.raises(CookieFileError, match=r"^is a cURL command that was cut off$"):
-        read(command)
+        parse(command)
 
 
 @pytest.mark.parametrize("text", ["curly hair", "curl", "# curl x", "Cookie: a=curl x"])

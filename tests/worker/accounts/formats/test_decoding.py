@@ -1,6 +1,6 @@
 import pytest
 
-from worker.accounts.formats.decoding import seconds
+from worker.accounts.formats.decoding import parse_time
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from worker.accounts.formats.decoding import seconds
     ],
 )
 def test_an_expiry_is_in_unix_seconds_or_unknown(moment: float | str | None, expected: float | None) -> None:
-    assert seconds(moment) == expected
+    assert parse_time(moment) == expected

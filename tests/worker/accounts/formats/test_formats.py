@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from tests.worker.accounts.formats.test_curl import CHROME_BASH, CHROME_CMD
 from tests.worker.accounts.formats.test_har import entry
-from tests.worker.accounts.formats.test_listed import COOKIE_EDITOR, EDIT_THIS_COOKIE, PLAYWRIGHT
+from tests.worker.accounts.formats.test_json_list import COOKIE_EDITOR, EDIT_THIS_COOKIE, PLAYWRIGHT
 from tests.worker.accounts.formats.test_netscape import HEAD, LINES
 from worker.accounts.cookies import CookieFileError
 from worker.accounts.directory import load_accounts
-from worker.accounts.formats import cookies_in
+from worker.accounts.formats import parse_cookies
 
 NOW = 1_700_000_000.0
-# Stands for every secret; whatever holds it was told too much.
+# Takes the place of every secret: nothing that is reported may contain it.
 PLANTED = "Pl4nt3dV4lue"
 SECRET = f"1{PLANTED}-x_y"
 EXPORTS = {
@@ -40,7 +40,7 @@ EXPORTS = {
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_each_format_is_recognised_by_its_content(name: str, ending: str, encoding: str) -> None:
     text = EXPORTS[name].replace("\n", ending or "\n") + ending
-    assert {cookie.name: cookie.value for cookie in cookies_in(text.encode(encoding))}["_U"] == SECRET
+    assert {cookie.name: cookie.value for cookie in parse_cookies(text.encode(encoding))}["_U"] == SECRET
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_each_format_is_recognised_by_its_content(name: str, ending: str, encodi
 )
 def test_what_is_no_export_is_one_sentence(content: bytes, sentence: str) -> None:
     with pytest.raises(CookieFileError) as caught:
-        cookies_in(content)
+        parse_cookies(content)
     assert str(caught.value) == sentence
 
 
 def test_a_cookie_may_have_the_name_of_a_part_of_a_har() -> None:
-    found = cookies_in(b'{"log": "a", "cookies": "b", "_U": "c"}')
+    found = parse_cookies(b'{"log": "a", "cookies": "b", "_U": "c"}')
     assert [(cookie.name, cookie.value) for cookie in found] == [("log", "a"), ("cookies", "b"), ("_U", "c")]
 
 
@@ -85,7 +85,7 @@ def outcome(data: bytes) -> str:
     """The sentence that the bytes come to, or nothing if they are an export; no secret in either."""
     failure: CookieFileError | None = None
     try:
-        assert PLANTED not in repr(cookies_in(data))
+        assert PLANTED not in repr(parse_cookies(data))
     except CookieFileError as error:
         failure = error
     assert not any(PLANTED in text for text in told(failure))

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from worker.accounts.cookies import Cookie, CookieFileError
-from worker.accounts.formats.har import read
+from worker.accounts.formats.har import parse
 
 
 def entry(url: str, cookie: str = "", started: str = "2026-03-01T10:00:00.000Z", **request: Any) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def entry(url: str, cookie: str = "", started: str = "2026-03-01T10:00:00.000Z",
 
 def cookies(*entries: Any) -> list[Cookie]:
     log = {"version": "1.2", "creator": {"name": "WebInspector", "version": "537.36"}, "pages": [], "entries": entries}
-    return read(msgspec.Raw(json.dumps(log).encode()))
+    return parse(msgspec.Raw(json.dumps(log).encode()))
 
 
 def values(*entries: Any) -> dict[str, str]:

@@ -1,7 +1,7 @@
 import pytest
 
 from worker.accounts.cookies import Cookie
-from worker.accounts.formats.header import cookies_of, host_of, read, recognises
+from worker.accounts.formats.header import parse, parse_cookie_header, recognises, url_host
 
 COOKIES = [Cookie("MUID", "0A1"), Cookie("_U", "1aB=c"), Cookie("SRCHHPGUSR", 'A=b&C="d/e"')]
 VALUE = 'MUID=0A1; _U=1aB=c; SRCHHPGUSR=A=b&C="d/e"'
@@ -19,7 +19,7 @@ VALUE = 'MUID=0A1; _U=1aB=c; SRCHHPGUSR=A=b&C="d/e"'
 )
 def test_the_header_is_read_with_the_word_or_without_it(text: str) -> None:
     assert recognises(text)
-    assert read(text) == COOKIES
+    assert parse(text) == COOKIES
 
 
 @pytest.mark.parametrize("text", ["hello", "=x", "a b=c", "a=b\nc=d", "my cookies", "<html>a=b</html>"])
@@ -28,7 +28,10 @@ def test_other_text_is_not_taken_for_one(text: str) -> None:
 
 
 def test_parts_without_a_name_are_left_out() -> None:
-    assert cookies_of("a=1;; b; =c;d=", "x.example") == [Cookie("a", "1", "x.example"), Cookie("d", "", "x.example")]
+    assert parse_cookie_header("a=1;; b; =c;d=", "x.example") == [
+        Cookie("a", "1", "x.example"),
+        Cookie("d", "", "x.example"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,4 +44,4 @@ def test_parts_without_a_name_are_left_out() -> None:
     ],
 )
 def test_the_host_of_an_address(url: str, host: str) -> None:
-    assert host_of(url) == host
+    assert url_host(url) == host

@@ -1,7 +1,7 @@
 import pytest
 
 from worker.accounts.cookies import Cookie, CookieFileError
-from worker.accounts.formats.netscape import read, recognises
+from worker.accounts.formats.netscape import parse, recognises
 
 HEAD = "# Netscape HTTP Cookie File\n# https://curl.se/docs/http-cookies.html\n\n"
 LINES = """\
@@ -19,18 +19,18 @@ COOKIES = [
 @pytest.mark.parametrize("text", [HEAD + LINES, LINES, LINES.strip(), LINES.replace("\t", "    ")])
 def test_each_line_is_a_cookie(text: str) -> None:
     assert recognises(text)
-    assert read(text) == COOKIES
+    assert parse(text) == COOKIES
 
 
 def test_a_file_without_cookies_has_none() -> None:
     assert recognises(HEAD.strip())
-    assert read(HEAD.strip()) == []
+    assert parse(HEAD.strip()) == []
 
 
 @pytest.mark.parametrize("line", [".bing.com\tTRUE\t/", ".bing.com\tTRUE\t/\tTRUE\tsoon\t_U\tsecret", "secret"])
 def test_a_faulty_line_is_named_by_its_number_alone(line: str) -> None:
     with pytest.raises(CookieFileError) as caught:
-        read(HEAD + line)
+        parse(HEAD + line)
     assert str(caught.value) == "is a cookies.txt whose line 4 doesn't have the seven fields of a cookie"
 
 

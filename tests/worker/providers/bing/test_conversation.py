@@ -5,7 +5,12 @@ import msgspec
 import pytest
 
 from worker.errors import UpstreamError
-from worker.providers.bing.conversation import BingConversation, created, restore, save
+from worker.providers.bing.conversation import (
+    BingConversation,
+    decode_conversation,
+    encode_conversation,
+    parse_creation,
+)
 
 BODY = {
     "conversationId": "c",
@@ -18,7 +23,7 @@ CHAT = "wss://chat.example/ChatHub"
 
 def answer(status: int = 200, headers: Any = None, **changes: Any) -> BingConversation:
     body = {name: value for name, value in {**BODY, **changes}.items() if value is not None}
-    return created(status, httpx.Headers(headers), msgspec.json.encode(body))
+    return parse_creation(status, httpx.Headers(headers), msgspec.json.encode(body))
 
 
 def test_a_signature_in_the_body_is_taken() -> None:
@@ -43,13 +48,13 @@ def test_the_access_token_is_part_of_the_chats_address() -> None:
 
 @pytest.mark.parametrize("conversation", [BingConversation("c", "p", "s"), BingConversation("c", "p", None, "e")])
 def test_a_saved_conversation_comes_back_whole(conversation: BingConversation) -> None:
-    assert restore(save(conversation)) == conversation
+    assert decode_conversation(encode_conversation(conversation)) == conversation
 
 
 @pytest.mark.parametrize("state", [b"", b"{}", b"null", b"\xff", b'{"conversation_id":1}'])
 def test_a_state_that_cant_be_read_asks_for_a_fresh_conversation(state: bytes) -> None:
     with pytest.raises(UpstreamError) as caught:
-        restore(state)
+        decode_conversation(state)
     assert (caught.value.reason, caught.value.refused) == ("session.expired", True)
 
 
@@ -85,7 +90,7 @@ def test_a_status_other_than_200_is_an_error(status: int, reason: str, refused: 
 )
 def test_a_result_other_than_success_is_an_error(value: str, reason: str, refused: bool) -> None:
     with pytest.raises(UpstreamError) as caught:
-        created(200, httpx.Headers(), msgspec.json.encode({"result": {"value": value, "message": "why"}}))
+        parse_creation(200, httpx.Headers(), msgspec.json.encode({"result": {"value": value, "message": "why"}}))
     assert (caught.value.reason, caught.value.refused) == (reason, refused)
     assert caught.value.detail == f"{value}: why"
 
@@ -95,7 +100,7 @@ def test_a_result_other_than_success_is_an_error(value: str, reason: str, refuse
 )
 def test_a_body_that_tells_of_no_conversation_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(UpstreamError) as caught:
-        created(200, httpx.Headers({"content-type": "text/html"}), body)
+        parse_creation(200, httpx.Headers({"content-type": "text/html"}), body)
     assert caught.value.reason == "upstream.protocol"
     assert "home" not in caught.value.detail
 
@@ -103,7 +108,7 @@ def test_a_body_that_tells_of_no_conversation_is_a_protocol_error(body: bytes) -
 @pytest.mark.parametrize("missing", ["conversationId", "clientId", "conversationSignature"])
 def test_a_conversation_without_its_ids_is_a_protocol_error(missing: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        created(200, httpx.Headers(), msgspec.json.encode({**BODY, missing: None}))
+        parse_creation(200, httpx.Headers(), msgspec.json.encode({**BODY, missing: None}))
     assert caught.value.reason == "upstream.protocol"
 
 
@@ -112,5 +117,5 @@ def test_a_conversation_without_its_ids_is_a_protocol_error(missing: str) -> Non
 )
 def test_a_refusal_over_http_lasts_as_long_as_it_says_or_an_hour(header: dict[str, str], seconds: float) -> None:
     with pytest.raises(UpstreamError) as refused:
-        created(429, header, b"")
+        parse_creation(429, header, b"")
     assert refused.value.retry_after == seconds

@@ -16,7 +16,7 @@ from aiohttp import WSCloseCode, web
 
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import Completed, Snapshot, Update, UpstreamConversation
+from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
@@ -59,21 +59,21 @@ async def until(condition: Callable[[], bool]) -> None:
 def asking(
     settings: WorkerSettings,
     question: str = "why?",
-    conversation: UpstreamConversation | None = None,
+    conversation: SavedConversation | None = None,
     before_send: Callable[[], Awaitable[None]] = nothing,
-) -> AsyncGenerator[Update, None]:
+) -> AsyncGenerator[ChatUpdate, None]:
     return EdgeGPTProvider(settings).ask(ALICE, conversation, "balanced", question, before_send)
 
 
-async def updates(asked: AsyncGenerator[Update, None]) -> list[Update]:
+async def updates(asked: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
     with anyio.fail_after(10):
         async with aclosing(asked):
             return [update async for update in asked]
 
 
-async def failure(asked: AsyncGenerator[Update, None]) -> tuple[UpstreamError, list[Update]]:
+async def failure(asked: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
     """The error that an ask ends with, and what it yielded before."""
-    seen: list[Update] = []
+    seen: list[ChatUpdate] = []
     with anyio.fail_after(10):
         async with aclosing(asked):
             try:
@@ -93,7 +93,7 @@ async def test_an_answer_is_streamed_and_completed(stage: Any) -> None:
     assert await updates(asking(stage.settings)) == [
         Snapshot("a"),
         Snapshot("ab"),
-        Completed("ab", b'{"conversation_id":"c1","client_id":"p","signature":"s","access_token":null}'),
+        Completion("ab", b'{"conversation_id":"c1","client_id":"p","signature":"s","access_token":null}'),
     ]
 
 
@@ -120,9 +120,9 @@ async def test_cookies_go_out_unquoted_and_the_machines_address_does_not(stage: 
 async def test_a_conversation_goes_on_in_another_provider_without_a_creation(stage: Any) -> None:
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.state
-    await updates(asking(stage.settings, "and then?", UpstreamConversation(done.state, sent=1)))
+    await updates(asking(stage.settings, "and then?", SavedConversation(done.state, sent=1)))
     assert len(stage.creates) == 1
     first, second = (question["arguments"][0] for question in stage.questions)
     assert stage.questions[1]["invocationId"] == "4"
@@ -137,14 +137,14 @@ async def test_a_signature_in_headers_is_used(stage: Any) -> None:
     *_, done = await updates(asking(stage.settings))
     assert stage.upgrades[0].query == {"sec_access_token": "e+/="}
     assert stage.questions[0]["arguments"][0]["conversationSignature"] == "h"
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.state
-    await updates(asking(stage.settings, conversation=UpstreamConversation(done.state, sent=1)))
+    await updates(asking(stage.settings, conversation=SavedConversation(done.state, sent=1)))
     assert stage.upgrades[1].query == {"sec_access_token": "e+/="}
 
 
 async def test_a_state_that_cant_be_read_asks_for_a_fresh_conversation(stage: Any) -> None:
-    error, _ = await failure(asking(stage.settings, conversation=UpstreamConversation(b"?", sent=1)))
+    error, _ = await failure(asking(stage.settings, conversation=SavedConversation(b"?", sent=1)))
     assert (error.reason, error.refused) == ("session.expired", True)
     assert (stage.creates, stage.upgrades) == ([], [])
 
@@ -193,7 +193,7 @@ async def test_the_line_is_closed_politely_and_at_once(stage: Any) -> None:
     files = open_files()
     async with aclosing(asking(stage.settings)) as asked:
         async for update in asked:
-            if isinstance(update, Completed):
+            if isinstance(update, Completion):
                 await until(lambda: stage.codes == [1000])
     await until(lambda: open_files() <= files)
 
@@ -295,7 +295,7 @@ async def test_what_edgegpt_raises_after_the_end_changes_nothing(stage: Any, mon
     monkeypatch.setattr("worker.providers.bing.socket._DIGESTS", dict.fromkeys(_digests(), '{"type":2}\x1e'))
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
-    assert isinstance(done, Completed)
+    assert isinstance(done, Completion)
     assert done.text == "a"
 
 
@@ -310,7 +310,7 @@ def _digests() -> list[Any]:
 
 async def test_a_refused_connection_never_marks_the_question_as_sent(free_port: int) -> None:
     settings = WorkerSettings(bing_chat_url=f"ws://127.0.0.1:{free_port}/chat")
-    error, _ = await failure(asking(settings, conversation=UpstreamConversation(STATE, 1), before_send=_unreachable))
+    error, _ = await failure(asking(settings, conversation=SavedConversation(STATE, 1), before_send=_unreachable))
     assert (error.reason, error.refused) == ("transport.connect", False)
 
 
@@ -324,7 +324,7 @@ async def test_a_refused_creation_is_a_connection_error(free_port: int) -> None:
 async def test_a_refused_upgrade_is_an_error(stage: Any, status: int) -> None:
     settings = stage.settings.model_copy(update={"bing_chat_url": f"{stage.url}/create"})
     stage.create = lambda: web.Response(status=status)
-    error, _ = await failure(asking(settings, conversation=UpstreamConversation(STATE, 1), before_send=_unreachable))
+    error, _ = await failure(asking(settings, conversation=SavedConversation(STATE, 1), before_send=_unreachable))
     assert (error.reason, error.refused) == ("transport.upgrade", False)
 
 
@@ -362,7 +362,7 @@ async def test_a_silent_creation_ends_in_time(stage: Any) -> None:
 
 async def test_a_silent_upgrade_ends_in_time(silent_port: int) -> None:
     settings = WorkerSettings(bing_chat_url=f"ws://127.0.0.1:{silent_port}/chat", connect_timeout=0.2)
-    error, _ = await failure(asking(settings, conversation=UpstreamConversation(STATE, 1), before_send=_unreachable))
+    error, _ = await failure(asking(settings, conversation=SavedConversation(STATE, 1), before_send=_unreachable))
     assert error.reason == "timeout.connect"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from worker.providers.bing.errors import create_failure, turn_failure
+from worker.providers.bing.errors import map_create_failure, map_turn_failure
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ from worker.providers.bing.errors import create_failure, turn_failure
     ],
 )
 def test_a_turns_result_has_one_meaning(value: str, message: str, failure: tuple[str, bool]) -> None:
-    assert turn_failure(value, message) == failure
+    assert map_turn_failure(value, message) == failure
 
 
 def test_a_creation_never_blames_the_conversation() -> None:
-    assert create_failure("UnauthorizedRequest") == ("account.unauthorized", True)
-    assert create_failure("Throttled") == ("account.throttled", True)
-    assert create_failure("InvalidSession") == ("upstream.protocol", False)
+    assert map_create_failure("UnauthorizedRequest") == ("account.unauthorized", True)
+    assert map_create_failure("Throttled") == ("account.throttled", True)
+    assert map_create_failure("InvalidSession") == ("upstream.protocol", False)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wire.messages import Source
 from worker.errors import UpstreamError
-from worker.providers.bing.frames import ChatHubMessage, Frame, outgoing_type, read_frames
+from worker.providers.bing.frames import ChatHubFrame, ChatHubMessage, outgoing_type, read_frames
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -17,7 +17,7 @@ anything = st.recursive(
 )
 
 
-def records(text: str) -> list[Frame]:
+def records(text: str) -> list[ChatHubFrame]:
     return list(read_frames(text.encode()))
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
-from worker.providers.bing.pictures import check_order, check_page, pictures
+from worker.providers.bing.pictures import check_order, check_page, find_pictures
 
 ORDERED = "/images/create?q=a&rt=4&FORM=GENCRE&id=1-0a"
 
@@ -58,9 +58,9 @@ def test_pictures_keep_the_pages_order_and_come_once() -> None:
         '<img src="/rp/logo.svg"><img src="https://t/OIG.b?w=270&amp;h=270"><img src="https://t/OIG.a?w=270">'
         '<img src="https://t/OIG.b?w=90"><img src="https://t/x?a=1&amp;b=2"><script src="data:x"></script>'
     )
-    assert pictures(page) == ("https://t/OIG.b", "https://t/OIG.a", "https://t/x?a=1&b=2")
+    assert find_pictures(page) == ("https://t/OIG.b", "https://t/OIG.a", "https://t/x?a=1&b=2")
 
 
 @given(st.text())
 def test_any_page_has_pictures_or_none(page: str) -> None:
-    assert all(address.startswith("http") for address in pictures(page))
+    assert all(address.startswith("http") for address in find_pictures(page))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wire.messages import Source, TurnCount
 from worker.errors import UpstreamError
-from worker.providers import Completed
+from worker.providers import Completion
 from worker.providers.bing.reply import BingReply, ReplyUpdate
 
 STATE = b"state"
@@ -48,13 +48,13 @@ def heard(*messages: str) -> BingReply:
     return reply
 
 
-def completed(*messages: str) -> Completed:
-    return heard(*messages).completed(STATE)
+def completion(*messages: str) -> Completion:
+    return heard(*messages).completion(STATE)
 
 
 def failure(*messages: str) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
-        completed(*messages)
+        completion(*messages)
     return caught.value
 
 
@@ -93,13 +93,13 @@ def test_progress_is_not_the_answer() -> None:
     card = bot("x", messageType="RenderCardRequest")
     reply = heard(update(search), update(found), update(loader), update(bot("The answer")), update(card))
     assert reply.text == "The answer"
-    done = heard(final(USER, search, found, loader, bot("The answer"), card)).completed(STATE)
+    done = heard(final(USER, search, found, loader, bot("The answer"), card)).completion(STATE)
     assert done.text == "The answer"
 
 
 def test_the_last_message_without_a_type_is_the_answer() -> None:
     assert (
-        completed(final(USER, bot("first"), bot("second"), bot("x", messageType="GenerateContentQuery"))).text
+        completion(final(USER, bot("first"), bot("second"), bot("x", messageType="GenerateContentQuery"))).text
         == "second"
     )
 
@@ -110,42 +110,42 @@ def test_the_end_carries_everything() -> None:
         sourceAttributions=[{"providerDisplayName": "Name", "seeMoreUrl": "https://a"}],
         suggestedResponses=[{"text": "one"}, {"text": "two"}],
     )
-    done = completed(update(bot("It")), final(USER, answer, throttling=throttling(3, 30)))
-    assert done == Completed("It is [^1^].", STATE, (Source("Name", "https://a"),), ("one", "two"), TurnCount(3, 30))
+    done = completion(update(bot("It")), final(USER, answer, throttling=throttling(3, 30)))
+    assert done == Completion("It is [^1^].", STATE, (Source("Name", "https://a"),), ("one", "two"), TurnCount(3, 30))
 
 
 def test_suggestions_of_an_update_are_kept() -> None:
-    assert completed(update(bot("a", suggestedResponses=[{"text": "one"}])), final(bot("a"))).suggestions == ("one",)
+    assert completion(update(bot("a", suggestedResponses=[{"text": "one"}])), final(bot("a"))).suggestions == ("one",)
 
 
 def test_counters_of_an_update_are_kept() -> None:
-    assert completed(update(throttling=throttling(2, 5)), final(bot("a"))).turns == TurnCount(2, 5)
+    assert completion(update(throttling=throttling(2, 5)), final(bot("a"))).turns == TurnCount(2, 5)
 
 
 def test_half_the_counters_are_none() -> None:
-    assert completed(final(bot("a"), throttling={"numUserMessagesInConversation": 2})).turns is None
+    assert completion(final(bot("a"), throttling={"numUserMessagesInConversation": 2})).turns is None
 
 
 def test_the_final_text_replaces_the_streamed_one() -> None:
-    assert completed(update(bot("draft")), final(bot("truth"))).text == "truth"
+    assert completion(update(bot("draft")), final(bot("truth"))).text == "truth"
 
 
 def test_a_final_without_messages_keeps_the_streamed_text() -> None:
     end = '{"type":2,"item":{"result":{"value":"Success"}}}\x1e'
-    assert completed(update(bot("streamed")), end).text == "streamed"
+    assert completion(update(bot("streamed")), end).text == "streamed"
 
 
 def test_an_apology_after_text_keeps_the_text() -> None:
-    done = completed(update(bot("An answer")), update(APOLOGY), final(USER, APOLOGY))
+    done = completion(update(bot("An answer")), update(APOLOGY), final(USER, APOLOGY))
     assert (done.text, done.state) == ("An answer", STATE)
 
 
 def test_an_apology_without_text_before_it_is_the_answer() -> None:
-    assert completed(update(APOLOGY), final(USER, APOLOGY)).text == "Let's change the subject."
+    assert completion(update(APOLOGY), final(USER, APOLOGY)).text == "Let's change the subject."
 
 
 def test_an_apology_may_be_followed_by_an_answer() -> None:
-    assert completed(update(APOLOGY), final(bot("After all"))).text == "After all"
+    assert completion(update(APOLOGY), final(bot("After all"))).text == "After all"
 
 
 @pytest.mark.parametrize(
@@ -157,21 +157,21 @@ def test_an_end_without_text_is_an_empty_answer(end: str) -> None:
 
 
 def test_disengaging_ends_the_conversation() -> None:
-    done = completed(update(bot("Bye")), update(DISENGAGED), final(USER, bot("Bye"), DISENGAGED))
+    done = completion(update(bot("Bye")), update(DISENGAGED), final(USER, bot("Bye"), DISENGAGED))
     assert (done.text, done.state) == ("Bye", None)
     assert failure(final(USER, DISENGAGED)).reason == "session.disengaged"
 
 
 def test_the_turn_limiters_words_are_the_answer_and_end_the_conversation() -> None:
     limiter = bot("Thanks for this conversation!", contentOrigin="TurnLimiter")
-    done = completed(final(USER, limiter, throttling=throttling(31, 30)))
+    done = completion(final(USER, limiter, throttling=throttling(31, 30)))
     assert (done.text, done.state, done.turns) == ("Thanks for this conversation!", None, TurnCount(31, 30))
-    assert completed(final(USER, limiter)).state is None
+    assert completion(final(USER, limiter)).state is None
 
 
 def test_the_last_turn_ends_the_conversation() -> None:
-    assert completed(final(bot("a"), throttling=throttling(29, 30))).state == STATE
-    assert completed(final(bot("a"), throttling=throttling(30, 30))).state is None
+    assert completion(final(bot("a"), throttling=throttling(29, 30))).state == STATE
+    assert completion(final(bot("a"), throttling=throttling(30, 30))).state is None
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_an_end_by_the_protocol_breaks_the_turn_off(record: str, reason: str, de
 
 
 def test_nothing_counts_after_the_end() -> None:
-    assert completed(final(bot("a")) + '{"type":7}\x1e').text == "a"
+    assert completion(final(bot("a")) + '{"type":7}\x1e').text == "a"
 
 
 messages: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
@@ -234,4 +234,4 @@ def test_any_turn_completes_or_fails_with_our_error(
     updates: list[list[dict[str, Any]]], last: list[dict[str, Any]]
 ) -> None:
     with suppress(UpstreamError):
-        assert completed(*(update(*said) for said in updates), final(*last)).text
+        assert completion(*(update(*said) for said in updates), final(*last)).text

@@ -18,10 +18,10 @@ from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Pl
 from wire.messages import Failed, HistoryMessage
 from worker.accounts.account import Account, Server
 from worker.errors import UpstreamError
-from worker.providers import AccountCheck, Completed, Snapshot, chat_provider
+from worker.providers import AccountCheck, Completion, Snapshot, chat_provider
 from worker.providers.openai.chat import OpenAIProvider
-from worker.providers.registry import Providers, Upstream
-from worker.providers.transcript import History, Recall, nothing
+from worker.providers.registry import ProviderRegistry, Upstream
+from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 from worker.turns.turn import Turn
 
@@ -38,9 +38,9 @@ async def unmarked() -> None:
 async def ask(
     account: Account,
     before_send: Callable[[], Awaitable[None]] = unmarked,
-    recall: Recall = nothing,
+    recall: Recall = no_history,
     settings: WorkerSettings = SETTINGS,
-) -> list[Snapshot | Completed]:
+) -> list[Snapshot | Completion]:
     async with asyncio.timeout(SOON):
         asking = OpenAIProvider(settings).ask(account, None, "balanced", SECRET, before_send, recall)
         return [update async for update in asking]
@@ -62,7 +62,7 @@ async def test_an_answer_is_asked_for_and_comes_in_snapshots() -> None:
         openai_server.answering(events(chunk("he")), events(chunk("llo")), whole(" you"))
     ) as server_stub:
         *shown, ended = await ask(server_stub.account())
-    assert isinstance(ended, Completed)
+    assert isinstance(ended, Completion)
     assert (ended.text, ended.state, shown[-1]) == ("hello you", b"", Snapshot("hello you"))
     [asked] = server_stub.asked
     assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
@@ -119,7 +119,7 @@ async def test_however_the_stream_is_cut_the_answer_is_the_same(seed: int) -> No
     pieces = [body[start:stop] for start, stop in zip([0, *places], [*places, len(body)], strict=True)]
     async with OpenAIServer(openai_server.answering(*pieces)) as server_stub:
         ended = (await ask(server_stub.account()))[-1]
-    assert isinstance(ended, Completed)
+    assert isinstance(ended, Completion)
     assert ended.text == "héllo wörld 😀\n"
 
 
@@ -128,7 +128,7 @@ async def test_however_the_stream_is_cut_the_answer_is_the_same(seed: int) -> No
 )
 async def test_the_end_is_known_however_it_is_written(ending: bytes) -> None:
     async with OpenAIServer(openai_server.answering(events(chunk("a"), chunk(None, "stop")) + ending)) as server_stub:
-        assert isinstance((await ask(server_stub.account()))[-1], Completed)
+        assert isinstance((await ask(server_stub.account()))[-1], Completion)
 
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<p/>"
@@ -240,7 +240,7 @@ async def test_a_trace_goes_along_in_a_header_and_only_if_there_is_one() -> None
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     async with OpenAIServer() as server_stub:
         await ask(server_stub.account())
-        with traces.within(traceparent):
+        with traces.use_traceparent(traceparent):
             await ask(server_stub.account())
     assert [request.headers.get("traceparent") for request in server_stub.asked] == [None, traceparent]
 
@@ -390,7 +390,7 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
         task = await harness.task(SECRET)
         with capture_logs() as logs:
             outcome = await Turn(
-                Upstream(settings, pool, Providers(settings)), harness.sessions, task, lambda: True
+                Upstream(settings, pool, ProviderRegistry(settings)), harness.sessions, task, lambda: True
             ).run()
         assert isinstance(outcome.event, Failed)
         assert (outcome.event.reason, outcome.event.text) == (reason, text)

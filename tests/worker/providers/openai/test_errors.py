@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from worker.accounts.penalties import consequence
-from worker.providers.openai.errors import Refusal, read_refusal, refusal_in, told_wait
+from worker.accounts.penalties import penalty_for
+from worker.providers.openai.errors import ErrorReport, parse_error, parse_error_response, parse_retry_after
 
 TOO_LONG = "This model's maximum context length is 4096 tokens. However, you requested 5000."
 
@@ -51,7 +51,7 @@ def body(**error: Any) -> bytes:
     ],
 )
 def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, reason: str, refused: bool) -> None:
-    error = read_refusal(status, data).error()
+    error = parse_error_response(status, data).to_upstream_error()
     assert (error.reason, error.refused) == (reason, refused)
 
 
@@ -74,11 +74,14 @@ def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, rea
     ],
 )
 def test_an_error_without_a_status_is_told_by_its_codes(told: Any, reason: str) -> None:
-    assert refusal_in(told).error().reason == reason
+    assert parse_error(told).to_upstream_error().reason == reason
 
 
 def test_what_a_server_says_of_a_question_has_the_reason_asked_for() -> None:
-    assert Refusal(400, ("content_policy_violation",)).error(policy="image.blocked").reason == "image.blocked"
+    assert (
+        ErrorReport(400, ("content_policy_violation",)).to_upstream_error(policy="image.blocked").reason
+        == "image.blocked"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,11 +101,11 @@ def test_what_a_server_says_of_a_question_has_the_reason_asked_for() -> None:
     ],
 )
 def test_when_to_come_back_is_read_from_the_headers(headers: dict[str, str], wait: float | None) -> None:
-    assert told_wait(headers) == wait
+    assert parse_retry_after(headers) == wait
 
 
 def test_when_to_come_back_may_be_a_date() -> None:
-    told = told_wait({"retry-after": email.utils.formatdate(time.time() + 600, usegmt=True)})
+    told = parse_retry_after({"retry-after": email.utils.formatdate(time.time() + 600, usegmt=True)})
     assert told is not None
     assert 590 < told <= 600
 
@@ -110,23 +113,23 @@ def test_when_to_come_back_may_be_a_date() -> None:
 @pytest.mark.parametrize(
     ("refusal", "told", "pause"),
     [
-        (Refusal(429), None, 20.0),
-        (Refusal(429), 7.0, 7.0),
-        (Refusal(429, ("insufficient_quota",)), None, 86400.0),
-        (Refusal(429, ("insufficient_quota",)), 7.0, 7.0),
-        (Refusal(402), None, 86400.0),
+        (ErrorReport(429), None, 20.0),
+        (ErrorReport(429), 7.0, 7.0),
+        (ErrorReport(429, ("insufficient_quota",)), None, 86400.0),
+        (ErrorReport(429, ("insufficient_quota",)), 7.0, 7.0),
+        (ErrorReport(402), None, 86400.0),
     ],
 )
 def test_an_account_that_has_asked_too_much_pauses_as_long_as_it_was_told(
-    refusal: Refusal, told: float | None, pause: float
+    refusal: ErrorReport, told: float | None, pause: float
 ) -> None:
-    means = consequence(refusal.error(told), sent=True)
+    means = penalty_for(refusal.to_upstream_error(told), sent=True)
     assert (means.outcome, means.pause) == ("cooling", pause)
 
 
 def test_nothing_of_a_servers_own_words_is_logged() -> None:
     said = body(message="the question", type="the question is", code="sk-123", param="messages")
-    assert read_refusal(400, said).error().detail == "HTTP 400"
-    assert read_refusal(429, body(type="requests", code="rate_limit_exceeded")).error().detail == (
+    assert parse_error_response(400, said).to_upstream_error().detail == "HTTP 400"
+    assert parse_error_response(429, body(type="requests", code="rate_limit_exceeded")).to_upstream_error().detail == (
         "HTTP 429, requests, rate_limit_exceeded"
     )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.messages import HistoryMessage
-from worker.providers.openai.prompt import messages
+from worker.providers.openai.prompt import build_messages
 from worker.providers.transcript import History
 
 SAID = st.builds(HistoryMessage, st.sampled_from(["system", "user", "assistant", "tool"]), st.text(max_size=5))
@@ -14,7 +14,7 @@ def test_the_question_comes_last_and_how_to_answer_first() -> None:
     past = History(
         "Be kind.", (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
     )
-    assert [(one["role"], one["content"]) for one in messages("Be short.", past, "d", 100)] == [
+    assert [(one["role"], one["content"]) for one in build_messages("Be short.", past, "d", 100)] == [
         ("system", "Be short.\n\nBe kind."),
         ("user", "a"),
         ("assistant", "b"),
@@ -23,14 +23,14 @@ def test_the_question_comes_last_and_how_to_answer_first() -> None:
 
 
 def test_without_a_past_there_is_only_the_question() -> None:
-    assert messages("", History(), "hello", 100) == [{"role": "user", "content": "hello"}]
+    assert build_messages("", History(), "hello", 100) == [{"role": "user", "content": "hello"}]
 
 
 @given(st.lists(SAID, max_size=12), st.integers(0, 12))
 def test_only_the_newest_is_told_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
-    # Numbers instead of texts, so that what was merged can be told apart again.
+    # Numbers instead of texts, so that what was merged can be distinguished again.
     numbered = tuple(HistoryMessage(one.role, str(number)) for number, one in enumerate(said))
-    told = messages("", History("", numbered), "q", most)
+    told = build_messages("", History("", numbered), "q", most)
     *numbers, question = [text for one in told for text in one["content"].split("\n\n")]
     assert (told[-1]["role"], question) == ("user", "q")
     assert len(numbers) <= most
@@ -42,5 +42,5 @@ def test_only_the_newest_is_told_and_never_an_answer_first(said: list[HistoryMes
 
 @given(st.lists(SAID, max_size=12))
 def test_no_two_neighbours_have_one_role(said: list[HistoryMessage]) -> None:
-    roles = [one["role"] for one in messages("", History("", tuple(said)), "q", 100)]
+    roles = [one["role"] for one in build_messages("", History("", tuple(said)), "q", 100)]
     assert all(one != other for one, other in pairwise(roles))

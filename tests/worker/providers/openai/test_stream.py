@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from tests.support.worker.openai_server import chunk
 from wire.messages import Final, Source, Usage, encode
 from worker.errors import UpstreamError
-from worker.providers import Completed
+from worker.providers import Completion
 from worker.providers.openai.stream import DONE, MAX_TEXT, CompletionStream
 
 END = chunk(None, "stop")
 
 
-def read(*chunks: Any) -> Completed:
+def read(*chunks: Any) -> Completion:
     completion = CompletionStream()
     for one in chunks:
         completion.read(one if isinstance(one, str) else json.dumps(one))
     completion.read(DONE)
-    return completion.completed(b"")
+    return completion.completion(b"")
 
 
 def failure(*chunks: Any) -> UpstreamError:
@@ -127,7 +127,7 @@ def test_an_answer_that_does_not_say_that_it_ends_is_none() -> None:
     completion = CompletionStream()
     completion.read(json.dumps(chunk("a", "stop")))
     with pytest.raises(UpstreamError, match=r"transport\.closed"):
-        completion.completed(b"")
+        completion.completion(b"")
     assert failure(chunk("a")).reason == "transport.closed"
 
 

@@ -3,10 +3,10 @@
 import msgspec
 
 from worker.accounts.cookies import Cookie
-from worker.accounts.formats.decoding import decode, seconds
+from worker.accounts.formats.decoding import decode, parse_time
 
 
-class _Entry(msgspec.Struct, rename="camel"):
+class _ListedCookie(msgspec.Struct, rename="camel"):
     """The extensions say `expirationDate`, Playwright says `expires`; both in Unix seconds."""
 
     name: str
@@ -16,13 +16,13 @@ class _Entry(msgspec.Struct, rename="camel"):
     expires: float | str | None = None
 
 
-_entries = msgspec.json.Decoder(list[_Entry])
+_entries = msgspec.json.Decoder(list[_ListedCookie])
 
 
-def read(data: str | msgspec.Raw) -> list[Cookie]:
+def parse(data: str | msgspec.Raw) -> list[Cookie]:
     """The cookies of the list, in its order."""
     entries = decode(_entries, data, "is not a list of cookies with name and value, as Cookie-Editor exports it")
     return [
-        Cookie(entry.name, entry.value, entry.domain or "", seconds(entry.expiration_date or entry.expires))
+        Cookie(entry.name, entry.value, entry.domain or "", parse_time(entry.expiration_date or entry.expires))
         for entry in entries
     ]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from worker.accounts.cookies import Cookie, CookieFileError
-from worker.accounts.formats.listed import read
+from worker.accounts.formats.json_list import parse
 
 # An entry as each of them writes it.
 COOKIE_EDITOR = {
@@ -50,20 +50,24 @@ PLAYWRIGHT = {
 
 @pytest.mark.parametrize("entry", [COOKIE_EDITOR, EDIT_THIS_COOKIE, PLAYWRIGHT])
 def test_each_kind_of_entry_is_a_cookie(entry: dict[str, Any]) -> None:
-    assert read(json.dumps([entry])) == [Cookie("_U", "1aB-c_d", ".bing.com", 1_800_000_000.25)]
+    assert parse(json.dumps([entry])) == [Cookie("_U", "1aB-c_d", ".bing.com", 1_800_000_000.25)]
 
 
 @pytest.mark.parametrize("more", [{}, {"expirationDate": None}, {"expires": -1}, {"domain": None}])
 def test_a_session_cookie_has_no_expiry(more: dict[str, Any]) -> None:
-    assert read(json.dumps([{"name": "_U", "value": "x", **more}])) == [Cookie("_U", "x")]
+    assert parse(json.dumps([{"name": "_U", "value": "x", **more}])) == [Cookie("_U", "x")]
 
 
 def test_the_lists_order_is_kept() -> None:
     entries = [{"name": "b", "value": "1"}, {"name": "a", "value": "2"}, {"name": "b", "value": "3"}]
-    assert [(cookie.name, cookie.value) for cookie in read(json.dumps(entries))] == [("b", "1"), ("a", "2"), ("b", "3")]
+    assert [(cookie.name, cookie.value) for cookie in parse(json.dumps(entries))] == [
+        ("b", "1"),
+        ("a", "2"),
+        ("b", "3"),
+    ]
 
 
 @pytest.mark.parametrize("entries", [["x"], [{}], [{"name": "_U"}], [{"name": "_U", "value": 5}], [None], [[]]])
 def test_a_list_of_something_else_is_one_sentence(entries: list[Any]) -> None:
     with pytest.raises(CookieFileError, match="is not a list of cookies with name and value"):
-        read(json.dumps(entries))
+        parse(json.dumps(entries))
