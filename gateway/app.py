@@ -46,7 +46,6 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -71,9 +70,8 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
 
     Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
-    limits = _limits(settings)
-    answers, sessions = Answers(store), Sessions(store, limits)
-    jobs = Jobs(store, limits)
+    answers, sessions = Answers(store), Sessions(store, settings)
+    jobs = Jobs(store, settings)
     first_text = first_text_histogram()
     relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text)
     clients = Clients(
@@ -166,18 +164,6 @@ def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
         Route(one, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
     ]
-
-
-def _limits(settings: GatewaySettings) -> Limits:
-    return Limits(
-        session_ttl=settings.session_ttl,
-        answer_ttl=settings.answer_ttl,
-        follow_grace=settings.follow_grace,
-        idempotency_ttl=settings.idempotency_ttl,
-        queue_limit=settings.queue_limit,
-        mailbox_limit=settings.mailbox_limit,
-        client_limit=settings.client_limit,
-    )
 
 
 async def _no_such_socket(socket: WebSocket) -> None:

@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
@@ -24,7 +24,6 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.limits import Limits
 from wire.messages import Failed, Final, Work, encode
 from wire.redis.store import Store
 from wire.sessions import State
@@ -77,10 +76,27 @@ class IdempotencyKey:
     question: str
 
 
+class JobLimits(Protocol):
+    """The settings that hold for jobs; a gateway's settings have them.
+
+    Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer.
+    `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
+    client that wait or run.
+    """
+
+    session_ttl: int
+    answer_ttl: int
+    follow_grace: float
+    idempotency_ttl: int
+    queue_limit: int
+    mailbox_limit: int
+    client_limit: int
+
+
 class Jobs:
     """The gateway's way to hand over work. `refused` counts what was not taken, or came to nothing in the queue."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: JobLimits) -> None:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()

@@ -5,16 +5,16 @@ import math
 import secrets
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from wire import keys
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
-from wire.limits import Limits
 from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
+from wire.settings import LEASE_TTL, SharedSettings
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -102,6 +102,13 @@ class HeartbeatReply:
     stopped_answers: list[str]
 
 
+class SessionLimits(Protocol):
+    """The settings that hold for sessions, in seconds; gateways' and workers' settings have them."""
+
+    session_ttl: int
+    answer_ttl: int
+
+
 @dataclass(frozen=True)
 class Sessions:
     """Leases and saved sessions, for workers; a token's end, for gateways. All may raise StoreUnavailableError.
@@ -110,7 +117,8 @@ class Sessions:
     """
 
     store: Store
-    limits: Limits = field(default_factory=Limits)
+    limits: SessionLimits = field(default_factory=SharedSettings.model_construct)
+    lease_ttl: float = LEASE_TTL
 
     async def beat(self, worker: str) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases.
@@ -118,7 +126,7 @@ class Sessions:
         Each answer to stop comes back until it is finished. Another `began` than before: Redis may have lost data, and
         the worker says what it holds (`ended`, `reassert`, `disclaim`) before anybody claims anything.
         """
-        lease_ms = math.ceil(self.limits.lease_ttl * 1000)
+        lease_ms = math.ceil(self.lease_ttl * 1000)
         began, stopped = await self.store.run("beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms)
         return HeartbeatReply(began, [answer.decode() for answer in stopped])
 

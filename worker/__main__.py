@@ -15,7 +15,6 @@ from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
 from wire.errors import StoreUnavailableError
-from wire.limits import Limits
 from wire.redis.store import Store
 from wire.sessions import Sessions
 from worker.accounts.endpoints import environment_accounts
@@ -120,7 +119,7 @@ def forget_command(token: Annotated[str, typer.Argument(help="the token, as its 
 async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
     """Forget a token. StoreUnavailableError."""
     try:
-        await Sessions(store, Limits(answer_ttl=settings.answer_ttl)).end(token)
+        await Sessions(store, settings).end(token)
     finally:
         await store.close()
 

@@ -31,7 +31,7 @@ class Heartbeat:
         self._worker = worker
         self._stopped = stopped
         self._reassert = reassert
-        self._ttl = sessions.limits.lease_ttl
+        self._ttl = sessions.lease_ttl
         self._heard = self._told_at = float("-inf")
         # Since when Redis runs with its data, as far as it was told what the worker holds.
         self._told: int | None = None

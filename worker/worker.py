@@ -18,7 +18,6 @@ from wire.audit_log import AuditLog
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
 from wire.ledger import AccountStatus, Ledger
-from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.redis.store import Store
 from wire.reporter import Reporter
@@ -63,7 +62,6 @@ class Worker:
     """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
-        limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = upstream.pool.worker
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
         self.queue_wait = queue_wait_histogram()
@@ -71,7 +69,7 @@ class Worker:
         self._upstream = upstream
         self._store = store
         self._ledger = Ledger(store)
-        self._sessions = Sessions(store, limits)
+        self._sessions = Sessions(store, settings, settings.lease_ttl)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
         self._leases = LeaseTable(self._sessions, self.id)
         self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)

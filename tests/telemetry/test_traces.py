@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gateway.settings import GatewaySettings
 from telemetry import traces
 from wire import keys
 from wire.jobs import Jobs, new_answer_id, new_token
-from wire.limits import Limits
 from wire.messages import Chat, Image, Work, decode_work
 from wire.redis.store import Store
 
@@ -77,7 +77,7 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
 
     async def handed_over() -> str:
         answer = new_answer_id()
-        await Jobs(store, Limits()).submit(answer, work, new_token(), create=True)
+        await Jobs(store, GatewaySettings()).submit(answer, work, new_token(), create=True)
         found: Any = await store.commands.hget(keys.job_key(answer), "work")
         return decode_work(found).trace
 

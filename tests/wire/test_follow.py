@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError
 from wire.jobs import IdempotencyKey
-from wire.limits import Limits
 from wire.messages import Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
@@ -57,7 +57,7 @@ async def test_a_job_that_is_followed_waits_on(scenario: Scenario) -> None:
 
 async def test_following_holds_for_the_grace(store_url: str) -> None:
     store = Store(store_url)
-    scenario = Scenario(store, Limits(follow_grace=7.0))
+    scenario = Scenario(store, GatewaySettings(follow_grace=7.0))
     await scenario.hire("w", may_judge=True)
     asked = await scenario.ask()
     accepted, until = await scenario.redis.hmget(keys.job_key(asked.answer), "accepted", "followed_until")
@@ -115,7 +115,7 @@ async def test_a_question_that_was_refused_once_is_not_cancelled(scenario: Scena
 @pytest.mark.parametrize(("heard", "state"), [(9_000, "CLAIMED"), (16_000, "FAILED")])
 async def test_only_a_worker_that_was_heard_all_along_cancels(scenario: Scenario, heard: int, state: str) -> None:
     """After a pause of Redis the gateways have the time to say what they follow."""
-    scenario = Scenario(scenario.store, Limits(lease_ttl=1.0 if heard < 10_000 else 15.0))
+    scenario = Scenario(scenario.store, lease_ttl=1.0 if heard < 10_000 else 15.0)
     await scenario.hire("w")
     await heard_for(scenario, "w", heard)
     asked = await scenario.ask()

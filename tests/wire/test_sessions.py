@@ -2,11 +2,11 @@
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob, Lease, ScheduleEntry
@@ -350,7 +350,7 @@ async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -
 
 
 async def test_heartbeats_last_one_lease(store: Store) -> None:
-    scenario = Scenario(store, Limits(lease_ttl=0.05))
+    scenario = Scenario(store, lease_ttl=0.05)
     await scenario.hire("w1")
     assert await scenario.sessions.list_live_workers() == ["w1"]
 
@@ -574,7 +574,7 @@ async def test_ending_an_unknown_session_does_nothing(scenario: Scenario) -> Non
 
 
 async def test_what_is_kept_has_an_end(store: Store) -> None:
-    scenario = Scenario(store, Limits(session_ttl=100, answer_ttl=10, lease_ttl=5))
+    scenario = Scenario(store, GatewaySettings(session_ttl=100, answer_ttl=10), lease_ttl=5)
     await scenario.hire("w1")
     asked = await scenario.ask()
     token, job, log = keys.token_key(asked.token), keys.job_key(asked.answer), keys.log_key(asked.answer)
@@ -596,7 +596,7 @@ async def test_what_is_kept_has_an_end(store: Store) -> None:
 
 
 async def test_an_expired_answer_is_kept_as_long_as_any_other(store: Store) -> None:
-    scenario = Scenario(store, Limits(answer_ttl=10))
+    scenario = Scenario(store, GatewaySettings(answer_ttl=10))
     asked = await scenario.ask()
     await scenario.jobs.expire(asked.answer)
     for key in [keys.job_key(asked.answer), keys.log_key(asked.answer)]:

@@ -10,7 +10,6 @@ from tests.support.conditions import until
 from tests.support.worker.harness import Away, HookedStore
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.limits import Limits
 from wire.sessions import Sessions
 from worker.heartbeat import Heartbeat
 
@@ -23,7 +22,7 @@ def heartbeat(
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None, reassert or say_nothing)
+    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing)
 
 
 @asynccontextmanager

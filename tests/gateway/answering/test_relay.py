@@ -11,13 +11,13 @@ from gateway.answering import keepalive
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.relay import Relay
 from gateway.ops.metrics import first_text_histogram
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import running, settings
 from wire import keys
 from wire.answers import AnswerEvent, Answers
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Image
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -28,9 +28,8 @@ async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
     async def entries() -> AsyncIterator[AnswerEvent]:
         yield AnswerEvent(1, Delta("a"))
 
-    made = Relay(
-        Jobs(Store("memory://"), Limits()), Answers(Store("memory://")), ActiveRequests(), 1, 1, first_text_histogram()
-    )
+    jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
+    made = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
     with pytest.raises(AnswerGoneError):
         await made.read_end(entries())
 
@@ -48,7 +47,7 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
     expiring = Jobs.expire
     monkeypatch.setattr(Jobs, "expire", expire)
     async with Answers(store) as answers, asyncio.timeout(10):
-        jobs = Jobs(store, Limits())
+        jobs = Jobs(store, GatewaySettings())
         made = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
         async with made.subscribe("s0-1", new=True, submit=submit) as entries:
@@ -74,7 +73,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
     monkeypatch.setattr(keepalive, "_RENEW_EVERY", 0.01)
     monkeypatch.setattr(keepalive, "_AWAY_PAUSE", 0.01)
     async with Answers(store) as answers, asyncio.timeout(10):
-        jobs = Jobs(store, Limits())
+        jobs = Jobs(store, GatewaySettings())
         made = Relay(jobs, answers, ActiveRequests(), 60, 1, first_text_histogram())
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
         async with made.subscribe("s0-1", new=True, submit=submit):

@@ -18,6 +18,7 @@ from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.ops.metrics import first_text_histogram
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -32,7 +33,6 @@ from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -430,7 +430,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
         if message["type"] == "websocket.send":
             await never.wait()
 
-    relay = Relay(Jobs(store, Limits()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
+    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
     state = {"request_id": "r", "error_metrics": ErrorMetrics()}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)

@@ -21,13 +21,13 @@ from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.ops.metrics import first_text_histogram
+from gateway.settings import GatewaySettings
 from wire import keys
 from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
-from wire.limits import Limits
 from wire.messages import Final, HistoryMessage
 from wire.redis.store import Store
 
@@ -45,7 +45,7 @@ def request(key: str) -> Request:
 
 def service(store: Store, limit: int = LIMIT) -> QuestionService:
     secret = HmacSecret(store, b"s" * 32)
-    limits = Limits(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
+    limits = GatewaySettings(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
     relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60, first_text_histogram())
     lookup = ConversationLookup(secret, Index(store, 60, limit))
     return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup)

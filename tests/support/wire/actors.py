@@ -269,7 +269,7 @@ class Worker(Process):
 
     @property
     def _schedule(self) -> Schedule:
-        return Schedule(self.store, self.name, self.scenario.limits.lease_ttl)
+        return Schedule(self.store, self.name, self.scenario.sessions.lease_ttl)
 
     async def _next(self, fate: Fate) -> None:
         """Claim an entry that was read before, or is read now. A worker never gives a claim up."""
