@@ -31,6 +31,7 @@ from wire.sessions import Sessions
 from wire.terminal_events import INTERRUPTED, STATE_LOST
 from worker.providers import ChatUpdate, Snapshot
 from worker.providers.registry import Upstream
+from worker.status import status_reporter
 from worker.worker import Worker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
@@ -498,7 +499,7 @@ async def test_a_question_that_was_being_marked_when_draining_took_too_long_has_
 
 
 async def test_draining_ends_also_while_redis_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.worker, "_LAST_WORDS", 0.2)
+    monkeypatch.setattr(worker.worker, "_GRACE", 0.2)
     gate = Gate("one", "two", "three")
     async with serving(client.store, ScriptedProvider(play=gate), drain_timeout=0.1) as served:
         for question in ("one", "two", "three"):
@@ -509,7 +510,7 @@ async def test_draining_ends_also_while_redis_is_away(client: Client, monkeypatc
         with mock.patch.object(Sessions, "leave", side_effect=StoreUnavailableError("away")):
             began = asyncio.get_running_loop().time()
             served.drain()
-            await until(lambda: not served._serving)
+            await until(lambda: not served.slots_used)
             assert asyncio.get_running_loop().time() - began < 5
 
 
@@ -520,7 +521,7 @@ async def test_a_worker_that_cannot_sign_off_ends_all_the_same(client: Client) -
             await client.text(await client.ask("one", token))
             client.store.before["release"] = Away()
     assert [line["event"] for line in logs][-2:] == [
-        "could not sign off, the lease runs out by itself",
+        "could not sign off, the lease will expire",
         "worker stopped",
     ]
 
@@ -640,7 +641,12 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
 
     store.before["beat"] = die
     settings = settings_with()
-    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())))
+    served = Worker(
+        settings,
+        store,
+        Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())),
+        status_reporter,
+    )
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):
             await served.run()

@@ -8,6 +8,7 @@ from tests.support.conditions import SOON
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
 from worker.providers.registry import Upstream
+from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 
@@ -18,7 +19,7 @@ async def serving(
     """A worker that serves, and is drained at the end."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id())
-    served = Worker(settings, store, Upstream(settings, pool, Only(provider, pictures or Pictures())))
+    served = Worker(settings, store, Upstream(settings, pool, Only(provider, pictures or Pictures())), status_reporter)
     running = asyncio.create_task(served.run())
     try:
         yield served
