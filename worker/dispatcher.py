@@ -148,11 +148,11 @@ class Dispatcher:
         """Run one job and write its end. Return the token's next job, if any."""
         # Bound for the rest of this task, so that the log lines of later errors have them too.
         bind_contextvars(request=job.work.request, answer=job.answer)
-        traces.enter(job.work.trace)
-        traces.past("queue", job.waited)
+        traces.set_current(job.work.trace)
+        traces.record_span("queue", job.waited)
         self.queue_wait.observe(job.waited)
         _LOG.info("question claimed", waited=job.waited)
-        with traces.span("turn", "consumer", bing_request=job.work.request) as span:
+        with traces.start_span("turn", "consumer", bing_request=job.work.request) as span:
             turn = Turn(self._upstream, self._sessions, job, lambda: self.heartbeat.lease_valid)
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
@@ -160,7 +160,7 @@ class Dispatcher:
                 following = await self._finish(turn, outcome)
                 self.leases.record_end(turn)
             provider, state, reason = outcome.label
-            span.note(bing_provider=provider, bing_outcome=state)
+            span.set_attributes(bing_provider=provider, bing_outcome=state)
             if reason:
                 span.fail(reason)
             _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)

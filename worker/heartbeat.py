@@ -32,7 +32,7 @@ class Heartbeat:
         self._worker = worker
         self._on_stopped = on_stopped
         self._reassert = reassert
-        self._ttl = sessions.limits.lease_ttl
+        self._ttl = sessions.lease_ttl
         self._last_beat = self._last_asserted = float("-inf")
         # When the Redis that last got the worker's leases began to run with its data; None before the first beat.
         self._redis_began: int | None = None
@@ -57,11 +57,11 @@ class Heartbeat:
         began = asyncio.get_running_loop().time()
         beat = await self._sessions.beat(self._worker)
         self._last_beat = began
-        if self._must_reassert or self._redis_began not in (None, beat.began):
+        if self._must_reassert or self._redis_began not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, reporting it")
             await self._reassert(self._last_asserted)
-        self._redis_began, self._last_asserted, self._must_reassert = beat.began, began, False
-        self._on_stopped(beat.stopped)
+        self._redis_began, self._last_asserted, self._must_reassert = beat.data_since, began, False
+        self._on_stopped(beat.stopped_answers)
 
     async def run(self) -> None:
         """Beat until cancelled. Log once when Redis goes away, and once when it is back."""

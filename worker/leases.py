@@ -106,7 +106,7 @@ class LeaseTable:
         Return the answers that can't continue. Raises StoreUnavailableError: call it again.
         """
         for end in [end for end in self._ended if end.at >= last_beat - _LOST_SECONDS]:
-            await self._sessions.ended(end.token, end.answer, end.seq)
+            await self._sessions.report_end(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):
             if not await self._sessions.reassert(turn.job.lease, turn.job.answer, turn.question_count, turn.seq):
@@ -114,7 +114,7 @@ class LeaseTable:
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
-        for lease in await self._sessions.owned(self._worker):
+        for lease in await self._sessions.read_leases(self._worker):
             if lease.token not in self._claiming and lease.token not in self._idle:
                 await self._sessions.disclaim(lease)
         return lost

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import Load, Reporter
+from wire.reporter import ProcessLoad, Reporter
 from worker.worker import Worker
 
 # The console shows no more than that of all workers together.
@@ -36,11 +36,11 @@ class _WorkerCounters:
 def status_reporter(worker: Worker, store: Store) -> Reporter:
     """Return the reporter of the worker's status."""
 
-    def load() -> Load:
+    def load() -> ProcessLoad:
         running = tuple(
             (job.answer, "chat" if isinstance(job.work, Chat) else "image")
             for job in worker.running_jobs[:_MAX_RUNNING]
         )
-        return Load(slots=worker.slots, used=worker.slots_used, running=running)
+        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 
     return Reporter(store, "worker", worker.id, load, _WorkerCounters(worker), lambda: worker.draining)

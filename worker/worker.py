@@ -13,7 +13,6 @@ from prometheus_client import Histogram
 from wire.audit_log import AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import AccountStatus, Ledger
-from wire.limits import Limits
 from wire.redis.store import Store
 from wire.reporter import Reporter
 from wire.schedule import Schedule
@@ -57,7 +56,7 @@ class Worker:
         self._store = store
         self._make_reporter = make_reporter
         self._ledger = Ledger(store)
-        self._sessions = Sessions(store, Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl))
+        self._sessions = Sessions(store, settings, settings.lease_ttl)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
         self._dispatcher = Dispatcher(upstream, self._sessions, self._schedule)
         self._heartbeat = self._dispatcher.heartbeat

@@ -10,7 +10,6 @@ from tests.support.conditions import until
 from tests.support.worker.harness import Away, HookedStore
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.limits import Limits
 from wire.sessions import Sessions
 from worker.heartbeat import Heartbeat
 
@@ -23,7 +22,7 @@ def heartbeat(
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None, reassert or say_nothing)
+    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing)
 
 
 @asynccontextmanager
@@ -39,10 +38,10 @@ async def beating(heart: Heartbeat) -> AsyncIterator[None]:
 
 async def test_a_worker_that_beats_is_alive(store: HookedStore) -> None:
     heart = heartbeat(store)
-    assert await Sessions(store).live_workers() == []
+    assert await Sessions(store).list_live_workers() == []
     assert not heart.lease_valid
     await heart.beat()
-    assert await Sessions(store).live_workers() == ["w"]
+    assert await Sessions(store).list_live_workers() == ["w"]
     assert heart.lease_valid
 
 

@@ -269,7 +269,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         assert await ledger.reserve(place, {"b": 0}, 60) == "b"
         print_ = ACCOUNTS[1].fingerprint
         change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
-        await ledger.order("b", "pause")
+        await ledger.execute_order("b", "pause")
         await Jobs(client.store, client.limits).stop(answer)
         found = await scraped_until(address, lambda found: of("b", found)["state.paused"] == 1)
         assert of("b", found) == {

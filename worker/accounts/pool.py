@@ -137,7 +137,7 @@ class AccountPool:
 
     async def vacate(self, dead: str) -> None:
         """Free the places of a worker that died. StoreUnavailableError."""
-        await self._ledger.vacate(dead)
+        await self._ledger.free_slots(dead)
 
     async def run(self) -> None:
         """Follow what changes in the folder, and keep the ledger and the worker's picture of it fresh, for ever."""
@@ -166,10 +166,10 @@ class AccountPool:
 
     async def refresh(self) -> None:
         """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""
-        self.statuses = {one.name: one for one in await self._ledger.standings()}
+        self.statuses = {one.name: one for one in await self._ledger.read_statuses()}
         for one in self.own_statuses:
-            _, before = self._logged.setdefault(one.name, (one.since, one.shown))
-            self._log_change(one.name, before, one.shown, one.since, one.reason, one.until)
+            _, before = self._logged.setdefault(one.name, (one.since, one.display_state))
+            self._log_change(one.name, before, one.display_state, one.since, one.reason, one.until)
 
     async def reserve(self, place: AccountSlot, wish: ReservationRequest, until: float) -> Reservation:
         """A place in the one of the wished accounts that has the most room.

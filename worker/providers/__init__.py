@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from wire.messages import Finish, Source, Style, TurnCount, Usage
+from wire.messages import FinishReason, Source, Style, TurnCount, Usage
 from worker.accounts.account import Account
 from worker.providers.transcript import Recall, no_history
 from worker.settings import EDGEGPT, OPENAI, WorkerSettings
@@ -54,7 +54,7 @@ class Completion:
     suggestions: tuple[str, ...] = ()
     turns: TurnCount | None = None
     usage: Usage | None = None
-    finish: Finish = "stop"
+    finish: FinishReason = "stop"
 
 
 ChatUpdate = Snapshot | Completion

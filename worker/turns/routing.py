@@ -62,9 +62,9 @@ class AttemptRouter:
         if self._history is not None:
             return self._history, True
         token = self._job.lease.token
-        transcript = await retry_unavailable(lambda: self._sessions.transcript(token), self._deadline)
-        self._history = transcript.said
-        return transcript.said, transcript.whole
+        transcript = await retry_unavailable(lambda: self._sessions.read_transcript(token), self._deadline)
+        self._history = transcript.messages
+        return transcript.messages, transcript.whole
 
     def restore_session(self) -> None:
         """Continue the saved conversation, if its account still exists."""
@@ -116,7 +116,7 @@ class AttemptRouter:
             if error.returns is None or error.returns >= self._job.work.wait:
                 raise
             returns = error.returns
-        await retry_unavailable(lambda: self._sessions.note_wait(self._job, returns), self._deadline)
+        await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
         return await self._reserve_among(names, self._job.work.wait)
 
     async def _reserve_among(self, names: list[str], wait: float = 0.0) -> Reservation:

@@ -110,7 +110,7 @@ class Turn:
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
-            await retry_unavailable(lambda: self._sessions.refused(self.job, self._attempt), self._deadline)
+            await retry_unavailable(lambda: self._sessions.record_refusal(self.job, self._attempt), self._deadline)
             self.sent = False
         await self._router.prepare_retry(error, account, sent=sent)
 
@@ -135,7 +135,7 @@ class Turn:
         provider = publisher.provider = providers.provider_name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),
-            traces.span("attempt", "client", bing_provider=provider, bing_account=account.name),
+            traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
             if isinstance(work, Image):
                 return await self._draw(account, work)

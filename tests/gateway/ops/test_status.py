@@ -18,14 +18,14 @@ ASK = {"style": "balanced", "question": "hi"}
 
 @pytest.fixture(autouse=True)
 def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire.reporter, "EVERY", 0.02)
+    monkeypatch.setattr(wire.reporter, "REPORT_INTERVAL", 0.02)
 
 
 async def counted(store: Store) -> Counter[str]:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
     found: Counter[str] = Counter()
-    for counts in (await Overview(store).counts(range(minute - 2, minute + 1))).values():
+    for counts in (await Overview(store).read_counts(range(minute - 2, minute + 1))).values():
         found.update(counts)
     return found
 

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.conditions import SOON
-from tests.support.worker.harness import HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
+from wire import keys
+from wire.sessions import Sessions
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
@@ -27,3 +29,13 @@ async def serving(
         served.drain()
         async with asyncio.timeout(SOON):
             await running
+
+
+async def at_rest(client: Client) -> None:
+    """Check that nothing is left in Redis of workers, leases and schedules."""
+    commands = client.store.commands
+    assert await Sessions(client.store).list_live_workers() == []
+    assert await commands.zcard(keys.queued_key()) == 0
+    assert await commands.xlen(keys.shared_stream()) == 0
+    assert [key async for key in commands.scan_iter(match="*:owned:*")] == []
+    assert [key async for key in commands.scan_iter(match="*:worker:*")] == []

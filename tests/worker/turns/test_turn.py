@@ -67,7 +67,7 @@ class Shop:
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
-            await Ledger(self.harness.client.store).order(account, "reset")
+            await Ledger(self.harness.client.store).execute_order(account, "reset")
 
     async def state(self, task: ClaimedJob) -> str:
         return await self.harness.client.state(task.answer)
@@ -832,7 +832,7 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
     found: list[QueuePosition] = []
 
     async def told() -> bool:
-        place = await shop.harness.client.answers.place(task.answer)
+        place = await shop.harness.client.answers.read_position(task.answer)
         found.extend([place] if place else [])
         return bool(found)
 

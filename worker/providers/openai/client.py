@@ -115,7 +115,7 @@ def key_headers(server: Server) -> dict[bytes, bytes]:
 
 def _trace() -> dict[bytes, bytes]:
     """The header that lets the server's own trace go on with ours, if there is one."""
-    traceparent = traces.current()
+    traceparent = traces.current_traceparent()
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
