@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import ProcessLoad, Reporter
+from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 from worker.worker import Worker
 
 # The console shows no more than that of all workers together.
@@ -33,8 +33,8 @@ class _WorkerCounters:
         return self._slots + ends
 
 
-def status_reporter(worker: Worker, store: Store) -> Reporter:
-    """Return the reporter of the worker's status."""
+def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTERVAL) -> Reporter:
+    """Return what reports the worker's status every `interval` seconds."""
 
     def load() -> ProcessLoad:
         running = tuple(
@@ -43,4 +43,5 @@ def status_reporter(worker: Worker, store: Store) -> Reporter:
         )
         return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 
-    return Reporter(store, "worker", worker.id, load, _WorkerCounters(worker), lambda: worker.draining)
+    counters = _WorkerCounters(worker)
+    return Reporter(store, "worker", worker.id, load, counters, lambda: worker.draining, interval=interval)

@@ -15,7 +15,7 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import AccountStatus, Ledger
 from wire.redis.store import Store
 from wire.reporter import Reporter
-from wire.schedule import Schedule
+from wire.schedule import BLOCK, Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
@@ -29,7 +29,7 @@ _AWAY_PAUSE = 0.5
 # Seconds for the read that began before draining: it may bring entries, which then go back.
 _LAST_READ = 2.0
 # Seconds for each step of the end that needs Redis, such as writing the ends of turns that were cut short.
-_GRACE = 5.0
+GRACE = 5.0
 
 
 def new_worker_id() -> str:
@@ -40,7 +40,8 @@ def new_worker_id() -> str:
 class Worker:
     """One worker process. `run` serves until `drain` is called, then ends.
 
-    `make_reporter` returns what reports the worker's status, once it is ready.
+    `make_reporter` returns what reports the worker's status, once it is ready. `block` is how long a read waits for
+    work, and `grace` how long each step of the end may take, both in seconds.
     """
 
     def __init__(
@@ -49,6 +50,9 @@ class Worker:
         store: Store,
         upstream: Upstream,
         make_reporter: Callable[["Worker", Store], Reporter],
+        *,
+        block: float = BLOCK,
+        grace: float = GRACE,
     ) -> None:
         self.id = upstream.pool.worker
         self._settings = settings
@@ -57,10 +61,11 @@ class Worker:
         self._make_reporter = make_reporter
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, settings, settings.lease_ttl)
-        self._schedule = Schedule(store, self.id, settings.lease_ttl)
+        self._schedule = Schedule(store, self.id, settings.lease_ttl, block=block)
         self._dispatcher = Dispatcher(upstream, self._sessions, self._schedule)
         self._heartbeat = self._dispatcher.heartbeat
         self._leases = self._dispatcher.leases
+        self._grace = grace
 
     @property
     def turn_counts(self) -> Counter[tuple[str, str, str]]:
@@ -123,8 +128,8 @@ class Worker:
             await self._dispatcher.draining.wait()
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
-            await self._dispatcher.close(_GRACE)
-            await self._upstream.pool.close(_GRACE)
+            await self._dispatcher.close(self._grace)
+            await self._upstream.pool.close(self._grace)
             await self._leave(reporter)
             for task in background:
                 task.cancel()
@@ -160,7 +165,7 @@ class Worker:
     async def _leave(self, reporter: Reporter) -> None:
         """Release what the worker holds and take it off the list of workers."""
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout(self._grace):
                 await self._leases.release_idle()
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)

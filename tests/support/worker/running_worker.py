@@ -3,25 +3,35 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from tests.support.conditions import SOON
-from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
 from wire import keys
+from wire.reporter import REPORT_INTERVAL
 from wire.sessions import Sessions
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
-from worker.worker import Worker, new_worker_id
+from worker.worker import GRACE, Worker, new_worker_id
 
 
 @asynccontextmanager
 async def serving(
-    store: HookedStore, provider: ScriptedProvider, pictures: Pictures | None = None, **changed: object
+    store: HookedStore,
+    provider: ScriptedProvider,
+    pictures: Pictures | None = None,
+    *,
+    report_interval: float = REPORT_INTERVAL,
+    grace: float = GRACE,
+    **changed: object,
 ) -> AsyncIterator[Worker]:
-    """A worker that serves, and is drained at the end."""
+    """A worker that serves, and is drained at the end; with short reads, since each ends before it is drained."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id())
-    served = Worker(settings, store, Upstream(settings, pool, Only(provider, pictures or Pictures())), status_reporter)
+    upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
+    make_reporter = partial(status_reporter, interval=report_interval)
+    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
     running = asyncio.create_task(served.run())
     try:
         yield served
