@@ -38,7 +38,7 @@ async def open_worker(
         stack.push_async_callback(providers.close)
         for account in accounts:
             providers.chat_for(account)
-        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, folder)
+        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, folder)
         worker = Worker(settings, store, Upstream(settings, pool, providers))
         if settings.metrics_port is not None:
             await stack.enter_async_context(serving(worker, settings.metrics_host, settings.metrics_port))
