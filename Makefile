@@ -8,9 +8,9 @@ PYTEST := $(BIN)/python -m pytest
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
 
-# All but the long kinds of tests, and a sample of each of those, on both cores. In the order of their names: files of few
-# long tests would be last otherwise, when one core has nothing left to do.
-SHORT := -n 2 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
+# All but the long kinds of tests, and a sample of each of those. Three at once keep two cores busy, since tests wait a
+# third of the time. In the order of their names: files of few long tests would be last otherwise, alone.
+SHORT := -n 3 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
 
 test: .venv/.ready
 	$(PYTEST) $(SHORT) $(TEST_OPTIONS)

@@ -22,7 +22,7 @@ from gateway.server import serve
 from gateway.settings import GatewaySettings
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.redis.store import Store
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.watcher import DirectoryWatcher
@@ -106,7 +106,7 @@ def main() -> None:
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.
     try:
-        with collecting(gateway.otel_exporter_otlp_endpoint, "standalone"):
+        with export_spans(gateway.otel_exporter_otlp_endpoint, "standalone"):
             uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")

@@ -11,7 +11,7 @@ from gateway.server import serve
 from gateway.settings import GatewaySettings
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.redis.store import Store
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f"{error}.") from None
     try:
-        with collecting(settings.otel_exporter_otlp_endpoint, "gateway"):
+        with export_spans(settings.otel_exporter_otlp_endpoint, "gateway"):
             uvloop.run(run(settings, store))
     except ValueError as error:
         raise SystemExit(f"{error}.") from None

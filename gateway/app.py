@@ -43,7 +43,6 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -68,9 +67,8 @@ def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -
 
     ValueError, with one sentence, when a file that the settings name is no good.
     """
-    limits = _limits(settings)
-    answers, sessions = Answers(store), Sessions(store, limits)
-    jobs = Jobs(store, limits)
+    answers, sessions = Answers(store), Sessions(store, settings)
+    jobs = Jobs(store, settings)
     relay = Relay(jobs, answers, turns, settings.queue_timeout, settings.answer_timeout)
     clients = Clients(
         load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
@@ -82,7 +80,7 @@ def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -
     api, ops = LegacyApi(relay, clients, idempotency, settings.max_body), HealthEndpoints(sessions, turns)
     by_id = AnswerEndpoints(relay, clients)
     sockets = SocketEndpoints(relay, sessions, clients, idempotency, settings.max_body)
-    traced = [Middleware(TracingMiddleware)] if traces.collected() else []
+    traced = [Middleware(TracingMiddleware)] if traces.is_exporting() else []
     metrics = GatewayMetrics(turns, answers, relay.first_text, store)
 
     @asynccontextmanager
@@ -141,18 +139,6 @@ def _openai(settings: GatewaySettings, asking: QuestionService) -> list[Route]:
         Route(one, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
     ]
-
-
-def _limits(settings: GatewaySettings) -> Limits:
-    return Limits(
-        session_ttl=settings.session_ttl,
-        answer_ttl=settings.answer_ttl,
-        follow_grace=settings.follow_grace,
-        idempotency_ttl=settings.idempotency_ttl,
-        queue_limit=settings.queue_limit,
-        mailbox_limit=settings.mailbox_limit,
-        client_limit=settings.client_limit,
-    )
 
 
 async def _no_such_socket(socket: WebSocket) -> None:

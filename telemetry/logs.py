@@ -36,6 +36,6 @@ def _add_trace(
     _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """The id of the trace that the line belongs to, if it belongs to one."""
-    if trace := traces.current_id():
+    if trace := traces.current_trace_id():
         event["trace"] = trace
     return event

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from telemetry.traces import Kind, Value, within
+from telemetry.traces import AttributeValue, SpanRole, use_traceparent
 
 # Seconds that a collector may take for a batch: a process that ends waits for the last one.
 _PATIENCE = 2
@@ -26,7 +26,7 @@ class OtlpSpan:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
-    def note(self, **attributes: Value) -> None:
+    def set_attributes(self, **attributes: AttributeValue) -> None:
         """Say more of it."""
         self._span.set_attributes(_named(attributes))
 
@@ -36,7 +36,7 @@ class OtlpSpan:
         self._span.set_status(Status(StatusCode.ERROR, reason))
 
 
-class OtlpCollector:
+class OtlpExporter:
     """Sends batches of spans to an OTLP endpoint over HTTP, in a thread. The SDK's own OTEL_ variables hold besides."""
 
     def __init__(self, endpoint: str, service: str) -> None:
@@ -47,12 +47,14 @@ class OtlpCollector:
         self._tracer = self._provider.get_tracer("bing-chat-gateway")
 
     @contextmanager
-    def span(self, name: str, kind: Kind, parent: str, attributes: dict[str, Value]) -> Iterator[OtlpSpan]:
+    def start_span(
+        self, name: str, kind: SpanRole, parent: str, attributes: dict[str, AttributeValue]
+    ) -> Iterator[OtlpSpan]:
         """A span during the body; an error that leaves the body makes it a failed one, by the error's type alone."""
         span = self._tracer.start_span(name, _parent(parent), _KINDS[kind], _named(attributes))
         told = OtlpSpan(span)
         try:
-            with within(_traceparent(span.get_span_context())):
+            with use_traceparent(_traceparent(span.get_span_context())):
                 yield told
         except Exception as error:
             told.fail(getattr(error, "reason", type(error).__name__))
@@ -60,7 +62,7 @@ class OtlpCollector:
         finally:
             span.end()
 
-    def past(self, name: str, parent: str, seconds: float) -> None:
+    def record_span(self, name: str, parent: str, seconds: float) -> None:
         """A span that has just ended."""
         now = time.time_ns()
         self._tracer.start_span(name, _parent(parent), start_time=now - int(seconds * 1e9)).end(now)
@@ -70,7 +72,7 @@ class OtlpCollector:
         self._provider.shutdown()
 
 
-def _named(attributes: dict[str, Value]) -> dict[str, Value]:
+def _named(attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
     """Python's names as OpenTelemetry's: `http_route` is `http.route`."""
     return {_NAMES.get(name, name.replace("_", ".")): value for name, value in attributes.items()}
 

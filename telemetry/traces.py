@@ -21,14 +21,14 @@ _current: ContextVar[str] = ContextVar("traceparent", default="")
 _LOG = structlog.get_logger()
 
 # Who asks whom: a span of what a client asked for, of what was taken from a queue, of what an upstream is asked.
-Kind = Literal["server", "consumer", "client"]
-Value = str | int | float | bool
+SpanRole = Literal["server", "consumer", "client"]
+AttributeValue = str | int | float | bool
 
 
 class Span(Protocol):
     """Something that takes its time."""
 
-    def note(self, **attributes: Value) -> None:
+    def set_attributes(self, **attributes: AttributeValue) -> None:
         """Say more of it. Never questions, answers, tokens, keys or cookies: others collect it."""
         ...
 
@@ -37,14 +37,16 @@ class Span(Protocol):
         ...
 
 
-class Collector(Protocol):
+class SpanExporter(Protocol):
     """Whom spans are told."""
 
-    def span(self, name: str, kind: Kind, parent: str, attributes: dict[str, Value]) -> AbstractContextManager[Span]:
+    def start_span(
+        self, name: str, kind: SpanRole, parent: str, attributes: dict[str, AttributeValue]
+    ) -> AbstractContextManager[Span]:
         """A span during the body; it is the current trace there."""
         ...
 
-    def past(self, name: str, parent: str, seconds: float) -> None:
+    def record_span(self, name: str, parent: str, seconds: float) -> None:
         """A span that has just ended after so many seconds."""
         ...
 
@@ -64,7 +66,7 @@ class _NoSpan:
     ) -> None:
         return None
 
-    def note(self, **_: Value) -> None:
+    def set_attributes(self, **_: AttributeValue) -> None:
         return None
 
     def fail(self, _: str) -> None:
@@ -72,10 +74,10 @@ class _NoSpan:
 
 
 _NOTHING = _NoSpan()
-_collector: Collector | None = None
+_collector: SpanExporter | None = None
 
 
-def checked(traceparent: str) -> str:
+def normalize(traceparent: str) -> str:
     """The header's value as we pass it on; empty if it is none."""
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is None or (traceparent.startswith("00") and found[2] is not None):
@@ -83,65 +85,65 @@ def checked(traceparent: str) -> str:
     return f"00-{found[1]}"
 
 
-def current() -> str:
+def current_traceparent() -> str:
     """The `traceparent` of what is done now; empty if it belongs to no trace."""
     return _current.get()
 
 
-def current_id() -> str:
+def current_trace_id() -> str:
     """The id of the trace that what is done now belongs to; empty if it belongs to none."""
     return _current.get()[3:35]
 
 
-def enter(traceparent: str) -> None:
+def set_current(traceparent: str) -> None:
     """What this task does from now on belongs to that trace, if it is one."""
-    _current.set(checked(traceparent))
+    _current.set(normalize(traceparent))
 
 
 @contextmanager
-def within(traceparent: str) -> Iterator[None]:
+def use_traceparent(traceparent: str) -> Iterator[None]:
     """The body belongs to that trace, if it is one."""
-    before = _current.set(checked(traceparent))
+    before = _current.set(normalize(traceparent))
     try:
         yield
     finally:
         _current.reset(before)
 
 
-def collected() -> bool:
+def is_exporting() -> bool:
     """Whether anybody collects spans."""
     return _collector is not None
 
 
-def span(name: str, kind: Kind, **attributes: Value) -> AbstractContextManager[Span]:
+def start_span(name: str, kind: SpanRole, **attributes: AttributeValue) -> AbstractContextManager[Span]:
     """A span of the current trace, or of a new one, during the body."""
     if _collector is None:
         return _NOTHING
-    return _collector.span(name, kind, current(), attributes)
+    return _collector.start_span(name, kind, current_traceparent(), attributes)
 
 
-def past(name: str, seconds: float) -> None:
+def record_span(name: str, seconds: float) -> None:
     """A span of the current trace that has just ended after so many seconds."""
     if _collector is not None:
-        _collector.past(name, current(), seconds)
+        _collector.record_span(name, current_traceparent(), seconds)
 
 
 @contextmanager
-def collecting(endpoint: str | None, service: str) -> Iterator[None]:
+def export_spans(endpoint: str | None, service: str) -> Iterator[None]:
     """Spans of the body are sent to that OTLP endpoint, if there is one and the packages are installed."""
     global _collector  # noqa: PLW0603 - one for the process, as its log is
     if endpoint is None:
         yield
         return
     try:
-        from telemetry.otel import OtlpCollector
+        from telemetry.otel import OtlpExporter
     except ImportError as error:
         _LOG.warning(
             "no traces: OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements/tracing.txt", cause=str(error)
         )
         yield
         return
-    _collector = OtlpCollector(endpoint, service)
+    _collector = OtlpExporter(endpoint, service)
     try:
         yield
     finally:

@@ -9,6 +9,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("gateway", "worker", "wire", "telemetry", "emulator")
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))] + [ROOT / "standalone.py"]
+# But for those that are a docstring.
+TESTED_SOURCES = [
+    path
+    for package in ("gateway", "worker", "wire", "telemetry", "emulator", "bench")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if len(ast.parse(path.read_text()).body) > 1
+]
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base"}
 
 # package -> who may import it
@@ -79,6 +86,53 @@ def test_no_trace_is_told_to_bing() -> None:
     """Of all that asks an upstream, only what asks servers that speak the OpenAI API knows of traces."""
     providers = sorted((ROOT / "worker" / "providers").rglob("*.py"))
     assert [path.name for path in providers if "traces" in path.read_text()] == ["client.py"]
+
+
+# Sources without a test file of their own name, and the file that tests them.
+TESTED_BY = {
+    "gateway/console/__init__.py": "tests/gateway/console/test_stream.py",
+    "gateway/console/poller.py": "tests/gateway/console/test_stream.py",
+    "gateway/docs/answers.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/frames.py": "tests/gateway/docs/test_asyncapi.py",
+    "gateway/docs/headers.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/openai/completions.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/openai/faults.py": "tests/gateway/docs/test_errors.py",
+    "gateway/docs/openai/paths.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/openai/replies.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/openai/requests.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/openai/schemas.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/operation.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/questions.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/refusals.py": "tests/gateway/docs/test_errors.py",
+    "gateway/docs/schemas.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/shapes.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/openai/chunks.py": "tests/gateway/openai/test_completions.py",
+    "gateway/openai/events.py": "tests/gateway/openai/test_responses.py",
+    "gateway/openai/response_body.py": "tests/gateway/openai/test_responses.py",
+    "gateway/openai/service.py": "tests/gateway/openai/test_completions.py",
+    "worker/turns/routing.py": "tests/worker/turns/test_turn.py",
+    "wire/limits.py": "tests/wire/test_jobs.py",
+    "telemetry/otel.py": "tests/e2e/test_traces.py",
+    "bench/errors.py": "tests/bench/test_command.py",
+    "bench/scenario/http_users.py": "tests/external/test_locust.py",
+    "bench/scenario/locustfile.py": "tests/external/test_locust.py",
+    "bench/scenario/socket_users.py": "tests/external/test_locust.py",
+    "bench/scenario/user.py": "tests/external/test_locust.py",
+}
+
+
+def test_each_source_has_a_test_file_of_its_name_at_the_mirrored_place() -> None:
+    mirrored = {path.relative_to(ROOT).as_posix(): mirror(path) for path in TESTED_SOURCES}
+    missing = {source: test for source, test in mirrored.items() if not test.exists()}
+    assert sorted(missing.keys() - TESTED_BY.keys()) == [], "without a test file"
+    assert sorted(TESTED_BY.keys() - missing.keys()) == [], "in the table without need"
+    assert sorted(test for test in TESTED_BY.values() if not (ROOT / test).exists()) == [], "not there"
+
+
+def mirror(source: Path) -> Path:
+    """Return where the tests of a source belong: `pkg/room/thing.py` has them in `tests/pkg/room/test_thing.py`."""
+    name = {"__init__": source.parent.name, "__main__": "main"}.get(source.stem, source.stem)
+    return ROOT / "tests" / source.parent.relative_to(ROOT) / f"test_{name}.py"
 
 
 def test_a_tests_name_has_at_most_eighty_characters() -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from wire import keys
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, Work, decode_event, decode_work, grown
+from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
 
@@ -64,7 +64,7 @@ class Progress:
     text: str
     state: Literal["queued", "running"] | Outcome
     end: Final | Failed | None = None
-    place: QueuePosition | None = None
+    position: QueuePosition | None = None
     provider: str = ""
 
 
@@ -77,12 +77,12 @@ class Answers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._subscriptions = Subscriptions(store)
-        self.ended: Counter[Outcome] = Counter()
+        self.outcome_counts: Counter[Outcome] = Counter()
 
     @property
-    def followed(self) -> int:
+    def followed_count(self) -> int:
         """How many answers are followed now."""
-        return self._subscriptions.channels
+        return self._subscriptions.channel_count
 
     async def __aenter__(self) -> "Answers":
         await self._subscriptions.__aenter__()
@@ -101,10 +101,10 @@ class Answers:
         """
         return AnswerReader(self, self._subscriptions, answer, after, first)
 
-    def note_end(self, answer: str, event: Final | Failed) -> None:
+    def record_end(self, answer: str, event: Final | Failed) -> None:
         """A follower got the answer's end."""
         outcome = _state_of(event)
-        self.ended[outcome] += 1
+        self.outcome_counts[outcome] += 1
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
@@ -128,19 +128,19 @@ class Answers:
 
     async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
-        rows = await self._store.ask("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", _BATCH)
+        rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", _BATCH)
         found = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
         if found:
             found[-1].more = False
         return found
 
-    async def progress(self, answer: str, holder: str = "") -> Progress:
+    async def read_progress(self, answer: str, holder: str = "") -> Progress:
         """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
         seq, text, end, provider = 0, "", None, ""
         while entries := await self.read(answer, seq):
             for entry in entries:
-                seq, text = entry.seq, grown(text, entry.event)
+                seq, text = entry.seq, apply_event(text, entry.event)
                 provider = entry.event.provider or provider
             if isinstance(entry.event, TERMINAL):
                 end = entry.event
@@ -148,25 +148,25 @@ class Answers:
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
             raise AnswerGoneError("the answer's events are no longer kept")
-        place = await self.place(answer) if state == b"QUEUED" and not seq else None
+        place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
         return Progress(token, seq, text, reached, end, place, provider)
 
-    async def place(self, answer: str) -> QueuePosition | None:
+    async def read_position(self, answer: str) -> QueuePosition | None:
         """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
         found: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
         return None if found is None else QueuePosition(*found)
 
-    async def token(self, answer: str, holder: str = "") -> str:
+    async def read_token(self, answer: str, holder: str = "") -> str:
         """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
         token, *_ = await self._job(answer, holder)
         return token
 
-    async def asked(self, answer: str, holder: str = "") -> AcceptedJob:
+    async def read_job(self, answer: str, holder: str = "") -> AcceptedJob:
         """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
         names = ("token", "work", "accepted", "holder")
-        token, work, accepted, owner = await self._store.ask("HMGET", keys.job_key(answer), *names)
+        token, work, accepted, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
         return AcceptedJob(token.decode(), decode_work(work), int(accepted) / 1000)
@@ -174,14 +174,14 @@ class Answers:
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
         """The answer's token, state and last seq; to anybody but its holder there is no such answer."""
         names = ("token", "state", "seq", "holder")
-        token, state, seq, owner = await self._store.ask("HMGET", keys.job_key(answer), *names)
+        token, state, seq, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if token is None or (owner or b"").decode() != holder:
             raise AnswerGoneError("no such answer")
         return token.decode(), state, seq
 
     async def _last(self, answer: str) -> int | None:
         """The terminal event's seq, None while there is none."""
-        state, seq = await self._store.ask("HMGET", keys.job_key(answer), "state", "seq")
+        state, seq = await self._store.execute("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None
@@ -244,7 +244,7 @@ class AnswerReader:
         if isinstance(entry.event, TERMINAL):
             self._over = True
             self._found.clear()
-            self._answers.note_end(self._answer, entry.event)
+            self._answers.record_end(self._answer, entry.event)
         return entry
 
     async def peek(self, seconds: float) -> AnswerEvent | None:
@@ -289,7 +289,7 @@ def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
     """The hint's event, and those behind it that are there already."""
     seq, event = hint
     found = [AnswerEvent(seq, decode_event(event))]
-    while (more := subscription.following(seq := seq + 1)) is not None:
+    while (more := subscription.take_event(seq := seq + 1)) is not None:
         found[-1].more = True
         found.append(AnswerEvent(seq, decode_event(more)))
     return found

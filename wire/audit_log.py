@@ -28,12 +28,12 @@ class AuditLog:
 
     store: Store
 
-    async def note(self, kind: str, **fields: str) -> None:
+    async def record(self, kind: str, **fields: str) -> None:
         """Add an event. It stands there twice if the reply was lost on the way. StoreUnavailableError."""
         told = chain.from_iterable({"kind": kind, **fields}.items())
         await self.store.run("event", keys.events_key(), keys.prefix(keys.LEDGER), *told)
 
-    async def latest(self, count: int, after: str = "") -> list[AuditEvent]:
+    async def read_latest(self, count: int, after: str = "") -> list[AuditEvent]:
         """The last `count` events, but only those after the event `after`; the newest first. StoreUnavailableError."""
         with translate_errors():
             rows: Any = await self.store.commands.xrevrange(

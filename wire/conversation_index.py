@@ -34,7 +34,7 @@ class ConversationIndex:
             found: Any = await self.store.commands.get(keys.conversation_key(state))
         return IndexedConversation(*found.decode().split(" ")) if found else None
 
-    async def note(self, standing: IndexedConversation, states: Sequence[str], stale: Sequence[str]) -> None:
+    async def record(self, standing: IndexedConversation, states: Sequence[str], stale: Sequence[str]) -> None:
         """The conversation stands at each of `states`, and no longer at the `stale` ones. StoreUnavailableError."""
         await self.store.run(
             "note",

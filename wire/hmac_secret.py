@@ -29,7 +29,7 @@ class HmacSecret:
         self._store = store
         self._own = own
 
-    async def get(self) -> bytes:
+    async def read(self) -> bytes:
         """The secret. Redis's is read each time: after a loss of data nobody may go on with an old one.
 
         StoreUnavailableError.

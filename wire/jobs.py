@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
@@ -24,7 +24,6 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.limits import Limits
 from wire.messages import Failed, Final, Work, encode
 from wire.redis.store import Store
 from wire.sessions import State
@@ -77,14 +76,31 @@ class IdempotencyKey:
     question: str
 
 
+class JobLimits(Protocol):
+    """The settings that hold for jobs; a gateway's settings have them.
+
+    Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer.
+    `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
+    client that wait or run.
+    """
+
+    session_ttl: int
+    answer_ttl: int
+    follow_grace: float
+    idempotency_ttl: int
+    queue_limit: int
+    mailbox_limit: int
+    client_limit: int
+
+
 class Jobs:
     """The gateway's way to hand over work. `refused` counts what was not taken, or came to nothing in the queue."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: JobLimits) -> None:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
-        self.refused: Counter[Refusal] = Counter()
+        self.refusals: Counter[Refusal] = Counter()
 
     async def submit(
         self,
@@ -109,10 +125,10 @@ class Jobs:
         try:
             found = await self._submit(answer, work, token, create, client, once, after)
         except (QueueFullError, ClientFullError) as error:
-            self.refused["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            self.refusals["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
             raise
         except StoreUnavailableError as error:
-            self.refused["store.unavailable"] += 1
+            self.refusals["store.unavailable"] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
@@ -123,7 +139,7 @@ class Jobs:
         self, answer: str, work: Work, token: str, create: bool, client: Client, once: IdempotencyKey | None, after: str
     ) -> str:
         limits = self._limits
-        if trace := traces.current():
+        if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
         reply: Any = await self._store.run(
             "enqueue",
@@ -174,7 +190,7 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._withdrawing, return_exceptions=True)
 
-    async def follow(self, answer: str) -> bool:
+    async def keep_alive(self, answer: str) -> bool:
         """Say that somebody waits for the answer, for FOLLOW_GRACE; False when that needn't be said again.
 
         StoreUnavailableError.
@@ -200,7 +216,7 @@ class Jobs:
         return await asyncio.shield(expiring)
 
     def _expired(self, reply: int) -> bool:
-        self.refused["queue.timeout"] += reply
+        self.refusals["queue.timeout"] += reply
         return bool(reply)
 
     @property

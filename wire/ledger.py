@@ -57,7 +57,7 @@ class AccountStatus:
     failures_by_reason: tuple[tuple[str, int], ...] = ()
 
     @property
-    def shown(self) -> DisplayState:
+    def display_state(self) -> DisplayState:
         """The state as people are told it."""
         return "paused" if self.paused else self.state
 
@@ -209,16 +209,16 @@ class Ledger:
         )
         return msgspec.json.decode(reply, type=AccountChange)
 
-    async def vacate(self, worker: str) -> None:
+    async def free_slots(self, worker: str) -> None:
         """Free all places of a dead worker."""
         await self._store.run("vacate", keys.accounts_key(), self._prefix, worker)
 
-    async def order(self, name: str, order: Order, by: str = "") -> AccountState | None:
+    async def execute_order(self, name: str, order: Order, by: str = "") -> AccountState | None:
         """Carry out an order of the operator's `by`; the state before, None if there is no such account."""
         before = await self._store.run("order", keys.account_key(name), self._prefix, name, order, by)
         return None if before is None else cast(AccountState, before.decode())
 
-    async def news(self, share: float, besides: str) -> AccountAlert | None:
+    async def take_alert(self, share: float, besides: str) -> AccountAlert | None:
         """The next thing that an operator should hear of, told to one caller only; None if there is nothing.
 
         `share` of the accounts should be ready; those whose names end with `besides` don't count for it.
@@ -226,7 +226,7 @@ class Ledger:
         reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
         return None if reply is None else msgspec.json.decode(reply, type=AccountAlert)
 
-    async def hand_in(self, name: str, export: bytes, ttl: float = 60.0, by: str = "") -> bool:
+    async def submit_export(self, name: str, export: bytes, ttl: float = 60.0, by: str = "") -> bool:
         """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
 
         `by`: the operator who hands it in. ValueError if it is too large.
@@ -236,12 +236,12 @@ class Ledger:
         taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000), by)
         return bool(taken)
 
-    async def take_handed_in(self) -> tuple[str, bytes] | None:
+    async def take_export(self) -> tuple[str, bytes] | None:
         """The name and the bytes of an export that was handed in. Nobody else gets it, so a lost reply loses it."""
         found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
         return None if found is None else (found[0].decode(), found[1])
 
-    async def standings(self) -> list[AccountStatus]:
+    async def read_statuses(self) -> list[AccountStatus]:
         """All accounts that are known, by name."""
         with translate_errors():
             seconds, micros = await self._store.commands.time()

@@ -16,7 +16,7 @@ TYPE_FIELD = "type"
 Style = Literal["balanced", "creative", "precise"]
 Role = Literal["system", "user", "assistant", "tool"]
 # Why an answer ended: it was whole, it was as long as it may be, or the upstream held the rest back.
-Finish = Literal["stop", "length", "content_filter"]
+FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     images: tuple[str, ...] = ()
     stopped: bool = False
     provider: str = ""
-    finish: Finish = "stop"
+    finish: FinishReason = "stop"
     usage: Usage | None = None
     v: int = VERSION
 
@@ -133,7 +133,7 @@ Event = Delta | Replace | Final | Failed
 TERMINAL = (Final, Failed)
 
 
-def grown(text: str, event: Event) -> str:
+def apply_event(text: str, event: Event) -> str:
     """The answer's whole text once `event` has followed what made `text`."""
     match event:
         case Delta(text=more):

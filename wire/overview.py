@@ -9,10 +9,10 @@ import msgspec
 from wire import keys
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
-from wire.reporter import Load
+from wire.reporter import ProcessLoad
 
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
-_UNKNOWN = Load(version="")
+_UNKNOWN = ProcessLoad(version="")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Process:
     kind: str
     name: str
     state: str
-    heard: int
-    load: Load
+    last_seen: int
+    load: ProcessLoad
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Queue:
     """
 
     length: int
-    oldest: int
+    oldest_since: int
     wait: int
     now: int
-    first: tuple[str, ...]
+    first_answers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Overview:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def processes(self) -> list[Process]:
+    async def read_processes(self) -> list[Process]:
         """All gateways and workers that have spoken of themselves lately, and workers that only beat."""
         with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
@@ -69,7 +69,7 @@ class Overview:
             found = told.get(f"worker:{worker}", Process("worker", worker, "up", 0, _UNKNOWN))
             # Whether a worker is dead, its heartbeat says; it also comes more often.
             state = "dead" if heard is None else "up" if found.state == "dead" else found.state
-            told[f"worker:{worker}"] = Process("worker", worker, state, heard or found.heard, found.load)
+            told[f"worker:{worker}"] = Process("worker", worker, state, heard or found.last_seen, found.load)
         return [told[entry] for entry in sorted(told)]
 
     async def _beats(self) -> dict[str, int | None]:
@@ -83,14 +83,14 @@ class Overview:
                 found = await pipe.execute()
         return {worker: int(last) if last else None for worker, last in zip(workers, found, strict=True)}
 
-    async def queue(self, first: int) -> Queue:
+    async def read_queue(self, first: int) -> Queue:
         """How the queue stands, and the `first` so many in it."""
         length, oldest, wait, now = await self._store.run("queue", keys.queued_key(), keys.prefix())
         with translate_errors():
             waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, first - 1)
         return Queue(length, oldest, wait, now, tuple(answer.decode() for answer in waiting))
 
-    async def jobs(self, answers: Collection[str]) -> list[Job]:
+    async def read_jobs(self, answers: Collection[str]) -> list[Job]:
         """Those of the answers that have not ended."""
         with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
@@ -103,7 +103,7 @@ class Overview:
             if state is not None and state not in _ENDED
         ]
 
-    async def counts(self, minutes: Iterable[int]) -> dict[int, dict[str, int]]:
+    async def read_counts(self, minutes: Iterable[int]) -> dict[int, dict[str, int]]:
         """What was counted in those minutes (Unix time / 60); a minute in which nobody spoke is left out."""
         wanted = list(minutes)
         with translate_errors():
@@ -122,7 +122,7 @@ def _process(entry: bytes, said: bytes, facts: bytes) -> Process:
     kind, _, name = entry.decode().partition(":")
     heard, _, _, state = said.decode().split(" ")
     try:
-        load = msgspec.json.decode(facts, type=Load)
+        load = msgspec.json.decode(facts, type=ProcessLoad)
     except msgspec.DecodeError:  # of another version
         load = _UNKNOWN
     return Process(kind, name, state, int(heard), load)

@@ -28,4 +28,4 @@ async def read_queue_stats(store: Store) -> QueueStats:
             found: Any = await pipe.execute()
     waiting, first, (seconds, micros) = found
     oldest = max(0.0, seconds + micros / 1e6 - first[0][1] / 1000) if first else 0.0
-    return QueueStats(waiting, oldest, len(await Sessions(store).live_workers()))
+    return QueueStats(waiting, oldest, len(await Sessions(store).list_live_workers()))

@@ -17,8 +17,8 @@ from wire.ledger import PICTURES
 from wire.redis.store import Store
 from wire.version import VERSION
 
-Kind = Literal["gateway", "worker"]
-EVERY = 2.0
+ProcessKind = Literal["gateway", "worker"]
+REPORT_INTERVAL = 2.0
 # After how long a silence a process counts as dead, and how long it is shown then, in seconds.
 _SILENCE = 8.0
 _SHOWN = 600.0
@@ -27,7 +27,7 @@ HOURS = 6
 _MINUTE_TTL = HOURS * 3600 + 600
 
 
-class Load(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a process is. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
     `running` holds the ids and kinds (chat, image) of answers.
@@ -47,9 +47,9 @@ class Reporter:
     def __init__(
         self,
         store: Store,
-        kind: Kind,
+        kind: ProcessKind,
         name: str,
-        load: Callable[[], Load],
+        load: Callable[[], ProcessLoad],
         counted: Callable[[], Mapping[str, int]],
         draining: Callable[[], bool],
     ) -> None:
@@ -69,10 +69,10 @@ class Reporter:
         """Speak for ever; while Redis is away what was counted waits."""
         while True:
             with contextlib.suppress(StoreUnavailableError):
-                await self.say()
-            await asyncio.sleep(EVERY)
+                await self.report()
+            await asyncio.sleep(REPORT_INTERVAL)
 
-    async def say(self) -> None:
+    async def report(self) -> None:
         """Speak once. StoreUnavailableError."""
         async with self._speaking:
             if self._left:
@@ -80,19 +80,19 @@ class Reporter:
             if self._sending is None:
                 self._number += 1
                 self._sending = Counter(self._counted()) - self._told
-            await self._report("draining" if self._draining() else "up", self._sending)
+            await self._send("draining" if self._draining() else "up", self._sending)
             self._told += self._sending
             self._sending = None
 
     async def leave(self) -> None:
         """Say the last counts, and that the process ends; nothing is said after that. StoreUnavailableError."""
-        await self.say()
+        await self.report()
         async with self._speaking:
             self._left = True
             self._number += 1
-            await self._report("gone", {})
+            await self._send("gone", {})
 
-    async def _report(self, state: str, grown: Mapping[str, int]) -> None:
+    async def _send(self, state: str, grown: Mapping[str, int]) -> None:
         await self._store.run(
             "report",
             keys.processes_key(),

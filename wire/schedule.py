@@ -34,7 +34,7 @@ class Schedule:
         self._worker = worker
         self._idle_ms = int(lease_ttl * 1000)
         self._streams = [keys.own_stream(worker), keys.shared_stream()]
-        self._reader = store.blocking(_BLOCK)
+        self._reader = store.open_blocking(_BLOCK)
         self._seen: dict[str, str | bytes] = dict.fromkeys(self._streams, "0")
         self._look_at = 0.0
 
@@ -78,7 +78,7 @@ class Schedule:
             return []
         found = []
         for stream in self._streams:
-            _, entries, *_ = await self._store.ask(
+            _, entries, *_ = await self._store.execute(
                 "XAUTOCLAIM", stream, keys.GROUP, self._worker, self._idle_ms, "0", "COUNT", count
             )
             found.append((stream.encode(), entries))
@@ -89,7 +89,7 @@ class Schedule:
     async def _mine(self) -> list[ScheduleEntry]:
         """The shared entries that this worker has read and not claimed, a hundred at most."""
         stream = keys.shared_stream()
-        found = await self._store.ask(
+        found = await self._store.execute(
             "XREADGROUP", "GROUP", keys.GROUP, self._worker, "COUNT", 100, "STREAMS", stream, "0"
         )
         return _entries(found or [])
@@ -97,10 +97,10 @@ class Schedule:
     async def _read(self, count: int) -> _Found:
         waiting: list[Argument] = ["COUNT", count, "BLOCK", int(_BLOCK * 1000), "STREAMS", *self._streams]
         new = [">"] * len(self._streams)
-        found = await self._reader.ask("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
+        found = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
         if not found and self._store.in_memory:
             # fakeredis doesn't wait in XREADGROUP; in XREAD it does, here for an entry newer than the last one read.
-            await self._reader.ask("XREAD", *waiting, *self._seen.values())
+            await self._reader.execute("XREAD", *waiting, *self._seen.values())
         self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
         return list(found or [])
 

@@ -5,16 +5,16 @@ import math
 import secrets
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from wire import keys
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
-from wire.limits import Limits
 from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
+from wire.settings import LEASE_TTL, SharedSettings
 
 _UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
 _UNREAD = Chat("balanced", "")
@@ -90,16 +90,23 @@ class ScheduleEntry:
 class Transcript:
     """What was said in a conversation, oldest first; `whole` unless its beginning was cut off."""
 
-    said: tuple[HistoryMessage, ...]
+    messages: tuple[HistoryMessage, ...]
     whole: bool
 
 
 @dataclass(frozen=True)
-class Beat:
+class HeartbeatReply:
     """What a heartbeat brings: since when Redis runs with the data that it has (ms), and the answers to stop."""
 
-    began: int
-    stopped: list[str]
+    data_since: int
+    stopped_answers: list[str]
+
+
+class SessionLimits(Protocol):
+    """The settings that hold for sessions, in seconds; gateways' and workers' settings have them."""
+
+    session_ttl: int
+    answer_ttl: int
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,20 @@ class Sessions:
     """
 
     store: Store
-    limits: Limits = field(default_factory=Limits)
+    limits: SessionLimits = field(default_factory=SharedSettings.model_construct)
+    lease_ttl: float = LEASE_TTL
 
-    async def beat(self, worker: str) -> Beat:
+    async def beat(self, worker: str) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases.
 
         Each answer to stop comes back until it is finished. Another `began` than before: Redis may have lost data, and
         the worker says what it holds (`ended`, `reassert`, `disclaim`) before anybody claims anything.
         """
-        lease_ms = math.ceil(self.limits.lease_ttl * 1000)
+        lease_ms = math.ceil(self.lease_ttl * 1000)
         began, stopped = await self.store.run("beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms)
-        return Beat(began, [answer.decode() for answer in stopped])
+        return HeartbeatReply(began, [answer.decode() for answer in stopped])
 
-    async def ended(self, token: str, answer: str, seq: int) -> None:
+    async def report_end(self, token: str, answer: str, seq: int) -> None:
         """Say that an answer had ended, with its event `seq`."""
         prefix = keys.prefix(keys.shard_of(token))
         await self.store.run("ended", keys.job_key(answer), prefix, answer, token, seq, self.limits.answer_ttl)
@@ -134,7 +142,7 @@ class Sessions:
         """
         return await self._run("reassert", lease, answer, sent, seq, self.limits.answer_ttl) == b"kept"
 
-    async def owned(self, worker: str) -> list[Lease]:
+    async def read_leases(self, worker: str) -> list[Lease]:
         """The leases that are the worker's, in Redis's eyes."""
         with translate_errors():
             found: Any = await self.store.commands.smembers(keys.owned_key(worker))
@@ -162,11 +170,11 @@ class Sessions:
                     pipe.srem(keys.workers_key(), worker)
                     await pipe.execute()
 
-    async def live_workers(self) -> list[str]:
+    async def list_live_workers(self) -> list[str]:
         """The workers that are alive."""
         return [worker for worker, alive in (await self._workers()).items() if alive]
 
-    async def dead_workers(self) -> list[str]:
+    async def list_dead_workers(self) -> list[str]:
         """The workers that went silent without leaving."""
         return [worker for worker, alive in (await self._workers()).items() if not alive]
 
@@ -239,11 +247,11 @@ class Sessions:
         reply = await self._run("mark_sent", task.lease, task.answer, mark, sent, int(fresh), self.limits.answer_ttl)
         _raise_unless(reply, b"sent")
 
-    async def refused(self, task: ClaimedJob, attempt: int) -> None:
+    async def record_refusal(self, task: ClaimedJob, attempt: int) -> None:
         """The upstream refused the `attempt`-th sending: another is allowed. LeaseLostError, AnswerEndedError."""
         _raise_unless(await self._run("refused", task.lease, task.answer, _mark(task, attempt)), b"claimed")
 
-    async def note_wait(self, task: ClaimedJob, seconds: float) -> None:
+    async def record_wait(self, task: ClaimedJob, seconds: float) -> None:
         """Note that the job waits for an account, which returns in so many seconds. LeaseLostError."""
         _raise_unless(await self._run("waits", task.lease, task.answer, math.ceil(seconds * 1000)), b"noted")
 
@@ -327,7 +335,7 @@ class Sessions:
             raise LeaseLostError("stale fence")
         return bool(reply == b"released")
 
-    async def transcript(self, token: str) -> Transcript:
+    async def read_transcript(self, token: str) -> Transcript:
         """What was said in the token's conversation."""
         with translate_errors():
             async with self.store.commands.pipeline(transaction=True) as pipe:

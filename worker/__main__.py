@@ -13,9 +13,8 @@ import uvloop
 
 from telemetry.logs import configure
 from telemetry.startup import load_settings
-from telemetry.traces import collecting
+from telemetry.traces import export_spans
 from wire.errors import StoreUnavailableError
-from wire.limits import Limits
 from wire.redis.store import Store
 from wire.sessions import Sessions
 from worker.cli import accounts
@@ -53,7 +52,9 @@ async def run(settings: WorkerSettings, store: Store) -> None:
 async def check(store: Store) -> bool:
     """Whether a worker of this host is alive."""
     try:
-        return any(worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).live_workers())
+        return any(
+            worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).list_live_workers()
+        )
     except StoreUnavailableError:
         return False
 
@@ -64,7 +65,7 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
     try:
         if command == "check":
             return 0 if await check(store) else 1
-        with collecting(settings.otel_exporter_otlp_endpoint, "worker"):
+        with export_spans(settings.otel_exporter_otlp_endpoint, "worker"):
             await run(settings, store)
         return 0
     finally:
@@ -116,7 +117,7 @@ def forget_command(token: Annotated[str, typer.Argument(help="the token, as its 
 async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
     """Forget a token. StoreUnavailableError."""
     try:
-        await Sessions(store, Limits(answer_ttl=settings.answer_ttl)).end(token)
+        await Sessions(store, settings).end(token)
     finally:
         await store.close()
 

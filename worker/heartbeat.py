@@ -31,14 +31,14 @@ class Heartbeat:
         self._worker = worker
         self._stopped = stopped
         self._reassert = reassert
-        self._ttl = sessions.limits.lease_ttl
+        self._ttl = sessions.lease_ttl
         self._heard = self._told_at = float("-inf")
         # Since when Redis runs with its data, as far as it was told what the worker holds.
         self._told: int | None = None
         self._owes = False
 
     @property
-    def holds(self) -> bool:
+    def lease_valid(self) -> bool:
         """Whether the lease can't have run out: less than its time has passed since the last good beat began."""
         return self.age < self._ttl
 
@@ -47,7 +47,7 @@ class Heartbeat:
         """Seconds since the last good beat began; infinite before the first."""
         return asyncio.get_running_loop().time() - self._heard
 
-    def owe(self) -> None:
+    def request_reassert(self) -> None:
         """Tell Redis with the next beat what the worker holds: it may think of something more."""
         self._owes = True
 
@@ -56,11 +56,11 @@ class Heartbeat:
         began = asyncio.get_running_loop().time()
         beat = await self._sessions.beat(self._worker)
         self._heard = began
-        if self._owes or self._told not in (None, beat.began):
+        if self._owes or self._told not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, telling it")
             await self._reassert(self._told_at)
-        self._told, self._told_at, self._owes = beat.began, began, False
-        self._stopped(beat.stopped)
+        self._told, self._told_at, self._owes = beat.data_since, began, False
+        self._stopped(beat.stopped_answers)
 
     async def run(self) -> None:
         """Beat for ever; a Redis that is away is logged when it goes and when it is back."""

@@ -50,12 +50,12 @@ class LeaseTable:
         return len(self._turns) + len(self._idle)
 
     @property
-    def running_now(self) -> list[ClaimedJob]:
+    def running_jobs(self) -> list[ClaimedJob]:
         """The jobs whose turns run."""
-        return [turn.task for turn in self._turns.values()]
+        return [turn.job for turn in self._turns.values()]
 
     @contextmanager
-    def serving(self, token: str) -> Iterator[None]:
+    def claiming(self, token: str) -> Iterator[None]:
         """The token is claimed and worked on, as far as this worker knows, during the body."""
         self._serving[token] += 1
         try:
@@ -68,7 +68,7 @@ class LeaseTable:
     @contextmanager
     def running(self, turn: Turn) -> Iterator[None]:
         """The token's turn runs during the body, which ends with its end."""
-        task = turn.task
+        task = turn.job
         self._idle.pop(task.lease.token, None)
         self._turns[task.answer] = turn
         try:
@@ -76,15 +76,15 @@ class LeaseTable:
         finally:
             del self._turns[task.answer]
 
-    def note_end(self, turn: Turn) -> None:
+    def record_end(self, turn: Turn) -> None:
         """The turn's end is written."""
-        self._ended.append(_Ended(turn.task.lease.token, turn.task.answer, turn.seq + 1, _now()))
+        self._ended.append(_Ended(turn.job.lease.token, turn.job.answer, turn.seq + 1, _now()))
 
-    def keep(self, lease: Lease) -> None:
+    def add_idle(self, lease: Lease) -> None:
         """The token has no work for now."""
         self._idle[lease.token] = _Idle(lease, _now())
 
-    def idle(self, seconds: float) -> list[str]:
+    def idle_for(self, seconds: float) -> list[str]:
         """The tokens that have had no work for so long."""
         return [token for token, idle in self._idle.items() if _now() - idle.since >= seconds]
 
@@ -106,15 +106,15 @@ class LeaseTable:
         The answers that can't go on come back. StoreUnavailableError: do it again.
         """
         for end in [end for end in self._ended if end.at >= heard - _FORGOTTEN]:
-            await self._sessions.ended(end.token, end.answer, end.seq)
+            await self._sessions.report_end(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):
-            if not await self._sessions.reassert(turn.task.lease, turn.task.answer, turn.asked, turn.seq):
-                lost.append(turn.task.answer)
+            if not await self._sessions.reassert(turn.job.lease, turn.job.answer, turn.question_count, turn.seq):
+                lost.append(turn.job.answer)
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
-        for lease in await self._sessions.owned(self._worker):
+        for lease in await self._sessions.read_leases(self._worker):
             if lease.token not in self._serving and lease.token not in self._idle:
                 await self._sessions.disclaim(lease)
         return lost

@@ -40,16 +40,16 @@ class WorkerMetrics:
         worker = self._worker
         yield GaugeMetricFamily("bing_slots", "Questions that may be out at once.", worker.slots)
         yield GaugeMetricFamily("bing_slots_used", "Slots that are taken.", worker.slots_used)
-        yield GaugeMetricFamily("bing_leases", "Tokens that are held.", worker.leases)
+        yield GaugeMetricFamily("bing_leases", "Tokens that are held.", worker.lease_count)
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         told = "Seconds since the last heartbeat that Redis took."
         yield GaugeMetricFamily("bing_heartbeat_age_seconds", told, worker.heartbeat_age)
         turns = CounterMetricFamily("bing_turns", "Turns that have ended.", labels=("provider", "outcome", "reason"))
-        for label, count in worker.ended.items():
+        for label, count in worker.turn_counts.items():
             turns.add_metric(label, count)
         yield turns
-        yield from worker.waited.collect()
-        yield from _of_accounts(worker.accounts)
+        yield from worker.queue_wait.collect()
+        yield from _of_accounts(worker.account_statuses)
 
 
 def _of_accounts(standings: Collection[AccountStatus]) -> Iterator[Metric]:
@@ -70,7 +70,7 @@ def _of_accounts(standings: Collection[AccountStatus]) -> Iterator[Metric]:
 
 
 @asynccontextmanager
-async def serving(worker: Worker, host: str, port: int) -> AsyncIterator[str]:
+async def serve_metrics(worker: Worker, host: str, port: int) -> AsyncIterator[str]:
     """Serve `/metrics` while the body runs; the address. ValueError, with one sentence, if the port can't be had."""
     registry = CollectorRegistry()
     registry.register(WorkerMetrics(worker))

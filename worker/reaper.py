@@ -29,7 +29,7 @@ class Reaper:
 
     async def reap(self) -> None:
         """Look once. StoreUnavailableError."""
-        for dead in await self._sessions.dead_workers():
+        for dead in await self._sessions.list_dead_workers():
             while (left := await self._sessions.reap(self._pool.worker, dead)) > 0:
                 pass
             if left == 0:

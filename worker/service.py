@@ -8,7 +8,7 @@ from wire.redis.store import Store
 from worker.accounts.account import Account
 from worker.accounts.pool import AccountPool
 from worker.accounts.watcher import DirectoryWatcher
-from worker.metrics import serving
+from worker.metrics import serve_metrics
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.settings import WorkerSettings
 from worker.worker import Worker, new_worker_id
@@ -41,5 +41,5 @@ async def open_worker(
         pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, folder)
         worker = Worker(settings, store, Upstream(settings, pool, providers))
         if settings.metrics_port is not None:
-            await stack.enter_async_context(serving(worker, settings.metrics_host, settings.metrics_port))
+            await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

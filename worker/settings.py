@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings
+
+from wire.settings import LEASE_TTL, SharedSettings
 
 # The names of the built-in chat providers.
 EDGEGPT = "edgegpt"
 OPENAI = "openai"
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(SharedSettings):
     """Times are in seconds."""
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
     cookies_dir: Path = Path("cookies")
     provider: str = EDGEGPT
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
@@ -37,19 +37,13 @@ class WorkerSettings(BaseSettings):
     account_tries: int = Field(default=3, ge=1)
     alert_webhook: HttpUrl | None = None
     alert_share: float = Field(default=0.5, ge=0, le=1)
-    session_ttl: int = Field(default=6 * 3600, ge=1)
-    answer_ttl: int = Field(default=600, ge=1)
-    lease_ttl: float = Field(default=15.0, ge=1.0)
+    lease_ttl: float = Field(default=LEASE_TTL, ge=1.0)
     connect_timeout: float = Field(default=15.0, gt=0)
     first_text_timeout: float = Field(default=60.0, gt=0)
     idle_timeout: float = Field(default=60.0, gt=0)
-    answer_timeout: float = Field(default=300.0, gt=0)
-    drain_timeout: float = Field(default=30.0, gt=0)
     idle_release: float = Field(default=60.0, gt=0)
     metrics_host: str = Field(default="127.0.0.1", min_length=1)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
-    log_format: str = Field(default="console", pattern="^(console|json)$")
 
     @field_validator(
         "openai_temperature_balanced", "openai_temperature_creative", "openai_temperature_precise", mode="before"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import Load, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 if TYPE_CHECKING:
     from worker.worker import Worker
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MOST_RUNNING = 200
 
 
-class _Counted:
+class _WorkerCounters:
     """A worker's counters. Slots are added up over time, in slot-milliseconds, so that all workers' make one sum."""
 
     def __init__(self, worker: "Worker") -> None:
@@ -31,18 +31,19 @@ class _Counted:
         self._slots["slots:used"] += used * passed
         self._slots["slots:free"] += 0 if worker.draining else (worker.slots - used) * passed
         ends: Counter[str] = Counter()
-        for (_, outcome, reason), count in worker.ended.items():
+        for (_, outcome, reason), count in worker.turn_counts.items():
             ends[f"failed:{reason}" if outcome == "failed" else outcome] += count
         return self._slots + ends
 
 
-def presence(worker: "Worker", store: Store) -> Reporter:
+def status_reporter(worker: "Worker", store: Store) -> Reporter:
     """Who speaks for the worker."""
 
-    def load() -> Load:
+    def load() -> ProcessLoad:
         running = tuple(
-            (task.answer, "chat" if isinstance(task.work, Chat) else "image") for task in worker.running[:_MOST_RUNNING]
+            (task.answer, "chat" if isinstance(task.work, Chat) else "image")
+            for task in worker.running_jobs[:_MOST_RUNNING]
         )
-        return Load(slots=worker.slots, used=worker.slots_used, running=running)
+        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 
-    return Reporter(store, "worker", worker.id, load, _Counted(worker), lambda: worker.draining)
+    return Reporter(store, "worker", worker.id, load, _WorkerCounters(worker), lambda: worker.draining)

@@ -18,7 +18,6 @@ from wire.audit_log import AuditLog
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
 from wire.ledger import AccountStatus, Ledger
-from wire.limits import Limits
 from wire.messages import Chat, Image
 from wire.redis.store import Store
 from wire.reporter import Reporter
@@ -31,7 +30,7 @@ from worker.leases import LeaseTable
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
-from worker.status import presence
+from worker.status import status_reporter
 from worker.turns.turn import Outcome, Turn
 
 _LOG = structlog.get_logger()
@@ -50,7 +49,7 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
 
-def queue_wait() -> Histogram:
+def queue_wait_histogram() -> Histogram:
     """How long questions wait for a worker."""
     told = "Seconds from a question's being accepted to a worker's taking it."
     return Histogram("bing_queue_wait_seconds", told, buckets=_QUEUE_WAIT, registry=None)
@@ -63,17 +62,16 @@ class Worker:
     """
 
     def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
-        limits = Limits(settings.session_ttl, settings.answer_ttl, settings.lease_ttl)
         self.id = upstream.pool.worker
-        self.ended: Counter[tuple[str, str, str]] = Counter()
-        self.waited = queue_wait()
+        self.turn_counts: Counter[tuple[str, str, str]] = Counter()
+        self.queue_wait = queue_wait_histogram()
         self._settings = settings
         self._upstream = upstream
         self._store = store
         self._ledger = Ledger(store)
-        self._sessions = Sessions(store, limits)
+        self._sessions = Sessions(store, settings, settings.lease_ttl)
         self._schedule = Schedule(store, self.id, settings.lease_ttl)
-        self._holdings = LeaseTable(self._sessions, self.id)
+        self._leases = LeaseTable(self._sessions, self.id)
         self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
@@ -91,19 +89,19 @@ class Worker:
         return len(self._serving)
 
     @property
-    def leases(self) -> int:
+    def lease_count(self) -> int:
         """How many tokens are held, with a turn or without."""
-        return self._holdings.count
+        return self._leases.count
 
     @property
-    def accounts(self) -> list[AccountStatus]:
+    def account_statuses(self) -> list[AccountStatus]:
         """How its accounts stand, as last seen."""
         return self._upstream.pool.own_statuses
 
     @property
-    def running(self) -> list[ClaimedJob]:
+    def running_jobs(self) -> list[ClaimedJob]:
         """The jobs whose turns run."""
-        return self._holdings.running_now
+        return self._leases.running_jobs
 
     @property
     def draining(self) -> bool:
@@ -124,7 +122,7 @@ class Worker:
         async with self._schedule, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
-            speaker = presence(self, self._store)
+            speaker = status_reporter(self, self._store)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             background += [tasks.create_task(work) for work in (*self._beside(), speaker.run())]
             reading = tasks.create_task(self._read())
@@ -166,7 +164,7 @@ class Worker:
             while not self._draining.is_set():
                 if not len(self._upstream.pool):
                     # Others may have accounts: what comes now is theirs.
-                    await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
+                    await asyncio.gather(*map(self._leases.release, self._leases.idle_for(0)))
                     await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
                     continue
                 free = self._settings.worker_slots - len(self._serving)
@@ -198,7 +196,7 @@ class Worker:
         """One token's turns, for as long as it has work."""
         async with self._slots:
             try:
-                with self._holdings.serving(entry.token):
+                with self._leases.claiming(entry.token):
                     await self._turns(entry)
             except TimeoutError:
                 _LOG.error("gave up waiting for Redis", entry=entry.id)
@@ -209,7 +207,7 @@ class Worker:
             else:
                 return
             # Redis may still hold for this worker what has ended so.
-            self._heartbeat.owe()
+            self._heartbeat.request_reassert()
 
     async def _turns(self, entry: ScheduleEntry) -> None:
         task = following = await self._claim(entry)
@@ -217,7 +215,7 @@ class Worker:
             following = await self._turn(following)
         if task is not None and isinstance(task.work, Chat):
             # Also when draining has begun meanwhile: what finish has given back already, release leaves alone.
-            self._holdings.keep(task.lease)
+            self._leases.add_idle(task.lease)
 
     def _keeps(self, task: ClaimedJob) -> bool:
         """Whether the token stays with this worker after a turn. An image request's token has no second turn."""
@@ -241,22 +239,22 @@ class Worker:
         """Run one job and end it; the token's next one, if it has any."""
         # For this task from now on, so that what it says of an error has them too.
         bind_contextvars(request=task.work.request, answer=task.answer)
-        traces.enter(task.work.trace)
-        traces.past("queue", task.waited)
-        self.waited.observe(task.waited)
+        traces.set_current(task.work.trace)
+        traces.record_span("queue", task.waited)
+        self.queue_wait.observe(task.waited)
         _LOG.info("question claimed", waited=task.waited)
-        with traces.span("turn", "consumer", bing_request=task.work.request) as span:
+        with traces.start_span("turn", "consumer", bing_request=task.work.request) as span:
             return await self._turn_to_end(task, span)
 
     async def _turn_to_end(self, task: ClaimedJob, span: Span) -> ClaimedJob | None:
-        turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.holds)
-        with self._holdings.running(turn):
+        turn = Turn(self._upstream, self._sessions, task, lambda: self._heartbeat.lease_valid)
+        with self._leases.running(turn):
             outcome = await self._run_to_end(turn)
-            self.ended[outcome.label] += 1
+            self.turn_counts[outcome.label] += 1
             following = await self._finish(turn, outcome)
-            self._holdings.note_end(turn)
+            self._leases.record_end(turn)
         provider, state, reason = outcome.label
-        span.note(bing_provider=provider, bing_outcome=state)
+        span.set_attributes(bing_provider=provider, bing_outcome=state)
         if reason:
             span.fail(reason)
         _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)
@@ -265,21 +263,21 @@ class Worker:
     async def _run_to_end(self, turn: Turn) -> Outcome:
         """How the turn ended, whatever broke it off."""
         try:
-            async with self._stoppable(turn.task.answer):
+            async with self._stoppable(turn.job.answer):
                 return await turn.run()
         except AnswerEndedError:
             # Expired, stopped or lost: it only remains to advance the mailbox. What was sent has no known outcome.
             _LOG.info("answer stopped or lost, hanging up")
-            return turn.abandoned()
+            return turn.stopped_outcome()
         except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
             _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
-            return turn.broken_off(error)
+            return turn.interrupted_outcome(error)
         except asyncio.CancelledError as error:
             # Draining, and nothing was sent: the job goes back, unless the mark was being written just now.
-            if await self._sessions.release(turn.task.lease):
+            if await self._sessions.release(turn.job.lease):
                 _LOG.info("question given back")
                 raise
-            return turn.broken_off(error)
+            return turn.interrupted_outcome(error)
 
     @asynccontextmanager
     async def _stoppable(self, answer: str) -> AsyncIterator[None]:
@@ -306,7 +304,7 @@ class Worker:
 
     async def _reassert(self, heard: float) -> None:
         await self._upstream.pool.announce()
-        self._hang_up(await self._holdings.reassert(heard))
+        self._hang_up(await self._leases.reassert(heard))
 
     async def _finish(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
         """Write the end. While Redis is away it is tried again (a repeat is harmless), within ANSWER_TIMEOUT."""
@@ -324,7 +322,7 @@ class Worker:
                     asserted = await self._beaten()
 
     async def _finish_once(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
-        task = turn.task
+        task = turn.job
         return await self._sessions.finish(
             task,
             outcome.state,
@@ -334,8 +332,8 @@ class Worker:
             forget=isinstance(task.work, Image),
             sent=outcome.sent,
             seq=turn.seq,
-            said=turn.said(outcome),
-            begins=outcome.begins,
+            said=turn.transcript_messages(outcome),
+            begins=outcome.starts_transcript,
             spent=turn.sent,
         )
 
@@ -351,8 +349,8 @@ class Worker:
         """Give tokens back that had no work for IDLE_RELEASE."""
         while True:
             await asyncio.sleep(min(1.0, self._settings.idle_release / 4))
-            for token in self._holdings.idle(self._settings.idle_release):
-                await self._holdings.release(token)
+            for token in self._leases.idle_for(self._settings.idle_release):
+                await self._leases.release(token)
 
     async def _finish_turns(self) -> None:
         """Let running turns end within DRAIN_TIMEOUT; what is left then goes back or ends as interrupted."""
@@ -367,7 +365,7 @@ class Worker:
     async def _leave(self, speaker: Reporter) -> None:
         try:
             async with asyncio.timeout(_LAST_WORDS):
-                await asyncio.gather(*map(self._holdings.release, self._holdings.idle(0)))
+                await asyncio.gather(*map(self._leases.release, self._leases.idle_for(0)))
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)
                 await speaker.leave()

@@ -53,7 +53,7 @@ class Idempotency:
 
         Nobody who lacks the secret can tell either from the key. StoreUnavailableError.
         """
-        secret = await self.secret.get()
+        secret = await self.secret.read()
 
         def derived(*parts: str | None) -> bytes:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)

@@ -79,7 +79,7 @@ class QueueKeepAlive:
             if await self._jobs.expire(one.answer):
                 _LOG.warning("question waited too long", answer=one.answer)
             self._attended.discard(one)
-        elif await self._jobs.follow(one.answer):
+        elif await self._jobs.keep_alive(one.answer):
             one.due = min(asyncio.get_running_loop().time() + _FOLLOW_EVERY, one.until)
         else:
             one.due = one.until

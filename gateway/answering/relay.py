@@ -16,7 +16,7 @@ from gateway.ops.metrics import first_text
 from wire.answers import AnswerEvent, AnswerReader, Answers
 from wire.errors import AnswerGoneError
 from wire.jobs import ANYBODY, Client, Jobs
-from wire.messages import Delta, Event, Failed, Final, Replace, Work, grown
+from wire.messages import Delta, Event, Failed, Final, Replace, Work, apply_event
 
 # Beyond the limits that others watch over, so that theirs end an answer first.
 _MARGIN = 5.0
@@ -136,7 +136,7 @@ class Relay:
         began = monotonic()
 
         def first(event: Event) -> None:
-            if grown("", event):
+            if apply_event("", event):
                 self.first_text.observe(monotonic() - began)
 
         return first

@@ -51,7 +51,9 @@ class Actions:
         name, order = request.path_params["name"], request.path_params["order"]
         if order not in _ORDERS:
             raise HTTPException(404)
-        found = [await self.ledger.order(entry, cast(Order, order), by=admin) for entry in (name, name + PICTURES)]
+        found = [
+            await self.ledger.execute_order(entry, cast(Order, order), by=admin) for entry in (name, name + PICTURES)
+        ]
         if found == [None, None]:
             raise HTTPException(404)
         _LOG.info("operator's order", admin=admin, account=name, order=order, before=found[0])
@@ -64,7 +66,7 @@ class Actions:
         export = wanted.export.encode("utf-8", "replace")
         if not 0 < len(export) <= _LONGEST_EXPORT:
             raise RefusedError(_NO_EXPORT)
-        if not await self.ledger.hand_in(wanted.name, export, by=admin):
+        if not await self.ledger.submit_export(wanted.name, export, by=admin):
             raise HTTPException(429, headers={"retry-after": "60"})
         _LOG.info("operator hands in an export", admin=admin, account=wanted.name)
         return self._done()
@@ -77,7 +79,7 @@ class Actions:
         except AnswerGoneError:
             raise AnswerUnknownError from None
         if state == "STOPPED":
-            await self.journal.note("stop", name=answer, by=admin)
+            await self.journal.record("stop", name=answer, by=admin)
         _LOG.info("operator stops an answer", admin=admin, answer=answer, state=state)
         return self._done()
 

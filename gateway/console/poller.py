@@ -98,11 +98,11 @@ class Poller:
 
     async def _look(self) -> None:
         seen, overview = self.seen, self._overview
-        queue = await overview.queue(_WAITING)
-        processes, standings = await overview.processes(), await self._ledger.standings()
+        queue = await overview.read_queue(_WAITING)
+        processes, standings = await overview.read_processes(), await self._ledger.read_statuses()
         running = [answer for one in processes for answer, _ in one.load.running][:_ANSWERS]
-        jobs = await overview.jobs(list(dict.fromkeys([*running, *queue.first]))[:_ANSWERS])
-        events = await self._journal.latest(_EVENTS, after=seen.events[-1].id if seen.events else "")
+        jobs = await overview.read_jobs(list(dict.fromkeys([*running, *queue.first_answers]))[:_ANSWERS])
+        events = await self._journal.read_latest(_EVENTS, after=seen.events[-1].id if seen.events else "")
         seen.minutes = await self._minutes(queue.now // 60_000)
         seen.events.extend(reversed(events))
         seen.state, seen.now = msgspec.json.encode(picture(standings, processes, queue, jobs)), queue.now
@@ -111,6 +111,6 @@ class Poller:
         """The last hours' counts: all of them the first time, then only those that may have changed."""
         oldest, known = now - HOURS * 60, self.seen.minutes
         begin = max(oldest, max(known) - _OPEN_MINUTES) if known else oldest
-        fresh = await self._overview.counts(range(begin, now + 1))
+        fresh = await self._overview.read_counts(range(begin, now + 1))
         kept = {minute: counts for minute, counts in known.items() if oldest <= minute < begin}
         return kept | fresh

@@ -24,7 +24,7 @@ def picture(
         "accounts": _accounts(standings, queue.now),
         "workers": [_worker(one, queue.now) for one in found if one.kind == "worker"],
         "gateways": [_gateway(one, queue.now) for one in found if one.kind == "gateway"],
-        "queue": {"length": queue.length, "oldest": queue.oldest, "wait": queue.wait},
+        "queue": {"length": queue.length, "oldest": queue.oldest_since, "wait": queue.wait},
         "answers": _answers(jobs, found),
     }
 
@@ -63,12 +63,12 @@ def _account(one: AccountStatus, now: int) -> dict[str, Any]:
 
 
 def _process(one: Process, now: int) -> dict[str, Any]:
-    silent = now - one.heard
+    silent = now - one.last_seen
     return {
         "name": one.name,
         "state": one.state,
         "version": one.load.version,
-        "silent": silent // 1000 if silent >= _FRESH and one.heard else 0,
+        "silent": silent // 1000 if silent >= _FRESH and one.last_seen else 0,
     }
 
 

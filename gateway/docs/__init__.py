@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ _FILES = {
 _HEADERS = {"cache-control": "no-cache", **page_headers("'self' data:")}
 
 
-def routes() -> list[Route]:
+@cache
+def routes() -> tuple[Route, ...]:
     """One route for each file, and one for each document."""
     files = [
         _route(path, Path(__file__).with_name(name).read_bytes(), media_type)
         for path, (name, media_type) in _FILES.items()
     ]
     documents = {"/openapi.json": openapi.document(), "/asyncapi.json": asyncapi.document()}
-    return [*files, *(_route(path, _json(found), "application/json") for path, found in documents.items())]
+    return (*files, *(_route(path, _json(found), "application/json") for path, found in documents.items()))
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

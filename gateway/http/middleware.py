@@ -106,7 +106,7 @@ class RequestIdMiddleware:
 
     @staticmethod
     def _enter(headers: Headers, state: dict[str, Any], receive: Receive, send: Send) -> None:
-        traces.enter(headers.get("traceparent", ""))
+        traces.set_current(headers.get("traceparent", ""))
         sent = headers.get("x-request-id", "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         state["request_id"] = request_id
@@ -156,10 +156,12 @@ class TracingMiddleware:
             await self._app(scope, receive, send)
             return
         request = scope["state"]["request_id"]
-        with traces.span(scope["method"], "server", http_request_method=scope["method"], bing_request=request) as span:
+        with traces.start_span(
+            scope["method"], "server", http_request_method=scope["method"], bing_request=request
+        ) as span:
             await self._app(scope, receive, send)
             status: int = scope["state"].get("status", 0)
-            span.note(http_route=getattr(scope.get("route"), "path", ""), http_response_status_code=status)
+            span.set_attributes(http_route=getattr(scope.get("route"), "path", ""), http_response_status_code=status)
             if status >= 500:
                 span.fail(str(status))
 

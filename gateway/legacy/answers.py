@@ -34,7 +34,7 @@ class AnswerEndpoints:
         try:
             if request.method == "DELETE":
                 await self.relay.jobs.stop(answer, holder)
-            progress = await self.relay.answers.progress(answer, holder)
+            progress = await self.relay.answers.read_progress(answer, holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         request.state.answer = answer
@@ -48,7 +48,7 @@ class AnswerEndpoints:
         position = sse.Position(_id(request), _after(request))
         try:
             if request.method == "HEAD":
-                await self.relay.answers.token(position.answer, holder)
+                await self.relay.answers.read_token(position.answer, holder)
                 return Response(headers=sse.HEADERS)
             return await resume(self.relay, request, position, holder)
         except AnswerGoneError:
@@ -62,7 +62,7 @@ async def resume(relay: Relay, request: Request, position: sse.Position, holder:
     """
     answer, seq = position.answer, position.seq
     try:
-        token = await relay.answers.token(answer, holder)
+        token = await relay.answers.read_token(answer, holder)
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
         return _come_back(position)

@@ -39,7 +39,7 @@ def progress(answer: str, found: Progress) -> bytes:
     end = found.end
     final = end if isinstance(end, Final) else Final(found.text)
     failed = end if isinstance(end, Failed) else None
-    place = found.place
+    place = found.position
     data: dict[str, object] = {
         "answer": answer,
         "token": found.token,

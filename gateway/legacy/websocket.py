@@ -80,7 +80,7 @@ class LegacySession:
         if ask.token is None:
             self.begun = token
         create = ask.token is None
-        with traces.span("question", "server", bing_request=self._request):
+        with traces.start_span("question", "server", bing_request=self._request):
             await self._followed(ask, self._relay.ask(new_answer_id(), work, token, create=create, client=self._client))
 
     async def _followed(self, ask: params.QuestionParams, asked: AnswerSubscription) -> None:

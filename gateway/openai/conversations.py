@@ -75,7 +75,7 @@ class ConversationLookup:
 
     async def of(self, scope: str) -> Digests:
         """The digests of a client. StoreUnavailableError."""
-        return Digests(await self.secret.get(), scope)
+        return Digests(await self.secret.read(), scope)
 
     def named(self, digests: Digests, name: str) -> Thread:
         """The conversation that its client calls so."""
@@ -106,6 +106,6 @@ class ConversationLookup:
         if not states and not thread.stale:
             return
         try:
-            await self.index.note(standing, states, thread.stale)
+            await self.index.record(standing, states, thread.stale)
         except StoreUnavailableError as error:
             _LOG.warning("conversation not noted", answer=standing.answer, cause=str(error))

@@ -46,7 +46,7 @@ class Images:
         request.state.provider = event.provider
         if isinstance(event, Failed):
             raise AnswerFailedError(event)
-        created = int((await self.relay.answers.asked(answer, client.holder)).accepted)
+        created = int((await self.relay.answers.read_job(answer, client.holder)).accepted)
         data = [{"url": address} for address in event.images[: asked.most]]
         return responses.ok(msgspec.json.encode({"created": created, "data": data}))
 

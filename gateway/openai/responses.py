@@ -79,7 +79,7 @@ class Responses:
 
     async def _shown(self, request: Request, question: SubmittedQuestion) -> Response:
         try:
-            progress = await question.relay.answers.progress(question.answer, question.client.holder)
+            progress = await question.relay.answers.read_progress(question.answer, question.client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         request.state.provider = progress.provider

@@ -115,7 +115,7 @@ class QuestionService:
     ) -> SubmittedQuestion:
         """A question that was handed over, by its answer's id. AnswerUnknownError if the client asked no such one."""
         try:
-            asked = await self.relay.answers.asked(answer, client.holder)
+            asked = await self.relay.answers.read_job(answer, client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         if not isinstance(asked.work, Chat):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.openai.sources import Citation, citations, listed
 from gateway.openai.stop_sequences import StopSequences
-from wire.messages import Delta, Final, Finish, Replace, Source, Usage
+from wire.messages import Delta, Final, FinishReason, Replace, Source, Usage
 
 
 class TextAssembler:
@@ -21,7 +21,7 @@ class TextAssembler:
         self.sent = ""
         self.whole = ""
         self.over = False
-        self.finish: Finish = "stop"
+        self.finish: FinishReason = "stop"
         self.usage: Usage | None = None
 
     @property

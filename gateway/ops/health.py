@@ -27,7 +27,7 @@ class HealthEndpoints:
     async def readyz(self, _: Request) -> Response:
         """Green when Redis answers, a worker lives, and the process isn't going down."""
         try:
-            redis, workers = True, len(await self.sessions.live_workers())
+            redis, workers = True, len(await self.sessions.list_live_workers())
         except StoreUnavailableError:
             redis, workers = False, 0
         draining = self.turns.draining

@@ -64,7 +64,7 @@ class GatewayMetrics:
         """All but the histogram. In the event loop's thread."""
         yield from _of_backlog(self._backlog)
         yield GaugeMetricFamily("bing_turns", "Turns that are relayed now.", self._turns.running)
-        yield GaugeMetricFamily("bing_channels", "Answers that are followed now.", self._answers.followed)
+        yield GaugeMetricFamily("bing_channels", "Answers that are followed now.", self._answers.followed_count)
         yield GaugeMetricFamily("bing_sockets", "WebSockets that are open.", self.sockets)
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield GaugeMetricFamily("bing_draining", "1 while the process goes down.", self._turns.draining)
@@ -78,7 +78,7 @@ class GatewayMetrics:
         yield refusals
         answers = CounterMetricFamily("bing_answers", "Terminal events that were relayed.", labels=("outcome",))
         for outcome in get_args(Outcome):
-            answers.add_metric((outcome,), self._answers.ended[outcome])
+            answers.add_metric((outcome,), self._answers.outcome_counts[outcome])
         yield answers
 
     async def metrics(self, _: Request) -> Response:

@@ -16,7 +16,7 @@ from gateway.ops.metrics import GatewayMetrics
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.redis.store import Store
-from wire.reporter import EVERY, Load, Reporter
+from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 
 # Seconds for the last word, which nothing depends on.
 _LAST_WORD = 0.5
@@ -30,14 +30,14 @@ async def present(
     """Speak for the gateway during the body."""
 
     def counted() -> Mapping[str, int]:
-        refused = {f"refused:{reason}": count for reason, count in jobs.refused.items()}
+        refused = {f"refused:{reason}": count for reason, count in jobs.refusals.items()}
         return Counter(refused) + _texts(first_text)
 
     speaker = Reporter(
         store,
         "gateway",
         f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        lambda: Load(turns=turns.running, sockets=metrics.sockets),
+        lambda: ProcessLoad(turns=turns.running, sockets=metrics.sockets),
         counted,
         lambda: turns.draining,
     )
@@ -55,7 +55,7 @@ async def _speak(speaker: Reporter) -> None:
             await speaker.run()
         except Exception:  # noqa: BLE001 - said for people to look at; nothing else may suffer from it
             _LOG.exception("the gateway could not speak of itself")
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(REPORT_INTERVAL)
 
 
 def _texts(first_text: Histogram) -> Counter[str]:

@@ -104,14 +104,14 @@ class V2Session:
         if key is not None:
             once, token = await self._idempotency.once(self._client, key, _ENDPOINT, work, ask.token)
         create, fresh = ask.token is None, new_answer_id()
-        with traces.span("question", "server", bing_request=self._request):
+        with traces.start_span("question", "server", bing_request=self._request):
             answer = await self._relay.jobs.submit(fresh, work, token, create=create, client=self._client, once=once)
         await self._follow(messages.V2Frames(id_, answer), token, new=answer == fresh)
 
     async def _resume(self, frames: messages.V2Frames, after: int) -> None:
         self._check_room()
         try:
-            token = await self._relay.answers.token(frames.answer, self._client.holder)
+            token = await self._relay.answers.read_token(frames.answer, self._client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         await self._follow(frames, token, after=after)
@@ -176,14 +176,14 @@ class V2Session:
                 await asyncio.sleep(pause)
                 pause = _LOOK_EVERY
                 with contextlib.suppress(StoreUnavailableError):
-                    place = await self._relay.answers.place(frames.answer)
+                    place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != told:
                         await self._connection.send(frames.queued(place))
                         told = place
 
     async def _end(self, answer: str) -> AnswerEvent:
         """The terminal event of an answer that has ended. AnswerGoneError."""
-        progress = await self._relay.answers.progress(answer, self._client.holder)
+        progress = await self._relay.answers.read_progress(answer, self._client.holder)
         if progress.end is None:
             raise AnswerGoneError("the answer's events stopped")
         return AnswerEvent(progress.seq, progress.end)

@@ -91,7 +91,7 @@ class Keeper:
         gone = await self._quiet(name)
         self.deployed.script(account=name, captcha=False)
         self.away.append((name, gone, time.time()))
-        await Ledger(self.store).order(name, "release")
+        await Ledger(self.store).execute_order(name, "release")
         await self.answers_again(name)
         await self.state(name, "ready")
 
@@ -105,7 +105,7 @@ class Keeper:
         gone = await self._quiet(name)
         self.deployed.script(account=name, create={"outcome": None})
         self.away.append((name, gone, time.time()))
-        await Ledger(self.store).order(name, "reset")
+        await Ledger(self.store).execute_order(name, "reset")
         await self.answers_again(name)
 
     async def _quiet(self, name: str) -> float:
@@ -122,7 +122,7 @@ async def true_if(found: bool) -> bool:
 
 
 async def standing(store: Store, name: str) -> AccountStatus:
-    return next(one for one in await Ledger(store).standings() if one.name == name)
+    return next(one for one in await Ledger(store).read_statuses() if one.name == name)
 
 
 async def stands(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
@@ -171,14 +171,14 @@ async def counts_agree(users: Users, store: Store) -> None:
     """A day's turns at rest: what the ledger counts is what reached the upstream."""
     ledger = Ledger(store)
     for name in ACCOUNTS:
-        assert await ledger.order(name, "reset") == "ready"
+        assert await ledger.execute_order(name, "reset") == "ready"
     before = turns_by_account(users.deployed)
     users.asked, users.enough = itertools.count(QUESTIONS - 100), True
     await asyncio.gather(*(users.talk(asyncio.Semaphore(1)) for _ in range(10)))
     after = turns_by_account(users.deployed)
     for name in ACCOUNTS:
         await until(functools.partial(at_rest, store, name), limit=PATIENCE)
-    counted = {one.name: one.turns_today for one in await ledger.standings() if one.name in ACCOUNTS}
+    counted = {one.name: one.turns_today for one in await ledger.read_statuses() if one.name in ACCOUNTS}
     assert counted == {name: after[name] - before[name] for name in ACCOUNTS}
     assert sum(counted.values()) == 100
     assert min(counted.values()) > 0

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -216,20 +217,30 @@ def test_an_upstream_failure_is_one_error_frame_on_every_endpoint(
     question = unique(f"!{word} hello")
     # Those that are the account's fault were tried at three.
     code = 503 if word in ("captcha", "unauthorized", "forbidden") else 500
-    response = client.get("/api", params={"style": "balanced", "question": question})
-    assert (response.status_code, response.json()["code"]) == (code, code)
-    assert list(response.json()) == ["code", "message"]
-    frames = stream(client, question)
-    assert frames[-1]["code"] == code
-    assert list(frames[-1]) == ["code", "message"]
-    assert [frame["code"] for frame in frames[:-1]] == [200] * (len(frames) - 1)
-    with socket(deployed, "/ws_stream") as connection:
-        connection.send(json.dumps({"style": "balanced", "question": question}))
-        while (frame := receive(connection))["code"] == 200:
-            assert frame["data"]["done"] is False
-        assert (frame["code"], list(frame)) == (code, ["code", "message"])
-        connection.send(json.dumps({"style": "balanced", "question": unique("still there?")}))
-        assert receive(connection)["code"] == 200
+
+    def over_api() -> None:
+        response = client.get("/api", params={"style": "balanced", "question": question})
+        assert (response.status_code, response.json()["code"]) == (code, code)
+        assert list(response.json()) == ["code", "message"]
+
+    def over_api_stream() -> None:
+        frames = stream(client, question)
+        assert frames[-1]["code"] == code
+        assert list(frames[-1]) == ["code", "message"]
+        assert [frame["code"] for frame in frames[:-1]] == [200] * (len(frames) - 1)
+
+    def over_socket() -> None:
+        with socket(deployed, "/ws_stream") as connection:
+            connection.send(json.dumps({"style": "balanced", "question": question}))
+            while (frame := receive(connection))["code"] == 200:
+                assert frame["data"]["done"] is False
+            assert (frame["code"], list(frame)) == (code, ["code", "message"])
+            connection.send(json.dumps({"style": "balanced", "question": unique("still there?")}))
+            assert receive(connection)["code"] == 200
+
+    with ThreadPoolExecutor() as threads:
+        for ended in [threads.submit(endpoint) for endpoint in (over_api, over_api_stream, over_socket)]:
+            ended.result()
 
 
 def exhaust(client: httpx.Client, deployed: Deployment, **more: str) -> httpx.Response:

@@ -188,10 +188,11 @@ class Deployment:
         ledger = httpx.get(f"{self.emulator}/_ledger").json()
         return [turn for turn in ledger["turns"] if text in turn["question"]]
 
-    def hurt(self) -> bool:
-        """Whether anything reached the upstream that may speak against an account."""
+    def hurt(self) -> set[str]:
+        """Return the accounts for which something reached the upstream that may speak against them."""
         ledger = httpx.get(f"{self.emulator}/_ledger").json()
-        return any(entry["outcome"] not in _HARMLESS for kind in ledger.values() for entry in kind)
+        entries = [entry for kind in ledger.values() for entry in kind]
+        return {str(entry["account"]) for entry in entries if entry["outcome"] not in _HARMLESS}
 
     def renew(self, name: str) -> None:
         """Replace every account's cookie, which makes them all ready again, and wait until the workers have seen it."""

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gateway.settings import GatewaySettings
 from telemetry import traces
 from wire import keys
 from wire.jobs import Jobs, new_answer_id, new_token
-from wire.limits import Limits
 from wire.messages import Chat, Image, Work, decode_work
 from wire.redis.store import Store
 
@@ -38,36 +38,36 @@ SOUND = f"00-{ID}-00f067aa0ba902b7-01"
     ],
 )
 def test_only_a_sound_header_is_a_trace(sent: str, passed_on: str) -> None:
-    assert traces.checked(sent) == passed_on
+    assert traces.normalize(sent) == passed_on
 
 
 @given(st.text(max_size=80) | st.from_regex(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,5})?\Z"))
 def test_what_is_passed_on_is_always_sound(sent: str) -> None:
-    found = traces.checked(sent)
+    found = traces.normalize(sent)
     assert found in ("", f"00{sent[2:55]}")
-    assert traces.checked(found) == found
+    assert traces.normalize(found) == found
 
 
 def test_the_body_belongs_to_the_trace_and_what_comes_after_does_not() -> None:
-    with traces.within(SOUND):
-        assert (traces.current(), traces.current_id()) == (SOUND, ID)
-        with traces.within("nonsense"):
-            assert traces.current_id() == ""
-        assert traces.current_id() == ID
-    assert traces.current() == ""
+    with traces.use_traceparent(SOUND):
+        assert (traces.current_traceparent(), traces.current_trace_id()) == (SOUND, ID)
+        with traces.use_traceparent("nonsense"):
+            assert traces.current_trace_id() == ""
+        assert traces.current_trace_id() == ID
+    assert traces.current_traceparent() == ""
 
 
 @pytest.mark.anyio
 async def test_tasks_side_by_side_are_in_traces_of_their_own() -> None:
     async def enter(traceparent: str) -> str:
-        traces.enter(traceparent)
+        traces.set_current(traceparent)
         await asyncio.sleep(0)
-        return traces.current()
+        return traces.current_traceparent()
 
     others = SOUND.replace("4b", "5c", 1)
     found = await asyncio.gather(enter(SOUND), enter(others), enter(""))
     assert list(found) == [SOUND, others, ""]
-    assert traces.current() == ""
+    assert traces.current_traceparent() == ""
 
 
 @pytest.mark.anyio
@@ -77,39 +77,39 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
 
     async def handed_over() -> str:
         answer = new_answer_id()
-        await Jobs(store, Limits()).submit(answer, work, new_token(), create=True)
+        await Jobs(store, GatewaySettings()).submit(answer, work, new_token(), create=True)
         found: Any = await store.commands.hget(keys.job_key(answer), "work")
         return decode_work(found).trace
 
     try:
         assert await handed_over() == ""
-        with traces.within(SOUND):
+        with traces.use_traceparent(SOUND):
             assert await handed_over() == SOUND
     finally:
         await store.close()
 
 
 def test_without_a_collector_a_span_is_always_the_same_nothing() -> None:
-    assert not traces.collected()
-    with traces.within(SOUND), traces.span("turn", "consumer", bing_request="r") as one:
-        one.note(bing_outcome="done")
+    assert not traces.is_exporting()
+    with traces.use_traceparent(SOUND), traces.start_span("turn", "consumer", bing_request="r") as one:
+        one.set_attributes(bing_outcome="done")
         one.fail("timeout.first")
-        assert traces.current() == SOUND
-    another: object = traces.span("attempt", "client")
+        assert traces.current_traceparent() == SOUND
+    another: object = traces.start_span("attempt", "client")
     assert one is another
-    traces.past("queue", 1.0)
+    traces.record_span("queue", 1.0)
 
 
 def test_without_an_endpoint_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "telemetry.otel", None)
-    with capture_logs() as logs, traces.collecting(None, "worker"):
-        assert not traces.collected()
+    with capture_logs() as logs, traces.export_spans(None, "worker"):
+        assert not traces.is_exporting()
     assert logs == []
 
 
 def test_without_the_packages_one_sentence_says_so_and_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "telemetry.otel", None)
-    with capture_logs() as logs, traces.collecting("http://127.0.0.1:1", "worker"):
-        assert not traces.collected()
+    with capture_logs() as logs, traces.export_spans("http://127.0.0.1:1", "worker"):
+        assert not traces.is_exporting()
     (line,) = logs
     assert line["event"] == "no traces: OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements/tracing.txt"

@@ -99,16 +99,16 @@ async def test_ends_are_counted_once_for_each_reader_that_gets_there(scenario: S
     await scenario.answered("s0-a", "token", 3)
     async with asyncio.timeout(5), answers.follow("s0-a") as entries:
         await anext(entries)
-    assert answers.ended.total() == 0
+    assert answers.outcome_counts.total() == 0
     for _ in range(2):
         await everything(answers, "s0-a")
-    assert answers.ended == {"done": 2}
+    assert answers.outcome_counts == {"done": 2}
 
 
 async def test_what_is_followed_by_several_is_one(scenario: Scenario, answers: Answers) -> None:
     async with answers.follow("s0-a"), answers.follow("s0-a"), answers.follow("s0-b"):
-        assert answers.followed == 2
-    assert answers.followed == 0
+        assert answers.followed_count == 2
+    assert answers.followed_count == 0
 
 
 async def test_after_more_than_there_is_comes_nothing(scenario: Scenario, answers: Answers) -> None:
@@ -228,9 +228,9 @@ async def test_an_end_written_between_two_looks_is_not_missed(
 
 async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:
     asked = await scenario.ask()
-    assert await answers.token(asked.answer) == asked.token
+    assert await answers.read_token(asked.answer) == asked.token
     with pytest.raises(AnswerGoneError):
-        await answers.token("s0-none")
+        await answers.read_token("s0-none")
 
 
 async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
@@ -238,12 +238,12 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
 ) -> None:
     before = time.time() - 1
     asked = await scenario.ask("why?", client=Client("key:alice", "alice"))
-    found = await answers.asked(asked.answer, "alice")
+    found = await answers.read_job(asked.answer, "alice")
     assert (found.token, found.work) == (asked.token, Chat("balanced", "why?"))
     assert before < found.accepted < time.time() + 1
     for answer, holder in ((asked.answer, ""), (asked.answer, "bob"), (new_answer_id(), "alice")):
         with pytest.raises(AnswerGoneError):
-            await answers.asked(answer, holder)
+            await answers.read_job(answer, holder)
 
 
 async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(
@@ -252,11 +252,11 @@ async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(
     await scenario.settle()
     await scenario.hire("w1")
     asked = await scenario.ask()
-    assert (await answers.progress(asked.answer)).provider == ""
+    assert (await answers.read_progress(asked.answer)).provider == ""
     task = await scenario.sent("w1")
     await scenario.sessions.append(task, 1, Delta("a", provider="p"))
     await scenario.sessions.append(task, 2, Delta("b"))
-    assert (await answers.progress(asked.answer)).provider == "p"
+    assert (await answers.read_progress(asked.answer)).provider == "p"
 
 
 async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_nothing(
@@ -410,28 +410,28 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
     first, second, third = await waiting(scenario, 3)
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
-    assert [await answers.place(asked.answer) for asked in (first, second, third)] == [
+    assert [await answers.read_position(asked.answer) for asked in (first, second, third)] == [
         QueuePosition(1, 7),
         QueuePosition(2, 14),
         QueuePosition(3, 21),
     ]
     await scenario.jobs.stop(second.answer)
-    assert await answers.place(third.answer) == QueuePosition(2, 14)
+    assert await answers.read_position(third.answer) == QueuePosition(2, 14)
     task = await scenario.sessions.claim("w1", (await scenario.hints("w1"))[0])
     assert isinstance(task, ClaimedJob)
     assert task.answer == first.answer
-    assert await answers.place(third.answer) == QueuePosition(1, 7)
+    assert await answers.read_position(third.answer) == QueuePosition(1, 7)
     for answer in (first.answer, second.answer, new_answer_id()):
-        assert await answers.place(answer) is None
+        assert await answers.read_position(answer) is None
 
 
 async def test_progress_tells_the_place_while_there_is_one(scenario: Scenario, store: Store) -> None:
     answers = Answers(store)
     await scenario.hire("w1")
     _, asked = await waiting(scenario, 2)
-    found = await answers.progress(asked.answer)
-    assert (found.state, found.place) == ("queued", QueuePosition(2, 10))
+    found = await answers.read_progress(asked.answer)
+    assert (found.state, found.position) == ("queued", QueuePosition(2, 10))
     for hint in await scenario.hints("w1"):
         await scenario.sessions.claim("w1", hint)
-    found = await answers.progress(asked.answer)
-    assert (found.state, found.place) == ("running", None)
+    found = await answers.read_progress(asked.answer)
+    assert (found.state, found.position) == ("running", None)

@@ -15,18 +15,18 @@ pytestmark = pytest.mark.anyio
 
 async def events(store: Store) -> list[dict[str, str]]:
     """Oldest first."""
-    return [dict(event.fields) for event in reversed(await AuditLog(store).latest(100))]
+    return [dict(event.fields) for event in reversed(await AuditLog(store).read_latest(100))]
 
 
 async def test_the_newest_come_first_and_only_those_after_a_known_one(store: Store) -> None:
     journal = AuditLog(store)
     for name in ("a", "b", "c"):
-        await journal.note("stop", name=name, by="olivia")
-    found = await journal.latest(2)
+        await journal.record("stop", name=name, by="olivia")
+    found = await journal.read_latest(2)
     assert [event.fields["name"] for event in found] == ["c", "b"]
     assert found[0].fields == {"kind": "stop", "name": "c", "by": "olivia"}
-    assert [event.fields["name"] for event in await journal.latest(10, after=found[1].id)] == ["c"]
-    assert await journal.latest(10, after=found[0].id) == []
+    assert [event.fields["name"] for event in await journal.read_latest(10, after=found[1].id)] == ["c"]
+    assert await journal.read_latest(10, after=found[0].id) == []
 
 
 async def test_it_stays_short(store: Store) -> None:
@@ -35,9 +35,9 @@ async def test_it_stays_short(store: Store) -> None:
         for number in range(1200):
             pipe.xadd(keys.events_key(), {"kind": "old", "name": str(number)})
         await pipe.execute()
-    await AuditLog(store).note("stop", name="last")
+    await AuditLog(store).record("stop", name="last")
     assert 500 <= await redis.xlen(keys.events_key()) < 700
-    assert (await AuditLog(store).latest(1))[0].fields["name"] == "last"
+    assert (await AuditLog(store).read_latest(1))[0].fields["name"] == "last"
 
 
 @pytest.mark.parametrize("kind", [Store, RepeatingStore])
@@ -48,7 +48,7 @@ async def test_each_change_of_an_account_is_told_once(store_url: str, kind: type
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
     await ledger.reserve(place, {"a": 0}, 60)
     await ledger.record("a", place, "print", "cooling", "account.throttled", sent=True, pause=60)
-    await ledger.order("a", "release", by="olivia")
+    await ledger.execute_order("a", "release", by="olivia")
     await ledger.reserve(place, {"a": 0}, 60)
     await ledger.record("a", place, "print", "ok", sent=True, pause=0)
     await ledger.announce(AccountRecord("a", "another"), AccountStatus("a"))
@@ -71,10 +71,10 @@ async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, ki
     store = kind(store_url)
     ledger = Ledger(store)
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
-    await ledger.order("a", "pause", by="olivia")
-    await ledger.order("a", "pause", by="pete")
-    await ledger.order("a", "resume")
-    await ledger.hand_in("b", b"planted-secret", by="olivia")
+    await ledger.execute_order("a", "pause", by="olivia")
+    await ledger.execute_order("a", "pause", by="pete")
+    await ledger.execute_order("a", "resume")
+    await ledger.submit_export("b", b"planted-secret", by="olivia")
     told = (await events(store))[1:]
     assert [(one.get("order", ""), one.get("state", ""), one["by"]) for one in told] == [
         ("pause", "paused", "olivia"),

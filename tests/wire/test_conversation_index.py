@@ -26,7 +26,7 @@ async def follow_up(scenario: Scenario, token: str, after: str) -> str:
 
 async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.note(IndexedConversation("t", "a"), ["one", "two"], [])
+    await index.record(IndexedConversation("t", "a"), ["one", "two"], [])
     assert await index.find("one") == await index.find("two") == IndexedConversation("t", "a")
     assert await index.find("three") is None
     assert 0 < await store.commands.ttl(keys.conversation_key("one")) <= 60
@@ -35,9 +35,9 @@ async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Stor
 
 async def test_the_state_before_is_forgotten_but_not_somebody_elses(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.note(IndexedConversation("t", "a"), ["one"], [])
-    await index.note(IndexedConversation("u", "b"), ["other"], [])
-    await index.note(IndexedConversation("t", "c"), ["two"], ["one", "other", "never there"])
+    await index.record(IndexedConversation("t", "a"), ["one"], [])
+    await index.record(IndexedConversation("u", "b"), ["other"], [])
+    await index.record(IndexedConversation("t", "c"), ["two"], ["one", "other", "never there"])
     assert await index.find("one") is None
     assert await index.find("other") == IndexedConversation("u", "b")
     assert await size(store) == (2, 2)
@@ -46,24 +46,24 @@ async def test_the_state_before_is_forgotten_but_not_somebody_elses(store: Store
 async def test_the_oldest_make_room(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=3)
     for number in range(5):
-        await index.note(IndexedConversation("t", str(number)), [f"state{number}"], [])
+        await index.record(IndexedConversation("t", str(number)), [f"state{number}"], [])
     assert [await index.find(f"state{number}") is not None for number in range(5)] == [False, False, True, True, True]
     assert await size(store) == (3, 3)
 
 
 async def test_a_limit_that_was_lowered_holds_after_some_notes(store: Store) -> None:
-    await ConversationIndex(store, ttl=60, limit=1000).note(
+    await ConversationIndex(store, ttl=60, limit=1000).record(
         IndexedConversation("t", "a"), [f"s{n}" for n in range(250)], []
     )
     for number in range(3):
-        await ConversationIndex(store, ttl=60, limit=2).note(IndexedConversation("t", "a"), [f"new{number}"], [])
+        await ConversationIndex(store, ttl=60, limit=2).record(IndexedConversation("t", "a"), [f"new{number}"], [])
     assert await size(store) == (2, 2)
 
 
 async def test_states_whose_time_is_over_leave_the_set(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
     await store.commands.zadd(keys.conversations_key(), {"old": 1})
-    await index.note(IndexedConversation("t", "a"), ["new"], [])
+    await index.record(IndexedConversation("t", "a"), ["new"], [])
     assert await size(store) == (1, 1)
 
 

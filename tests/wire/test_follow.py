@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError
 from wire.jobs import IdempotencyKey
-from wire.limits import Limits
 from wire.messages import Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
@@ -51,33 +51,33 @@ async def test_a_job_that_nobody_follows_is_cancelled_unspent_and_makes_way(scen
 async def test_a_job_that_is_followed_waits_on(scenario: Scenario) -> None:
     asked = await scenario.ask()
     await leave(scenario, asked.answer)
-    assert await scenario.jobs.follow(asked.answer)
+    assert await scenario.jobs.keep_alive(asked.answer)
     assert (await scenario.take("w")).answer == asked.answer
 
 
 async def test_following_holds_for_the_grace(store_url: str) -> None:
     store = Store(store_url)
-    scenario = Scenario(store, Limits(follow_grace=7.0))
+    scenario = Scenario(store, GatewaySettings(follow_grace=7.0))
     await scenario.hire("w", may_judge=True)
     asked = await scenario.ask()
     accepted, until = await scenario.redis.hmget(keys.job_key(asked.answer), "accepted", "followed_until")
     assert int(until) - int(accepted) == 7000
     await leave(scenario, asked.answer)
-    await scenario.jobs.follow(asked.answer)
+    await scenario.jobs.keep_alive(asked.answer)
     assert int(await scenario.redis.hget(keys.job_key(asked.answer), "followed_until")) >= int(until)
     await store.close()
 
 
 async def test_only_a_job_that_waits_needs_to_be_followed(scenario: Scenario) -> None:
     asked = await scenario.ask()
-    assert await scenario.jobs.follow(asked.answer)
+    assert await scenario.jobs.keep_alive(asked.answer)
     task = await scenario.take("w")
-    assert await scenario.jobs.follow(asked.answer)
+    assert await scenario.jobs.keep_alive(asked.answer)
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    assert not await scenario.jobs.follow(asked.answer)
+    assert not await scenario.jobs.keep_alive(asked.answer)
     await scenario.finish(task)
-    assert not await scenario.jobs.follow(asked.answer)
-    assert not await scenario.jobs.follow("s0-unknown")
+    assert not await scenario.jobs.keep_alive(asked.answer)
+    assert not await scenario.jobs.keep_alive("s0-unknown")
 
 
 async def test_a_claimed_job_that_nobody_follows_is_not_sent(scenario: Scenario) -> None:
@@ -105,7 +105,7 @@ async def test_a_token_next_job_that_nobody_follows_is_skipped(scenario: Scenari
 async def test_a_question_that_was_refused_once_is_not_cancelled(scenario: Scenario) -> None:
     asked = await scenario.ask()
     task = await scenario.sent("w")
-    await scenario.sessions.refused(task, 1)
+    await scenario.sessions.record_refusal(task, 1)
     await leave(scenario, asked.answer)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.finish(task)
@@ -115,7 +115,7 @@ async def test_a_question_that_was_refused_once_is_not_cancelled(scenario: Scena
 @pytest.mark.parametrize(("heard", "state"), [(9_000, "CLAIMED"), (16_000, "FAILED")])
 async def test_only_a_worker_that_was_heard_all_along_cancels(scenario: Scenario, heard: int, state: str) -> None:
     """After a pause of Redis the gateways have the time to say what they follow."""
-    scenario = Scenario(scenario.store, Limits(lease_ttl=1.0 if heard < 10_000 else 15.0))
+    scenario = Scenario(scenario.store, lease_ttl=1.0 if heard < 10_000 else 15.0)
     await scenario.hire("w")
     await heard_for(scenario, "w", heard)
     asked = await scenario.ask()
@@ -126,6 +126,6 @@ async def test_only_a_worker_that_was_heard_all_along_cancels(scenario: Scenario
 
 async def test_a_job_under_an_idempotency_key_is_never_cancelled(scenario: Scenario) -> None:
     asked = await scenario.ask(once=IdempotencyKey("name", "question"))
-    assert not await scenario.jobs.follow(asked.answer)
+    assert not await scenario.jobs.keep_alive(asked.answer)
     assert not await scenario.redis.hexists(keys.job_key(asked.answer), "followed_until")
     assert (await scenario.take("w")).answer == asked.answer

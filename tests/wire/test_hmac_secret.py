@@ -12,21 +12,21 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
-    found = {await HmacSecret(store).get() for _ in range(3)}
+    found = {await HmacSecret(store).read() for _ in range(3)}
     assert len(found) == 1
     assert len(found.pop()) == 32
 
 
 async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
     before = HmacSecret(store)
-    old = await before.get()
+    old = await before.read()
     await store.commands.flushall()
-    new = await HmacSecret(store).get()
-    assert await before.get() == new != old
+    new = await HmacSecret(store).read()
+    assert await before.read() == new != old
 
 
 async def test_ones_own_is_not_told_to_redis(store: Store) -> None:
-    assert await HmacSecret(store, b"own").get() == b"own"
+    assert await HmacSecret(store, b"own").read() == b"own"
     assert await store.commands.exists(keys.secret_key()) == 0
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
@@ -17,7 +18,6 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.jobs import BUSY, Client, IdempotencyKey, new_answer_id, new_token
-from wire.limits import Limits
 from wire.messages import Chat, Failed, Final
 from wire.redis.store import Store
 
@@ -49,7 +49,7 @@ async def test_an_unknown_token_is_refused_and_leaves_nothing(scenario: Scenario
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> None:
-    scenario = Scenario(store, Limits(queue_limit=2))
+    scenario = Scenario(store, GatewaySettings(queue_limit=2))
     await scenario.hire("w1")
     first, second = await scenario.ask(), await scenario.ask()
     token, answer = new_token(), new_answer_id()
@@ -70,7 +70,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> 
 
 
 async def test_jobs_that_nobody_will_ever_take_leave_the_queue(store: Store) -> None:
-    scenario = Scenario(store, Limits(queue_limit=1, session_ttl=100))
+    scenario = Scenario(store, GatewaySettings(queue_limit=1, session_ttl=100))
     await scenario.redis.zadd(keys.queued_key(), {"s0-old": 1})
     await scenario.ask()
     with pytest.raises(QueueFullError):
@@ -105,11 +105,11 @@ async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_
     await asyncio.sleep(0)
     expiring.cancel()
     await until(lambda: ended(scenario, asked.answer))
-    assert scenario.jobs.refused["queue.timeout"] == 1
+    assert scenario.jobs.refusals["queue.timeout"] == 1
 
 
 async def ended(scenario: Scenario, answer: str) -> bool:
-    return bool(await scenario.events(answer)) and bool(scenario.jobs.refused)
+    return bool(await scenario.events(answer)) and bool(scenario.jobs.refusals)
 
 
 async def test_an_unknown_job_does_not_expire(scenario: Scenario) -> None:
@@ -178,7 +178,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
             task = await scenario.take("w1")
             if end == "refused":
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-                await scenario.sessions.refused(task, 1)
+                await scenario.sessions.record_refusal(task, 1)
             unspent = Failed(120, "none left", "throttled")
             await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
     assert len(await scenario.events(asked.answer)) == 1
@@ -209,7 +209,7 @@ async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scenario: Sce
 
 
 async def test_a_refused_job_takes_no_key(store: Store) -> None:
-    scenario = Scenario(store, Limits(queue_limit=1))
+    scenario = Scenario(store, GatewaySettings(queue_limit=1))
     first = await scenario.ask()
     with pytest.raises(QueueFullError):
         await scenario.ask(once=ONCE)
@@ -237,7 +237,7 @@ async def test_a_token_answers_only_to_its_holder(scenario: Scenario) -> None:
 
 
 async def test_a_client_at_its_limit_is_refused_and_others_are_not(store: Store) -> None:
-    scenario = Scenario(store, Limits(client_limit=2))
+    scenario = Scenario(store, GatewaySettings(client_limit=2))
     await scenario.hire("w1")
     one, other = Client("address:1"), Client("address:2")
     first = await scenario.ask(client=one)
@@ -255,7 +255,7 @@ async def test_a_client_at_its_limit_is_refused_and_others_are_not(store: Store)
 
 
 async def test_a_limit_of_ones_own_counts_instead_of_the_common_one(store: Store) -> None:
-    scenario = Scenario(store, Limits(client_limit=1))
+    scenario = Scenario(store, GatewaySettings(client_limit=1))
     rich, poor = Client("key:rich", "rich", limit=3), Client("key:poor", "poor")
     for _ in range(3):
         await scenario.ask(client=rich)
@@ -300,13 +300,13 @@ async def test_a_job_that_goes_back_still_counts(scenario: Scenario) -> None:
 
 
 async def test_jobs_whose_keys_are_gone_leave_the_clients_count(store: Store) -> None:
-    scenario = Scenario(store, Limits(client_limit=1, session_ttl=100))
+    scenario = Scenario(store, GatewaySettings(client_limit=1, session_ttl=100))
     await scenario.redis.zadd(keys.client_key("address:1"), {"s0-old": 1})
     await scenario.ask(client=Client("address:1"))
 
 
 async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: Store) -> None:
-    scenario = Scenario(store, Limits(mailbox_limit=2))
+    scenario = Scenario(store, GatewaySettings(mailbox_limit=2))
     await scenario.hire("w1")
     asked = await scenario.ask()
     await scenario.sent("w1")
@@ -333,7 +333,7 @@ async def refused_after(scenario: Scenario, **ask: object) -> int:
 
 
 async def test_when_to_come_back_is_measured(store: Store) -> None:
-    scenario = Scenario(store, Limits(queue_limit=10, client_limit=4, mailbox_limit=1))
+    scenario = Scenario(store, GatewaySettings(queue_limit=10, client_limit=4, mailbox_limit=1))
     client = Client("address:1")
     for _ in range(4):
         await scenario.ask(client=client)
@@ -353,7 +353,7 @@ async def test_when_to_come_back_is_measured(store: Store) -> None:
 
 
 async def test_nothing_that_ends_is_told_too(store: Store) -> None:
-    scenario = Scenario(store, Limits(queue_limit=2))
+    scenario = Scenario(store, GatewaySettings(queue_limit=2))
     first, _ = await scenario.ask(), await scenario.ask()
     await scenario.redis.hset(keys.rate_key(), mapping={"at": 1, "gap": 1, "took": 1})
     assert await refused_after(scenario) == 1
@@ -396,7 +396,7 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
 
 async def test_refusals_are_counted_by_their_reason(store_url: str) -> None:
     store = ForgetfulStore(store_url)
-    scenario = Scenario(store, Limits(queue_limit=2, client_limit=1))
+    scenario = Scenario(store, GatewaySettings(queue_limit=2, client_limit=1))
     alice = Client("key:alice", "alice")
     first = await scenario.ask(client=alice)
     with pytest.raises(ClientFullError):
@@ -410,6 +410,6 @@ async def test_refusals_are_counted_by_their_reason(store_url: str) -> None:
     with pytest.raises(StoreUnavailableError):
         await scenario.ask()
     counts = {"client.limit": 1, "queue.full": 1, "queue.timeout": 1, "store.unavailable": 1}
-    assert scenario.jobs.refused == counts
+    assert scenario.jobs.refusals == counts
     await scenario.jobs.close()
     await store.close()

@@ -50,7 +50,7 @@ class Book:
         return change.state
 
     async def standing(self, name: str) -> AccountStatus:
-        return next(one for one in await self.ledger.standings() if one.name == name)
+        return next(one for one in await self.ledger.read_statuses() if one.name == name)
 
 
 @pytest.fixture(params=[Store, RepeatingStore])
@@ -145,7 +145,7 @@ async def test_a_place_that_is_never_given_back_lapses_and_counts(book: Book) ->
 async def test_a_dead_workers_places_are_given_back_and_count(book: Book) -> None:
     await book.reserve("1", "a", worker="dead")
     await book.reserve("2", "a", worker="alive-not-dead")
-    await book.ledger.vacate("dead")
+    await book.ledger.free_slots("dead")
     found = await book.standing("a")
     assert (found.in_flight, found.turns_today) == (1, 1)
 
@@ -266,22 +266,22 @@ async def test_a_failure_with_the_old_cookie_does_not_count_against_the_new_one(
 
 
 async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> None:
-    assert await book.ledger.order("unknown", "pause") is None
-    await book.ledger.order("a", "pause")
+    assert await book.ledger.execute_order("unknown", "pause") is None
+    await book.ledger.execute_order("a", "pause")
     assert (await book.standing("a")).paused
     assert isinstance(await book.reserve("1", "a"), NoCapacity)
-    await book.ledger.order("a", "resume")
+    await book.ledger.execute_order("a", "resume")
     await book.reserve("1", "a")
     await book.end("1", "a", "quarantined")
-    assert await book.ledger.order("a", "release") == "quarantined"
+    assert await book.ledger.execute_order("a", "release") == "quarantined"
     assert (await book.standing("a")).state == "cooling"
     await book.reserve("2", "a")
     await book.end("2", "a")
     assert (await book.standing("a")).state == "ready"
     await book.reserve("3", "a")
     await book.end("3", "a", "dead")
-    await book.ledger.order("a", "pause")
-    await book.ledger.order("a", "reset")
+    await book.ledger.execute_order("a", "pause")
+    await book.ledger.execute_order("a", "reset")
     found = await book.standing("a")
     assert (found.state, found.paused, found.turns_today, found.failures) == ("ready", False, 0, 0)
 
@@ -341,9 +341,9 @@ async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Boo
     assert not await changed()
     orders: list[Order] = ["pause", "resume"]
     for order in orders:
-        await book.ledger.order("a", order)
+        await book.ledger.execute_order("a", order)
         assert await changed()
-        await book.ledger.order("a", order)
+        await book.ledger.execute_order("a", order)
         assert not await changed()
     for job in ("2", "3"):
         await book.reserve(job, "a")
@@ -352,12 +352,12 @@ async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Boo
     assert change.since == numbers[-1]
     await book.end("3", "a", "dead")
     assert not await changed()
-    await book.ledger.order("a", "release")
+    await book.ledger.execute_order("a", "release")
     assert await changed()
     await book.reserve("4", "a")
     await book.end("4", "a")
     assert await changed()
-    await book.ledger.order("a", "reset")
+    await book.ledger.execute_order("a", "reset")
     assert not await changed()
     await book.announce("a", "new cookie")
     assert not await changed()
@@ -367,18 +367,18 @@ async def test_a_change_has_a_greater_number_whatever_the_clock_says(book: Book)
     redis: Any = book.store.commands
     ahead = (await book.standing("a")).since + 3600_000
     await redis.hset(keys.account_key("a"), "since", ahead)
-    await book.ledger.order("a", "pause")
+    await book.ledger.execute_order("a", "pause")
     assert (await book.standing("a")).since == ahead + 1
 
 
 async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: Book) -> None:
-    await book.ledger.order("a", "pause")
+    await book.ledger.execute_order("a", "pause")
     last = await book.standing("a")
     redis: Any = book.store.commands
     await redis.flushall()
     await book.announce("a", last=last)
     found = await book.standing("a")
-    assert (found.paused, found.since, found.shown) == (True, last.since, "paused")
+    assert (found.paused, found.since, found.display_state) == (True, last.since, "paused")
 
 
 @pytest.fixture
@@ -393,7 +393,7 @@ async def watched(store: Store) -> Book:
 async def news(book: Book) -> list[AccountAlert]:
     """All news of now."""
     found = []
-    while one := await book.ledger.news(0.5, "/images"):
+    while one := await book.ledger.take_alert(0.5, "/images"):
         found.append(one)
     return found
 
@@ -410,7 +410,7 @@ async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Bo
     await fall(watched, "b", outcome="cooling", pause=60)
     quarantined = [AccountAlert(2, 4, ANY, name, "quarantined", "because.quarantined") for name in ("a", "a/images")]
     assert await news(watched) == quarantined
-    await watched.ledger.order("a", "release")
+    await watched.ledger.execute_order("a", "release")
     assert await news(watched) == []
     await fall(watched, "a", outcome="dead")
     assert [(one.account, one.state) for one in await news(watched)] == [("a", "dead")]
@@ -431,10 +431,10 @@ async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(w
     until = (await watched.standing("b")).until
     assert await news(watched) == [AccountAlert(1, 4, until, few=True)]
     assert await news(watched) == []
-    await watched.ledger.order("d", "pause")
-    await watched.ledger.order("b", "reset")
+    await watched.ledger.execute_order("d", "pause")
+    await watched.ledger.execute_order("b", "reset")
     assert await news(watched) == []
-    await watched.ledger.order("c", "reset")
+    await watched.ledger.execute_order("c", "reset")
     assert await news(watched) == [AccountAlert(2, 3, ANY, few=False)]
     assert await news(watched) == []
 
@@ -450,14 +450,14 @@ async def test_accounts_that_no_worker_has_any_more_are_no_news(watched: Book) -
 async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(watched: Book) -> None:
     names = ("a", "b", "c", "d")
     for name in names:
-        await watched.ledger.order(name, "pause")
+        await watched.ledger.execute_order(name, "pause")
     assert await news(watched) == []
     for name in names:
-        await watched.ledger.order(name, "resume")
+        await watched.ledger.execute_order(name, "resume")
     await fall(watched, *names, outcome="cooling", pause=60)
     assert [one.few for one in await news(watched)] == [True]
     for name in names:
-        await watched.ledger.order(name, "pause")
+        await watched.ledger.execute_order(name, "pause")
     assert await news(watched) == []
 
 
@@ -473,33 +473,33 @@ async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watch
 
 async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store) -> None:
     ledger = Ledger(store)
-    assert await ledger.hand_in("alice", b"old")
-    assert await ledger.hand_in("alice", b"\xffexport")
-    taken = await asyncio.gather(*(Ledger(store).take_handed_in() for _ in range(3)))
+    assert await ledger.submit_export("alice", b"old")
+    assert await ledger.submit_export("alice", b"\xffexport")
+    taken = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
     assert [one for one in taken if one] == [("alice", b"\xffexport")]
     assert await store.commands.keys("*export*") == []
 
 
 async def test_an_export_that_nobody_takes_is_gone_after_its_time(store: Store) -> None:
     ledger = Ledger(store)
-    await ledger.hand_in("alice", b"export")
+    await ledger.submit_export("alice", b"export")
     key = keys.export_key("alice")
     assert 0 < await store.commands.pttl(key) <= 60_000
     assert 0 < await store.commands.pttl(keys.handed_in_key()) <= 60_000
     await store.commands.delete(key)
-    await ledger.hand_in("bob", b"export")
-    assert await ledger.take_handed_in() == ("bob", b"export")
-    assert await ledger.take_handed_in() is None
+    await ledger.submit_export("bob", b"export")
+    assert await ledger.take_export() == ("bob", b"export")
+    assert await ledger.take_export() is None
 
 
 async def test_only_so_many_exports_may_lie_there_and_none_that_is_too_large(store: Store) -> None:
     ledger = Ledger(store)
-    assert [await ledger.hand_in(str(number), b"export") for number in range(17)] == [True] * 16 + [False]
-    assert await ledger.hand_in("3", b"another")
+    assert [await ledger.submit_export(str(number), b"export") for number in range(17)] == [True] * 16 + [False]
+    assert await ledger.submit_export("3", b"another")
     await store.commands.delete(keys.export_key("5"))
-    assert await ledger.hand_in("16", b"export")
+    assert await ledger.submit_export("16", b"export")
     with pytest.raises(ValueError, match="bytes at most"):
-        await ledger.hand_in("17", bytes(1024 * 1024 + 1))
+        await ledger.submit_export("17", bytes(1024 * 1024 + 1))
 
 
 STEP = st.tuples(st.sampled_from(["reserve", "ok", "cooling", "trouble", "none", "lapse"]), st.integers(0, 5))
@@ -521,7 +521,7 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
     for what, pick in steps:
         if what == "reserve":
             number += 1
-            before = {one.name: one for one in await book.ledger.standings()}
+            before = {one.name: one for one in await book.ledger.read_statuses()}
             got = await book.reserve(str(number), worker=f"w{pick % 2}")
             if isinstance(got, str):
                 held[str(number)] = (got, f"w{pick % 2}")
@@ -534,7 +534,7 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
             job = sorted(held)[pick % len(held)]
             name, worker = held.pop(job)
             await book.end(job, name, what, pause=pick, worker=worker)  # type: ignore[arg-type]
-        for one in await book.ledger.standings():
+        for one in await book.ledger.read_statuses():
             assert one.in_flight <= bound
     await store.close()
 

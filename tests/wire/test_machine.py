@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from gateway.settings import GatewaySettings
 from tests.support.wire.actors import Chore, Gateway, Step, Wish, Worker, pick
 from tests.support.wire.checked_store import CheckedStore, Fate
 from tests.support.wire.scenario import Scenario
 from wire import keys
-from wire.limits import Limits
 
 # No lease runs out by itself: time passes only where a rule says so.
-LIMITS = Limits(lease_ttl=3600.0, queue_limit=6, mailbox_limit=3, client_limit=3)
+LIMITS = GatewaySettings(queue_limit=6, mailbox_limit=3, client_limit=3)
 PROFILE = settings(
     max_examples=int(os.environ.get("MACHINE_EXAMPLES", "15")),
     stateful_step_count=50,
@@ -67,7 +67,7 @@ class Machine(RuleBasedStateMachine):
         self.run = runner.run
         self.store = store
         self.run(store.begin())
-        self.scenario = Scenario(store, LIMITS)
+        self.scenario = Scenario(store, LIMITS, lease_ttl=3600.0)
         self.run(self.scenario.settle())
         self.gateway = Gateway(store, self.scenario)
         self.workers: list[Worker] = []

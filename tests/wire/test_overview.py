@@ -6,46 +6,46 @@ from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.overview import Overview
 from wire.redis.store import Store
-from wire.reporter import Load, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 pytestmark = pytest.mark.anyio
 
 
-def worker(store: Store, name: str, load: Load) -> Reporter:
+def worker(store: Store, name: str, load: ProcessLoad) -> Reporter:
     return Reporter(store, "worker", name, lambda: load, dict, lambda: False)
 
 
 async def test_a_worker_that_only_beats_is_seen_too(scenario: Scenario, store: Store) -> None:
     await scenario.hire("old")
-    (seen,) = await Overview(store).processes()
+    (seen,) = await Overview(store).read_processes()
     assert (seen.kind, seen.name, seen.state, seen.load.version) == ("worker", "old", "up", "")
-    assert seen.heard > 0
+    assert seen.last_seen > 0
 
 
 async def test_a_worker_whose_heartbeat_has_run_out_is_dead_at_once(scenario: Scenario, store: Store) -> None:
     await scenario.hire("w1")
-    await worker(store, "w1", Load(slots=4)).say()
+    await worker(store, "w1", ProcessLoad(slots=4)).report()
     await scenario.kill("w1")
-    (seen,) = await Overview(store).processes()
+    (seen,) = await Overview(store).read_processes()
     assert (seen.state, seen.load.slots) == ("dead", 4)
 
 
 async def test_facts_of_another_version_do_no_harm(store: Store) -> None:
-    await worker(store, "w1", Load(slots=4)).say()
+    await worker(store, "w1", ProcessLoad(slots=4)).report()
     await store.commands.hset(keys.facts_key(), "worker:w1", '{"slots": {"more": 1}}')
     await store.commands.hset(keys.facts_key(), "worker:w2", '{"slots": 3, "news": []}')
-    assert [seen.load.slots for seen in await Overview(store).processes()] == [0]
+    assert [seen.load.slots for seen in await Overview(store).read_processes()] == [0]
 
 
 async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scenario: Scenario, store: Store) -> None:
     overview = Overview(store)
-    empty = await overview.queue(10)
-    assert (empty.length, empty.oldest, empty.wait, empty.first) == (0, 0, 0, ())
+    empty = await overview.read_queue(10)
+    assert (empty.length, empty.oldest_since, empty.wait, empty.first_answers) == (0, 0, 0, ())
     asked = [(await scenario.ask(str(number))).answer for number in range(3)]
-    seen = await overview.queue(2)
-    assert (seen.length, len(seen.first)) == (3, 2)
-    assert set(seen.first) < set(asked)
-    assert 0 < seen.oldest <= seen.now
+    seen = await overview.read_queue(2)
+    assert (seen.length, len(seen.first_answers)) == (3, 2)
+    assert set(seen.first_answers) < set(asked)
+    assert 0 < seen.oldest_since <= seen.now
     assert 1 <= seen.wait <= 60
 
 
@@ -56,6 +56,6 @@ async def test_only_jobs_that_have_not_ended_are_seen(scenario: Scenario, store:
     running = await scenario.ask("second")
     await scenario.sent("w1")
     waiting = await scenario.ask("third")
-    seen = await Overview(store).jobs([first.answer, running.answer, waiting.answer, "s0-unknown"])
+    seen = await Overview(store).read_jobs([first.answer, running.answer, waiting.answer, "s0-unknown"])
     assert [(job.answer, job.state) for job in seen] == [(running.answer, "SENT"), (waiting.answer, "QUEUED")]
     assert all(job.accepted > 0 for job in seen)

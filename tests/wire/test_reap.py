@@ -28,13 +28,13 @@ async def test_a_dead_workers_unsent_job_is_scheduled_for_others(scenario: Scena
     asked = await scenario.ask()
     await scenario.take("dead")
     await scenario.kill("dead")
-    assert await scenario.sessions.dead_workers() == ["dead"]
+    assert await scenario.sessions.list_dead_workers() == ["dead"]
     assert await scenario.sessions.reap("live", "dead") == 0
     task = await scenario.sent("other")
     assert task.answer == asked.answer
     await scenario.finish(task)
     assert await scenario.events(asked.answer) == [Final("done")]
-    assert await scenario.sessions.dead_workers() == []
+    assert await scenario.sessions.list_dead_workers() == []
 
 
 async def test_a_dead_workers_sent_job_ends_interrupted(
@@ -136,7 +136,7 @@ async def test_a_worker_that_has_not_beaten_for_a_lease_may_not_reap(scenario: S
     await scenario.kill("dead")
     assert await scenario.sessions.reap("other", "dead") == -1
     assert await scenario.events(asked.answer) == []
-    assert await scenario.sessions.dead_workers() == ["dead"]
+    assert await scenario.sessions.list_dead_workers() == ["dead"]
 
 
 async def test_a_token_that_went_elsewhere_meanwhile_is_left_alone(scenario: Scenario) -> None:

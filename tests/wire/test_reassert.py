@@ -28,7 +28,7 @@ async def scenario(request: pytest.FixtureRequest, store_url: str) -> AsyncItera
 
 async def disclaimed(scenario: Scenario, worker: str) -> None:
     """The worker gives up all that Redis thinks it holds."""
-    for lease in await scenario.sessions.owned(worker):
+    for lease in await scenario.sessions.read_leases(worker):
         await scenario.sessions.disclaim(lease)
 
 
@@ -44,17 +44,17 @@ async def passed(scenario: Scenario) -> None:
 
 
 async def test_a_beat_tells_of_a_restart_and_of_a_loss_of_everything_once(scenario: Scenario) -> None:
-    before = (await scenario.sessions.beat("w")).began
-    assert (await scenario.sessions.beat("w")).began == before
+    before = (await scenario.sessions.beat("w")).data_since
+    assert (await scenario.sessions.beat("w")).data_since == before
     await restarted(scenario)
-    after = (await scenario.sessions.beat("w")).began
+    after = (await scenario.sessions.beat("w")).data_since
     assert after != before
-    assert (await scenario.sessions.beat("w")).began == after
+    assert (await scenario.sessions.beat("w")).data_since == after
     await scenario.redis.flushall()
     assert await scenario.redis.hget(keys.run_key(), "at") is None
-    emptied = (await scenario.sessions.beat("w")).began
+    emptied = (await scenario.sessions.beat("w")).data_since
     assert emptied >= after
-    assert (await scenario.sessions.beat("w")).began == emptied
+    assert (await scenario.sessions.beat("w")).data_since == emptied
 
 
 async def test_after_a_restart_nobody_claims_before_all_could_beat(scenario: Scenario) -> None:
@@ -134,8 +134,8 @@ async def test_the_worker_that_was_there_before_gives_way_to_the_one_that_came_a
     await forget_since(scenario.store, kept)
     assert await scenario.sessions.reassert(later.lease, later.answer, 2, 0)
     assert not await scenario.sessions.reassert(task.lease)
-    assert [lease.token for lease in await scenario.sessions.owned("w")] == [asked.token]
-    assert await scenario.sessions.owned("other") == []
+    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [asked.token]
+    assert await scenario.sessions.read_leases("other") == []
     await scenario.finish(later)
     assert await scenario.events(second.answer) == [Final("done")]
 
@@ -179,7 +179,7 @@ async def test_a_question_whose_end_was_forgotten_is_not_asked_again(
     task = await scenario.sent("w")
     await scenario.finish(task)
     await forget_since(scenario.store, kept)
-    await scenario.sessions.ended(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(asked.token, asked.answer, 1)
     assert not await scenario.sessions.reassert(task.lease)
     await passed(scenario)
     assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
@@ -193,8 +193,8 @@ async def test_an_end_that_is_known_stays_as_it_is(scenario: Scenario) -> None:
     asked = await scenario.ask()
     await scenario.finish(await scenario.sent("w"))
     await restarted(scenario)
-    await scenario.sessions.ended(asked.token, asked.answer, 1)
-    await scenario.sessions.ended(asked.token, "s0-unknown", 1)
+    await scenario.sessions.report_end(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(asked.token, "s0-unknown", 1)
     assert await scenario.events(asked.answer) == [Final("done")]
 
 
@@ -227,7 +227,7 @@ async def test_of_what_was_forgotten_wholly_nothing_comes_back(scenario: Scenari
     task = await scenario.sent("w")
     await scenario.redis.flushall()
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 3)
-    await scenario.sessions.ended(asked.token, asked.answer, 3)
+    await scenario.sessions.report_end(asked.token, asked.answer, 3)
     assert await scenario.names() == set()
     with pytest.raises(TokenUnknownError):
         await scenario.ask("next", asked.token)
@@ -256,7 +256,7 @@ async def test_an_idle_token_with_work_that_was_never_scheduled_is_scheduled(sce
     await forget_since(scenario.store, kept)
     following = await scenario.ask("next", asked.token)
     assert await scenario.hints("w") == []
-    await scenario.sessions.ended(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(asked.token, asked.answer, 1)
     assert await scenario.sessions.reassert(task.lease)
     await passed(scenario)
     assert (await scenario.take("w")).answer == following.answer
@@ -269,12 +269,12 @@ async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) ->
     kept = await remember(scenario.store)
     await scenario.sessions.release(task.lease)
     await forget_since(scenario.store, kept)
-    assert [lease.token for lease in await scenario.sessions.owned("w")] == [asked.token]
+    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [asked.token]
     following = await scenario.ask("next", asked.token)
     await disclaimed(scenario, "w")
     await passed(scenario)
     assert (await scenario.take("other")).answer == following.answer
-    assert await scenario.sessions.owned("w") == []
+    assert await scenario.sessions.read_leases("w") == []
 
 
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scenario: Scenario) -> None:
@@ -297,7 +297,7 @@ async def test_a_token_that_the_worker_has_got_anew_is_not_disclaimed(scenario: 
     asked = await scenario.ask()
     await scenario.hire("w")
     await scenario.finish(await scenario.take("w"))
-    (found,) = await scenario.sessions.owned("w")
+    (found,) = await scenario.sessions.read_leases("w")
     following = await scenario.ask("next", asked.token)
     task = await scenario.take("w")
     await scenario.sessions.disclaim(found)
@@ -334,7 +334,7 @@ async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scena
     task = await scenario.sent("w")
     await scenario.finish(task)
     await forget_since(scenario.store, kept)
-    await scenario.sessions.ended(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(asked.token, asked.answer, 1)
     await passed(scenario)
     assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
     await scenario.ask("second", asked.token)

@@ -2,11 +2,11 @@
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob, Lease, ScheduleEntry
@@ -118,7 +118,7 @@ async def test_a_stale_holder_can_write_nothing(scenario: Scenario) -> None:
     with pytest.raises(LeaseLostError):
         await scenario.sessions.append(stale, 1, Delta("stale"))
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.refused(stale, 1)
+        await scenario.sessions.record_refusal(stale, 1)
     with pytest.raises(LeaseLostError):
         await scenario.finish(stale, "stale", b"stale")
     with pytest.raises(LeaseLostError):
@@ -180,7 +180,7 @@ async def test_an_answer_that_ended_before_it_was_sent_is_not_sent(scenario: Sce
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     with pytest.raises(AnswerEndedError):
-        await scenario.sessions.refused(task, 1)
+        await scenario.sessions.record_refusal(task, 1)
 
 
 async def test_a_late_repeat_of_the_mark_does_not_allow_what_has_ended(scenario: Scenario) -> None:
@@ -199,13 +199,13 @@ async def test_a_question_is_sent_again_only_after_a_refusal_before_any_text(sce
     task = await scenario.sent("w1")
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scenario.sessions.refused(task, 1)
+    await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     with pytest.raises(LeaseLostError):  # a repeat of the first refusal, late
-        await scenario.sessions.refused(task, 1)
+        await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.append(task, 1, Delta("text"))
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.refused(task, 1)
+        await scenario.sessions.record_refusal(task, 1)
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(task, 3, 1, fresh=True)
 
@@ -350,12 +350,12 @@ async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -
 
 
 async def test_heartbeats_last_one_lease(store: Store) -> None:
-    scenario = Scenario(store, Limits(lease_ttl=0.05))
+    scenario = Scenario(store, lease_ttl=0.05)
     await scenario.hire("w1")
-    assert await scenario.sessions.live_workers() == ["w1"]
+    assert await scenario.sessions.list_live_workers() == ["w1"]
 
     async def gone() -> bool:
-        return not await scenario.sessions.live_workers()
+        return not await scenario.sessions.list_live_workers()
 
     await until(gone)
 
@@ -368,9 +368,9 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Sce
     second = await scenario.ask("second", asked.token)
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, 2, fresh=False)
-    await scenario.sessions.refused(task, 1)
+    await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scenario.sessions.refused(task, 2)
+    await scenario.sessions.record_refusal(task, 2)
     await scenario.kill("w1")
     await scenario.ask("third", asked.token)
     taken = await scenario.take("w2")
@@ -503,13 +503,13 @@ async def test_releasing_schedules_what_came_in(scenario: Scenario) -> None:
 
 async def test_a_worker_that_left_is_gone_from_the_list(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    assert await scenario.sessions.live_workers() == ["w1", "w2"]
+    assert await scenario.sessions.list_live_workers() == ["w1", "w2"]
     await scenario.sessions.leave("w1")
-    assert await scenario.sessions.live_workers() == ["w2"]
+    assert await scenario.sessions.list_live_workers() == ["w2"]
     names = [keys.worker_key("w1"), keys.own_stream("w1"), keys.owned_key("w1")]
     assert await scenario.redis.exists(*names) == 0
     await scenario.sessions.leave("w2")
-    assert await scenario.sessions.live_workers() == []
+    assert await scenario.sessions.list_live_workers() == []
 
 
 # The end of a session
@@ -574,7 +574,7 @@ async def test_ending_an_unknown_session_does_nothing(scenario: Scenario) -> Non
 
 
 async def test_what_is_kept_has_an_end(store: Store) -> None:
-    scenario = Scenario(store, Limits(session_ttl=100, answer_ttl=10, lease_ttl=5))
+    scenario = Scenario(store, GatewaySettings(session_ttl=100, answer_ttl=10), lease_ttl=5)
     await scenario.hire("w1")
     asked = await scenario.ask()
     token, job, log = keys.token_key(asked.token), keys.job_key(asked.answer), keys.log_key(asked.answer)
@@ -596,7 +596,7 @@ async def test_what_is_kept_has_an_end(store: Store) -> None:
 
 
 async def test_an_expired_answer_is_kept_as_long_as_any_other(store: Store) -> None:
-    scenario = Scenario(store, Limits(answer_ttl=10))
+    scenario = Scenario(store, GatewaySettings(answer_ttl=10))
     asked = await scenario.ask()
     await scenario.jobs.expire(asked.answer)
     for key in [keys.job_key(asked.answer), keys.log_key(asked.answer)]:
@@ -645,7 +645,7 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     assert isinstance(task, ClaimedJob)
     assert task.answer == asked.answer
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 1, 1, fresh=True))
-    await again(scenario, "refused", lambda: scenario.sessions.refused(task, 1))
+    await again(scenario, "refused", lambda: scenario.sessions.record_refusal(task, 1))
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 2, 1, fresh=True))
     await again(scenario, "append", lambda: scenario.sessions.append(task, 1, Delta("a")))
     following = await again(scenario, "finish", lambda: scenario.finish(task))

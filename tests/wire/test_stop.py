@@ -27,7 +27,7 @@ async def test_a_job_that_waits_ends_at_once_and_is_never_taken(scenario: Scenar
     assert await scenario.events(asked.answer) == [stopped("")]
     assert await scenario.redis.zcard(keys.queued_key()) == 0
     assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
-    assert (await scenario.sessions.beat("w1")).stopped == []
+    assert (await scenario.sessions.beat("w1")).stopped_answers == []
 
 
 async def test_a_stopped_job_makes_way_for_the_next(scenario: Scenario) -> None:
@@ -43,7 +43,7 @@ async def test_a_job_that_was_claimed_is_not_sent_after_a_stop(scenario: Scenari
     await scenario.ask()
     task = await scenario.take("w1")
     assert await scenario.jobs.stop(task.answer) == "STOPPED"
-    assert (await scenario.sessions.beat("w1")).stopped == [task.answer]
+    assert (await scenario.sessions.beat("w1")).stopped_answers == [task.answer]
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     assert await scenario.events(task.answer) == [stopped("")]
@@ -92,7 +92,7 @@ async def test_an_answer_that_has_ended_stays_as_it_is(scenario: Scenario, end: 
     before = await scenario.events(asked.answer)
     assert await scenario.jobs.stop(asked.answer) == end
     assert await scenario.events(asked.answer) == before
-    assert (await scenario.sessions.beat("w1")).stopped == []
+    assert (await scenario.sessions.beat("w1")).stopped_answers == []
 
 
 async def test_a_second_stop_changes_nothing(scenario: Scenario) -> None:
@@ -116,10 +116,10 @@ async def test_only_its_holder_can_stop_an_answer_or_look_at_it(scenario: Scenar
         with pytest.raises(AnswerGoneError):
             await scenario.jobs.stop(asked.answer, holder)
         with pytest.raises(AnswerGoneError):
-            await Answers(store).progress(asked.answer, holder)
+            await Answers(store).read_progress(asked.answer, holder)
         with pytest.raises(AnswerGoneError):
-            await Answers(store).token(asked.answer, holder)
-    assert (await Answers(store).progress(asked.answer, "alice")).state == "queued"
+            await Answers(store).read_token(asked.answer, holder)
+    assert (await Answers(store).read_progress(asked.answer, "alice")).state == "queued"
     assert await scenario.jobs.stop(asked.answer, "alice") == "STOPPED"
 
 
@@ -128,11 +128,11 @@ async def test_the_worker_is_told_with_each_beat_until_it_has_finished(scenario:
     await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.jobs.stop(task.answer)
-    assert (await scenario.sessions.beat("w2")).stopped == []
-    assert [(await scenario.sessions.beat("w1")).stopped for _ in range(2)] == [[task.answer]] * 2
+    assert (await scenario.sessions.beat("w2")).stopped_answers == []
+    assert [(await scenario.sessions.beat("w1")).stopped_answers for _ in range(2)] == [[task.answer]] * 2
     assert 0 < await scenario.redis.ttl(keys.stops_key("w1")) <= scenario.limits.answer_ttl
     await scenario.finish(task, session=None)
-    assert (await scenario.sessions.beat("w1")).stopped == []
+    assert (await scenario.sessions.beat("w1")).stopped_answers == []
     assert await scenario.redis.exists(keys.stops_key("w1")) == 0
 
 
@@ -186,7 +186,7 @@ async def test_stops_and_a_finish_at_the_same_time_write_one_end(scenario: Scena
         events = await scenario.events(task.answer)
         assert [isinstance(event, TERMINAL) for event in events] == [False, True]
         assert set(states) == {await scenario.state(task.answer)}
-        assert (await scenario.sessions.beat("w1")).stopped == []
+        assert (await scenario.sessions.beat("w1")).stopped_answers == []
 
 
 async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenario) -> None:
@@ -224,16 +224,16 @@ async def test_progress_goes_from_queued_to_its_end(scenario: Scenario, store: S
     await scenario.hire("w1")
     asked = await scenario.ask()
     answers = Answers(store)
-    waits = await answers.progress(asked.answer)
+    waits = await answers.read_progress(asked.answer)
     assert (waits.state, waits.seq, waits.text, waits.end, waits.token) == ("queued", 0, "", None, asked.token)
     task = await scenario.take("w1")
-    assert (await answers.progress(asked.answer)).state == "running"
+    assert (await answers.read_progress(asked.answer)).state == "running"
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
-    runs = await answers.progress(asked.answer)
+    runs = await answers.read_progress(asked.answer)
     assert (runs.state, runs.seq, runs.text, runs.end) == ("running", 1, "a", None)
     await scenario.finish(task, "ab")
-    done = await answers.progress(asked.answer)
+    done = await answers.read_progress(asked.answer)
     assert (done.state, done.seq, done.text, done.end) == ("done", 2, "ab", Final("ab"))
 
 
@@ -241,23 +241,23 @@ async def test_progress_names_the_kind_of_end(scenario: Scenario, store: Store) 
     expired, ended = await scenario.ask(), await scenario.ask()
     await scenario.jobs.expire(expired.answer)
     await scenario.jobs.stop(ended.answer)
-    assert (await Answers(store).progress(expired.answer)).state == "failed"
-    assert (await Answers(store).progress(ended.answer)).state == "stopped"
+    assert (await Answers(store).read_progress(expired.answer)).state == "failed"
+    assert (await Answers(store).read_progress(ended.answer)).state == "stopped"
 
 
 async def test_progress_of_a_long_answer_is_whole(scenario: Scenario, store: Store) -> None:
     await scenario.answered("s0-a", "token", 1200)
-    found = await Answers(store).progress("s0-a")
+    found = await Answers(store).read_progress("s0-a")
     assert (found.seq, found.text, found.state) == (1201, "whole", "done")
 
 
 async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scenario, store: Store) -> None:
     with pytest.raises(AnswerGoneError):
-        await Answers(store).progress(new_answer_id())
+        await Answers(store).read_progress(new_answer_id())
     await scenario.answered("s0-a", "token", 2)
     await scenario.redis.delete(keys.log_key("s0-a"))
     with pytest.raises(AnswerGoneError):
-        await Answers(store).progress("s0-a")
+        await Answers(store).read_progress("s0-a")
 
 
 async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Scenario) -> None:

@@ -9,7 +9,6 @@ import wire.schedule
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.worker.harness import Client, HookedStore, WorkerHarness
 from wire.answers import Answers
-from wire.limits import Limits
 from wire.schedule import Schedule
 from wire.sessions import Sessions
 
@@ -35,7 +34,7 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
-    sessions = Sessions(client.store, Limits(lease_ttl=60.0))
+    sessions = Sessions(client.store, lease_ttl=60.0)
     async with Schedule(client.store, "desk", 15.0) as schedule:
         await schedule.prepare()
         yield WorkerHarness(client, sessions, schedule)

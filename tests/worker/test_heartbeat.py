@@ -10,7 +10,6 @@ from tests.support.conditions import until
 from tests.support.worker.harness import Away, HookedStore
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.limits import Limits
 from wire.sessions import Sessions
 from worker.heartbeat import Heartbeat
 
@@ -23,7 +22,7 @@ def heartbeat(
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, Limits(lease_ttl=lease_ttl)), "w", lambda _: None, reassert or say_nothing)
+    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing)
 
 
 @asynccontextmanager
@@ -39,11 +38,11 @@ async def beating(heart: Heartbeat) -> AsyncIterator[None]:
 
 async def test_a_worker_that_beats_is_alive(store: HookedStore) -> None:
     heart = heartbeat(store)
-    assert await Sessions(store).live_workers() == []
-    assert not heart.holds
+    assert await Sessions(store).list_live_workers() == []
+    assert not heart.lease_valid
     await heart.beat()
-    assert await Sessions(store).live_workers() == ["w"]
-    assert heart.holds
+    assert await Sessions(store).list_live_workers() == ["w"]
+    assert heart.lease_valid
 
 
 async def test_the_lease_holds_for_its_time_after_the_last_good_beat_began(store: HookedStore) -> None:
@@ -51,9 +50,9 @@ async def test_the_lease_holds_for_its_time_after_the_last_good_beat_began(store
     with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
         await heart.beat()
         clock.return_value = 114.9
-        assert heart.holds
+        assert heart.lease_valid
         clock.return_value = 115.0
-        assert not heart.holds
+        assert not heart.lease_valid
 
 
 async def test_a_beat_counts_from_when_it_was_sent(store: HookedStore) -> None:
@@ -66,7 +65,7 @@ async def test_a_beat_counts_from_when_it_was_sent(store: HookedStore) -> None:
         store.after["beat"] = slow
         await heart.beat()
         clock.return_value = 115.0
-        assert not heart.holds
+        assert not heart.lease_valid
 
 
 async def test_a_beat_without_a_reply_does_not_count(store: HookedStore) -> None:
@@ -74,7 +73,7 @@ async def test_a_beat_without_a_reply_does_not_count(store: HookedStore) -> None
     store.after["beat"] = Away()
     with pytest.raises(StoreUnavailableError):
         await heart.beat()
-    assert not heart.holds
+    assert not heart.lease_valid
 
 
 async def test_it_beats_often_enough_to_keep_the_lease(store: HookedStore) -> None:
@@ -85,7 +84,7 @@ async def test_it_beats_often_enough_to_keep_the_lease(store: HookedStore) -> No
         began = loop.time()
         await until(lambda: store.calls.count("beat") >= 8)
         assert loop.time() - began >= 0.5  # every sixth of a second, not without pause
-        assert heart.holds
+        assert heart.lease_valid
 
 
 async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedStore) -> None:
@@ -99,7 +98,7 @@ async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedS
         "redis is away, trying again",
         "redis is back",
     ]
-    assert heart.holds
+    assert heart.lease_valid
 
 
 class Said:

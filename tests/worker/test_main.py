@@ -145,7 +145,7 @@ async def test_a_signal_drains(settings: dict[str, str], ending: signal.Signals)
     running = asyncio.create_task(main("run", loaded(settings)))
 
     async def alive() -> bool:
-        return len(await Sessions(store).live_workers()) == 1
+        return len(await Sessions(store).list_live_workers()) == 1
 
     await until(alive)
     os.kill(os.getpid(), ending)

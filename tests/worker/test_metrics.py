@@ -70,7 +70,7 @@ async def scraping(
     """A worker that serves, and the address of its metrics."""
     async with (
         serving(client.store, ScriptedProvider(play=play), pictures, **changed) as worker,
-        metrics.serving(worker, "127.0.0.1", 0) as address,
+        metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         yield worker, address
 
@@ -190,7 +190,7 @@ async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> 
     settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider")
     async with (
         open_worker(settings, client.store, ACCOUNTS) as worker,
-        metrics.serving(worker, "127.0.0.1", 0) as address,
+        metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
 
@@ -269,7 +269,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         assert await ledger.reserve(place, {"b": 0}, 60) == "b"
         print_ = ACCOUNTS[1].fingerprint
         change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
-        await ledger.order("b", "pause")
+        await ledger.execute_order("b", "pause")
         await Jobs(client.store, client.limits).stop(answer)
         found = await scraped_until(address, lambda found: of("b", found)["state.paused"] == 1)
         assert of("b", found) == {
@@ -334,7 +334,7 @@ async def test_a_port_that_is_taken_is_one_sentence(client: Client) -> None:
     async with scraping(client) as (worker, address):
         taken = int(address.removesuffix("/metrics").rpartition(":")[2])
         with pytest.raises(ValueError, match=r"^METRICS_PORT can't be served: [^\n]*address already in use$"):
-            async with metrics.serving(worker, "127.0.0.1", taken):
+            async with metrics.serve_metrics(worker, "127.0.0.1", taken):
                 pass
 
 

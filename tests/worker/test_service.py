@@ -96,7 +96,7 @@ async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path,
         running = asyncio.create_task(served.run())
 
         async def alive() -> bool:
-            return await Sessions(store).live_workers() == [served.id]
+            return await Sessions(store).list_live_workers() == [served.id]
 
         await until(alive)
         provider = served._upstream.providers.chat_for(ACCOUNTS[0])
@@ -135,7 +135,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
     ledger = Ledger(store)
 
     async def stands(name: str, state: str | None) -> bool:
-        found = {one.name: one.state for one in await ledger.standings()}
+        found = {one.name: one.state for one in await ledger.read_statuses()}
         return found.get(name) == state
 
     async with open_worker(settings(tmp_path), store, accounts, folder) as opened, Answers(store) as answers:

@@ -20,14 +20,14 @@ def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def only(store: Store) -> Process:
-    (found,) = await Overview(store).processes()
+    (found,) = await Overview(store).read_processes()
     return found
 
 
 async def counted(store: Store, name: str) -> int:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
-    found = await Overview(store).counts(range(minute - 2, minute + 1))
+    found = await Overview(store).read_counts(range(minute - 2, minute + 1))
     return sum(counts.get(name, 0) for counts in found.values())
 
 
@@ -37,7 +37,7 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client
         answer = await client.ask("hello")
 
         async def runs() -> bool:
-            found = await Overview(client.store).processes()
+            found = await Overview(client.store).read_processes()
             return [one.load.running for one in found] == [((answer, "chat"),)]
 
         await until(runs)
@@ -51,9 +51,11 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client
 
         await until(rests)
         assert await counted(client.store, "slots:free") > 0
-    assert await Overview(client.store).processes() == []
+    assert await Overview(client.store).read_processes() == []
     told = [
-        event.fields["state"] for event in await AuditLog(client.store).latest(50) if event.fields["kind"] == "worker"
+        event.fields["state"]
+        for event in await AuditLog(client.store).read_latest(50)
+        if event.fields["kind"] == "worker"
     ]
     assert (told[0], told[-1]) == ("gone", "up")
 

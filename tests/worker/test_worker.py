@@ -45,7 +45,7 @@ async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
 async def at_rest(client: Client) -> None:
     """Nothing is left in Redis of workers, leases and schedules."""
     commands = client.store.commands
-    assert await Sessions(client.store).live_workers() == []
+    assert await Sessions(client.store).list_live_workers() == []
     assert await commands.zcard(keys.queued_key()) == 0
     assert await commands.xlen(keys.shared_stream()) == 0
     assert [key async for key in commands.scan_iter(match="*:owned:*")] == []
@@ -375,7 +375,7 @@ async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(cl
         answer = await client.ask("one", token)
         await held.waiting.wait()
         client.store.before["beat"] = Away()
-        await until(lambda: not served._heartbeat.holds)
+        await until(lambda: not served._heartbeat.lease_valid)
         held.go.set()
         assert await client.end(answer) == INTERRUPTED
         assert provider.questions == []
@@ -599,7 +599,7 @@ async def test_a_redis_that_is_away_at_the_start_is_waited_for(proxy: TcpProxy, 
         async with Answers(near) as answers, serving(far, ScriptedProvider()):
             answer = await Client(near, answers).ask("one")
             await until(lambda: any(line["event"].startswith("redis is away") for line in logs))
-            assert await Sessions(near).live_workers() == []
+            assert await Sessions(near).list_live_workers() == []
             proxy.heal()
             assert await Client(near, answers).text(answer) == "you asked: one"
     events = [line["event"] for line in logs]

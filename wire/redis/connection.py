@@ -28,18 +28,18 @@ _OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
 
 
 class RedisConnection(asyncio.Protocol):
-    """One connection. Replies go to the commands that were asked, in order; what nobody asked for goes to `hear`.
+    """One connection. Replies go to the commands that were asked, in order; what nobody asked for goes to `on_message`.
 
     `lost` is done when the connection has ended, with the reason as its result. Whatever goes wrong with it is a
-    StoreUnavailableError, and so is a reply that takes longer than `patience`, in seconds.
+    StoreUnavailableError, and so is a reply that takes longer than `reply_timeout`, in seconds.
     """
 
-    def __init__(self, patience: float, hear: Callable[[Reply], None] | None = None) -> None:
+    def __init__(self, reply_timeout: float, on_message: Callable[[Reply], None] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
         self._loop = loop
-        self._hear = hear
-        self._patience = patience
+        self._on_message = on_message
+        self._reply_timeout = reply_timeout
         self._reader = hiredis.Reader()
         # Who waits, what reads the reply, and until when.
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
@@ -64,7 +64,7 @@ class RedisConnection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
 
-    def ask(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
+    def execute(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
         """Send a command; what `read` makes of its reply, or raises. Those of one turn of the loop leave together.
 
         StoreUnavailableError when no reply comes in time, or an error of Redis's.
@@ -73,13 +73,13 @@ class RedisConnection(asyncio.Protocol):
         if self.lost.done():
             answer.set_exception(StoreUnavailableError(self.lost.result()))
             return answer
-        self._waiting.append((answer, read, self._loop.time() + self._patience))
+        self._waiting.append((answer, read, self._loop.time() + self._reply_timeout))
         if self._timer is None:
             self._expect()
-        self.tell(*command)
+        self.send(*command)
         return answer
 
-    def tell(self, *command: Argument) -> None:
+    def send(self, *command: Argument) -> None:
         """Send a command that has no reply of its own, such as SUBSCRIBE."""
         if not self._out:
             self._loop.call_soon(self._flush)
@@ -99,8 +99,8 @@ class RedisConnection(asyncio.Protocol):
 
     def _take(self, reply: Reply) -> None:
         if not self._waiting:
-            if self._hear is not None:
-                self._hear(reply)
+            if self._on_message is not None:
+                self._on_message(reply)
             return
         answer, read, _ = self._waiting.popleft()
         if answer.done():
@@ -146,16 +146,16 @@ class RedisConnection(asyncio.Protocol):
 
 
 async def connect(
-    url: str, limit: float, patience: float, hear: Callable[[Reply], None] | None = None
+    url: str, connect_timeout: float, reply_timeout: float, on_message: Callable[[Reply], None] | None = None
 ) -> RedisConnection:
-    """A connection to the Redis at `url`, ready within `limit` seconds, for replies within `patience` seconds each.
+    """Connect to the Redis at `url` within `connect_timeout` seconds; each reply may take `reply_timeout` seconds.
 
     StoreUnavailableError.
     """
     options: dict[str, Any] = dict(parse_url(url))
     try:
-        async with asyncio.timeout(limit):
-            link = await _open(options, partial(RedisConnection, patience, hear))
+        async with asyncio.timeout(connect_timeout):
+            link = await _open(options, partial(RedisConnection, reply_timeout, on_message))
             try:
                 await _introduce(link, options)
             except BaseException:
@@ -181,9 +181,9 @@ async def _open(options: dict[str, Any], make: Callable[[], RedisConnection]) ->
 async def _introduce(link: RedisConnection, options: dict[str, Any]) -> None:
     if "password" in options:
         user = [options["username"]] if "username" in options else []
-        await link.ask("AUTH", *user, options["password"], read=bool)
+        await link.execute("AUTH", *user, options["password"], read=bool)
     if options.get("db"):
-        await link.ask("SELECT", options["db"], read=bool)
+        await link.execute("SELECT", options["db"], read=bool)
 
 
 def _is_tls(options: dict[str, Any]) -> bool:

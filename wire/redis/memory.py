@@ -17,15 +17,15 @@ T = TypeVar("T")
 class MemoryConnection:
     """Hears what is published on the channels that it was told to subscribe to; see wire.redis.connection.Link."""
 
-    def __init__(self, pubsub: PubSub, hear: Callable[[Any], None]) -> None:
+    def __init__(self, pubsub: PubSub, on_message: Callable[[Any], None]) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pubsub = pubsub
-        self._hear = hear
+        self._on_message = on_message
         self._told: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._subscribed = asyncio.Event()
         self._tasks = [asyncio.create_task(work) for work in (self._write(), self._read())]
 
-    def tell(self, command: str, *channels: str) -> None:
+    def send(self, command: str, *channels: str) -> None:
         """SUBSCRIBE or UNSUBSCRIBE. The first channel stays subscribed."""
         self._told.put_nowait((command, *channels))
 
@@ -50,7 +50,7 @@ class MemoryConnection:
                 with translate_errors():
                     message = await self._pubsub.get_message(timeout=_LOOK_AGAIN)
                 if message is not None:
-                    self._hear([message["type"].encode(), message["channel"], message["data"]])
+                    self._on_message([message["type"].encode(), message["channel"], message["data"]])
         except Exception as error:  # noqa: BLE001 - whoever holds the link is told
             self.lost.set_result(f"{type(error).__name__}: {error}")
 
@@ -77,7 +77,7 @@ class MemoryPipeline:
         with translate_errors():
             return await self._scripts[script](keys=[key], args=list(args), client=self._client)
 
-    async def ask(self, *command: Argument) -> Any:
+    async def execute(self, *command: Argument) -> Any:
         """A command's reply as Redis gives it. StoreUnavailableError."""
         with translate_errors():
             return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]

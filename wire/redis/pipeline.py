@@ -20,10 +20,10 @@ class Pipeline:
     ones its hash.
     """
 
-    def __init__(self, url: str, limit: float, patience: float, sources: Mapping[str, str]) -> None:
+    def __init__(self, url: str, connect_timeout: float, reply_timeout: float, sources: Mapping[str, str]) -> None:
         self._url = url
-        self._patience = patience
-        self._limit = limit
+        self._reply_timeout = reply_timeout
+        self._connect_timeout = connect_timeout
         self._sources = sources
         self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
         self._known: set[str] = set()
@@ -40,14 +40,14 @@ class Pipeline:
         """A script's reply; when the connection is lost meanwhile, that of a second try. StoreUnavailableError."""
         return await self._tried(lambda: self.start(script, key, *args, read=_as_it_is))
 
-    async def ask(self, *command: Argument) -> Any:
+    async def execute(self, *command: Argument) -> Any:
         """A command's reply as Redis gives it, tried like a script. StoreUnavailableError."""
         return await self._tried(lambda: self._ask(command))
 
     def _ask(self, command: Sequence[Argument]) -> "asyncio.Future[Any]":
         if self._link is None or self._link.lost.done():
-            return asyncio.ensure_future(self._anew(lambda link: link.ask(*command, read=_as_it_is)))
-        return self._link.ask(*command, read=_as_it_is)
+            return asyncio.ensure_future(self._anew(lambda link: link.execute(*command, read=_as_it_is)))
+        return self._link.execute(*command, read=_as_it_is)
 
     async def _tried(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
         try:
@@ -62,9 +62,9 @@ class Pipeline:
         self, link: RedisConnection, script: str, key: str, *args: Argument, read: Callable[[Any], T]
     ) -> "asyncio.Future[T]":
         if script in self._known:
-            return link.ask("EVALSHA", self._hashes[script], 1, key, *args, read=read)
+            return link.execute("EVALSHA", self._hashes[script], 1, key, *args, read=read)
         self._known.add(script)
-        return link.ask("EVAL", self._sources[script], 1, key, *args, read=read)
+        return link.execute("EVAL", self._sources[script], 1, key, *args, read=read)
 
     async def _anew(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> T:
         if self._connecting is None:
@@ -78,7 +78,7 @@ class Pipeline:
 
     async def _connect(self) -> RedisConnection:
         try:
-            link = await connect(self._url, self._limit, self._patience)
+            link = await connect(self._url, self._connect_timeout, self._reply_timeout)
         finally:
             self._connecting = None
         self._link, self._known = link, set()

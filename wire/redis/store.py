@@ -51,10 +51,10 @@ class Store:
         sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
         self._pipeline, self._heartbeats = (self._runner(sources) for _ in range(2))
 
-    def _runner(self, sources: Mapping[str, str], patience: float = _COMMAND_TIMEOUT) -> Pipeline | MemoryPipeline:
+    def _runner(self, sources: Mapping[str, str], reply_timeout: float = _COMMAND_TIMEOUT) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
-        return Pipeline(self._url, _COMMAND_TIMEOUT, patience, sources)
+        return Pipeline(self._url, _COMMAND_TIMEOUT, reply_timeout, sources)
 
     def _client(self) -> "redis.Redis":
         if self._server is not None:
@@ -75,15 +75,15 @@ class Store:
             raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
         return redis.Redis.from_pool(pool)
 
-    def blocking(self, block: float) -> Pipeline | MemoryPipeline:
+    def open_blocking(self, block: float) -> Pipeline | MemoryPipeline:
         """A connection of its own for reads that block for up to `block` seconds; the caller closes it."""
         return self._runner({}, block + 2)
 
-    async def link(self, hear: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
+    async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
         """A connection of its own for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
-            return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), hear)
-        return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, hear)
+            return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
+        return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, on_message)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script. StoreUnavailableError when Redis is away or refuses."""
@@ -96,9 +96,9 @@ class Store:
         """
         return self._pipeline.start(script, key, *args, read=read)
 
-    async def ask(self, *command: Argument) -> Any:
+    async def execute(self, *command: Argument) -> Any:
         """A command's reply, as Redis gives it: for short ones that each question brings. Raises as `run`."""
-        return await self._pipeline.ask(*command)
+        return await self._pipeline.execute(*command)
 
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""

@@ -57,7 +57,7 @@ class Subscription:
             self._hints.append(hint)
         self._wake()
 
-    def following(self, seq: int) -> bytes | None:
+    def take_event(self, seq: int) -> bytes | None:
         """Take the next hint's event, if it is there already and of this seq."""
         return self._hints.pop(0)[1] if self._hints and self._hints[0][0] == seq else None
 
@@ -78,7 +78,7 @@ class Subscription:
             return GAP
         return self._hints.pop(0) if self._hints else GAP
 
-    def look(self) -> None:
+    def check_silence(self) -> None:
         """End a wait that lasts for too many looks."""
         self._looks += 1
         if self._looks >= _LOOKS:
@@ -125,7 +125,7 @@ class Subscriptions:
         await asyncio.gather(self._supervisor, return_exceptions=True)
 
     @property
-    def channels(self) -> int:
+    def channel_count(self) -> int:
         """How many channels are followed now."""
         return len(self._followers)
 
@@ -160,7 +160,7 @@ class Subscriptions:
         """Wake whoever of the next share has heard nothing for too long; as long as there are followers."""
         self._looked += 1
         for follower in self._shares[self._looked % _SHARES]:
-            follower.look()
+            follower.check_silence()
         self._timer = None
         if self._followers:
             self._look_later()
@@ -175,10 +175,10 @@ class Subscriptions:
 
     async def _connected(self) -> None:
         """One connection's life; ends by raising."""
-        link = await self._store.link(self._hear)
+        link = await self._store.connect_pubsub(self._on_message)
         try:
             self._heard = self._loop.time()
-            link.tell("SUBSCRIBE", self._probe)
+            link.send("SUBSCRIBE", self._probe)
             self._subscribed = {self._probe}
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(link))
@@ -195,9 +195,9 @@ class Subscriptions:
             new, old = wanted - self._subscribed, self._subscribed - wanted
             self._subscribed = wanted
             if new:
-                link.tell("SUBSCRIBE", *new)
+                link.send("SUBSCRIBE", *new)
             if old:
-                link.tell("UNSUBSCRIBE", *old)
+                link.send("UNSUBSCRIBE", *old)
             await self._changed.wait()
 
     async def _watch(self, link: RedisConnection | MemoryConnection) -> None:
@@ -213,7 +213,7 @@ class Subscriptions:
                 with translate_errors():
                     await self._store.commands.publish(self._probe, b"")
 
-    def _hear(self, message: Any) -> None:
+    def _on_message(self, message: Any) -> None:
         """Hand out a message. ValueError if it is none of ours."""
         self._heard = self._loop.time()
         kind, channel, data = message

@@ -1,5 +1,6 @@
 """The Lua scripts, each a file with a header of its own: keys, arguments, returns."""
 
+from functools import cache
 from pathlib import Path
 
 from wire.keys import NAMES
@@ -20,6 +21,7 @@ def names() -> list[str]:
     return sorted({path.stem for path in _FOLDER.glob("*.lua")} - {"prelude", "ledger"})
 
 
+@cache
 def source(name: str, *, in_memory: bool) -> str:
     """The whole text of a script. fakeredis (`in_memory`) knows neither the `#!lua` line nor a run id."""
     body = _alone(name) if name in _ALONE else _with_prelude(name, in_memory=in_memory)

@@ -68,7 +68,7 @@ class AlertSender:
         async with httpx.AsyncClient(trust_env=False, timeout=_TRY_LIMIT) as client:
             while True:
                 try:
-                    while (news := await self._ledger.news(self._share, PICTURES)) is not None:
+                    while (news := await self._ledger.take_alert(self._share, PICTURES)) is not None:
                         await self._send(client, build_alert(news, time.time()))
                 except StoreUnavailableError:
                     pass  # the heartbeat logs it

@@ -139,7 +139,7 @@ class AccountPool:
 
     async def vacate(self, dead: str) -> None:
         """Free the slots of a worker that died. StoreUnavailableError."""
-        await self._ledger.vacate(dead)
+        await self._ledger.free_slots(dead)
 
     async def run(self) -> None:
         """Follow changes of the folder, and synchronize with the ledger, until cancelled."""
@@ -168,10 +168,10 @@ class AccountPool:
 
     async def refresh(self) -> None:
         """Read the status of all accounts, and log changes that other workers made. StoreUnavailableError."""
-        self.statuses = {status.name: status for status in await self._ledger.standings()}
+        self.statuses = {status.name: status for status in await self._ledger.read_statuses()}
         for status in self.own_statuses:
-            _, before = self._logged.setdefault(status.name, (status.since, status.shown))
-            self._log_change(status.name, before, status.shown, status.since, status.reason, status.until)
+            _, before = self._logged.setdefault(status.name, (status.since, status.display_state))
+            self._log_change(status.name, before, status.display_state, status.since, status.reason, status.until)
 
     async def reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> Reservation:
         """Reserve a slot in the requested account that has the most room.

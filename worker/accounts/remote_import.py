@@ -34,7 +34,7 @@ class RemoteImporter:
     async def import_all(self) -> None:
         """Import all exports that wait. StoreUnavailableError."""
         while os.access(self._folder, os.W_OK | os.X_OK):
-            waiting = await self._ledger.take_handed_in()
+            waiting = await self._ledger.take_export()
             if waiting is None:
                 return
             await self._add(*waiting)
@@ -44,7 +44,7 @@ class RemoteImporter:
             added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True)
         except ExportError as error:
             _LOG.warning("could not import an export", account=name, cause=str(error))
-            await self._journal.note("refused", name=name, reason=str(error))
+            await self._journal.record("refused", name=name, reason=str(error))
         else:
             _LOG.info("export imported", account=added.account, replaced=added.replaced)
-            await self._journal.note("added", name=added.account)
+            await self._journal.record("added", name=added.account)

@@ -44,7 +44,7 @@ def list_(as_json: AsJson = False) -> None:
     """All accounts that workers know, and how they stand."""
 
     async def listed(ledger: Ledger, _: WorkerSettings) -> None:
-        standings, now = await ledger.standings(), time.time()
+        standings, now = await ledger.read_statuses(), time.time()
         _show(as_json, [render.as_json(one, now) for one in standings], render.table(standings, now))
 
     _carry_out(listed)
@@ -129,7 +129,7 @@ def _hand_in(name: str, export: bytes, as_json: bool) -> None:
     """A worker whose folder can be written takes it within a minute, and its log says what came of it."""
 
     async def handed_in(ledger: Ledger, _: WorkerSettings) -> None:
-        if not await ledger.hand_in(name, export):
+        if not await ledger.submit_export(name, export):
             _fail("too many exports wait for a worker already")
         _show(as_json, {"account": name, "sent": True}, f"{name} was sent: a worker that may write its folder adds it")
 
@@ -149,7 +149,7 @@ def _order(name: str, order: Order, as_json: bool) -> None:
     async def carried_out(ledger: Ledger, _: WorkerSettings) -> None:
         before = await _entries(ledger, name)
         for one in before:
-            await ledger.order(one.name, order)
+            await ledger.execute_order(one.name, order)
         after, now = await _entries(ledger, name), time.time()
         _show(as_json, [render.as_json(one, now) for one in after], render.changes(before, after, now))
 
@@ -157,7 +157,7 @@ def _order(name: str, order: Order, as_json: bool) -> None:
 
 
 async def _entries(ledger: Ledger, name: str) -> list[AccountStatus]:
-    found = render.entries(await ledger.standings(), name, PICTURES)
+    found = render.entries(await ledger.read_statuses(), name, PICTURES)
     return found or _fail(f"no worker has told of an account named {name!r}")
 
 

@@ -77,4 +77,4 @@ async def _try_account(provider: AccountCheck, ledger: Ledger, account: Account,
 
 
 async def _display_state(ledger: Ledger, name: str) -> DisplayState | None:
-    return next((one.shown for one in await ledger.standings() if one.name == name), None)
+    return next((one.display_state for one in await ledger.read_statuses() if one.name == name), None)

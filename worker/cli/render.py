@@ -48,7 +48,7 @@ def details(one: AccountStatus, now: float) -> str:
     lines = {
         "state": f"{state(one, now)}, since {moment(one.since / 1000)}",
         "reason": one.reason or _NOTHING,
-        "to do": _ADVICE[one.shown],
+        "to do": _ADVICE[one.display_state],
         "questions today": _of(one.turns_today, one.daily),
         "in flight": _of(one.in_flight, one.turns),
         "failures in a row": str(one.failures),

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from wire.messages import Finish, Source, Style, TurnCount, Usage
+from wire.messages import FinishReason, Source, Style, TurnCount, Usage
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.transcript import Recall, no_history
@@ -54,7 +54,7 @@ class Completion:
     suggestions: tuple[str, ...] = ()
     turns: TurnCount | None = None
     usage: Usage | None = None
-    finish: Finish = "stop"
+    finish: FinishReason = "stop"
 
 
 ChatUpdate = Snapshot | Completion

@@ -16,7 +16,7 @@ _FIRST_HALVES = ("\ud800", "\udbff")
 _TAIL = 256
 
 
-def without_marks(text: str) -> str:
+def strip_citations(text: str) -> str:
     """The text without citation marks and without halves of surrogate pairs, which can't be encoded."""
     return _encodable(_unmarked(text))
 
@@ -43,7 +43,7 @@ def _sure(text: str, start: int) -> int:
     return len(text) - text.endswith("[", line)
 
 
-class Deltas:
+class DeltaBuilder:
     """What was sent of one answer, and what comes next.
 
     Text from an open `[^` on is held back, and so is half a surrogate pair at the end. Only what is behind the text so
@@ -59,11 +59,11 @@ class Deltas:
         self._half = ""
 
     @property
-    def sent(self) -> str:
+    def text(self) -> str:
         """The text that was sent."""
         return "".join(self._sent)
 
-    def grow(self, text: str) -> Delta | Replace | None:
+    def update(self, text: str) -> Delta | Replace | None:
         """The event for the upstream's whole text so far; None if it shows nothing new."""
         if text.startswith(self._tail, self._done - len(self._tail)):
             more = self._take(text)
@@ -71,17 +71,17 @@ class Deltas:
                 return None
             self._sent.append(more)
             return Delta(more)
-        anew, sent = Deltas(), self.sent
+        anew, sent = DeltaBuilder(), self.text
         whole = anew._take(text)
         if len(whole) < len(sent) and sent.startswith(whole):
             return None
         self._done, self._tail, self._half = anew._done, anew._tail, anew._half
         return self._become(whole)
 
-    def end(self, text: str) -> Delta | Replace | None:
+    def finish(self, text: str) -> Delta | Replace | None:
         """The event for the upstream's whole final text, nothing held back."""
         self._done, self._tail, self._half = len(text), text[-_TAIL:], ""
-        return self._become(without_marks(text))
+        return self._become(strip_citations(text))
 
     def _take(self, text: str) -> str:
         """What `text` brings behind what is done with, cleaned, as far as it is sure."""
@@ -92,7 +92,7 @@ class Deltas:
         return _encodable(clean[:cut])
 
     def _become(self, whole: str) -> Delta | Replace | None:
-        before = self.sent
+        before = self.text
         if whole == before:
             return None
         self._sent = [whole]

@@ -10,7 +10,7 @@ from wire.errors import StoreUnavailableError
 from wire.messages import Delta, Replace
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
-from worker.turns.deltas import Deltas
+from worker.turns.deltas import DeltaBuilder
 
 
 class Publisher:
@@ -23,7 +23,7 @@ class Publisher:
         self._sessions = sessions
         self._task = task
         self._patience = patience
-        self._deltas = Deltas()
+        self._deltas = DeltaBuilder()
         self.seq = 0
         # Who answers; clients are told with the first event.
         self.provider = ""
@@ -45,16 +45,16 @@ class Publisher:
             await asyncio.wait([self._appending])
 
     @property
-    def sent(self) -> str:
+    def published_text(self) -> str:
         """The text that clients have been sent."""
-        return self._deltas.sent
+        return self._deltas.text
 
     @property
-    def begun(self) -> bool:
+    def has_text(self) -> bool:
         """Whether any text has come."""
         return bool(self._text)
 
-    def show(self, text: str) -> None:
+    def update(self, text: str) -> None:
         """The upstream's whole text so far. Raises what ended the appending, such as LeaseLostError."""
         if self._failure is not None:
             raise self._failure
@@ -62,11 +62,11 @@ class Publisher:
         if self._appending is None:
             self._tell()
 
-    async def end(self, text: str | None = None) -> None:
+    async def finish(self, text: str | None = None) -> None:
         """Publish the rest of the whole final text, or of what came before the answer broke off. Raises as `show`."""
         self._told = self._text = self._text if text is None else text
         await self._appended()
-        event = self._deltas.end(self._text)
+        event = self._deltas.finish(self._text)
         if event is not None:
             self._append(event)
             await self._appended()
@@ -80,7 +80,7 @@ class Publisher:
 
     def _tell(self) -> None:
         self._told = self._text
-        event = self._deltas.grow(self._text)
+        event = self._deltas.update(self._text)
         if event is not None:
             self._append(event)
 

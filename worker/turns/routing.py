@@ -40,7 +40,7 @@ class AttemptRouter:
         self.reset = task.reset
 
     @property
-    def begins(self) -> bool:
+    def starts_transcript(self) -> bool:
         """Whether the question begins a conversation, but for what its client has told with it."""
         return self.conversation is None and (bool(self._told) or not self._said)
 
@@ -50,7 +50,7 @@ class AttemptRouter:
         work = self._task.work
         return () if isinstance(work, Image) else work.history
 
-    async def recall(self) -> History:
+    async def load_history(self) -> History:
         """What was said before the question. StoreUnavailableError."""
         work = self._task.work
         if isinstance(work, Image):
@@ -62,11 +62,11 @@ class AttemptRouter:
         if self._said is not None:
             return self._said, True
         token = self._task.lease.token
-        transcript = await retry_unavailable(lambda: self._sessions.transcript(token), self._deadline)
-        self._said = transcript.said
-        return transcript.said, transcript.whole
+        transcript = await retry_unavailable(lambda: self._sessions.read_transcript(token), self._deadline)
+        self._said = transcript.messages
+        return transcript.messages, transcript.whole
 
-    def adopt(self) -> None:
+    def restore_session(self) -> None:
         """Go on with the saved conversation, if its account is still there."""
         saved = decode(self._task.session) if self._task.session else None
         if saved is not None and self._pool.get(saved.account) is not None:
@@ -75,7 +75,7 @@ class AttemptRouter:
         elif self._task.session is not None:
             self.reset = True
 
-    async def seat(self) -> Reservation:
+    async def reserve(self) -> Reservation:
         """A place at the conversation's account; if that may not be asked, or there is none, at another.
 
         UpstreamError when nobody may be asked. StoreUnavailableError.
@@ -96,7 +96,7 @@ class AttemptRouter:
                 raise self._before from error
             raise _nobody(error) from error
 
-    async def after(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
+    async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare a further attempt after one of which nothing came. UpstreamError if none may be."""
         if error.reason in FRESH_SESSION_REASONS and self.conversation is not None:
             self._account, self.conversation, self._said, self.reset = account.name, None, (), True
@@ -116,7 +116,7 @@ class AttemptRouter:
             if error.returns is None or error.returns >= self._task.work.wait:
                 raise
             returns = error.returns
-        await retry_unavailable(lambda: self._sessions.note_wait(self._task, returns), self._deadline)
+        await retry_unavailable(lambda: self._sessions.record_wait(self._task, returns), self._deadline)
         return await self._seat_among(names, self._task.work.wait)
 
     async def _seat_among(self, names: list[str], wait: float = 0.0) -> Reservation:

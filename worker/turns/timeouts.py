@@ -24,7 +24,7 @@ class IdleTimeout:
 
     async def __aenter__(self) -> "IdleTimeout":
         await self._limit.__aenter__()
-        self.heard()
+        self.reset()
         self._look()
         return self
 
@@ -35,7 +35,7 @@ class IdleTimeout:
             self._timer.cancel()
         await self._limit.__aexit__(kind, error, trace)
 
-    def heard(self) -> None:
+    def reset(self) -> None:
         """Something was heard."""
         self._heard = self._loop.time()
 

@@ -22,7 +22,7 @@ from worker.errors import REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
 from worker.turns import session_state as sessions_saved
-from worker.turns.deltas import without_marks
+from worker.turns.deltas import strip_citations
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState
@@ -36,10 +36,11 @@ _REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a turn ended: the terminal event, and the session to save (None begins a fresh one next time).
+    """The end of a turn: the terminal event and the session to save (None starts a fresh one next time).
 
-    `sent` counts the questions sent in a session that is kept although another conversation was tried after it.
-    `answer` is what the transcript of a session that is kept gets beside the question; `begins`: it starts anew.
+    `sent` is the number of questions sent in a saved session, where another conversation was tried after it.
+    `answer` is what the transcript of a saved session gets after the question; `starts_transcript` drops what the
+    transcript held before.
     """
 
     state: State
@@ -47,7 +48,7 @@ class Outcome:
     session: bytes | None
     sent: int | None = None
     answer: str | None = None
-    begins: bool = False
+    starts_transcript: bool = False
 
     @property
     def label(self) -> tuple[str, str, str]:
@@ -64,16 +65,16 @@ class Outcome:
 class Turn:
     """One job. `may_send` is asked after the SENT mark: whether the lease can't have run out since."""
 
-    def __init__(self, upstream: Upstream, sessions: Sessions, task: ClaimedJob, may_send: Callable[[], bool]) -> None:
+    def __init__(self, upstream: Upstream, sessions: Sessions, job: ClaimedJob, may_send: Callable[[], bool]) -> None:
         self._upstream = upstream
         self._sessions = sessions
-        self.task = task
+        self.job = job
         self._may_send = may_send
         self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
         self._attempt = 0
-        self._whom = AttemptRouter(upstream.pool, sessions, task, upstream.settings.account_tries, self._deadline)
-        self._sent_before = task.sent
-        self._publisher = Publisher(sessions, task, upstream.settings.answer_timeout)
+        self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
+        self._sent_before = job.sent
+        self._publisher = Publisher(sessions, job, upstream.settings.answer_timeout)
         self.sent = False
 
     @property
@@ -82,17 +83,17 @@ class Turn:
         return self._publisher.seq
 
     @property
-    def asked(self) -> int:
+    def question_count(self) -> int:
         """How many questions were sent in the conversation, with this one; 0 before it was."""
-        conversation = self._whom.conversation
+        conversation = self._router.conversation
         return (conversation.sent if conversation else 0) + 1 if self.sent else 0
 
-    def said(self, outcome: Outcome) -> tuple[HistoryMessage, ...]:
+    def transcript_messages(self, outcome: Outcome) -> tuple[HistoryMessage, ...]:
         """What the transcript gets of a turn that ended so."""
-        work = self.task.work
+        work = self.job.work
         if outcome.answer is None or not isinstance(work, Chat):
             return ()
-        before = work.history if outcome.begins else ()
+        before = work.history if outcome.starts_transcript else ()
         return (*before, HistoryMessage("user", work.question), HistoryMessage("assistant", outcome.answer))
 
     async def run(self) -> Outcome:
@@ -111,37 +112,37 @@ class Turn:
             except asyncio.CancelledError:
                 if not self.sent:
                     raise
-                await publisher.end()
-                return Outcome("FAILED", _with_text(INTERRUPTED, publisher.sent), None)
+                await publisher.finish()
+                return Outcome("FAILED", _with_text(INTERRUPTED, publisher.published_text), None)
             except Exception as error:  # noqa: BLE001 - a provider of somebody's own may raise anything
                 _LOG.exception("provider failed")
                 return await self._failure(publisher, UpstreamError("upstream.protocol", type(error).__name__))
 
-    def abandoned(self) -> Outcome:
+    def stopped_outcome(self) -> Outcome:
         """The outcome of a job whose answer had ended before the turn did; its event is never written."""
-        untouched = not self.sent and not self._whom.reset
-        return Outcome("STOPPED", INTERRUPTED, self.task.session if untouched else None)
+        untouched = not self.sent and not self._router.reset
+        return Outcome("STOPPED", INTERRUPTED, self.job.session if untouched else None)
 
-    def broken_off(self, error: BaseException) -> Outcome:
+    def interrupted_outcome(self, error: BaseException) -> Outcome:
         """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
         return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
 
     async def _attempts(self, publisher: Publisher) -> Outcome:
-        self._whom.adopt()
+        self._router.restore_session()
         while True:
-            seat = await self._whom.seat()
+            reservation = await self._router.reserve()
             try:
-                outcome = await self._try(publisher, seat.account)
+                outcome = await self._try(publisher, reservation.account)
             except UpstreamError as error:
-                await seat.release(penalty_for(error, sent=self.sent), sent=self.sent)
-                if publisher.begun or (self.sent and not error.refused):
+                await reservation.release(penalty_for(error, sent=self.sent), sent=self.sent)
+                if publisher.has_text or (self.sent and not error.refused):
                     raise
-                await self._prepare_again(seat.account, error)
+                await self._prepare_again(reservation.account, error)
             except BaseException:
-                seat.release_soon(NO_PENALTY, sent=self.sent)
+                reservation.release_soon(NO_PENALTY, sent=self.sent)
                 raise
             else:
-                seat.release_soon(SUCCESS, sent=self.sent)
+                reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
 
     async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
@@ -149,18 +150,18 @@ class Turn:
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
-            await retry_unavailable(lambda: self._sessions.refused(self.task, self._attempt), self._deadline)
+            await retry_unavailable(lambda: self._sessions.record_refusal(self.job, self._attempt), self._deadline)
             self.sent = False
-        await self._whom.after(error, account, sent=sent)
+        await self._router.prepare_retry(error, account, sent=sent)
 
     async def _before_send(self) -> None:
         self._attempt += 1
-        conversation = self._whom.conversation
+        conversation = self._router.conversation
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
         await retry_unavailable(
-            lambda: self._sessions.mark_sent(self.task, self._attempt, count, fresh=fresh), self._deadline
+            lambda: self._sessions.mark_sent(self.job, self._attempt, count, fresh=fresh), self._deadline
         )
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
@@ -172,16 +173,16 @@ class Turn:
         provider = publisher.provider = self._upstream.providers.provider_name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),
-            traces.span("attempt", "client", bing_provider=provider, bing_account=account.name),
+            traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
             return await self._ask(publisher, account)
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
-        work, providers = self.task.work, self._upstream.providers
+        work, providers = self.job.work, self._upstream.providers
         if isinstance(work, Image):
             return await self._draw(account, work)
         asking = providers.chat_for(account).ask(
-            account, self._whom.conversation, work.style, work.question, self._before_send, self._whom.recall
+            account, self._router.conversation, work.style, work.question, self._before_send, self._router.load_history
         )
         async with aclosing(asking):
             completed = await self._listen(asking, publisher)
@@ -202,24 +203,24 @@ class Turn:
         first, idle = settings.first_text_timeout, settings.idle_timeout
         try:
             async with IdleTimeout(
-                lambda: idle if publisher.begun else first, min(first, idle), self._deadline
-            ) as silence:
+                lambda: idle if publisher.has_text else first, min(first, idle), self._deadline
+            ) as idle_limit:
                 async for update in asking:
                     if isinstance(update, Completion):
                         return update
-                    publisher.show(update.text)
-                    silence.heard()
+                    publisher.update(update.text)
+                    idle_limit.reset()
         except TimeoutError:
             if asyncio.get_running_loop().time() >= self._deadline:
                 raise UpstreamError("timeout.total") from None
-            raise UpstreamError("timeout.idle" if publisher.begun else "timeout.first") from None
+            raise UpstreamError("timeout.idle" if publisher.has_text else "timeout.first") from None
         raise UpstreamError("upstream.protocol", "the provider ended without an end")
 
     async def _success(self, publisher: Publisher, account: Account, completed: Completion) -> Outcome:
-        text = without_marks(completed.text)
+        text = strip_citations(completed.text)
         if not text:
             raise UpstreamError("answer.empty")
-        await publisher.end(completed.text)
+        await publisher.finish(completed.text)
         given_up = completed.state is None or any(words in text for words in _GIVEN_UP)
         session = None
         if not given_up and completed.state is not None:
@@ -227,23 +228,23 @@ class Turn:
         event = Final(
             text=text,
             urls=completed.urls,
-            reset=self._whom.reset or given_up,
+            reset=self._router.reset or given_up,
             suggestions=completed.suggestions,
             turns=completed.turns,
             finish=completed.finish,
             usage=completed.usage,
         )
-        return Outcome("DONE", event, session, answer=text, begins=self._whom.begins)
+        return Outcome("DONE", event, session, answer=text, starts_transcript=self._router.starts_transcript)
 
     async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
-        await publisher.end()
-        if error.retry_after is not None and not publisher.begun:
+        await publisher.finish()
+        if error.retry_after is not None and not publisher.has_text:
             # Unspent: the conversation is as it was.
             code = 120 if error.reason == "account.throttled" else 503
             event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
-            return Outcome("FAILED", event, self.task.session, self._sent_before)
-        return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.sent), None)
+            return Outcome("FAILED", event, self.job.session, self._sent_before)
+        return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.published_text), None)
 
 
 def _with_text(event: Failed, text: str) -> Failed:

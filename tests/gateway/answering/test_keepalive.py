@@ -29,7 +29,7 @@ async def test_each_question_that_waits_too_long_is_ended(store: Store) -> None:
     for one in attended:
         await until(lambda one=one: ended(scenario, one.answer))  # type: ignore[misc]
         attendance.end(one)
-    assert scenario.jobs.refused["queue.timeout"] == 60
+    assert scenario.jobs.refusals["queue.timeout"] == 60
 
 
 async def test_one_that_cannot_be_attended_leaves_the_others_to_be(

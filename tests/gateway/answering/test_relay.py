@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from gateway.answering import keepalive, relay
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.relay import Frames, Relay
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import joined, running, settings
 from wire import keys
 from wire.answers import AnswerEvent, Answers
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Event, Failed, Final, Image, Replace, Source
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -89,7 +89,7 @@ async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
     async def entries() -> AsyncIterator[AnswerEvent]:
         yield AnswerEvent(1, Delta("a"))
 
-    made = Relay(Jobs(Store("memory://"), Limits()), Answers(Store("memory://")), ActiveRequests(), 1, 1)
+    made = Relay(Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://")), ActiveRequests(), 1, 1)
     with pytest.raises(AnswerGoneError):
         await made.whole(entries())
 
@@ -107,7 +107,7 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
     expiring = Jobs.expire
     monkeypatch.setattr(Jobs, "expire", expire)
     async with Answers(store) as answers, asyncio.timeout(10):
-        made = Relay(Jobs(store, Limits()), answers, ActiveRequests(), 0.01, 1)
+        made = Relay(Jobs(store, GatewaySettings()), answers, ActiveRequests(), 0.01, 1)
         async with made.ask("s0-1", Image("cat"), "token", create=True) as entries:
             event = await made.whole(entries)
     await store.close()
@@ -134,12 +134,12 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
             raise StoreUnavailableError("away")
         return await following(jobs, answer)
 
-    following = Jobs.follow
-    monkeypatch.setattr(Jobs, "follow", follow)
+    following = Jobs.keep_alive
+    monkeypatch.setattr(Jobs, "keep_alive", follow)
     monkeypatch.setattr(keepalive, "_FOLLOW_EVERY", 0.01)
     monkeypatch.setattr(keepalive, "_AWAY_PAUSE", 0.01)
     async with Answers(store) as answers, asyncio.timeout(10):
-        jobs = Jobs(store, Limits())
+        jobs = Jobs(store, GatewaySettings())
         made = Relay(jobs, answers, ActiveRequests(), 60, 1)
         async with made.ask("s0-1", Image("cat"), "token", create=True):
             redis: Any = store.commands

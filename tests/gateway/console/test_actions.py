@@ -20,12 +20,12 @@ EXPORT = '[{"name": "_U", "value": "planted-secret"}]'
 
 
 async def standing(ledger: Ledger, name: str) -> AccountStatus:
-    return next(one for one in await ledger.standings() if one.name == name)
+    return next(one for one in await ledger.read_statuses() if one.name == name)
 
 
 async def events(store: Store, kind: str) -> list[dict[str, str]]:
     """Those of a kind, oldest first."""
-    found = reversed(await AuditLog(store).latest(100))
+    found = reversed(await AuditLog(store).read_latest(100))
     return [dict(event.fields) for event in found if event.fields["kind"] == kind]
 
 
@@ -65,7 +65,7 @@ async def test_nothing_is_done_without_a_key(store: Store, tmp_path: Path, path:
             assert response.status_code == 401
         assert (await gateway.client.get(f"/console/{path}", headers=BEARER)).status_code == 405
     assert not (await standing(ledger, "a")).paused
-    assert await ledger.take_handed_in() is None
+    assert await ledger.take_export() is None
 
 
 async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Store, tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Stor
             body = {"name": "alice", "export": EXPORT}
             response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)
     assert response.status_code == 200
-    assert await Ledger(store).take_handed_in() == ("alice", EXPORT.encode())
-    told = f"{logs} {[event.fields for event in await AuditLog(store).latest(10)]} {response.text}"
+    assert await Ledger(store).take_export() == ("alice", EXPORT.encode())
+    told = f"{logs} {[event.fields for event in await AuditLog(store).read_latest(10)]} {response.text}"
     assert "olivia" in told
     assert "planted-secret" not in told
 
@@ -100,13 +100,13 @@ async def test_what_is_no_export_is_refused(store: Store, tmp_path: Path, body: 
         headers = BEARER | {"content-type": kind}
         response = await gateway.client.post("/console/accounts", headers=headers, content=body)
     assert response.status_code == 400
-    assert await Ledger(store).take_handed_in() is None
+    assert await Ledger(store).take_export() is None
 
 
 async def test_too_many_exports_come_back_later(store: Store, tmp_path: Path) -> None:
     ledger = Ledger(store)
     for number in range(16):
-        await ledger.hand_in(str(number), b"x")
+        await ledger.submit_export(str(number), b"x")
     async with console(store, tmp_path) as gateway:
         body = {"name": "alice", "export": EXPORT}
         response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)

@@ -5,7 +5,7 @@ from typing import Any
 from gateway.console.snapshot import picture
 from wire.ledger import PICTURES, AccountStatus
 from wire.overview import Job, Process, Queue
-from wire.reporter import Load
+from wire.reporter import ProcessLoad
 
 NOW = 1_000_000_000
 QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
@@ -46,18 +46,18 @@ def test_only_a_cooling_account_tells_when_it_returns() -> None:
 
 def test_a_heartbeat_has_an_age_only_when_it_is_late() -> None:
     heard = (NOW, NOW - 4999, NOW - 5000, NOW - 9000, 0)
-    processes = tuple(Process("worker", str(at), "up", at, Load(slots=4, used=1)) for at in heard)
-    found = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, Load(turns=3, sockets=2))))
+    processes = tuple(Process("worker", str(at), "up", at, ProcessLoad(slots=4, used=1)) for at in heard)
+    found = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, ProcessLoad(turns=3, sockets=2))))
     assert [one["silent"] for one in found["workers"]] == [0, 0, 5, 9, 0]
     assert found["gateways"] == [
-        {"name": "g", "state": "draining", "version": Load().version, "silent": 0, "turns": 3, "sockets": 2}
+        {"name": "g", "state": "draining", "version": ProcessLoad().version, "silent": 0, "turns": 3, "sockets": 2}
     ]
 
 
 def test_what_runs_is_told_with_its_worker_and_the_oldest_first() -> None:
     processes = (
-        Process("worker", "w1", "up", NOW, Load(running=(("s0-2", "image"),))),
-        Process("worker", "w2", "dead", NOW, Load(running=(("s0-1", "chat"),))),
+        Process("worker", "w1", "up", NOW, ProcessLoad(running=(("s0-2", "image"),))),
+        Process("worker", "w2", "dead", NOW, ProcessLoad(running=(("s0-1", "chat"),))),
     )
     jobs = (Job("s0-2", "SENT", NOW - 1, 0), Job("s0-1", "QUEUED", NOW - 9, 0))
     assert shown(processes=processes, jobs=jobs)["answers"] == [

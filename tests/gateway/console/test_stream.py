@@ -19,7 +19,7 @@ from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Chat, Delta, Final
 from wire.overview import Overview
 from wire.redis.store import Store
-from wire.reporter import Load, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 pytestmark = pytest.mark.anyio
 
@@ -44,9 +44,11 @@ async def test_a_console_sees_accounts_workers_gateways_and_events(store: Store,
     await ledger.announce(
         AccountRecord("alice", "planted-print", daily=200, provider="edgegpt"), AccountStatus("alice")
     )
-    speaker = Reporter(store, "worker", "scripted", lambda: Load(slots=8, used=2), lambda: {"done": 3}, lambda: False)
+    speaker = Reporter(
+        store, "worker", "scripted", lambda: ProcessLoad(slots=8, used=2), lambda: {"done": 3}, lambda: False
+    )
     async with console(store, tmp_path) as gateway, looking(gateway) as page:
-        await speaker.say()
+        await speaker.report()
         await sees(lambda: page.account("alice") and page.minutes and page.state["workers"][0]["slots"])
         assert page.last["hello"]["admin"] == "olivia"
         assert page.account("alice")["provider"] == "edgegpt"
@@ -71,8 +73,8 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
         gateway.worker.scripts["planted-question"] = [Delta("planted-text"), gate, Final("planted-text")]
         scenario = Scenario(store)
         asked = await scenario.ask("planted-question")
-        load = Load(slots=8, used=1, running=((asked.answer, "chat"),))
-        await Reporter(store, "worker", "scripted", lambda: load, dict, lambda: False).say()
+        load = ProcessLoad(slots=8, used=1, running=((asked.answer, "chat"),))
+        await Reporter(store, "worker", "scripted", lambda: load, dict, lambda: False).report()
         await sees(lambda: page.state.get("answers") and page.state["answers"][0]["state"] == "STREAMING")
         (answer,) = page.state["answers"]
         assert (answer["id"], answer["kind"], answer["worker"], answer["seq"]) == (asked.answer, "chat", "scripted", 1)
@@ -87,14 +89,14 @@ async def test_all_consoles_share_one_pair_of_eyes_that_close_with_the_last(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
-    look = Overview.queue
+    look = Overview.read_queue
 
     async def counted(self: Overview, first: int) -> object:
         nonlocal looks
         looks += 1
         return await look(self, first)
 
-    monkeypatch.setattr(Overview, "queue", counted)
+    monkeypatch.setattr(Overview, "read_queue", counted)
     monkeypatch.setattr(gateway.console.poller, "_EVERY", 0.2)
     async with console(store, tmp_path) as gateway_:
         async with looking(gateway_) as one, looking(gateway_) as other, looking(gateway_) as third:
@@ -134,7 +136,7 @@ async def test_a_redis_that_is_away_is_said(store: Store, tmp_path: Path, monkey
             raise StoreUnavailableError("away")
 
         with monkeypatch.context() as patched:
-            patched.setattr(Overview, "queue", away)
+            patched.setattr(Overview, "read_queue", away)
             await sees(lambda: page.names[-1] == "away")
         await sees(lambda: page.names[-1] != "away")
         assert "state" in page.names[page.names.index("away") :]
@@ -154,7 +156,7 @@ async def test_a_gateway_speaks_of_itself_until_it_leaves(store: Store, gateway:
     overview = Overview(store)
 
     async def speaking() -> bool:
-        return [one.kind for one in await overview.processes() if one.kind == "gateway"] == ["gateway"]
+        return [one.kind for one in await overview.read_processes() if one.kind == "gateway"] == ["gateway"]
 
     await until(speaking)
     async with running(store, settings(), worker=False):
@@ -169,7 +171,7 @@ def looking_tasks() -> list[str]:
 
 
 async def _two(overview: Overview) -> bool:
-    return len([one for one in await overview.processes() if one.kind == "gateway"]) == 2
+    return len([one for one in await overview.read_processes() if one.kind == "gateway"]) == 2
 
 
 def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:

@@ -7,10 +7,10 @@ import uuid
 import httpx
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.redis.store import Store
 
@@ -242,7 +242,7 @@ async def test_another_id_is_replaced(gateway: RunningGateway, sent: str) -> Non
 
 async def test_a_full_queue_says_when_to_come_back(store: Store) -> None:
     async with running(store, settings(queue_limit=1), worker=False) as gateway:
-        await Jobs(store, Limits()).submit("s0-first", Chat("balanced", "first"), "token", create=True)
+        await Jobs(store, GatewaySettings()).submit("s0-first", Chat("balanced", "first"), "token", create=True)
         for path in ["/api", "/api_stream"]:
             refused = await gateway.client.get(path, params=ASK)
             assert code(refused) == (503, 503, "服务繁忙,请稍后再试")
@@ -297,7 +297,7 @@ async def test_a_client_that_left_stops_nothing(gateway: RunningGateway) -> None
         gateway.turns.drain()  # returns at once when no turn is left: the relay has ended with its client
         async with asyncio.timeout(2):
             await gateway.turns.drained(60)
-    await Jobs(gateway.store, Limits()).submit("s0-next", Chat("balanced", "next"), token, create=False)
+    await Jobs(gateway.store, GatewaySettings()).submit("s0-next", Chat("balanced", "next"), token, create=False)
     await until(lambda: len(gateway.worker.asked) == 2)
 
 

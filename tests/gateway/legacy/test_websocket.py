@@ -16,6 +16,7 @@ from gateway.auth.clients import Clients
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -30,7 +31,6 @@ from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -428,7 +428,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
         if message["type"] == "websocket.send":
             await never.wait()
 
-    relay = Relay(Jobs(store, Limits()), Answers(store), ActiveRequests(), 1, 1)
+    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1)
     state = {"request_id": "r", "refusals": ErrorMetrics()}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(relay, Sessions(store), Clients(), Idempotency(HmacSecret(store)), 1000)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import DrainingError
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, chat, chunks_of, data_of, joined
 from wire import keys
 from wire.jobs import Jobs
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Source, Usage
 from wire.redis.store import Store
 
@@ -366,7 +366,7 @@ async def test_who_may_have_been_asked_already_is_not_told_to_ask_again(store: S
 
 async def test_a_full_queue_says_when_to_come_back(store: Store) -> None:
     async with running(store, settings(queue_limit=1), worker=False) as gateway:
-        await Jobs(store, Limits()).submit("s0-first", Chat("balanced", "first"), "token", create=True)
+        await Jobs(store, GatewaySettings()).submit("s0-first", Chat("balanced", "first"), "token", create=True)
         refused = await gateway.client.post(PATH, json=chat("hi"))
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue.full")
         assert refused.headers["x-should-retry"] == "true"

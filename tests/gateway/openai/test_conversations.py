@@ -19,13 +19,13 @@ from gateway.openai.messages import talk
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from gateway.settings import GatewaySettings
 from wire import keys
 from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
-from wire.limits import Limits
 from wire.messages import Final, HistoryMessage
 from wire.redis.store import Store
 
@@ -43,7 +43,7 @@ def request(key: str) -> Request:
 
 def asking(store: Store, limit: int = LIMIT) -> QuestionService:
     secret = HmacSecret(store, b"s" * 32)
-    limits = Limits(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
+    limits = GatewaySettings(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
     relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60)
     return QuestionService(relay, Clients(), Idempotency(secret), ConversationLookup(secret, Index(store, 60, limit)))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -213,7 +213,9 @@ async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
         names = ("bing_redis_up", "bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds")
         assert [found[name] for name in names] == [1, 0, 0, 0]
         for _ in range(2):
-            await Jobs(store, Limits()).submit(new_answer_id(), Chat("balanced", "hi"), new_token(), create=True)
+            await Jobs(store, GatewaySettings()).submit(
+                new_answer_id(), Chat("balanced", "hi"), new_token(), create=True
+            )
         await Sessions(store).beat("somebody")
         found = await becomes(gateway, lambda found: found["bing_queue_oldest_seconds"] > 0.05)
         assert [found[name] for name in names[:3]] == [1, 1, 2]

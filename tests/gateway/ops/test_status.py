@@ -25,7 +25,7 @@ async def counted(store: Store) -> Counter[str]:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
     found: Counter[str] = Counter()
-    for counts in (await Overview(store).counts(range(minute - 2, minute + 1))).values():
+    for counts in (await Overview(store).read_counts(range(minute - 2, minute + 1))).values():
         found.update(counts)
     return found
 

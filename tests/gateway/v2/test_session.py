@@ -361,7 +361,7 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
 @pytest.mark.usefixtures("impatient")
 async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
-    look = Answers.place
+    look = Answers.read_position
 
     async def counted(answers: Answers, answer: str) -> Any:
         nonlocal looks
@@ -369,7 +369,7 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         looks += 1
         return found
 
-    monkeypatch.setattr(Answers, "place", counted)
+    monkeypatch.setattr(Answers, "read_position", counted)
     async with running(store, worker=False) as gateway, speaking(gateway) as socket:
         await ask(socket)
         answer = (await hear(socket))["answer"]
@@ -391,7 +391,7 @@ async def test_once_something_has_come_nobody_looks_any_more(
         async def look(*_: object) -> None:
             looked.set()
 
-        monkeypatch.setattr(Answers, "place", look)
+        monkeypatch.setattr(Answers, "read_position", look)
         async with speaking(gateway) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):

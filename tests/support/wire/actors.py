@@ -218,7 +218,7 @@ class Worker(Process):
         def then(beat: Any) -> None:
             self.frozen = False
             for turn in self.turns:
-                if turn.task.answer in beat.stopped and not turn.waits and turn.stage in ("claimed", "sent"):
+                if turn.task.answer in beat.stopped_answers and not turn.waits and turn.stage in ("claimed", "sent"):
                     self._break_off(turn)
 
         await self.call(
@@ -269,7 +269,7 @@ class Worker(Process):
 
     @property
     def _schedule(self) -> Schedule:
-        return Schedule(self.store, self.name, self.scenario.limits.lease_ttl)
+        return Schedule(self.store, self.name, self.scenario.sessions.lease_ttl)
 
     async def _next(self, fate: Fate) -> None:
         """Claim an entry that was read before, or is read now. A worker never gives a claim up."""
@@ -363,7 +363,7 @@ class Worker(Process):
             turn.stage = "claimed"
 
         judge = partial(self.store.model.refused, task.lease, task.answer, attempt)
-        await self._turn_call(turn, lambda: self.scenario.sessions.refused(task, attempt), judge, fate, then)
+        await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, attempt), judge, fate, then)
 
     async def _go_back(self, turn: Turn, fate: Fate) -> None:
         """The worker drains: what it has not sent goes to others."""

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
 
+from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
 from tests.support.wire.model import Model, Seen
 from wire import keys
 from wire.errors import StoreUnavailableError, WireError
-from wire.limits import Limits
 from wire.redis.connection import Argument
 from wire.redis.errors import translate_errors
 
@@ -42,7 +42,7 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
 class CheckedStore(PatchedStore):
     """Redis, with the model of what it must hold: both get each call, and are compared after it."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: GatewaySettings) -> None:
         super().__init__(url)
         self._limits = limits
         self._fate: Fate = "arrives"

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.settings import GatewaySettings
 from wire import keys
 from wire.jobs import BUSY, IdempotencyKey
-from wire.limits import Limits
 from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
 from wire.sessions import Lease, ScheduleEntry, State
 from wire.terminal_events import INTERRUPTED, POISON
@@ -104,7 +104,7 @@ class Model:
     returns whether the call may have changed anything in Redis.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: GatewaySettings) -> None:
         self._limits = limits
         self.jobs: dict[str, Job] = {}
         self.tokens: dict[str, Token] = {}

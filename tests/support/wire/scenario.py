@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
 from wire import keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.jobs import ANYBODY, Client, IdempotencyKey, Jobs, new_answer_id, new_token
-from wire.limits import Limits
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
+from wire.settings import LEASE_TTL
 
 PATIENCE = 5.0
 # Scripts whose reply says what this very call has changed.
@@ -43,17 +44,17 @@ class Asked:
 class Scenario:
     """One Redis and what happens on it; every step is one call of wire."""
 
-    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+    def __init__(self, store: Store, limits: GatewaySettings | None = None, lease_ttl: float = LEASE_TTL) -> None:
         self.store = store
         self.redis: Any = store.commands
-        self.limits = limits or Limits()
+        self.limits = limits or GatewaySettings()
         self.jobs = Jobs(store, self.limits)
-        self.sessions = Sessions(store, self.limits)
+        self.sessions = Sessions(store, self.limits, lease_ttl)
 
     async def hire(self, *workers: str, may_judge: bool = False) -> None:
         """Workers with a heartbeat; `may_judge`: one that has beaten without a gap for a whole lease."""
         for worker in workers:
-            async with Schedule(self.store, worker, self.limits.lease_ttl) as schedule:
+            async with Schedule(self.store, worker, self.sessions.lease_ttl) as schedule:
                 await schedule.prepare()
             await self.sessions.beat(worker)
             if may_judge:

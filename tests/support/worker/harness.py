@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.settings import GatewaySettings
 from tests.support.conditions import SOON
 from tests.support.patched_store import PatchedStore
 from wire import keys
@@ -13,7 +14,6 @@ from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.ledger import Ledger
-from wire.limits import Limits
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
 from wire.redis.connection import Argument
 from wire.redis.store import Store
@@ -107,7 +107,7 @@ class Client:
 
     store: HookedStore
     answers: Answers
-    limits: Limits = field(default_factory=Limits)
+    limits: GatewaySettings = field(default_factory=GatewaySettings)
 
     async def ask(self, question: str, token: str | None = None) -> str:
         """Submit a question; its answer's id. A token of its own unless one is given."""

@@ -28,12 +28,12 @@ async def link(valkey_url: str, anyio_backend: str) -> AsyncIterator[RedisConnec
 
 
 async def test_each_command_gets_its_own_reply(link: RedisConnection) -> None:
-    asked = [link.ask("ECHO", str(number), read=int) for number in range(100)]
+    asked = [link.execute("ECHO", str(number), read=int) for number in range(100)]
     assert await asyncio.gather(*asked) == list(range(100))
 
 
 async def test_an_error_of_redis_is_that_commands_alone(link: RedisConnection) -> None:
-    before, wrong, after = (link.ask(*command, read=same) for command in (("PING",), ("NONSENSE",), ("PING",)))
+    before, wrong, after = (link.execute(*command, read=same) for command in (("PING",), ("NONSENSE",), ("PING",)))
     assert [await before, await after] == [b"PONG", b"PONG"]
     with pytest.raises(StoreUnavailableError, match="NONSENSE"):
         await wrong
@@ -44,12 +44,12 @@ async def test_what_the_reader_of_a_reply_raises_is_for_who_asked(link: RedisCon
         raise LeaseLostError("stale")
 
     with pytest.raises(LeaseLostError):
-        await link.ask("PING", read=stale)
-    assert await link.ask("PING", read=same) == b"PONG"
+        await link.execute("PING", read=stale)
+    assert await link.execute("PING", read=same) == b"PONG"
 
 
 async def test_who_no_longer_waits_disturbs_nobody(link: RedisConnection) -> None:
-    left, stays = link.ask("ECHO", "left", read=same), link.ask("ECHO", "stays", read=same)
+    left, stays = link.execute("ECHO", "left", read=same), link.execute("ECHO", "stays", read=same)
     left.cancel()
     assert await stays == b"stays"
 
@@ -60,23 +60,23 @@ async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(
     async with TcpProxy(valkey.port) as proxy:
         link = await connect(proxy.url, 5, 0.8)
         proxy.black_hole()
-        waiting = link.ask("PING", read=same)
+        waiting = link.execute("PING", read=same)
         await proxy.cut()
         with pytest.raises(StoreUnavailableError):
             await waiting
         with pytest.raises(StoreUnavailableError):
-            await link.ask("PING", read=same)
+            await link.execute("PING", read=same)
         assert link.lost.done()
 
 
 async def test_silence_ends_a_link_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
     async with TcpProxy(valkey.port) as proxy:
         link = await connect(proxy.url, 5, 0.8)
-        assert await link.ask("PING", read=same) == b"PONG"
+        assert await link.execute("PING", read=same) == b"PONG"
         proxy.black_hole()
         async with asyncio.timeout(2):
             with pytest.raises(StoreUnavailableError, match="no reply in time"):
-                await link.ask("PING", read=same)
+                await link.execute("PING", read=same)
 
 
 async def test_a_listener_that_fails_ends_the_link(link: RedisConnection, valkey_url: str) -> None:
@@ -84,7 +84,7 @@ async def test_a_listener_that_fails_ends_the_link(link: RedisConnection, valkey
         raise ValueError("none of ours")
 
     listening = await connect(valkey_url, 5, 0.8, broken)
-    listening.tell("SUBSCRIBE", "channel")
+    listening.send("SUBSCRIBE", "channel")
     async with asyncio.timeout(5):
         assert await listening.lost == "ValueError: none of ours"
 
@@ -93,8 +93,8 @@ async def test_the_address_says_who_asks_and_in_which_database(tmp_path: Path) -
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         server.client().config_set("requirepass", "pass word")
         link = await connect(f"redis://:pass%20word@127.0.0.1:{server.port}/3", 5, 0.8)
-        await link.ask("SET", "key", "value", read=same)
-        assert b"db3" in await link.ask("INFO", "keyspace", read=same)
+        await link.execute("SET", "key", "value", read=same)
+        assert b"db3" in await link.execute("INFO", "keyspace", read=same)
         await link.close()
         with pytest.raises(StoreUnavailableError, match=r"WRONGPASS|invalid"):
             await connect(f"redis://:other@127.0.0.1:{server.port}/0", 5, 0.8)
@@ -104,7 +104,7 @@ async def test_a_unix_socket_and_tls_are_ways_too(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with ValkeyServer(port=0, unix_socket_path=path):
         link = await connect(f"unix://{path}", 5, 0.8)
-        assert await link.ask("PING", read=same) == b"PONG"
+        assert await link.execute("PING", read=same) == b"PONG"
         await link.close()
     for url in ("rediss://127.0.0.1:1/0", "unix:///nowhere", "redis://127.0.0.1:1/0"):
         with pytest.raises(StoreUnavailableError):

@@ -90,25 +90,25 @@ async def test_one_that_leaves_while_connecting_takes_nobody_along(valkey_store:
 async def test_a_command_goes_over_the_same_connection_and_is_replied_to_as_redis_replies(valkey_store: Store) -> None:
     await valkey_store.run("place", "none", keys.prefix(), "s0-none")
     clients = len(await valkey_store.commands.client_list())
-    await valkey_store.ask("HSET", "k", "a", "1")
-    assert await valkey_store.ask("HMGET", "k", "a", "b") == [b"1", None]
+    await valkey_store.execute("HSET", "k", "a", "1")
+    assert await valkey_store.execute("HMGET", "k", "a", "b") == [b"1", None]
     assert len(await valkey_store.commands.client_list()) == clients
 
 
 async def test_memory_replies_to_a_command_as_redis_does(valkey_store: Store) -> None:
     memory = Store("memory://")
     for command in (("XADD", "s", "1-0", "e", "x"), ("XRANGE", "s", "0-1", "+", "COUNT", 5), ("XRANGE", "t", "-", "+")):
-        assert await memory.ask(*command) == await valkey_store.ask(*command)
+        assert await memory.execute(*command) == await valkey_store.execute(*command)
     await memory.close()
 
 
 async def test_who_waits_for_a_command_does_not_notice_that_the_connection_was_lost(valkey_store: Store) -> None:
-    await valkey_store.ask("SET", "k", "v")
-    waiting = asyncio.create_task(valkey_store.ask("BLPOP", "never", 0.3))
+    await valkey_store.execute("SET", "k", "v")
+    waiting = asyncio.create_task(valkey_store.execute("BLPOP", "never", 0.3))
     await asyncio.sleep(0)
     await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
     assert await waiting is None
-    assert await valkey_store.ask("GET", "k") == b"v"
+    assert await valkey_store.execute("GET", "k") == b"v"
 
 
 async def test_a_command_that_redis_refuses_is_not_tried_again(valkey_store: Store) -> None:
@@ -116,8 +116,8 @@ async def test_a_command_that_redis_refuses_is_not_tried_again(valkey_store: Sto
         stats: Any = await valkey_store.commands.info("commandstats")
         return int(stats.get("cmdstat_hlen", {"failed_calls": 0})["failed_calls"])
 
-    await valkey_store.ask("SET", "k", "no hash")
+    await valkey_store.execute("SET", "k", "no hash")
     before = await refused()
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
-        await valkey_store.ask("HLEN", "k")
+        await valkey_store.execute("HLEN", "k")
     assert await refused() == before + 1

@@ -37,8 +37,8 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
 async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
     one, other = Store("memory://"), Store("memory://")
     await one.commands.set("k", "v")
-    blocking = one.blocking(1.0)
-    assert await blocking.ask("GET", "k") == b"v"
+    blocking = one.open_blocking(1.0)
+    assert await blocking.execute("GET", "k") == b"v"
     assert await other.commands.get("k") is None
     for closing in (blocking, one, other):
         await closing.close()

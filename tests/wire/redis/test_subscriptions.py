@@ -161,7 +161,7 @@ async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> Non
 async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServer, valkey_store: Store) -> None:
     channel = keys.channel("s0-a")
     async with TcpProxy(valkey.port) as proxy:
-        valkey_store.link = Store(proxy.url).link  # type: ignore[method-assign]
+        valkey_store.connect_pubsub = Store(proxy.url).connect_pubsub  # type: ignore[method-assign]
         async with Subscriptions(valkey_store) as subscriptions:
             subscription = subscriptions.add(channel)
             await gap(subscription)

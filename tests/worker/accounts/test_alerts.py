@@ -141,7 +141,7 @@ async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Bo
     assert sorted(hook.events[1:], key=str) == [("account.dead", "c"), ("accounts.few", None)]
     few = next(taken for taken in hook.taken if taken["event"] == "accounts.few")
     assert 0 < moment(few["until"]) - moment(few["time"]) <= 60
-    await book.ledger.order("b", "reset")
+    await book.ledger.execute_order("b", "reset")
     await until(lambda: hook.events[3:] == [("accounts.enough", None)])
 
 

@@ -32,7 +32,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path) -> None:
     write_accounts(tmp_path, "alice")
     async with serving(client.store, ScriptedProvider(), cookies_dir=tmp_path):
-        await Ledger(client.store).hand_in("alice", EXPORT)
+        await Ledger(client.store).submit_export("alice", EXPORT)
         await until(lambda: require_cookies(load_accounts(tmp_path).accounts[0]).cookies == {"_U": "planted-secret"})
 
 
@@ -45,7 +45,7 @@ async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != readable and access(path, mode))
     ledger = Ledger(store)
-    await ledger.hand_in("alice", EXPORT)
+    await ledger.submit_export("alice", EXPORT)
     await RemoteImporter(readable, ledger, AuditLog(store)).import_all()
     await RemoteImporter(tmp_path / "none", ledger, AuditLog(store)).import_all()
     assert list(readable.iterdir()) == []
@@ -55,9 +55,9 @@ async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
 
 async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStore, tmp_path: Path) -> None:
     ledger = Ledger(store)
-    await ledger.hand_in("alice", EXPORT)
-    await ledger.hand_in("bob", EXPORT.replace(b"_U", b"MUID"))
-    await ledger.hand_in("../carol", EXPORT)
+    await ledger.submit_export("alice", EXPORT)
+    await ledger.submit_export("bob", EXPORT.replace(b"_U", b"MUID"))
+    await ledger.submit_export("../carol", EXPORT)
     with capture_logs() as logs:
         await RemoteImporter(tmp_path, ledger, AuditLog(store)).import_all()
     told = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
@@ -73,7 +73,7 @@ async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStor
 async def test_a_redis_that_is_away_is_waited_for(store: HookedStore, tmp_path: Path) -> None:
     away = store.before["take_handed_in"] = Away(2)
     ledger = Ledger(store)
-    await ledger.hand_in("alice", EXPORT)
+    await ledger.submit_export("alice", EXPORT)
     looking = asyncio.create_task(RemoteImporter(tmp_path, ledger, AuditLog(store)).run())
     await until(lambda: (tmp_path / "alice.json").exists())
     assert away.met == 2

@@ -337,8 +337,8 @@ def test_an_export_is_sent_to_the_workers(terminal: Terminal, tmp_path: Path) ->
     assert not (terminal.folder / "carol.json").exists()
 
     async def taken(ledger: Ledger) -> None:
-        assert await ledger.take_handed_in() == ("carol", file.read_bytes())
-        assert await ledger.take_handed_in() is None
+        assert await ledger.take_export() == ("carol", file.read_bytes())
+        assert await ledger.take_export() is None
 
     asyncio.run(terminal._on_ledger(taken))
 

@@ -45,7 +45,7 @@ async def ledger(store: HookedStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 
 async def standing(ledger: Ledger) -> AccountStatus:
-    return next(one for one in await ledger.standings() if one.name == "a")
+    return next(one for one in await ledger.read_statuses() if one.name == "a")
 
 
 async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
@@ -92,7 +92,7 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
     await ledger.reserve(place, {"a": 0}, 60)
     await ledger.record("a", place, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
     if order is not None:
-        await ledger.order("a", order)
+        await ledger.execute_order("a", order)
     before = await standing(ledger)
     await check_account(SETTINGS, ledger, ALICE)
     after = await standing(ledger)

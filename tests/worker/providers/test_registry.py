@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.conditions import SOON
-from tests.support.worker.harness import Client, HookedStore, settings_with
+from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, settings_with
+from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.jobs import new_token
 from wire.messages import Failed, Final, Image, Style
 from worker.accounts.account import Account, CookieAccount, ServerAccount
@@ -37,6 +38,7 @@ from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
+SCRIPTED = "tests.support.worker.scripted_provider:ScriptedProvider"
 COOKIES = CookieAccount("alice", {"_U": "x"})
 
 
@@ -171,3 +173,20 @@ def test_a_provider_that_cant_be_found_is_one_sentence(name: str, sentence: str)
         chat_provider(name)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_provider_is_made_once_and_closed_with_the_registry() -> None:
+    registry = ProviderRegistry(settings_with(provider=SCRIPTED))
+    chat = registry.chat_for(ACCOUNTS[0])
+    assert isinstance(chat, ScriptedProvider)
+    assert registry.chat_for(ACCOUNTS[1]) is chat
+    assert registry.provider_name(ACCOUNTS[0]) == SCRIPTED
+    await registry.close()
+    assert chat.closed
+
+
+async def test_a_provider_that_there_is_not_is_one_sentence() -> None:
+    registry = ProviderRegistry(settings_with(provider="nothing"))
+    with pytest.raises(ValueError, match=r"^PROVIDER=nothing[^\n]*$"):
+        registry.chat_for(ACCOUNTS[0])
+    await registry.close()

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wire.messages import Delta, Replace, encode
-from worker.turns.deltas import Deltas, without_marks
+from worker.turns.deltas import DeltaBuilder, strip_citations
 
 # Pieces from which marks, half marks and halves of surrogate pairs come together.
 _piece = st.sampled_from(["a", "好", " ", "\n", "[", "^", "]", "[^", "^]", "[^1", "[^1^]", "\ud83d", "\ude00", "😀"])
@@ -32,9 +32,9 @@ def shown(events: list[Delta | Replace | None]) -> str:
 
 
 def play(texts: list[str], final: str) -> list[Delta | Replace | None]:
-    deltas = Deltas()
-    events = [deltas.grow(text) for text in texts]
-    return [*events, deltas.end(final)]
+    deltas = DeltaBuilder()
+    events = [deltas.update(text) for text in texts]
+    return [*events, deltas.finish(final)]
 
 
 @given(_pieces)
@@ -46,7 +46,7 @@ def test_a_growing_text_arrives_as_deltas_that_add_up_to_it(pieces: list[str]) -
     final = texts[-1] if texts else ""
     events = play(texts, final)
     assert not [event for event in events if isinstance(event, Replace)]
-    assert shown(events) == without_marks(final)
+    assert shown(events) == strip_citations(final)
 
 
 @given(_text, st.data())
@@ -54,7 +54,7 @@ def test_it_does_not_matter_where_a_text_is_cut(text: str, data: st.DataObject) 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
     events = play([text[:cut] for cut in cuts], text)
     assert not [event for event in events if isinstance(event, Replace)]
-    assert shown(events) == without_marks(text)
+    assert shown(events) == strip_citations(text)
 
 
 def stepwise(steps: list[tuple[int, str]]) -> list[str]:
@@ -65,12 +65,12 @@ def stepwise(steps: list[tuple[int, str]]) -> list[str]:
 @given(_steps)
 @example([(0, "x" * 300), (0, "[^1"), (1, "2"), (0, "^]y"), (200, "z" * 300)])
 def test_what_was_sent_is_what_one_look_at_the_text_shows_or_goes_beyond_it(steps: list[tuple[int, str]]) -> None:
-    deltas, screen = Deltas(), ""
+    deltas, screen = DeltaBuilder(), ""
     for text in stepwise(steps):
-        event, before = deltas.grow(text), screen
+        event, before = deltas.update(text), screen
         screen = event.text if isinstance(event, Replace) else screen + (event.text if event else "")
-        assert screen == deltas.sent
-        sure = shown([Deltas().grow(text)])
+        assert screen == deltas.text
+        sure = shown([DeltaBuilder().update(text)])
         assert screen == sure or (screen == before and screen.startswith(sure))
 
 
@@ -83,21 +83,21 @@ def test_whatever_is_changed_far_back_the_end_is_right(
     for place, piece in changes:
         texts.append(texts[-1][:place] + piece + texts[-1][place + len(piece) :])
     texts += stepwise([(0, texts[-1]), *after])
-    assert shown(play(texts, texts[-1])) == without_marks(texts[-1])
+    assert shown(play(texts, texts[-1])) == strip_citations(texts[-1])
 
 
 @given(_pieces, _text)
 def test_any_sequence_of_texts_ends_with_the_final_one(texts: list[str], final: str) -> None:
-    assert shown(play(texts, final)) == without_marks(final)
+    assert shown(play(texts, final)) == strip_citations(final)
 
 
 @given(_pieces)
 def test_no_event_is_without_effect(texts: list[str]) -> None:
-    deltas = Deltas()
+    deltas = DeltaBuilder()
     for text in texts:
-        before = deltas.sent
-        event = deltas.grow(text)
-        assert (event is None) == (deltas.sent == before)
+        before = deltas.text
+        event = deltas.update(text)
+        assert (event is None) == (deltas.text == before)
         assert event is None or isinstance(event, Replace) or event.text
 
 
@@ -115,7 +115,7 @@ def test_no_event_is_without_effect(texts: list[str]) -> None:
     ],
 )
 def test_marks_and_half_surrogate_pairs_are_taken_out(text: str, clean: str) -> None:
-    assert without_marks(text) == clean
+    assert strip_citations(text) == clean
 
 
 @pytest.mark.parametrize(
@@ -134,88 +134,88 @@ def test_marks_and_half_surrogate_pairs_are_taken_out(text: str, clean: str) -> 
     ],
 )
 def test_what_may_still_change_is_held_back(text: str, sure: str) -> None:
-    assert shown([Deltas().grow(text)]) == sure
+    assert shown([DeltaBuilder().update(text)]) == sure
 
 
 def test_an_open_mark_at_the_end_arrives_whole() -> None:
-    deltas = Deltas()
-    assert deltas.grow("ends ") == Delta("ends ")
-    assert deltas.grow("ends [^1") is None
-    assert deltas.end("ends [^1") == Delta("[^1")
+    deltas = DeltaBuilder()
+    assert deltas.update("ends ") == Delta("ends ")
+    assert deltas.update("ends [^1") is None
+    assert deltas.finish("ends [^1") == Delta("[^1")
 
 
 def test_an_open_mark_that_turns_out_to_be_text_is_released() -> None:
-    deltas = Deltas()
-    assert deltas.grow("a [^1") == Delta("a ")
-    assert deltas.grow("a [^1\nb") == Delta("[^1\nb")
+    deltas = DeltaBuilder()
+    assert deltas.update("a [^1") == Delta("a ")
+    assert deltas.update("a [^1\nb") == Delta("[^1\nb")
 
 
 def test_a_replaced_text_is_sent_whole() -> None:
-    deltas = Deltas()
-    assert deltas.grow("Searching for cats") == Delta("Searching for cats")
-    assert deltas.grow("Cats are animals") == Replace("Cats are animals")
-    assert deltas.end("Cats are animals.") == Delta(".")
+    deltas = DeltaBuilder()
+    assert deltas.update("Searching for cats") == Delta("Searching for cats")
+    assert deltas.update("Cats are animals") == Replace("Cats are animals")
+    assert deltas.finish("Cats are animals.") == Delta(".")
 
 
 def test_a_text_that_shrinks_for_a_while_is_not_taken_back() -> None:
-    deltas = Deltas()
-    assert deltas.grow("one two") == Delta("one two")
-    assert deltas.grow("one") is None
-    assert deltas.grow("one two three") == Delta(" three")
+    deltas = DeltaBuilder()
+    assert deltas.update("one two") == Delta("one two")
+    assert deltas.update("one") is None
+    assert deltas.update("one two three") == Delta(" three")
 
 
 def test_a_text_that_shrinks_and_grows_otherwise_is_replaced() -> None:
-    deltas = Deltas()
-    assert deltas.grow("one two") == Delta("one two")
-    assert deltas.grow("one") is None
-    assert deltas.grow("one three") == Replace("one three")
+    deltas = DeltaBuilder()
+    assert deltas.update("one two") == Delta("one two")
+    assert deltas.update("one") is None
+    assert deltas.update("one three") == Replace("one three")
 
 
 def test_a_text_that_ends_shorter_is_replaced() -> None:
-    deltas = Deltas()
-    deltas.grow("one two")
-    assert deltas.end("one") == Replace("one")
-    assert deltas.sent == "one"
+    deltas = DeltaBuilder()
+    deltas.update("one two")
+    assert deltas.finish("one") == Replace("one")
+    assert deltas.text == "one"
 
 
 def test_a_character_that_was_cut_in_two_comes_when_it_is_whole() -> None:
-    deltas = Deltas()
-    assert deltas.grow("smile \ud83d") == Delta("smile ")
-    assert deltas.grow("smile \ud83d[^1^]") is None
-    assert deltas.grow("smile \ud83d[^1^]\ude00!") == Delta("😀!")
+    deltas = DeltaBuilder()
+    assert deltas.update("smile \ud83d") == Delta("smile ")
+    assert deltas.update("smile \ud83d[^1^]") is None
+    assert deltas.update("smile \ud83d[^1^]\ude00!") == Delta("😀!")
 
 
 def test_a_change_not_far_back_shows_at_once() -> None:
-    deltas, long = Deltas(), "x" * 250
-    assert deltas.grow("one" + long) == Delta("one" + long)
-    assert deltas.grow("two" + long + "y") == Replace("two" + long + "y")
+    deltas, long = DeltaBuilder(), "x" * 250
+    assert deltas.update("one" + long) == Delta("one" + long)
+    assert deltas.update("two" + long + "y") == Replace("two" + long + "y")
 
 
 def test_a_change_far_back_is_told_with_the_end() -> None:
-    deltas, long = Deltas(), "x" * 1000
-    assert deltas.grow("one" + long) == Delta("one" + long)
-    assert deltas.grow("two" + long + "y") == Delta("y")
-    assert deltas.end("two" + long + "y") == Replace("two" + long + "y")
+    deltas, long = DeltaBuilder(), "x" * 1000
+    assert deltas.update("one" + long) == Delta("one" + long)
+    assert deltas.update("two" + long + "y") == Delta("y")
+    assert deltas.finish("two" + long + "y") == Replace("two" + long + "y")
 
 
 def test_a_change_far_back_is_told_with_the_next_one_that_shows() -> None:
-    deltas, long = Deltas(), "x" * 1000
-    deltas.grow("one" + long)
-    deltas.grow("two" + long + "y")
-    assert deltas.grow("two" + long + "z") == Replace("two" + long + "z")
+    deltas, long = DeltaBuilder(), "x" * 1000
+    deltas.update("one" + long)
+    deltas.update("two" + long + "y")
+    assert deltas.update("two" + long + "z") == Replace("two" + long + "z")
 
 
 def test_what_comes_after_the_end_continues_it() -> None:
-    deltas = Deltas()
-    deltas.grow("one")
-    assert deltas.end("one two[^1") == Delta(" two[^1")
-    assert deltas.grow("one two[^1") is None
-    assert deltas.grow("one two[^1 three") == Delta(" three")
+    deltas = DeltaBuilder()
+    deltas.update("one")
+    assert deltas.finish("one two[^1") == Delta(" two[^1")
+    assert deltas.update("one two[^1") is None
+    assert deltas.update("one two[^1 three") == Delta(" three")
 
 
 def test_nothing_is_sent_twice() -> None:
-    deltas = Deltas()
-    assert deltas.grow("one") == Delta("one")
-    assert deltas.grow("one") is None
-    assert deltas.grow("one[^1^]") is None
-    assert deltas.end("one[^1^]") is None
+    deltas = DeltaBuilder()
+    assert deltas.update("one") == Delta("one")
+    assert deltas.update("one") is None
+    assert deltas.update("one[^1^]") is None
+    assert deltas.finish("one[^1^]") is None

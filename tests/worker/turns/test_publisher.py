@@ -29,25 +29,25 @@ async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list
 async def test_text_is_published_while_it_grows(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
-        assert not answer.begun
-        answer.show("one")
-        assert answer.begun
+        assert not answer.has_text
+        answer.update("one")
+        assert answer.has_text
         assert await appended(harness, task, 1) == [Delta("one")]
-        answer.show("one two")
+        answer.update("one two")
         assert await appended(harness, task, 2) == [Delta("one"), Delta(" two")]
-        answer.show("three")
+        answer.update("three")
         assert (await appended(harness, task, 3))[2] == Replace("three")
-        assert answer.sent == "three"
+        assert answer.published_text == "three"
 
 
 async def test_what_comes_while_an_append_is_in_flight_goes_into_the_next(harness: WorkerHarness) -> None:
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        answer.show("0")
+        answer.update("0")
         await held.waiting.wait()
         for number in range(1, 11):
-            answer.show("".join(map(str, range(number + 1))))
+            answer.update("".join(map(str, range(number + 1))))
             await asyncio.sleep(0)
         held.go.set()
         assert await appended(harness, task, 2) == [Delta("0"), Delta("12345678910")]
@@ -58,10 +58,10 @@ async def test_a_text_that_came_and_went_meanwhile_is_not_published(harness: Wor
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         await held.waiting.wait()
-        answer.show("never seen")
-        answer.show("one two")
+        answer.update("never seen")
+        answer.update("one two")
         held.go.set()
         assert await appended(harness, task, 2) == [Delta("one"), Delta(" two")]
 
@@ -69,9 +69,9 @@ async def test_a_text_that_came_and_went_meanwhile_is_not_published(harness: Wor
 async def test_the_end_publishes_what_was_held_back(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
-        answer.show("ends [^1")
+        answer.update("ends [^1")
         assert await appended(harness, task, 1) == [Delta("ends ")]
-        await answer.end()
+        await answer.finish()
         assert await harness.client.so_far(task.answer) == [Delta("ends "), Delta("[^1")]
 
 
@@ -79,10 +79,10 @@ async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) ->
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         await held.waiting.wait()
-        answer.show("one two")
-        ending = asyncio.create_task(answer.end("one two three[^1^]"))
+        answer.update("one two")
+        ending = asyncio.create_task(answer.finish("one two three[^1^]"))
         await asyncio.sleep(0)
         held.go.set()
         await ending
@@ -92,20 +92,20 @@ async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) ->
 async def test_nothing_is_appended_after_the_end(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
-        answer.show("one")
-        await answer.end("one two")
+        answer.update("one")
+        await answer.finish("one two")
         await harness.sessions.finish(task, "DONE", Final("one two"), None, takes_more=False)
         await asyncio.sleep(0)
-        answer.show("one two")  # nothing has failed
+        answer.update("one two")  # nothing has failed
     assert [type(event) for event in await harness.client.events(task.answer)][-1] is Final
 
 
 async def test_an_answer_without_text_has_no_event(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
-        answer.show("")
-        await answer.end("")
-        assert not answer.begun
+        answer.update("")
+        await answer.finish("")
+        assert not answer.has_text
     assert await harness.client.so_far(task.answer) == []
 
 
@@ -114,13 +114,13 @@ async def test_while_redis_is_away_the_same_event_is_tried_again(harness: Worker
     task, away = await harness.task(), Away(2)
     hooks = harness.client.store.before if lost == "call" else harness.client.store.after
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         await appended(harness, task, 1)
         hooks["append"] = away
-        answer.show("one two")
+        answer.update("one two")
         await until(lambda: away.met > 0)
-        answer.show("one two three")
-        await answer.end("one two three four")
+        answer.update("one two three")
+        await answer.finish("one two three four")
     assert away.met == 2
     assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two"), Delta(" three four")]
 
@@ -130,20 +130,20 @@ async def test_a_redis_that_stays_away_is_given_up(harness: WorkerHarness) -> No
     harness.client.store.before["append"] = Away()
     async with publisher(harness, task, patience=0.01) as answer:
         with pytest.raises(StoreUnavailableError):
-            await answer.end("one")
+            await answer.finish("one")
 
 
 async def test_a_lost_lease_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
     task = await harness.task()
     await harness.sessions.release(task.lease)
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         with pytest.raises(LeaseLostError):  # noqa: PT012 - the failure comes with one of the next texts
             while True:
-                answer.show("one two")
+                answer.update("one two")
                 await asyncio.sleep(0)
         with pytest.raises(LeaseLostError):
-            await answer.end()
+            await answer.finish()
 
 
 async def test_an_ended_answer_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
@@ -151,11 +151,11 @@ async def test_an_ended_answer_reaches_whoever_shows_or_ends(harness: WorkerHarn
     await harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
     async with publisher(harness, task) as answer:
         with pytest.raises(AnswerEndedError):
-            await answer.end("one")
-        answer.show("one")
+            await answer.finish("one")
+        answer.update("one")
         with pytest.raises(AnswerEndedError):  # noqa: PT012 - the failure comes with one of the next texts
             while True:
-                answer.show("one two")
+                answer.update("one two")
                 await asyncio.sleep(0)
     assert await harness.client.so_far(task.answer) == [Final("", stopped=True)]
 
@@ -164,13 +164,13 @@ async def test_the_text_of_an_end_that_was_given_up_is_not_lost(harness: WorkerH
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        ending = asyncio.create_task(answer.end("one two"))
+        ending = asyncio.create_task(answer.finish("one two"))
         await held.waiting.wait()
         ending.cancel()
         await asyncio.wait([ending])
         held.go.set()
-        await answer.end()
-        assert answer.sent == "one two"
+        await answer.finish()
+        assert answer.published_text == "one two"
     assert await harness.client.so_far(task.answer) == [Delta("one two")]
 
 
@@ -178,9 +178,9 @@ async def test_leaving_while_redis_is_away_stops_the_trying(harness: WorkerHarne
     task, away = await harness.task(), Away()
     harness.client.store.before["append"] = away
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         await until(lambda: away.met > 1)
-        answer.show("one two")
+        answer.update("one two")
     met = away.met
     assert not [one for one in asyncio.all_tasks() if "append" in repr(one.get_coro()) or "_again" in repr(one)]
     assert (away.met, answer.seq) == (met, 0)
@@ -190,6 +190,6 @@ async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> Non
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        answer.show("one")
+        answer.update("one")
         await held.waiting.wait()
     assert await harness.client.so_far(task.answer) == []

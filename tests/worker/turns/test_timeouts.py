@@ -26,9 +26,9 @@ async def test_who_is_silent_is_cut_off() -> None:
 
 async def test_the_deadline_holds_whatever_is_heard() -> None:
     async def chatter() -> None:
-        async with IdleTimeout(lambda: NEVER, NEVER, now() + 0.05) as silence:
+        async with IdleTimeout(lambda: NEVER, NEVER, now() + 0.05) as limit:
             while True:
-                silence.heard()
+                limit.reset()
                 await asyncio.sleep(0)
 
     with pytest.raises(TimeoutError):
@@ -45,10 +45,10 @@ async def test_what_is_heard_begins_the_time_anew() -> None:
     heard = asyncio.Event()
 
     async def speak_for_a_while() -> None:
-        async with IdleTimeout(lambda: 0.5, 0.5, now() + NEVER) as silence:
+        async with IdleTimeout(lambda: 0.5, 0.5, now() + NEVER) as limit:
             for _ in range(60):
                 await asyncio.sleep(0.01)
-                silence.heard()
+                limit.reset()
             heard.set()
             await asyncio.Event().wait()
 

@@ -58,15 +58,15 @@ class Shop:
             outcome.event,
             outcome.session,
             takes_more=True,
-            said=turn.said(outcome),
-            begins=outcome.begins,
+            said=turn.transcript_messages(outcome),
+            begins=outcome.starts_transcript,
         )
         return outcome
 
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
-            await Ledger(self.harness.client.store).order(account, "reset")
+            await Ledger(self.harness.client.store).execute_order(account, "reset")
 
     async def state(self, task: ClaimedJob) -> str:
         return await self.harness.client.state(task.answer)
@@ -316,7 +316,7 @@ async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
     with pytest.raises(AnswerEndedError):
         await turn.run()
     assert shop.provider.arrived == []
-    assert turn.abandoned() == Outcome("STOPPED", INTERRUPTED, task.session)
+    assert turn.stopped_outcome() == Outcome("STOPPED", INTERRUPTED, task.session)
 
 
 async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: Shop) -> None:
@@ -331,7 +331,7 @@ async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: 
     shop.provider.play = play
     with pytest.raises(AnswerEndedError):
         await turn.run()
-    assert turn.abandoned().session is None
+    assert turn.stopped_outcome().session is None
 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
@@ -385,8 +385,8 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
     shop.provider.play = play
     with pytest.raises(StateLostError) as lost:
         await turn.run()
-    assert failed(turn.broken_off(lost.value)).reason == "state.lost"
-    assert turn.broken_off(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
+    assert failed(turn.interrupted_outcome(lost.value)).reason == "state.lost"
+    assert turn.interrupted_outcome(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
 
 
 # Refusals
@@ -831,7 +831,7 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
     found: list[QueuePosition] = []
 
     async def told() -> bool:
-        place = await shop.harness.client.answers.place(task.answer)
+        place = await shop.harness.client.answers.read_position(task.answer)
         found.extend([place] if place else [])
         return bool(found)
 

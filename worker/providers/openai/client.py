@@ -106,7 +106,7 @@ def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
 
 def _trace() -> dict[bytes, bytes]:
     """Return the header by which the server continues the current trace, if there is one."""
-    traceparent = traces.current()
+    traceparent = traces.current_traceparent()
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 

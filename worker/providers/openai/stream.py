@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from wire.messages import Finish, Source, Usage
+from wire.messages import FinishReason, Source, Usage
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.openai.errors import parse_error
@@ -15,7 +15,7 @@ DONE = "[DONE]"
 MAX_TEXT = 4 * 1024 * 1024
 _MOST = 100
 
-_FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
+_FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
 class _ChunkDelta(msgspec.Struct):

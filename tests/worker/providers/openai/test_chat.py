@@ -241,7 +241,7 @@ async def test_a_trace_goes_along_in_a_header_and_only_if_there_is_one() -> None
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     async with OpenAIServer() as server_stub:
         await ask(server_stub.account())
-        with traces.within(traceparent):
+        with traces.use_traceparent(traceparent):
             await ask(server_stub.account())
     assert [request.headers.get("traceparent") for request in server_stub.asked] == [None, traceparent]
 

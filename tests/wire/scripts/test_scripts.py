@@ -52,10 +52,10 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.hire("w1", "w2", may_judge=True)
     first = await scenario.ask("first", client=ALICE, once=IdempotencyKey("name", "question"))
     second = await scenario.ask("second", first.token, client=ALICE)
-    assert await Answers(store).place(second.answer)
+    assert await Answers(store).read_position(second.answer)
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scenario.sessions.refused(task, 1)
+    await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
@@ -74,7 +74,7 @@ async def life(store: Store) -> list[list[Event]]:
     last = await scenario.take("w2")
     await scenario.finish(last, "ef", takes_more=False)
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.note(IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
+    await index.record(IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
     assert await index.find("after") == IndexedConversation(first.token, fourth.answer)
     other = await scenario.ask("of another conversation")
     stopped = await scenario.sent("w2")
@@ -110,7 +110,7 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
 
     store.run = watched  # type: ignore[method-assign]
     await life(store)
-    await HmacSecret(store).get()
+    await HmacSecret(store).read()
     seen.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
     of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export"}

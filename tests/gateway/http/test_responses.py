@@ -1,0 +1,43 @@
+"""Plain responses."""
+
+import json
+
+import pytest
+from starlette.requests import Request
+
+from gateway.errors import Problem
+from gateway.http.responses import allowed, nothing, ok, refusal, unknown
+
+
+def request(method: str) -> Request:
+    return Request({"type": "http", "method": method, "path": "/api", "headers": []})
+
+
+def test_a_success_is_json_that_nobody_keeps() -> None:
+    response = ok(b'{"code": 200}')
+    assert (response.status_code, response.body) == (200, b'{"code": 200}')
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(("code", "status"), [(110, 200), (120, 200), (404, 404), (503, 503)])
+def test_an_error_has_the_status_that_old_clients_expect(code: int, status: int) -> None:
+    response = refusal(Problem(code, "words"))
+    assert response.status_code == status
+    assert json.loads(bytes(response.body)) == {"code": code, "message": "words"}
+    assert "retry-after" not in response.headers
+
+
+def test_an_error_has_the_time_to_come_back() -> None:
+    assert refusal(Problem(503, "words", 7)).headers["retry-after"] == "7"
+
+
+def test_an_unknown_error_has_the_shape_of_its_api() -> None:
+    assert json.loads(bytes(unknown("/api").body))["code"] == 500
+    assert json.loads(bytes(unknown("/v1/models").body))["error"]["type"] == "server_error"
+
+
+def test_head_and_options_get_no_body() -> None:
+    assert (nothing(request("HEAD"), ["GET"]).status_code, nothing(request("HEAD"), ["GET"]).body) == (200, b"")
+    assert nothing(request("OPTIONS"), ["GET", "POST"]).headers["allow"] == "GET, POST"
+    assert (allowed(["GET"]).status_code, allowed(["GET"]).body) == (204, b"")
