@@ -24,6 +24,8 @@ from worker.accounts.pool import AccountPool
 from worker.providers.registry import build_ranking
 from worker.settings import WorkerSettings
 
+# Seconds that a read waits for work.
+SHORT_READ = 0.02
 ACCOUNTS: list[Account] = [CookieAccount(name, {"_U": name}) for name in ("a", "b")]
 
 
