@@ -25,16 +25,16 @@ from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
 from wire.redis.store import Store
-from worker.accounts.account import Account
-from worker.accounts.endpoints import environment_accounts
+from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.watcher import DirectoryWatcher
+from worker.providers.registry import account_watcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
 # Seconds for running turns after Ctrl-C: a part of the 2 s within which the process ends.
 _DRAIN_TIMEOUT = 0.5
 # The stand-in allows any number of turns at once.
-_DEMO_ACCOUNT = Account("demo", {"_U": "demo"}, turns=0)
+_DEMO_ACCOUNT = CookieAccount("demo", {"_U": "demo"}, turns=0)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class UpstreamChoice:
 
 def _describe(accounts: Sequence[Account], directory: Path) -> str:
     """Return the upstreams of the accounts, for users."""
-    upstreams = [f"{account.server.model} at {account.server.base_url}" for account in accounts if account.server]
-    if exports := sum(account.server is None for account in accounts):
+    upstreams = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
+    if exports := sum(isinstance(account, CookieAccount) for account in accounts):
         upstreams.append(f"Bing with {exports} account(s) from {directory}")
     return ", ".join(upstreams)
 
@@ -86,7 +86,7 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
     """Serve until SIGTERM or SIGINT."""
     requests, loop = ActiveRequests(), asyncio.get_running_loop()
     store = Store("memory://")
-    directory = DirectoryWatcher(worker_settings.cookies_dir, own=environment_accounts(worker_settings))
+    directory = account_watcher(worker_settings)
     worker_settings = worker_settings.model_copy(update={"drain_timeout": _DRAIN_TIMEOUT})
     async with (
         choose_upstream(worker_settings, directory) as upstream,
@@ -94,7 +94,7 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
     ):
 
         def stop() -> None:
-            requests.cut()
+            requests.abort()
             worker.drain()
 
         for number in (signal.SIGTERM, signal.SIGINT):
