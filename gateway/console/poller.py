@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from gateway.console.snapshot import picture
+from gateway.console.snapshot import build_snapshot
 from wire.audit_log import AuditEvent, AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
@@ -25,11 +25,11 @@ _EVENTS = 200
 _OPEN_MINUTES = 3
 _LOG = structlog.get_logger()
 
-Minutes = dict[int, dict[str, int]]
+MinuteCounts = dict[int, dict[str, int]]
 
 
 @dataclass
-class Seen:
+class ConsoleSnapshot:
     """What was seen last: the picture as JSON at Redis's time `now` (ms), each minute's counts, and what happened.
 
     `events` begin with the oldest. `away`: Redis could not be asked since.
@@ -37,7 +37,7 @@ class Seen:
 
     state: bytes = b""
     now: int = 0
-    minutes: Minutes = field(default_factory=dict)
+    minutes: MinuteCounts = field(default_factory=dict)
     events: deque[AuditEvent] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     away: bool = False
 
@@ -46,7 +46,7 @@ class Poller:
     """Looks every 2 s while there are watchers, who are rung then."""
 
     def __init__(self, overview: Overview, ledger: Ledger, journal: AuditLog) -> None:
-        self.seen = Seen()
+        self.seen = ConsoleSnapshot()
         self._overview = overview
         self._ledger = ledger
         self._journal = journal
@@ -77,7 +77,7 @@ class Poller:
             self._bells.discard(bell)
             if not self._bells:
                 self._looking.cancel()
-                self._looking, self.seen = None, Seen()
+                self._looking, self.seen = None, ConsoleSnapshot()
 
     async def _look_for_ever(self) -> None:
         while True:
@@ -105,9 +105,9 @@ class Poller:
         events = await self._journal.read_latest(_EVENTS, after=seen.events[-1].id if seen.events else "")
         seen.minutes = await self._minutes(queue.now // 60_000)
         seen.events.extend(reversed(events))
-        seen.state, seen.now = msgspec.json.encode(picture(standings, processes, queue, jobs)), queue.now
+        seen.state, seen.now = msgspec.json.encode(build_snapshot(standings, processes, queue, jobs)), queue.now
 
-    async def _minutes(self, now: int) -> Minutes:
+    async def _minutes(self, now: int) -> MinuteCounts:
         """The last hours' counts: all of them the first time, then only those that may have changed."""
         oldest, known = now - HOURS * 60, self.seen.minutes
         begin = max(oldest, max(known) - _OPEN_MINUTES) if known else oldest

@@ -15,7 +15,7 @@ _UNSEEN = 60_000
 _FRESH = 5_000
 
 
-def picture(
+def build_snapshot(
     standings: Sequence[AccountStatus], processes: Iterable[Process], queue: Queue, jobs: Iterable[Job]
 ) -> dict[str, Any]:
     """The whole of it, for JSON. Times are in Unix ms of Redis's clock, ages in s."""

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
 from gateway.console.admins import Admins
-from gateway.console.poller import Minutes, Poller, Seen
+from gateway.console.poller import ConsoleSnapshot, MinuteCounts, Poller
 from gateway.http import sse
 from gateway.ops.metrics import FIRST_TEXT
 from wire.version import VERSION
@@ -28,38 +28,38 @@ _HEADERS = [(name.encode(), value.encode()) for name, value in sse.HEADERS.items
 
 
 @dataclass
-class Told:
+class SentState:
     """What one console has been told."""
 
     state: bytes = b""
     at: float = float("-inf")
-    minutes: Minutes = field(default_factory=dict)
+    minutes: MinuteCounts = field(default_factory=dict)
     event: str = ""
 
-    def frames(self, seen: Seen, now: float) -> Iterable[bytes]:
+    def frames(self, seen: ConsoleSnapshot, now: float) -> Iterable[bytes]:
         """What it has to be told at the loop time `now`."""
         if seen.away:
-            yield frame("away", {})
+            yield event_frame("away", {})
             self.at = float("-inf")
             return
         if seen.state != self.state or now - self.at >= _AGAIN:
             self.state, self.at = seen.state, now
-            yield frame("state", {"now": seen.now, "state": msgspec.Raw(seen.state)})
+            yield event_frame("state", {"now": seen.now, "state": msgspec.Raw(seen.state)})
         news = {minute: counts for minute, counts in seen.minutes.items() if self.minutes.get(minute) != counts}
         if news:
             self.minutes = seen.minutes
-            yield frame("minutes", {str(minute): counts for minute, counts in news.items()})
+            yield event_frame("minutes", {str(minute): counts for minute, counts in news.items()})
         events = [{"id": event.id, **event.fields} for event in seen.events if _later(event.id, self.event)]
         if events:
             self.event = seen.events[-1].id
-            yield frame("events", events)
+            yield event_frame("events", events)
 
 
 def _later(one: str, other: str) -> bool:
     return not other or tuple(map(int, one.split("-"))) > tuple(map(int, other.split("-")))
 
 
-def frame(event: str, data: Any) -> bytes:
+def event_frame(event: str, data: Any) -> bytes:
     """One event."""
     return b"event: %s\n%s" % (event.encode(), sse.frame(msgspec.json.encode(data)))
 
@@ -107,12 +107,12 @@ class LiveStream:
             async with background(watch_client()):
                 await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
                 hello = {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT}
-                await _chunk(send, frame("hello", hello))
+                await _chunk(send, event_frame("hello", hello))
                 await self._relay(send, bell, over)
             await send({"type": "http.response.body", "body": b""})
 
     async def _relay(self, send: Send, bell: asyncio.Event, over: asyncio.Event) -> None:
-        told, loop = Told(), asyncio.get_running_loop()
+        told, loop = SentState(), asyncio.get_running_loop()
         while not over.is_set():
             await bell.wait()
             bell.clear()

@@ -7,8 +7,8 @@ import pytest
 
 import gateway.console.poller
 import gateway.console.stream
-from gateway.console.poller import Seen
-from gateway.console.stream import Told
+from gateway.console.poller import ConsoleSnapshot
+from gateway.console.stream import SentState
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, KEY, console, looking, sees
 from tests.support.gateway.harness import RunningGateway, running, settings
@@ -175,7 +175,7 @@ async def _two(overview: Overview) -> bool:
 
 
 def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:
-    told, seen = Told(), Seen(state=b'{"a":1}', now=5)
+    told, seen = SentState(), ConsoleSnapshot(state=b'{"a":1}', now=5)
     assert list(told.frames(seen, 100.0)) == [b'event: state\ndata: {"now":5,"state":{"a":1}}\n\n']
     assert list(told.frames(seen, 109.0)) == []
     assert len(list(told.frames(seen, 110.0))) == 1
@@ -184,7 +184,7 @@ def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:
 
 
 def test_minutes_and_events_are_told_once() -> None:
-    told, seen = Told(state=b"{}", at=0.0), Seen(state=b"{}", minutes={1: {"done": 1}, 2: {"done": 2}})
+    told, seen = SentState(state=b"{}", at=0.0), ConsoleSnapshot(state=b"{}", minutes={1: {"done": 1}, 2: {"done": 2}})
     seen.events.extend([AuditEvent("9-0", {"kind": "a"}), AuditEvent("10-0", {"kind": "b"})])
     minutes, events = told.frames(seen, 1.0)
     assert minutes == b'event: minutes\ndata: {"1":{"done":1},"2":{"done":2}}\n\n'
