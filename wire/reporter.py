@@ -42,7 +42,10 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reporter:
-    """Speaks for one process, every 2 s. `counted` gives counters that only grow; what they grew by is added up."""
+    """Report one process's status, every `interval` in seconds.
+
+    `counted` gives counters that only grow; what they grew by is added up.
+    """
 
     def __init__(
         self,
@@ -52,12 +55,15 @@ class Reporter:
         load: Callable[[], ProcessLoad],
         counted: Callable[[], Mapping[str, int]],
         draining: Callable[[], bool],
+        *,
+        interval: float = REPORT_INTERVAL,
     ) -> None:
         self._store = store
         self._process = f"{kind}:{name}"
         self._load = load
         self._counted = counted
         self._draining = draining
+        self._interval = interval
         self._number = 0
         self._told: Counter[str] = Counter()
         # What was sent and not confirmed: it goes out again under the same number, so that it counts once.
@@ -70,7 +76,7 @@ class Reporter:
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 await self.report()
-            await asyncio.sleep(REPORT_INTERVAL)
+            await asyncio.sleep(self._interval)
 
     async def report(self) -> None:
         """Speak once. StoreUnavailableError."""

@@ -15,7 +15,7 @@ from gateway.docs.json_schema import (
     ref,
 )
 from gateway.docs.schemas import STYLES
-from gateway.legacy import params
+from gateway.http.fields import MAX_WAIT
 
 _ID: Node = described(
     {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."
@@ -53,7 +53,7 @@ def request_schemas() -> dict[str, Node]:
                     nullable({"type": "string", "maxLength": 255}), "Makes it safe to send again."
                 ),
                 "wait": described(
-                    {"type": "number", "minimum": 0, "maximum": params.LONGEST_WAIT, "default": 0},
+                    {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
                     "For how many seconds to wait for an account's return rather than be refused.",
                 ),
             },

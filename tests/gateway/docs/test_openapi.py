@@ -28,7 +28,14 @@ PAGES = {route.path for route in [*page.routes(), *docs.routes()]} - {"/openapi.
 # Rooms whose requests the document leaves out.
 OTHERS = {"docs", "console", "page"}
 # Headers of HTTP itself, of browsers and proxies.
-OF_HTTP = {"authorization", "content-length", "content-type", "access-control-request-method", "x-forwarded-for"}
+OF_HTTP = {
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "content-type",
+    "access-control-request-method",
+    "x-forwarded-for",
+}
 
 
 def sources(pattern: str, *paths: str) -> set[str]:
