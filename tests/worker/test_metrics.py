@@ -21,7 +21,7 @@ from wire.jobs import Jobs, new_token
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
 from worker import metrics
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
@@ -285,7 +285,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
 @pytest.mark.usefixtures("seen_at_once")
 async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
     async with scraping(client) as (served, address):
-        await served._upstream.pool.replace([Account("a", {"_U": "a"}, expires=1_900_000_000.5)])
+        await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
         found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
         assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
 
@@ -305,7 +305,7 @@ async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) 
     before = asyncio.all_tasks()
     with capture_logs() as logs:
         async with open_worker(settings, store, ACCOUNTS):
-            (address,) = [line["address"] for line in logs if line["event"] == "metrics are served"]
+            (address,) = [line["address"] for line in logs if line["event"] == "serving metrics"]
             port = int(re.findall(r"127\.0\.0\.1:(\d+)/metrics", address)[0])
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert (await scraped(address))["bing_slots"] == 4
@@ -345,7 +345,7 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
 
     def address() -> str | None:
         told = [json.loads(line) for line in log.read_text().splitlines()]
-        return next((line["address"] for line in told if line["event"] == "metrics are served"), None)
+        return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
         served = wait_until(address, "it says where")
