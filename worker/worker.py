@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 from structlog.contextvars import bind_contextvars
 
 from telemetry import traces
-from telemetry.traces import Span
+from telemetry.spans import Span
 from wire.audit_log import AuditLog
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
