@@ -10,8 +10,6 @@ from wire.errors import LeaseLostError, StoreUnavailableError
 from wire.sessions import ClaimedJob, Lease, Sessions
 from worker.turns.turn import Turn
 
-# How far back Redis may forget when it restarts with its log, in seconds: that is written out each second, with luck.
-_FORGOTTEN = 5.0
 _MOST_ENDED = 10_000
 
 
@@ -36,9 +34,10 @@ class _Ended:
 class LeaseTable:
     """One worker's tokens. Redis has the say on them; this is what Redis is told when it may have forgotten."""
 
-    def __init__(self, sessions: Sessions, worker: str) -> None:
+    def __init__(self, sessions: Sessions, worker: str, ends_repeated: float) -> None:
         self._sessions = sessions
         self._worker = worker
+        self._ends_repeated = ends_repeated
         self._serving: Counter[str] = Counter()
         self._turns: dict[str, Turn] = {}
         self._idle: dict[str, _Idle] = {}
@@ -105,7 +104,7 @@ class LeaseTable:
 
         The answers that can't go on come back. StoreUnavailableError: do it again.
         """
-        for end in [end for end in self._ended if end.at >= heard - _FORGOTTEN]:
+        for end in [end for end in self._ended if end.at >= heard - self._ends_repeated]:
             await self._sessions.report_end(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):

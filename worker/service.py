@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from wire.ledger import Ledger
 from wire.redis.store import Store
-from wire.schedule import BLOCK
 from worker.accounts.account import Account
 from worker.accounts.pool import AccountPool
 from worker.accounts.watcher import DirectoryWatcher
 from worker.metrics import serve_metrics
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.settings import WorkerSettings
+from worker.timings import TIMINGS, WorkerTimings
 from worker.worker import Worker, new_worker_id
 
 
@@ -33,7 +33,7 @@ async def open_worker(
     accounts: list[Account],
     folder: DirectoryWatcher | None = None,
     *,
-    block: float = BLOCK,
+    timings: WorkerTimings = TIMINGS,
 ) -> AsyncIterator[Worker]:
     """A worker, ready to `run`, its providers and its metrics. With `folder` it follows what changes there.
 
@@ -44,8 +44,10 @@ async def open_worker(
         stack.push_async_callback(providers.close)
         for account in accounts:
             providers.chat_for(account)
-        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, folder)
-        worker = Worker(settings, store, Upstream(settings, pool, providers), block=block)
+        pool = AccountPool(
+            settings, Ledger(store), new_worker_id(), accounts, folder, refresh_every=timings.refresh_every
+        )
+        worker = Worker(settings, store, Upstream(settings, pool, providers), timings)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 if TYPE_CHECKING:
     from worker.worker import Worker
@@ -36,7 +36,7 @@ class _WorkerCounters:
         return self._slots + ends
 
 
-def status_reporter(worker: "Worker", store: Store, interval: float = REPORT_INTERVAL) -> Reporter:
+def status_reporter(worker: "Worker", store: Store, interval: float) -> Reporter:
     """Who speaks for the worker."""
 
     def load() -> ProcessLoad:

@@ -20,8 +20,8 @@ from wire.keys import own_stream
 from wire.ledger import AccountStatus, Ledger
 from wire.messages import Chat, Image
 from wire.redis.store import Store
-from wire.reporter import REPORT_INTERVAL, Reporter
-from wire.schedule import BLOCK, Schedule
+from wire.reporter import Reporter
+from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
@@ -31,6 +31,7 @@ from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 from worker.status import status_reporter
+from worker.timings import TIMINGS, WorkerTimings
 from worker.turns.turn import Outcome, Turn
 
 _LOG = structlog.get_logger()
@@ -40,8 +41,6 @@ _WAIT_PAUSE = 0.2
 _LAST_READ = 2.0
 # In seconds, up to the default QUEUE_TIMEOUT.
 _QUEUE_WAIT = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
-# Seconds for turns that were cut short to write their ends.
-LAST_WORDS = 5.0
 
 
 def new_worker_id() -> str:
@@ -66,10 +65,7 @@ class Worker:
         settings: WorkerSettings,
         store: Store,
         upstream: Upstream,
-        *,
-        block: float = BLOCK,
-        report_interval: float = REPORT_INTERVAL,
-        last_words: float = LAST_WORDS,
+        timings: WorkerTimings = TIMINGS,
     ) -> None:
         self.id = upstream.pool.worker
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
@@ -79,15 +75,14 @@ class Worker:
         self._store = store
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, settings, settings.lease_ttl)
-        self._schedule = Schedule(store, self.id, settings.lease_ttl, block=block)
-        self._leases = LeaseTable(self._sessions, self.id)
+        self._schedule = Schedule(store, self.id, settings.lease_ttl, block=timings.block)
+        self._leases = LeaseTable(self._sessions, self.id, timings.ends_repeated)
         self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
         self._draining = asyncio.Event()
-        self._report_interval = report_interval
-        self._last_words = last_words
+        self._timings = timings
 
     @property
     def slots(self) -> int:
@@ -133,7 +128,7 @@ class Worker:
         async with self._schedule, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
-            speaker = status_reporter(self, self._store, self._report_interval)
+            speaker = status_reporter(self, self._store, self._timings.report_interval)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             background += [tasks.create_task(work) for work in (*self._beside(), speaker.run())]
             reading = tasks.create_task(self._read())
@@ -141,7 +136,7 @@ class Worker:
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
-            await self._upstream.pool.close(self._last_words)
+            await self._upstream.pool.close(self._timings.last_words)
             await self._leave(speaker)
             for task in background:
                 task.cancel()
@@ -149,13 +144,15 @@ class Worker:
 
     def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What goes on for ever beside the turns."""
-        pool, settings = self._upstream.pool, self._settings
+        pool, settings, look_every = self._upstream.pool, self._settings, self._timings.look_every
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
-        yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
+        yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store), look_every=look_every).run()
         if settings.alert_webhook is not None:
-            yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
+            yield AlertSender(
+                str(settings.alert_webhook), settings.alert_share, self._ledger, look_every=look_every
+            ).run()
 
     async def _prepare(self) -> None:
         while not self._draining.is_set():
@@ -371,11 +368,11 @@ class Worker:
                 for serving in left:
                     serving.cancel()
                 if left:
-                    _, left = await asyncio.wait(left, timeout=self._last_words)
+                    _, left = await asyncio.wait(left, timeout=self._timings.last_words)
 
     async def _leave(self, speaker: Reporter) -> None:
         try:
-            async with asyncio.timeout(self._last_words):
+            async with asyncio.timeout(self._timings.last_words):
                 await asyncio.gather(*map(self._leases.release, self._leases.idle_for(0)))
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)

@@ -11,10 +11,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-import worker.accounts.pool
 from tests.support.conditions import SOON, until
 from tests.support.processes import answers, process, wait_until, write_accounts
-from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Away, Client, Held, HookedStore, settings_with
+from tests.support.worker.harness import ACCOUNTS, SHORT_TIMINGS, Away, Client, Held, HookedStore, settings_with
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
@@ -26,6 +25,7 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
 from worker.settings import WorkerSettings
+from worker.timings import WorkerTimings
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
@@ -65,11 +65,15 @@ def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
 
 @asynccontextmanager
 async def scraping(
-    client: Client, play: Play = echo, pictures: Pictures | None = None, **changed: float
+    client: Client,
+    play: Play = echo,
+    pictures: Pictures | None = None,
+    timings: WorkerTimings = SHORT_TIMINGS,
+    **changed: object,
 ) -> AsyncIterator[tuple[Worker, str]]:
     """A worker that serves, and the address of its metrics."""
     async with (
-        serving(client.store, ScriptedProvider(play=play), pictures, **changed) as worker,
+        serving(client.store, ScriptedProvider(play=play), pictures, timings=timings, **changed) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         yield worker, address
@@ -189,7 +193,7 @@ async def test_the_heartbeats_age_grows_while_redis_is_away(client: Client) -> N
 async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> None:
     settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider")
     async with (
-        open_worker(settings, client.store, ACCOUNTS, block=SHORT_READ) as worker,
+        open_worker(settings, client.store, ACCOUNTS, timings=SHORT_TIMINGS) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
@@ -250,16 +254,13 @@ async def scraped_until(address: str, condition: Callable[[dict[str, float]], bo
     return found
 
 
-@pytest.fixture
-def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers look how accounts stand all the time."""
-    monkeypatch.setattr(worker.accounts.pool, "_REFRESH_EVERY", 0.02)
+# Workers look at the accounts' states all the time.
+SEEN_AT_ONCE = WorkerTimings(block=0.02, refresh_every=0.02)
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
     ledger = Ledger(client.store)
-    async with scraping(client, held) as (_, address):
+    async with scraping(client, held, timings=SEEN_AT_ONCE) as (_, address):
         found = await scraped_until(address, lambda found: bool(of("b", found)))
         for account in ("a", "b", "a/images", "b/images"):
             assert of(account, found) == {**AT_REST, "state.ready": 1}
@@ -282,18 +283,16 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         }
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
-    async with scraping(client) as (served, address):
+    async with scraping(client, timings=SEEN_AT_ONCE) as (served, address):
         await served._upstream.pool.replace([Account("a", {"_U": "a"}, expires=1_900_000_000.5)])
         found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
         assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
-    async with scraping(client) as (served, address):
+    async with scraping(client, timings=SEEN_AT_ONCE) as (served, address):
         await scraped_until(address, lambda found: bool(of("a", found)))
         assert not of("elsewhere", await scraped(address))
         await served._upstream.pool.replace(ACCOUNTS[1:])

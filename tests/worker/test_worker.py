@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.support.conditions import SOON, until
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.worker.harness import (
-    SHORT_READ,
+    SHORT_TIMINGS,
     Away,
     Client,
     Held,
@@ -31,6 +31,7 @@ from wire.sessions import Sessions
 from wire.terminal_events import INTERRUPTED, STATE_LOST
 from worker.providers import ChatUpdate, Snapshot
 from worker.providers.registry import Upstream
+from worker.timings import WorkerTimings
 from worker.worker import Worker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
@@ -499,7 +500,9 @@ async def test_a_question_that_was_being_marked_when_draining_took_too_long_has_
 
 async def test_draining_ends_also_while_redis_is_away(client: Client) -> None:
     gate = Gate("one", "two", "three")
-    async with serving(client.store, ScriptedProvider(play=gate), drain_timeout=0.1, last_words=0.2) as served:
+    async with serving(
+        client.store, ScriptedProvider(play=gate), drain_timeout=0.1, timings=WorkerTimings(block=0.02, last_words=0.2)
+    ) as served:
         for question in ("one", "two", "three"):
             await client.ask(question)
         await until(lambda: len(gate.waiting) == 3)
@@ -643,7 +646,7 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
         settings,
         store,
         Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())),
-        block=SHORT_READ,
+        SHORT_TIMINGS,
     )
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):

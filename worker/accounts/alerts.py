@@ -13,7 +13,6 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountAlert, Ledger
 
 _LOG = structlog.get_logger()
-_LOOK_EVERY = 2.0
 # How often an alert is sent when that fails, the pauses between, and the limit of each try, in seconds.
 _TRIES = 3
 _PAUSE = 1.0
@@ -53,38 +52,50 @@ def _moment(seconds: float) -> str:
 class AlertSender:
     """Each thing that an operator should hear of is sent once, by one of the workers."""
 
-    def __init__(self, webhook: str, share: float, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        webhook: str,
+        share: float,
+        ledger: Ledger,
+        *,
+        look_every: float,
+        pause: float = _PAUSE,
+        limit: float = _TRY_LIMIT,
+    ) -> None:
         self._webhook = webhook
         self._share = share
         self._ledger = ledger
+        self._look_every = look_every
+        self._pause = pause
+        self._limit = limit
         # Its log lines hold whole addresses, and a webhook's is a secret.
         for library in ("httpx", "httpcore"):
             logging.getLogger(library).setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        """Look for ever, every 2 s."""
-        async with httpx.AsyncClient(trust_env=False, timeout=_TRY_LIMIT) as client:
+        """Look for news for ever, every `look_every` in seconds."""
+        async with httpx.AsyncClient(trust_env=False, timeout=self._limit) as client:
             while True:
                 try:
                     while (news := await self._ledger.take_alert(self._share, PICTURES)) is not None:
                         await self._send(client, build_alert(news, time.time()))
                 except StoreUnavailableError:
                     pass  # the heartbeat tells of it
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(self._look_every)
 
     async def _send(self, client: httpx.AsyncClient, news: Alert) -> None:
         """Send it, within a few tries. What can't be sent is logged and given up: it harms nothing else."""
         failure = ""
         for left in reversed(range(_TRIES)):
             try:
-                async with asyncio.timeout(_TRY_LIMIT):
+                async with asyncio.timeout(self._limit):
                     failure = await self._try(client, news)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with somebody's webhook
                 failure = type(error).__name__
             if not failure:
                 _LOG.info("alert sent", alert=news.event, account=news.account)
                 return
-            await asyncio.sleep(_PAUSE if left else 0)
+            await asyncio.sleep(self._pause if left else 0)
         _LOG.warning("an alert could not be sent", alert=news.event, account=news.account, cause=failure)
 
     async def _try(self, client: httpx.AsyncClient, news: Alert) -> str:

@@ -23,7 +23,7 @@ _MARGIN = 60.0
 _PATIENCE = 30.0
 # How soon a busy account is looked at again, in seconds.
 _LOOK_AGAIN = 0.25
-_REFRESH_EVERY = 2.0
+REFRESH_INTERVAL = 2.0
 _LOG = structlog.get_logger()
 
 
@@ -73,8 +73,11 @@ class AccountPool:
         worker: str,
         accounts: Iterable[Account],
         folder: DirectoryWatcher | None = None,
+        *,
+        refresh_every: float = REFRESH_INTERVAL,
     ) -> None:
         self.worker = worker
+        self._refresh_every = refresh_every
         self._folder = folder
         self._settings = settings
         self._ledger = ledger
@@ -162,7 +165,7 @@ class AccountPool:
                 await self.refresh()
             except StoreUnavailableError:
                 pass  # the heartbeat tells of it
-            await asyncio.sleep(_REFRESH_EVERY)
+            await asyncio.sleep(self._refresh_every)
 
     async def refresh(self) -> None:
         """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""

@@ -13,23 +13,23 @@ from wire.ledger import Ledger
 from worker.accounts.importer import ExportError, add_export
 
 _LOG = structlog.get_logger()
-_LOOK_EVERY = 2.0
 
 
 class RemoteImporter:
     """Takes what is handed in, and puts it into `folder`; if that can't be written, it is for other workers."""
 
-    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog, *, look_every: float) -> None:
         self._folder = folder
         self._ledger = ledger
         self._journal = journal
+        self._look_every = look_every
 
     async def run(self) -> None:
-        """Look for ever, every 2 s."""
+        """Look for exports for ever, every `look_every` in seconds."""
         while True:
             with contextlib.suppress(StoreUnavailableError):  # the heartbeat tells of it
                 await self.import_all()
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
 
     async def import_all(self) -> None:
         """Take all that is there. StoreUnavailableError."""

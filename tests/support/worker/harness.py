@@ -20,11 +20,12 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account
-from worker.accounts.pool import AccountPool
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.settings import WorkerSettings
+from worker.timings import WorkerTimings
 
-# Seconds that a read waits for work.
-SHORT_READ = 0.02
+# Reads that wait for work end soon, and with them the workers that are drained.
+SHORT_TIMINGS = WorkerTimings(block=0.02)
 ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
 
 
@@ -44,10 +45,15 @@ def settings_with(**changed: object) -> WorkerSettings:
 
 
 def pool_on(
-    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+    store: Store,
+    settings: WorkerSettings,
+    accounts: Sequence[Account] = ACCOUNTS,
+    worker: str = "desk",
+    *,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
     """A worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts)
+    return AccountPool(settings, Ledger(store), worker, accounts, refresh_every=refresh_every)
 
 
 Hook = Callable[[], Awaitable[None]]
