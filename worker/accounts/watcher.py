@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -13,27 +14,45 @@ from watchfiles import awatch
 from worker.accounts.account import Account
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 
-# How often the folder is looked at without an event, in seconds. Events are only a hint: many volumes have none.
-_LOOK = 0.5
-# For how long nothing must have changed before the files are read, in seconds: a copy may be in progress.
-_QUIET = 0.25
-# How long a folder is waited for that goes on changing, or that has lost an account or got a fault, in seconds.
-_PATIENCE = 0.9
-
 _LOG = structlog.get_logger()
 
 # What shows that files have changed, without reading them.
 DirectorySignature = frozenset[tuple[str | int, ...]]
 
 
+@dataclass(frozen=True)
+class WatchTimings:
+    """All in seconds.
+
+    look: between two looks at the folder without an event, which are only hints: many volumes have none.
+    quiet: for how long nothing must have changed before the files are read: a copy may be in progress.
+    patience: for a folder that keeps changing, or that has lost an account or got a fault.
+    """
+
+    look: float = 0.5
+    quiet: float = 0.25
+    patience: float = 0.9
+
+
+TIMINGS = WatchTimings()
+
+
 class DirectoryWatcher:
-    """COOKIES_DIR, and what was last told of it, with the accounts `own` that are from elsewhere.
+    """COOKIES_DIR, and what was last reported of it, with the accounts `own` that are from elsewhere.
 
     `clock` gives the time in Unix seconds.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, own: Sequence[Account] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        own: Sequence[Account] = (),
+        *,
+        timings: WatchTimings = TIMINGS,
+    ) -> None:
         self.path = path
+        self._timings = timings
         self._own = own
         self._clock = clock
         self._mark: DirectorySignature = frozenset()
@@ -62,7 +81,7 @@ class DirectoryWatcher:
         """
         if self._told is None:
             yield self._take(*await asyncio.to_thread(_look, self.path))
-        async with aclosing(_moments(self.path)) as moments:
+        async with aclosing(_moments(self.path, self._timings.look)) as moments:
             async for _ in moments:
                 told, mark, reading = self._told, await asyncio.to_thread(directory_signature, self.path), self._reading
                 if mark != self._mark:
@@ -83,11 +102,11 @@ class DirectoryWatcher:
         return reading.state_at(self._clock(), {account.name: account for account in before}, self._own)
 
     async def _settled(self, mark: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
-        """The folder once nothing in it changes or looks unfinished any more; after _PATIENCE as it is then."""
+        """The folder once nothing in it changes or looks unfinished any more; after some patience as it is then."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE
+        deadline = loop.time() + self._timings.patience
         while True:
-            await asyncio.sleep(_QUIET)
+            await asyncio.sleep(self._timings.quiet)
             before, (mark, reading) = mark, await asyncio.to_thread(_look, self.path)
             if loop.time() >= deadline or (mark == before and not self._unfinished(reading)):
                 return mark, reading
@@ -122,11 +141,11 @@ def _look(folder: Path) -> tuple[DirectorySignature, DirectoryContents]:
     return mark, read_folder(folder)
 
 
-async def _moments(folder: Path) -> AsyncGenerator[None, None]:
-    """When to look: when the system tells of an event in the folder, and every _LOOK seconds without one."""
+async def _moments(folder: Path, look: float) -> AsyncGenerator[None, None]:
+    """When to look: when the system tells of an event in the folder, and every `look` seconds without one."""
     while True:
         try:
-            timeout = round(_LOOK * 1000)
+            timeout = round(look * 1000)
             events = awatch(
                 folder, watch_filter=None, debounce=200, rust_timeout=timeout, yield_on_timeout=True, recursive=False
             )
@@ -137,5 +156,5 @@ async def _moments(folder: Path) -> AsyncGenerator[None, None]:
                         break  # It was removed or moved, and its events go with it.
         except (OSError, RuntimeError):
             pass  # There is no folder, or the system has no watches left.
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(look)
         yield
