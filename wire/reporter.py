@@ -15,6 +15,7 @@ from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 from wire.version import VERSION
 
 ProcessKind = Literal["gateway", "worker"]
@@ -103,13 +104,15 @@ class Reporter:
             "report",
             keys.processes_key(),
             keys.prefix(keys.LEDGER),
-            self._process,
-            self._number,
-            state,
+            encode_arguments(
+                process=self._process,
+                number=str(self._number),
+                state=state,
+                silence=int(_SILENCE * 1000),
+                shown=int(_SHOWN * 1000),
+                minute_ttl=_MINUTE_TTL,
+                excluded=PICTURES,
+                counts=dict(grown),
+            ),
             msgspec.json.encode(self._load()),
-            int(_SILENCE * 1000),
-            int(_SHOWN * 1000),
-            _MINUTE_TTL,
-            PICTURES,
-            *(argument for count in grown.items() for argument in count),
         )

@@ -45,7 +45,13 @@ async def open_worker(
         for account in accounts:
             providers.chat_for(account)
         pool = AccountPool(
-            settings, Ledger(store), new_worker_id(), accounts, folder, refresh_every=timings.refresh_every
+            settings,
+            Ledger(store),
+            new_worker_id(),
+            accounts,
+            providers.ranking,
+            folder,
+            refresh_every=timings.refresh_every,
         )
         worker = Worker(settings, store, Upstream(settings, pool, providers), timings)
         if settings.metrics_port is not None:

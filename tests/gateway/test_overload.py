@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway import server
-from gateway.http.sse import position
+from gateway.http.sse import parse_event_id
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys
@@ -33,8 +33,8 @@ TEXTS = [chr(ord("a") + number % 26) * PIECE for number in range(EVENTS)]
 @pytest.fixture
 async def gateway(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGateway]:
     # Accepted sockets inherit it.
-    small = (*server._SIGNS_OF_LIFE, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
-    monkeypatch.setattr(server, "_SIGNS_OF_LIFE", small)
+    small = (*server._TCP_KEEPALIVE, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
+    monkeypatch.setattr(server, "_TCP_KEEPALIVE", small)
     async with running(store) as found:
         found.worker.scripts["big"] = [*map(Delta, TEXTS), Final("".join(TEXTS))]
         yield found
@@ -53,7 +53,7 @@ async def others_are_answered(gateway: RunningGateway) -> None:
     assert response.text.endswith("\n\n")
     assert '"done": true' in response.text
     # Backpressure: the gateway has not taken all of the slow client's answer into its own memory.
-    assert gateway.turns.running == 1
+    assert gateway.active_requests.running == 1
 
 
 async def narrow(gateway: RunningGateway) -> socket.socket:
@@ -98,10 +98,10 @@ async def test_a_slow_event_source_gets_the_whole_answer_and_keeps_nobody_waitin
     frames = [json.loads(event.partition(b"data: ")[2]) for event in events if b"data: " in event]
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
     ids = [event.partition(b"\n")[0].removeprefix(b"id: ").decode() for event in events if event.startswith(b"id: ")]
-    places = [place.seq for place in map(position, ids) if place]
+    places = [place.seq for place in map(parse_event_id, ids) if place]
     assert places == sorted(set(places))
     assert places[-1] == EVENTS + 1
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 async def test_a_slow_socket_gets_the_whole_answer_and_keeps_nobody_waiting(gateway: RunningGateway) -> None:
@@ -110,7 +110,7 @@ async def test_a_slow_socket_gets_the_whole_answer_and_keeps_nobody_waiting(gate
         await others_are_answered(gateway)
         frames = await received(connection)
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_backlog_leaves_nothing(gateway: RunningGateway) -> None:
@@ -118,7 +118,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_backlog_leaves_nothing(
         await connection.send(json.dumps(BIG))
         await others_are_answered(gateway)
         connection.transport.abort()
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 # More questions than may wait.

@@ -318,7 +318,7 @@ async def test_a_draining_gateway_still_looks_and_stops(gateway: RunningGateway)
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("abc")]
         async with asked(gateway, "slow", "a") as (answer, frames):
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             assert (await standing(gateway, answer))["state"] == "running"
             stream = await gateway.client.get(f"/answers/{answer}/stream", params={"after": 1})
             assert stream.text == f"retry: 1000\nid: {answer}.1\n\n"

@@ -19,14 +19,15 @@ from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
+from worker.providers.registry import build_ranking
 from worker.settings import WorkerSettings
 from worker.timings import WorkerTimings
 
 # Reads that wait for work end soon, and with them the workers that are drained.
 SHORT_TIMINGS = WorkerTimings(block=0.02)
-ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
+ACCOUNTS: list[Account] = [CookieAccount(name, {"_U": name}) for name in ("a", "b")]
 
 
 def settings_with(**changed: object) -> WorkerSettings:
@@ -53,7 +54,7 @@ def pool_on(
     refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
     """A worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts, refresh_every=refresh_every)
+    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings), refresh_every=refresh_every)
 
 
 Hook = Callable[[], Awaitable[None]]
