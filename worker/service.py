@@ -1,22 +1,23 @@
-"""A worker made from its settings, and the accounts that it waits for."""
+"""A worker built from its settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from wire.ledger import Ledger
 from wire.redis.store import Store
+from wire.schedule import BLOCK
 from worker.accounts.account import Account
-from worker.accounts.pool import AccountPool
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.accounts.watcher import DirectoryWatcher
 from worker.metrics import serve_metrics
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.settings import WorkerSettings
-from worker.timings import TIMINGS, WorkerTimings
+from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 
 async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
-    """The accounts in COOKIES_DIR; waits until there is one, since a worker without any must not look ready."""
+    """Wait for an account in COOKIES_DIR and return all: a worker without any must not look ready."""
     async with aclosing(folder.changes()) as changes:
         while True:
             contents = await anext(changes)
@@ -33,11 +34,14 @@ async def open_worker(
     accounts: list[Account],
     folder: DirectoryWatcher | None = None,
     *,
-    timings: WorkerTimings = TIMINGS,
+    block: float = BLOCK,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AsyncIterator[Worker]:
-    """A worker, ready to `run`, its providers and its metrics. With `folder` it follows what changes there.
+    """Open a worker that is ready to `run`, its providers and its metrics. With `folder` it follows changes there.
 
-    ValueError, with one sentence, when PROVIDER names nothing, or METRICS_PORT can't be had.
+    `block` is how long a read waits for work, `refresh_every` the interval at which accounts are read; in seconds.
+
+    Raises ValueError, with a sentence for users, if PROVIDER or METRICS_PORT can't be used.
     """
     async with AsyncExitStack() as stack:
         providers = ProviderRegistry(settings)
@@ -51,9 +55,9 @@ async def open_worker(
             accounts,
             providers.ranking,
             folder,
-            refresh_every=timings.refresh_every,
+            refresh_every=refresh_every,
         )
-        worker = Worker(settings, store, Upstream(settings, pool, providers), timings)
+        worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter, block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

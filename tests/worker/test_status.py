@@ -9,12 +9,11 @@ from tests.support.worker.scripted_provider import Gate, ScriptedProvider
 from wire.audit_log import AuditLog
 from wire.overview import Overview, Process
 from wire.redis.store import Store
-from worker.timings import WorkerTimings
 
 pytestmark = pytest.mark.anyio
 
 
-OFTEN = WorkerTimings(block=0.02, report_interval=0.02)
+OFTEN = 0.02
 
 
 async def only(store: Store) -> Process:
@@ -31,7 +30,7 @@ async def counted(store: Store, name: str) -> int:
 
 async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4, timings=OFTEN) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4, report_interval=OFTEN) as worker:
         answer = await client.ask("hello")
 
         async def runs() -> bool:
@@ -60,7 +59,7 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client
 
 async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, ScriptedProvider(play=gate), timings=OFTEN) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate), report_interval=OFTEN) as worker:
         answer = await client.ask("hello")
         await until(lambda: worker.slots_used == 1)
         worker.drain()

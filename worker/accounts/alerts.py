@@ -13,6 +13,7 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountAlert, Ledger
 
 _LOG = structlog.get_logger()
+_LOOK_EVERY = 2.0
 # The number of tries for each alert, the pause between them and the time limit of each, in seconds.
 _TRIES = 3
 _PAUSE = 1.0
@@ -60,7 +61,7 @@ class AlertSender:
         share: float,
         ledger: Ledger,
         *,
-        look_every: float,
+        look_every: float = _LOOK_EVERY,
         pause: float = _PAUSE,
         limit: float = _TRY_LIMIT,
     ) -> None:

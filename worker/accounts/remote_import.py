@@ -13,12 +13,13 @@ from wire.ledger import Ledger
 from worker.accounts.importer import ExportError, add_export
 
 _LOG = structlog.get_logger()
+_LOOK_EVERY = 2.0
 
 
 class RemoteImporter:
     """Writes the exports that wait in Redis into `folder`; if it is read-only, they are left to other workers."""
 
-    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog, *, look_every: float) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog, *, look_every: float = _LOOK_EVERY) -> None:
         self._folder = folder
         self._ledger = ledger
         self._journal = journal

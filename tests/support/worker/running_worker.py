@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from tests.support.conditions import SOON
-from tests.support.worker.harness import SHORT_TIMINGS, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
+from wire import keys
+from wire.reporter import REPORT_INTERVAL
+from wire.sessions import Sessions
+from worker.accounts.pool import REFRESH_INTERVAL
 from worker.providers.registry import Upstream
-from worker.timings import WorkerTimings
-from worker.worker import Worker, new_worker_id
+from worker.status import status_reporter
+from worker.worker import GRACE, Worker, new_worker_id
 
 
 @asynccontextmanager
@@ -18,14 +23,17 @@ async def serving(
     provider: ScriptedProvider,
     pictures: Pictures | None = None,
     *,
-    timings: WorkerTimings = SHORT_TIMINGS,
+    report_interval: float = REPORT_INTERVAL,
+    grace: float = GRACE,
+    refresh_every: float = REFRESH_INTERVAL,
     **changed: object,
 ) -> AsyncIterator[Worker]:
-    """A worker that serves, and is drained at the end; with short reads, since each ends before it is drained."""
+    """Run a worker that is drained at the end, with short reads, since draining waits for one."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
-    pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=timings.refresh_every)
+    pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=refresh_every)
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
-    served = Worker(settings, store, upstream, timings)
+    make_reporter = partial(status_reporter, interval=report_interval)
+    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
     running = asyncio.create_task(served.run())
     try:
         yield served
@@ -33,3 +41,13 @@ async def serving(
         served.drain()
         async with asyncio.timeout(SOON):
             await running
+
+
+async def at_rest(client: Client) -> None:
+    """Check that nothing is left in Redis of workers, leases and schedules."""
+    commands = client.store.commands
+    assert await Sessions(client.store).list_live_workers() == []
+    assert await commands.zcard(keys.queued_key()) == 0
+    assert await commands.xlen(keys.shared_stream()) == 0
+    assert [key async for key in commands.scan_iter(match="*:owned:*")] == []
+    assert [key async for key in commands.scan_iter(match="*:worker:*")] == []

@@ -19,9 +19,7 @@ from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountAlert, AccountRecord, AccountSlot, AccountStatus, Ledger, TurnOutcome
 from worker.accounts.alerts import AlertSender, build_alert
 from worker.settings import WorkerSettings
-from worker.timings import WorkerTimings
 
-OFTEN = WorkerTimings(block=0.02, look_every=0.02)
 pytestmark = pytest.mark.anyio
 
 SECRET = "planted-secret"
@@ -204,12 +202,12 @@ async def test_workers_tell_only_if_they_have_a_webhook(client: Client, hook: Ho
     book = Book(client.store)
     await book.announce()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serving(client.store, ScriptedProvider(), timings=OFTEN, alert_webhook=None))
+        await stack.enter_async_context(serving(client.store, ScriptedProvider(), alert_webhook=None))
         await book.fall("c", "dead")
         await until(lambda: "take_handed_in" in client.store.calls)
         assert "news" not in client.store.calls
         await stack.enter_async_context(
-            serving(client.store, ScriptedProvider(), timings=OFTEN, alert_webhook=hook.url, alert_share=0.9)
+            serving(client.store, ScriptedProvider(), alert_webhook=hook.url, alert_share=0.9)
         )
         await until(lambda: hook.events == [("account.dead", "c"), ("accounts.few", None)])
 

@@ -17,19 +17,15 @@ from wire.ledger import Ledger
 from worker.accounts.directory import load_accounts
 from worker.accounts.remote_import import RemoteImporter
 from worker.providers import require_cookies
-from worker.timings import WorkerTimings
 
 pytestmark = pytest.mark.anyio
 
 EXPORT = b'[{"name": "_U", "value": "planted-secret"}]'
 
 
-OFTEN = WorkerTimings(block=0.02, look_every=0.02)
-
-
 async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path) -> None:
     write_accounts(tmp_path, "alice")
-    async with serving(client.store, ScriptedProvider(), timings=OFTEN, cookies_dir=tmp_path):
+    async with serving(client.store, ScriptedProvider(), cookies_dir=tmp_path):
         await Ledger(client.store).submit_export("alice", EXPORT)
         await until(lambda: require_cookies(load_accounts(tmp_path).accounts[0]).cookies == {"_U": "planted-secret"})
 
