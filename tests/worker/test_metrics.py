@@ -21,6 +21,7 @@ from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
 from worker import metrics
 from worker.accounts.account import CookieAccount
+from worker.accounts.pool import REFRESH_INTERVAL
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
@@ -68,7 +69,7 @@ async def scraping(
     play: Play = echo,
     pictures: Pictures | None = None,
     refresh_every: float = REFRESH_INTERVAL,
-    **changed: object,
+    **changed: float,
 ) -> AsyncIterator[tuple[Worker, str]]:
     """Run a worker, and yield it with the address of its metrics."""
     async with (
