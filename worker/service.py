@@ -16,13 +16,13 @@ from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 
-async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
+async def await_accounts(watcher: DirectoryWatcher) -> list[Account]:
     """Wait for an account in COOKIES_DIR and return all: a worker without any must not look ready."""
-    async with aclosing(folder.changes()) as changes:
+    async with aclosing(watcher.changes()) as changes:
         while True:
             contents = await anext(changes)
-            none = () if contents.accounts else (f"no usable account in {folder.path}, waiting for one",)
-            folder.log_problems(contents, *none)
+            none = () if contents.accounts else (f"no usable account in {watcher.path}, waiting for one",)
+            watcher.log_problems(contents, *none)
             if contents.accounts:
                 return list(contents.accounts)
 
@@ -32,11 +32,11 @@ async def open_worker(
     settings: WorkerSettings,
     store: Store,
     accounts: list[Account],
-    folder: DirectoryWatcher | None = None,
+    watcher: DirectoryWatcher | None = None,
     *,
     block: float = BLOCK,
 ) -> AsyncIterator[Worker]:
-    """Open a worker that is ready to `run`, its providers and its metrics. With `folder` it follows changes there.
+    """Open a worker that is ready to `run`, its providers and its metrics. With `watcher` it follows changes in COOKIES_DIR.
 
     `block` is how long a read waits for work, in seconds.
 
@@ -47,7 +47,7 @@ async def open_worker(
         stack.push_async_callback(providers.close)
         for account in accounts:
             providers.chat_for(account)
-        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, folder)
+        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, watcher)
         worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter, block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))

@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus."""
+"""The metrics of a worker, as Prometheus scrapes them."""
 
 import asyncio
 import json
@@ -252,7 +252,7 @@ async def scraped_until(address: str, condition: Callable[[dict[str, float]], bo
 
 @pytest.fixture
 def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers look how accounts stand all the time."""
+    """Let workers read the states of accounts all the time."""
     monkeypatch.setattr(worker.accounts.pool, "_REFRESH_EVERY", 0.02)
 
 
@@ -348,7 +348,7 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
         return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
-        served = wait_until(address, "it says where")
+        served = wait_until(address, "its address is logged")
         assert answers(served)
         started.terminate()
         assert started.wait(10) == 0
