@@ -36,9 +36,9 @@ async def open_worker(
     *,
     block: float = BLOCK,
 ) -> AsyncIterator[Worker]:
-    """Open a worker that is ready to `run`, its providers and its metrics. With `watcher` it follows changes in COOKIES_DIR.
+    """Open a worker that is ready to `run`, with its providers and its metrics.
 
-    `block` is how long a read waits for work, in seconds.
+    With `watcher` it follows changes in COOKIES_DIR. `block` is how long a read waits for work, in seconds.
 
     Raises ValueError, with a sentence for users, if PROVIDER or METRICS_PORT can't be used.
     """

@@ -21,7 +21,7 @@ WITHIN = 1.5
 
 
 async def endless(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Sends some text and then nothing more, unless the question is a short one."""
+    """Send some text and then nothing more, unless the question is a short one."""
     if ask.question == "short":
         async for update in echo(ask):
             yield update
@@ -31,7 +31,7 @@ async def endless(ask: Ask) -> AsyncIterator[ChatUpdate]:
 
 
 async def streaming(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Never stops sending text."""
+    """Send text without end."""
     await ask.send()
     words = 0
     while True:
