@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus."""
+"""The metrics of a worker, as Prometheus scrapes them."""
 
 import asyncio
 import json
@@ -347,7 +347,7 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
         return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
-        served = wait_until(address, "it says where")
+        served = wait_until(address, "its address is logged")
         assert answers(served)
         started.terminate()
         assert started.wait(10) == 0
