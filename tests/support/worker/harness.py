@@ -20,7 +20,7 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
-from worker.accounts.pool import AccountPool
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.providers.registry import build_ranking
 from worker.settings import WorkerSettings
 
@@ -45,10 +45,15 @@ def settings_with(**changed: object) -> WorkerSettings:
 
 
 def pool_on(
-    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+    store: Store,
+    settings: WorkerSettings,
+    accounts: Sequence[Account] = ACCOUNTS,
+    worker: str = "desk",
+    *,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
     """Make a worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings))
+    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings), refresh_every=refresh_every)
 
 
 Hook = Callable[[], Awaitable[None]]
