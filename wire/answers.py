@@ -11,7 +11,7 @@ from typing import Any, Literal
 import structlog
 
 from wire import keys
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
@@ -97,7 +97,7 @@ class Answers:
         """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
-        AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
+        AnswerNotFoundError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
         """
         return AnswerReader(self, self._subscriptions, answer, after, first)
 
@@ -123,7 +123,7 @@ class Answers:
             await asyncio.sleep(_AWAY_PAUSE)
             return []
         if not entries and seq < last:
-            raise AnswerGoneError("the answer's events are no longer kept")
+            raise AnswerLostError("some of the answer's events are missing")
         return entries or None
 
     async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
@@ -135,7 +135,7 @@ class Answers:
         return found
 
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
-        """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
+        """What there is of the holder's answer now. AnswerNotFoundError, AnswerLostError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
         seq, text, end, provider = 0, "", None, ""
         while entries := await self.read(answer, seq):
@@ -147,7 +147,7 @@ class Answers:
                 break
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
-            raise AnswerGoneError("the answer's events are no longer kept")
+            raise AnswerLostError("some of the answer's events are missing")
         place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
         return Progress(token, seq, text, reached, end, place, provider)
@@ -159,16 +159,16 @@ class Answers:
         return None if found is None else QueuePosition(*found)
 
     async def read_token(self, answer: str, holder: str = "") -> str:
-        """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
+        """The token that the holder's answer belongs to. AnswerNotFoundError, StoreUnavailableError."""
         token, *_ = await self._job(answer, holder)
         return token
 
     async def read_job(self, answer: str, holder: str = "") -> AcceptedJob:
-        """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
+        """What the holder's answer is the answer to. AnswerNotFoundError, StoreUnavailableError."""
         names = ("token", "work", "accepted", "holder")
         token, work, accepted, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError
         return AcceptedJob(token.decode(), decode_work(work), int(accepted) / 1000)
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
@@ -176,14 +176,14 @@ class Answers:
         names = ("token", "state", "seq", "holder")
         token, state, seq, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if token is None or (owner or b"").decode() != holder:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError
         return token.decode(), state, seq
 
     async def _last(self, answer: str) -> int | None:
         """The terminal event's seq, None while there is none."""
         state, seq = await self._store.execute("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError
         return int(seq) if state in _ENDED else None
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from telemetry import traces
 from wire import keys
 from wire.errors import (
-    AnswerGoneError,
+    AnswerNotFoundError,
     ClientFullError,
     ConversationMovedError,
     KeyReusedError,
@@ -25,11 +25,12 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.messages import Failed, Final, Work, encode
+from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.sessions import State
 
 # Why a question came to nothing before anybody worked on it.
-Refusal = Literal["queue.full", "queue.timeout", "client.limit", "store.unavailable"]
+Refusal = Literal[Reason.QUEUE_FULL, Reason.QUEUE_TIMEOUT, Reason.CLIENT_LIMIT, Reason.STORE_UNAVAILABLE]
 # What a client is told when no worker could do a job.
 RETRY_AFTER = 5
 # For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
@@ -39,7 +40,6 @@ _MOST_WITHDRAWN = 1000
 _AWAY_PAUSE = 0.2
 # Stands in an event for the seconds that the script puts there.
 _TO_BE_MEASURED = 987654321
-BUSY = "服务繁忙,请稍后再试"
 _LOG = structlog.get_logger()
 
 
@@ -125,10 +125,10 @@ class Jobs:
         try:
             found = await self._submit(answer, work, token, create, client, once, after)
         except (QueueFullError, ClientFullError) as error:
-            self.refusals["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            self.refusals[Reason.QUEUE_FULL if isinstance(error, QueueFullError) else Reason.CLIENT_LIMIT] += 1
             raise
         except StoreUnavailableError as error:
-            self.refusals["store.unavailable"] += 1
+            self.refusals[Reason.STORE_UNAVAILABLE] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
@@ -200,7 +200,7 @@ class Jobs:
 
     async def expire(self, answer: str) -> bool:
         """End a job that still waits with a 503 that says when to come back; True if it did. StoreUnavailableError."""
-        event = Failed(code=503, message=BUSY, reason="queue.timeout", reset=False, retry_after=_TO_BE_MEASURED)
+        event = Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=_TO_BE_MEASURED)
         before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
         expiring = self._store.start(
             "expire",
@@ -216,7 +216,7 @@ class Jobs:
         return await asyncio.shield(expiring)
 
     def _expired(self, reply: int) -> bool:
-        self.refusals["queue.timeout"] += reply
+        self.refusals[Reason.QUEUE_TIMEOUT] += reply
         return bool(reply)
 
     @property
@@ -227,7 +227,7 @@ class Jobs:
         """End the holder's answer, or anybody's (None), with the text that its readers have by now.
 
         The state that it ended in, now or before, comes back. The worker hangs up upstream within a second; a job that
-        still waits ends at once, unspent. AnswerGoneError, StoreUnavailableError.
+        still waits ends at once, unspent. AnswerNotFoundError, StoreUnavailableError.
         """
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
         reply = await self._store.run(
@@ -242,7 +242,7 @@ class Jobs:
             int(holder is None),
         )
         if reply is None:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError("no such answer")
         state: State = reply.decode()
         return state
 

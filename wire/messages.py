@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from wire.errors import BadMessageError
+from wire.reasons import Reason
 
 VERSION = 1
 
@@ -115,17 +116,19 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
 class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     """The terminal event of a job that was not answered.
 
-    `code` and `message` are what a client sees; `reason` is the typed cause, such as `account.throttled`; `text` is
-    what was answered before it broke off; `retry_after` is in seconds; `provider` was asked, if any was.
+    `reason` is one of wire.reasons, or one that only another version knows; `text` is what was answered before it broke
+    off; `retry_after` is in seconds, and set only where nothing was spent; `provider` was asked, if any was.
+
+    `code` and `message` are set only in an event of another version whose reason is unknown here: what its client gets.
     """
 
-    code: int
-    message: str
     reason: str
     text: str = ""
     reset: bool = True
     retry_after: int | None = None
     provider: str = ""
+    code: int = 0
+    message: str = ""
     v: int = VERSION
 
 
@@ -152,7 +155,7 @@ _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 def encode(message: Work | Event) -> bytes:
     """JSON of a message. Lone surrogates can't be encoded: BadMessageError."""
     try:
-        return _encoder.encode(message)
+        return _encoder.encode(_with_sentence(message) if isinstance(message, Failed) else message)
     except UnicodeEncodeError as error:
         raise BadMessageError("text holds half a surrogate pair") from error
 
@@ -168,6 +171,30 @@ def decode_work(data: bytes) -> Work:
 def decode_event(data: bytes) -> Event:
     """The event in `data`. BadMessageError if it is none."""
     try:
-        return _event.decode(data)
+        event = _event.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"not an event: {error}") from error
+    return _without_sentence(event) if isinstance(event, Failed) else event
+
+
+# For the rolling update from 0.x, whose events have to have a code and a sentence. To be removed with the release after
+# this one; a reason that is unknown here then has no sentence of its own any more.
+
+
+def _with_sentence(event: Failed) -> Failed:
+    """Return the event as a gateway of the version before can read it: its HTTP status depends on the code."""
+    if event.code:
+        return event
+    if event.retry_after is None:
+        code = 500
+    else:
+        code = 120 if event.reason == Reason.ACCOUNT_THROTTLED else 503
+    return msgspec.structs.replace(event, code=code, message="未知错误")
+
+
+def _without_sentence(event: Failed) -> Failed:
+    """Return the event without what the version before wrote for its clients, where the reason is known here."""
+    return msgspec.structs.replace(event, code=0, message="") if event.reason in _REASONS else event
+
+
+_REASONS = frozenset(Reason)

@@ -12,11 +12,12 @@ import msgspec
 from wire import keys
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
+from wire.reasons import Reason
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.settings import LEASE_TTL, SharedSettings
 
-_UNREADABLE = Failed(code=500, message="无法识别的请求", reason="job.unreadable")
+_UNREADABLE = Failed(Reason.JOB_UNREADABLE)
 _UNREAD = Chat("balanced", "")
 
 # How many bytes of what was said in a conversation are kept, in case it has to go on with another account.
