@@ -30,7 +30,7 @@ from worker.accounts.watcher import DirectoryWatcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
-# Ctrl-C ends the process within 2 s: running turns get a part of that.
+# Ctrl-C ends the process within 2 s: running answers get a part of that.
 _DRAIN = 0.5
 # The stand-in bears any number of turns at once.
 _DEMO_ACCOUNT = Account("demo", {"_U": "demo"}, turns=0)
@@ -75,7 +75,7 @@ async def upstream(
 
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    turns, loop = ActiveRequests(), asyncio.get_running_loop()
+    active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
     store, folder = Store("memory://"), DirectoryWatcher(worker.cookies_dir, own=environment_accounts(worker))
     async with (
         upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
@@ -83,7 +83,7 @@ async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     ):
 
         def end() -> None:
-            turns.cut()
+            active_requests.abort()
             asked.drain()
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,7 +93,10 @@ async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
             hint = f"open {address} or try: curl -N '{address}/api_stream?style=balanced&question=hello'"
             print(f"{told}\n{hint}", flush=True)
 
-        both = [asyncio.create_task(asked.run()), asyncio.create_task(serve(gateway, store, turns, ready=ready))]
+        both = [
+            asyncio.create_task(asked.run()),
+            asyncio.create_task(serve(gateway, store, active_requests, ready=ready)),
+        ]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         end()
         await asyncio.gather(*both)

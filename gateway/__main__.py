@@ -17,18 +17,18 @@ from wire.redis.store import Store
 
 async def run(settings: GatewaySettings, store: Store) -> None:
     """Serve until a signal."""
-    turns, loop = ActiveRequests(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, turns.drain)
-    loop.add_signal_handler(signal.SIGINT, turns.cut)
-    gc.freeze()  # What was imported stays: looking through it again and again held up all streams for 0.1 s.
+    active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, active_requests.drain)
+    loop.add_signal_handler(signal.SIGINT, active_requests.abort)
+    gc.freeze()  # Imported objects stay: collecting them again and again paused all streams for 0.1 s.
     try:
-        await serve(settings, store, turns)
+        await serve(settings, store, active_requests)
     finally:
         await store.close()
 
 
 def main() -> None:
-    """Start with the environment's settings; what is wrong with them ends the start with one sentence."""
+    """Start with the environment's settings; invalid ones end the start with one sentence."""
     settings = load_settings(GatewaySettings)
     configure(settings.log_format)
     try:

@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from gateway import console, docs, errors, page
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
-from gateway.auth.addresses import networks
+from gateway.answering.submit import Questions
+from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
 from gateway.http.middleware import (
@@ -22,10 +23,10 @@ from gateway.http.middleware import (
     ErrorMiddleware,
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
-    StreamMiddleware,
     TracingMiddleware,
 )
 from gateway.http.responses import refusal, tell
+from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
 from gateway.legacy.websocket import SocketEndpoints
@@ -35,9 +36,11 @@ from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
 from gateway.openai.service import QuestionService
 from gateway.ops.health import HealthEndpoints
-from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware
-from gateway.ops.status import present
+from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
+from gateway.ops.status import report_status
 from gateway.settings import GatewaySettings
+from gateway.v2.messages import SUBPROTOCOL
+from gateway.v2.session import V2Endpoint
 from telemetry import traces
 from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
@@ -48,44 +51,44 @@ from wire.sessions import Sessions
 
 
 class _Application(Starlette):
-    """Starlette's, with layers around it: those of its own would all stand inside of one that an open stream keeps."""
+    """Starlette's application, with middleware outside of Starlette's own: an open stream keeps only that one."""
 
-    def __init__(self, around: Sequence[Middleware], **options: Any) -> None:
+    def __init__(self, outer: Sequence[Middleware], **options: Any) -> None:
         super().__init__(**options)
-        self._around = around
+        self._outer = outer
 
     def build_middleware_stack(self) -> ASGIApp:
         """See Starlette."""
         app = super().build_middleware_stack()
-        for layer in reversed(self._around):
+        for layer in reversed(self._outer):
             app = layer.cls(app, *layer.args, **layer.kwargs)
         return app
 
 
-def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -> Starlette:
-    """The application of one process. `turns` is the caller's way to drain it; `store` stays the caller's to close.
+def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveRequests) -> Starlette:
+    """Return the application of one process. The caller drains it by `active_requests`, and closes `store`.
 
-    ValueError, with one sentence, when a file that the settings name is no good.
+    Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
     answers, sessions = Answers(store), Sessions(store, settings)
     jobs = Jobs(store, settings)
-    relay = Relay(jobs, answers, turns, settings.queue_timeout, settings.answer_timeout)
+    first_text = first_text_histogram()
+    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text)
     clients = Clients(
-        load_keys(settings.api_keys_file) if settings.api_keys_file else None, networks(settings.trusted_proxies or "")
+        load_keys(settings.api_keys_file) if settings.api_keys_file else None,
+        parse_networks(settings.trusted_proxies or ""),
     )
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
-    idempotency = Idempotency(secret)
+    questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
-    asking = QuestionService(relay, clients, idempotency, conversations)
-    api, ops = LegacyApi(relay, clients, idempotency, settings.max_body), HealthEndpoints(sessions, turns)
-    by_id = AnswerEndpoints(relay, clients)
-    sockets = SocketEndpoints(relay, sessions, clients, idempotency, settings.max_body)
+    service = QuestionService(questions, clients, conversations)
+    health = HealthEndpoints(sessions, active_requests)
     traced = [Middleware(TracingMiddleware)] if traces.is_exporting() else []
-    metrics = GatewayMetrics(turns, answers, relay.first_text, store)
+    metrics = GatewayMetrics(active_requests, answers, first_text, store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with answers, present(store, turns, metrics, jobs, relay.first_text):
+        async with answers, report_status(store, active_requests, metrics, jobs, first_text):
             yield
         await jobs.close()
 
@@ -97,20 +100,14 @@ def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -
             Middleware(StreamMiddleware),
         ],
         routes=[
-            Route("/api", api.api, methods=METHODS),
-            Route("/api_stream", api.api_stream, methods=METHODS),
-            Route("/image", api.image, methods=METHODS),
-            Route("/answers/{answer}", by_id.answer, methods=ANSWER_METHODS),
-            Route("/answers/{answer}/stream", by_id.stream, methods=STREAM_METHODS),
-            *_openai(settings, asking),
-            WebSocketRoute("/ws", sockets.ws),
-            WebSocketRoute("/ws_stream", sockets.ws_stream),
-            Route("/healthz", ops.healthz),
-            Route("/readyz", ops.readyz),
+            *_drop_in(settings, questions, clients, sessions),
+            *_openai(settings, service),
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
             Route("/metrics", metrics.metrics),
             *page.routes(),
             *docs.routes(),
-            *console.routes(settings, store, turns, jobs),
+            *console.routes(settings, store, active_requests, jobs),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
@@ -123,12 +120,40 @@ def create_app(settings: GatewaySettings, store: Store, turns: ActiveRequests) -
     )
 
 
-def _openai(settings: GatewaySettings, asking: QuestionService) -> list[Route]:
-    """The routes of the OpenAI API."""
-    chat = completions.Completions(asking, settings.max_body, settings.sources_in_text)
-    replies = openai_responses.Responses(asking, settings.max_body, settings.sources_in_text)
-    pictures = images.Images(asking.relay, asking.clients, asking.idempotency, settings.max_body)
-    listed = models.Models(asking.clients)
+def _drop_in(
+    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions
+) -> list[Route | WebSocketRoute]:
+    """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
+    api, answers = LegacyApi(questions, clients, settings.max_body), AnswerEndpoints(questions.relay, clients)
+    legacy = SocketEndpoints(questions, sessions, clients, settings.max_body)
+    v2 = V2Endpoint(questions, clients, settings.max_body)
+    return [
+        Route("/api", api.api, methods=METHODS),
+        Route("/api_stream", api.api_stream, methods=METHODS),
+        Route("/image", api.image, methods=METHODS),
+        Route("/answers/{answer}", answers.answer, methods=ANSWER_METHODS),
+        Route("/answers/{answer}/stream", answers.stream, methods=STREAM_METHODS),
+        WebSocketRoute("/ws", legacy.ws),
+        WebSocketRoute("/ws_stream", _by_subprotocol(v2, legacy)),
+    ]
+
+
+def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSocket], Awaitable[None]]:
+    """Return the endpoint /ws_stream: typed frames for a client that offers the v2 subprotocol, else the old ones."""
+
+    async def ws_stream(socket: WebSocket) -> None:
+        chosen = v2 if SUBPROTOCOL in socket.scope.get("subprotocols", ()) else legacy
+        await chosen.ws_stream(socket)
+
+    return ws_stream
+
+
+def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
+    """Return the routes of the OpenAI API."""
+    chat = completions.Completions(service, settings.max_body, settings.sources_in_text)
+    replies = openai_responses.Responses(service, settings.max_body, settings.sources_in_text)
+    pictures = images.Images(service.questions, service.clients, settings.max_body)
+    listed = models.Models(service.clients)
     one = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
@@ -143,5 +168,5 @@ def _openai(settings: GatewaySettings, asking: QuestionService) -> list[Route]:
 
 async def _no_such_socket(socket: WebSocket) -> None:
     problem = errors.by_status(404)
-    socket.state.refusals.note(problem)
+    socket.state.error_metrics.count(problem)
     await socket.send_denial_response(refusal(problem))

@@ -1,4 +1,4 @@
-"""Runs the application on uvicorn, in whatever event loop the caller has."""
+"""Run the application on uvicorn, in the caller's event loop."""
 
 import asyncio
 import contextlib
@@ -11,32 +11,32 @@ from starlette.types import ASGIApp
 
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.http.streaming import HttpProtocol, SocketProtocol
+from gateway.http.streaming import protocols
 from gateway.settings import GatewaySettings
 from wire.redis.store import Store
 
 _BACKLOG = 2048
 _PING_EVERY = 20.0
-# Above the idle time of any proxy in front, so that the proxy is the one that hangs up.
+# Above the idle time of any proxy in front, so that the proxy is the one that closes the connection.
 _KEEP_ALIVE = 75
-# Who vanished without a word is found within a minute, whether we send or only wait: after 15 s of silence a client is
-# asked for a sign of life every 5 s, and what was sent may stay unconfirmed for 25 s. At worst one follows the other.
-_SIGNS_OF_LIFE = (
+# A client that vanished is noticed within a minute, whether we send or only wait: after 15 s of silence the kernel
+# sends a probe every 5 s, and sent data may stay unacknowledged for 25 s. At worst one follows the other.
+_TCP_KEEPALIVE = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 15),
     ("IPPROTO_TCP", "TCP_KEEPINTVL", 5),
     ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
     ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 25_000),
 )
-# Seconds that answers which are cut off get to be told so, before uvicorn closes their sockets, and those that open
-# connections get to take their last bytes.
-_LAST_WORD = 0.5
-_LAST_BYTES = 1
+# Seconds for the error frames of aborted answers, before uvicorn closes their sockets, and for the last bytes of open
+# connections.
+_ABORT_TIMEOUT = 0.5
+_CLOSE_TIMEOUT = 1
 _LOG = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: a signal drains the process, and that is the caller's to decide."""
+    """uvicorn's server without its signal handlers: the caller handles signals, and drains the process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -51,15 +51,19 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    settings: GatewaySettings, store: Store, turns: ActiveRequests, *, ready: Callable[[str], None] | None = None
+    settings: GatewaySettings,
+    store: Store,
+    active_requests: ActiveRequests,
+    *,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until `turns` is drained, or until cancelled.
+    """Serve until `active_requests` is drained, or until cancelled.
 
-    After `turns.drain()` running answers get the drain timeout, after `turns.cut()` nothing; then it returns within
-    2 s. `ready` gets the address, with the real port, once connections are accepted. OSError if the port can't be had,
-    ValueError if a file that the settings name is no good.
+    After `active_requests.drain()` running answers get the drain timeout, after `abort()` nothing; then it returns
+    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. Raises
+    OSError if the port can't be bound, ValueError if a file that the settings name is invalid.
     """
-    server = _Server(config(create_app(settings, store, turns), settings))
+    server = _Server(config(create_app(settings, store, active_requests), settings))
     sock = _listen(settings.gateway_host, settings.gateway_port)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
@@ -68,21 +72,22 @@ async def serve(
         _LOG.info("gateway listens", address=address)
         if ready is not None:
             ready(address)
-        await turns.drained(settings.drain_timeout)
+        await active_requests.wait_drained(settings.drain_timeout)
     finally:
-        turns.cut()
-        await turns.ended(_LAST_WORD)
+        active_requests.abort()
+        await active_requests.wait_closed(_ABORT_TIMEOUT)
         server.should_exit = True
         await serving
         _LOG.info("gateway ended")
 
 
 def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
-    """How every gateway runs uvicorn, around `app`."""
+    """Return the configuration with which every gateway runs `app`."""
+    http, websocket = protocols()
     return uvicorn.Config(
         app,
-        http=HttpProtocol,
-        ws=SocketProtocol,
+        http=http,
+        ws=websocket,
         ws_max_size=settings.max_body,
         ws_ping_interval=_PING_EVERY,
         ws_ping_timeout=_PING_EVERY,
@@ -94,17 +99,17 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_LAST_BYTES,
+        timeout_graceful_shutdown=_CLOSE_TIMEOUT,
     )
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, because asyncio turns Nagle's delay off only for sockets that are.
+    # Named as TCP, because asyncio active_requests Nagle's delay off only for sockets that are.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _ask_for_signs_of_life(sock)
+        _enable_keepalive(sock)
         sock.bind((host, port))
         sock.listen(_BACKLOG)
     except OSError:
@@ -113,9 +118,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _ask_for_signs_of_life(sock: socket.socket) -> None:
-    """On Linux the accepted connections inherit it; what a platform has no name for is left out."""
-    for level, option, value in _SIGNS_OF_LIFE:
+def _enable_keepalive(sock: socket.socket) -> None:
+    """Set the options, which accepted connections inherit on Linux; options that a platform lacks are skipped."""
+    for level, option, value in _TCP_KEEPALIVE:
         if hasattr(socket, option):
             sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
 

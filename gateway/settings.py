@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from gateway.auth.addresses import networks
+from gateway.auth.addresses import parse_networks
 from wire.settings import SharedSettings
 
 
 class GatewaySettings(SharedSettings):
-    """Times are in seconds, sizes in bytes."""
+    """The settings. Times are in seconds, sizes in bytes."""
 
     gateway_host: str = Field(default="127.0.0.1", min_length=1)
     gateway_port: int = Field(default=5000, ge=0, le=65535)
@@ -29,6 +29,6 @@ class GatewaySettings(SharedSettings):
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, value: str | None) -> str | None:
-        networks(value or "")
+    def _check_networks(cls, value: str | None) -> str | None:
+        parse_networks(value or "")
         return value

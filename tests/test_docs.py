@@ -11,7 +11,7 @@ from emulator.settings import EmulatorSettings
 from gateway import errors
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.ops.metrics import GatewayMetrics, first_text
+from gateway.ops.metrics import GatewayMetrics, first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.worker.harness import ACCOUNTS, settings_with
 from wire import scripts
@@ -83,8 +83,8 @@ async def metrics() -> set[tuple[str, str]]:
     ) as worker:
         families = {
             "gateway": [
-                *GatewayMetrics(ActiveRequests(), Answers(store), first_text(), store).collect(),
-                *first_text().collect(),
+                *GatewayMetrics(ActiveRequests(), Answers(store), first_text_histogram(), store).collect(),
+                *first_text_histogram().collect(),
             ],
             "worker": list(WorkerMetrics(worker).collect()),
         }

@@ -111,7 +111,6 @@ TESTED_BY = {
     "gateway/openai/response_body.py": "tests/gateway/openai/test_responses.py",
     "gateway/openai/service.py": "tests/gateway/openai/test_completions.py",
     "worker/turns/routing.py": "tests/worker/turns/test_turn.py",
-    "wire/limits.py": "tests/wire/test_jobs.py",
     "telemetry/otel.py": "tests/e2e/test_traces.py",
     "bench/errors.py": "tests/bench/test_command.py",
     "bench/scenario/http_users.py": "tests/external/test_locust.py",

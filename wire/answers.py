@@ -14,7 +14,7 @@ from wire import keys
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
 from wire.redis.store import Store
-from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
+from wire.redis.subscriptions import GAP, SILENCE, Hint, Subscription, Subscriptions
 
 # How many events one read of the log fetches, which bounds what a late reader costs.
 _BATCH = 500
@@ -71,12 +71,13 @@ class Progress:
 class Answers:
     """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager.
 
-    `ended` counts the terminal events that followers got, by their kind.
+    `ended` counts the terminal events that followers got, by their kind. A follower looks into the log after `silence`
+    in seconds.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, silence: float = SILENCE) -> None:
         self._store = store
-        self._subscriptions = Subscriptions(store)
+        self._subscriptions = Subscriptions(store, silence=silence)
         self.outcome_counts: Counter[Outcome] = Counter()
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 from wire import keys
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class ConversationIndex:
             "note",
             keys.conversations_key(),
             keys.prefix(),
-            standing.token,
-            standing.answer,
-            self.ttl,
-            self.limit,
-            len(stale),
-            *stale,
-            *states,
+            encode_arguments(
+                token=standing.token,
+                answer=standing.answer,
+                ttl=self.ttl,
+                limit=self.limit,
+                stale=stale,
+                states=states,
+            ),
         )

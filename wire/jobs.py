@@ -27,6 +27,7 @@ from wire.errors import (
 from wire.messages import Failed, Final, Work, encode
 from wire.reasons import Reason
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 from wire.sessions import State
 
 # Why a question came to nothing before anybody worked on it.
@@ -145,21 +146,23 @@ class Jobs:
             "enqueue",
             keys.job_key(answer),
             keys.prefix(keys.shard_of(token)),
-            answer,
-            token,
+            encode_arguments(
+                job=answer,
+                token=token,
+                create=create,
+                session_ttl=limits.session_ttl,
+                queue_limit=limits.queue_limit,
+                mailbox_limit=limits.mailbox_limit,
+                client=client.name,
+                client_limit=limits.client_limit if client.limit is None else client.limit,
+                holder=client.holder,
+                idem=once.name if once else "",
+                question=once.question if once else "",
+                idem_ttl=limits.idempotency_ttl,
+                grace=self._grace_ms,
+                after=after,
+            ),
             encode(work),
-            int(create),
-            limits.session_ttl,
-            limits.queue_limit,
-            limits.mailbox_limit,
-            client.name,
-            limits.client_limit if client.limit is None else client.limit,
-            client.holder,
-            once.name if once else "",
-            once.question if once else "",
-            limits.idempotency_ttl,
-            self._grace_ms,
-            after,
         )
         return _accepted(answer, *reply)
 

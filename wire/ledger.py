@@ -9,6 +9,7 @@ import msgspec
 from wire import keys
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 # How a turn ended, for its account: `none` says nothing of it.
@@ -25,6 +26,8 @@ _DAY_MS = 24 * 3600 * 1000
 # A cookie export is far smaller.
 _LARGEST_EXPORT = 1024 * 1024
 _FAILED = "failed:"
+# What a worker repeats of an account's last state, should the ledger know nothing of it.
+_LAST = ("state", "until", "reason", "failures", "turns_today", "paused", "since")
 
 
 @dataclass(frozen=True)
@@ -145,21 +148,17 @@ class Ledger:
             "announce",
             keys.account_key(account.name),
             self._prefix,
-            account.name,
-            account.fingerprint,
-            account.weight,
-            account.turns,
-            account.daily,
-            account.expires,
-            _KEPT_MS,
-            last.state,
-            last.until,
-            last.reason,
-            last.failures,
-            last.turns_today,
-            int(last.paused),
-            last.since,
-            account.provider,
+            encode_arguments(
+                account=account.name,
+                fingerprint=account.fingerprint,
+                weight=account.weight,
+                turns=account.turns,
+                daily=account.daily,
+                expires=account.expires,
+                provider=account.provider,
+                ttl=_KEPT_MS,
+                last={name: getattr(last, name) for name in _LAST},
+            ),
         )
         return bool(replaced)
 
@@ -170,15 +169,13 @@ class Ledger:
 
         Its place is held for `hold` seconds at most. When none has room, the return of those `besides` counts too.
         """
-        choices = [*sorted(ranks.items()), *((name, 0) for name in sorted(besides))]
         reply = await self._store.run(
             "reserve",
             keys.accounts_key(),
             self._prefix,
-            str(place),
-            int(hold * 1000),
-            len(ranks),
-            *(argument for choice in choices for argument in choice),
+            encode_arguments(
+                slot=str(place), hold=int(hold * 1000), choices=sorted(ranks.items()), others=sorted(besides)
+            ),
         )
         found = msgspec.json.decode(reply, type=_Reserved)
         return found.account if found.account is not None else NoCapacity(found.busy, found.returns, found.reason)

@@ -15,6 +15,7 @@ from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 from wire.version import VERSION
 
 ProcessKind = Literal["gateway", "worker"]
@@ -42,7 +43,10 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reporter:
-    """Speaks for one process, every 2 s. `counted` gives counters that only grow; what they grew by is added up."""
+    """Report one process's status, every `interval` in seconds.
+
+    `counted` gives counters that only grow; what they grew by is added up.
+    """
 
     def __init__(
         self,
@@ -52,12 +56,15 @@ class Reporter:
         load: Callable[[], ProcessLoad],
         counted: Callable[[], Mapping[str, int]],
         draining: Callable[[], bool],
+        *,
+        interval: float = REPORT_INTERVAL,
     ) -> None:
         self._store = store
         self._process = f"{kind}:{name}"
         self._load = load
         self._counted = counted
         self._draining = draining
+        self._interval = interval
         self._number = 0
         self._told: Counter[str] = Counter()
         # What was sent and not confirmed: it goes out again under the same number, so that it counts once.
@@ -70,7 +77,7 @@ class Reporter:
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 await self.report()
-            await asyncio.sleep(REPORT_INTERVAL)
+            await asyncio.sleep(self._interval)
 
     async def report(self) -> None:
         """Speak once. StoreUnavailableError."""
@@ -97,13 +104,15 @@ class Reporter:
             "report",
             keys.processes_key(),
             keys.prefix(keys.LEDGER),
-            self._process,
-            self._number,
-            state,
+            encode_arguments(
+                process=self._process,
+                number=str(self._number),
+                state=state,
+                silence=int(_SILENCE * 1000),
+                shown=int(_SHOWN * 1000),
+                minute_ttl=_MINUTE_TTL,
+                excluded=PICTURES,
+                counts=dict(grown),
+            ),
             msgspec.json.encode(self._load()),
-            int(_SILENCE * 1000),
-            int(_SHOWN * 1000),
-            _MINUTE_TTL,
-            PICTURES,
-            *(argument for count in grown.items() for argument in count),
         )

@@ -15,7 +15,7 @@ from wire.redis.store import Store
 from wire.sessions import ScheduleEntry
 
 # How long one read waits for work, in seconds.
-_BLOCK = 1.0
+BLOCK = 1.0
 # How often a worker looks for entries that somebody read and didn't claim, in seconds.
 _LOOK_EVERY = 1.0
 
@@ -29,12 +29,13 @@ class Schedule:
     An entry that somebody read and didn't claim for `lease_ttl` seconds is anybody's.
     """
 
-    def __init__(self, store: Store, worker: str, lease_ttl: float) -> None:
+    def __init__(self, store: Store, worker: str, lease_ttl: float, *, block: float = BLOCK) -> None:
         self._store = store
         self._worker = worker
         self._idle_ms = int(lease_ttl * 1000)
         self._streams = [keys.own_stream(worker), keys.shared_stream()]
-        self._reader = store.open_blocking(_BLOCK)
+        self._block = block
+        self._reader = store.open_blocking(block)
         self._seen: dict[str, str | bytes] = dict.fromkeys(self._streams, "0")
         self._look_at = 0.0
 
@@ -95,7 +96,7 @@ class Schedule:
         return _entries(found or [])
 
     async def _read(self, count: int) -> _Found:
-        waiting: list[Argument] = ["COUNT", count, "BLOCK", int(_BLOCK * 1000), "STREAMS", *self._streams]
+        waiting: list[Argument] = ["COUNT", count, "BLOCK", int(self._block * 1000), "STREAMS", *self._streams]
         new = [">"] * len(self._streams)
         found = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
         if not found and self._store.in_memory:

@@ -15,6 +15,7 @@ from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, deco
 from wire.reasons import Reason
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
+from wire.scripts import encode_arguments
 from wire.settings import LEASE_TTL, SharedSettings
 
 _UNREADABLE = Failed(Reason.JOB_UNREADABLE)
@@ -244,8 +245,10 @@ class Sessions:
         `sent` counts the conversation's questions with this one. LeaseLostError or AnswerEndedError when the question
         must not be sent.
         """
-        mark = _mark(task, attempt)
-        reply = await self._run("mark_sent", task.lease, task.answer, mark, sent, int(fresh), self.limits.answer_ttl)
+        arguments = self._encode_arguments(
+            task, op=_mark(task, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl
+        )
+        reply = await self._run_for(task.lease, "mark_sent", arguments)
         _raise_unless(reply, b"sent")
 
     async def record_refusal(self, task: ClaimedJob, attempt: int) -> None:
@@ -301,25 +304,22 @@ class Sessions:
         (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
         StoreUnavailableError finish again: what was done meanwhile counts, and its next job comes back.
         """
-        reply = await self._run(
-            "finish",
-            task.lease,
-            task.answer,
-            f"finish:{task.lease.fence}:{task.answer}",
-            state,
-            encode(event),
-            session or b"",
-            int(takes_more),
-            self.limits.answer_ttl if forget else self.limits.session_ttl,
-            self.limits.answer_ttl,
-            "" if sent is None else sent,
-            seq,
-            msgspec.json.encode(said) if said else b"",
-            int(begins),
-            _TRANSCRIPT,
-            int(isinstance(event, Final) or event.reset),
-            int(spent),
+        arguments = self._encode_arguments(
+            task,
+            op=f"finish:{task.lease.fence}:{task.answer}",
+            state=state,
+            takes_more=takes_more,
+            session_ttl=self.limits.answer_ttl if forget else self.limits.session_ttl,
+            answer_ttl=self.limits.answer_ttl,
+            sent=sent,
+            seq=seq,
+            begins=begins,
+            transcript_limit=_TRANSCRIPT,
+            reports_reset=isinstance(event, Final) or event.reset,
+            spent=spent,
         )
+        exchange = msgspec.json.encode(said) if said else b""
+        reply = await self._run_for(task.lease, "finish", arguments, encode(event), session or b"", exchange)
         finished = msgspec.json.decode(reply, type=_Finished)
         if finished.status == "stale":
             raise LeaseLostError("stale fence")
@@ -357,9 +357,19 @@ class Sessions:
         )
 
     async def _run(self, script: str, lease: Lease, *args: str | bytes | int) -> bytes:
+        return await self._run_for(lease, script, lease.token, lease.worker, lease.fence, *args)
+
+    async def _run_for(self, lease: Lease, script: str, *args: str | bytes | int) -> bytes:
         key, prefix = keys.token_key(lease.token), keys.prefix(keys.shard_of(lease.token))
-        reply: bytes = await self.store.run(script, key, prefix, lease.token, lease.worker, lease.fence, *args)
+        reply: bytes = await self.store.run(script, key, prefix, *args)
         return reply
+
+    @staticmethod
+    def _encode_arguments(task: ClaimedJob, **arguments: Any) -> bytes:
+        lease = task.lease
+        return encode_arguments(
+            token=lease.token, worker=lease.worker, fence=str(lease.fence), job=task.answer, **arguments
+        )
 
 
 def _mark(task: ClaimedJob, attempt: int) -> str:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from wire.ledger import Ledger
 from wire.redis.store import Store
+from wire.schedule import BLOCK
 from worker.accounts.account import Account
 from worker.accounts.pool import AccountPool
 from worker.accounts.watcher import DirectoryWatcher
@@ -27,7 +28,12 @@ async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
 
 @asynccontextmanager
 async def open_worker(
-    settings: WorkerSettings, store: Store, accounts: list[Account], folder: DirectoryWatcher | None = None
+    settings: WorkerSettings,
+    store: Store,
+    accounts: list[Account],
+    folder: DirectoryWatcher | None = None,
+    *,
+    block: float = BLOCK,
 ) -> AsyncIterator[Worker]:
     """A worker, ready to `run`, its providers and its metrics. With `folder` it follows what changes there.
 
@@ -39,7 +45,7 @@ async def open_worker(
         for account in accounts:
             providers.chat_for(account)
         pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, folder)
-        worker = Worker(settings, store, Upstream(settings, pool, providers))
+        worker = Worker(settings, store, Upstream(settings, pool, providers), block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

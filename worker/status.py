@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wire.messages import Chat
 from wire.redis.store import Store
-from wire.reporter import ProcessLoad, Reporter
+from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 
 if TYPE_CHECKING:
     from worker.worker import Worker
@@ -36,7 +36,7 @@ class _WorkerCounters:
         return self._slots + ends
 
 
-def status_reporter(worker: "Worker", store: Store) -> Reporter:
+def status_reporter(worker: "Worker", store: Store, interval: float = REPORT_INTERVAL) -> Reporter:
     """Who speaks for the worker."""
 
     def load() -> ProcessLoad:
@@ -46,4 +46,5 @@ def status_reporter(worker: "Worker", store: Store) -> Reporter:
         )
         return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 
-    return Reporter(store, "worker", worker.id, load, _WorkerCounters(worker), lambda: worker.draining)
+    counters = _WorkerCounters(worker)
+    return Reporter(store, "worker", worker.id, load, counters, lambda: worker.draining, interval=interval)

@@ -20,8 +20,8 @@ from wire.keys import own_stream
 from wire.ledger import AccountStatus, Ledger
 from wire.messages import Chat, Image
 from wire.redis.store import Store
-from wire.reporter import Reporter
-from wire.schedule import Schedule
+from wire.reporter import REPORT_INTERVAL, Reporter
+from wire.schedule import BLOCK, Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
@@ -41,7 +41,7 @@ _LAST_READ = 2.0
 # In seconds, up to the default QUEUE_TIMEOUT.
 _QUEUE_WAIT = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 # Seconds for turns that were cut short to write their ends.
-_LAST_WORDS = 5.0
+LAST_WORDS = 5.0
 
 
 def new_worker_id() -> str:
@@ -61,7 +61,16 @@ class Worker:
     `ended` counts its turns, by who was asked, how they ended and why; `waited` is how long they were queued before.
     """
 
-    def __init__(self, settings: WorkerSettings, store: Store, upstream: Upstream) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        store: Store,
+        upstream: Upstream,
+        *,
+        block: float = BLOCK,
+        report_interval: float = REPORT_INTERVAL,
+        last_words: float = LAST_WORDS,
+    ) -> None:
         self.id = upstream.pool.worker
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
         self.queue_wait = queue_wait_histogram()
@@ -70,13 +79,15 @@ class Worker:
         self._store = store
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, settings, settings.lease_ttl)
-        self._schedule = Schedule(store, self.id, settings.lease_ttl)
+        self._schedule = Schedule(store, self.id, settings.lease_ttl, block=block)
         self._leases = LeaseTable(self._sessions, self.id)
         self._heartbeat = Heartbeat(self._sessions, self.id, self._hang_up, self._reassert)
         self._slots = asyncio.Semaphore(settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Timeout] = {}
         self._draining = asyncio.Event()
+        self._report_interval = report_interval
+        self._last_words = last_words
 
     @property
     def slots(self) -> int:
@@ -122,7 +133,7 @@ class Worker:
         async with self._schedule, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
-            speaker = status_reporter(self, self._store)
+            speaker = status_reporter(self, self._store, self._report_interval)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             background += [tasks.create_task(work) for work in (*self._beside(), speaker.run())]
             reading = tasks.create_task(self._read())
@@ -130,7 +141,7 @@ class Worker:
             await asyncio.wait([reading], timeout=_LAST_READ)
             reading.cancel()
             await self._finish_turns()
-            await self._upstream.pool.close(_LAST_WORDS)
+            await self._upstream.pool.close(self._last_words)
             await self._leave(speaker)
             for task in background:
                 task.cancel()
@@ -360,11 +371,11 @@ class Worker:
                 for serving in left:
                     serving.cancel()
                 if left:
-                    _, left = await asyncio.wait(left, timeout=_LAST_WORDS)
+                    _, left = await asyncio.wait(left, timeout=self._last_words)
 
     async def _leave(self, speaker: Reporter) -> None:
         try:
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(self._last_words):
                 await asyncio.gather(*map(self._leases.release, self._leases.idle_for(0)))
                 await self._upstream.pool.vacate(self.id)
                 await self._sessions.leave(self.id)

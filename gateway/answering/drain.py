@@ -1,4 +1,4 @@
-"""The turns that this gateway relays now, each with a limit and an end from outside; and its open sockets."""
+"""The requests that wait for an answer in this process, each with a deadline, and the drain of all of them."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from starlette.types import Receive
 
 from gateway.errors import ClientGoneError, DeadlineError, DrainingError, TurnEndedError
 
-# How late a turn's end may come when it has taken too long, in seconds: one timer serves all turns.
-_LATE = 1.0
+# One timer serves all requests: a request that exceeds its deadline may be ended this much later, in seconds.
+_TIMER_RESOLUTION = 1.0
 _LOG = structlog.get_logger()
 
 
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` beside the body, and no longer than it."""
+    """Run `work` in a task that is cancelled when the body ends."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -30,37 +30,37 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 class ActiveRequest:
-    """The time that one answer may take; see Turns. The body gets whatever `end` was called with."""
+    """The deadline of one answer; see ActiveRequests. Its body raises the error that `abort` was called with."""
 
-    __slots__ = ("_cause", "_open", "_promised", "_receive", "_seconds", "_timeout", "_turns", "_watch", "until")
+    __slots__ = ("_accepted", "_active", "_cause", "_open", "_receive", "_seconds", "_timeout", "_watch", "deadline")
 
-    def __init__(self, turns: "ActiveRequests", seconds: float, promised: bool, receive: Receive | None) -> None:
-        self._turns = turns
+    def __init__(self, active: "ActiveRequests", seconds: float, accepted: bool, receive: Receive | None) -> None:
+        self._active = active
         self._seconds = seconds
-        self._promised = promised
+        self._accepted = accepted
         self._receive = receive
-        # Without a timer of its own: it only brings the end that it is told of.
+        # It has no timer of its own: `abort` reschedules it.
         self._timeout = asyncio.timeout(None)
         self._cause: type[TurnEndedError] = DeadlineError
         self._open = False
         self._watch: asyncio.Task[None] | None = None
-        self.until = 0.0
+        self.deadline = 0.0
 
-    def end(self, cause: type[TurnEndedError]) -> None:
-        """Stop waiting for the answer, for `cause`; nothing happens when it has ended already."""
+    def abort(self, cause: type[TurnEndedError]) -> None:
+        """Stop waiting for the answer and raise `cause` in the body; do nothing after its end."""
         if self._open:
             self._open = False
             self._cause = cause
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> "ActiveRequest":
-        self._turns.check(promised=self._promised)
-        self.until = asyncio.get_running_loop().time() + self._seconds
+        self._active.check_accepting(accepted=self._accepted)
+        self.deadline = asyncio.get_running_loop().time() + self._seconds
         await self._timeout.__aenter__()
         self._open = True
-        self._turns.begun(self)
+        self._active.add(self)
         if self._receive is not None:
-            self._watch = asyncio.create_task(_watch(self._receive, self))
+            self._watch = asyncio.create_task(_abort_on_disconnect(self._receive, self))
             self._receive = None
         return self
 
@@ -68,125 +68,125 @@ class ActiveRequest:
         self._open = False
         if self._watch is not None:
             self._watch.cancel()
-            # It keeps this turn until it has ended, so that both would wait for the collector.
+            # The task refers to this request: without this both would stay until the next garbage collection.
             self._watch = None
-        self._turns.over(self)
+        self._active.remove(self)
         try:
             await self._timeout.__aexit__(*error)
         except TimeoutError:
             raise self._cause from None
 
 
-async def _watch(receive: Receive, turn: ActiveRequest) -> None:
-    """End `turn` when the client has gone."""
+async def _abort_on_disconnect(receive: Receive, request: ActiveRequest) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    turn.end(ClientGoneError)
+    request.abort(ClientGoneError)
 
 
 class ActiveRequests:
-    """All turns of a process, for their limits and its drain."""
+    """All active requests and open sockets of a process: their deadlines, and the drain."""
 
     def __init__(self) -> None:
         self._running: set[ActiveRequest] = set()
         self._sockets: set[Callable[[], None]] = set()
-        self._begun = asyncio.Event()
-        self._over = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._closed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def draining(self) -> bool:
-        """Whether the process is going down."""
-        return self._begun.is_set()
+        """Whether the process is shutting down."""
+        return self._draining.is_set()
 
     @property
     def running(self) -> int:
-        """How many turns run now."""
+        """The number of active requests."""
         return len(self._running)
 
-    def turn(self, seconds: float, *, promised: bool = False, receive: Receive | None = None) -> ActiveRequest:
-        """One turn of at most `seconds`. DeadlineError; DrainingError when no new turn may begin, or at the end.
+    def track(self, seconds: float, *, accepted: bool = False, receive: Receive | None = None) -> ActiveRequest:
+        """Return a context manager for one request that may take `seconds`.
 
-        `promised`: an open socket took the question before the drain, so that it may still begin. With a request's
-        `receive`, ClientGoneError when its client has gone.
+        `accepted`: an open socket took the question before the drain, so it may still start. With a request's
+        `receive`, the body ends when the client disconnects.
+
+        Raises DeadlineError, ClientGoneError, and DrainingError when no request may start, or when the drain ends.
         """
-        return ActiveRequest(self, seconds, promised, receive)
+        return ActiveRequest(self, seconds, accepted, receive)
 
-    def check(self, *, promised: bool) -> None:
-        """DrainingError when no turn may begin."""
-        if self._over.is_set() or (self.draining and not promised):
+    def check_accepting(self, *, accepted: bool = False) -> None:
+        """Raise DrainingError when no request may start."""
+        if self._drained.is_set() or (self.draining and not accepted):
             raise DrainingError
 
-    def begun(self, turn: ActiveRequest) -> None:
-        """A turn runs."""
-        self._running.add(turn)
-        if self._timer is None or turn.until < self._timer.when():
-            self._look_at(turn.until)
+    def add(self, request: ActiveRequest) -> None:
+        """Add a request that starts."""
+        self._running.add(request)
+        if self._timer is None or request.deadline < self._timer.when():
+            self._schedule(request.deadline)
 
-    def over(self, turn: ActiveRequest) -> None:
-        """A turn runs no longer."""
-        self._running.discard(turn)
+    def remove(self, request: ActiveRequest) -> None:
+        """Remove a request that has ended."""
+        self._running.discard(request)
         self._settle()
 
     @contextmanager
-    def socket(self, drain: Callable[[], None]) -> Iterator[None]:
-        """A socket's life. A drain calls `drain` when it begins, and waits for the socket to end."""
-        self._sockets.add(drain)
+    def track_socket(self, on_drain: Callable[[], None]) -> Iterator[None]:
+        """Track an open socket during the body. A drain calls `on_drain` once and waits for the socket to close."""
+        self._sockets.add(on_drain)
         if self.draining:
-            drain()
+            on_drain()
         try:
             yield
         finally:
-            self._sockets.discard(drain)
+            self._sockets.discard(on_drain)
             self._settle()
 
     def drain(self) -> None:
-        """Take no new turns; those that run, or that a socket has promised, may end."""
+        """Refuse new requests; those that run, or that a socket has accepted, may end."""
         if not self.draining:
-            self._begun.set()
-            for drain in self._sockets:
-                drain()
+            self._draining.set()
+            for on_drain in self._sockets:
+                on_drain()
         self._settle()
 
-    def cut(self) -> None:
-        """Take no new turns and end those that run."""
+    def abort(self) -> None:
+        """Refuse new requests and end those that run with DrainingError."""
         self.drain()
-        self._over.set()
-        for turn in self._running:
-            turn.end(DrainingError)
+        self._drained.set()
+        for request in self._running:
+            request.abort(DrainingError)
 
-    async def drained(self, limit: float) -> None:
-        """Wait for the drain to begin, then up to `limit` seconds for the last turn's and socket's end, or a cut."""
-        await self._begun.wait()
-        await _within(limit, self._over)
+    async def wait_drained(self, limit: float) -> None:
+        """Wait for a drain to begin, then up to `limit` seconds for the last request and socket, or for `abort`."""
+        await self._draining.wait()
+        await _wait_up_to(limit, self._drained)
 
-    async def ended(self, limit: float) -> None:
-        """Wait up to `limit` seconds until turns that were cut, and their sockets, have said their last word."""
-        await _within(limit, self._idle)
+    async def wait_closed(self, limit: float) -> None:
+        """Wait up to `limit` seconds until aborted requests and their sockets have sent their last frames."""
+        await _wait_up_to(limit, self._closed)
 
-    def _look_at(self, when: float) -> None:
+    def _schedule(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(when, self._look)
+        self._timer = asyncio.get_running_loop().call_at(when, self._abort_overdue)
 
-    def _look(self) -> None:
-        """End what has taken too long."""
+    def _abort_overdue(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        for turn in self._running:
-            if turn.until <= now:
-                turn.end(DeadlineError)
-        if left := [turn.until for turn in self._running if turn.until > now]:
-            self._look_at(max(min(left), now + _LATE))
+        for request in self._running:
+            if request.deadline <= now:
+                request.abort(DeadlineError)
+        if deadlines := [request.deadline for request in self._running if request.deadline > now]:
+            self._schedule(max(min(deadlines), now + _TIMER_RESOLUTION))
 
     def _settle(self) -> None:
         if self.draining and not self._running and not self._sockets:
-            self._over.set()
-            self._idle.set()
+            self._drained.set()
+            self._closed.set()
 
 
-async def _within(limit: float, event: asyncio.Event) -> None:
+async def _wait_up_to(limit: float, event: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that is sent again gets the answer of the first one."""
+"""Idempotency-Keys: a request that is sent again gets the answer of the first one."""
 
 import hashlib
 import hmac
@@ -7,60 +7,55 @@ import uuid
 from dataclasses import dataclass
 
 import msgspec
-from starlette.requests import Request
 
 from gateway.errors import KeyLengthError
-from gateway.legacy import params
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import Work, encode
 
-_LONGEST = 255
-# Many people can share an address: without API keys nobody may hit on another's key by chance.
-_SHORTEST_SHARED = 16
+_MAX_LENGTH = 255
+# Many people can share an address: without API keys nobody may find another's key by chance.
+_MIN_SHARED_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """An Idempotency-Key as a client sent it to an `endpoint`, for the conversation `token` if the client named one."""
+
+    value: str
+    endpoint: str
+    token: str | None = None
 
 
 @dataclass(frozen=True)
 class Idempotency:
-    """Turns keys into what the wire asks once."""
+    """Derives from clients' keys what Redis stores of them, and the tokens of the conversations that they create."""
 
     secret: HmacSecret
 
-    def key(self, request: Request, client: Client) -> str | None:
-        """The key that was sent, in the header or else in the query. KeyLengthError."""
-        sent = request.headers.get("idempotency-key") or params.query(request.scope["query_string"]).get(
-            "idempotency_key"
-        )
-        return self.checked(sent, client)
+    def validate(self, key: RequestKey, client: Client) -> None:
+        """Raise KeyLengthError for a key that is too short or too long."""
+        shortest = self.min_length(client)
+        if not shortest <= len(key.value) <= _MAX_LENGTH:
+            raise KeyLengthError(shortest, _MAX_LENGTH)
 
-    def checked(self, key: str | None, client: Client) -> str | None:
-        """The key, None if none was sent. KeyLengthError."""
-        if not key:
-            return None
-        shortest = self.shortest(client)
-        if not shortest <= len(key) <= _LONGEST:
-            raise KeyLengthError(shortest, _LONGEST)
-        return key
+    def min_length(self, client: Client) -> int:
+        """Return how many characters the client's own names for things must have."""
+        return 1 if client.holder else _MIN_SHARED_LENGTH
 
-    def shortest(self, client: Client) -> int:
-        """How many characters the client's own names for things must have."""
-        return 1 if client.holder else _SHORTEST_SHARED
+    async def derive(self, key: RequestKey, client: Client, work: Work) -> tuple[IdempotencyKey, str]:
+        """Return the key as Redis stores it, and the token of the conversation that it creates: always the same one.
 
-    async def once(
-        self, client: Client, key: str, endpoint: str, work: Work, token: str | None
-    ) -> tuple[IdempotencyKey, str]:
-        """What the key stands for, and the token: the one that was sent, or always the same one of a new conversation.
-
-        Nobody who lacks the secret can tell either from the key. StoreUnavailableError.
+        Nobody who lacks the secret can guess either from the key. Raises StoreUnavailableError.
         """
         secret = await self.secret.read()
 
-        def derived(*parts: str | None) -> bytes:
+        def digest(*parts: str | None) -> bytes:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)
 
-        name = derived("name", client.name, key, endpoint, token).hex()
-        question = derived(
+        name = digest("name", client.name, key.value, key.endpoint, key.token).hex()
+        question = digest(
             "question", encode(msgspec.structs.replace(work, request="", wait=0.0, trace="")).decode()
         ).hex()
-        new = uuid.UUID(bytes=derived("token", client.name, key, endpoint)[:16], version=4)
-        return IdempotencyKey(name, question), token or str(new)
+        token = uuid.UUID(bytes=digest("token", client.name, key.value, key.endpoint)[:16], version=4)
+        return IdempotencyKey(name, question), str(token)

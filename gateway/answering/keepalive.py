@@ -1,4 +1,4 @@
-"""Says of all questions that wait that somebody waits for them, and ends those that wait too long."""
+"""Keep the queued jobs of this process alive while their clients wait, and expire those that wait too long."""
 
 import asyncio
 import contextvars
@@ -8,78 +8,79 @@ import structlog
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 
-# How often Redis is told that somebody waits for an answer, and how soon again after it was away, in seconds.
-_FOLLOW_EVERY = 5.0
+# How often a job's interest is renewed, and how soon again after Redis was unavailable, in seconds.
+_RENEW_EVERY = 5.0
 _AWAY_PAUSE = 0.5
-# How many are told of at once.
-_AT_ONCE = 50
+# How many jobs are renewed at the same time.
+_BATCH = 50
 _LOG = structlog.get_logger()
 
 
 class WaitingJob:
-    """An answer that somebody waits for. What is due at `due` is to say so, and from `until` on to end it."""
+    """An answer that a client waits for: renewed at the loop time `due`, expired from `expires` on."""
 
-    __slots__ = ("answer", "due", "until")
+    __slots__ = ("answer", "due", "expires")
 
     def __init__(self, answer: str) -> None:
         self.answer = answer
         self.due = 0.0
-        self.until = 0.0
+        self.expires = 0.0
 
 
 class QueueKeepAlive:
-    """Attends the answers of one process, in one task while there are any: a task for each would be its dearest part.
+    """Renews the interest in all waiting jobs of a process, in one task while there are any.
 
-    A job may wait for `queue_timeout` seconds; one that runs by then is left alone.
+    One task per answer would dominate the memory of an open stream. A job may wait for `queue_timeout` seconds; one
+    that runs by then is left alone.
     """
 
     def __init__(self, jobs: Jobs, queue_timeout: float) -> None:
         self._jobs = jobs
         self._queue_timeout = queue_timeout
-        self._attended: set[WaitingJob] = set()
+        self._waiting: set[WaitingJob] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, one: WaitingJob) -> None:
-        """Somebody waits from now on."""
+    def add(self, job: WaitingJob) -> None:
+        """Keep `job` alive from now on."""
         now = asyncio.get_running_loop().time()
-        one.until = now + self._queue_timeout
-        one.due = min(now + _FOLLOW_EVERY, one.until)
-        self._attended.add(one)
+        job.expires = now + self._queue_timeout
+        job.due = min(now + _RENEW_EVERY, job.expires)
+        self._waiting.add(job)
         if self._task is None:
-            # It works for many requests: what it logs is no particular one's.
+            # It serves many requests, so it logs without the context of the one that starts it.
             self._task = asyncio.create_task(self._run(), context=contextvars.Context())
 
-    def end(self, one: WaitingJob) -> None:
-        """Nobody waits any more. The task ends with the last one."""
-        self._attended.discard(one)
-        if not self._attended and self._task is not None:
+    def remove(self, job: WaitingJob) -> None:
+        """Stop keeping `job` alive. The task ends with the last job."""
+        self._waiting.discard(job)
+        if not self._waiting and self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(_AWAY_PAUSE, _FOLLOW_EVERY, self._queue_timeout))
-            due = [one for one in self._attended if one.due <= loop.time()]
-            for first in range(0, len(due), _AT_ONCE):
-                await asyncio.gather(*map(self._see_to, due[first : first + _AT_ONCE]))
+            await asyncio.sleep(min(_AWAY_PAUSE, _RENEW_EVERY, self._queue_timeout))
+            due = [job for job in self._waiting if job.due <= loop.time()]
+            for first in range(0, len(due), _BATCH):
+                await asyncio.gather(*map(self._update, due[first : first + _BATCH]))
 
-    async def _see_to(self, one: WaitingJob) -> None:
+    async def _update(self, job: WaitingJob) -> None:
         try:
-            await self._tell(one)
+            await self._renew_or_expire(job)
         except StoreUnavailableError:
-            one.due = asyncio.get_running_loop().time() + _AWAY_PAUSE
-            one.until = max(one.until, one.due)
-        except Exception as error:  # noqa: BLE001 - the others' sake
-            self._attended.discard(one)
-            _LOG.error("question not attended any more", answer=one.answer, exc_info=error)
+            job.due = asyncio.get_running_loop().time() + _AWAY_PAUSE
+            job.expires = max(job.expires, job.due)
+        except Exception as error:  # noqa: BLE001 - one job's error must not end the others'
+            self._waiting.discard(job)
+            _LOG.error("queued job no longer kept alive", answer=job.answer, exc_info=error)
 
-    async def _tell(self, one: WaitingJob) -> None:
-        if asyncio.get_running_loop().time() >= one.until:
-            if await self._jobs.expire(one.answer):
-                _LOG.warning("question waited too long", answer=one.answer)
-            self._attended.discard(one)
-        elif await self._jobs.keep_alive(one.answer):
-            one.due = min(asyncio.get_running_loop().time() + _FOLLOW_EVERY, one.until)
+    async def _renew_or_expire(self, job: WaitingJob) -> None:
+        if asyncio.get_running_loop().time() >= job.expires:
+            if await self._jobs.expire(job.answer):
+                _LOG.warning("question waited too long", answer=job.answer)
+            self._waiting.discard(job)
+        elif await self._jobs.keep_alive(job.answer):
+            job.due = min(asyncio.get_running_loop().time() + _RENEW_EVERY, job.expires)
         else:
-            one.due = one.until
+            job.due = job.expires

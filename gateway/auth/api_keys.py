@@ -1,4 +1,4 @@
-"""API keys: who may ask. Only their hashes are kept, so the file that lists them gives none away."""
+"""API keys. Only their hashes are kept, so the file that lists them reveals none."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ _LINE = re.compile(r"(?P<name>[\w.@-]{1,64})\s+(?P<hash>[0-9a-f]{64})(?:\s+(?P<l
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as the file names it: `limit` is how many jobs of its holder may wait or run; None is the common limit."""
+    """A key of the file: `limit` is how many jobs of its holder may wait or run; None is the common limit."""
 
     name: str
     hash: str
@@ -20,38 +20,37 @@ class ApiKey:
 
 
 def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
-    """The keys of a file: a line each, with a name, the key's SHA-256 in hex, and perhaps a limit.
+    """Return the keys of a file: one line each, with a name, the key's SHA-256 in hex, and perhaps a limit.
 
-    ValueError, with one sentence about the `setting` that names the file.
-
-    A key is random and long, so a plain hash of it can't be guessed from. A `#` begins a comment.
+    A key is random and long, so it can't be guessed from its plain hash. A `#` begins a comment. Raises ValueError
+    with one sentence about the `setting` that names the file.
     """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
         raise ValueError(f"{setting}: {path} can't be read") from None
-    found = []
+    keys = []
     for number, line in enumerate(lines, 1):
         entry = line.partition("#")[0].strip()
         if not entry:
             continue
-        parts = _LINE.fullmatch(entry)
-        if parts is None:
+        match = _LINE.fullmatch(entry)
+        if match is None:
             raise ValueError(f"{setting}: line {number} of {path} is not a name, a SHA-256 in hex, and perhaps a limit")
-        found.append(ApiKey(parts["name"], parts["hash"], int(parts["limit"]) if parts["limit"] else None))
-    if not found:
+        keys.append(ApiKey(match["name"], match["hash"], int(match["limit"]) if match["limit"] else None))
+    if not keys:
         raise ValueError(f"{setting}: {path} lists no key")
     for what in ("name", "hash"):
-        if len({getattr(key, what) for key in found}) < len(found):
+        if len({getattr(key, what) for key in keys}) < len(keys):
             raise ValueError(f"{setting}: {path} lists a {what} twice")
-    return tuple(found)
+    return tuple(keys)
 
 
 def find_key(keys: Sequence[ApiKey], sent: str) -> ApiKey | None:
-    """The entry of the key that was sent. It takes as long for a wrong key as for a right one."""
+    """Return the entry of the key that was sent. It takes as long for a wrong key as for a right one."""
     sent_hash = hashlib.sha256(sent.encode("utf-8", "surrogatepass")).hexdigest()
-    found = None
+    match = None
     for key in keys:
         if hmac.compare_digest(key.hash, sent_hash):
-            found = key
-    return found
+            match = key
+    return match

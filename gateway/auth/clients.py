@@ -1,4 +1,4 @@
-"""Who asks: the holder of an API key; without a list of keys, an address."""
+"""The client of a request: the holder of an API key or, without a list of keys, an address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from starlette.requests import HTTPConnection
 
 from gateway.auth.addresses import Networks, client_address
 from gateway.auth.api_keys import ApiKey, find_key
-from gateway.legacy import params
 from wire.jobs import Client
 
 _SUBPROTOCOL = "key."
@@ -16,15 +15,15 @@ _SUBPROTOCOL = "key."
 
 @dataclass(frozen=True)
 class Clients:
-    """Tells clients apart. `keys` is None when nobody needs a key; `trusted` are the proxies in front."""
+    """Identifies clients. `keys` is None when no key is needed; `trusted` are the proxies in front."""
 
     keys: Sequence[ApiKey] | None = None
     trusted: Networks = ()
 
-    def of(self, connection: HTTPConnection) -> Client:
-        """Who is at the other end. HTTPException 401."""
+    def identify(self, connection: HTTPConnection) -> Client:
+        """Return the client of a request or socket. Raises HTTPException 401."""
         if self.keys is not None:
-            key = find_key(self.keys, sent_key(connection))
+            key = find_key(self.keys, read_api_key(connection))
             if key is None:
                 raise HTTPException(401, headers={"www-authenticate": "Bearer"})
             return Client(f"key:{key.name}", key.name, key.limit)
@@ -34,17 +33,17 @@ class Clients:
 
 
 def key_subprotocol(connection: HTTPConnection) -> str | None:
-    """The WebSocket subprotocol that carries a key, if one was offered."""
+    """Return the WebSocket subprotocol that carries a key, if one was offered."""
     return next((name for name in connection.scope.get("subprotocols", ()) if name.startswith(_SUBPROTOCOL)), None)
 
 
-def sent_key(connection: HTTPConnection) -> str:
-    """The key as it was sent, '' for none: the first of the four ways to send one that was used."""
+def read_api_key(connection: HTTPConnection) -> str:
+    """Return the key that was sent, '' for none: the first one of bearer token, header, query and subprotocol."""
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    if named := connection.headers.get("x-api-key"):
-        return named
-    if asked := params.query(connection.scope["query_string"]).get("api_key"):
-        return asked
+    if header := connection.headers.get("x-api-key"):
+        return header
+    if parameter := connection.query_params.get("api_key"):
+        return parameter
     return (key_subprotocol(connection) or "").removeprefix(_SUBPROTOCOL)

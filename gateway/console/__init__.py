@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from gateway.answering.drain import ActiveRequests
-from gateway.auth.addresses import networks
+from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.console import files
 from gateway.console.actions import Actions
@@ -18,18 +18,18 @@ from wire.overview import Overview
 from wire.redis.store import Store
 
 
-def routes(settings: GatewaySettings, store: Store, turns: ActiveRequests, jobs: Jobs) -> list[Route]:
+def routes(settings: GatewaySettings, store: Store, active_requests: ActiveRequests, jobs: Jobs) -> list[Route]:
     """All of the console; nothing when it is off. ValueError, with one sentence, when the file of keys is no good."""
     if settings.admin_keys_file is None:
         return []
     keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
-    admins = Admins(keys, networks(settings.trusted_proxies or ""))
+    admins = Admins(keys, parse_networks(settings.trusted_proxies or ""))
     ledger, journal = Ledger(store), AuditLog(store)
     watch = Poller(Overview(store), ledger, journal)
     actions = Actions(admins, ledger, jobs, journal, watch)
     return [
         *files.routes(),
-        Route("/console/live", ConsoleStream(admins, watch, turns).live),
+        Route("/console/live", ConsoleStream(admins, watch, active_requests).live),
         Route("/console/accounts", actions.add, methods=["POST"]),
         Route("/console/accounts/{name}/{order}", actions.order, methods=["POST"]),
         Route("/console/answers/{answer}/stop", actions.stop, methods=["POST"]),

@@ -16,7 +16,7 @@ from gateway.answering.drain import ActiveRequests, background
 from gateway.console.admins import Admins
 from gateway.console.poller import Minutes, Poller, Seen
 from gateway.http import sse
-from gateway.ops.metrics import FIRST_TEXT
+from gateway.ops.metrics import FIRST_TEXT_BUCKETS
 from wire.version import VERSION
 
 _MOST_CONSOLES = 32
@@ -61,7 +61,7 @@ def _later(one: str, other: str) -> bool:
 
 def frame(event: str, data: Any) -> bytes:
     """One event."""
-    return b"event: %s\n%s" % (event.encode(), sse.frame(msgspec.json.encode(data)))
+    return b"event: %s\n%s" % (event.encode(), sse.encode_event(msgspec.json.encode(data)))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ConsoleStream:
 
     admins: Admins
     watch: Poller
-    turns: ActiveRequests
+    active_requests: ActiveRequests
 
     async def live(self, request: Request) -> "Response | LiveStream":
         """HTTPException 401, 429."""
@@ -79,7 +79,7 @@ class ConsoleStream:
             return Response(headers=sse.HEADERS)
         if self.watch.watchers >= _MOST_CONSOLES:
             raise HTTPException(429, headers={"retry-after": "10"})
-        return LiveStream(self.watch, self.turns, admin)
+        return LiveStream(self.watch, self.active_requests, admin)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class LiveStream:
     """The response. It ends with the client, or with the drain of the gateway: the page goes on at another one."""
 
     watch: Poller
-    turns: ActiveRequests
+    active_requests: ActiveRequests
     admin: str
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -103,10 +103,10 @@ class LiveStream:
                 pass
             end()
 
-        with self.turns.socket(end), self.watch.watching(bell), contextlib.suppress(TimeoutError):
+        with self.active_requests.track_socket(end), self.watch.watching(bell), contextlib.suppress(TimeoutError):
             async with background(watch_client()):
                 await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-                hello = {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT}
+                hello = {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT_BUCKETS}
                 await _chunk(send, frame("hello", hello))
                 await self._relay(send, bell, over)
             await send({"type": "http.response.body", "body": b""})

@@ -2,7 +2,7 @@
 
 from gateway.docs.schemas import STYLES
 from gateway.docs.shapes import ANSWER, BOOLEAN, COUNT, STRING, TOKEN, Node, many, maybe, only, record, ref, told
-from gateway.legacy import params
+from gateway.http.fields import MAX_WAIT
 
 _ID: Node = told(
     {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."
@@ -36,7 +36,7 @@ def requests() -> dict[str, Node]:
                 "token": told(maybe(STRING), "Without one a new conversation begins, which lives on after the socket."),
                 "idempotency_key": told(maybe({"type": "string", "maxLength": 255}), "Makes it safe to send again."),
                 "wait": told(
-                    {"type": "number", "minimum": 0, "maximum": params.LONGEST_WAIT, "default": 0},
+                    {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
                     "For how many seconds to wait for an account's return rather than be refused.",
                 ),
             },

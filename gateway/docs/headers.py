@@ -1,7 +1,7 @@
 """The parameters that requests have, and the headers of responses."""
 
 from gateway.docs.shapes import ANSWER, COUNT, STRING, TOKEN, Node, one_of
-from gateway.legacy import params
+from gateway.http.fields import MAX_WAIT
 
 # A name that a client makes up.
 _NAME: Node = {"type": "string", "minLength": 16, "maxLength": 255}
@@ -24,7 +24,7 @@ _PARAMETERS: list[Node] = [
         "name": "Prefer",
         "in": "header",
         "description": "`wait=N`: rather wait up to N seconds "
-        f"({params.LONGEST_WAIT:.0f} at most) for an account's return than be refused.",
+        f"({MAX_WAIT:.0f} at most) for an account's return than be refused.",
         "schema": STRING,
         "example": "wait=60",
     },

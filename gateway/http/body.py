@@ -9,17 +9,17 @@ from starlette.requests import Request
 _TIMEOUT = 30.0
 
 
-async def read_body(request: Request, longest: int) -> bytes:
-    """The body, up to `longest` bytes, whether or not its length was announced. HTTPException 413, 408."""
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body, whether or not its length was announced. Raises HTTPException 413 and 408."""
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > longest:
+    if announced.isdecimal() and int(announced) > max_bytes:
         raise HTTPException(413)
     body = bytearray()
     try:
         async with asyncio.timeout(_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > longest:
+                if len(body) > max_bytes:
                     raise HTTPException(413)
     except TimeoutError:
         raise HTTPException(408, headers={"connection": "close"}) from None

@@ -1,4 +1,4 @@
-"""What clients were told instead of an answer: each refusal is counted by its reason, and stands in the log."""
+"""Counts of the errors that clients got instead of an answer, by reason; each one is logged too."""
 
 from collections import Counter
 
@@ -6,23 +6,23 @@ import structlog
 
 from gateway.errors import UNKNOWN, Problem
 
-# Reasons that speak of the service, not of its clients. They are there from the start: Prometheus sees no growth in a
-# series that appears with its first count.
-_FOR_LACK = ("queue.full", "client.limit", "store.unavailable")
+# The service's own reasons. They exist from the start: Prometheus sees no growth in a series that appears with its
+# first count.
+_SERVICE_REASONS = ("queue.full", "client.limit", "store.unavailable")
 _LOG = structlog.get_logger()
 
 
 class ErrorMetrics:
-    """The refusals of one application. Endpoints find it in `request.state.refusals`.
+    """The error counts of one application. Endpoints find it in `request.state.error_metrics`.
 
     `counts` has the reasons of the errors' table and, where that has none, `code.` with the code: a few dozen at most.
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter(dict.fromkeys(_FOR_LACK, 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys(_SERVICE_REASONS, 0))
 
-    def note(self, problem: Problem) -> None:
-        """A client is told `problem`."""
+    def count(self, problem: Problem) -> None:
+        """Count and log an error that a client gets."""
         reason = problem.reason
         if reason == UNKNOWN.reason and problem.code != UNKNOWN.code:
             reason = f"code.{problem.code}"

@@ -1,8 +1,10 @@
-"""What surrounds every request: its id, CORS, and a last net for errors. Plain ASGI."""
+"""The middleware of every request: its id, CORS, tracing, and a last resort for errors. Plain ASGI.
+
+StreamMiddleware is in gateway.http.streaming.
+"""
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -24,75 +26,26 @@ _CORS = {
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
     "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer, "
-    # Libraries that speak the OpenAI API have a dozen of their own.
+    # Clients of the OpenAI API send a dozen of their own.
     "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
-# What is asked for an answer's sake; an open console, or a look at the health, is no work to be traced.
-_WITH_SPAN = ("/api", "/image", "/answers/", "/v1/")
-
-
-def server_send(scope: Scope, send: Send) -> Send:
-    """The server's own `send`, for what follows the start of a response: each layer in between would cost each delta.
-
-    `send` itself where there are no layers.
-    """
-    found: Send = scope.get("state", {}).get("send", send)
-    return found
-
-
-def server_receive(scope: Scope, receive: Receive) -> Receive:
-    """The server's own `receive`; see `server_send`."""
-    found: Receive = scope.get("state", {}).get("receive", receive)
-    return found
-
-
-async def lasting(scope: Scope, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work`, which goes on for long, once all layers inside of Lasting have returned.
-
-    What they hold (a dozen frames, the request) would else be held for as long, and each wake-up would climb through
-    them. It is done at once where there are no layers. Nothing may be waited for between this and the endpoint's end.
-    """
-    if "lasting" in scope["state"]:
-        scope["state"]["lasting"] = work
-    else:
-        await work()
-
-
-class StreamMiddleware:
-    """Stands around everything that is done with once a stream has begun; see `lasting`."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        scope["state"]["lasting"] = None
-        await self._app(scope, receive, send)
-        work = scope["state"].pop("lasting")
-        if work is not None:
-            # Nobody asks any more what the client sent.
-            scope["headers"].clear()
-            scope["query_string"] = b""
-            await work()
+# The paths of requests for answers; an open console or a health check is no work to be traced.
+_TRACED = ("/api", "/image", "/answers/", "/v1/")
 
 
 class RequestIdMiddleware:
-    """Gives each request an id, the client's own if it is a sound one.
+    """Gives each request an id, the client's own if it is valid.
 
-    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
-    `request.state.provider` when it is known who answers. A `traceparent` that came with it is the trace that
-    everything for this request belongs to.
+    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted and
+    `request.state.provider` once that is known. A request with a `traceparent` continues that trace.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
+        """Serve ASGI."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -101,7 +54,7 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, send)
         finally:
-            # They keep the server's request, and that its scope: a request that is over would wait for the collector.
+            # They refer to the server's request, and that to its scope: both would stay until the collector runs.
             del state["receive"], state["send"]
 
     @staticmethod
@@ -115,16 +68,16 @@ class RequestIdMiddleware:
 
 
 class ResponseHeadersMiddleware:
-    """Tells a request's id in a header, and so it does the answer's id and provider.
+    """Adds X-Request-ID, X-Answer-ID and X-Provider to the response.
 
-    The status that a request was answered with stays in its state; an open socket's is 101.
+    It leaves the response's status in the request's state; an open socket's is 101.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
+        """Serve ASGI."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -145,14 +98,14 @@ class ResponseHeadersMiddleware:
 
 
 class TracingMiddleware:
-    """Makes a span of each HTTP request for an answer. A socket is no span: its questions are."""
+    """Makes a span of each HTTP request for an answer. Of a socket, each question is a span."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
-        if scope["type"] != "http" or not scope["path"].startswith(_WITH_SPAN):
+        """Serve ASGI."""
+        if scope["type"] != "http" or not scope["path"].startswith(_TRACED):
             await self._app(scope, receive, send)
             return
         request = scope["state"]["request_id"]
@@ -166,19 +119,19 @@ class TracingMiddleware:
                 span.fail(str(status))
 
 
-def preflight(scope: Scope) -> bool:
+def is_preflight(scope: Scope) -> bool:
     """Whether a browser asks, for a page, whether it may ask: no client's request."""
     return scope.get("method") == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
 
 
 class CorsMiddleware:
-    """Lets pages of every origin read every answer, errors included, without credentials."""
+    """Allows pages of every origin to read every response, errors included, without credentials."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
+        """Serve ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -188,18 +141,18 @@ class CorsMiddleware:
                 MutableHeaders(scope=message).update(_CORS)
             await send(message)
 
-        app = Response(status_code=204, headers=_PREFLIGHT) if preflight(scope) else self._app
+        app = Response(status_code=204, headers=_PREFLIGHT) if is_preflight(scope) else self._app
         await app(scope, receive, sending)
 
 
 class ErrorMiddleware:
-    """Answers what no table knows with a 500, and logs its cause; a client that left is no error."""
+    """Answers an unexpected error with a 500 and logs its cause; a client that left is no error."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
+        """Serve ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -214,8 +167,8 @@ class ErrorMiddleware:
             await self._app(scope, receive, sending)
         except (ClientGoneError, ClientDisconnect):
             return
-        except Exception as error:  # noqa: BLE001 - the last net: no client gets a traceback
+        except Exception as error:  # noqa: BLE001 - the last resort: no client gets a traceback
             _LOG.error("request failed", path=scope["path"], exc_info=error)
-            scope["state"]["refusals"].note(UNKNOWN)
+            scope["state"]["error_metrics"].count(UNKNOWN)
             if not started:
                 await unknown(scope["path"])(scope, receive, send)

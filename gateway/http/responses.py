@@ -1,5 +1,6 @@
 """Plain JSON responses."""
 
+import json
 from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
@@ -7,10 +8,15 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gateway.errors import UNKNOWN, Problem, prefers_english, problem_of
-from gateway.legacy import envelope
 from gateway.openai import errors as openai
 
 NO_STORE = {"cache-control": "no-store"}
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def encode_error(code: int, message: str) -> bytes:
+    """Return an error as the drop-in endpoints and their frames have it: key order and separators are fixed."""
+    return _encode({"code": code, "message": message}).encode("utf-8", "replace")
 
 
 def ok(body: bytes) -> Response:
@@ -21,7 +27,7 @@ def ok(body: bytes) -> Response:
 def refusal(problem: Problem) -> Response:
     """An error, with the time to come back if there is one."""
     response = Response(
-        envelope.error(problem.code, problem.message),
+        encode_error(problem.code, problem.message),
         status_code=problem.status,
         media_type="application/json",
         headers=NO_STORE,
@@ -54,10 +60,10 @@ async def tell(request: HTTPConnection, error: Exception) -> Response:
         response = openai.tell(request, error)
         # An answer that failed was one: its end is counted as such.
         if not isinstance(error, openai.AnswerFailedError):
-            request.state.refusals.note(problem or Problem(response.status_code, ""))
+            request.state.error_metrics.count(problem or Problem(response.status_code, ""))
     else:
         response = refusal(problem or UNKNOWN)
-        request.state.refusals.note(problem or UNKNOWN)
+        request.state.error_metrics.count(problem or UNKNOWN)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

@@ -1,12 +1,13 @@
-"""Server-sent events: the framing, and a response that streams an answer."""
+"""Server-sent events: the framing, and the response that streams an answer."""
 
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple, Protocol
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -14,10 +15,10 @@ from starlette.types import Receive, Scope, Send
 from gateway.answering.drain import ActiveRequests, background
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.middleware import lasting, server_send
-from gateway.http.presenter import Presenter, SseFrame
+from gateway.http.streaming import run_stream, server_send
 from wire.answers import AnswerEvent, AnswerReader
 from wire.errors import AnswerGoneError
+from wire.messages import Event
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -27,17 +28,17 @@ HEADERS = {
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _RETRY_MS = 1000
 _PING_EVERY = 15.0
-# How many events leave in one chunk at most.
-_TOGETHER = 64
-# How long a client that doesn't read may hold up the last frame, in seconds.
+# The number of events that are sent in one chunk at most.
+_BATCH = 64
+# How long a client that doesn't read may delay the last frame, in seconds.
 _LAST_SEND = 5.0
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
 _LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Position:
-    """A place in an answer, as an event's id names it."""
+class EventId:
+    """The id of an event: a place in an answer."""
 
     answer: str
     seq: int
@@ -46,22 +47,53 @@ class Position:
         return f"{self.answer}.{self.seq}"
 
 
-def position(last_event_id: str) -> Position | None:
-    """What a Last-Event-ID header names; None if it is none of ours."""
-    found = _EVENT_ID.fullmatch(last_event_id)
-    return Position(found[1], int(found[2])) if found else None
+class SseFrame(NamedTuple):
+    """One event as a client gets it: a line of data, and the event's name if it has one."""
+
+    data: bytes
+    name: str = ""
 
 
-def frame(data: bytes, event_id: Position | None = None, name: str = "") -> bytes:
-    """One event; `data` is one line."""
+class Presenter(Protocol):
+    """Renders the events of one answer as the frames of one protocol, for one client."""
+
+    # Whether the answer has ended, or the client has all that it wants of it.
+    finished: bool
+    # Whether the client reconnects by itself when this gateway drains.
+    reconnects: bool
+
+    def preamble(self, first: Event | None) -> list[SseFrame]:
+        """Return what comes before the answer. `first` is its first event, if there is one yet.
+
+        An error that it raises is sent as a response of its own instead of the stream.
+        """
+        ...
+
+    async def render(self, event: Event) -> list[SseFrame]:
+        """Return the frames of `event`."""
+        ...
+
+    def render_error(self, error: Exception) -> list[SseFrame]:
+        """Return the frames that end a stream whose answer can't be followed any more."""
+        ...
+
+
+def parse_event_id(last_event_id: str) -> EventId | None:
+    """Return the place that a Last-Event-ID header names; None if it is none of ours."""
+    match = _EVENT_ID.fullmatch(last_event_id)
+    return EventId(match[1], int(match[2])) if match else None
+
+
+def encode_event(data: bytes, event_id: EventId | None = None, name: str = "") -> bytes:
+    """Return one event; `data` is one line."""
     head = b"" if event_id is None else b"id: %s\n" % str(event_id).encode()
     if name:
         head += b"event: %s\n" % name.encode()
     return b"%sdata: %s\n\n" % (head, data)
 
 
-def opening(event_id: Position) -> bytes:
-    """What an EventSource gets before any text, so that it goes on instead of asking again."""
+def encode_retry(event_id: EventId) -> bytes:
+    """Return what an EventSource gets before any text, so that it resumes instead of asking again."""
     return b"retry: %d\nid: %s\n\n" % (_RETRY_MS, str(event_id).encode())
 
 
@@ -69,105 +101,105 @@ def opening(event_id: Position) -> bytes:
 class AnswerStream:
     """A response that streams one answer.
 
-    Errors before the first byte are raised; later ones are told in the stream. `events` is set for a client that speaks
-    the whole protocol: it also gets ids and pings. The headers wait for the first event for up to `patience` seconds.
-    With `after`, everything up to that seq is left out.
+    Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids and
+    pings. The headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after`
+    is left out.
     """
 
-    turns: ActiveRequests
-    limit: float
-    follow: Callable[[], AbstractAsyncContextManager[AnswerReader]]
+    active_requests: ActiveRequests
+    time_limit: float
+    subscription: AbstractAsyncContextManager[AnswerReader]
     answer: str
-    telling: Presenter
-    events: bool
-    patience: float = 0.0
+    presenter: Presenter
+    event_source: bool
+    first_event_wait: float = 0.0
     after: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
-        stream = self._streamed(scope, receive, send)
-        try:
-            await anext(stream)
-        except ClientGoneError:
-            return
-        await lasting(scope, partial(self._rest, stream, server_send(scope, send), scope["state"]["refusals"]))
+        """Serve ASGI."""
+        metrics = scope["state"]["error_metrics"]
+        await run_stream(
+            scope, self._stream(scope, receive, send), partial(self._finish, server_send(scope, send), metrics)
+        )
 
-    async def _rest(self, stream: AsyncGenerator[None, None], send: Send, refusals: ErrorMetrics) -> None:
+    async def _finish(self, send: Send, metrics: ErrorMetrics, steps: AsyncGenerator[None, None]) -> None:
         try:
-            await anext(stream, None)
+            await anext(steps, None)
         except ClientGoneError:
             return
-        except Exception as error:  # noqa: BLE001 - it is told in the stream
-            await self._fail(error, refusals, send)
+        except Exception as error:  # noqa: BLE001 - it is sent in the stream
+            await self._fail(error, metrics, send)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await send({"type": "http.response.body", "body": b""})
 
-    async def _streamed(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
-        """Begin, and then do the rest: between the two everything that surrounds the endpoint is left behind.
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
+        """Subscribe, then stream: at the `yield` between the two the middleware returns; see `run_stream`.
 
-        This one frame is what an open stream keeps for as long as it lasts; so nothing stays in it that isn't needed.
+        An open stream keeps this frame for as long as it lasts, so it drops what it no longer needs.
         """
         body = server_send(scope, send)
-        async with self.turns.turn(self.limit, receive=receive), self.follow() as entries:
-            # With the question.
-            del self.follow
+        async with (
+            self.active_requests.track(self.time_limit, receive=receive),
+            self.subscription as events,
+        ):
             scope["state"]["answer"] = self.answer
-            first = await entries.peek(self.patience) if self.patience else None
-            opened = self.telling.opening(first.event if first else None)
+            first = await events.peek(self.first_event_wait) if self.first_event_wait else None
+            preamble = self.presenter.preamble(first.event if first else None)
             if first is not None:
                 scope["state"]["provider"] = first.event.provider
             del scope, receive, first
             yield
             await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
             del send
-            if self.events:
-                await _chunk(body, opening(Position(self.answer, self.after)))
-            if opened and not self.after:
-                await _chunk(body, _joined(opened))
-            del opened
-            async with background(_ping(body)) if self.events else contextlib.nullcontext():
-                await self._relay(entries, body)
+            if self.event_source:
+                await _send_chunk(body, encode_retry(EventId(self.answer, self.after)))
+            if preamble and not self.after:
+                await _send_chunk(body, _join(preamble))
+            del preamble
+            async with background(_ping(body)) if self.event_source else contextlib.nullcontext():
+                await self._relay(events, body)
 
-    async def _relay(self, entries: AsyncIterator[AnswerEvent], send: Send) -> None:
-        # What has come together leaves together: a stream that is behind catches up.
+    async def _relay(self, events: AsyncIterator[AnswerEvent], send: Send) -> None:
+        # What arrived together is sent together, so a stream that is behind catches up.
         waiting: list[bytes] = []
-        async for entry in entries:
-            made = await self.telling.of(entry.event)
-            if made and entry.seq > self.after:
-                waiting.append(_joined(made, Position(self.answer, entry.seq) if self.events else None))
-            if waiting and (not entry.more or self.telling.over or len(waiting) >= _TOGETHER):
+        async for entry in events:
+            frames = await self.presenter.render(entry.event)
+            if frames and entry.seq > self.after:
+                waiting.append(_join(frames, EventId(self.answer, entry.seq) if self.event_source else None))
+            if waiting and (not entry.more or self.presenter.finished or len(waiting) >= _BATCH):
                 await send({"type": "http.response.body", "body": b"".join(waiting), "more_body": True})
                 waiting.clear()
-            if self.telling.over:
+            if self.presenter.finished:
                 return
         raise AnswerGoneError("the answer's events stopped")
 
-    async def _fail(self, error: Exception, refusals: ErrorMetrics, send: Send) -> None:
-        """Tell the client, inside the stream."""
-        if self.telling.comes_back and isinstance(error, DrainingError):
+    async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
+        """Send an error inside the stream."""
+        if self.presenter.reconnects and isinstance(error, DrainingError):
             return
         if problem_of(error) is None:
-            _LOG.error("stream broke off", answer=self.answer, exc_info=error)
-        refusals.note(problem_of(error) or UNKNOWN)
+            _LOG.error("stream failed", answer=self.answer, exc_info=error)
+        metrics.count(problem_of(error) or UNKNOWN)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
-                await _chunk(send, _joined(self.telling.broken_off(error)))
+                await _send_chunk(send, _join(self.presenter.render_error(error)))
 
 
-def _joined(made: list[SseFrame], event_id: Position | None = None) -> bytes:
-    if len(made) == 1:
-        return frame(made[0].data, event_id, made[0].name)
-    # Only the last one has the event's id: what was cut off within an event comes again as a whole.
-    *others, last = made
-    return b"".join([*(frame(one.data, None, one.name) for one in others), frame(last.data, event_id, last.name)])
+def _join(frames: list[SseFrame], event_id: EventId | None = None) -> bytes:
+    if len(frames) == 1:
+        return encode_event(frames[0].data, event_id, frames[0].name)
+    # Only the last frame has the event's id: what was cut off within an event is sent again as a whole.
+    *others, last = frames
+    parts = [encode_event(frame.data, None, frame.name) for frame in others]
+    return b"".join([*parts, encode_event(last.data, event_id, last.name)])
 
 
-async def _chunk(send: Send, data: bytes) -> None:
+async def _send_chunk(send: Send, data: bytes) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
 async def _ping(send: Send) -> None:
     while True:
         await asyncio.sleep(_PING_EVERY)
-        await _chunk(send, b": ping\n\n")
+        await _send_chunk(send, b": ping\n\n")

@@ -5,17 +5,30 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answering.drain import background
-from gateway.errors import ClientGoneError
-from gateway.http.middleware import server_receive, server_send
+from gateway.auth.clients import Clients
+from gateway.errors import ClientGoneError, RefusedError
+from gateway.http.responses import tell
+from gateway.http.streaming import server_receive, server_send
+from wire.jobs import Client
 
-# How many messages a client may send ahead. Reading goes on meanwhile: pongs and the client's leaving are to be seen.
+# The number of messages that a client may send ahead. Reading continues meanwhile, to see pongs and the disconnect.
 _AHEAD = 256
-_TOO_MUCH = 1008
-_GOING_DOWN = 1012
+_POLICY_VIOLATION = 1008
+_SERVICE_RESTART = 1012
 _LAST_SEND = 5.0
+
+
+async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None:
+    """Return the client of a socket that isn't accepted yet; None after the error was sent as an HTTP response."""
+    try:
+        return clients.identify(socket)
+    except (HTTPException, RefusedError) as error:
+        await socket.send_denial_response(await tell(socket, error))
+        return None
 
 
 class Inbox:
@@ -30,7 +43,7 @@ class Inbox:
         self._closed = False
 
     def put(self, message: str) -> bool:
-        """Add a message; False if there is no room for it."""
+        """Add a message; return False if there is no room for it."""
         if self._sealed:
             return True
         if len(self._waiting) >= _AHEAD or sum(map(len, self._waiting)) > self._size:
@@ -40,17 +53,17 @@ class Inbox:
         return True
 
     def seal(self) -> None:
-        """What is here will be asked for; what still comes is dropped."""
+        """Drop messages that come from now on; those that wait are still read."""
         self._sealed = True
         self._wake()
 
     def close(self) -> None:
-        """No more messages come, and none of those here will be asked for."""
+        """End the messages at once; those that wait are not read."""
         self._closed = True
         self._wake()
 
     async def messages(self) -> AsyncIterator[str]:
-        """The messages in order, until the inbox is closed, or sealed and empty."""
+        """Yield the messages in order, until the inbox is closed, or sealed and empty."""
         while True:
             while not (self._waiting or self._sealed or self._closed):
                 self._reader = asyncio.get_running_loop().create_future()
@@ -67,49 +80,50 @@ class Inbox:
 class WebSocketConnection:
     """An accepted socket. Messages may be `max_message` bytes long.
 
-    When nobody is there any more to answer to, `gone` is set and `left` is called.
+    When the client has gone, `gone` is set and `on_close` is called.
     """
 
-    def __init__(self, socket: WebSocket, max_message: int, left: Callable[[], None]) -> None:
+    def __init__(self, socket: WebSocket, max_message: int, on_close: Callable[[], None]) -> None:
         self._send = server_send(socket.scope, socket.send)
         self._receive = server_receive(socket.scope, socket.receive)
         self._inbox = Inbox(2 * max_message)
-        self._left: Callable[[], None] | None = left
+        self._on_close: Callable[[], None] | None = on_close
         self._sending = asyncio.Lock()
         self.gone = False
         self._overflow = False
 
     @asynccontextmanager
     async def messages(self) -> AsyncIterator[AsyncIterator[str]]:
-        """The client's messages, read as long as the body runs. They end when it left, or, after `seal`, with the last.
+        """Read the client's messages during the body; they end when it left or, after `seal`, with the last one.
 
-        That the client left ends the body without an error. One that is still there is told that the gateway goes down.
+        A client that left ends the body without an error. One that is still connected gets a close frame: the gateway
+        restarts.
         """
         with contextlib.suppress(ClientGoneError):
             async with background(self._read()):
                 yield self._inbox.messages()
                 if not self.gone:
-                    await self._close(_GOING_DOWN)
+                    await self._close(_SERVICE_RESTART)
         if self._overflow:
-            await self._close(_TOO_MUCH, "too many messages sent ahead")
-        # Who is told has this connection: they would keep each other until the collector comes.
-        self._left = None
+            await self._close(_POLICY_VIOLATION, "too many messages sent ahead")
+        # The callback's owner refers to this connection: both would stay until the next garbage collection.
+        self._on_close = None
 
     def seal(self) -> None:
-        """The gateway goes down: what came until now still counts, and nothing more."""
+        """Answer what has arrived, and drop what still comes: the gateway drains."""
         self._inbox.seal()
 
     async def send(self, frame: bytes) -> None:
-        """Send one frame; waits for a client that is slow. ClientGoneError."""
+        """Send one frame; waits for a client that is slow. Raises ClientGoneError."""
         async with self._sending:
             try:
                 await self._send({"type": "websocket.send", "text": frame.decode()})
             except (OSError, RuntimeError):
-                # What uvicorn says of a socket that the other side has closed, and of one that this side has.
+                # uvicorn raises them for a socket that the other side has closed, and for one that this side has.
                 raise ClientGoneError from None
 
     async def send_last(self, frame: bytes) -> None:
-        """Send outside a turn's limit: whoever doesn't take one frame within some seconds counts as gone."""
+        """Send outside a request's time limit: a client that doesn't take one frame within seconds counts as gone."""
         try:
             async with asyncio.timeout(_LAST_SEND):
                 await self.send(frame)
@@ -130,11 +144,11 @@ class WebSocketConnection:
     def _leave(self) -> None:
         self.gone = True
         self._inbox.close()
-        if self._left is not None:
-            self._left()
+        if self._on_close is not None:
+            self._on_close()
 
     async def _close(self, code: int, reason: str | None = None) -> None:
-        """Hang up, if the client still takes that."""
+        """Close the socket, if the client still takes that."""
         with contextlib.suppress(WebSocketDisconnect, OSError, RuntimeError, TimeoutError):
             async with asyncio.timeout(_LAST_SEND), self._sending:
                 await self._send({"type": "websocket.close", "code": code, "reason": reason or ""})

@@ -1,4 +1,4 @@
-"""The JSON that clients get: key order and separators are part of the contract."""
+"""The JSON of the drop-in endpoints: key order and separators are part of the contract."""
 
 import json
 from collections.abc import Sequence
@@ -9,52 +9,56 @@ from wire.messages import Failed, Final, Source
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _bytes(text: str) -> bytes:
-    # Nothing that holds half a surrogate pair gets this far; if it did, it must not break the stream.
-    return text.encode("utf-8", "replace")
+def encode_text(text: str) -> bytes:
+    """Return a JSON string."""
+    return _bytes(_encode(text))
 
 
-def answer(text: str, urls: Sequence[Source], *, reset: bool, done: bool | None = None, token: str | None) -> bytes:
-    """An answer. `done` is None when not streaming; `token` is None for a client that never saw one."""
+def encode_answer(
+    text: str, urls: Sequence[Source], *, reset: bool, done: bool | None = None, token: str | None
+) -> bytes:
+    """Return an answer. `done` is None when not streaming; `token` is None for a client that never got one."""
     data: dict[str, object] = {"answer": text, "urls": [{"title": url.title, "url": url.url} for url in urls]}
     if done is not None:
         data["done"] = done
     data["reset"] = reset
     if token is not None:
         data["token"] = token
-    return _success(data)
+    return _encode_success(data)
 
 
-def images(addresses: Sequence[str]) -> bytes:
-    """The pictures of an image request."""
-    return _success(list(addresses))
+def encode_final(event: Final, token: str | None, *, streaming: bool) -> bytes:
+    """Return a whole answer. A stopped one is a success that resets the conversation."""
+    reset = event.reset or event.stopped
+    return encode_answer(event.text, event.urls, done=True if streaming else None, reset=reset, token=token)
 
 
-def _success(data: object) -> bytes:
-    return _bytes(_encode({"code": 200, "message": "success", "data": data}))
+def encode_images(addresses: Sequence[str]) -> bytes:
+    """Return the pictures of an image request."""
+    return _encode_success(list(addresses))
 
 
-def progress(answer: str, found: Progress) -> bytes:
-    """How far an answer has come. What only its end brings is empty until then."""
-    end = found.end
-    final = end if isinstance(end, Final) else Final(found.text)
+def encode_progress(answer: str, progress: Progress) -> bytes:
+    """Return the state of an answer. What only its end brings is empty until then."""
+    end = progress.end
+    final = end if isinstance(end, Final) else Final(progress.text)
     failed = end if isinstance(end, Failed) else None
-    place = found.position
+    place = progress.position
     data: dict[str, object] = {
         "answer": answer,
-        "token": found.token,
-        "state": found.state,
+        "token": progress.token,
+        "state": progress.state,
         "position": None if place is None else place.position,
         "wait": None if place is None else place.wait,
-        "seq": found.seq,
-        "text": found.text,
+        "seq": progress.seq,
+        "text": progress.text,
         "urls": [{"title": url.title, "url": url.url} for url in final.urls],
         "images": list(final.images),
         "suggestions": list(final.suggestions),
         "turns": None if final.turns is None else {"used": final.turns.used, "limit": final.turns.limit},
         "reset": final.reset or (failed is not None and failed.reset),
         "error": None,
-        "provider": found.provider or None,
+        "provider": progress.provider or None,
     }
     if failed is not None:
         data["error"] = {
@@ -63,22 +67,13 @@ def progress(answer: str, found: Progress) -> bytes:
             "reason": failed.reason,
             "retry_after": failed.retry_after,
         }
-    return _success(data)
+    return _encode_success(data)
 
 
-def error(code: int, message: str) -> bytes:
-    """An error."""
-    return _bytes(_encode({"code": code, "message": message}))
+def _encode_success(data: object) -> bytes:
+    return _bytes(_encode({"code": 200, "message": "success", "data": data}))
 
 
-class DeltaFrames:
-    """Makes the delta frames of one answer: all but the text is the same in each."""
-
-    __slots__ = ("_prefix", "_suffix")
-
-    def __init__(self, token: str | None) -> None:
-        self._prefix, self._suffix = answer("\0", (), done=False, reset=False, token=token).split(rb'"\u0000"')
-
-    def frame(self, text: str) -> bytes:
-        """The frame that carries `text`."""
-        return self._prefix + _bytes(_encode(text)) + self._suffix
+def _bytes(text: str) -> bytes:
+    # Nothing that holds half a surrogate pair gets this far; if it did, it must not break the stream.
+    return text.encode("utf-8", "replace")

@@ -1,149 +1,126 @@
 """The drop-in endpoints over HTTP: /api, /api_stream and /image."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.answering import relay
-from gateway.answering.idempotency import Idempotency
-from gateway.answering.relay import AnswerSubscription, Relay
+from gateway.answering.idempotency import RequestKey
+from gateway.answering.relay import AnswerSubscription
+from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
-from gateway.errors import DrainingError
+from gateway.errors import Problem
 from gateway.http import responses, sse
 from gateway.http.body import read_body
-from gateway.http.presenter import DeltaEvents
+from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
 from gateway.legacy import envelope, params
-from gateway.legacy.answers import resume
+from gateway.legacy.answers import resume_stream
+from gateway.legacy.frames import LegacyFrames
 from wire.errors import AnswerGoneError
-from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
+from wire.jobs import Client
 from wire.messages import Chat, Failed, Final, Image, Work
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# How long the headers of a stream wait for the first event, which tells the provider, in seconds; an EventSource is not
-# kept waiting.
-_PATIENCE = 1.0
-
-_Follow = Callable[[], AnswerSubscription]
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What is asked, by whom, in which conversation; `create` begins it. `once` is set under an Idempotency-Key."""
-
-    work: Work
-    token: str
-    create: bool
-    client: Client
-    once: IdempotencyKey | None
+# How long a stream's headers wait for the first event, which names the provider, in seconds; an EventSource gets them
+# at once.
+_FIRST_EVENT_WAIT = 1.0
 
 
 @dataclass(frozen=True)
 class LegacyApi:
     """The endpoints. `max_body` is in bytes."""
 
-    relay: Relay
+    questions: Questions
     clients: Clients
-    idempotency: Idempotency
     max_body: int
 
     async def api(self, request: Request) -> Response:
-        """A question, answered as one JSON document."""
+        """Answer a question as one JSON document."""
         if request.method in ("HEAD", "OPTIONS"):
             return responses.nothing(request, METHODS)
-        client = self.clients.of(request)
-        ask = params.ask(await self._fields(request))
-        question = await self._question(request, client, _chat(request, ask), ask.token)
-        event = await self._whole(request, question)
+        client = self.clients.identify(request)
+        question = params.parse_question(await self._fields(request))
+        submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
+        event = await self._read_end(request, submission, subscription)
         if isinstance(event, Failed):
-            return responses.refusal(relay.problem(event))
-        return responses.ok(relay.final(event, question.token, streaming=False))
+            return responses.refusal(_problem(event))
+        return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
 
     async def image(self, request: Request) -> Response:
-        """Pictures for a keyword."""
+        """Return pictures for a keyword."""
         if request.method in ("HEAD", "OPTIONS"):
             return responses.nothing(request, METHODS)
-        client = self.clients.of(request)
-        keyword = params.keyword(await self._fields(request))
-        work = Image(keyword, request=request.state.request_id, wait=_patience(request))
-        event = await self._whole(request, await self._question(request, client, work, None))
+        client = self.clients.identify(request)
+        keyword = params.parse_keyword(await self._fields(request))
+        work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
+        event = await self._read_end(request, *await self._submit(request, client, work, None))
         if isinstance(event, Failed):
-            return responses.refusal(relay.problem(event))
-        return responses.ok(envelope.images(event.images))
+            return responses.refusal(_problem(event))
+        return responses.ok(envelope.encode_images(event.images))
 
     async def api_stream(self, request: Request) -> Response | sse.AnswerStream:
-        """A question, answered as server-sent events."""
+        """Answer a question as server-sent events."""
         if request.method in ("HEAD", "OPTIONS"):
             return responses.nothing(request, METHODS, "text/event-stream")
-        client = self.clients.of(request)
-        events = "text/event-stream" in request.headers.get("accept", "")
-        position = sse.position(request.headers.get("last-event-id", ""))
-        if events and position is not None:
-            return await self._resume(request, position, client)
-        ask = params.ask(await self._fields(request))
-        question = await self._question(request, client, _chat(request, ask), ask.token)
-        answer, follow = await self._handed_over(request, question)
-        told = DeltaEvents(question.token, comes_back=events)
-        patience = 0.0 if events else _PATIENCE
-        return sse.AnswerStream(self.relay.turns, self.relay.limit, follow, answer, told, events, patience)
+        client = self.clients.identify(request)
+        event_source = "text/event-stream" in request.headers.get("accept", "")
+        last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
+        if event_source and last_event is not None:
+            return await self._resume(request, last_event, client)
+        question = params.parse_question(await self._fields(request))
+        submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
+        relay = self.questions.relay
+        return sse.AnswerStream(
+            relay.active_requests,
+            relay.time_limit,
+            subscription,
+            submission.answer_id,
+            LegacyFrames(submission.token, reconnects=event_source),
+            event_source,
+            first_event_wait=0.0 if event_source else _FIRST_EVENT_WAIT,
+        )
 
-    async def _resume(self, request: Request, position: sse.Position, client: Client) -> Response | sse.AnswerStream:
-        """As `resume`, but 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
+    async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:
+        """Resume a stream; 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
         try:
-            return await resume(self.relay, request, position, client.holder)
+            return await resume_stream(self.questions.relay, request, last_event, client.holder)
         except AnswerGoneError:
             return Response(status_code=204)
 
-    async def _question(self, request: Request, client: Client, work: Work, token: str | None) -> _Question:
-        """The question as it is to be handed over; `token` as it was sent. KeyLengthError, StoreUnavailableError."""
-        key = self.idempotency.key(request, client)
+    async def _submit(
+        self, request: Request, client: Client, work: Work, token: str | None
+    ) -> tuple[Submission, AnswerSubscription]:
+        """Submit a question: under an Idempotency-Key now, else together with subscribing to its answer."""
+        key = idempotency_key(request)
         if key is None:
-            return _Question(work, token or new_token(), token is None, client, None)
-        once, kept = await self.idempotency.once(client, key, request.url.path, work, token)
-        return _Question(work, kept, token is None, client, once)
+            return self.questions.ask(work, client, token=token)
+        request_key = RequestKey(key, request.url.path, token)
+        submission = await self.questions.submit(work, client, token=token, key=request_key)
+        request.state.answer = submission.answer_id
+        return submission, self.questions.follow(submission)
 
-    async def _whole(self, request: Request, question: _Question) -> Final | Failed:
-        answer, follow = await self._handed_over(request, question)
-        async with (
-            self.relay.turns.turn(self.relay.limit, receive=request.receive),
-            follow() as entries,
-        ):
-            request.state.answer = answer
-            event = await self.relay.whole(entries)
+    async def _read_end(
+        self, request: Request, submission: Submission, subscription: AnswerSubscription
+    ) -> Final | Failed:
+        relay = self.questions.relay
+        async with relay.active_requests.track(relay.time_limit, receive=request.receive), subscription as events:
+            request.state.answer = submission.answer_id
+            event = await relay.read_end(events)
         request.state.provider = event.provider
         return event
 
-    async def _handed_over(self, request: Request, question: _Question) -> tuple[str, _Follow]:
-        """The answer's id, and the way to follow it.
-
-        Under an Idempotency-Key the question is handed over here, since it may have an answer with an id of its own
-        already; any other one when following begins, so that subscribing and queueing overlap.
-        """
-        answer, work, token = new_answer_id(), question.work, question.token
-        if question.once is None:
-            return answer, partial(self.relay.ask, answer, work, token, create=question.create, client=question.client)
-        if self.relay.turns.draining:
-            raise DrainingError
-        found = await self.relay.jobs.submit(
-            answer, work, token, create=question.create, client=question.client, once=question.once
-        )
-        request.state.answer = found
-        return found, partial(self.relay.resume, found, new=found == answer)
-
-    async def _fields(self, request: Request) -> params.Fields:
-        """The request's parameters: those of a POST's body win over those of the query."""
-        fields = params.query(request.scope["query_string"])
+    async def _fields(self, request: Request) -> Fields:
+        """Return the request's parameters: those of a POST's body replace those of the query."""
+        query = parse_query(request.scope["query_string"])
         if request.method != "POST":
-            return fields
-        body = params.body(await read_body(request, self.max_body), request.headers.get("content-type", ""))
-        return fields | {name: value for name, value in body.items() if value}
+            return query
+        body = params.parse_body(await read_body(request, self.max_body), request.headers.get("content-type", ""))
+        return query | {name: value for name, value in body.items() if value}
 
 
-def _chat(request: Request, ask: params.QuestionParams) -> Chat:
-    return Chat(ask.style, ask.question, request=request.state.request_id, wait=_patience(request))
+def _chat(request: Request, question: params.QuestionParams) -> Chat:
+    return Chat(question.style, question.question, request=request.state.request_id, wait=preferred_wait(request))
 
 
-def _patience(request: Request) -> float:
-    return params.patience(", ".join(request.headers.getlist("prefer")))
+def _problem(event: Failed) -> Problem:
+    return Problem(event.code, event.message, event.retry_after)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.http.presenter import SseFrame
+from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
 from gateway.openai.models import model_of
 from gateway.openai.service import SubmittedQuestion
@@ -32,38 +32,38 @@ def completion(question: SubmittedQuestion, writing: TextAssembler) -> bytes:
 
 
 class CompletionChunks:
-    """Tells an answer in chunks; see gateway.http.presenter.Telling. With `usage` the last one tells the tokens."""
+    """Tells an answer in chunks; see gateway.http.sse.Presenter. With `usage` the last one tells the tokens."""
 
-    comes_back = False
+    reconnects = False
 
     def __init__(self, question: SubmittedQuestion, writing: TextAssembler, *, usage: bool) -> None:
         self._question = question
         self._writing = writing
         self._usage = usage
         self._head = _head(question, "chat.completion.chunk")
-        self.over = False
+        self.finished = False
 
-    def opening(self, first: Event | None) -> list[SseFrame]:
+    def preamble(self, first: Event | None) -> list[SseFrame]:
         """The chunk that says who speaks. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed):
             raise AnswerFailedError(first)
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    async def of(self, event: Event) -> list[SseFrame]:
+    async def render(self, event: Event) -> list[SseFrame]:
         """The chunks that `event` makes."""
         if isinstance(event, Failed):
-            self.over = True
+            self.finished = True
             return _broken(failed(event))
         out = self._writing.add(event)
         made = [self._chunk({"content": out})] if out else []
         return [*made, *await self._end()] if self._writing.over else made
 
-    def broken_off(self, error: Exception) -> list[SseFrame]:
+    def render_error(self, error: Exception) -> list[SseFrame]:
         """One error, which the SDKs raise, and no end."""
         return _broken(fault_of(error))
 
     async def _end(self) -> list[SseFrame]:
-        self.over = True
+        self.finished = True
         writing = self._writing
         await self._question.end(writing, writing.sent)
         cited = _annotations(writing.citations(writing.sent))

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from gateway.http import responses, sse
 from gateway.http.body import read_body
-from gateway.http.presenter import Presenter
 from gateway.openai import chunks, requests, validation
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
@@ -21,7 +20,7 @@ PATIENCE = 5.0
 class Completions:
     """The endpoint. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
 
-    asking: QuestionService
+    service: QuestionService
     max_body: int
     list_sources: bool
 
@@ -29,10 +28,10 @@ class Completions:
         """A question with all that was said before it, answered as a whole or in chunks."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
-        client = self.asking.clients.of(request)
+        client = self.service.clients.identify(request)
         found = validation.fields(await read_body(request, self.max_body))
         asked = requests.completion(found)
-        question = await self.asking.ask(request, client, found, asked)
+        question = await self.service.ask(request, client, found, asked)
         writing = TextAssembler(asked.stops, list_sources=self.list_sources)
         if asked.stream:
             return stream(request, question, chunks.CompletionChunks(question, writing, usage=asked.usage))
@@ -40,11 +39,18 @@ class Completions:
         return responses.ok(chunks.completion(question, writing))
 
 
-def stream(request: Request, question: SubmittedQuestion, telling: Presenter) -> sse.AnswerStream:
+def stream(request: Request, question: SubmittedQuestion, presenter: sse.Presenter) -> sse.AnswerStream:
     """The response that streams an answer; from behind the Last-Event-ID, if that is one of this answer's."""
-    relay, events = question.relay, "text/event-stream" in request.headers.get("accept", "")
-    position = sse.position(request.headers.get("last-event-id", ""))
-    after = position.seq if position is not None and position.answer == question.answer else 0
+    relay, event_source = question.questions.relay, "text/event-stream" in request.headers.get("accept", "")
+    last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
+    after = last_event.seq if last_event is not None and last_event.answer == question.answer else 0
     return sse.AnswerStream(
-        relay.turns, relay.limit, question.follow, question.answer, telling, events, PATIENCE, after
+        relay.active_requests,
+        relay.time_limit,
+        question.follow(),
+        question.answer,
+        presenter,
+        event_source,
+        PATIENCE,
+        after,
     )

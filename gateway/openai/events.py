@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.http.presenter import SseFrame
+from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
 from gateway.openai.response_body import ResponseBody, annotations
 from gateway.openai.service import SubmittedQuestion
@@ -15,12 +15,12 @@ _PLACE = {"output_index": 0, "content_index": 0}
 
 
 class ResponseEvents:
-    """Tells an answer in events; see gateway.http.presenter.Telling. What has a number up to `after` is left out.
+    """Tells an answer in events; see gateway.http.sse.Presenter. What has a number up to `after` is left out.
 
     `resumed`: somebody was told of the response already, so that its failure is one of its events.
     """
 
-    comes_back = False
+    reconnects = False
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class ResponseEvents:
         self._resumed = resumed
         self._number = -1
         self._begun = False
-        self.over = False
+        self.finished = False
 
-    def opening(self, first: Event | None) -> list[SseFrame]:
+    def preamble(self, first: Event | None) -> list[SseFrame]:
         """The response as it begins. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed) and not self._resumed:
             raise AnswerFailedError(first)
@@ -49,10 +49,10 @@ class ResponseEvents:
             ("response.created", {"response": response}), ("response.in_progress", {"response": response})
         )
 
-    async def of(self, event: Event) -> list[SseFrame]:
+    async def render(self, event: Event) -> list[SseFrame]:
         """What `event` makes."""
         if isinstance(event, Failed):
-            self.over = True
+            self.finished = True
             fault = failed(event)
             return self._told(("response.failed", {"response": self._reply.failed(fault)}), _error(fault))
         out = self._writing.add(event)
@@ -64,7 +64,7 @@ class ResponseEvents:
             made += await self._end(stopped=isinstance(event, Final) and event.stopped)
         return made
 
-    def broken_off(self, error: Exception) -> list[SseFrame]:
+    def render_error(self, error: Exception) -> list[SseFrame]:
         """One error, which the SDKs raise, and no end."""
         return self._told(_error(fault_of(error)))
 
@@ -80,7 +80,7 @@ class ResponseEvents:
         ]
 
     async def _end(self, *, stopped: bool) -> list[SseFrame]:
-        self.over = True
+        self.finished = True
         writing, reply, text = self._writing, self._reply, self._writing.sent
         await self._question.end(writing, text)
         cited, place = writing.citations(text), {"item_id": reply.item_id, **_PLACE}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway.legacy import params
+from gateway.http.fields import join_surrogates
 from gateway.openai.errors import InvalidRequestError
 from wire.messages import HistoryMessage, Role
 
@@ -56,7 +56,7 @@ def talk(messages: object, param: str, instructions: str = "") -> Talk:
 def text_of(content: object, param: str) -> str:
     """The text of a message's content: a string, or a list of parts that hold text."""
     if isinstance(content, str):
-        return params.whole(content)
+        return join_surrogates(content)
     if not isinstance(content, list):
         raise InvalidRequestError(f"'{param}' must be a string or a list of parts.", param, "invalid_type")
     return _BETWEEN.join(_part(part, f"{param}[{number}]") for number, part in enumerate(content))
@@ -88,7 +88,7 @@ def _part(part: Any, param: str) -> str:
     text = part.get(name)
     if not isinstance(text, str):
         raise InvalidRequestError(f"'{param}.{name}' must be a string.", f"{param}.{name}", "invalid_type")
-    return params.whole(text)
+    return join_surrogates(text)
 
 
 def _joined(said: Sequence[HistoryMessage]) -> str:

@@ -53,7 +53,7 @@ class Models:
     def _told(self, request: Request, body: dict[str, Any]) -> Response:
         if request.method == "OPTIONS":
             return responses.allowed(METHODS)
-        self._clients.of(request)
+        self._clients.identify(request)
         return responses.ok(msgspec.json.encode(body))
 
 

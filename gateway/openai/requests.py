@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.legacy import params
+from gateway.http.fields import join_surrogates
 from gateway.openai import messages, models, validation
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.messages import Talk
@@ -110,4 +110,4 @@ def _stops(given: object) -> tuple[str, ...]:
     if len(found) > _MOST_STOPS or any(len(one) > _LONGEST_STOP for one in found):
         told = f"'stop' may hold up to {_MOST_STOPS} sequences of up to {_LONGEST_STOP} characters."
         raise InvalidRequestError(told, "stop", "invalid_value")
-    return tuple(params.whole(one) for one in found if one)
+    return tuple(join_surrogates(one) for one in found if one)

@@ -34,7 +34,7 @@ _ECHOED = ("previous_response_id", "metadata", "store", "user")
 class Responses:
     """The endpoints. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
 
-    asking: QuestionService
+    service: QuestionService
     max_body: int
     list_sources: bool
 
@@ -42,10 +42,10 @@ class Responses:
         """A question, answered as a whole or in events."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
-        client = self.asking.clients.of(request)
+        client = self.service.clients.identify(request)
         found = validation.fields(await read_body(request, self.max_body))
         asked = requests.response(found)
-        question = await self.asking.ask(request, client, found, asked)
+        question = await self.service.ask(request, client, found, asked)
         writing, reply = TextAssembler(list_sources=self.list_sources), ResponseBody(question, _echo(found))
         if asked.stream:
             return stream(request, question, ResponseEvents(question, writing, reply))
@@ -68,18 +68,18 @@ class Responses:
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         question = await self._found(request)
-        await question.relay.jobs.stop(question.answer, question.client.holder)
+        await question.questions.relay.jobs.stop(question.answer, question.client.holder)
         return await self._shown(request, question)
 
     async def _found(self, request: Request) -> SubmittedQuestion:
-        return await self.asking.by_id(request, self.asking.clients.of(request), _answer(request))
+        return await self.service.by_id(request, self.service.clients.identify(request), _answer(request))
 
     def _writing(self) -> TextAssembler:
         return TextAssembler(list_sources=self.list_sources)
 
     async def _shown(self, request: Request, question: SubmittedQuestion) -> Response:
         try:
-            progress = await question.relay.answers.read_progress(question.answer, question.client.holder)
+            progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         request.state.provider = progress.provider
@@ -113,7 +113,7 @@ def _echo(found: Fields) -> dict[str, Any]:
 
 def _answer(request: Request) -> str:
     answer: str = request.path_params["response"].removeprefix(_PREFIX)
-    if sse.position(f"{answer}.0") is None:
+    if sse.parse_event_id(f"{answer}.0") is None:
         raise AnswerUnknownError
     return answer
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import structlog
 from starlette.requests import Request
 
-from gateway.answering.idempotency import Idempotency
-from gateway.answering.relay import AnswerSubscription, Relay
-from gateway.auth.clients import Clients, sent_key
-from gateway.errors import AnswerUnknownError, DrainingError
+from gateway.answering.idempotency import RequestKey
+from gateway.answering.relay import AnswerSubscription
+from gateway.answering.submit import Questions, Submission
+from gateway.auth.clients import Clients, read_api_key
+from gateway.errors import AnswerUnknownError
 from gateway.http import sse
-from gateway.legacy import params
+from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
 from gateway.openai.conversations import ConversationLookup, Digests, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
@@ -20,7 +21,7 @@ from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
 from wire.conversation_index import IndexedConversation
 from wire.errors import AnswerGoneError, ConversationMovedError, StoreUnavailableError, TokenUnknownError
-from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
+from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed
 
 _LOG = structlog.get_logger()
@@ -33,35 +34,39 @@ class SubmittedQuestion:
     `kept`: a later question may go on from the answer by its id.
     """
 
-    relay: Relay
+    questions: Questions
     conversations: ConversationLookup
     client: Client
     thread: Thread
-    answer: str
-    token: str
+    submission: Submission
     work: Chat
     accepted: int
-    new: bool
     kept: bool
+
+    @property
+    def answer(self) -> str:
+        """The answer's id."""
+        return self.submission.answer_id
 
     def follow(self) -> AnswerSubscription:
         """The answer's events, from the first one on."""
-        return self.relay.resume(self.answer, new=self.new)
+        return self.questions.follow(self.submission)
 
     async def end(self, writing: TextAssembler, text: str) -> None:
         """The client has all of the answer, as `text`: stop the rest of it, and note where the conversation stands."""
         if writing.cut:
             try:
-                await self.relay.jobs.stop(self.answer, self.client.holder)
+                await self.questions.relay.jobs.stop(self.answer, self.client.holder)
             except (StoreUnavailableError, AnswerGoneError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
-        await self.conversations.note(self.thread, IndexedConversation(self.token, self.answer), text, kept=self.kept)
+        indexed = IndexedConversation(self.submission.token, self.answer)
+        await self.conversations.note(self.thread, indexed, text, kept=self.kept)
 
     async def whole(self, request: Request, writing: TextAssembler) -> None:
         """Let the answer be written to its end. AnswerFailedError, AnswerGoneError, DeadlineError, DrainingError."""
-        turns = self.relay.turns
+        relay = self.questions.relay
         async with (
-            turns.turn(self.relay.limit, receive=request.receive),
+            relay.active_requests.track(relay.time_limit, receive=request.receive),
             self.follow() as entries,
         ):
             async for entry in entries:
@@ -79,9 +84,8 @@ class SubmittedQuestion:
 class QuestionService:
     """Asks for clients, whom it tells apart."""
 
-    relay: Relay
+    questions: Questions
     clients: Clients
-    idempotency: Idempotency
     conversations: ConversationLookup
 
     async def ask(self, request: Request, client: Client, found: Fields, asked: CompletionRequest) -> SubmittedQuestion:
@@ -90,40 +94,37 @@ class QuestionService:
         InvalidRequestError, and whatever the gateway's table of errors knows.
         """
         name = validation.conversation(
-            found, request.headers.get("x-conversation-id"), self.idempotency.shortest(client)
+            found, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
         digests = await self.conversations.of(self._scope(request, client))
         thread = await self._thread(digests, asked, name)
-        position = sse.position(request.headers.get("last-event-id", "")) if asked.stream else None
+        position = sse.parse_event_id(request.headers.get("last-event-id", "")) if asked.stream else None
         if position is not None:
             question = await self.found(request, client, position.answer, thread, kept=asked.kept)
             talk, work = asked.talk, question.work
             if (talk.instructions, talk.history, talk.question) != (work.instructions, work.history, work.question):
                 raise AnswerUnknownError
             return question
-        if self.relay.turns.draining:
-            raise DrainingError
-        answer = new_answer_id()
-        submitted = await self._submit(request, client, asked, thread, answer)
-        request.state.answer = submitted
-        if submitted == answer:
-            _LOG.info("question accepted", answer=answer)
-        return await self.found(request, client, submitted, thread, new=submitted == answer, kept=asked.kept)
+        submission = await self._submit(request, client, asked, thread)
+        request.state.answer = submission.answer_id
+        if submission.new:
+            _LOG.info("question accepted", answer=submission.answer_id)
+        return await self.found(request, client, submission.answer_id, thread, new=submission.new, kept=asked.kept)
 
     async def found(
         self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, kept: bool = True
     ) -> SubmittedQuestion:
         """A question that was handed over, by its answer's id. AnswerUnknownError if the client asked no such one."""
         try:
-            asked = await self.relay.answers.read_job(answer, client.holder)
+            asked = await self.questions.relay.answers.read_job(answer, client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         if not isinstance(asked.work, Chat):
             raise AnswerUnknownError
         request.state.answer = answer
-        accepted = int(asked.accepted)
+        submission = Submission(answer, asked.token, new)
         return SubmittedQuestion(
-            self.relay, self.conversations, client, thread, answer, asked.token, asked.work, accepted, new, kept
+            self.questions, self.conversations, client, thread, submission, asked.work, int(asked.accepted), kept
         )
 
     async def by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
@@ -135,7 +136,7 @@ class QuestionService:
         """Who shares conversations: a key's holder; without a list of keys, who sends the same from one address."""
         if client.holder:
             return f"holder:{client.holder}"
-        return f"{client.name} {hashlib.sha256(sent_key(request).encode('utf-8', 'replace')).hexdigest()}"
+        return f"{client.name} {hashlib.sha256(read_api_key(request).encode('utf-8', 'replace')).hexdigest()}"
 
     async def _thread(self, digests: Digests, asked: CompletionRequest, name: str | None) -> Thread:
         if name is not None:
@@ -144,43 +145,40 @@ class QuestionService:
             return await self.conversations.after(digests, asked.previous.removeprefix("resp_"))
         return await self.conversations.told(digests, asked.talk)
 
-    async def _submit(
-        self, request: Request, client: Client, asked: CompletionRequest, thread: Thread, answer: str
-    ) -> str:
-        """The id of the answer that the question gets, or has got under its Idempotency-Key."""
-        talk, standing, jobs = asked.talk, thread.standing, self.relay.jobs
+    async def _submit(self, request: Request, client: Client, asked: CompletionRequest, thread: Thread) -> Submission:
+        """Submit the question to the conversation that it continues, or to a new one."""
+        talk, standing, submit = asked.talk, thread.standing, self.questions.submit
         work = Chat(
             asked.style,
             talk.question,
             request=request.state.request_id,
-            wait=params.patience(", ".join(request.headers.getlist("prefer"))),
+            wait=preferred_wait(request),
             instructions=talk.instructions,
             history=talk.history,
         )
-        once, fresh = await self._once(request, client, asked, thread, work)
-        begins = thread.named or (standing is None and asked.previous is None)
-        token, after = (fresh, "") if standing is None else (standing.token, standing.answer)
+        key = self._key(request, asked, thread)
+        if standing is None and asked.previous is None:
+            return await submit(work, client, token=None, key=key)
+        # Of a response that is not known, an Idempotency-Key may still know the next one.
+        token, after = (new_token(), "") if standing is None else (standing.token, standing.answer)
         try:
-            return await jobs.submit(answer, work, token, create=begins, client=client, once=once, after=after)
+            return await submit(work, client, token=token, create=thread.named, key=key, after=after)
         except (TokenUnknownError, ConversationMovedError):
             if asked.previous is not None:
                 told = (
                     f"The conversation does not go on from '{asked.previous}': it is unknown, or not the last response."
                 )
                 raise InvalidRequestError(told, "previous_response_id", "previous_response_not_found") from None
-            # Somebody has gone on from there, or it is no longer kept: a fresh one is told what was said.
-            return await jobs.submit(answer, work, fresh, create=True, client=client, once=once)
+            # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
+            return await submit(work, client, token=None, key=key)
 
-    async def _once(
-        self, request: Request, client: Client, asked: CompletionRequest, thread: Thread, work: Chat
-    ) -> tuple[IdempotencyKey | None, str]:
-        """What an Idempotency-Key stands for, and the token of a fresh conversation.
+    def _key(self, request: Request, asked: CompletionRequest, thread: Thread) -> RequestKey | None:
+        """Return the request's Idempotency-Key.
 
-        Where the conversation is found by what was said, the key counts for all: a repeat may find it moved on.
+        Where the conversation is found by its history, the key counts for all: a repeat may find it moved on.
         """
-        key = self.idempotency.key(request, client)
+        key = idempotency_key(request)
         if key is None:
-            return None, new_token()
+            return None
         named = thread.standing.token if thread.named and thread.standing else None
-        endpoint = " ".join([request.url.path, *([asked.previous] if asked.previous else [])])
-        return await self.idempotency.once(client, key, endpoint, work, named)
+        return RequestKey(key, " ".join([request.url.path, *([asked.previous] if asked.previous else [])]), named)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.legacy import params
+from gateway.http.fields import join_surrogates
 from gateway.openai.errors import InvalidRequestError
 
 Fields = Mapping[str, Any]
@@ -58,7 +58,7 @@ def of_kind(found: Fields, name: str, kind: type) -> Any:
 
 def text(found: Fields, name: str) -> str:
     """A field that is a string; empty if it is missing or null."""
-    return params.whole(of_kind(found, name, str) or "")
+    return join_surrogates(of_kind(found, name, str) or "")
 
 
 def refuse(found: Fields, name: str, allowed: Sequence[object]) -> None:
@@ -81,4 +81,4 @@ def conversation(found: Fields, header: str | None, shortest: int) -> str | None
         if id_ is not None and not (isinstance(id_, str) and shortest <= len(id_) <= _LONGEST_ID):
             told = f"'{param}' must be a string of {shortest} to {_LONGEST_ID} characters."
             raise InvalidRequestError(told, param, "invalid_value")
-    return next((params.whole(id_) for id_ in candidates.values() if id_ is not None), None)
+    return next((join_surrogates(id_) for id_ in candidates.values() if id_ is not None), None)

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it should get work."""
+"""Health checks: whether the process is alive, and whether it should get work."""
 
 import json
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ class HealthEndpoints:
     """The endpoints for operators and load balancers."""
 
     sessions: Sessions
-    turns: ActiveRequests
+    active_requests: ActiveRequests
 
     async def healthz(self, _: Request) -> Response:
-        """The process answers."""
+        """Return 200: the process answers."""
         return _json({"status": "ok"}, 200)
 
     async def readyz(self, _: Request) -> Response:
-        """Green when Redis answers, a worker lives, and the process isn't going down."""
+        """Return 200 when Redis answers, a worker is alive and the process doesn't drain; else 503."""
         try:
             redis, workers = True, len(await self.sessions.list_live_workers())
         except StoreUnavailableError:
             redis, workers = False, 0
-        draining = self.turns.draining
+        draining = self.active_requests.draining
         ready = redis and workers > 0 and not draining
-        found = {"ready": ready, "redis": redis, "workers": workers, "draining": draining}
-        return _json(found, 200 if ready else 503)
+        content = {"ready": ready, "redis": redis, "workers": workers, "draining": draining}
+        return _json(content, 200 if ready else 503)
 
 
 def _json(content: Mapping[str, object], status: int) -> Response:

@@ -1,4 +1,4 @@
-"""What a gateway says of itself, for the operator's console: its load, what it refused, and how soon text came."""
+"""A gateway's status reports for the operator's console: its load, its refusals, and how soon text came."""
 
 import asyncio
 import contextlib
@@ -18,53 +18,53 @@ from wire.jobs import Jobs
 from wire.redis.store import Store
 from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 
-# Seconds for the last word, which nothing depends on.
-_LAST_WORD = 0.5
+# Seconds for the report of a gateway's end, which nothing depends on.
+_LAST_REPORT = 0.5
 _LOG = structlog.get_logger()
 
 
 @asynccontextmanager
-async def present(
-    store: Store, turns: ActiveRequests, metrics: GatewayMetrics, jobs: Jobs, first_text: Histogram
+async def report_status(
+    store: Store, active_requests: ActiveRequests, metrics: GatewayMetrics, jobs: Jobs, first_text: Histogram
 ) -> AsyncIterator[None]:
-    """Speak for the gateway during the body."""
+    """Report the gateway's status during the body."""
 
-    def counted() -> Mapping[str, int]:
-        refused = {f"refused:{reason}": count for reason, count in jobs.refusals.items()}
-        return Counter(refused) + _texts(first_text)
+    def counts() -> Mapping[str, int]:
+        refusals = {f"refused:{reason}": count for reason, count in jobs.refusals.items()}
+        return Counter(refusals) + _first_texts(first_text)
 
-    speaker = Reporter(
+    reporter = Reporter(
         store,
         "gateway",
         f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        lambda: ProcessLoad(turns=turns.running, sockets=metrics.sockets),
-        counted,
-        lambda: turns.draining,
+        lambda: ProcessLoad(turns=active_requests.running, sockets=metrics.sockets),
+        counts,
+        lambda: active_requests.draining,
     )
-    async with background(_speak(speaker)):
+    async with background(_report(reporter)):
         yield
     with contextlib.suppress(StoreUnavailableError, TimeoutError):
-        async with asyncio.timeout(_LAST_WORD):
-            await speaker.leave()
+        async with asyncio.timeout(_LAST_REPORT):
+            await reporter.leave()
 
 
-async def _speak(speaker: Reporter) -> None:
-    """For ever: a fault in it must not silence the gateway for good."""
+async def _report(reporter: Reporter) -> None:
+    """Report for ever: an error must not end the reports for good."""
     while True:
         try:
-            await speaker.run()
-        except Exception:  # noqa: BLE001 - said for people to look at; nothing else may suffer from it
-            _LOG.exception("the gateway could not speak of itself")
+            await reporter.run()
+        except Exception:  # noqa: BLE001 - logged; nothing else may suffer from it
+            _LOG.exception("status report failed")
             await asyncio.sleep(REPORT_INTERVAL)
 
 
-def _texts(first_text: Histogram) -> Counter[str]:
-    """How many answers fell into each bucket, by its number."""
-    found: Counter[str] = Counter()
+def _first_texts(first_text: Histogram) -> Counter[str]:
+    """Return how many answers fell into each bucket, by its number."""
+    counts: Counter[str] = Counter()
     below = 0
     (family,) = first_text.collect()
     buckets = [int(sample.value) for sample in family.samples if sample.name.endswith("_bucket")]
-    for number, upto in enumerate(buckets):
-        found[f"text:{number}"] = upto - below
-        below = upto
-    return found
+    for number, up_to in enumerate(buckets):
+        counts[f"text:{number}"] = up_to - below
+        below = up_to
+    return counts

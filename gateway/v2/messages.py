@@ -10,24 +10,25 @@ from typing import Any
 import msgspec
 
 from gateway.errors import FORMAT, AnswerUnknownError, Problem, RefusedError
-from gateway.http.sse import position
+from gateway.http.fields import MAX_WAIT
+from gateway.http.sse import parse_event_id
 from gateway.legacy import params
 from wire.answers import AnswerEvent, QueuePosition
 from wire.messages import Delta, Failed, Final, Replace
 
 SUBPROTOCOL = "bing-chat.v2"
-_LONGEST_ID = 64
-_LAST_SEQ = 10**9
+_MAX_ID = 64
+_MAX_SEQ = 10**9
 
 
 @dataclass(frozen=True)
 class AskMessage:
     """A question; `key` is its Idempotency-Key, as it was sent.
 
-    `wait`: for how many seconds the client would rather wait for an account than be refused.
+    `wait`: the seconds that the client prefers to wait for an account instead of being refused.
     """
 
-    ask: params.QuestionParams
+    question: params.QuestionParams
     key: str | None
     wait: float = 0.0
 
@@ -41,7 +42,7 @@ class StopMessage:
 
 @dataclass(frozen=True)
 class ResumeMessage:
-    """Go on with an answer after its event `after`."""
+    """Continue an answer after its event `after`."""
 
     answer: str
     after: int
@@ -51,23 +52,24 @@ Request = AskMessage | StopMessage | ResumeMessage
 Message = Mapping[str, Any]
 
 
-def id_of(message: Message) -> str | None:
-    """The client's own name for what it asks; None if it has none, or none that can be sent back."""
-    found = message.get("id")
-    sound = isinstance(found, str) and 1 <= len(found) <= _LONGEST_ID and _encodable(found)
-    return found if sound else None
+def parse_id(message: Message) -> str | None:
+    """Return the client's own name for its request; None if it has none, or none that can be sent back."""
+    name = message.get("id")
+    valid = isinstance(name, str) and 1 <= len(name) <= _MAX_ID and _is_encodable(name)
+    return name if valid else None
 
 
-def request(message: Message) -> Request:
-    """What the client wants. RefusedError; AnswerUnknownError for an id that can't be one."""
-    if id_of(message) is None and (message.get("type") == "ask" or "id" in message):
+def parse_request(message: Message) -> Request:
+    """Return what the client requests. Raises RefusedError; AnswerUnknownError for an id that can't be one."""
+    if parse_id(message) is None and (message.get("type") == "ask" or "id" in message):
         raise RefusedError(FORMAT)
     match message.get("type"):
         case "ask":
             key = message.get("idempotency_key")
-            if key is not None and not (isinstance(key, str) and _encodable(key)):
+            if key is not None and not (isinstance(key, str) and _is_encodable(key)):
                 raise RefusedError(FORMAT)
-            return AskMessage(params.ask(params.known_fields(message)), key, _wait(message))
+            question = params.parse_question(params.select_fields(message))
+            return AskMessage(question, key or None, _wait(message))
         case "stop":
             return StopMessage(_answer(message))
         case "resume":
@@ -80,27 +82,27 @@ def _answer(message: Message) -> str:
     answer = message.get("answer")
     if not isinstance(answer, str):
         raise RefusedError(FORMAT)
-    if position(f"{answer}.0") is None:
+    if parse_event_id(f"{answer}.0") is None:
         raise AnswerUnknownError
     return answer
 
 
 def _after(message: Message) -> int:
     after = message.get("after", 0)
-    if type(after) is not int or not 0 <= after < _LAST_SEQ:
+    if type(after) is not int or not 0 <= after < _MAX_SEQ:
         raise RefusedError(FORMAT)
     return after
 
 
 def _wait(message: Message) -> float:
     wait = message.get("wait", 0)
-    if type(wait) not in (int, float) or not 0 <= wait <= params.LONGEST_WAIT:
+    if type(wait) not in (int, float) or not 0 <= wait <= MAX_WAIT:
         raise RefusedError(FORMAT)
     return float(wait)
 
 
-def _encodable(text: str) -> bool:
-    """Whether UTF-8 can hold it: JSON can name half a surrogate pair."""
+def _is_encodable(text: str) -> bool:
+    """Return whether UTF-8 can hold the text: JSON can contain half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -110,21 +112,21 @@ def _encodable(text: str) -> bool:
 
 @dataclass(frozen=True)
 class V2Frames:
-    """Makes the frames of one answer, for a client that named its question `id`."""
+    """Renders the frames of one answer, for a client that named its question `id`."""
 
     id: str | None
     answer: str
 
     def accepted(self, token: str) -> bytes:
-        """The question is in Redis, and the answer is followed from here on."""
+        """Return the frame of a question that is in Redis."""
         return self._frame("accepted", seq=0, token=token)
 
     def queued(self, place: QueuePosition) -> bytes:
-        """Where the question waits."""
+        """Return the frame of a question's place in the queue."""
         return self._frame("queued", seq=0, position=place.position, wait=place.wait)
 
-    def event(self, entry: AnswerEvent) -> bytes:
-        """An event of the answer."""
+    def render(self, entry: AnswerEvent) -> bytes:
+        """Return the frame of an event of the answer."""
         match entry.event:
             case Delta(text=text, provider=provider):
                 return self._frame("delta", seq=entry.seq, text=text, **_provider(provider))
@@ -135,9 +137,9 @@ class V2Frames:
             case Failed() as failed:
                 return self._failed(entry.seq, failed)
 
-    def broken_off(self, problem: Problem) -> bytes:
-        """This gateway stops following: no event of the answer, which may live on."""
-        return self._frame("failed", **_told(problem))
+    def render_error(self, problem: Problem) -> bytes:
+        """Return the frame that ends following: it is no event of the answer, which may continue."""
+        return self._frame("failed", **_error(problem))
 
     def _final(self, seq: int, event: Final) -> bytes:
         rest: dict[str, Any] = {"urls": event.urls, "suggestions": event.suggestions, "turns": event.turns}
@@ -167,12 +169,12 @@ def _provider(name: str) -> dict[str, str]:
     return {"provider": name} if name else {}
 
 
-def refused(id_: str | None, problem: Problem) -> bytes:
-    """A client's message came to nothing."""
-    return _frame("failed", id_, **_told(problem))
+def render_refusal(id_: str | None, problem: Problem) -> bytes:
+    """Return the frame of a client's message that was refused."""
+    return _frame("failed", id_, **_error(problem))
 
 
-def _told(problem: Problem) -> dict[str, Any]:
+def _error(problem: Problem) -> dict[str, Any]:
     return {
         "code": problem.code,
         "message": problem.message,

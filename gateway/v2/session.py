@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 
 import structlog
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import background
-from gateway.answering.idempotency import Idempotency
-from gateway.answering.relay import Relay
+from gateway.answering.idempotency import RequestKey
+from gateway.answering.relay import AnswerSubscription
+from gateway.answering.submit import Questions
+from gateway.auth.clients import Clients
 from gateway.errors import (
     UNKNOWN,
     AnswerUnknownError,
@@ -20,18 +23,19 @@ from gateway.errors import (
     problem_of,
 )
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.websocket import WebSocketConnection
-from gateway.legacy import params
+from gateway.http.fields import parse_object
+from gateway.http.streaming import detach
+from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.v2 import messages
 from telemetry import traces
 from wire.answers import AnswerEvent, AnswerReader
 from wire.errors import AnswerGoneError, StoreUnavailableError
-from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
+from wire.jobs import Client
 from wire.messages import TERMINAL, Chat
 
-# How many answers one socket follows at once.
-_AT_ONCE = 32
-# Seconds before the first look at a question's place in the queue, and between two looks.
+# How many answers one socket may follow at the same time.
+_MAX_ANSWERS = 32
+# Seconds before a question's place in the queue is read for the first time, and between two reads.
 _FIRST_LOOK = 0.3
 _LOOK_EVERY = 1.0
 _ENDPOINT = "/ws_stream"
@@ -39,25 +43,23 @@ _LOG = structlog.get_logger()
 
 
 class V2Session:
-    """One connection. Its messages are taken in order; each answer is followed in a task of its own."""
+    """One connection. Its messages are handled in order; each answer is followed in a task of its own."""
 
-    def __init__(
-        self, socket: WebSocket, relay: Relay, idempotency: Idempotency, max_message: int, client: Client
-    ) -> None:
+    def __init__(self, socket: WebSocket, questions: Questions, max_message: int, client: Client) -> None:
         self._connection = WebSocketConnection(socket, max_message, self._cancel)
-        self._request = socket.state.request_id
-        self._refusals: ErrorMetrics = socket.state.refusals
+        self._request_id = socket.state.request_id
+        self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english = prefers_english(socket.headers.get("accept-language", ""))
-        self._relay = relay
-        self._idempotency = idempotency
+        self._questions = questions
+        self._relay = questions.relay
         self._client = client
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:
-        """Serve the client until it leaves, or until the gateway goes down and its answers have ended."""
+        """Serve the client until it leaves, or until the gateway drains and its answers have ended."""
         try:
-            with self._relay.turns.socket(self._settle):
+            with self._relay.active_requests.track_socket(self._settle):
                 async with self._connection.messages() as messages:
                     async for message in messages:
                         await self._handle(message)
@@ -68,8 +70,8 @@ class V2Session:
             await asyncio.gather(*self._followed, return_exceptions=True)
 
     def _settle(self) -> None:
-        """In a drain: nothing more can come of this socket once its answers have ended."""
-        if self._relay.turns.draining and not self._followed:
+        """Read no more messages once the gateway drains and all answers of this socket have ended."""
+        if self._relay.active_requests.draining and not self._followed:
             self._connection.seal()
 
     def _cancel(self) -> None:
@@ -77,12 +79,12 @@ class V2Session:
             task.cancel()
 
     async def _handle(self, message: str) -> None:
-        """Do what the client wants; what is wrong with it is told under the name that it gave."""
+        """Handle one message; its errors are sent under the id that the client gave it."""
         id_ = None
         try:
-            found = params.json_object(message)
-            id_ = messages.id_of(found)
-            match messages.request(found):
+            fields = parse_object(message)
+            id_ = messages.parse_id(fields)
+            match messages.parse_request(fields):
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
@@ -92,21 +94,17 @@ class V2Session:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            await self._connection.send_last(messages.refused(id_, self._problem(error)))
+            await self._connection.send_last(messages.render_refusal(id_, self._problem(error)))
 
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()
-        ask = request.ask
-        work = Chat(ask.style, ask.question, request=self._request, wait=request.wait)
-        key = self._idempotency.checked(request.key, self._client)
-        once: IdempotencyKey | None = None
-        token = ask.token or new_token()
-        if key is not None:
-            once, token = await self._idempotency.once(self._client, key, _ENDPOINT, work, ask.token)
-        create, fresh = ask.token is None, new_answer_id()
-        with traces.start_span("question", "server", bing_request=self._request):
-            answer = await self._relay.jobs.submit(fresh, work, token, create=create, client=self._client, once=once)
-        await self._follow(messages.V2Frames(id_, answer), token, new=answer == fresh)
+        question = request.question
+        work = Chat(question.style, question.question, request=self._request_id, wait=request.wait)
+        key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
+        with traces.start_span("question", "server", bing_request=self._request_id):
+            submission = await self._questions.submit(work, self._client, token=question.token, key=key)
+        frames = messages.V2Frames(id_, submission.answer_id)
+        await self._follow(frames, submission.token, self._questions.follow(submission))
 
     async def _resume(self, frames: messages.V2Frames, after: int) -> None:
         self._check_room()
@@ -114,75 +112,74 @@ class V2Session:
             token = await self._relay.answers.read_token(frames.answer, self._client.holder)
         except AnswerGoneError:
             raise AnswerUnknownError from None
-        await self._follow(frames, token, after=after)
+        await self._follow(frames, token, self._relay.subscribe(frames.answer, after))
 
     async def _stop(self, frames: messages.V2Frames) -> None:
-        """Who follows the answer here sees its end by that; otherwise it is sent for this."""
+        """Stop an answer. Its end is sent here only if no task of this socket follows it."""
         try:
             await self._relay.jobs.stop(frames.answer, self._client.holder)
             if frames.answer not in self._followed.values():
-                await self._connection.send_last(frames.event(await self._end(frames.answer)))
+                await self._connection.send_last(frames.render(await self._end(frames.answer)))
         except AnswerGoneError:
             raise AnswerUnknownError from None
 
     def _check_room(self) -> None:
-        """DrainingError, SocketFullError."""
-        if self._relay.turns.draining:
-            raise DrainingError
-        if len(self._followed) >= _AT_ONCE:
+        """Raise DrainingError or SocketFullError if no answer may be followed any more."""
+        self._relay.active_requests.check_accepting()
+        if len(self._followed) >= _MAX_ANSWERS:
             raise SocketFullError
 
-    async def _follow(self, frames: messages.V2Frames, token: str, *, after: int = 0, new: bool = False) -> None:
-        """Say that the answer is there, and begin to follow it."""
+    async def _follow(self, frames: messages.V2Frames, token: str, subscription: AnswerSubscription) -> None:
+        """Confirm the answer, and start a task that follows it."""
         await self._connection.send_last(frames.accepted(token))
-        task = asyncio.create_task(self._relayed(frames, after, new))
+        task = asyncio.create_task(self._relay_answer(frames, subscription))
         self._followed[task] = frames.answer
-        task.add_done_callback(self._over)
+        task.add_done_callback(self._remove)
 
-    def _over(self, task: asyncio.Task[None]) -> None:
+    def _remove(self, task: asyncio.Task[None]) -> None:
         del self._followed[task]
         self._settle()
 
-    async def _relayed(self, frames: messages.V2Frames, after: int, new: bool) -> None:
-        """One answer, up to its end. A client that is cut off in a drain goes on elsewhere."""
+    async def _relay_answer(self, frames: messages.V2Frames, subscription: AnswerSubscription) -> None:
+        """Send one answer up to its end. A client that is cut off in a drain resumes at another gateway."""
         try:
             async with (
-                self._relay.turns.turn(self._relay.limit, promised=True),
-                self._relay.resume(frames.answer, after, new=new) as entries,
+                self._relay.active_requests.track(self._relay.time_limit, accepted=True),
+                subscription as events,
             ):
-                await self._events(frames, entries)
+                await self._send_events(frames, events)
         except (ClientGoneError, DrainingError):
             return
         except Exception as error:  # noqa: BLE001 - the socket survives every error
             with contextlib.suppress(ClientGoneError):
-                await self._connection.send_last(frames.broken_off(self._problem(error)))
+                await self._connection.send_last(frames.render_error(self._problem(error)))
 
-    async def _events(self, frames: messages.V2Frames, entries: AnswerReader) -> None:
-        async with background(self._tell_place(frames)):
-            entry = await anext(entries, None)
-        # None: the answer had ended before `after`, and a client that waits for its end has to get one.
+    async def _send_events(self, frames: messages.V2Frames, events: AnswerReader) -> None:
+        async with background(self._send_places(frames)):
+            entry = await anext(events, None)
+        # None: the answer had ended before `after`, but the client still has to get an end.
         while entry is not None:
-            await self._connection.send(frames.event(entry))
+            await self._connection.send(frames.render(entry))
             if isinstance(entry.event, TERMINAL):
                 return
-            entry = await anext(entries, None)
-        await self._connection.send(frames.event(await self._end(frames.answer)))
+            entry = await anext(events, None)
+        await self._connection.send(frames.render(await self._end(frames.answer)))
 
-    async def _tell_place(self, frames: messages.V2Frames) -> None:
-        """While nothing has come: where the question waits, whenever that has changed."""
-        told, pause = None, _FIRST_LOOK
+    async def _send_places(self, frames: messages.V2Frames) -> None:
+        """Send the question's place in the queue whenever it has changed, until it is cancelled."""
+        sent, pause = None, _FIRST_LOOK
         with contextlib.suppress(ClientGoneError):
             while True:
                 await asyncio.sleep(pause)
                 pause = _LOOK_EVERY
                 with contextlib.suppress(StoreUnavailableError):
                     place = await self._relay.answers.read_position(frames.answer)
-                    if place is not None and place != told:
+                    if place is not None and place != sent:
                         await self._connection.send(frames.queued(place))
-                        told = place
+                        sent = place
 
     async def _end(self, answer: str) -> AnswerEvent:
-        """The terminal event of an answer that has ended. AnswerGoneError."""
+        """Return the terminal event of an answer that has ended. Raises AnswerGoneError."""
         progress = await self._relay.answers.read_progress(answer, self._client.holder)
         if progress.end is None:
             raise AnswerGoneError("the answer's events stopped")
@@ -193,5 +190,21 @@ class V2Session:
         if problem is None:
             _LOG.error("message failed", exc_info=error)
             problem = UNKNOWN
-        self._refusals.note(problem)
+        self._error_metrics.count(problem)
         return problem
+
+
+@dataclass(frozen=True)
+class V2Endpoint:
+    """/ws_stream under the subprotocol. `max_message` is in bytes."""
+
+    questions: Questions
+    clients: Clients
+    max_message: int
+
+    async def ws_stream(self, socket: WebSocket) -> None:
+        """Serve a session."""
+        if (client := await identify_or_deny(self.clients, socket)) is not None:
+            await socket.accept(messages.SUBPROTOCOL)
+            session = V2Session(socket, self.questions, self.max_message, client)
+            await detach(socket.scope, session.run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.addresses import client_address, networks
+from gateway.auth.addresses import client_address, parse_networks
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 
@@ -139,9 +139,9 @@ def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) ->
     (default,) = re.findall(r"\$\{TRUSTED_PROXIES:-(.*)\}", services["gateway"]["environment"]["TRUSTED_PROXIES"])
     nginx = (ROOT / "deploy" / "nginx.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
-    assert client_address("172.18.0.5", ["203.0.113.9"], networks(default)) == "203.0.113.9"
+    assert client_address("172.18.0.5", ["203.0.113.9"], parse_networks(default)) == "203.0.113.9"
     # Whoever asks nginx from one of these networks is not taken for nginx.
-    assert client_address("172.18.0.5", ["192.168.7.7"], networks(default)) == "192.168.7.7"
+    assert client_address("172.18.0.5", ["192.168.7.7"], parse_networks(default)) == "192.168.7.7"
 
 
 def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import by_status
 from gateway.http.middleware import _CORS
-from gateway.legacy import envelope
+from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.deploy.upstreams import HALF, STREAM
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> None:
 def assert_busy(response: httpx.Response) -> None:
     """The response of a gateway that has no room, as nginx sends it."""
     assert response.status_code == 503
-    assert response.content == envelope.error(503, BUSY)
+    assert response.content == encode_error(503, BUSY)
     assert response.headers["retry-after"] == "2"
     assert_like_a_gateways(response)
 
@@ -159,7 +159,7 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
 ) -> None:
     response = await client.post("/api", content=b"x" * (2 * 1024 * 1024), headers={"Accept-Language": language})
     assert response.status_code == 413
-    assert response.content == envelope.error(413, by_status(413, english).message)
+    assert response.content == encode_error(413, by_status(413, english).message)
     assert_like_a_gateways(response)
     assert front.asked == []
 
@@ -193,7 +193,7 @@ async def test_an_address_or_header_without_end_is_refused_like_a_body(front: Fr
         with anyio.fail_after(LIMIT):
             received = await stream.receive()
     assert received.startswith(b"HTTP/1.1 413 ")
-    assert received.endswith(envelope.error(413, by_status(413).message))
+    assert received.endswith(encode_error(413, by_status(413).message))
 
 
 async def test_a_client_can_not_choose_its_address(front: Front, client: httpx.AsyncClient) -> None:

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve_and_signal(settings: GatewaySettings, store: Store, turns: ActiveRequests) -> None:
-        await serve(settings, store, turns, ready=lambda _: os.kill(os.getpid(), number))
+    async def serve_and_signal(settings: GatewaySettings, store: Store, active_requests: ActiveRequests) -> None:
+        await serve(settings, store, active_requests, ready=lambda _: os.kill(os.getpid(), number))
 
     monkeypatch.setattr(process, "serve", serve_and_signal)
     async with asyncio.timeout(5):

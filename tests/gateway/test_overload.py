@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway import server
-from gateway.http.sse import position
+from gateway.http.sse import parse_event_id
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys
@@ -33,8 +33,8 @@ TEXTS = [chr(ord("a") + number % 26) * PIECE for number in range(EVENTS)]
 @pytest.fixture
 async def gateway(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGateway]:
     # Accepted sockets inherit it.
-    small = (*server._SIGNS_OF_LIFE, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
-    monkeypatch.setattr(server, "_SIGNS_OF_LIFE", small)
+    small = (*server._TCP_KEEPALIVE, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
+    monkeypatch.setattr(server, "_TCP_KEEPALIVE", small)
     async with running(store) as found:
         found.worker.scripts["big"] = [*map(Delta, TEXTS), Final("".join(TEXTS))]
         yield found
@@ -47,17 +47,17 @@ async def ended(gateway: RunningGateway) -> bool:
 
 
 async def others_are_answered(gateway: RunningGateway) -> None:
-    """A question of somebody else, while the slow client's answer is complete and can't be got rid of."""
+    """Ask for another client while the slow one's complete answer can't be sent."""
     await until(lambda: ended(gateway), limit=20)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.text.endswith("\n\n")
     assert '"done": true' in response.text
     # Backpressure: the gateway has not taken all of the slow client's answer into its own memory.
-    assert gateway.turns.running == 1
+    assert gateway.active_requests.running == 1
 
 
 async def narrow(gateway: RunningGateway) -> socket.socket:
-    """A connection whose kernel holds little."""
+    """Return a connection whose kernel buffers little."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     connection.setblocking(False)
@@ -66,7 +66,7 @@ async def narrow(gateway: RunningGateway) -> socket.socket:
 
 
 async def slow_eventsource(gateway: RunningGateway, meanwhile: Coroutine[Any, Any, None]) -> list[bytes]:
-    """The events that a client gets that asks, reads nothing while `meanwhile` runs, and then all."""
+    """Return the events of a client that asks, reads nothing while `meanwhile` runs, and then all."""
     loop = asyncio.get_running_loop()
     with await narrow(gateway) as connection:
         head = b"GET /api_stream?style=balanced&question=big HTTP/1.1\r\nHost: g\r\nAccept: text/event-stream\r\n"
@@ -80,7 +80,7 @@ async def slow_eventsource(gateway: RunningGateway, meanwhile: Coroutine[Any, An
 
 
 def slow_socket(gateway: RunningGateway, connection: socket.socket) -> connect:
-    """A WebSocket whose client takes nothing that isn't asked for."""
+    """Return a WebSocket whose client takes nothing that isn't asked for."""
     return gateway.socket("/ws_stream", sock=connection, max_size=None, max_queue=1, compression=None)
 
 
@@ -98,10 +98,10 @@ async def test_a_slow_event_source_gets_the_whole_answer_and_keeps_nobody_waitin
     frames = [json.loads(event.partition(b"data: ")[2]) for event in events if b"data: " in event]
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
     ids = [event.partition(b"\n")[0].removeprefix(b"id: ").decode() for event in events if event.startswith(b"id: ")]
-    places = [place.seq for place in map(position, ids) if place]
+    places = [place.seq for place in map(parse_event_id, ids) if place]
     assert places == sorted(set(places))
     assert places[-1] == EVENTS + 1
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 async def test_a_slow_socket_gets_the_whole_answer_and_keeps_nobody_waiting(gateway: RunningGateway) -> None:
@@ -110,7 +110,7 @@ async def test_a_slow_socket_gets_the_whole_answer_and_keeps_nobody_waiting(gate
         await others_are_answered(gateway)
         frames = await received(connection)
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_backlog_leaves_nothing(gateway: RunningGateway) -> None:
@@ -118,7 +118,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_backlog_leaves_nothing(
         await connection.send(json.dumps(BIG))
         await others_are_answered(gateway)
         connection.transport.abort()
-    await until(lambda: gateway.turns.running == 0)
+    await until(lambda: gateway.active_requests.running == 0)
 
 
 # More questions than may wait.
@@ -129,7 +129,7 @@ CROWD = 12
 
 @asynccontextmanager
 async def crowded(store: Store) -> AsyncIterator[RunningGateway]:
-    """A gateway whose queue has little room, without a worker so far."""
+    """Run a gateway whose queue has little room, without a worker so far."""
     async with running(store, settings(queue_limit=ROOM), worker=False) as found:
         yield found
 
@@ -182,7 +182,7 @@ async def test_sockets_beyond_the_queue_get_one_frame_each_and_go_on(store: Stor
 
 @asynccontextmanager
 async def working(store: Store) -> AsyncIterator[None]:
-    """A worker that answers what waits."""
+    """Run a worker that answers what waits."""
     task = asyncio.create_task(ScriptedWorker(store).run())
     try:
         yield

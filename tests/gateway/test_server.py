@@ -23,12 +23,12 @@ ASK = {"style": "balanced", "question": "slow"}
 
 
 async def test_a_drain_lets_running_answers_end(store: Store) -> None:
-    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    active_requests, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, active_requests, ready=listening.set_result))
     await listening
     async with asyncio.timeout(5):
-        async with turns.turn(60):
-            turns.drain()
+        async with active_requests.track(60):
+            active_requests.drain()
             done, _ = await asyncio.wait([serving], timeout=0.3)
             assert not done
         await serving
@@ -40,20 +40,20 @@ async def test_a_drain_cuts_what_takes_too_long(store: Store) -> None:
             gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
             answer = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
             await until(lambda: bool(gateway.worker.asked))
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             assert frames_of((await answer).content)[-1]["code"] == 503
 
 
 async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> None:
-    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    active_requests, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, active_requests, ready=listening.set_result))
     address: str = await listening
     port = int(address.rsplit(":", 1)[1])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
     async with connect(f"ws://127.0.0.1:{port}/ws", proxy=None):
         began = time.monotonic()
-        turns.cut()
+        active_requests.abort()
         await serving
         assert time.monotonic() - began < 2
     writer.close()
@@ -61,8 +61,8 @@ async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> N
 
 
 async def test_cancelling_ends_it_too(store: Store) -> None:
-    turns, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(settings(), store, turns, ready=listening.set_result))
+    active_requests, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings(), store, active_requests, ready=listening.set_result))
     address: str = await listening
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -77,10 +77,10 @@ async def test_a_port_that_is_taken_is_an_oserror(gateway: RunningGateway, store
 
 
 async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
-    turns = ActiveRequests()
-    turns.drain()
+    active_requests = ActiveRequests()
+    active_requests.drain()
     async with asyncio.timeout(5):
-        await serve(settings(), store, turns)
+        await serve(settings(), store, active_requests)
 
 
 async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
@@ -88,9 +88,9 @@ async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         unavailable("IPv6")
-    turns, addresses = ActiveRequests(), list[str]()
-    turns.drain()
-    await serve(settings(gateway_host="::1"), store, turns, ready=addresses.append)
+    active_requests, addresses = ActiveRequests(), list[str]()
+    active_requests.drain()
+    await serve(settings(gateway_host="::1"), store, active_requests, ready=addresses.append)
     assert addresses[0].startswith("http://[::1]:")
 
 
@@ -116,7 +116,7 @@ async def test_a_client_that_answers_no_ping_is_dropped(store: Store, monkeypatc
         _, _, frames = everything.partition(b"\r\n\r\n")
         assert frames[:2] == b"\x89\x04", "a ping"
         assert frames[6:10] == b"\x88\x18\x03\xf3", "the close, with 1011"
-        await until(lambda: not gateway.turns._sockets)
+        await until(lambda: not gateway.active_requests._sockets)
 
 
 async def test_a_pipelined_and_a_broken_request_are_answered(gateway: RunningGateway) -> None:
@@ -137,7 +137,7 @@ async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gatew
 
 
 def kernel_timer(here: int, there: int) -> tuple[str, int] | None:
-    """What the kernel waits for on a connection of 127.0.0.1 (02: to ask whether the peer lives), for how long yet."""
+    """Return what the kernel waits for on a connection of 127.0.0.1 (02: the next keep-alive probe), and how long."""
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, remote, _, _, timer, *_ = row.split()
         if local.endswith(f":{here:04X}") and remote.endswith(f":{there:04X}"):

@@ -36,3 +36,10 @@ async def answers(store: Store) -> AsyncIterator[Answers]:
     """The reader of answers, running."""
     async with Answers(store) as answers:
         yield answers
+
+
+@pytest.fixture
+async def impatient(store: Store) -> AsyncIterator[Answers]:
+    """A reader whose followers look into the log after a shorter silence."""
+    async with Answers(store, silence=0.1) as answers:
+        yield answers

@@ -35,12 +35,6 @@ def whole(count: int, after: int = 0) -> list[AnswerEvent]:
     return [*deltas, AnswerEvent(count + 1, Final("whole"))][after:]
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Followers look into the log after a shorter silence."""
-    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 0.1)
-
-
 @asynccontextmanager
 async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[ClaimedJob, Any]]:
     """A job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
@@ -116,13 +110,11 @@ async def test_after_more_than_there_is_comes_nothing(scenario: Scenario, answer
     assert await everything(answers, "s0-a", 100) == []
 
 
-async def test_a_long_answer_is_read_in_batches(
-    scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 60.0)
+async def test_a_long_answer_is_read_in_batches(scenario: Scenario) -> None:
     await scenario.answered("s0-a", "token", 1200)
-    assert await everything(answers, "s0-a") == whole(1200)
-    assert await everything(answers, "s0-a", 701) == whole(1200, 701)
+    async with Answers(scenario.store, silence=60.0) as answers:
+        assert await everything(answers, "s0-a") == whole(1200)
+        assert await everything(answers, "s0-a", 701) == whole(1200, 701)
 
 
 async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers: Answers) -> None:
@@ -185,16 +177,14 @@ async def test_an_unknown_answer_is_gone(answers: Answers) -> None:
         await everything(answers, "s0-none")
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_a_new_answer_that_is_lost_at_once_is_gone_at_the_second_look(answers: Answers) -> None:
-    async with asyncio.timeout(10), answers.follow(new_answer_id(), first=lambda _: None) as entries:
+async def test_a_new_answer_that_is_lost_at_once_is_gone_at_the_second_look(impatient: Answers) -> None:
+    async with asyncio.timeout(10), impatient.follow(new_answer_id(), first=lambda _: None) as entries:
         with pytest.raises(AnswerGoneError):
             await anext(entries)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_answer_that_vanishes_while_followed_is_gone(scenario: Scenario, answers: Answers) -> None:
-    async with streaming(scenario, answers) as (_, entries):
+async def test_an_answer_that_vanishes_while_followed_is_gone(scenario: Scenario, impatient: Answers) -> None:
+    async with streaming(scenario, impatient) as (_, entries):
         await scenario.redis.flushall()
         with pytest.raises(AnswerGoneError):
             await anext(entries)
@@ -207,22 +197,21 @@ async def test_an_answer_whose_events_were_lost_is_gone(scenario: Scenario, answ
         await everything(answers, "s0-a", 2)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_an_end_written_between_two_looks_is_not_missed(
-    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, impatient: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Answers(scenario.store) as answers, streaming(scenario, answers) as (_, entries):
-        look = answers.read
+    async with streaming(scenario, impatient) as (_, entries):
+        look = impatient.read
 
         async def late(answer: str, after: int = 0) -> list[AnswerEvent]:
             found = await look(answer, after)
             if not found:
-                monkeypatch.setattr(answers, "read", look)
+                monkeypatch.setattr(impatient, "read", look)
                 await log(scenario.store, answer, 2, Final("whole"))
                 await scenario.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
             return found
 
-        monkeypatch.setattr(answers, "read", late)
+        monkeypatch.setattr(impatient, "read", late)
         assert await anext(entries) == AnswerEvent(2, Final("whole"))
 
 
@@ -359,19 +348,18 @@ async def pubsub_ids(scenario: Scenario) -> set[str]:
     return {client["id"] for client in await scenario.redis.client_list(_type="pubsub")}
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_redis_away_while_catching_up_is_outlived(
-    scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, impatient: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scenario.answered("s0-a", "token", 3)
-    look = answers.read
+    look = impatient.read
 
     async def away(answer: str, after: int = 0) -> list[AnswerEvent]:
-        monkeypatch.setattr(answers, "read", look)
+        monkeypatch.setattr(impatient, "read", look)
         raise StoreUnavailableError("away")
 
-    monkeypatch.setattr(answers, "read", away)
-    assert await everything(answers, "s0-a") == whole(3)
+    monkeypatch.setattr(impatient, "read", away)
+    assert await everything(impatient, "s0-a") == whole(3)
 
 
 async def test_a_restart_of_redis_is_outlived() -> None:

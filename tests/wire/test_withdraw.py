@@ -8,6 +8,7 @@ from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.jobs import ANYBODY, Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Chat
+from wire.redis.connection import Argument
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -17,18 +18,18 @@ class Deaf(ForgetfulStore):
     """Redis gets the calls of `lose`, and nobody hears its answer; `late`: it gets the first of them only at last."""
 
     late = False
-    held: tuple[str, ...] | None = None
+    held: tuple[str, str, tuple[Argument, ...]] | None = None
 
-    async def run(self, script: str, key: str, *args: object) -> object:
+    async def run(self, script: str, key: str, *args: Argument) -> object:
         if script == self.lose and self.late:
-            self.lose, self.held = "", (script, key, *map(str, args))
+            self.lose, self.held = "", (script, key, args)
             raise StoreUnavailableError("away")
-        return await super().run(script, key, *args)  # type: ignore[arg-type]
+        return await super().run(script, key, *args)
 
     async def arrive(self) -> None:
         """What was held arrives."""
         assert self.held is not None
-        script, key, *args = self.held
+        script, key, args = self.held
         await Store.run(self, script, key, *args)
 
 

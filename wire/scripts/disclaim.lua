@@ -1,6 +1,5 @@
--- Takes away a token that Redis holds for a worker although the worker doesn't: that it gave the token back was lost, or how
--- its job ended.
--- KEYS: the token's hash. ARGV: prefix, token, worker, fence that the token had when that was found out, answer ttl in s.
+-- Takes a token from a worker that doesn't hold it although Redis has it so: the release, or the job's end, was lost.
+-- KEYS: the token's hash. ARGV: prefix, token, worker, fence that the token had when the worker found out, answer ttl in s.
 local token, worker, fence = ARGV[2], ARGV[3], ARGV[4]
 local found = redis.call('HMGET', KEYS[1], 'owner', 'running', 'fence')
 if found[1] ~= worker then

@@ -1,4 +1,4 @@
--- Forgets a token, after its running turn if it has one. Jobs that still wait are dropped, unspent.
+-- Deletes a token, after its running turn if it has one. Its waiting jobs end as failed and were never sent.
 -- KEYS: the token's hash. ARGV: prefix, token, answer ttl in s.
 local token = ARGV[2]
 while true do

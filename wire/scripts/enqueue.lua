@@ -1,19 +1,18 @@
 -- Accepts a job.
--- KEYS: the job's hash. ARGV: prefix, job, token, work, '1' to make the token if it is new, session ttl in s, queue limit,
--- mailbox limit, client ('' if it is not counted), its limit, the token's holder ('' if anybody may use it), the
--- Idempotency-Key's name ('' for none), its question, its ttl in s, how long in ms the job may go unfollowed, the job that
--- must be the last one that was accepted of the token ('' if any may be).
--- Returns a status and what belongs to it: 'accepted' and '' (also when this very job was accepted before); 'existing'
--- and the answer that the Idempotency-Key stands for; 'reused' (it stands for another question); 'spent' (its answer is
--- gone); 'unknown' (no such token, not this holder's, or one that ends with its running turn); 'moved' (another job was the
--- last one); 'client' or 'full' and the seconds after which to come back.
-local job, token, work, create = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
-local session_ttl, queue_limit, mailbox_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local client, client_limit, holder = ARGV[9], tonumber(ARGV[10]), ARGV[11]
-local name, question, name_ttl, after = ARGV[12], ARGV[13], ARGV[14], ARGV[16]
+-- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
+-- queue_limit, mailbox_limit, client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
+-- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
+-- unfollowed), after (the job that must be the token's last accepted one, '' if any may be); then the work, byte by byte.
+-- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
+-- and the answer of the Idempotency-Key; 'reused' (the key belongs to another question); 'spent' (its answer is
+-- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
+-- last one); 'client' or 'full' and the seconds after which to retry.
+local args, work = cjson.decode(ARGV[2]), ARGV[3]
+local job, token, session_ttl = args.job, args.token, args.session_ttl
+local client, holder, name, question = args.client, args.holder, args.idem, args.question
 local now = now_ms()
 
--- What the Idempotency-Key stands for already; false if it is free.
+-- The standing of an Idempotency-Key that is known; false if it is free.
 local function asked_before()
   local found = name ~= '' and redis.call('GET', key('idem', name))
   if not found then return false end
@@ -24,7 +23,7 @@ local function asked_before()
   return { 'existing', answer }
 end
 
--- How many of a sorted set's jobs wait or run. Those whose own keys have gone by now do neither any more.
+-- Counts the jobs of a sorted set that wait or run. Those whose own keys have expired do neither.
 local function count(jobs)
   redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
   return redis.call('ZCARD', jobs)
@@ -33,28 +32,28 @@ end
 -- Whether the token has no room; jobs that have ended while they waited make some.
 local function mailbox_full()
   local mailbox = key('mailbox', token)
-  if redis.call('LLEN', mailbox) < mailbox_limit then return false end
+  if redis.call('LLEN', mailbox) < args.mailbox_limit then return false end
   for _, waiting in ipairs(redis.call('LRANGE', mailbox, 0, -1)) do
     local state = redis.call('HGET', key('job', waiting), 'state')
     if not state or TERMINAL[state] then redis.call('LREM', mailbox, 1, waiting) end
   end
-  return redis.call('LLEN', mailbox) >= mailbox_limit
+  return redis.call('LLEN', mailbox) >= args.mailbox_limit
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
 local before = asked_before()
 if before then return before end
 local found = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
-if not found[1] and not create then return { 'unknown', '' } end
+if not found[1] and not args.create then return { 'unknown', '' } end
 if found[2] or (found[1] and (found[3] or '') ~= holder) then return { 'unknown', '' } end
-if after ~= '' and found[4] ~= after then return { 'moved', '' } end
+if args.after ~= '' and found[4] ~= args.after then return { 'moved', '' } end
 if client ~= '' then
   local own = count(key('client', client))
-  if own >= client_limit then return { 'client', come_back('took', 1 / own) } end
+  if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
 end
 if mailbox_full() then return { 'full', come_back('took', 1) } end
 local waiting = count(key('queued'))
-if waiting >= queue_limit then return { 'full', come_back('gap', waiting) } end
+if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
 
 redis.call('HSET', KEYS[1], 'work', work, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
 redis.call('HSET', KEYS[1], 'holder', holder, 'before', found[4] or '')
@@ -66,11 +65,11 @@ if client ~= '' then
   redis.call('EXPIRE', key('client', client), session_ttl)
 end
 if name == '' then
-  redis.call('HSET', KEYS[1], 'followed_until', now + tonumber(ARGV[15]))
+  redis.call('HSET', KEYS[1], 'followed_until', now + args.grace)
 else
   -- Whoever asks under a key may come back for the answer much later.
   redis.call('HSET', KEYS[1], 'idem', name)
-  redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', name_ttl)
+  redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
 end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)

@@ -1,5 +1,5 @@
 -- Ends a job that waited too long.
--- KEYS: the job's hash. ARGV: prefix, job, the event up to the seconds after which to come back, the event after them,
+-- KEYS: the job's hash. ARGV: prefix, job, the event up to the seconds after which to retry, the event after them,
 -- answer ttl in s.
 -- Returns 1 if it was still waiting and has ended now, else 0.
 if redis.call('HGET', KEYS[1], 'state') ~= 'QUEUED' then return 0 end

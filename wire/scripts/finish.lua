@@ -1,24 +1,24 @@
--- Ends a turn: the terminal event (unless the answer has ended already), the saved session, the mailbox's next job.
--- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id, state, event, session ('' to drop it),
--- '1' if this worker takes the next job, session ttl in s, answer ttl in s, questions sent in the
--- saved conversation ('' if the mark has counted them), the last seq that the worker knows of, what was asked and answered
--- ('' for nothing), '1' if that begins the conversation's transcript, how many characters a transcript may have, '1' if the
--- event tells whether the conversation is another one, '1' if the question was sent and not refused.
+-- Ends a turn: writes the terminal event (unless the answer has ended already), saves the session, takes the next job.
+-- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, takes_more (this worker
+-- takes the next job), session_ttl and answer_ttl (s), sent (questions sent in the saved conversation, absent if the mark has
+-- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
+-- (bytes), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
+-- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
 -- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
-local token, worker, fence, job, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local state, event, session, takes_more = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
-local session_ttl, answer_ttl = tonumber(ARGV[11]), tonumber(ARGV[12])
+local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
+local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
--- Adds to the transcript. What it can't hold is cut off at its beginning, for good.
-local function note(exchange, begins, most)
+-- Adds the exchange to the transcript, whose beginning is cut off where it grows too long.
+local function extend_transcript()
   local transcript = key('transcript', token)
-  if begins then
+  if args.begins then
     redis.call('DEL', transcript)
     redis.call('HDEL', KEYS[1], 'said', 'cut')
   end
   redis.call('RPUSH', transcript, exchange)
   local said = redis.call('HINCRBY', KEYS[1], 'said', #exchange)
-  while said > most do
+  while said > args.transcript_limit do
     said = redis.call('HINCRBY', KEYS[1], 'said', -#redis.call('LPOP', transcript))
     redis.call('HSET', KEYS[1], 'cut', '1')
   end
@@ -30,23 +30,23 @@ if not holds(token, worker, fence) then return '{"status":"stale"}' end
 if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
-local told = before[1] == 'STOPPED'
-if end_job(job, state, event, answer_ttl, tonumber(ARGV[14]), ARGV[19] == '1') > 0 then
-  told = ARGV[18] == '1'
+local reset_reported = before[1] == 'STOPPED'
+if end_job(job, args.state, event, answer_ttl, args.seq, args.spent) > 0 then
+  reset_reported = args.reports_reset
   measure(job, session_ttl)
 end
--- Whoever stopped a question that was out was told that the conversation is reset.
+-- The event of a stopped question that was out has reported that the conversation is reset.
 if before[1] == 'STOPPED' and before[2] then session = '' end
 redis.call('SREM', key('stops', worker), job)
 redis.call('HDEL', KEYS[1], 'running')
 -- A conversation that is kept is no other one.
-if told or session ~= '' then redis.call('HDEL', KEYS[1], 'reset') end
+if reset_reported or session ~= '' then redis.call('HDEL', KEYS[1], 'reset') end
 if session == '' then
   drop_session(token)
 else
   redis.call('HSET', KEYS[1], 'session', session)
-  if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'sent', ARGV[13]) end
-  if ARGV[15] ~= '' then note(ARGV[15], ARGV[16] == '1', tonumber(ARGV[17])) end
+  if args.sent then redis.call('HSET', KEYS[1], 'sent', args.sent) end
+  if exchange ~= '' then extend_transcript() end
 end
 redis.call('EXPIRE', key('transcript', token), session_ttl)
 redis.call('EXPIRE', KEYS[1], session_ttl)
@@ -57,7 +57,7 @@ if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
   forget_ending(token)
   return '{"status":"released"}'
 end
-if not takes_more then
+if not args.takes_more then
   disown(token)
   if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
   return remember(token, op, '{"status":"released"}')

@@ -7,8 +7,8 @@ local function count_as_asked(name, place, now)
   redis.call('PEXPIRE', key('spent', name), DAY)
 end
 
--- The places that an account's turns in flight take. A place whose worker never said how its turn ended lapses, and its
--- question counts as asked.
+-- Counts the slots that an account's turns in flight take. A slot whose worker never reported the turn's end expires, and
+-- its question counts as sent.
 local function in_flight(name, now)
   local flight = key('flight', name)
   for _, place in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
@@ -18,7 +18,7 @@ local function in_flight(name, now)
   return redis.call('ZCARD', flight)
 end
 
--- How many questions the account was asked within a day, and in how many ms the oldest of them is forgotten.
+-- Counts the questions sent with the account within a day; also returns in how many ms the oldest of them expires.
 local function asked_today(name, now)
   local spent = key('spent', name)
   redis.call('ZREMRANGEBYSCORE', spent, '-inf', now - DAY)
@@ -26,12 +26,12 @@ local function asked_today(name, now)
   return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
 end
 
--- Puts something that happened into the log of events. A log is no work: of an old one the beginning goes.
+-- Appends an event to the audit log, which keeps about the last 500.
 local function log_event(...)
   redis.call('XADD', key('events'), 'MAXLEN', '~', 500, '*', ...)
 end
 
--- Notes that something about an account's state changes: `since` says when, and grows with each change.
+-- Records a change of an account's state: `since` is its time, and grows with each change.
 local changed = false
 local function note_change(account)
   changed = true
@@ -45,7 +45,7 @@ local function enter(account, state)
   note_change(account)
 end
 
--- What the log of events tells of an account, as it stands now.
+-- Returns the fields by which the audit log describes an account's state.
 local function standing(name)
   local found = redis.call('HMGET', key('account', name), 'state', 'paused', 'until', 'reason')
   return 'name', name, 'state', found[2] and 'paused' or found[1], 'until', found[3] or '0', 'reason', found[4] or ''

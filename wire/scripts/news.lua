@@ -1,11 +1,11 @@
--- The next thing about the accounts that an operator should hear of. It counts as told from then on.
--- KEYS: the set of accounts. ARGV: prefix, the share of accounts that should be ready, and the ending of those names that don't
+-- Returns the next alert about the accounts, which counts as delivered from then on.
+-- KEYS: the set of accounts. ARGV: prefix, the share of accounts that should be ready, and the suffix of names that don't
 -- count for it.
--- Returns JSON, nil if there is nothing: {"account", "state", "reason"} of an account that waits for a person, or {"few": whether
--- too few accounts are ready}; with "ready", "accounts" (those that some worker has and that aren't paused), and "returns":
--- when the first of them returns by itself, in ms (0: none does).
+-- Returns JSON, nil if there is no alert: {"account", "state", "reason"} of an account that waits for a person, or {"few":
+-- whether too few accounts are ready}; with "ready", "accounts" (those that some worker has and that aren't paused), and
+-- "returns": when the first of them returns by itself, in ms (0: none does).
 local share, ending = tonumber(ARGV[2]), ARGV[3]
--- For how long a worker that has an account may not have said so, in ms.
+-- For how many ms a worker may not have announced an account that it has.
 local SILENCE = 60000
 local now = now_ms()
 local ready, accounts, returns, waiting = 0, 0, 0, false
@@ -23,17 +23,17 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - SILENCE, '+inf'
   end
 end
 
-local function told(news)
-  news.ready, news.accounts, news.returns = ready, accounts, returns
-  return cjson.encode(news)
+local function encode_alert(alert)
+  alert.ready, alert.accounts, alert.returns = ready, accounts, returns
+  return cjson.encode(alert)
 end
 
 if waiting then
   redis.call('HSET', key('account', waiting.account), 'told', waiting.since)
   waiting.since = nil
-  return told(waiting)
+  return encode_alert(waiting)
 end
 local few = ready < share * accounts
-if few and redis.call('SETNX', key('few'), '1') == 1 then return told({ few = true }) end
-if accounts > 0 and not few and redis.call('DEL', key('few')) == 1 then return told({ few = false }) end
+if few and redis.call('SETNX', key('few'), '1') == 1 then return encode_alert({ few = true }) end
+if accounts > 0 and not few and redis.call('DEL', key('few')) == 1 then return encode_alert({ few = false }) end
 return false

@@ -1,6 +1,6 @@
--- An operator's order to an account.
--- KEYS: the account's hash. ARGV: prefix, account, order: pause, resume, release (back by way of a trial turn), or reset
--- (as if nothing had ever happened); who orders it ('' for the command line).
+-- Executes an operator's order to an account.
+-- KEYS: the account's hash. ARGV: prefix, account, order: pause, resume, release (return by way of a trial turn), or reset
+-- (delete all that is remembered of it); the operator ('' for the command line).
 -- Returns the state before, nil if there is no such account.
 local name, order, by = ARGV[2], ARGV[3], ARGV[4]
 local before = redis.call('HGET', KEYS[1], 'state')

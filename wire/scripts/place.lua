@@ -1,4 +1,4 @@
--- Where a waiting job stands.
+-- Returns the queue position of a job.
 -- KEYS: the job's hash. ARGV: prefix, job.
 -- Returns its position (1 is the next one; 0: it waits for an account's return) and in how many s its turn is likely to
 -- come; nil if it doesn't wait.

@@ -1,8 +1,9 @@
--- Shared by all scripts; prepended to each. NAMES comes from keys.py, ENDS from ends.py, RUN from scripts/__init__.py;
--- ARGV[1] is the shard's prefix.
+-- Shared by all scripts; prepended to each. NAMES comes from wire/keys.py, ENDS from wire/terminal_events.py, RUN from
+-- wire/scripts/__init__.py; ARGV[1] is the shard's prefix. Scripts with many arguments take them as one JSON object in
+-- ARGV[2]; numbers in it must be exact as doubles, and values that must stay byte-exact follow as arguments of their own.
 
 local PREFIX = ARGV[1]
--- How long a worker must have been heard without a gap before it may say that others were not, at least.
+-- How many ms a worker must have beaten without a gap, at least, before it may judge that others did not.
 local HEARD_MS = 10000
 local TERMINAL = { DONE = true, FAILED = true, STOPPED = true }
 
@@ -20,8 +21,8 @@ local function alive(worker)
   return redis.call('EXISTS', key('worker', worker)) == 1
 end
 
--- Whether this worker's heartbeat has come without a gap for a whole lease, and for `least` ms. After a pause of Redis
--- nobody's has, so that nobody is judged before all had the chance to be heard.
+-- Returns whether this worker has beaten without a gap for a whole lease, and for `least` ms. After a pause of Redis
+-- no worker has, so that none is judged before all had the chance to beat.
 local function may_judge(worker, least)
   local beats = redis.call('HMGET', key('worker', worker), 'since', 'last', 'lease')
   if not beats[1] then return false end
@@ -29,8 +30,8 @@ local function may_judge(worker, least)
   return now - tonumber(beats[1]) >= math.max(lease, least or 0) and now - tonumber(beats[2]) <= lease / 2
 end
 
--- Since when Redis runs with the data that it has, in ms. A restart, or a loss of everything, is noted by whoever meets it
--- first.
+-- Returns since when Redis has run with its current data, in ms. The first caller after a restart, or a loss of
+-- everything, records it.
 local function began()
   local run = RUN or redis.call('INFO', 'server'):match('run_id:(%x+)')
   local known = redis.call('HMGET', key('run'), 'id', 'at')
@@ -40,7 +41,7 @@ local function began()
   return now
 end
 
--- Whether all workers, this one among them, had the time to say what they hold since Redis may have lost it.
+-- Returns whether all workers, this one included, had the time to reassert what they hold since Redis may have lost it.
 local function settled(worker)
   return now_ms() - began() >= tonumber(redis.call('HGET', key('worker', worker), 'lease')) / 2
 end
@@ -79,8 +80,8 @@ local function end_job(job, state, event, answer_ttl, reached, spent)
   return seq
 end
 
--- Learns from a job that just ended how fast jobs end. `gap` is the time that one more takes: since the one before, but
--- not from before this one was there. `took` is the time from being accepted to the end. Both in ms, as averages in which
+-- Measures, with each job that ends, how fast jobs end. `gap` is the time that one more takes: since the end before, but
+-- not from before this one was accepted. `took` is the time from acceptance to the end. Both in ms, as averages in which
 -- each job weighs a tenth. Kept as long as sessions.
 local function measure(job, ttl)
   local now, accepted = now_ms(), tonumber(redis.call('HGET', key('job', job), 'accepted') or '')
@@ -94,8 +95,8 @@ local function measure(job, ttl)
   redis.call('EXPIRE', key('rate'), ttl)
 end
 
--- When to come back, in s: `times` times what was measured, or a guess before anything was. At least 1, at most 60.
--- When nothing has ended for longer than usual although jobs wait, that counts instead.
+-- Returns when to retry, in s, from 1 to 60: `times` times what was measured, or a guess before anything was.
+-- When no job has ended for longer than usual although jobs wait, that time counts instead.
 local function come_back(what, times)
   local rate = redis.call('HMGET', key('rate'), 'at', what)
   local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')
@@ -106,7 +107,7 @@ local function come_back(what, times)
   return math.max(1, math.min(60, math.ceil(measured * times / 1000)))
 end
 
--- Forgets a token's conversation, and with it what was said in it.
+-- Deletes a token's conversation and its transcript.
 local function drop_session(token)
   redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut')
   redis.call('DEL', key('transcript', token))
@@ -123,14 +124,14 @@ local function schedule(token)
   redis.call('HSET', key('token', token), 'scheduled', place)
 end
 
--- Whether an entry for the token waits where a worker will see it.
+-- Returns whether an entry for the token waits where a worker will see it.
 local function is_scheduled(token)
   local place = redis.call('HGET', key('token', token), 'scheduled')
   return place and (place == 'shared' or alive(place))
 end
 
--- Ends a job that nobody waits for any more, before it is sent. True if the job has ended, now or before. Only a worker
--- that was heard all along may tell: after a pause those who wait must have had the time to say so.
+-- Ends a job that nobody follows any more, before it is sent. True if the job has ended, now or before. Only a worker
+-- that has beaten without a gap may judge: after a pause the followers must have had the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
   local found = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts')
   if not found[1] or TERMINAL[found[1]] then return true end
@@ -153,13 +154,13 @@ local function next_job(token, worker, answer_ttl)
   end
 end
 
--- For how many ms a job has waited since it was accepted.
+-- Returns for how many ms a job has waited since it was accepted.
 local function waited(job)
   local now = now_ms()
   return now - tonumber(redis.call('HGET', key('job', job), 'accepted') or now)
 end
 
--- Takes the lease away from the token's owner; the fence sees to it that its late writes count for nothing.
+-- Takes the lease from the token's owner; the fence makes sure that its late writes are refused.
 local function disown(token)
   local owner = redis.call('HGET', key('token', token), 'owner')
   if owner then redis.call('SREM', key('owned', owner), token) end
@@ -167,8 +168,8 @@ local function disown(token)
   redis.call('HINCRBY', key('token', token), 'fence', 1)
 end
 
--- Forgets a token that was to end with its running turn, which is over; not if that turn has gone back to be done again.
--- True if it is forgotten.
+-- Deletes a token that was to end with its running turn, which is over; not if that turn has returned to the queue.
+-- True if it is deleted.
 local function forget_ending(token)
   if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
   if redis.call('EXISTS', key('mailbox', token)) == 1 then return false end
@@ -176,15 +177,15 @@ local function forget_ending(token)
   return true
 end
 
--- Back to the front of the mailbox: the job was claimed, and nothing of it was sent.
+-- Returns a job that was claimed and not sent to the front of the mailbox.
 local function put_back(token, job)
   redis.call('HSET', key('job', job), 'state', 'QUEUED')
   redis.call('ZADD', key('queued'), redis.call('HGET', key('job', job), 'accepted'), job)
   redis.call('LPUSH', key('mailbox', token), job)
 end
 
--- Ends what a dead owner left: unsent work goes back, unless it has cost two workers their lives; a sent question's
--- outcome is unknown, so its answer ends as interrupted and the conversation is not trusted any more.
+-- Ends what a dead owner left: unsent work returns to the queue, unless two workers have crashed while holding it; a sent
+-- question's outcome is unknown, so its answer ends as interrupted and the conversation is dropped.
 local function reap_token(token, answer_ttl)
   local job = redis.call('HGET', key('token', token), 'running')
   disown(token)
@@ -203,7 +204,7 @@ local function reap_token(token, answer_ttl)
   forget_ending(token)
 end
 
--- Ends a job of which Redis has lost what became of it. The token's next answer tells that the conversation is another.
+-- Ends a job whose outcome Redis has lost. The token's next answer reports that the conversation is another one.
 local function lose(token, job, answer_ttl, reached)
   end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached, true)
   if redis.call('EXISTS', key('token', token)) == 0 then return end
@@ -212,13 +213,13 @@ local function lose(token, job, answer_ttl, reached)
   redis.call('HSET', key('token', token), 'reset', '1')
 end
 
--- Whether `worker` still holds the lease with this fence.
+-- Returns whether `worker` still holds the lease with this fence (a text).
 local function holds(token, worker, fence)
   local lease = redis.call('HMGET', key('token', token), 'owner', 'fence')
   return lease[1] == worker and lease[2] == fence
 end
 
--- The reply to an op that was already done: the same as then.
+-- Returns the reply to an op that was already executed, the same as then.
 local function repeated(token, op)
   local last = redis.call('HMGET', key('token', token), 'op', 'reply')
   return last[1] == op and last[2]

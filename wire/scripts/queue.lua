@@ -1,4 +1,4 @@
--- How the queue stands; writes nothing.
+-- Measures the queue; writes nothing.
 -- KEYS: the set of jobs that wait. ARGV: prefix.
 -- Returns how many jobs wait, since when the oldest does (ms, 0 for none), in how many s the turn of one more is likely to
 -- come, and the time (ms).

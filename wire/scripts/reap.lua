@@ -1,7 +1,7 @@
--- Takes over what a dead worker left, a batch of tokens at a time: their unsent jobs go to whoever has room, their sent
+-- Takes over what a dead worker left, a batch of tokens at a time: their unsent jobs return to the queue, their sent
 -- ones end as interrupted.
--- KEYS: the dead worker's set of owned tokens. ARGV: prefix, worker that asks, dead worker, answer ttl in s, batch.
--- Returns how many tokens are left in the set, or -1 if that worker is alive, or the one that asks may not judge.
+-- KEYS: the dead worker's set of owned tokens. ARGV: prefix, worker that calls, dead worker, answer ttl in s, batch.
+-- Returns how many tokens are left in the set, or -1 if that worker is alive, or the caller may not judge.
 local worker, dead, answer_ttl = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if alive(dead) or not may_judge(worker) or not settled(worker) then return -1 end
 

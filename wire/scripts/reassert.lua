@@ -1,9 +1,9 @@
--- Puts right what Redis holds of a worker's token, after it may have lost its last second, or everything. What the worker
--- knows wins, unless the token was handed on since.
+-- Restores what Redis holds of a worker's token, after it may have lost its last second, or everything. What the worker
+-- knows wins, unless the token was passed to another since.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, the job that it runs ('' for none), how many questions were
 -- sent in its conversation with this one (0 if it wasn't sent yet), the last seq that it has, answer ttl in s.
--- Returns 'kept', or 'lost': the token isn't this worker's any more, or the job's answer can't go on (its end is written, if
--- Redis still knows the job).
+-- Returns 'kept', or 'lost': the token isn't this worker's any more, or the job's answer can't continue (its end is written,
+-- if Redis still knows the job).
 local token, worker, fence, job = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local sent, reached, answer_ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 

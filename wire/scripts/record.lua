@@ -1,27 +1,27 @@
--- Says how a turn ended at its account, and frees its place.
--- KEYS: the account's hash. ARGV: prefix, account, place (job:try:worker), '1' if its question was sent, fingerprint of the
--- cookie that it was asked with, outcome (ok, cooling, quarantined, dead, trouble, internal, none), reason, and for how many
+-- Records how a turn ended at its account, and frees its slot.
+-- KEYS: the account's hash. ARGV: prefix, account, slot (job:attempt:worker), '1' if its question was sent, fingerprint of the
+-- cookie that it was sent with, outcome (ok, cooling, quarantined, dead, trouble, internal, none), reason, and for how many
 -- ms at least the account shall pause (cooling; for trouble and internal the first, shortest pause).
 -- Returns JSON: {"before", "state", "until", "since"}; "before" is the state until now.
-local name, place, sent, print = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
+local name, slot, sent, print = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 local outcome, reason, pause = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local LONGEST, TOLERATED = 60 * 1000, 3
 local now = now_ms()
 local found = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures')
 local before, back, failures = found[1] or 'ready', tonumber(found[2] or '0'), tonumber(found[4] or '0')
 
-local function told()
+local function reply()
   if changed then log_event('kind', 'account', 'before', before, standing(name)) end
   local state, since = unpack(redis.call('HMGET', KEYS[1], 'state', 'since'))
   return cjson.encode({ before = before, state = state or 'ready', ['until'] = back, since = tonumber(since or '0') })
 end
 
-local counts = redis.call('ZREM', key('flight', name), place) == 1
-if sent then count_as_asked(name, place, now) end
--- A repeat changes nothing; nor does what was asked with a cookie that was replaced meanwhile.
-if not counts or found[3] ~= print then return told() end
+local counts = redis.call('ZREM', key('flight', name), slot) == 1
+if sent then count_as_asked(name, slot, now) end
+-- A repeat changes nothing; nor does a turn with a cookie that was replaced meanwhile.
+if not counts or found[3] ~= print then return reply() end
 
--- Deadlines are only ever put off; what waits for a person isn't ended by a turn that was out before.
+-- Deadlines only move later; a turn that was out before doesn't end a state that waits for a person.
 local function cool(ms)
   if before == 'quarantined' or before == 'dead' then return end
   back = math.max(back, now + ms)
@@ -35,9 +35,9 @@ if outcome == 'ok' then
     enter(KEYS[1], 'ready')
     redis.call('HSET', KEYS[1], 'reason', '')
   end
-  return told()
+  return reply()
 end
-if outcome == 'none' then return told() end
+if outcome == 'none' then return reply() end
 failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
 redis.call('HSET', KEYS[1], 'failed', now)
 redis.call('HINCRBY', KEYS[1], 'failed:' .. reason, 1)
@@ -51,4 +51,4 @@ elseif before ~= 'dead' then
   enter(KEYS[1], outcome)
   redis.call('HSET', KEYS[1], 'reason', reason)
 end
-return told()
+return reply()

@@ -1,4 +1,4 @@
--- The upstream explicitly refused the question before any text: it may be asked once more.
+-- Records that the upstream explicitly refused the question before any text: it may be sent once more.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, op id of the mark that was refused.
 -- Returns 'claimed', 'stale' or 'ended'.
 local token, worker, fence, job = ARGV[2], ARGV[3], ARGV[4], ARGV[5]

@@ -1,4 +1,4 @@
--- Gives a token back: it was idle for long, or its worker leaves. An unsent job goes back to the front of the mailbox.
+-- Returns a token: it was idle for long, or its worker leaves. An unsent job returns to the front of the mailbox.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, op id.
 -- Returns 'released', 'busy' (a question is out, or its finish is due: the worker keeps the token) or 'stale'.
 local token, worker, fence, op = ARGV[2], ARGV[3], ARGV[4], ARGV[5]

@@ -1,15 +1,15 @@
--- Chooses the account with the most room for a turn, and takes a place in it.
--- KEYS: the set of accounts. ARGV: prefix, place (job:try:worker), for how many ms it is held, how many accounts there are to
--- choose from, these, each with its rank (the lowest that has room goes first), and others whose return counts all the same,
--- each with anything.
+-- Chooses the account with the most room for a turn, and takes a slot of it.
+-- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
+-- its rank; the lowest that has room is taken), others (accounts whose return counts all the same).
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
 -- one returns by itself (-1: none does), "reason": why that one is away}.
-local place, hold = ARGV[2], tonumber(ARGV[3])
--- For how long a failure speaks against an account, in ms.
+local args = cjson.decode(ARGV[2])
+local slot = args.slot
+-- For how many ms a failure counts against an account.
 local REMEMBERED = 60000
 local now = now_ms()
 
--- What speaks against an account, most weighty first; or false, in how many ms it returns (-1: not by itself), whether a
+-- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function burden(name, rank)
   local found = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason')
@@ -38,17 +38,27 @@ local function lighter(one, other)
 end
 
 local best, least, returns, busy, reason = false, false, -1, false, ''
-local choices = tonumber(ARGV[4])
-for at = 5, #ARGV, 2 do
-  local name, choice = ARGV[at], at < 5 + 2 * choices
-  if redis.call('ZSCORE', key('flight', name), place) then return cjson.encode({ account = name }) end
-  local load, back, room, why = burden(name, tonumber(ARGV[at + 1]))
-  if load and choice and (not least or lighter(load, least)) then best, least = name, load end
+local function holds_slot(name)
+  return redis.call('ZSCORE', key('flight', name), slot)
+end
+local function take_note(load, back, why)
   if not load and back >= 0 and (returns < 0 or back < returns) then returns, reason = back, why or '' end
-  busy = busy or (room and choice)
+end
+for _, choice in ipairs(args.choices) do
+  local name, rank = unpack(choice)
+  if holds_slot(name) then return cjson.encode({ account = name }) end
+  local load, back, room, why = burden(name, rank)
+  if load and (not least or lighter(load, least)) then best, least = name, load end
+  take_note(load, back, why)
+  busy = busy or room
+end
+for _, name in ipairs(args.others) do
+  if holds_slot(name) then return cjson.encode({ account = name }) end
+  local load, back, _, why = burden(name, 0)
+  take_note(load, back, why)
 end
 if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason }) end
-redis.call('ZADD', key('flight', best), now + hold, place)
+redis.call('ZADD', key('flight', best), now + args.hold, slot)
 redis.call('PEXPIRE', key('flight', best), DAY)
 redis.call('HSET', key('account', best), 'used', now)
 return cjson.encode({ account = best })

@@ -1,6 +1,6 @@
--- Ends an answer because its reader wants no more of it. Leaves the mailbox and what runs alone: the worker that runs the
+-- Ends an answer because its reader wants no more of it. Leaves the mailbox and the lease alone: the worker that runs the
 -- job finds it among its stop flags, hangs up upstream and finishes.
--- KEYS: the job's hash. ARGV: prefix, job, what stands before and after the text in the event, answer ttl in s, the
+-- KEYS: the job's hash. ARGV: prefix, job, the event's bytes before and after the text, answer ttl in s, the
 -- holder whose answer it must be ('' without an API key), '1' if it may be anybody's.
 -- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's.
 local job, before, after, answer_ttl, holder = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]

@@ -1,4 +1,4 @@
--- Frees the places of a dead worker; their questions count as asked.
+-- Frees the slots of a dead worker; their questions count as sent.
 -- KEYS: the set of accounts. ARGV: prefix, worker.
 local now, tail = now_ms(), ':' .. ARGV[2]
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do

@@ -1,4 +1,4 @@
--- Notes that a job waits for an account's return.
+-- Records that a job waits for an account's return.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence, job, in how many ms the account returns.
 -- Returns 'noted' or 'stale'.
 if not holds(ARGV[2], ARGV[3], ARGV[4]) then return 'stale' end

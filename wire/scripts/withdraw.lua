@@ -1,6 +1,6 @@
--- Takes a job back whose acceptance nobody was told of: it must not be asked, also if it arrives only after this.
+-- Withdraws a job whose acceptance was never confirmed: it must not be sent, even if it arrives only after this.
 -- KEYS: the job's hash. ARGV: prefix, job, answer ttl in s, for how many s the job may still be on its way.
--- Returns 1 if it will not be asked, 0 if it was sent already.
+-- Returns 1 if it will not be sent, 0 if it was sent already.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then
   -- enqueue takes what is there for a job that was accepted before.

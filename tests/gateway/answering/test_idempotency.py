@@ -174,8 +174,8 @@ async def test_the_token_can_not_be_told_from_the_key_alone(store: Store, tmp_pa
 
 async def test_a_draining_gateway_hands_nothing_over(gateway: RunningGateway) -> None:
     # As long as a turn runs, it answers.
-    async with gateway.turns.turn(SOON):
-        gateway.turns.drain()
+    async with gateway.active_requests.track(SOON):
+        gateway.active_requests.drain()
         response = await gateway.client.get("/api_stream", params=ASK, headers=HEADER)
         assert json.loads(response.content)["code"] == 503
     assert await gateway.store.commands.exists(keys.queued_key()) == 0

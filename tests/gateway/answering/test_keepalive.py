@@ -1,4 +1,4 @@
-"""All questions that wait are attended by one task, and each on its own."""
+"""One task keeps all waiting jobs alive, each on its own."""
 
 import asyncio
 
@@ -22,19 +22,17 @@ async def ended(scenario: Scenario, answer: str) -> bool:
 async def test_each_question_that_waits_too_long_is_ended(store: Store) -> None:
     """Also when there are more of them than one call renews."""
     scenario = Scenario(store)
-    attendance = QueueKeepAlive(scenario.jobs, 0.05)
-    attended = [WaitingJob((await scenario.ask()).answer) for _ in range(60)]
-    for one in attended:
-        attendance.begin(one)
-    for one in attended:
-        await until(lambda one=one: ended(scenario, one.answer))  # type: ignore[misc]
-        attendance.end(one)
+    keep_alive = QueueKeepAlive(scenario.jobs, 0.05)
+    jobs = [WaitingJob((await scenario.ask()).answer) for _ in range(60)]
+    for job in jobs:
+        keep_alive.add(job)
+    for job in jobs:
+        await until(lambda job=job: ended(scenario, job.answer))  # type: ignore[misc]
+        keep_alive.remove(job)
     assert scenario.jobs.refusals["queue.timeout"] == 60
 
 
-async def test_one_that_cannot_be_attended_leaves_the_others_to_be(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_that_fails_does_not_end_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = Scenario(store)
     bad, good = [WaitingJob((await scenario.ask()).answer) for _ in range(2)]
     expiring = Jobs.expire
@@ -45,25 +43,25 @@ async def test_one_that_cannot_be_attended_leaves_the_others_to_be(
         return await expiring(jobs, answer)
 
     monkeypatch.setattr(Jobs, "expire", expire)
-    attendance = QueueKeepAlive(scenario.jobs, 0.05)
+    keep_alive = QueueKeepAlive(scenario.jobs, 0.05)
     with capture_logs() as lines:
-        attendance.begin(bad)
-        attendance.begin(good)
+        keep_alive.add(bad)
+        keep_alive.add(good)
         await until(lambda: ended(scenario, good.answer))
     assert [line["answer"] for line in lines if line["log_level"] == "error"] == [bad.answer]
-    for one in (bad, good):
-        attendance.end(one)
+    for job in (bad, good):
+        keep_alive.remove(job)
 
 
 async def test_at_rest_there_is_no_task(store: Store) -> None:
     before = asyncio.all_tasks()
-    attendance = QueueKeepAlive(Scenario(store).jobs, 60)
+    keep_alive = QueueKeepAlive(Scenario(store).jobs, 60)
     one, other = WaitingJob("s0-a"), WaitingJob("s0-b")
-    for attended in (one, other):
-        attendance.begin(attended)
+    for job in (one, other):
+        keep_alive.add(job)
     (task,) = asyncio.all_tasks() - before
-    attendance.end(one)
+    keep_alive.remove(one)
     assert asyncio.all_tasks() - before == {task}
-    attendance.end(other)
+    keep_alive.remove(other)
     await asyncio.wait([task])
     assert asyncio.all_tasks() == before

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.auth.addresses import client_address, networks
+from gateway.auth.addresses import client_address, parse_networks
 
-PROXIES = networks("10.0.0.0/8, 192.0.2.7,2001:db8:ffff::/48")
+PROXIES = parse_networks("10.0.0.0/8, 192.0.2.7,2001:db8:ffff::/48")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_the_rightmost_hop_that_no_trusted_proxy_stands_for_is_the_client(
 
 
 def test_without_proxies_nobody_is_believed() -> None:
-    assert client_address("10.1.1.1", ["203.0.113.9"], networks("")) == "10.1.1.1"
+    assert client_address("10.1.1.1", ["203.0.113.9"], parse_networks("")) == "10.1.1.1"
 
 
 @pytest.mark.parametrize("text", ["nginx", "10.0.0.1/8", "10.0.0.0/33", "1.2.3"])
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"network|host bits"):
-        networks(text)
+        parse_networks(text)

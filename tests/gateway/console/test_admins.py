@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 import gateway.console.admins
-from gateway.auth.addresses import networks
+from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import ApiKey
 from gateway.console.admins import Admins
 
@@ -30,7 +30,7 @@ def refused(admins: Admins, asked: Request) -> HTTPException:
 
 @pytest.fixture
 def admins() -> Admins:
-    return Admins(KEYS, networks("10.0.0.0/8"))
+    return Admins(KEYS, parse_networks("10.0.0.0/8"))
 
 
 def test_a_key_tells_who_it_is(admins: Admins) -> None:

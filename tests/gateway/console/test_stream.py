@@ -123,7 +123,7 @@ async def test_it_ends_at_once_when_the_gateway_drains(store: Store, tmp_path: P
         console(store, tmp_path, drain_timeout=30.0) as gateway_,
         gateway_.client.stream("GET", "/console/live", headers=BEARER) as response,
     ):
-        gateway_.turns.drain()
+        gateway_.active_requests.drain()
         async with asyncio.timeout(5):
             assert (await response.aread()).startswith(b"event: hello")
 

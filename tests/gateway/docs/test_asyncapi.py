@@ -37,7 +37,7 @@ def test_the_subprotocol_is_named() -> None:
 
 
 def test_every_close_code_is_documented() -> None:
-    codes = {str(value) for name, value in vars(websocket).items() if name in ("_TOO_MUCH", "_GOING_DOWN")}
+    codes = {str(value) for name, value in vars(websocket).items() if name in ("_POLICY_VIOLATION", "_SERVICE_RESTART")}
     assert len(codes) == 2
     for channel in FOUND["channels"].values():
         assert codes <= set(channel["x-close-codes"])

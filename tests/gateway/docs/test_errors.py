@@ -136,7 +136,7 @@ async def refused(gateway: RunningGateway, status: int) -> None:
 
 
 async def test_a_gateway_that_goes_down_says_when_to_come_back(gateway: RunningGateway) -> None:
-    with gateway.turns.socket(lambda: None):
-        gateway.turns.drain()
+    with gateway.active_requests.track_socket(lambda: None):
+        gateway.active_requests.drain()
         await refused(gateway, 503)
         assert await send(gateway, "GET", "/readyz") == 503

@@ -1,4 +1,4 @@
-"""What surrounds every request, without a server."""
+"""The middleware of every request, without a server."""
 
 from typing import Any
 
@@ -11,16 +11,15 @@ from gateway.http.middleware import (
     ErrorMiddleware,
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
-    StreamMiddleware,
-    lasting,
 )
+from gateway.http.streaming import StreamMiddleware
 
 pytestmark = pytest.mark.anyio
 
 
 def scope(kind: str = "http", **headers: str) -> Scope:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"refusals": ErrorMetrics()}}
+    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"error_metrics": ErrorMetrics()}}
 
 
 async def sent_by(app: Any, scope: Scope) -> list[Message]:
@@ -72,31 +71,3 @@ async def test_an_id_that_would_break_a_header_is_replaced() -> None:
 
     (start,) = await sent_by(RequestIdMiddleware(ResponseHeadersMiddleware(app)), scope(**{"x-request-id": "a\r\nb"}))
     assert dict(start["headers"])[b"x-request-id"].isalnum()
-
-
-async def test_a_stream_runs_when_all_layers_have_returned() -> None:
-    """The request's body is no longer held by then."""
-    done: list[str] = []
-
-    async def rest() -> None:
-        done.append("rest")
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await lasting(scope, rest)
-        done.append("layers")
-
-    asked = scope(**{"x-secret": "question"})
-    asked["query_string"] = b"question"
-    await sent_by(StreamMiddleware(app), asked)
-    assert done == ["layers", "rest"]
-    assert (asked["headers"], asked["query_string"]) == ([], b"")
-
-
-async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
-    done: list[str] = []
-
-    async def rest() -> None:
-        done.append("rest")
-
-    await lasting({"state": {}}, rest)
-    assert done == ["rest"]

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from gateway.errors import Problem
-from gateway.http.responses import allowed, nothing, ok, refusal, unknown
+from gateway.http.responses import allowed, encode_error, nothing, ok, refusal, unknown
 
 
 def request(method: str) -> Request:
@@ -41,3 +41,11 @@ def test_head_and_options_get_no_body() -> None:
     assert (nothing(request("HEAD"), ["GET"]).status_code, nothing(request("HEAD"), ["GET"]).body) == (200, b"")
     assert nothing(request("OPTIONS"), ["GET", "POST"]).headers["allow"] == "GET, POST"
     assert (allowed(["GET"]).status_code, allowed(["GET"]).body) == (204, b"")
+
+
+def test_an_error_is_code_and_message() -> None:
+    assert encode_error(120, "token不存在") == '{"code": 120, "message": "token不存在"}'.encode()
+
+
+def test_half_a_surrogate_pair_breaks_nothing() -> None:
+    assert json.loads(encode_error(500, "\ud83d")) == {"code": 500, "message": "?"}

@@ -14,7 +14,7 @@ from starlette.types import Message
 from gateway.answering.drain import ActiveRequests
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.presenter import DeltaEvents
+from gateway.legacy.frames import LegacyFrames
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -40,7 +40,7 @@ EVENTS = {"accept": "text/event-stream"}
 
 @asynccontextmanager
 async def streamed(gateway: RunningGateway, question: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The chunks of a stream as text."""
+    """Yield the chunks of a stream as text."""
     asked = {"style": "balanced", "question": question}
     async with gateway.client.stream("GET", "/api_stream", params=asked, headers=headers) as response:
         assert response.status_code == 200
@@ -48,7 +48,7 @@ async def streamed(gateway: RunningGateway, question: str, **headers: str) -> As
 
 
 async def read_until(chunks: AsyncIterator[str], text: str) -> str:
-    """What comes up to `text`."""
+    """Return what comes up to `text`."""
     found = ""
     async with asyncio.timeout(5):
         while text not in found:
@@ -145,7 +145,7 @@ async def test_an_unforeseen_error_within_the_stream_is_one_frame(
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.answering.relay.Frames.of", broken)
+    monkeypatch.setattr("gateway.legacy.frames.LegacyFrames.render", broken)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert frames_of(response.content) == [{"code": 500, "message": "未知错误"}]
 
@@ -155,7 +155,7 @@ async def test_a_cut_gateway_says_so_in_one_frame(gateway: RunningGateway) -> No
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         async with streamed(gateway, "slow") as chunks:
             await read_until(chunks, "\n\n")
-            gateway.turns.cut()
+            gateway.active_requests.abort()
             rest = await read_until(chunks, "\n\n")
     assert frames_of(rest.encode()) == [{"code": 503, "message": "服务繁忙,请稍后再试"}]
 
@@ -165,9 +165,9 @@ async def test_a_client_that_left_ends_the_relay(gateway: RunningGateway) -> Non
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         async with streamed(gateway, "slow") as chunks:
             await read_until(chunks, "\n\n")
-        gateway.turns.drain()
+        gateway.active_requests.drain()
         async with asyncio.timeout(2):
-            await gateway.turns.drained(60)
+            await gateway.active_requests.wait_drained(60)
 
 
 # What a browser's EventSource gets.
@@ -269,10 +269,10 @@ async def test_an_event_source_comes_back_after_a_drain(gateway: RunningGateway)
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         async with streamed(gateway, "slow", **EVENTS) as chunks:
             last = (await read_until(chunks, "data: ")).split("id: ")[-1].split("\n")[0]
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             again = await gateway.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
             assert again.text == f"retry: 1000\nid: {last}\n\n"
-            gateway.turns.cut()
+            gateway.active_requests.abort()
             assert [chunk async for chunk in chunks] == []
 
 
@@ -285,7 +285,7 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
 
 
 async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.legacy.http._PATIENCE", 0.0)
+    monkeypatch.setattr("gateway.legacy.http._FIRST_EVENT_WAIT", 0.0)
     async with running(store, worker=False) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
@@ -311,11 +311,9 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        told = DeltaEvents("token", comes_back=True)
-        stream = sse.AnswerStream(
-            ActiveRequests(), 0.05, lambda: answers.follow("s0-none"), "s0-none", told, events=True
-        )
-        await stream({"state": {"refusals": ErrorMetrics()}}, receive, send)  # type: ignore[arg-type]
+        told = LegacyFrames("token", reconnects=True)
+        stream = sse.AnswerStream(ActiveRequests(), 0.05, answers.follow("s0-none"), "s0-none", told, event_source=True)
+        await stream({"state": {"error_metrics": ErrorMetrics()}}, receive, send)  # type: ignore[arg-type]
 
 
 async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_is() -> None:
@@ -327,7 +325,7 @@ async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_
 
 
 async def _chunks(events: list[Event], together: bool) -> list[bytes]:
-    """The body of a stream whose events are there all together, or come one by one."""
+    """Return the body of a stream whose events are there all together, or come one by one."""
     sent: list[bytes] = []
 
     @asynccontextmanager
@@ -346,17 +344,19 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    stream = sse.AnswerStream(ActiveRequests(), 5, follow, "s0-a", DeltaEvents("t", comes_back=True), events=True)
-    await stream({"type": "http", "state": {"refusals": ErrorMetrics()}}, receive, send)
+    stream = sse.AnswerStream(
+        ActiveRequests(), 5, follow(), "s0-a", LegacyFrames("t", reconnects=True), event_source=True
+    )
+    await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, receive, send)
     return sent
 
 
 @given(st.from_regex(r"s[0-9]{1,4}-[0-9a-f]{32}", fullmatch=True), st.integers(0, 10**9 - 1))
 def test_an_event_id_names_its_position(answer: str, seq: int) -> None:
-    place = sse.Position(answer, seq)
-    assert sse.position(str(place)) == place
+    place = sse.EventId(answer, seq)
+    assert sse.parse_event_id(str(place)) == place
 
 
 @given(st.text())
 def test_other_ids_name_nothing(text: str) -> None:
-    assert sse.position(text) is None
+    assert sse.parse_event_id(text) is None

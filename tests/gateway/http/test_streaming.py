@@ -1,21 +1,29 @@
-"""What uvicorn keeps for a connection: while it is open, and afterwards."""
+"""What an open stream or socket keeps, and the fall-back to uvicorn's own protocols."""
 
 import asyncio
 import gc
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.answering.drain import ActiveRequest
+from gateway.http import streaming
+from gateway.http.streaming import StreamMiddleware, detach
 from tests.support.conditions import until
-from tests.support.gateway.harness import RunningGateway, closing_gate, received
+from tests.support.gateway.harness import RunningGateway, closing_gate, received, running
 from wire.messages import Delta, Final
+from wire.redis.store import Store
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
+pytestmark = pytest.mark.anyio
+in_memory = pytest.mark.parametrize("store_url", ["memory://"])
 
 ASK = {"style": "balanced", "question": "hello"}
 TARGET = f"/api_stream?{urlencode(ASK)}"
@@ -61,7 +69,7 @@ async def leave(gateway: RunningGateway) -> None:
         async with gateway.client.stream("GET", TARGET, headers={"connection": "close"}) as response:
             async for _ in response.aiter_bytes():
                 break
-        await until(lambda: gateway.turns.running == 0)
+        await until(lambda: gateway.active_requests.running == 0)
 
 
 async def socket(gateway: RunningGateway) -> None:
@@ -77,6 +85,7 @@ async def dialogue(gateway: RunningGateway) -> None:
             pass
 
 
+@in_memory
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("come", [ask, stream, event_source, chat, leave, socket, dialogue])
 async def test_nothing_of_a_question_that_is_over_waits_for_the_collector(
@@ -88,6 +97,7 @@ async def test_nothing_of_a_question_that_is_over_waits_for_the_collector(
     await until(lambda: kept(*KEPT) <= before)
 
 
+@in_memory
 @pytest.mark.usefixtures("no_collector")
 async def test_an_open_socket_keeps_nothing_of_the_request_that_opened_it(gateway: RunningGateway) -> None:
     before = kept(HttpToolsProtocol)
@@ -96,6 +106,7 @@ async def test_an_open_socket_keeps_nothing_of_the_request_that_opened_it(gatewa
         assert kept(HttpToolsProtocol) == before
 
 
+@in_memory
 async def test_requests_that_come_while_one_is_answered_are_answered_in_their_order(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hello"] = [gate, Final("first")]
@@ -109,3 +120,65 @@ async def test_requests_that_come_while_one_is_answered_are_answered_in_their_or
         gate.set()
         found = await answering
     assert [line[-1:] for line in found.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
+
+
+async def nothing(*_: Any) -> Any:
+    raise AssertionError
+
+
+async def test_a_stream_runs_when_all_layers_have_returned() -> None:
+    """The request's body is no longer held by then."""
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await detach(scope, rest)
+        done.append("layers")
+
+    asked: Scope = {"type": "http", "headers": [(b"x-secret", b"question")], "query_string": b"question", "state": {}}
+    await StreamMiddleware(app)(asked, nothing, nothing)
+    assert done == ["layers", "rest"]
+    assert (asked["headers"], asked["query_string"]) == ([], b"")
+
+
+async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
+    done: list[str] = []
+
+    async def rest() -> None:
+        done.append("rest")
+
+    await detach({"state": {}}, rest)
+    assert done == ["rest"]
+
+
+def test_uvicorns_protocols_are_replaced() -> None:
+    assert streaming.protocols() == (streaming.HttpProtocol, streaming.SocketProtocol)
+
+
+@pytest.mark.parametrize("owner", [FlowControl, RequestResponseCycle, HttpToolsProtocol, WSProtocol, asyncio.Event])
+def test_uvicorns_own_protocols_serve_when_an_attribute_of_theirs_is_gone(
+    owner: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_init(*_: Any) -> None:
+        """Set none of the attributes that are replaced."""
+
+    monkeypatch.setattr(owner, "__init__", other_init)
+    with capture_logs() as logs:
+        assert streaming.protocols() == (HttpToolsProtocol, WSProtocol)
+    (line,) = logs
+    assert (line["log_level"], [name.split(".")[0] for name in line["missing"]]) == (
+        "warning",
+        [owner.__name__] * len(line["missing"]),
+    )
+
+
+@in_memory
+async def test_a_gateway_streams_on_uvicorns_own_protocols(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_PRIVATE", ((WSProtocol, "__init__", "gone"),))
+    async with running(store) as gateway:
+        assert b'"done": true' in await gateway.get(TARGET)
+        async with gateway.socket("/ws") as socket:
+            await socket.send(json.dumps(ASK))
+            assert json.loads(await socket.recv())["code"] == 200

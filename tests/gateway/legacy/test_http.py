@@ -253,8 +253,8 @@ async def test_a_full_queue_says_when_to_come_back(store: Store) -> None:
 async def test_a_waiting_client_is_told_when_its_gateway_is_cut(store: Store) -> None:
     async with running(store, worker=False) as gateway:
         waiting = asyncio.create_task(gateway.client.get("/api", params=ASK))
-        await until(lambda: bool(gateway.turns._running))
-        gateway.turns.cut()
+        await until(lambda: bool(gateway.active_requests._running))
+        gateway.active_requests.abort()
         assert code(await waiting) == (503, 503, "服务繁忙,请稍后再试")
 
 
@@ -294,9 +294,9 @@ async def test_a_client_that_left_stops_nothing(gateway: RunningGateway) -> None
             await gateway.client.get("/api", params=ASK | {"question": "slow"}, timeout=0.3)
         await until(lambda: len(gateway.worker.asked) == 1)
         token = gateway.worker.asked[0][0]
-        gateway.turns.drain()  # returns at once when no turn is left: the relay has ended with its client
+        gateway.active_requests.drain()  # returns at once when no turn is left: the relay has ended with its client
         async with asyncio.timeout(2):
-            await gateway.turns.drained(60)
+            await gateway.active_requests.wait_drained(60)
     await Jobs(gateway.store, GatewaySettings()).submit("s0-next", Chat("balanced", "next"), token, create=False)
     await until(lambda: len(gateway.worker.asked) == 2)
 
@@ -325,7 +325,7 @@ async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
 async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.legacy.http._PATIENCE", 60.0)
+    monkeypatch.setattr("gateway.legacy.http._FIRST_EVENT_WAIT", 60.0)
     with closing_gate() as gate:
         gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
         fields = ASK | {"question": "who"}
@@ -333,6 +333,6 @@ async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source
         async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
             assert "x-provider" not in response.headers
             naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
-            await until(lambda: gateway.turns.running == 2)
+            await until(lambda: gateway.active_requests.running == 2)
             gate.set()
             assert (await naive).headers["x-provider"] == "p"

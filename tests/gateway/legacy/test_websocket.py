@@ -12,10 +12,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
+from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
+from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
@@ -188,9 +190,9 @@ async def test_a_client_that_left_stops_no_running_turn(gateway: RunningGateway)
         async with gateway.socket("/ws_stream") as socket:
             await socket.send(ask("slow"))
             await socket.recv()
-        gateway.turns.drain()
+        gateway.active_requests.drain()
         async with asyncio.timeout(2):
-            await gateway.turns.drained(60)
+            await gateway.active_requests.wait_drained(60)
         assert await has_tokens(gateway.store)
         gate.set()
         await until(lambda: no_tokens(gateway.store))
@@ -203,7 +205,7 @@ async def test_a_client_that_left_asks_nothing_more(gateway: RunningGateway) -> 
             await socket.send(ask("slow"))
             await until(lambda: len(gateway.worker.asked) == 1)
             await socket.send(ask("second"))
-        await until(lambda: not gateway.turns._running)
+        await until(lambda: not gateway.active_requests._running)
     async with gateway.socket("/ws") as socket:
         await socket.send(ask("third"))
         await socket.recv()
@@ -252,13 +254,23 @@ async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store, monk
                 assert (await received(socket))[-1]["code"] == 200
 
 
+async def test_an_answer_whose_data_is_lost_ends_in_one_frame(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+        async with gateway.socket("/ws_stream") as socket:
+            await socket.send(ask("slow"))
+            assert json.loads(await socket.recv())["data"]["answer"] == "a"
+            await gateway.store.commands.flushall()
+            assert json.loads(await socket.recv()) == {"code": 500, "message": "回答已丢失,请重新提问"}
+
+
 async def test_a_cut_gateway_closes_with_1012(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         async with gateway.socket("/ws_stream") as busy, gateway.socket("/ws") as idle:
             await busy.send(ask("slow"))
             await busy.recv()
-            gateway.turns.cut()
+            gateway.active_requests.abort()
             assert json.loads(await busy.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
             for socket in (busy, idle):
                 with pytest.raises(ConnectionClosed) as closed:
@@ -275,7 +287,7 @@ async def taken_in(socket: ClientConnection) -> None:
 
 
 async def closed_with(socket: ClientConnection) -> int:
-    """The code that the socket is closed with; nothing else may come before."""
+    """Return the code that the socket is closed with; nothing else may come before."""
     with pytest.raises(ConnectionClosed) as closed:
         async with asyncio.timeout(5):
             await socket.recv()
@@ -294,7 +306,7 @@ async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_
             for question in ("first", "second", "third"):
                 await socket.send(ask(question))
             await taken_in(socket)
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             gate.set()
             answers = [(await received(socket))[-1]["data"]["answer"] for _ in range(3)]
             assert answers == ["first", "second", "third"]
@@ -308,7 +320,7 @@ async def test_in_a_drain_an_idle_socket_closes_at_once_with_1012(gateway: Runni
         async with gateway.socket("/ws_stream") as busy, gateway.socket("/ws") as idle:
             await busy.send(ask("slow"))
             await busy.recv()
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             assert await closed_with(idle) == 1012
             async with gateway.socket("/ws") as late:
                 assert await closed_with(late) == 1012
@@ -323,7 +335,7 @@ async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> No
         async with gateway.socket("/ws_stream") as socket:
             await socket.send(ask("slow"))
             await socket.recv()
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             await socket.send(ask("late"))
             await taken_in(socket)
             gate.set()
@@ -340,7 +352,7 @@ async def test_a_drain_that_takes_too_long_gives_each_question_its_frame(store: 
                 for _ in range(3):
                     await socket.send(ask("slow"))
                 await taken_in(socket)
-                gateway.turns.drain()
+                gateway.active_requests.drain()
                 for _ in range(3):
                     assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
                 assert await closed_with(socket) == 1012
@@ -362,7 +374,7 @@ async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_i
             async with gateway.socket("/ws") as socket:
                 await socket.send(ask("slow"))
                 await taken_in(socket)
-                gateway.turns.drain()
+                gateway.active_requests.drain()
                 assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
                 assert await closed_with(socket) == 1012
 
@@ -428,9 +440,9 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
         if message["type"] == "websocket.send":
             await never.wait()
 
-    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1)
-    state = {"request_id": "r", "refusals": ErrorMetrics()}
+    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
+    state = {"request_id": "r", "error_metrics": ErrorMetrics()}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
-    sockets = SocketEndpoints(relay, Sessions(store), Clients(), Idempotency(HmacSecret(store)), 1000)
+    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))

@@ -335,7 +335,7 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway, h
         async with gateway.client.stream("POST", PATH, json=chat("hi", stream=True), headers=headers) as response:
             text = response.aiter_text()
             found = await anext(text)
-            gateway.turns.cut()
+            gateway.active_requests.abort()
             found += "".join([part async for part in text])
     assert json.loads(data_of(found.split("\n\n")[-2]))["error"]["code"] == "gateway.draining"
 
@@ -357,9 +357,9 @@ async def test_who_may_have_been_asked_already_is_not_told_to_ask_again(store: S
     async with running(store, worker=False) as gateway:
         for headers, again in (({}, "false"), (KEY, "true")):
             waiting = asyncio.create_task(gateway.client.post(PATH, json=chat("hi"), headers=headers))
-            await until(lambda: bool(gateway.turns._running))
-            for turn in gateway.turns._running:
-                turn.end(DrainingError)
+            await until(lambda: bool(gateway.active_requests._running))
+            for turn in gateway.active_requests._running:
+                turn.abort(DrainingError)
             response = await waiting
             assert (response.status_code, response.headers["x-should-retry"]) == (503, again)
 
@@ -378,7 +378,7 @@ async def test_a_client_that_leaves_stops_nothing(gateway: RunningGateway) -> No
         gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("ab")]
         async with gateway.client.stream("POST", PATH, json=chat("hi", stream=True)) as response:
             answer = response.headers["x-answer-id"]
-        await until(lambda: not gateway.turns.running)
+        await until(lambda: not gateway.active_requests.running)
         gate.set()
 
         async def done() -> bool:

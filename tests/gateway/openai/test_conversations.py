@@ -13,12 +13,14 @@ from structlog.testing import capture_logs
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
+from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
 from gateway.openai.conversations import ConversationLookup, Digests, Thread
 from gateway.openai.messages import talk
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from wire import keys
 from wire.answers import Answers
@@ -41,11 +43,12 @@ def request(key: str) -> Request:
     )
 
 
-def asking(store: Store, limit: int = LIMIT) -> QuestionService:
+def service(store: Store, limit: int = LIMIT) -> QuestionService:
     secret = HmacSecret(store, b"s" * 32)
     limits = GatewaySettings(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
-    relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60)
-    return QuestionService(relay, Clients(), Idempotency(secret), ConversationLookup(secret, Index(store, 60, limit)))
+    relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60, first_text_histogram())
+    lookup = ConversationLookup(secret, Index(store, 60, limit))
+    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup)
 
 
 @dataclass
@@ -59,8 +62,8 @@ class Upstream:
         """The conversation of a question, with it; a fresh one gets the history."""
         work = question.work
         instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
-        before = self.said.get(question.token, (*instructions, *work.history))
-        assert self.owner.setdefault(question.token, who) == who, "a conversation is never shared"
+        before = self.said.get(question.submission.token, (*instructions, *work.history))
+        assert self.owner.setdefault(question.submission.token, who) == who, "a conversation is never shared"
         return (*before, HistoryMessage("user", work.question))
 
 
@@ -68,7 +71,7 @@ class Upstream:
 class World:
     """Clients, each with the conversations that it knows."""
 
-    asking: QuestionService
+    service: QuestionService
     upstream: Upstream = field(default_factory=Upstream)
     known: dict[str, list[Talk]] = field(default_factory=dict)
     continued: int = 0
@@ -80,16 +83,16 @@ class World:
         asked = CompletionRequest("balanced", talk(messages, "messages"), stream=False)
         name, _, key = who.partition("/")
         sent, client = request(key), Client(name)
-        questions = await asyncio.gather(*(self.asking.ask(sent, client, {}, asked) for _ in range(copies)))
-        assert len({question.token for question in questions}) == copies, "no answer is gone on from twice"
+        questions = await asyncio.gather(*(self.service.ask(sent, client, {}, asked) for _ in range(copies)))
+        assert len({question.submission.token for question in questions}) == copies, "no answer is gone on from twice"
         for one in questions:
-            self.continued += one.token in self.upstream.said
+            self.continued += one.submission.token in self.upstream.said
             conversation = self.upstream.asked(one, who)
             assert conversation == told, "a conversation goes on only from just what was said in it"
             if ending == "unspent":
-                assert await self.asking.relay.jobs.expire(one.answer)
+                assert await self.service.questions.relay.jobs.expire(one.answer)
                 continue
-            self.upstream.said[one.token] = (
+            self.upstream.said[one.submission.token] = (
                 *conversation,
                 HistoryMessage("assistant", answer if ending == "done" else "half"),
             )
@@ -132,7 +135,7 @@ def test_no_conversation_is_shared_or_gone_on_from_twice(
     steps: list[tuple[str, int, bool, str, str, str, int]],
 ) -> None:
     async def play(store: Store) -> None:
-        world = World(asking(store))
+        world = World(service(store))
         for who, number, edit, question, answer, ending, copies in steps:
             talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(who, [])]
             before = talks[-number] if 0 < number <= len(talks) else talks[0]
@@ -145,7 +148,7 @@ def test_no_conversation_is_shared_or_gone_on_from_twice(
 
 def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
     async def play(store: Store) -> None:
-        world = World(asking(store))
+        world = World(service(store))
         before: Talk = (HistoryMessage("system", "be brief"),)
         for question, ending in (("a", "done"), ("b", "unspent"), ("b", "done"), ("a", "done")):
             await world.turn("address:1/key", before, question, "yes", ending, 1)
@@ -158,7 +161,7 @@ def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
 
 def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
     async def play(store: Store) -> None:
-        world = World(asking(store))
+        world = World(service(store))
         await world.turn("address:1/key", (), "a", "yes", "done", 1)
         (before,) = world.known["address:1/key"]
         for who in ("address:1/other key", "address:2/key"):
@@ -185,7 +188,7 @@ def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
 @pytest.mark.anyio
 async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     store = Store("redis://127.0.0.1:1/0")
-    found = asking(store).conversations
+    found = service(store).conversations
     with capture_logs() as logs:
         await found.note(Thread(Digests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True)
     await store.close()

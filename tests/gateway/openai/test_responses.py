@@ -148,7 +148,7 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -
         async with gateway.client.stream("POST", PATH, json=body(stream=True), headers=EVENTS) as response:
             text = response.aiter_text()
             found = await anext(text)
-            gateway.turns.cut()
+            gateway.active_requests.abort()
             found += "".join([part async for part in text])
     last = json.loads(data_of(found.split("\n\n")[-2]))
     assert (last["type"], last["code"], last["error"]["code"]) == ("error", "gateway.draining", "gateway.draining")

@@ -40,11 +40,11 @@ async def test_without_redis_it_is_red_but_healthy(store: Store) -> None:
 
 
 async def test_a_draining_gateway_is_red_while_its_turns_end(gateway: RunningGateway) -> None:
-    async with gateway.turns.turn(60):
-        gateway.turns.drain()
+    async with gateway.active_requests.track(60):
+        gateway.active_requests.drain()
         response = await gateway.client.get("/readyz")
         assert response.status_code == 503
         assert response.json()["draining"] is True
         refused = await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    await until(lambda: gateway.turns._idle.is_set())
+    await until(lambda: gateway.active_requests._closed.is_set())

@@ -20,7 +20,7 @@ from wire.sessions import Sessions
 pytestmark = pytest.mark.anyio
 
 ASK = {"style": "balanced", "question": "hi"}
-GAUGES = ("bing_turns", "bing_channels", "bing_sockets")
+GAUGES = ("bing_active_answers", "bing_channels", "bing_sockets")
 
 
 async def scraped(gateway: RunningGateway) -> dict[str, float]:
@@ -34,7 +34,7 @@ def told(text: str) -> list[str]:
 
 
 async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    """The first scrape for which `holds`: a request is counted when it is over, just after its client has read it."""
+    """Return the first scrape for which `holds`: a request is counted when it is over, just after its client has read it."""
     found: dict[str, float] = {}
 
     async def met() -> bool:
@@ -47,7 +47,7 @@ async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], b
 
 
 def requests(found: dict[str, float]) -> dict[tuple[str, str], float]:
-    """The counts of requests by endpoint and status, without those of `/metrics` itself."""
+    """Return the counts of requests by endpoint and status, without those of `/metrics` itself."""
     counts = {}
     for name, value in found.items():
         if name.startswith("bing_requests_total{"):
@@ -67,7 +67,9 @@ async def test_it_is_in_prometheus_text_format(gateway: RunningGateway) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
-    assert "# TYPE bing_turns gauge\nbing_turns 0.0\n" in response.text
+    for name in ("bing_active_answers", "bing_turns"):
+        assert f"# TYPE {name} gauge\n{name} 0.0\n" in response.text
+    assert "# HELP bing_turns Old name of bing_active_answers, for one release.\n" in response.text
 
 
 async def test_the_process_is_told_of(gateway: RunningGateway) -> None:
@@ -147,7 +149,7 @@ async def test_refusals_are_counted_with_their_status(gateway: RunningGateway) -
 
 
 def refusals(found: dict[str, float]) -> dict[str, float]:
-    """The refusals that there were, by reason."""
+    """Return the counts of refusals, by reason."""
     series = {name.split('"')[1]: value for name, value in found.items() if name.startswith("bing_refusals_total{")}
     return {reason: value for reason, value in series.items() if value}
 
@@ -194,7 +196,7 @@ async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_kno
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.answering.relay.Relay.whole", broken)
+    monkeypatch.setattr("gateway.answering.relay.Relay.read_end", broken)
     monkeypatch.setattr("gateway.http.sse.AnswerStream._relay", broken)
     for path in ("/api", "/api_stream"):
         await gateway.client.get(path, params=ASK)
@@ -267,7 +269,7 @@ async def test_an_error_that_no_table_knows_is_counted(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.answering.relay.Relay.whole", broken)
+    monkeypatch.setattr("gateway.answering.relay.Relay.read_end", broken)
     await gateway.client.get("/api", params=ASK)
     await becomes(gateway, lambda found: requests(found) == {("/api", "500"): 1.0})
 
@@ -302,15 +304,17 @@ async def test_a_cut_connection_leaves_nothing(gateway: RunningGateway, path: st
             _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
             writer.write(f"GET {path}?style=balanced&question=slow HTTP/1.1\r\nHost: g\r\n\r\n".encode())
             cut = writer.transport.abort
-        await becomes(gateway, lambda found: found["bing_turns"] == found["bing_channels"] == 1)
+        await becomes(
+            gateway, lambda found: found["bing_active_answers"] == found["bing_turns"] == found["bing_channels"] == 1
+        )
         cut()
         await becomes(gateway, lambda found: [found[name] for name in GAUGES] == [0, 0, 0])
 
 
 async def test_a_drain_shows(gateway: RunningGateway) -> None:
     assert (await scraped(gateway))["bing_draining"] == 0
-    async with gateway.turns.turn(60):
-        gateway.turns.drain()
+    async with gateway.active_requests.track(60):
+        gateway.active_requests.drain()
         found = await scraped(gateway)
     assert (found["bing_draining"], found["bing_turns"]) == (1, 1)
 

@@ -18,7 +18,7 @@ ASK = {"style": "balanced", "question": "hi"}
 
 @pytest.fixture(autouse=True)
 def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire.reporter, "EVERY", 0.02)
+    monkeypatch.setattr(wire.reporter, "REPORT_INTERVAL", 0.02)
 
 
 async def counted(store: Store) -> Counter[str]:

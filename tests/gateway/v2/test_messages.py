@@ -19,15 +19,17 @@ ASK = {"type": "ask", "id": "q1", "style": "precise", "question": "hi"}
 
 
 def test_an_ask_holds_a_question() -> None:
-    assert messages.request(ASK) == AskMessage(params.QuestionParams("precise", "hi", None), None)
+    assert messages.parse_request(ASK) == AskMessage(params.QuestionParams("precise", "hi", None), None)
     more = {**ASK, "token": "t", "idempotency_key": "k" * 16, "unknown": []}
-    assert messages.request(more) == AskMessage(params.QuestionParams("precise", "hi", "t"), "k" * 16)
+    assert messages.parse_request(more) == AskMessage(params.QuestionParams("precise", "hi", "t"), "k" * 16)
 
 
 def test_a_stop_and_a_resume_name_an_answer() -> None:
-    assert messages.request({"type": "stop", "answer": ANSWER}) == StopMessage(ANSWER)
-    assert messages.request({"type": "resume", "answer": ANSWER}) == ResumeMessage(ANSWER, 0)
-    assert messages.request({"type": "resume", "answer": ANSWER, "after": 7, "id": "x"}) == ResumeMessage(ANSWER, 7)
+    assert messages.parse_request({"type": "stop", "answer": ANSWER}) == StopMessage(ANSWER)
+    assert messages.parse_request({"type": "resume", "answer": ANSWER}) == ResumeMessage(ANSWER, 0)
+    assert messages.parse_request({"type": "resume", "answer": ANSWER, "after": 7, "id": "x"}) == ResumeMessage(
+        ANSWER, 7
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
 )
 def test_what_can_not_be_used_is_refused(message: dict[str, Any], problem: Problem) -> None:
     with pytest.raises(RefusedError) as refused:
-        messages.request(message)
+        messages.parse_request(message)
     assert refused.value.problem == problem
 
 
@@ -68,14 +70,14 @@ def test_what_can_not_be_used_is_refused(message: dict[str, Any], problem: Probl
 @pytest.mark.parametrize("kind", ["stop", "resume"])
 def test_an_id_that_can_not_be_one_is_an_unknown_answer(kind: str, answer: str) -> None:
     with pytest.raises(AnswerUnknownError):
-        messages.request({"type": kind, "answer": answer})
+        messages.parse_request({"type": kind, "answer": answer})
 
 
 @pytest.mark.parametrize(
     ("found", "id_"), [("a", "a"), ("x" * 64, "x" * 64), ("😀", "😀"), ("", None), ("x" * 65, None), (1, None)]
 )
 def test_a_message_is_told_by_its_id_if_it_has_a_sound_one(found: object, id_: str | None) -> None:
-    assert messages.id_of({"id": found}) == id_
+    assert messages.parse_id({"id": found}) == id_
 
 
 json_values = st.recursive(
@@ -88,7 +90,7 @@ words = st.sampled_from(["ask", "stop", "resume", "precise", ANSWER])
 @given(st.dictionaries(names, json_values | words))
 def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     try:
-        found = messages.request(message)
+        found = messages.parse_request(message)
     except (RefusedError, AnswerUnknownError):
         return
     assert isinstance(found, AskMessage | StopMessage | ResumeMessage)
@@ -101,17 +103,17 @@ HEAD = f'"id":"q1","answer":"{ANSWER}"'
 def test_frames_begin_with_type_id_answer_and_seq() -> None:
     assert FRAMES.accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
     assert FRAMES.queued(QueuePosition(2, 9)).decode() == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
-    assert FRAMES.event(AnswerEvent(3, Delta("天\n"))).decode() == f'{{"type":"delta",{HEAD},"seq":3,"text":"天\\n"}}'
-    assert FRAMES.event(AnswerEvent(4, Replace("b"))).decode() == f'{{"type":"replace",{HEAD},"seq":4,"text":"b"}}'
+    assert FRAMES.render(AnswerEvent(3, Delta("天\n"))).decode() == f'{{"type":"delta",{HEAD},"seq":3,"text":"天\\n"}}'
+    assert FRAMES.render(AnswerEvent(4, Replace("b"))).decode() == f'{{"type":"replace",{HEAD},"seq":4,"text":"b"}}'
 
 
 def test_a_final_frame_holds_the_whole_answer() -> None:
     end = Final("ab", (Source("t", "u"),), reset=True, suggestions=("why?",), turns=TurnCount(1, 30))
-    assert FRAMES.event(AnswerEvent(5, end)).decode() == (
+    assert FRAMES.render(AnswerEvent(5, end)).decode() == (
         f'{{"type":"final",{HEAD},"seq":5,"text":"ab","urls":[{{"title":"t","url":"u"}}],"suggestions":["why?"],'
         '"turns":{"used":1,"limit":30},"reset":true,"stopped":false}'
     )
-    assert FRAMES.event(AnswerEvent(1, Final("", stopped=True, images=("i",)))).decode() == (
+    assert FRAMES.render(AnswerEvent(1, Final("", stopped=True, images=("i",)))).decode() == (
         f'{{"type":"final",{HEAD},"seq":1,"text":"","urls":[],"suggestions":[],'
         '"turns":null,"reset":false,"stopped":true,"images":["i"]}'
     )
@@ -119,7 +121,7 @@ def test_a_final_frame_holds_the_whole_answer() -> None:
 
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     event = Failed(120, "已上限", "account.throttled", "half", reset=False, retry_after=60)
-    assert FRAMES.event(AnswerEvent(2, event)).decode() == (
+    assert FRAMES.render(AnswerEvent(2, event)).decode() == (
         f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限","reason":"account.throttled","text":"half",'
         '"reset":false,"retry_after":60}'
     )
@@ -127,16 +129,16 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
 
 def test_who_answers_is_told_where_an_event_tells_it() -> None:
     for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
-        assert json.loads(FRAMES.event(AnswerEvent(1, event)))["provider"] == "p"
-    assert json.loads(FRAMES.event(AnswerEvent(1, Failed(500, "x", "interrupted", provider="p"))))["provider"] == "p"
+        assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
+    assert json.loads(FRAMES.render(AnswerEvent(1, Failed(500, "x", "interrupted", provider="p"))))["provider"] == "p"
 
 
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
     problem = Problem(500, "回答超时", None, "timeout.gateway")
     told = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
-    assert FRAMES.broken_off(problem).decode() == f'{{"type":"failed",{HEAD},{told}}}'
-    assert messages.refused("q1", problem).decode() == f'{{"type":"failed","id":"q1",{told}}}'
-    assert messages.refused(None, problem).decode() == f'{{"type":"failed",{told}}}'
+    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{told}}}'
+    assert messages.render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{told}}}'
+    assert messages.render_refusal(None, problem).decode() == f'{{"type":"failed",{told}}}'
 
 
 def test_without_an_id_frames_have_none() -> None:
@@ -146,10 +148,10 @@ def test_without_an_id_frames_have_none() -> None:
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])
 def test_a_wait_that_is_none_is_refused(wait: object) -> None:
     with pytest.raises(RefusedError):
-        messages.request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": wait})
+        messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": wait})
 
 
 def test_a_wait_is_taken_along() -> None:
-    found = messages.request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
+    found = messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
     assert isinstance(found, messages.AskMessage)
     assert found.wait == 2.5

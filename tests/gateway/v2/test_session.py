@@ -29,7 +29,7 @@ LONG: Sequence[Step] = [Delta("a"), Replace("b"), Delta("天"), Delta("c"), Repl
 
 
 def speaking(gateway: RunningGateway, *more: str, path: str = "/ws_stream", **options: Any) -> connect:
-    """A socket that offers v2, and `more` subprotocols after it."""
+    """Return a socket that offers v2, and `more` subprotocols after it."""
     return gateway.socket(path, subprotocols=[V2, *map(Subprotocol, more)], **options)
 
 
@@ -66,7 +66,7 @@ async def raw(socket: ClientConnection) -> list[bytes]:
 async def answered(
     gateway: RunningGateway, question: str = "hi", script: Sequence[Step] = LONG
 ) -> tuple[str, list[Any]]:
-    """An answer that was read to its end: its id and its frames."""
+    """Read an answer to its end; return its id and its frames."""
     gateway.worker.scripts[question] = script
     async with speaking(gateway) as socket:
         await ask(socket, question)
@@ -75,7 +75,7 @@ async def answered(
 
 
 async def closed_with(socket: ClientConnection) -> int:
-    """The code that the socket is closed with; nothing else may come before."""
+    """Return the code that the socket is closed with; nothing else may come before."""
     with pytest.raises(ConnectionClosed) as closed:
         async with asyncio.timeout(5):
             await socket.recv()
@@ -160,7 +160,7 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
         token = (await whole(socket))[0]["token"]
         await ask(socket)
         assert (await whole(socket))[0]["token"] != token
-    await until(lambda: not gateway.turns._sockets)
+    await until(lambda: not gateway.active_requests._sockets)
     async with speaking(gateway) as socket:
         await ask(socket, token=token)
         frames = await whole(socket)
@@ -319,7 +319,7 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
             await say(socket, "stop", answer=answers[0])
             frame = await hear(socket)
             assert (frame["type"], frame["answer"]) == ("final", answers[0])
-            await until(lambda: len(gateway.turns._running) == 31)
+            await until(lambda: len(gateway.active_requests._running) == 31)
             await say(socket, "resume", id="33", answer=answers[1])
             assert (await hear(socket))["type"] == "accepted"
 
@@ -552,7 +552,7 @@ async def test_closing_the_socket_only_ends_the_relaying(gateway: RunningGateway
             await ask(socket, "slow")
             answer = (await hear(socket))["answer"]
             await hear(socket)
-        await until(lambda: not gateway.turns._running and not gateway.turns._sockets)
+        await until(lambda: not gateway.active_requests._running and not gateway.active_requests._sockets)
         gate.set()
         async with speaking(gateway) as socket:
             await say(socket, "resume", answer=answer)
@@ -576,8 +576,8 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
         await until(is_done, limit=20)
         await ask(other, token=token)
         assert (await whole(other))[-1]["type"] == "final"
-        await until(lambda: len(gateway.turns._running) <= 1)
-        assert gateway.turns._running, "all of it went out: the client's pace counts for nothing"
+        await until(lambda: len(gateway.active_requests._running) <= 1)
+        assert gateway.active_requests._running, "all of it went out: the client's pace counts for nothing"
         frames = await whole(lazy)
     assert [frame["seq"] for frame in frames] == list(range(1, 502))
     assert frames[-1]["text"] == "the end"
@@ -594,7 +594,7 @@ async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
             await hear(socket)
             await ask(socket, "slow", "second")
             answers = {frame["id"]: frame["answer"] for frame in [await hear(socket) for _ in range(3)]}
-            gateway.turns.drain()
+            gateway.active_requests.drain()
             assert await closed_with(idle) == 1012
             await ask(socket, id_="late")
             assert refusal(await hear(socket)) == (503, "gateway.draining", 1)
@@ -615,7 +615,7 @@ async def test_a_question_that_is_accepted_as_the_drain_begins_is_answered(
 
     async def and_drain(jobs: Jobs, *args: Any, **more: Any) -> str:
         found = await submit(jobs, *args, **more)
-        gateway.turns.drain()
+        gateway.active_requests.drain()
         return found
 
     monkeypatch.setattr(Jobs, "submit", and_drain)
@@ -657,7 +657,7 @@ async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_else
             async with speaking(gateway) as socket:
                 await ask(socket, "slow")
                 before = [await hear(socket) for _ in range(2)]
-                gateway.turns.drain()
+                gateway.active_requests.drain()
                 assert await closed_with(socket) == 1012
             gate.set()
             async with speaking(other) as socket:

@@ -10,7 +10,7 @@ import redis
 from tests.support.faults.cluster import Cluster, Node
 from wire import keys
 
-_ZERO = ("bing_turns", "bing_channels", "bing_sockets", "bing_slots_used", "bing_leases")
+_ZERO = ("bing_active_answers", "bing_channels", "bing_sockets", "bing_slots_used", "bing_leases")
 
 
 def await_quiescence(cluster: Cluster, limit: float = 15.0) -> None:

@@ -99,7 +99,7 @@ class RunningGateway:
 
     address: str
     store: Store
-    turns: ActiveRequests
+    active_requests: ActiveRequests
     worker: ScriptedWorker
     client: httpx.AsyncClient
 
@@ -138,18 +138,18 @@ async def running(
     store: Store, config: GatewaySettings | None = None, *, worker: bool = True
 ) -> AsyncIterator[RunningGateway]:
     """A gateway on a port of its own, with a scripted worker beside it."""
-    turns, scripted = ActiveRequests(), ScriptedWorker(store)
+    active_requests, scripted = ActiveRequests(), ScriptedWorker(store)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    tasks = [asyncio.create_task(serve(config or settings(), store, turns, ready=listening.set_result))]
+    tasks = [asyncio.create_task(serve(config or settings(), store, active_requests, ready=listening.set_result))]
     if worker:
         tasks.append(asyncio.create_task(scripted.run()))
     try:
         async with asyncio.timeout(10):
             address = await listening
         async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=10) as client:
-            yield RunningGateway(address, store, turns, scripted, client)
+            yield RunningGateway(address, store, active_requests, scripted, client)
     finally:
-        turns.cut()
+        active_requests.abort()
         for task in tasks[1:]:
             task.cancel()
         ended = await asyncio.gather(*tasks[1:], return_exceptions=True)

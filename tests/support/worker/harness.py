@@ -23,6 +23,8 @@ from worker.accounts.account import Account
 from worker.accounts.pool import AccountPool
 from worker.settings import WorkerSettings
 
+# Seconds that a read waits for work.
+SHORT_READ = 0.02
 ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
 
 

@@ -16,16 +16,8 @@ from wire.redis.subscriptions import GAP, Subscription, Subscriptions
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence makes no gap."""
-    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 600.0)
-
-
-@pytest.fixture
-def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence soon makes a gap."""
-    monkeypatch.setattr("wire.redis.subscriptions._SILENCE", 0.36)
+# Silence makes no gap, or soon makes one; in seconds.
+PATIENT, IMPATIENT = 600.0, 0.36
 
 
 async def gap(subscription: Subscription) -> None:
@@ -34,10 +26,9 @@ async def gap(subscription: Subscription) -> None:
         assert await subscription.next() is GAP
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_hints_come_in_order_and_silence_is_a_gap(store: Store) -> None:
     channel = keys.channel("s0-a")
-    async with asyncio.timeout(10), Subscriptions(store) as subscriptions:
+    async with asyncio.timeout(10), Subscriptions(store, silence=IMPATIENT) as subscriptions:
         subscription = subscriptions.add(channel)
         await gap(subscription)
         subscription.push((1, b"a"))
@@ -48,7 +39,6 @@ async def test_hints_come_in_order_and_silence_is_a_gap(store: Store) -> None:
         assert await subscription.next() is GAP
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_silence_of_many_does_not_end_at_once(store: Store) -> None:
     loop, ended = asyncio.get_running_loop(), list[float]()
 
@@ -57,7 +47,11 @@ async def test_silence_of_many_does_not_end_at_once(store: Store) -> None:
         await subscription.next()
         ended.append(loop.time())
 
-    async with asyncio.timeout(10), Subscriptions(store) as subscriptions, asyncio.TaskGroup() as tasks:
+    async with (
+        asyncio.timeout(10),
+        Subscriptions(store, silence=IMPATIENT) as subscriptions,
+        asyncio.TaskGroup() as tasks,
+    ):
         for _ in range(12):
             tasks.create_task(heard_nothing(subscriptions.add(keys.channel("s0-a"))))
     assert len({round(when, 3) for when in ended}) > 4
@@ -93,7 +87,7 @@ async def test_waiting_ends_with_the_first_hint() -> None:
 @pytest.mark.parametrize("before", [True, False])
 async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: bool) -> None:
     channel = keys.channel("s0-a")
-    subscriptions = Subscriptions(store)
+    subscriptions = Subscriptions(store, silence=PATIENT)
     early = subscriptions.add(channel) if before else None
     async with subscriptions:
         subscription = early or subscriptions.add(channel)
@@ -108,7 +102,7 @@ async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: boo
 
 async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -> None:
     channel = keys.channel("s0-a")
-    async with Subscriptions(store) as subscriptions:
+    async with Subscriptions(store, silence=PATIENT) as subscriptions:
         first = subscriptions.add(channel)
         await gap(first)
         subscriptions.remove(channel, first)
@@ -130,7 +124,7 @@ async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -
 
 async def test_a_message_that_is_none_of_ours_costs_a_new_connection_and_no_more(store: Store) -> None:
     channel = keys.channel("s0-a")
-    async with Subscriptions(store) as subscriptions:
+    async with Subscriptions(store, silence=PATIENT) as subscriptions:
         subscription = subscriptions.add(channel)
         await gap(subscription)
         with capture_logs() as lines:
@@ -150,7 +144,7 @@ async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> Non
         return bool(stats.get("cmdstat_publish", {}).get("calls", 0) >= 3)
 
     await valkey_store.commands.config_resetstat()
-    async with Subscriptions(valkey_store) as subscriptions:
+    async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         subscription = subscriptions.add(keys.channel("s0-a"))
         await gap(subscription)
         before = await ids()
@@ -162,7 +156,7 @@ async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServ
     channel = keys.channel("s0-a")
     async with TcpProxy(valkey.port) as proxy:
         valkey_store.connect_pubsub = Store(proxy.url).connect_pubsub  # type: ignore[method-assign]
-        async with Subscriptions(valkey_store) as subscriptions:
+        async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
             subscription = subscriptions.add(channel)
             await gap(subscription)
             with capture_logs() as lines:
@@ -181,7 +175,7 @@ async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServ
 
 async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: Store) -> None:
     tasks = asyncio.all_tasks()
-    async with Subscriptions(valkey_store) as subscriptions:
+    async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         await gap(subscriptions.add(keys.channel("s0-a")))
 
     async def closed() -> bool:
@@ -193,7 +187,7 @@ async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: St
 
 async def test_leaving_is_quick_at_any_moment(valkey_store: Store) -> None:
     for moment in range(40):
-        async with asyncio.timeout(2), Subscriptions(valkey_store) as subscriptions:
+        async with asyncio.timeout(2), Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
             subscriptions.add(keys.channel("s0-a"))
             for _ in range(moment):
                 await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from wire.conversation_index import ConversationIndex, IndexedConversation
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, IdempotencyKey
-from wire.messages import Delta, Event, Final, HistoryMessage
+from wire.messages import Chat, Delta, Event, Final, HistoryMessage
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
 
@@ -160,3 +160,26 @@ async def test_scripts_that_redis_forgot_are_loaded_again(valkey_store: Store) -
     await scenario.redis.script_flush()
     asked = await scenario.ask()
     assert (await scenario.take("w1")).answer == asked.answer
+
+
+async def test_arguments_by_name_and_raw_bytes_reach_redis_as_they_are(store: Store) -> None:
+    scenario = Scenario(store)
+    await scenario.hire("w1")
+    question = 'quo"te \\ back\n\x00 雪 😀 ' + "x" * 3
+    asked = await scenario.ask(question, client=Client('na"me\\', "hol der", limit=2**31))
+    task = await scenario.sent("w1")
+    assert task.work == Chat("balanced", question)
+    session = b'{"a": [], "b": 9007199254740993}'
+    said = (HistoryMessage("user", question), HistoryMessage("assistant", ""))
+    await scenario.finish(task, "text", session=session, said=said, begins=True)
+    assert await scenario.redis.hget(keys.token_key(asked.token), "session") == session
+    assert (await scenario.sessions.read_transcript(asked.token)).messages == said
+    assert await scenario.redis.hget(keys.job_key(asked.answer), "holder") == b"hol der"
+
+
+def test_a_script_decodes_its_arguments_exactly_if_it_has_more_than_eight() -> None:
+    for name in scripts.names():
+        text = (FOLDER / f"{name}.lua").read_text()
+        used = [int(number) for number in re.findall(r"ARGV\[(\d+)\]", text)]
+        assert max(used, default=1) <= 8, name
+        assert ("JSON: " in text.split("-- Returns")[0]) == ("cjson.decode(ARGV[2])" in text), name

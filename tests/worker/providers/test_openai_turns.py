@@ -9,7 +9,7 @@ import pytest
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON
-from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
 from worker.accounts.account import Account, Server
@@ -33,7 +33,7 @@ async def worker(
     urls = {"bing_create_url": bing.create_url, "bing_chat_url": bing.chat_url, "bing_image_url": bing.url}
     settings = settings_with(**{"drain_timeout": 3.0, **urls, **changed})
     pool = pool_on(store, settings, accounts, worker=new_worker_id())
-    served = Worker(settings, store, Upstream(settings, pool, ProviderRegistry(settings)))
+    served = Worker(settings, store, Upstream(settings, pool, ProviderRegistry(settings)), block=SHORT_READ)
     running = asyncio.create_task(served.run())
     try:
         yield served

@@ -1,0 +1,76 @@
+"""The frames of the drop-in endpoints' streams."""
+
+from hashlib import blake2b
+
+from gateway.errors import UNKNOWN, problem_of
+from gateway.http.responses import encode_error
+from gateway.http.sse import SseFrame
+from gateway.legacy import envelope
+from wire.messages import Delta, Event, Failed, Final, Replace
+
+
+class LegacyFrames:
+    """The frames of one streamed answer; a Presenter. The joined deltas always end with the whole answer.
+
+    `token` is None for a client that never got one. `reconnects`: see Presenter.
+    """
+
+    __slots__ = ("_digest", "_length", "_prefix", "_suffix", "_token", "finished", "reconnects")
+
+    def __init__(self, token: str | None, *, reconnects: bool = False) -> None:
+        self._token = token
+        # All but the text is the same in each delta frame.
+        frame = envelope.encode_answer("\0", (), done=False, reset=False, token=token)
+        self._prefix, self._suffix = frame.split(rb'"\u0000"')
+        # Of the text so far: the text itself would be most of an open stream's memory.
+        self._digest = blake2b()
+        self._length = 0
+        self.finished = False
+        self.reconnects = reconnects
+
+    def encode(self, event: Event) -> list[bytes]:
+        """Return the frames of `event`; the last one of a terminal event is the terminal frame."""
+        match event:
+            case Delta(text=text):
+                self._add(text)
+                return self._delta(text)
+            case Replace(text=text):
+                self._digest, self._length = blake2b(), 0
+                self._add(text)
+                return self._delta(text)
+            case Final():
+                self.finished = True
+                final = envelope.encode_final(event, self._token, streaming=True)
+                return [*self._delta(self._missing(event.text)), final]
+            case Failed():
+                self.finished = True
+                return [encode_error(event.code, event.message)]
+
+    def preamble(self, _: Event | None) -> list[SseFrame]:
+        """Return nothing: these streams begin with their first delta."""
+        return []
+
+    async def render(self, event: Event) -> list[SseFrame]:
+        """Return the frames of `event`."""
+        return [SseFrame(frame) for frame in self.encode(event)]
+
+    def render_error(self, error: Exception) -> list[SseFrame]:
+        """Return one error frame."""
+        problem = problem_of(error) or UNKNOWN
+        return [SseFrame(encode_error(problem.code, problem.message))]
+
+    def _add(self, text: str) -> None:
+        self._digest.update(_bytes(text))
+        self._length += len(text)
+
+    def _missing(self, text: str) -> str:
+        """Return what a client that has the deltas lacks of the whole answer: its rest, or all of a replaced one."""
+        continued = blake2b(_bytes(text[: self._length])).digest() == self._digest.digest()
+        return text[self._length :] if continued else text
+
+    def _delta(self, text: str) -> list[bytes]:
+        return [self._prefix + envelope.encode_text(text) + self._suffix] if text else []
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
