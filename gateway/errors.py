@@ -62,7 +62,14 @@ class ErrorSpec:
 
 
 def _invalid(
-    zh: str, en: str, openai: str, status: int, code: str | None, *, legacy_code: int | None = None, v1: int | None = None
+    zh: str,
+    en: str,
+    openai: str,
+    status: int,
+    code: str | None,
+    *,
+    legacy_code: int | None = None,
+    v1: int | None = None,
 ) -> ErrorSpec:
     """Return the spec of a request that is at fault; `v1` is the status under /v1 where it is another one."""
     return ErrorSpec(status, zh, en, OpenAIError("invalid_request_error", code, openai, v1), legacy_code)
@@ -70,6 +77,10 @@ def _invalid(
 
 def _unreadable(zh: str, en: str) -> ErrorSpec:
     return _invalid(zh, en, "The request can't be understood.", 200, None, legacy_code=110, v1=400)
+
+
+def _rejected(zh: str, en: str) -> ErrorSpec:
+    return _invalid(zh, en, "The request can't be understood.", 400, None)
 
 
 def _busy(reason: Reason, retry_after: int | None = None) -> ErrorSpec:
@@ -163,6 +174,11 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.ANSWER_UNKNOWN: _invalid(
         "未找到文件", "Not found", "There is no such answer, or it is no longer kept.", 404, "not_found"
     ),
+    Reason.EXPORT_FORMAT: _rejected("需要 JSON", "JSON is needed: name and export"),
+    Reason.EXPORT_NAME: _rejected(
+        "账号名无效", "Not an account's name: 1 to 64 characters, without / or a dot in front"
+    ),
+    Reason.EXPORT_SIZE: _rejected("导出内容为空或过大", "The export is empty, or larger than 1 MiB"),
     Reason.CLIENT_LIMIT: _too_many(),
     Reason.SOCKET_LIMIT: _too_many(1),
     Reason.QUEUE_FULL: _busy(Reason.QUEUE_FULL),
@@ -197,9 +213,7 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "Nobody waited for the answer, so the question was cancelled.",
     ),
     Reason.SESSION_CLOSED: _failed(Reason.SESSION_CLOSED, "会话已关闭", "The conversation was closed"),
-    Reason.JOB_UNREADABLE: _failed(
-        Reason.JOB_UNREADABLE, "无法识别的请求", "The worker could not read the question"
-    ),
+    Reason.JOB_UNREADABLE: _failed(Reason.JOB_UNREADABLE, "无法识别的请求", "The worker could not read the question"),
     Reason.ACCOUNT_THROTTLED: ErrorSpec(
         500,
         "已上限,24小时后尝试",
@@ -215,18 +229,14 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "上游账号未登录或无权限",
         "The upstream account is not signed in, or lacks permission",
     ),
-    Reason.ACCOUNT_REFUSED: _failed(
-        Reason.ACCOUNT_REFUSED, "上游拒绝了该账号", "The upstream refused the account"
-    ),
+    Reason.ACCOUNT_REFUSED: _failed(Reason.ACCOUNT_REFUSED, "上游拒绝了该账号", "The upstream refused the account"),
     Reason.ACCOUNT_NONE: _failed(
         Reason.ACCOUNT_NONE,
         "没有可用的上游账号",
         "No upstream account is available",
         "No upstream account can be asked.",
     ),
-    Reason.SESSION_EXPIRED: _failed(
-        Reason.SESSION_EXPIRED, "上游会话已过期", "The upstream conversation has expired"
-    ),
+    Reason.SESSION_EXPIRED: _failed(Reason.SESSION_EXPIRED, "上游会话已过期", "The upstream conversation has expired"),
     Reason.SESSION_TOO_LONG: _refused(
         "对话内容超过了上游的长度限制",
         "The conversation is longer than the upstream allows",
@@ -254,15 +264,11 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.ANSWER_EMPTY: _failed(
         Reason.ANSWER_EMPTY, "上游没有给出回答", "The upstream gave no answer", "The upstream gave no answer."
     ),
-    Reason.UPSTREAM_INTERNAL: _failed(
-        Reason.UPSTREAM_INTERNAL, "上游内部错误", "The upstream had an internal error"
-    ),
+    Reason.UPSTREAM_INTERNAL: _failed(Reason.UPSTREAM_INTERNAL, "上游内部错误", "The upstream had an internal error"),
     Reason.UPSTREAM_PROTOCOL: _failed(
         Reason.UPSTREAM_PROTOCOL, "上游返回了无法识别的内容", "The upstream sent something unreadable"
     ),
-    Reason.TRANSPORT_CONNECT: _failed(
-        Reason.TRANSPORT_CONNECT, "无法连接上游", "The upstream could not be reached"
-    ),
+    Reason.TRANSPORT_CONNECT: _failed(Reason.TRANSPORT_CONNECT, "无法连接上游", "The upstream could not be reached"),
     Reason.TRANSPORT_UPGRADE: _failed(
         Reason.TRANSPORT_UPGRADE, "上游拒绝了连接", "The upstream refused the connection"
     ),
@@ -380,6 +386,8 @@ STATUS_REASONS: Mapping[int, Reason] = {
     413: Reason.REQUEST_TOO_LARGE,
     429: Reason.REQUEST_RATE,
 }
+# Of the console, for an account that is handed in.
+EXPORT_REASONS = (Reason.EXPORT_FORMAT, Reason.EXPORT_NAME, Reason.EXPORT_SIZE)
 # All that an application has to handle; RefusedError and HTTPException have their reason with them.
 HANDLED = (*REASONS, RefusedError, HTTPException)
 

@@ -98,7 +98,7 @@ class Answers:
         """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
-        AnswerNotFoundError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
+        AnswerLostError when the answer is not kept any more, and waits while Redis is away: a deadline is the caller's.
         """
         return AnswerReader(self, self._subscriptions, answer, after, first)
 
@@ -124,7 +124,7 @@ class Answers:
             await asyncio.sleep(_AWAY_PAUSE)
             return []
         if not entries and seq < last:
-            raise AnswerLostError("some of the answer's events are missing")
+            raise AnswerLostError
         return entries or None
 
     async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
@@ -136,7 +136,7 @@ class Answers:
         return found
 
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
-        """What there is of the holder's answer now. AnswerNotFoundError, AnswerLostError, StoreUnavailableError."""
+        """What there is of the holder's answer now. AnswerNotFoundError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
         seq, text, end, provider = 0, "", None, ""
         while entries := await self.read(answer, seq):
@@ -148,7 +148,7 @@ class Answers:
                 break
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
-            raise AnswerLostError("some of the answer's events are missing")
+            raise AnswerNotFoundError
         place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
         return Progress(token, seq, text, reached, end, place, provider)
@@ -184,7 +184,7 @@ class Answers:
         """The terminal event's seq, None while there is none."""
         state, seq = await self._store.execute("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
-            raise AnswerNotFoundError
+            raise AnswerLostError
         return int(seq) if state in _ENDED else None
 
 

@@ -21,11 +21,14 @@ class Reason(StrEnum):
     REQUEST_SLOW = "request.slow"
     REQUEST_TOO_LARGE = "request.toolarge"
     REQUEST_RATE = "request.rate"
-    TOKEN_UNKNOWN = "token.unknown"  # noqa: S105 - not a password
+    TOKEN_UNKNOWN = "token.unknown"
     KEY_LENGTH = "key.length"
     KEY_REUSED = "key.reused"
     KEY_SPENT = "key.spent"
     ANSWER_UNKNOWN = "answer.unknown"
+    EXPORT_FORMAT = "export.format"
+    EXPORT_NAME = "export.name"
+    EXPORT_SIZE = "export.size"
     # There is no room, or not now.
     CLIENT_LIMIT = "client.limit"
     SOCKET_LIMIT = "socket.limit"

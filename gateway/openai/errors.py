@@ -13,8 +13,8 @@ import msgspec
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gateway.errors import ERRORS, ErrorSpec, failure_of, fill_in, find_reason, problem_of
-from gateway.http.responses import count_error
+from gateway.errors import ERRORS, ErrorSpec, Problem, failure_of, fill_in, find_reason, problem_of
+from gateway.http.responses import with_error_headers
 from wire.messages import Failed
 from wire.reasons import Reason
 
@@ -109,6 +109,7 @@ async def error_response(request: HTTPConnection, error: Exception) -> Response:
     accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
     # An answer that failed was one: its end is counted as such.
     if not isinstance(error, AnswerFailedError):
-        count_error(request, error, fault.status)
+        invalid = isinstance(error, InvalidRequestError)
+        request.state.error_metrics.count(Problem(fault.status, "") if invalid else problem_of(error))
         fault = replace(fault, again=fault.again and not accepted)
-    return with_headers(fault.response(), error)
+    return with_error_headers(fault.response(), error)

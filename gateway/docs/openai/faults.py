@@ -6,10 +6,10 @@ from starlette.exceptions import HTTPException
 
 from gateway.docs import headers
 from gateway.docs.shapes import Node, ref
-from gateway.errors import FORMAT, AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
+from gateway.errors import FORMAT, AnswerNotFoundError, DeadlineError, DrainingError, KeyLengthError, RefusedError
 from gateway.openai.errors import BY_REASON, BY_STATUS, AnswerFailedError, Fault, InvalidRequestError, fault_of
 from wire.errors import (
-    AnswerGoneError,
+    AnswerNotFoundError,
     ClientFullError,
     KeyReusedError,
     KeySpentError,
@@ -46,8 +46,8 @@ ERRORS: Sequence[Exception] = (
     QueueFullError(5),
     StoreUnavailableError(),
     DrainingError(),
-    AnswerUnknownError(),
-    AnswerGoneError(),
+    AnswerNotFoundError(),
+    AnswerNotFoundError(),
     DeadlineError(),
     *(AnswerFailedError(Failed(500, "", reason)) for reason in BY_REASON),
     AnswerFailedError(Failed(500, "", "timeout.first")),
