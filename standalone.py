@@ -24,22 +24,22 @@ from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
 from wire.redis.store import Store
-from worker.accounts.account import Account
-from worker.accounts.endpoints import environment_accounts
+from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.watcher import DirectoryWatcher
+from worker.providers.registry import account_watcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
 # Ctrl-C ends the process within 2 s: running answers get a part of that.
 _DRAIN = 0.5
 # The stand-in bears any number of turns at once.
-_DEMO_ACCOUNT = Account("demo", {"_U": "demo"}, turns=0)
+_DEMO_ACCOUNT = CookieAccount("demo", {"_U": "demo"}, turns=0)
 
 
 def _told(accounts: Sequence[Account], folder: Path) -> str:
     """Who is asked."""
-    exports = sum(account.server is None for account in accounts)
-    told = [f"{account.server.model} at {account.server.base_url}" for account in accounts if account.server]
+    exports = sum(isinstance(account, CookieAccount) for account in accounts)
+    told = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
     if exports:
         told.append(f"Bing with {exports} account(s) from {folder}")
     return f"asking {', '.join(told)}"
@@ -76,7 +76,7 @@ async def upstream(
 async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
-    store, folder = Store("memory://"), DirectoryWatcher(worker.cookies_dir, own=environment_accounts(worker))
+    store, folder = Store("memory://"), account_watcher(worker)
     async with (
         upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
         open_worker(settings, store, accounts, followed) as asked,

@@ -17,10 +17,8 @@ from telemetry.traces import export_spans
 from wire.errors import StoreUnavailableError
 from wire.redis.store import Store
 from wire.sessions import Sessions
-from worker.accounts.endpoints import environment_accounts
-from worker.accounts.watcher import DirectoryWatcher
 from worker.cli import accounts
-from worker.providers import chat_provider
+from worker.providers.registry import account_watcher, chat_provider
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
@@ -37,7 +35,7 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    folder = DirectoryWatcher(settings.cookies_dir, own=environment_accounts(settings))
+    folder = account_watcher(settings)
     waiting = asyncio.create_task(await_accounts(folder))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():

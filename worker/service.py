@@ -44,7 +44,7 @@ async def open_worker(
         stack.push_async_callback(providers.close)
         for account in accounts:
             providers.chat_for(account)
-        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, folder)
+        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, folder)
         worker = Worker(settings, store, Upstream(settings, pool, providers), block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))

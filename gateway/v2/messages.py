@@ -13,7 +13,8 @@ from gateway.errors import Problem, RefusedError, failure_of
 from gateway.http.fields import MAX_WAIT
 from gateway.http.sse import parse_event_id
 from gateway.legacy import params
-from wire.answers import AnswerEvent, QueuePosition
+from wire.answer_reader import AnswerEvent
+from wire.answers import QueuePosition
 from wire.errors import AnswerNotFoundError
 from wire.messages import Delta, Failed, Final, Replace
 from wire.reasons import Reason

@@ -6,14 +6,15 @@ import pytest
 
 from bench.question import Question
 from bench.synthetic import Synthetic
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
-from worker.providers import Completion, Snapshot, chat_provider
+from worker.providers import Completion, Snapshot
+from worker.providers.registry import chat_provider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
-ACCOUNT = Account("bench", {"_U": "bench"})
+ACCOUNT = CookieAccount("bench", {"_U": "bench"})
 
 
 async def test_the_text_grows_by_a_piece_at_a_time_and_ends_whole() -> None:

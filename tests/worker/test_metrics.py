@@ -21,7 +21,7 @@ from wire.jobs import Jobs, new_token
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
 from worker import metrics
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
@@ -285,7 +285,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
 @pytest.mark.usefixtures("seen_at_once")
 async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
     async with scraping(client) as (served, address):
-        await served._upstream.pool.replace([Account("a", {"_U": "a"}, expires=1_900_000_000.5)])
+        await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
         found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
         assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
 

@@ -1,57 +1,84 @@
-"""The accounts of the pool: one per cookie export, and one per server that speaks the OpenAI API."""
+"""The kinds of accounts: one is signed in by a browser's cookies, the other is a key at a server."""
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+from worker.settings import OPENAI
 
 # The cookie that signs an account in.
 SIGN_IN = "_U"
 
 
-@dataclass(frozen=True)
-class Server:
-    """A server that speaks the OpenAI API, and as whom it is asked.
+@dataclass(frozen=True, kw_only=True)
+class _AccountSettings:
+    """What accounts.toml may set for an account of either kind.
 
-    `base_url` is what `/chat/completions` is put behind, before its query if it has one; `key` is empty where none is
-    wanted, and never logged; without an `image_model` it makes no pictures.
+    `weight` is relative to other accounts'. `turns` limits its turns in flight over all workers (None: ACCOUNT_TURNS).
+    `daily` is its quota of questions a day, None if unknown. The address of its outbound `proxy` may hold a password.
     """
 
-    base_url: str
-    model: str
-    key: str = field(default="", repr=False)
-    image_model: str | None = None
-
-
-@dataclass(frozen=True)
-class Account:
-    """One account: `name` is the export's file name without its ending, safe to log; `cookies` are never logged.
-
-    An account at a `server` has a name of the operator's and no cookies. `expires` is when the cookie that signs it in
-    does, in Unix seconds; None for unknown. The rest is from accounts.toml: its `weight` beside other accounts, the
-    bound of its `turns` in flight over all workers (None: the common setting), how many turns a day it has (`daily`;
-    None for unknown), and the address of the `proxy` that it goes out by, which may hold a password.
-    """
-
-    name: str
-    cookies: dict[str, str] = field(default_factory=dict, repr=False)
-    expires: float | None = None
     weight: float = 1.0
     turns: int | None = None
     daily: int | None = None
     proxy: str | None = field(default=None, repr=False)
-    server: Server | None = None
 
-    @property
-    def draws(self) -> bool:
-        """Whether it makes pictures."""
-        return self.server is None or self.server.image_model is not None
+
+@dataclass(frozen=True)
+class CookieAccount(_AccountSettings):
+    """An account that a cookie export signs in.
+
+    `name` is the file's name without its suffix, safe to log; `cookies` are never logged. `expires` is when the sign-in
+    cookie does, in Unix seconds; None if unknown.
+    """
+
+    name: str
+    cookies: dict[str, str] = field(repr=False)
+    expires: float | None = None
+
+    makes_images: ClassVar[bool] = True
 
     @property
     def cookie_header(self) -> str:
-        """All cookies as one `Cookie` header. Values go out as the browser had them, without added quotes."""
+        """All cookies as one `Cookie` header, with the values as the browser had them, without added quotes."""
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     @property
     def fingerprint(self) -> str:
-        """Tells whether the sign-in was replaced, without telling the cookie: 16 hex digits."""
-        sign_in = self.cookies[SIGN_IN] if self.server is None else f"{self.server}{self.server.key}"
-        return hashlib.sha256(sign_in.encode()).hexdigest()[:16]
+        """A digest of 16 hex digits that changes with the sign-in cookie and doesn't reveal it."""
+        return _digest(self.cookies[SIGN_IN])
+
+
+@dataclass(frozen=True)
+class ServerAccount(_AccountSettings):
+    """An account at a server with an HTTP API, under a name of the operator's.
+
+    `provider` names the API's dialect. A request's path is appended to the path of `base_url`, before its query.
+    `key` is empty where none is needed, and never logged. Without an `image_model` it makes no images.
+    """
+
+    name: str
+    base_url: str
+    model: str
+    key: str = field(default="", repr=False)
+    image_model: str | None = None
+    provider: str = OPENAI
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether it makes images."""
+        return self.image_model is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of 16 hex digits that changes with the server, its models or the key, and doesn't reveal the key."""
+        # Workers of the version before compute it from this same text: a different one would reset the account.
+        server = f"Server(base_url={self.base_url!r}, model={self.model!r}, image_model={self.image_model!r})"
+        return _digest(server + self.key)
+
+
+Account = CookieAccount | ServerAccount
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Alerts: what an operator should hear of the accounts, sent to a webhook."""
+"""Send alerts about accounts to an operator's webhook."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from wire.ledger import PICTURES, AccountAlert, Ledger
 
 _LOG = structlog.get_logger()
 _LOOK_EVERY = 2.0
-# How often an alert is sent when that fails, the pauses between, and the limit of each try, in seconds.
+# The number of tries for each alert, the pause between them and the time limit of each, in seconds.
 _TRIES = 3
 _PAUSE = 1.0
 _TRY_LIMIT = 5.0
@@ -22,7 +22,7 @@ _TRY_LIMIT = 5.0
 
 @dataclass(frozen=True)
 class Alert:
-    """The JSON that is sent. `ready` of the `accounts` are; `until`: when the first of the others returns by itself."""
+    """The JSON body of an alert. `ready` of the `accounts` can be used; the first of the others returns at `until`."""
 
     event: str
     account: str | None
@@ -35,9 +35,11 @@ class Alert:
 
 
 def build_alert(news: AccountAlert, now: float) -> Alert:
-    """What is sent of this, at `now` (Unix s)."""
-    until = _moment(news.returns / 1000) if news.few and news.returns else None
-    return Alert(_event(news), news.account, news.state, news.reason, until, news.ready, news.accounts, _moment(now))
+    """Build the alert that is sent at `now`, in Unix seconds."""
+    until = _format_time(news.returns / 1000) if news.few and news.returns else None
+    return Alert(
+        _event(news), news.account, news.state, news.reason, until, news.ready, news.accounts, _format_time(now)
+    )
 
 
 def _event(news: AccountAlert) -> str:
@@ -46,48 +48,48 @@ def _event(news: AccountAlert) -> str:
     return "accounts.few" if news.few else "accounts.enough"
 
 
-def _moment(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 class AlertSender:
-    """Each thing that an operator should hear of is sent once, by one of the workers."""
+    """Sends each alert once, from one of the workers."""
 
     def __init__(self, webhook: str, share: float, ledger: Ledger) -> None:
         self._webhook = webhook
         self._share = share
         self._ledger = ledger
-        # Its log lines hold whole addresses, and a webhook's is a secret.
+        # Their log lines contain whole addresses, and a webhook's is a secret.
         for library in ("httpx", "httpcore"):
             logging.getLogger(library).setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        """Look for ever, every 2 s."""
+        """Send new alerts every 2 s, until cancelled."""
         async with httpx.AsyncClient(trust_env=False, timeout=_TRY_LIMIT) as client:
             while True:
                 try:
                     while (news := await self._ledger.take_alert(self._share, PICTURES)) is not None:
                         await self._send(client, build_alert(news, time.time()))
                 except StoreUnavailableError:
-                    pass  # the heartbeat tells of it
+                    pass  # the heartbeat logs it
                 await asyncio.sleep(_LOOK_EVERY)
 
-    async def _send(self, client: httpx.AsyncClient, news: Alert) -> None:
-        """Send it, within a few tries. What can't be sent is logged and given up: it harms nothing else."""
+    async def _send(self, client: httpx.AsyncClient, alert: Alert) -> None:
+        """Send an alert within a few tries. One that can't be sent is logged and dropped."""
         failure = ""
         for left in reversed(range(_TRIES)):
             try:
                 async with asyncio.timeout(_TRY_LIMIT):
-                    failure = await self._try(client, news)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with somebody's webhook
+                    failure = await self._try(client, alert)
+            except Exception as error:  # noqa: BLE001 - a foreign webhook may fail in any way
                 failure = type(error).__name__
             if not failure:
-                _LOG.info("alert sent", alert=news.event, account=news.account)
+                _LOG.info("alert sent", alert=alert.event, account=alert.account)
                 return
             await asyncio.sleep(_PAUSE if left else 0)
-        _LOG.warning("an alert could not be sent", alert=news.event, account=news.account, cause=failure)
+        _LOG.warning("could not send an alert", alert=alert.event, account=alert.account, cause=failure)
 
-    async def _try(self, client: httpx.AsyncClient, news: Alert) -> str:
-        """What went wrong; empty if nothing did. The response's body is of no interest."""
-        async with client.stream("POST", self._webhook, json=asdict(news)) as response:
+    async def _try(self, client: httpx.AsyncClient, alert: Alert) -> str:
+        """Post the alert, and return the failure; empty if there was none. The response's body is ignored."""
+        async with client.stream("POST", self._webhook, json=asdict(alert)) as response:
             return "" if response.is_success else f"HTTP {response.status_code}"

@@ -1,20 +1,20 @@
-"""Cookies: which of a file's make an account. A cookie's value never appears in a message."""
+"""Select the cookies of a file that make an account. A cookie's value never appears in a message."""
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from worker.accounts.account import SIGN_IN, Account
+from worker.accounts.account import SIGN_IN, CookieAccount
 
 _SITE = "bing.com"
-# What a Cookie header can carry: visible ASCII without what ends a value; spaces only inside values.
+# A Cookie header carries visible ASCII without separators; spaces are allowed only inside values.
 _NAME = re.compile(r"[!-:<>-~]+")
 _VALUE = re.compile(r"[ -:<-~]*")
 
 
 @dataclass(frozen=True)
 class Cookie:
-    """A cookie as a file has it; `domain` is empty, `expires` (Unix seconds) None where the file doesn't say."""
+    """A cookie of a file; `domain` is empty, `expires` (Unix seconds) None where the file doesn't contain them."""
 
     name: str
     value: str = field(repr=False)
@@ -23,34 +23,35 @@ class Cookie:
 
 
 class CookieFileError(ValueError):
-    """One sentence on what is wrong with a file, without the file's name."""
+    """One sentence about what is wrong with a file, without the file's name."""
 
 
-def account_from_cookies(name: str, cookies: Collection[Cookie], now: float) -> Account:
-    """The account that is signed in by these cookies; of several of one name the last counts.
+def account_from_cookies(name: str, cookies: Collection[Cookie], now: float) -> CookieAccount:
+    """Return the account that these cookies sign in; of several with one name the last counts.
 
-    `now` is in Unix seconds. Cookies of other sites, expired ones and those that no header can carry are left out.
+    `now` is in Unix seconds. Cookies of other sites, expired ones and those that no header can carry are ignored.
+    CookieFileError if they make no account.
     """
-    ours = {cookie.name: cookie for cookie in cookies if is_bing_domain(cookie.domain)}
-    if cookies and not ours:
+    bing = {cookie.name: cookie for cookie in cookies if is_bing_domain(cookie.domain)}
+    if cookies and not bing:
         raise CookieFileError("holds cookies of other sites only: export them at www.bing.com")
-    if SIGN_IN not in ours:
+    if SIGN_IN not in bing:
         raise CookieFileError(f"has no {SIGN_IN} cookie: export it while signed in at www.bing.com")
-    faults = {cookie.name: _fault(cookie, now) for cookie in ours.values()}
+    faults = {cookie.name: _fault(cookie, now) for cookie in bing.values()}
     if faults[SIGN_IN]:
         raise CookieFileError(faults[SIGN_IN])
-    usable = {cookie.name: cookie.value for cookie in ours.values() if not faults[cookie.name]}
-    return Account(name, usable, ours[SIGN_IN].expires)
+    usable = {cookie.name: cookie.value for cookie in bing.values() if not faults[cookie.name]}
+    return CookieAccount(name, usable, bing[SIGN_IN].expires)
 
 
 def is_bing_domain(domain: str) -> bool:
-    """Whether a cookie's domain, or a host, is one of Bing's. One that isn't known may be."""
+    """Return whether a cookie's domain, or a host, is one of Bing's. An empty one may be."""
     host = domain.lower().lstrip(".")
     return host in ("", _SITE) or host.endswith(f".{_SITE}")
 
 
 def _fault(cookie: Cookie, now: float) -> str:
-    """What keeps a cookie from being sent; empty if nothing does."""
+    """Return why a cookie can't be sent; empty if it can."""
     if cookie.expires is not None and cookie.expires <= now:
         return f"has an expired {SIGN_IN} cookie: sign in again and export anew"
     if not cookie.value and cookie.name == SIGN_IN:

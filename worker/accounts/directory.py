@@ -1,4 +1,4 @@
-"""What COOKIES_DIR holds: its files, and the accounts that they and accounts.toml make."""
+"""The content of COOKIES_DIR: its files, and the accounts that they and accounts.toml define."""
 
 import math
 import os
@@ -10,23 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.accounts import config
-from worker.accounts.account import SIGN_IN, Account
+from worker.accounts.account import SIGN_IN, Account, CookieAccount, ServerAccount
 from worker.accounts.config import AccountOptions, AccountsConfig, parse_config, unreadable_config
 from worker.accounts.cookies import Cookie, CookieFileError, account_from_cookies
 from worker.accounts.endpoints import ServerEntry, ServerLookup, resolve_server
 from worker.accounts.formats import parse_cookies
-from worker.settings import environment
+from worker.settings import OPENAI, environment
 
-# A HAR of a long recording is large; nothing else comes near.
+# Bytes. A HAR of a long recording is large; other formats are far smaller.
 MAX_FILE = 8 * 1024 * 1024
-# From how long before its expiry a sign-in is warned of, in seconds.
+# Seconds before a sign-in's expiry from which a warning is logged.
 EXPIRES_SOON = 24 * 3600.0
-_LEFT_ALONE = {"README.md", config.NAME}
+_IGNORED = {"README.md", config.NAME}
 
 
 @dataclass(frozen=True)
 class DirectoryState:
-    """The accounts by name; a sentence for each thing that keeps one out (`problems`) or soon may (`warnings`)."""
+    """The usable accounts, with one sentence for each that is unusable (`problems`) or may soon be (`warnings`)."""
 
     accounts: tuple[Account, ...] = ()
     problems: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class DirectoryState:
 
 @dataclass(frozen=True)
 class CookieExport:
-    """One file, with its cookies or what is wrong with it. `exposed`: others than its owner may use it."""
+    """One file, with its cookies or what is wrong with it. `exposed`: its owner isn't the only one with access."""
 
     file: str
     cookies: tuple[Cookie, ...] = ()
@@ -47,8 +47,8 @@ class CookieExport:
         """The name of the file's account."""
         return Path(self.file).stem
 
-    def account_at(self, now: float) -> Account:
-        """The account that the file makes. CookieFileError says why there is none."""
+    def account_at(self, now: float) -> CookieAccount:
+        """Return the account that the file defines at `now`. CookieFileError if there is none."""
         if self.fault:
             raise CookieFileError(self.fault)
         return account_from_cookies(self.account, self.cookies, now)
@@ -56,48 +56,52 @@ class CookieExport:
 
 @dataclass(frozen=True)
 class DirectoryContents:
-    """The folder as it was read. What it comes to is a matter of time, since cookies expire."""
+    """The files of the folder as they were read. Which accounts they define depends on the time: cookies expire."""
 
     exports: tuple[CookieExport, ...] = ()
-    said: AccountsConfig = field(default_factory=AccountsConfig)
+    config: AccountsConfig = field(default_factory=AccountsConfig)
     servers: Mapping[str, ServerLookup] = field(default_factory=dict)
     exposed: tuple[str, ...] = ()
     fault: str = ""
 
     def state_at(self, now: float, before: Mapping[str, Account], own: Sequence[Account] = ()) -> DirectoryState:
-        """What the folder comes to at `now`, in Unix seconds, with the accounts `own` that are from elsewhere.
+        """Return the accounts at `now` (Unix seconds), with `own`, those that come from elsewhere.
 
-        Where accounts.toml can't be understood an account keeps the terms that it had `before`. One that had none is
-        left out: it may be one that must not go out without its proxy.
+        Where accounts.toml is invalid an account keeps the options that it had `before`. One that had none is left
+        out: it might connect without its proxy.
         """
         accounts, problems = self._accounts(now, own)
         used: list[Account] = []
-        for place, account in accounts.items():
-            had = before.get(account.name)
-            known = self.said.options_for(account.name) or (AccountOptions.from_account(had) if had else None)
-            if known is None:
-                problems.append(f"{place} is not used before {config.NAME} can be understood")
+        for source, account in accounts.items():
+            previous = before.get(account.name)
+            options = self.config.options_for(account.name)
+            if options is None and previous is not None:
+                options = AccountOptions.from_account(previous)
+            if options is None:
+                problems.append(f"{source} is not used before {config.NAME} can be understood")
             else:
-                used.append(known.apply(account))
+                used.append(options.apply(account))
         used += self._kept(before, used)
-        there = {export.account for export in self.exports} | {account.name for account in used}
-        understood = {name for name, entry in self.said.named.items() if entry is not None}
-        absent = sorted(understood - there - self.said.servers.keys())
+        known = {export.account for export in self.exports} | {account.name for account in used}
+        valid = {name for name, entry in self.config.named.items() if entry is not None}
+        absent = sorted(valid - known - self.config.servers.keys())
         problems += [f"{config.NAME} names {name!r}, but no file here has that name" for name in absent]
         warnings = [*self._exposed(), *(_expiry(file, account, now) for file, account in accounts.items())]
-        return DirectoryState(tuple(used), (*problems, *self.said.problems), tuple(filter(None, warnings)))
+        return DirectoryState(tuple(used), (*problems, *self.config.problems), tuple(filter(None, warnings)))
 
     def _kept(self, before: Mapping[str, Account], used: Collection[Account]) -> list[Account]:
-        """Servers that were there before, as long as what is said of them now can't be understood."""
+        """Return the servers that were there before and whose entries are invalid now."""
         names = {account.name for account in used}
         return [
             account
             for account in before.values()
-            if account.server and account.name not in names and self.said.options_for(account.name) is None
+            if isinstance(account, ServerAccount)
+            and account.name not in names
+            and self.config.options_for(account.name) is None
         ]
 
     def next_change(self, now: float) -> float:
-        """When, in Unix seconds, the same files come to something else because a cookie expires, or soon will."""
+        """Return the next moment, in Unix seconds, when a cookie expires or will expire soon; infinity if none will."""
         expiries = (
             cookie.expires for export in self.exports for cookie in export.cookies if cookie.expires is not None
         )
@@ -105,8 +109,8 @@ class DirectoryContents:
         return min((moment for moment in moments if moment > now), default=math.inf)
 
     def _accounts(self, now: float, own: Sequence[Account]) -> tuple[dict[str, Account], list[str]]:
-        """The accounts by their place, and what keeps the others from being one."""
-        accounts = {f"{account.name} of the environment": account for account in own}
+        """Return the accounts by their source, and what is wrong with the others."""
+        accounts: dict[str, Account] = {f"{account.name} of the environment": account for account in own}
         problems = [self.fault] if self.fault else []
         for export in self.exports:
             try:
@@ -116,15 +120,17 @@ class DirectoryContents:
                 problems.append(f"{export.file} {error}")
             else:
                 accounts[export.file] = account
-        for name, found in self.servers.items():
-            place = f"{config.NAME}, {name!r}"
+        for name, lookup in self.servers.items():
+            source = f"{config.NAME}, {name!r}"
+            if lookup.account is None:
+                problems.append(f"{source}: {lookup.fault}")
+                continue
             try:
-                account = _account_at(name, found)
-                _refuse_double(account, accounts)
+                _refuse_double(lookup.account, accounts)
             except CookieFileError as error:
-                problems.append(f"{place}: it {error}" if found.server else f"{place}: {error}")
+                problems.append(f"{source}: it {error}")
             else:
-                accounts[place] = account
+                accounts[source] = lookup.account
         return accounts, problems
 
     def _exposed(self) -> list[str]:
@@ -133,28 +139,33 @@ class DirectoryContents:
 
 
 def load_accounts(folder: Path, now: float | None = None) -> DirectoryState:
-    """What a folder holds now. `now` is in Unix seconds, the system's clock by default."""
+    """Return a folder's accounts at `now`, in Unix seconds; the system's time by default."""
     return read_folder(folder).state_at(time.time() if now is None else now, {})
 
 
-def read_folder(folder: Path) -> DirectoryContents:
-    """Read the files of a folder. Hidden ones, folders and README.md are left alone."""
+def read_folder(folder: Path, server_providers: Collection[str] = (OPENAI,)) -> DirectoryContents:
+    """Read the files of a folder, but no hidden ones, folders or README.md.
+
+    `server_providers` are the providers that accounts.toml may name.
+    """
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         return DirectoryContents(fault=f"{folder} can't be read as the folder of cookie exports: {error.strerror}")
-    said, exposed = _read_terms(folder / config.NAME) if folder / config.NAME in paths else (AccountsConfig(), False)
-    left_alone = _LEFT_ALONE | said.key_files
-    exports = [_read_export(path) for path in paths if path.name not in left_alone and not os.path.isdir(path)]
-    servers = {name: _read_server(folder, entry) for name, entry in said.servers.items()}
+    options, exposed = AccountsConfig(), False
+    if folder / config.NAME in paths:
+        options, exposed = _read_config(folder / config.NAME, server_providers)
+    ignored = _IGNORED | options.key_files
+    exports = [_read_export(path) for path in paths if path.name not in ignored and not os.path.isdir(path)]
+    servers = {name: _read_server(folder, entry) for name, entry in options.servers.items()}
     open_keys = {
-        entry.api_key_file for name, entry in said.servers.items() if entry.api_key_file and servers[name].exposed
+        entry.api_key_file for name, entry in options.servers.items() if entry.api_key_file and servers[name].exposed
     }
-    return DirectoryContents(tuple(exports), said, servers, (*[config.NAME] * exposed, *sorted(open_keys)))
+    return DirectoryContents(tuple(exports), options, servers, (*[config.NAME] * exposed, *sorted(open_keys)))
 
 
 def _read_server(folder: Path, entry: ServerEntry) -> ServerLookup:
-    """The server, with its key out of the file or the variable that the entry names."""
+    """Return the entry's account, with the key from the file or the variable that it names."""
     if entry.api_key_file is None:
         return resolve_server(entry, environment(entry.api_key_env) if entry.api_key_env else None)
     try:
@@ -162,12 +173,6 @@ def _read_server(folder: Path, entry: ServerEntry) -> ServerLookup:
     except CookieFileError as error:
         return ServerLookup(fault=f"{entry.api_key_file} {error}")
     return replace(resolve_server(entry, data.decode("utf-8-sig", "replace")), exposed=exposed)
-
-
-def _account_at(name: str, found: ServerLookup) -> Account:
-    if found.server is None:
-        raise CookieFileError(found.fault)
-    return Account(name, server=found.server)
 
 
 def _read_export(path: Path) -> CookieExport:
@@ -180,16 +185,16 @@ def _read_export(path: Path) -> CookieExport:
         return CookieExport(path.name, fault=str(error))
 
 
-def _read_terms(path: Path) -> tuple[AccountsConfig, bool]:
+def _read_config(path: Path, server_providers: Collection[str]) -> tuple[AccountsConfig, bool]:
     try:
         data, exposed = _read(path)
     except CookieFileError as error:
         return unreadable_config(str(error)), False
-    return parse_config(data), exposed
+    return parse_config(data, server_providers), exposed
 
 
 def _read(path: Path) -> tuple[bytes, bool]:
-    """A file's bytes, and whether others than its owner may use it."""
+    """Return a file's bytes, and whether other users than its owner may read or write it."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -204,16 +209,16 @@ def _read(path: Path) -> tuple[bytes, bool]:
 
 
 def _refuse_double(account: Account, others: Mapping[str, Account]) -> None:
-    for file, other in others.items():
+    for source, other in others.items():
         if other.fingerprint == account.fingerprint:
-            raise CookieFileError(f"is the same account as {file}")
+            raise CookieFileError(f"is the same account as {source}")
         if other.name == account.name:
-            raise CookieFileError(f"would have the same name as {file}: rename it")
+            raise CookieFileError(f"would have the same name as {source}: rename it")
 
 
 def _expiry(file: str, account: Account, now: float) -> str:
-    """A warning that the account's sign-in expires soon; empty if it doesn't."""
-    if account.expires is None or account.expires - now > EXPIRES_SOON:
+    """Return a warning if the account's sign-in expires soon; empty if it doesn't."""
+    if isinstance(account, ServerAccount) or account.expires is None or account.expires - now > EXPIRES_SOON:
         return ""
     moment = datetime.fromtimestamp(account.expires, UTC)
     return f"{file} has a {SIGN_IN} cookie that expires at {moment:%Y-%m-%d %H:%M} UTC: sign in again and export anew"

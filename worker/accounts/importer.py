@@ -1,4 +1,4 @@
-"""Cookie exports that are added to the folder. A cookie's value never appears in a message."""
+"""Add cookie exports to the folder. A cookie's value never appears in a message."""
 
 import itertools
 import os
@@ -18,12 +18,12 @@ _NO_EXPORTS = {"README.md", "accounts.toml"}
 
 
 class ExportError(ValueError):
-    """One sentence on why an export is not taken."""
+    """One sentence about why an export is rejected."""
 
 
 @dataclass(frozen=True)
 class ImportedAccount:
-    """The account that a file was written for; `replaced`: it had one already."""
+    """The account whose file was written; `replaced`: it had one already."""
 
     account: str
     file: Path
@@ -31,17 +31,17 @@ class ImportedAccount:
 
 
 def add_export(folder: Path, export: bytes, name: str, *, exact: bool) -> ImportedAccount:
-    """Write an export into the folder, for its owner only, if a worker can use it; ExportError if not.
+    """Write an export into the folder, readable by its owner only, if a worker can use it; ExportError if not.
 
-    `exact`: as the account of that very name, in place of what it has now. Otherwise under the first of `name`,
-    `name-2`, `name-3` … that is free.
+    `exact`: as the account of exactly this name, replacing its file. Otherwise under the first free name of `name`,
+    `name-2`, `name-3` …
     """
     _check(export, name)
     try:
-        _close_to_others(folder)
+        _restrict_access(folder)
         with _draft(folder, export, name) as draft:
-            _refuse_double(_account(draft), load_accounts(folder).accounts, besides=name if exact else "")
-            return _put_in_place(folder, draft, name) if exact else _put_beside(folder, draft, name)
+            _refuse_double(_account(draft), load_accounts(folder).accounts, except_name=name if exact else "")
+            return _replace_file(folder, draft, name) if exact else _add_file(folder, draft, name)
     except OSError as error:
         raise ExportError(f"{folder} can't be written: {error.strerror}") from None
 
@@ -56,20 +56,20 @@ def _check(export: bytes, name: str) -> None:
         raise ExportError(f"{name} is larger than {MAX_FILE // 1024**2} MiB")
 
 
-def _close_to_others(folder: Path) -> None:
-    """Let only its owner into the folder, and make it if there is none."""
+def _restrict_access(folder: Path) -> None:
+    """Create the folder if it is missing, and let only its owner access it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+    status = folder.stat()
+    if stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
         folder.chmod(0o700)
 
 
 @contextmanager
 def _draft(folder: Path, export: bytes, name: str) -> Iterator[Path]:
-    """The export as a file in a hidden folder of its own, as it would be called."""
+    """Write the export to a file of its final name in a hidden folder."""
     hidden = Path(tempfile.mkdtemp(prefix=".adding-", dir=folder))
     try:
-        draft = hidden / f"{name}{_ending(export)}"
+        draft = hidden / f"{name}{_suffix(export)}"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(export)
             file.flush()
@@ -79,32 +79,32 @@ def _draft(folder: Path, export: bytes, name: str) -> Iterator[Path]:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _ending(export: bytes) -> str:
+def _suffix(export: bytes) -> str:
     return ".json" if export.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{") else ".txt"
 
 
 def _account(draft: Path) -> Account:
-    found = load_accounts(draft.parent)
-    if not found.accounts:
-        raise ExportError(found.problems[0] if found.problems else f"{draft.name} is not an export of cookies")
-    return found.accounts[0]
+    state = load_accounts(draft.parent)
+    if not state.accounts:
+        raise ExportError(state.problems[0] if state.problems else f"{draft.name} is not an export of cookies")
+    return state.accounts[0]
 
 
-def _refuse_double(account: Account, others: Iterable[Account], besides: str) -> None:
+def _refuse_double(account: Account, others: Iterable[Account], except_name: str) -> None:
     for other in others:
-        if other.fingerprint == account.fingerprint and other.name != besides:
+        if other.fingerprint == account.fingerprint and other.name != except_name:
             raise ExportError(f"these are cookies of {other.name}, which is there already")
 
 
-def _put_in_place(folder: Path, draft: Path, name: str) -> ImportedAccount:
-    held = [path for path in sorted(folder.iterdir()) if path.stem == name and path.name not in _NO_EXPORTS]
-    file = held[0] if held else folder / draft.name
+def _replace_file(folder: Path, draft: Path, name: str) -> ImportedAccount:
+    existing = [path for path in sorted(folder.iterdir()) if path.stem == name and path.name not in _NO_EXPORTS]
+    file = existing[0] if existing else folder / draft.name
     draft.replace(file)
-    return ImportedAccount(name, file, bool(held))
+    return ImportedAccount(name, file, bool(existing))
 
 
-def _put_beside(folder: Path, draft: Path, name: str) -> ImportedAccount:
-    """A link is refused where a file is already, so that of two who add at once none loses."""
+def _add_file(folder: Path, draft: Path, name: str) -> ImportedAccount:
+    """Link the draft under the first free name. Linking fails where a file exists: concurrent imports are safe."""
     for free in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
         if any(path.stem == free for path in folder.iterdir()):
             continue

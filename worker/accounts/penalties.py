@@ -1,23 +1,23 @@
-"""What a turn's end means for its account."""
+"""The penalty of an account after a failed turn."""
 
 from dataclasses import dataclass
 
 from wire.ledger import TurnOutcome
 from worker.errors import UpstreamError
 
-# Seconds. Quotas are by the day, unless the upstream says otherwise.
+# Seconds. Quotas are daily, unless the upstream sends a time.
 _DAY = 24 * 3600.0
-# The first pauses after trouble on the way, and after errors within the upstream; they grow with each failure in a row.
-_TROUBLE = 1.0
+# Seconds of the first pause after a transport error, and after an upstream error; it grows with consecutive failures.
+_TRANSPORT_PAUSE = 1.0
 _INTERNAL = 10.0
 
-_TROUBLES = ("transport.", "timeout.connect")
-_INTERNALS = frozenset({"upstream.internal", "upstream.protocol", "timeout.first"})
+_TRANSPORT_REASONS = ("transport.", "timeout.connect")
+_INTERNAL_REASONS = frozenset({"upstream.internal", "upstream.protocol", "timeout.first"})
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """What the ledger is told: how the turn ended for the account, why, and for how many seconds it shall pause."""
+    """The entry for the ledger: a turn's outcome for its account, the reason, and the pause in seconds."""
 
     outcome: TurnOutcome
     reason: str = ""
@@ -29,20 +29,20 @@ NO_PENALTY = Penalty("none")
 
 
 def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
-    """What `error` means; `sent` tells a refused question from a refused conversation."""
+    """Return the penalty for `error`; `sent`: the question had left, so that it may be what was refused."""
     reason = error.reason
     if reason == "account.throttled":
         return Penalty("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
     if reason == "account.captcha":
         return Penalty("quarantined", reason)
     if reason == "account.refused":
-        # It is asked with each question, and said so of the key or of what it is to be used for.
+        # The server checks the key with each question, and has rejected it or its use.
         return Penalty("dead", reason)
     if reason == "account.unauthorized":
-        # A question may be refused for its conversation's sake; if the account is at fault, the next creation tells.
-        return Penalty("trouble", reason, _TROUBLE) if sent else Penalty("dead", reason)
-    if reason.startswith(_TROUBLES):
-        return Penalty("trouble", reason, _TROUBLE)
-    if reason in _INTERNALS:
+        # A question may be refused because of its conversation; if the account is at fault, the next creation fails.
+        return Penalty("trouble", reason, _TRANSPORT_PAUSE) if sent else Penalty("dead", reason)
+    if reason.startswith(_TRANSPORT_REASONS):
+        return Penalty("trouble", reason, _TRANSPORT_PAUSE)
+    if reason in _INTERNAL_REASONS:
         return Penalty("internal", reason, _INTERNAL)
     return NO_PENALTY

@@ -1,4 +1,4 @@
-"""The pool: a worker's accounts, and the places that its turns take in them."""
+"""The pool of a worker's accounts, and its turns' reservations in them."""
 
 import asyncio
 import contextlib
@@ -12,23 +12,23 @@ import structlog
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, DisplayState, Ledger, NoCapacity
 from wire.redis.retry import retry_unavailable
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.accounts.penalties import NO_PENALTY, Penalty
-from worker.accounts.ranking import provider_name, rank
+from worker.accounts.ranking import Ranking
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
-# Seconds: how long a place is kept beyond the longest answer, and how long its end is told again while Redis is away.
+# Seconds that a reservation lasts beyond the longest answer, and for which its end is sent again while Redis is away.
 _MARGIN = 60.0
 _PATIENCE = 30.0
-# How soon a busy account is looked at again, in seconds.
+# Seconds between two attempts to reserve a busy account.
 _LOOK_AGAIN = 0.25
 _REFRESH_EVERY = 2.0
 _LOG = structlog.get_logger()
 
 
 class NoAccountError(Exception):
-    """No account may be asked; `returns` is in how many seconds the first one may be, None if that isn't known."""
+    """No account can be used; the first one can be again in `returns` seconds, None if that is unknown."""
 
     def __init__(self, returns: float | None, reason: str) -> None:
         super().__init__("no account may be asked")
@@ -38,7 +38,7 @@ class NoAccountError(Exception):
 
 @dataclass(frozen=True)
 class ReservationRequest:
-    """What a place is wanted for: any of the accounts `names`, or after up to `wait` seconds the one that returns."""
+    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds."""
 
     names: Collection[str]
     pictures: bool = False
@@ -46,25 +46,25 @@ class ReservationRequest:
 
 
 class Reservation:
-    """A place in an account for one attempt."""
+    """One of an account's slots, held for one attempt."""
 
-    def __init__(self, pool: "AccountPool", account: Account, entry: str, place: AccountSlot) -> None:
+    def __init__(self, pool: "AccountPool", account: Account, entry: str, slot: AccountSlot) -> None:
         self.account = account
         self._pool = pool
         self._entry = entry
-        self._place = place
+        self._slot = slot
 
-    async def release(self, consequence: Penalty, *, sent: bool) -> None:
-        """Free the place, and say how the attempt ended; that is said also when the caller is cancelled meanwhile."""
-        await asyncio.shield(self.release_soon(consequence, sent=sent))
+    async def release(self, penalty: Penalty, *, sent: bool) -> None:
+        """Free the slot and record how the attempt ended, even if the caller is cancelled meanwhile."""
+        await asyncio.shield(self.release_soon(penalty, sent=sent))
 
-    def release_soon(self, consequence: Penalty, *, sent: bool) -> asyncio.Task[None]:
-        """The same, beside whatever comes next."""
-        return self._pool.spawn(self._pool.record(self._entry, self.account, self._place, consequence, sent=sent))
+    def release_soon(self, penalty: Penalty, *, sent: bool) -> asyncio.Task[None]:
+        """Free the slot and record how the attempt ended, in a task of its own."""
+        return self._pool.spawn(self._pool.record(self._entry, self.account, self._slot, penalty, sent=sent))
 
 
 class AccountPool:
-    """The accounts of one worker. How they stand is the ledger's to know, for all workers together."""
+    """The accounts of one worker. The ledger keeps their state for all workers."""
 
     def __init__(
         self,
@@ -72,58 +72,60 @@ class AccountPool:
         ledger: Ledger,
         worker: str,
         accounts: Iterable[Account],
+        ranking: Ranking,
         folder: DirectoryWatcher | None = None,
     ) -> None:
         self.worker = worker
         self._folder = folder
         self._settings = settings
         self._ledger = ledger
+        self._ranking = ranking
         self._accounts = {account.name: account for account in accounts}
-        # As last seen: what a ledger that was lost is told.
+        # As last seen, to restore a ledger that was lost.
         self.statuses: dict[str, AccountStatus] = {}
-        # Up to which change of an account (Standing.since) the log tells, and where that left it.
+        # The last change of each account (AccountStatus.since) that was logged, and the state after it.
         self._logged: dict[str, tuple[int, DisplayState]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        # How many turns wait for an account's return now.
-        self._patient = 0
+        # The number of turns that wait for an account's return.
+        self._waiting_turns = 0
 
     def __len__(self) -> int:
         return len(self._accounts)
 
     def names(self, *, pictures: bool) -> list[str]:
-        """The accounts' names; only of those that make them, if `pictures` are wanted."""
-        return [name for name, account in self._accounts.items() if account.draws or not pictures]
+        """Return the accounts' names; for `pictures` only of those that make images."""
+        return [name for name, account in self._accounts.items() if account.makes_images or not pictures]
 
     @property
     def own_statuses(self) -> list[AccountStatus]:
-        """How these accounts stand, for chat and for pictures, as last seen."""
+        """The last known status of these accounts, for chat and for images."""
         entries = [entry for account in self._accounts.values() for entry in self._entries(account)]
         return [self.statuses[entry] for entry in entries if entry in self.statuses]
 
     def get(self, name: str) -> Account | None:
-        """The account of that name, if it is still there."""
+        """Return the account of that name, if it is still there."""
         return self._accounts.get(name)
 
     async def replace(self, accounts: Iterable[Account]) -> None:
-        """Go on with these accounts. Running turns keep theirs. StoreUnavailableError: the next refresh tells."""
+        """Use these accounts from now on; running turns keep theirs. StoreUnavailableError: a refresh follows."""
         self._accounts = {account.name: account for account in accounts}
         await self.announce()
 
     async def announce(self) -> None:
-        """Tell the ledger which accounts there are, and what was last known of them. StoreUnavailableError."""
+        """Write the accounts and their last known status to the ledger. StoreUnavailableError."""
         for account in list(self._accounts.values()):
             for entry in self._entries(account):
                 if await self._ledger.announce(
-                    self._known(account, entry), self.statuses.get(entry, AccountStatus(entry))
+                    self._record(account, entry), self.statuses.get(entry, AccountStatus(entry))
                 ):
                     _LOG.info("account has a new cookie, ready again", account=entry)
 
     @staticmethod
     def _entries(account: Account) -> list[str]:
-        """Its names in the ledger."""
-        return [account.name, account.name + PICTURES] if account.draws else [account.name]
+        """Return the account's names in the ledger."""
+        return [account.name, account.name + PICTURES] if account.makes_images else [account.name]
 
-    def _known(self, account: Account, entry: str) -> AccountRecord:
+    def _record(self, account: Account, entry: str) -> AccountRecord:
         turns = self._settings.account_turns if account.turns is None else account.turns
         return AccountRecord(
             entry,
@@ -131,16 +133,16 @@ class AccountPool:
             account.weight,
             turns,
             account.daily or 0,
-            int(account.expires or 0),
-            provider_name(account, self._settings),
+            int(account.expires or 0) if isinstance(account, CookieAccount) else 0,
+            self._ranking.provider_name(account),
         )
 
     async def vacate(self, dead: str) -> None:
-        """Free the places of a worker that died. StoreUnavailableError."""
+        """Free the slots of a worker that died. StoreUnavailableError."""
         await self._ledger.free_slots(dead)
 
     async def run(self) -> None:
-        """Follow what changes in the folder, and keep the ledger and the worker's picture of it fresh, for ever."""
+        """Follow changes of the folder, and synchronize with the ledger, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._refresh())
             if self._folder is not None:
@@ -148,12 +150,12 @@ class AccountPool:
 
     async def _watch(self, folder: DirectoryWatcher) -> None:
         async with aclosing(folder.changes()) as changes:
-            async for contents in changes:
-                folder.log_problems(contents)
-                before, now = self._accounts.keys(), {account.name for account in contents.accounts}
+            async for state in changes:
+                folder.log_problems(state)
+                before, now = self._accounts.keys(), {account.name for account in state.accounts}
                 _LOG.info("accounts changed", added=sorted(now - before), removed=sorted(before - now))
-                with contextlib.suppress(StoreUnavailableError):  # the next refresh tells
-                    await self.replace(contents.accounts)
+                with contextlib.suppress(StoreUnavailableError):  # the next refresh announces them
+                    await self.replace(state.accounts)
 
     async def _refresh(self) -> None:
         while True:
@@ -161,35 +163,35 @@ class AccountPool:
                 await self.announce()
                 await self.refresh()
             except StoreUnavailableError:
-                pass  # the heartbeat tells of it
+                pass  # the heartbeat logs it
             await asyncio.sleep(_REFRESH_EVERY)
 
     async def refresh(self) -> None:
-        """Look how all accounts stand, and log what became of these ones elsewhere. StoreUnavailableError."""
-        self.statuses = {one.name: one for one in await self._ledger.read_statuses()}
-        for one in self.own_statuses:
-            _, before = self._logged.setdefault(one.name, (one.since, one.display_state))
-            self._log_change(one.name, before, one.display_state, one.since, one.reason, one.until)
+        """Read the status of all accounts, and log changes that other workers made. StoreUnavailableError."""
+        self.statuses = {status.name: status for status in await self._ledger.read_statuses()}
+        for status in self.own_statuses:
+            _, before = self._logged.setdefault(status.name, (status.since, status.display_state))
+            self._log_change(status.name, before, status.display_state, status.since, status.reason, status.until)
 
-    async def reserve(self, place: AccountSlot, wish: ReservationRequest, until: float) -> Reservation:
-        """A place in the one of the wished accounts that has the most room.
+    async def reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> Reservation:
+        """Reserve a slot in the requested account that has the most room.
 
-        Waits for a turn's end up to `until` (loop time). NoAccountError, StoreUnavailableError.
+        Busy accounts are waited for up to `until` (loop time). NoAccountError, StoreUnavailableError.
         """
         async with AsyncExitStack() as patience:
-            return await self._reserve(place, wish, until, patience)
+            return await self._reserve(slot, request, until, patience)
 
     async def _reserve(
-        self, place: AccountSlot, wish: ReservationRequest, until: float, patience: AsyncExitStack
+        self, slot: AccountSlot, request: ReservationRequest, until: float, patience: AsyncExitStack
     ) -> Reservation:
         loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
-        longest = min(loop.time() + wish.wait, until)
+        longest = min(loop.time() + request.wait, until)
         while True:
-            found = await self._try_reserve(place, wish, until)
-            if isinstance(found, str):
-                return Reservation(self, accounts[found.removesuffix(PICTURES)], found, place)
-            returns = None if found.returns < 0 else found.returns / 1000
-            if found.busy and loop.time() < until:
+            result = await self._try_reserve(slot, request, until)
+            if isinstance(result, str):
+                return Reservation(self, accounts[result.removesuffix(PICTURES)], result, slot)
+            returns = None if result.returns < 0 else result.returns / 1000
+            if result.busy and loop.time() < until:
                 await asyncio.sleep(_LOOK_AGAIN)
             elif returns is not None and loop.time() + returns < longest and (waits or self._may_wait):
                 if not waits:
@@ -197,66 +199,64 @@ class AccountPool:
                     patience.enter_context(self._waiting())
                 await asyncio.sleep(min(returns + 0.001, 1.0))
             else:
-                raise NoAccountError(returns, found.reason)
+                raise NoAccountError(returns, result.reason)
 
     @property
     def _may_wait(self) -> bool:
-        """Half of the slots are for those that needn't wait for an account's return."""
-        return self._patient < max(1, self._settings.worker_slots // 2)
+        """Whether another turn may wait for an account's return: half of the worker's slots stay free of those."""
+        return self._waiting_turns < max(1, self._settings.worker_slots // 2)
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
-        self._patient += 1
+        self._waiting_turns += 1
         try:
             yield
         finally:
-            self._patient -= 1
+            self._waiting_turns -= 1
 
-    async def _try_reserve(self, place: AccountSlot, wish: ReservationRequest, until: float) -> str | NoCapacity:
-        suffix = PICTURES if wish.pictures else ""
-        entries = {
-            name + suffix: rank(self._accounts[name], self._settings) for name in self.names(pictures=wish.pictures)
+    async def _try_reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> str | NoCapacity:
+        suffix = PICTURES if request.pictures else ""
+        ranks = {
+            name + suffix: self._ranking.rank(self._accounts[name]) for name in self.names(pictures=request.pictures)
         }
-        chosen = {entry: entries[entry] for entry in (name + suffix for name in wish.names) if entry in entries}
-        besides = entries.keys() - chosen.keys()
+        chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
+        others = ranks.keys() - chosen.keys()
         hold = self._settings.answer_timeout + _MARGIN
         try:
-            return await retry_unavailable(lambda: self._ledger.reserve(place, chosen, hold, besides), until)
+            return await retry_unavailable(lambda: self._ledger.reserve(slot, chosen, hold, others), until)
         except asyncio.CancelledError:
-            # The place may be taken by now.
+            # The ledger may have made the reservation.
             for entry in chosen:
                 account = self._accounts[entry.removesuffix(PICTURES)]
-                self.spawn(self.record(entry, account, place, NO_PENALTY, sent=False))
+                self.spawn(self.record(entry, account, slot, NO_PENALTY, sent=False))
             raise
 
-    async def record(
-        self, entry: str, account: Account, place: AccountSlot, consequence: Penalty, *, sent: bool
-    ) -> None:
-        """Tell the ledger how an attempt ended; what can't be told lapses by itself."""
+    async def record(self, entry: str, account: Account, slot: AccountSlot, penalty: Penalty, *, sent: bool) -> None:
+        """Record in the ledger how an attempt ended; a reservation that can't be ended expires by itself."""
         until = asyncio.get_running_loop().time() + _PATIENCE
         try:
             change = await retry_unavailable(
                 lambda: self._ledger.record(
                     entry,
-                    place,
+                    slot,
                     account.fingerprint,
-                    consequence.outcome,
-                    consequence.reason,
+                    penalty.outcome,
+                    penalty.reason,
                     sent=sent,
-                    pause=consequence.pause,
+                    pause=penalty.pause,
                 ),
                 until,
             )
         except StoreUnavailableError as error:
-            _LOG.warning("the ledger could not be told how a turn ended", account=entry, cause=str(error))
+            _LOG.warning("could not record how a turn ended", account=entry, cause=str(error))
             return
         if change.state != change.before:
-            self._log_change(entry, change.before, change.state, change.since, consequence.reason, change.until)
+            self._log_change(entry, change.before, change.state, change.since, penalty.reason, change.until)
 
     def _log_change(
         self, entry: str, before: DisplayState, state: DisplayState, since: int, reason: str, until: int
     ) -> None:
-        """Once for each change, whether a turn of this worker brought it about or a refresh finds it."""
+        """Log each change once, whether a turn of this worker caused it or a refresh finds it."""
         logged, _ = self._logged.get(entry, (0, before))
         if since <= logged:
             return
@@ -265,15 +265,15 @@ class AccountPool:
         level("account changed", account=entry, before=before, state=state, reason=reason, until=until)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` beside all else; `close` waits for it."""
+        """Run `work` in a task that `close` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self, limit: float) -> None:
-        """Wait for what still has to be told, `limit` seconds at most."""
+        """Wait for the records that are still being written, for `limit` seconds at most."""
         if self._tasks:
-            _, left = await asyncio.wait(self._tasks, timeout=limit)
-            for task in left:
+            _, unfinished = await asyncio.wait(self._tasks, timeout=limit)
+            for task in unfinished:
                 task.cancel()

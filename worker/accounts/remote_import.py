@@ -1,4 +1,4 @@
-"""Cookie exports that are handed in elsewhere, and wait in Redis for a worker that may write its folder."""
+"""Import cookie exports that were sent elsewhere, and wait in Redis for a worker that can write its folder."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ _LOOK_EVERY = 2.0
 
 
 class RemoteImporter:
-    """Takes what is handed in, and puts it into `folder`; if that can't be written, it is for other workers."""
+    """Writes the exports that wait in Redis into `folder`; if it is read-only, they are left to other workers."""
 
     def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog) -> None:
         self._folder = folder
@@ -25,26 +25,26 @@ class RemoteImporter:
         self._journal = journal
 
     async def run(self) -> None:
-        """Look for ever, every 2 s."""
+        """Import every 2 s, until cancelled."""
         while True:
-            with contextlib.suppress(StoreUnavailableError):  # the heartbeat tells of it
+            with contextlib.suppress(StoreUnavailableError):  # the heartbeat logs it
                 await self.import_all()
             await asyncio.sleep(_LOOK_EVERY)
 
     async def import_all(self) -> None:
-        """Take all that is there. StoreUnavailableError."""
+        """Import all exports that wait. StoreUnavailableError."""
         while os.access(self._folder, os.W_OK | os.X_OK):
-            found = await self._ledger.take_export()
-            if found is None:
+            waiting = await self._ledger.take_export()
+            if waiting is None:
                 return
-            await self._put(*found)
+            await self._add(*waiting)
 
-    async def _put(self, name: str, export: bytes) -> None:
+    async def _add(self, name: str, export: bytes) -> None:
         try:
             added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True)
         except ExportError as error:
-            _LOG.warning("an export that was handed in is not taken", account=name, cause=str(error))
+            _LOG.warning("could not import an export", account=name, cause=str(error))
             await self._journal.record("refused", name=name, reason=str(error))
         else:
-            _LOG.info("an export was handed in", account=added.account, replaced=added.replaced)
+            _LOG.info("export imported", account=added.account, replaced=added.replaced)
             await self._journal.record("added", name=added.account)

@@ -1,9 +1,9 @@
-"""The folder of cookie exports, watched: what changes in it is picked up within two seconds."""
+"""Watch the folder of cookie exports, and report a change within two seconds."""
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,43 +12,50 @@ from watchfiles import awatch
 
 from worker.accounts.account import Account
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
+from worker.settings import OPENAI
 
-# How often the folder is looked at without an event, in seconds. Events are only a hint: many volumes have none.
+# Seconds between looks at the folder without an event. Events are only a hint: many volumes send none.
 _LOOK = 0.5
-# For how long nothing must have changed before the files are read, in seconds: a copy may be in progress.
+# Seconds without a change before the files are read: a copy may be in progress.
 _QUIET = 0.25
-# How long a folder is waited for that goes on changing, or that has lost an account or got a fault, in seconds.
+# Seconds to wait for a folder that continues to change, or that has lost an account or got a fault.
 _PATIENCE = 0.9
 
 _LOG = structlog.get_logger()
 
-# What shows that files have changed, without reading them.
+# Shows that files have changed, without reading them.
 DirectorySignature = frozenset[tuple[str | int, ...]]
 
 
 class DirectoryWatcher:
-    """COOKIES_DIR, and what was last told of it, with the accounts `own` that are from elsewhere.
+    """COOKIES_DIR, its last reported state, and `own`, the accounts that come from elsewhere.
 
-    `clock` gives the time in Unix seconds.
+    `clock` returns the time in Unix seconds. `server_providers` are the providers that accounts.toml may name.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, own: Sequence[Account] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        own: Sequence[Account] = (),
+        server_providers: Collection[str] = (OPENAI,),
+    ) -> None:
         self.path = path
         self._own = own
+        self._server_providers = server_providers
         self._clock = clock
-        self._mark: DirectorySignature = frozenset()
-        self._reading = DirectoryContents()
-        self._told: DirectoryState | None = None
+        self._signature: DirectorySignature = frozenset()
+        self._contents = DirectoryContents()
+        self._reported: DirectoryState | None = None
         self._next_change = 0.0
         self._logged: set[str] = set()
 
     def load(self) -> DirectoryState:
-        """What the folder holds now."""
-        mark = directory_signature(self.path)
-        return self._take(mark, read_folder(self.path))
+        """Read the folder and return its state now."""
+        return self._take(*self._read())
 
     def log_problems(self, contents: DirectoryState, *more: str) -> None:
-        """Log what is wrong with the folder, and `more`; what was logged the last time is not said again."""
+        """Log what is wrong with the folder, and `more`, except for sentences that were logged the last time."""
         sentences = [*contents.problems, *contents.warnings, *more]
         for sentence in sentences:
             if sentence not in self._logged:
@@ -56,74 +63,74 @@ class DirectoryWatcher:
         self._logged = set(sentences)
 
     async def changes(self) -> AsyncGenerator[DirectoryState, None]:
-        """Each new state of the folder, whole; the first at once if none was told yet.
+        """Yield each new state of the folder; the first at once if none was reported yet.
 
-        It watches only while it is waited for, and ends with the task that waits; close it (aclosing) to end it sooner.
+        The folder is watched only while a caller waits for the next state. Close the generator (aclosing) to end it.
         """
-        if self._told is None:
-            yield self._take(*await asyncio.to_thread(_look, self.path))
-        async with aclosing(_moments(self.path)) as moments:
-            async for _ in moments:
-                told, mark, reading = self._told, await asyncio.to_thread(directory_signature, self.path), self._reading
-                if mark != self._mark:
-                    mark, reading = await self._settled(mark)
+        if self._reported is None:
+            yield self._take(*await asyncio.to_thread(self._read))
+        async with aclosing(_wait_for_events(self.path)) as events:
+            async for _ in events:
+                reported, contents = self._reported, self._contents
+                signature = await asyncio.to_thread(directory_signature, self.path)
+                if signature != self._signature:
+                    signature, contents = await self._settle(signature)
                 elif self._clock() < self._next_change:
                     continue
-                contents = self._take(mark, reading)
-                if contents != told:
-                    yield contents
+                state = self._take(signature, contents)
+                if state != reported:
+                    yield state
 
-    def _take(self, mark: DirectorySignature, reading: DirectoryContents) -> DirectoryState:
-        self._mark, self._reading, self._told = mark, reading, self._contents(reading)
-        self._next_change = reading.next_change(self._clock())
-        return self._told
+    def _take(self, signature: DirectorySignature, contents: DirectoryContents) -> DirectoryState:
+        self._signature, self._contents, self._reported = signature, contents, self._state(contents)
+        self._next_change = contents.next_change(self._clock())
+        return self._reported
 
-    def _contents(self, reading: DirectoryContents) -> DirectoryState:
-        before = self._told.accounts if self._told else ()
-        return reading.state_at(self._clock(), {account.name: account for account in before}, self._own)
+    def _state(self, contents: DirectoryContents) -> DirectoryState:
+        before = self._reported.accounts if self._reported else ()
+        return contents.state_at(self._clock(), {account.name: account for account in before}, self._own)
 
-    async def _settled(self, mark: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
-        """The folder once nothing in it changes or looks unfinished any more; after _PATIENCE as it is then."""
+    def _read(self) -> tuple[DirectorySignature, DirectoryContents]:
+        """Read the files, with a signature from before: the next one shows what is written meanwhile."""
+        signature = directory_signature(self.path)
+        return signature, read_folder(self.path, self._server_providers)
+
+    async def _settle(self, signature: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
+        """Return the folder once nothing in it changes or looks unfinished any more, or after _PATIENCE."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while True:
             await asyncio.sleep(_QUIET)
-            before, (mark, reading) = mark, await asyncio.to_thread(_look, self.path)
-            if loop.time() >= deadline or (mark == before and not self._unfinished(reading)):
-                return mark, reading
+            before, (signature, contents) = signature, await asyncio.to_thread(self._read)
+            if loop.time() >= deadline or (signature == before and not self._is_unfinished(contents)):
+                return signature, contents
 
-    def _unfinished(self, reading: DirectoryContents) -> bool:
-        """Whether an account is gone or a fault has come: the next moment may bring the rest of a file."""
-        told, contents = self._told or DirectoryState(), self._contents(reading)
-        lost = {account.name for account in told.accounts} - {account.name for account in contents.accounts}
-        return bool(lost or set(contents.problems) - set(told.problems))
+    def _is_unfinished(self, contents: DirectoryContents) -> bool:
+        """Return whether an account is gone or a fault is new: the rest of a file may follow soon."""
+        before, after = self._reported or DirectoryState(), self._state(contents)
+        lost = {account.name for account in before.accounts} - {account.name for account in after.accounts}
+        return bool(lost or set(after.problems) - set(before.problems))
 
 
 def directory_signature(folder: Path) -> DirectorySignature:
-    """What the folder's files look like from outside. Links count as what they lead to, so that a swap of one shows."""
+    """Return the metadata of the folder's files. Links are followed, so that an exchanged link shows."""
     try:
         with os.scandir(folder) as entries:
-            return frozenset(_mark_of_entry(entry) for entry in entries if not entry.name.startswith("."))
+            return frozenset(_entry_signature(entry) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         return frozenset({(str(error.strerror),)})
 
 
-def _mark_of_entry(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
+def _entry_signature(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
     try:
-        found = entry.stat()
+        status = entry.stat()
     except OSError as error:
         return entry.name, str(error.strerror)
-    return entry.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return entry.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _look(folder: Path) -> tuple[DirectorySignature, DirectoryContents]:
-    """The files as they are read, and a mark from before: what is written meanwhile shows in the next one."""
-    mark = directory_signature(folder)
-    return mark, read_folder(folder)
-
-
-async def _moments(folder: Path) -> AsyncGenerator[None, None]:
-    """When to look: when the system tells of an event in the folder, and every _LOOK seconds without one."""
+async def _wait_for_events(folder: Path) -> AsyncGenerator[None, None]:
+    """Yield when the system reports an event in the folder, and every _LOOK seconds without one."""
     while True:
         try:
             timeout = round(_LOOK * 1000)
@@ -134,8 +141,8 @@ async def _moments(folder: Path) -> AsyncGenerator[None, None]:
                 async for changes in events:
                     yield
                     if any(path == str(folder) for _, path in changes):
-                        break  # It was removed or moved, and its events go with it.
+                        break  # The folder was removed or moved, and there will be no more events.
         except (OSError, RuntimeError):
-            pass  # There is no folder, or the system has no watches left.
+            pass  # The folder is missing, or the system has no watches left.
         await asyncio.sleep(_LOOK)
         yield

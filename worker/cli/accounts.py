@@ -17,11 +17,10 @@ from wire.ledger import PICTURES, AccountStatus, Ledger, Order
 from wire.redis.store import Store
 from worker.accounts.account import Account
 from worker.accounts.directory import MAX_FILE
-from worker.accounts.endpoints import environment_accounts
 from worker.accounts.importer import ExportError, add_export
-from worker.accounts.watcher import DirectoryWatcher
 from worker.cli import render
 from worker.cli.check import check_account
+from worker.providers.registry import account_watcher
 from worker.settings import WorkerSettings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and steer the accounts of all workers.")
@@ -164,7 +163,7 @@ async def _entries(ledger: Ledger, name: str) -> list[AccountStatus]:
 
 def _account(settings: WorkerSettings, name: str) -> Account:
     folder = settings.cookies_dir
-    found = DirectoryWatcher(folder, own=environment_accounts(settings)).load()
+    found = account_watcher(settings).load()
     for account in found.accounts:
         if account.name == name:
             return account

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from wire.ledger import AccountSlot, DisplayState, Ledger
 from worker.accounts.account import Account
 from worker.accounts.penalties import NO_PENALTY, penalty_for
-from worker.accounts.ranking import provider_name
 from worker.errors import ACCOUNT_REASONS, UpstreamError
-from worker.providers import AccountCheck, chat_provider
+from worker.providers import AccountCheck
+from worker.providers.registry import ProviderRegistry
 from worker.settings import WorkerSettings
 
 # Seconds for which the account is held beyond the longest creation of a conversation.
@@ -50,14 +50,14 @@ async def check_account(settings: WorkerSettings, ledger: Ledger, account: Accou
     A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
     or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.
     """
-    name = provider_name(account, settings)
-    provider = chat_provider(name)(settings)
+    providers = ProviderRegistry(settings)
+    provider = providers.chat_for(account)
     try:
         if not isinstance(provider, AccountCheck):
-            raise ValueError(f"the provider {name} has no way to check an account")
+            raise ValueError(f"the provider {providers.provider_name(account)} has no way to check an account")
         return await _try_account(provider, ledger, account, settings.connect_timeout + _MARGIN)
     finally:
-        await provider.close()
+        await providers.close()
 
 
 async def _try_account(provider: AccountCheck, ledger: Ledger, account: Account, hold: float) -> CheckResult:

@@ -1,32 +1,32 @@
-"""Providers: the code that talks to one kind of upstream, behind one interface.
+"""The interface of providers, each of which talks to one kind of upstream.
 
-A chat provider is built as `Provider(settings)` and has `ask`; one's own is named by `PROVIDER=module:Class`. To add
-one to the table, its file and a line in the tables below are enough.
+A chat provider is created as `Provider(settings)` and has `ask` and `close`; `worker/providers/registry.py` has the
+table of providers, and the setting `PROVIDER=module:Class` names another one.
 """
 
-import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from wire.messages import FinishReason, Source, Style, TurnCount, Usage
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount, ServerAccount
+from worker.errors import UpstreamError
 from worker.providers.transcript import Recall, no_history
-from worker.settings import EDGEGPT, OPENAI, WorkerSettings
+from worker.settings import WorkerSettings
 
-# Awaited just before a question leaves (the SENT mark). It raises when the question must not be sent; whatever it
-# raises leaves `ask` and `draw` as it is, and nothing was sent.
+# Awaited just before a question is sent, to set the SENT mark. It raises when the question must not be sent; `ask` and
+# `draw` pass its exceptions on unchanged, having sent nothing.
 BeforeSend = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class SavedConversation:
-    """An upstream conversation that can go on, in any worker.
+    """An upstream conversation that any worker can continue.
 
-    `state` is the provider's own, opaque to all others, without secrets of the account; `sent` counts the questions
-    that were sent in it, refused and broken ones included (EdgeGPT's next invocation id is 3 + sent).
+    `state` is opaque to all but the provider, and contains no secrets of the account. `sent` is the number of questions
+    sent in it, including refused and failed ones (EdgeGPT's next invocation id is 3 + sent).
     """
 
     state: bytes
@@ -34,18 +34,18 @@ class SavedConversation:
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The answer's whole text so far, as the upstream shows it, citation marks included."""
+    """The answer's whole text so far, as the upstream writes it, including citation marks."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Completion:
-    """The upstream's end of a turn.
+    """The end of a successful turn.
 
-    `text` is the whole answer, citation marks included. `state` is the conversation to save; None when it can't go on
-    (turn limit reached, disengaged), so that the next question begins a fresh one. `usage` and `finish` where the
-    upstream tells them.
+    `text` is the whole answer, including citation marks. `state` is the conversation to save; None if it can't be
+    continued (turn limit reached, disengaged), so that the next question begins a new one. `usage` and `finish` are set
+    where the upstream reports them.
     """
 
     text: str
@@ -61,7 +61,7 @@ ChatUpdate = Snapshot | Completion
 
 
 class ChatProvider(Protocol):
-    """Asks questions. One ask at a time per conversation; the caller sees to that."""
+    """Asks an upstream questions, at most one at a time per conversation; the caller ensures that."""
 
     def __init__(self, settings: WorkerSettings) -> None: ...
 
@@ -76,69 +76,50 @@ class ChatProvider(Protocol):
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion.
 
-        `conversation` None begins a fresh one. One that the upstream doesn't know is told what `recall` brings: it may
-        have gone on at another account before, or at a client.
-        Raises UpstreamError, and nothing else of the upstream's. Closing the generator (aclose) hangs up at once.
-        Limits of time are the caller's: an ask may be cancelled at any await.
+        `conversation` None begins a new one. `recall` returns the messages before the question, for an upstream that
+        doesn't know them: another account or the client may have held the conversation before.
+        Every failure of the upstream is raised as UpstreamError. Closing the generator (aclose) disconnects at once.
+        The caller sets time limits: it may cancel the generator at any await.
         """
         ...
 
     async def close(self) -> None:
-        """Free what the provider holds."""
+        """Free the provider's resources."""
         ...
 
 
 @runtime_checkable
 class AccountCheck(Protocol):
-    """What a chat provider may have besides, for `python -m worker accounts check`."""
+    """An optional part of a chat provider, for `python -m worker accounts check`."""
 
     async def check(self, account: Account) -> None:
-        """Try whether the account may be asked, without asking anything. Raises UpstreamError if not."""
+        """Check that the account can be used, without asking a question. Raises UpstreamError if not."""
         ...
 
 
 class ImageProvider(Protocol):
-    """Makes pictures."""
+    """Makes images."""
 
     def __init__(self, settings: WorkerSettings) -> None: ...
 
     async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
-        """Addresses of the pictures, in a stable order. Raises UpstreamError, and nothing else of the upstream's."""
+        """Return the URLs of the images, in a stable order. Every failure is raised as UpstreamError."""
         ...
 
     async def close(self) -> None:
-        """Free what the provider holds."""
+        """Free the provider's resources."""
         ...
 
 
-_CHAT_PROVIDERS = {
-    EDGEGPT: "worker.providers.bing.edgegpt:EdgeGPTProvider",
-    OPENAI: "worker.providers.openai.chat:OpenAIProvider",
-}
-# Any other account's pictures come from Bing.
-_IMAGE_PROVIDERS = {OPENAI: "worker.providers.openai.images:OpenAIImageProvider"}
-_BING = "worker.providers.bing.images:BingImageProvider"
+def require_cookies(account: Account) -> CookieAccount:
+    """Return the account as one with cookies. UpstreamError `account.refused` if it is of another kind."""
+    if not isinstance(account, CookieAccount):
+        raise UpstreamError("account.refused", "an account without cookies")
+    return account
 
 
-def chat_provider(name: str) -> type[ChatProvider]:
-    """The class behind a name from the table, or `module:Class`. ValueError with one sentence if there is none."""
-    place = _CHAT_PROVIDERS.get(name, name)
-    if ":" not in place:
-        known = ", ".join(sorted(_CHAT_PROVIDERS))
-        raise ValueError(f"PROVIDER={name} is neither one of {known} nor of the form module:Class")
-    provider: type[ChatProvider] = _load(name, place)
-    return provider
-
-
-def image_provider(name: str) -> type[ImageProvider]:
-    """The class that asks for the pictures of an account whose chat provider has that name."""
-    provider: type[ImageProvider] = _load(name, _IMAGE_PROVIDERS.get(name, _BING))
-    return provider
-
-
-def _load(name: str, place: str) -> Any:
-    module, _, attribute = place.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"PROVIDER={name} can't be loaded: {error}") from error
+def require_server(account: Account) -> ServerAccount:
+    """Return the account as one at a server. UpstreamError `account.refused` if it is of another kind."""
+    if not isinstance(account, ServerAccount):
+        raise UpstreamError("account.refused", "an account without a server")
+    return account

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import httpx
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.proxy import open_transport
 
 
 def open_browser(
-    account: Account, address: str, headers: Mapping[str, str], tls: ssl.SSLContext, timeout: httpx.Timeout
+    account: CookieAccount, address: str, headers: Mapping[str, str], tls: ssl.SSLContext, timeout: httpx.Timeout
 ) -> httpx.AsyncClient:
     """A client for one errand, with the account's cookies; relative addresses are resolved against `address`.
 

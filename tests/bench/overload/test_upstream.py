@@ -7,7 +7,7 @@ import pytest
 from bench.clients.verdict import STAMP
 from bench.overload.upstream import MIN_SIZE, Upstream
 from tests.support.worker.harness import settings_with
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.providers import ChatUpdate, Completion, Snapshot
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ async def ask(question: str) -> list[ChatUpdate]:
         pass
 
     upstream = Upstream(settings_with())
-    updates = [update async for update in upstream.ask(Account("a", {}), None, "balanced", question, before_send)]
+    updates = [update async for update in upstream.ask(CookieAccount("a", {}), None, "balanced", question, before_send)]
     await upstream.close()
     return updates
 

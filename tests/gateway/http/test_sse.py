@@ -27,7 +27,8 @@ from tests.support.gateway.harness import (
     settings,
 )
 from wire import keys
-from wire.answers import AnswerEvent, Answers
+from wire.answer_reader import AnswerEvent
+from wire.answers import Answers
 from wire.jobs import new_answer_id
 from wire.messages import Delta, Event, Failed, Final, Replace
 from wire.redis.store import Store

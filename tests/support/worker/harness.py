@@ -19,13 +19,14 @@ from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.accounts.pool import AccountPool
+from worker.providers.registry import build_ranking
 from worker.settings import WorkerSettings
 
 # Seconds that a read waits for work.
 SHORT_READ = 0.02
-ACCOUNTS = [Account(name, {"_U": name}) for name in ("a", "b")]
+ACCOUNTS: list[Account] = [CookieAccount(name, {"_U": name}) for name in ("a", "b")]
 
 
 def settings_with(**changed: object) -> WorkerSettings:
@@ -47,7 +48,7 @@ def pool_on(
     store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
 ) -> AccountPool:
     """A worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts)
+    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings))
 
 
 Hook = Callable[[], Awaitable[None]]

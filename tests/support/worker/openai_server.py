@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from worker.accounts.account import Account, Server
+from worker.accounts.account import ServerAccount
 
 KEY = "sk-test-0123456789"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -64,10 +64,10 @@ class OpenAIServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def account(self, name: str = "local", **changed: Any) -> Account:
+    def account(self, name: str = "local", **changed: Any) -> ServerAccount:
         """An account at this server."""
         server = {"base_url": f"{self.url}/v1", "model": "m", "key": KEY, "image_model": "p", **changed}
-        return Account(name, server=Server(**server))
+        return ServerAccount(name, **server)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.current_task()

@@ -1,16 +1,31 @@
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount, ServerAccount
 
 
 def test_the_cookie_header_holds_values_as_the_browser_had_them() -> None:
-    assert Account("a", {"_U": "1", "SRCHHPGUSR": "A=b&C=d/e"}).cookie_header == "_U=1; SRCHHPGUSR=A=b&C=d/e"
+    assert CookieAccount("a", {"_U": "1", "SRCHHPGUSR": "A=b&C=d/e"}).cookie_header == "_U=1; SRCHHPGUSR=A=b&C=d/e"
 
 
 def test_an_account_shows_no_cookie_and_no_proxy_when_it_is_printed() -> None:
-    assert "secret" not in repr(Account("a", {"_U": "secret"}, proxy="http://u:secret@127.0.0.1:1"))
+    assert "secret" not in repr(CookieAccount("a", {"_U": "secret"}, proxy="http://u:secret@127.0.0.1:1"))
 
 
 def test_the_fingerprint_changes_with_the_sign_in_alone() -> None:
-    fingerprint = Account("a", {"_U": "secret"}).fingerprint
+    fingerprint = CookieAccount("a", {"_U": "secret"}).fingerprint
     assert fingerprint == "2bb80d537b1da3e3"
-    assert Account("b", {"_U": "secret", "MUID": "1"}).fingerprint == fingerprint
-    assert Account("a", {"_U": "other"}).fingerprint != fingerprint
+    assert CookieAccount("b", {"_U": "secret", "MUID": "1"}).fingerprint == fingerprint
+    assert CookieAccount("a", {"_U": "other"}).fingerprint != fingerprint
+
+
+def test_a_server_shows_no_key_and_its_fingerprint_changes_with_it() -> None:
+    """The digest is fixed: another one would make a new version reset the accounts that an older one still uses."""
+    local = ServerAccount("local", "http://127.0.0.1:1/v1", "m", "secret", "p")
+    assert local.fingerprint == "3270d8b653905f4b"
+    assert ServerAccount("other", "http://127.0.0.1:1/v1", "m", "secret", "p").fingerprint == local.fingerprint
+    assert ServerAccount("local", "http://127.0.0.1:1/v1", "m", "other", "p").fingerprint != local.fingerprint
+    assert "secret" not in repr(local)
+
+
+def test_a_server_makes_images_if_it_has_a_model_for_them() -> None:
+    assert CookieAccount("a", {"_U": "x"}).makes_images
+    assert ServerAccount("a", "http://127.0.0.1:1/v1", "m", image_model="p").makes_images
+    assert not ServerAccount("a", "http://127.0.0.1:1/v1", "m").makes_images

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.accounts.config import AccountOptions, AccountsConfig, parse_config
 
 PROXY = "socks5://user:s3cr%21et@127.0.0.1:1080"
@@ -51,9 +51,14 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
         ("base_url = 'a'\nmodel = 'm'", "base_url must be an address that begins with http:// or https://"),
         ("base_url = 'http://a/v1'\nmodel = ''", "model must be a model's name"),
         (
+            "base_url = 'http://a/v1'\nmodel = 'm'\nprovider = 'edgegpt'",
+            "provider must be one of openai",
+        ),
+        ("base_url = 'http://a/v1'\nmodel = 'm'\nprovider = 3", "provider must be a provider's name"),
+        (
             "wieght = 1",
             "there is no setting 'wieght', only weight, turns, daily, proxy, "
-            "base_url, model, image_model, api_key_file, api_key_env",
+            "base_url, model, image_model, api_key_file, api_key_env, provider",
         ),
     ],
 )
@@ -133,9 +138,9 @@ def test_a_file_that_cant_be_understood_says_nothing_of_any_account(text: str, s
 
 
 def test_terms_are_put_on_an_account_and_taken_from_it() -> None:
-    account = Account("alice", {"_U": "1"}, 5.0)
+    account = CookieAccount("alice", {"_U": "1"}, 5.0)
     terms = AccountOptions(2.0, 4, 150, PROXY)
-    assert terms.apply(account) == Account("alice", {"_U": "1"}, 5.0, 2.0, 4, 150, PROXY)
+    assert terms.apply(account) == CookieAccount("alice", {"_U": "1"}, 5.0, weight=2.0, turns=4, daily=150, proxy=PROXY)
     assert AccountOptions.from_account(terms.apply(account)) == terms
     assert AccountOptions.from_account(account) == AccountOptions()
 

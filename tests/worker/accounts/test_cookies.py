@@ -1,6 +1,6 @@
 import pytest
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.accounts.cookies import Cookie, CookieFileError, account_from_cookies, is_bing_domain
 
 NOW = 1_700_000_000.0
@@ -8,11 +8,11 @@ NOW = 1_700_000_000.0
 
 def test_the_cookies_make_an_account() -> None:
     cookies = [Cookie("_U", "one", ".bing.com", NOW + 1.5), Cookie("MUID", "x=1&y z", "www.bing.com", NOW + 1)]
-    assert account_from_cookies("a", cookies, NOW) == Account("a", {"_U": "one", "MUID": "x=1&y z"}, NOW + 1.5)
+    assert account_from_cookies("a", cookies, NOW) == CookieAccount("a", {"_U": "one", "MUID": "x=1&y z"}, NOW + 1.5)
 
 
 def test_what_has_no_domain_and_no_expiry_passes() -> None:
-    assert account_from_cookies("a", [Cookie("_U", "one")], NOW) == Account("a", {"_U": "one"}, None)
+    assert account_from_cookies("a", [Cookie("_U", "one")], NOW) == CookieAccount("a", {"_U": "one"}, None)
 
 
 def test_expired_and_unsendable_cookies_and_other_sites_are_left_out() -> None:
@@ -30,7 +30,7 @@ def test_expired_and_unsendable_cookies_and_other_sites_are_left_out() -> None:
 
 def test_the_last_cookie_of_a_name_wins() -> None:
     cookies = [Cookie("_U", "one", expires=1.0), Cookie("_U", "two", expires=NOW + 1)]
-    assert account_from_cookies("a", cookies, NOW) == Account("a", {"_U": "two"}, NOW + 1)
+    assert account_from_cookies("a", cookies, NOW) == CookieAccount("a", {"_U": "two"}, NOW + 1)
 
 
 @pytest.mark.parametrize(

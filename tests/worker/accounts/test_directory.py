@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.accounts.account import Account, Server
+from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.directory import DirectoryState, load_accounts, read_folder
 
 NOW = 1_700_000_000.0
@@ -38,10 +38,10 @@ def test_each_file_is_an_account_named_after_it(tmp_path: Path) -> None:
     write(tmp_path, "e", "_U=four")
     assert load_accounts(tmp_path, NOW) == DirectoryState(
         (
-            Account("a", {"_U": "one"}, NOW + 2 * DAY),
-            Account("b", {"_U": "two", "MUID": "x=1&y"}),
-            Account("c d.cookies", {"_U": "three"}),
-            Account("e", {"_U": "four"}),
+            CookieAccount("a", {"_U": "one"}, NOW + 2 * DAY),
+            CookieAccount("b", {"_U": "two", "MUID": "x=1&y"}),
+            CookieAccount("c d.cookies", {"_U": "three"}),
+            CookieAccount("e", {"_U": "four"}),
         )
     )
 
@@ -137,7 +137,10 @@ def test_accounts_toml_says_on_what_terms_an_account_is_used(tmp_path: Path) -> 
     write(tmp_path, "bob.json", "_U=two")
     write(tmp_path, "accounts.toml", '[accounts.alice]\nweight = 2\nturns = 4\ndaily = 150\nproxy = "http://proxy:1"')
     assert load_accounts(tmp_path, NOW) == DirectoryState(
-        (Account("alice", {"_U": "one"}, None, 2.0, 4, 150, "http://proxy:1"), Account("bob", {"_U": "two"}))
+        (
+            CookieAccount("alice", {"_U": "one"}, weight=2.0, turns=4, daily=150, proxy="http://proxy:1"),
+            CookieAccount("bob", {"_U": "two"}),
+        )
     )
 
 
@@ -167,7 +170,7 @@ def test_accounts_keep_the_terms_that_they_had_while_the_file_cant_be_understood
     write(tmp_path, "bob", "_U=two")
     write(tmp_path, "carol", "_U=three")
     write(tmp_path, "accounts.toml", "[accounts.alice")
-    before = {"alice": Account("alice", proxy="http://proxy:1"), "bob": Account("bob")}
+    before = {"alice": CookieAccount("alice", {}, proxy="http://proxy:1"), "bob": CookieAccount("bob", {})}
     contents = read_folder(tmp_path).state_at(NOW, before)
     assert [(account.name, account.proxy) for account in contents.accounts] == [
         ("alice", "http://proxy:1"),
@@ -195,8 +198,8 @@ def test_an_entry_with_a_base_url_is_an_account_by_itself(tmp_path: Path) -> Non
     write(tmp_path, "local.key", "s3cret\n")
     write(tmp_path, "accounts.toml", SERVER + 'api_key_file = "local.key"\nimage_model = "p"\n')
     contents = load_accounts(tmp_path, NOW)
-    server = Server("http://127.0.0.1:1/v1", "m", "s3cret", "p")
-    assert contents == DirectoryState((Account("alice", {"_U": "one"}), Account("local", weight=2.0, server=server)))
+    local = ServerAccount("local", "http://127.0.0.1:1/v1", "m", "s3cret", "p", weight=2.0)
+    assert contents == DirectoryState((CookieAccount("alice", {"_U": "one"}), local))
     assert "s3cret" not in repr(contents)
 
 
@@ -204,7 +207,7 @@ def test_a_servers_key_may_be_in_the_environment(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LOCAL_KEY", "s3cret")
     write(tmp_path, "accounts.toml", SERVER + 'api_key_env = "LOCAL_KEY"\n')
     (account,) = load_accounts(tmp_path, NOW).accounts
-    assert account.server == Server("http://127.0.0.1:1/v1", "m", "s3cret")
+    assert account == ServerAccount("local", "http://127.0.0.1:1/v1", "m", "s3cret", weight=2)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +236,14 @@ def test_a_server_that_is_there_twice_is_told(tmp_path: Path) -> None:
 
 
 def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Path) -> None:
-    before = {"local": Account("local", server=Server("http://127.0.0.1:1/v1", "m"))}
+    before = {"local": ServerAccount("local", "http://127.0.0.1:1/v1", "m")}
     for text, there in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
         write(tmp_path, "accounts.toml", text)
         assert names(read_folder(tmp_path).state_at(NOW, before)) == there
 
 
 def test_the_environments_account_is_there_beside_the_folders_and_takes_its_terms(tmp_path: Path) -> None:
-    own = Account("openai", server=Server("http://127.0.0.1:1/v1", "m"))
+    own = ServerAccount("openai", "http://127.0.0.1:1/v1", "m")
     write(tmp_path, "alice", "_U=one")
     write(tmp_path, "accounts.toml", "[accounts.openai]\nturns = 2\n")
     contents = read_folder(tmp_path).state_at(NOW, {}, [own])

@@ -2,33 +2,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts.account import Account, Server
+from worker.accounts.account import ServerAccount
 from worker.accounts.endpoints import ServerEntry, environment_accounts, is_base_url, parse_key, resolve_server
 from worker.settings import WorkerSettings
 
-ENTRY = ServerEntry("http://127.0.0.1:1/v1", "m")
+ENTRY = ServerEntry("a", "http://127.0.0.1:1/v1", "m")
 
 
 def test_a_server_without_a_key_needs_none() -> None:
-    assert resolve_server(ENTRY, None).server == Server("http://127.0.0.1:1/v1", "m")
+    assert resolve_server(ENTRY, None).account == ServerAccount("a", "http://127.0.0.1:1/v1", "m")
 
 
 @pytest.mark.parametrize("text", ["key-1", "  key-1\n"])
 def test_the_key_is_what_its_file_or_variable_holds(text: str) -> None:
-    entry = ServerEntry("http://127.0.0.1:1/v1", "m", api_key_file="k")
-    assert resolve_server(entry, text).server == Server("http://127.0.0.1:1/v1", "m", "key-1")
+    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_file="k")
+    assert resolve_server(entry, text).account == ServerAccount("a", "http://127.0.0.1:1/v1", "m", "key-1")
 
 
 @pytest.mark.parametrize("text", ["", "two words", "two\nlines", "schlüssel"])
 def test_what_is_no_key_is_told_without_its_text(text: str) -> None:
-    entry = ServerEntry("http://127.0.0.1:1/v1", "m", api_key_env="KEY")
+    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY")
     found = resolve_server(entry, text)
-    assert found.server is None
+    assert found.account is None
     assert found.fault == "the variable KEY holds no key: one line of visible ASCII characters is wanted"
 
 
 def test_a_variable_that_is_not_set_is_told() -> None:
-    found = resolve_server(ServerEntry("http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
+    found = resolve_server(ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
     assert found.fault == "the variable KEY isn't set"
 
 
@@ -52,11 +52,11 @@ def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPat
     assert environment_accounts(WorkerSettings()) == ()
     settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" k ")  # type: ignore[arg-type]
     (account,) = environment_accounts(settings)
-    assert account == Account("openai", server=Server("http://a/v1", "m", "k"))
+    assert account == ServerAccount("openai", "http://a/v1", "m", "k")
     assert "k" not in repr(account).replace("cookies", "")
 
 
 def test_two_keys_have_two_fingerprints() -> None:
-    prints = {Account("a", server=Server("http://a/v1", "m", key)).fingerprint for key in ("one", "two")}
+    prints = {ServerAccount("a", "http://a/v1", "m", key).fingerprint for key in ("one", "two")}
     assert len(prints) == 2
     assert not any("one" in print_ for print_ in prints)

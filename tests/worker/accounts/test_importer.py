@@ -10,6 +10,7 @@ import pytest
 from tests.support.processes import write_accounts
 from worker.accounts.directory import MAX_FILE, load_accounts
 from worker.accounts.importer import ExportError, ImportedAccount, add_export
+from worker.providers import require_cookies
 
 
 def export(sign_in: str, **more: Any) -> bytes:
@@ -46,7 +47,7 @@ def test_a_name_of_ones_own_takes_the_place_of_what_it_has(tmp_path: Path) -> No
     (tmp_path / "alice.json").chmod(0o644)
     assert add_export(tmp_path, export("new"), "alice", exact=True).replaced
     assert mode(tmp_path / "alice.json") == 0o600
-    accounts = {account.name: account.cookies for account in load_accounts(tmp_path).accounts}
+    accounts = {account.name: require_cookies(account).cookies for account in load_accounts(tmp_path).accounts}
     assert accounts == {"alice": {"_U": "new"}, "bob": {"_U": "bob"}}
     assert add_export(tmp_path, export("new", expirationDate=2e9), "alice", exact=True).replaced
     assert files(tmp_path) == ["alice.json", "bob.json"]
@@ -69,7 +70,7 @@ def test_of_two_who_add_at_once_none_loses(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "hardlink_to", late)
     assert add_export(tmp_path, export("2"), "alice", exact=False).account == "alice-2"
-    assert {account.name: account.cookies["_U"] for account in load_accounts(tmp_path).accounts} == {
+    assert {account.name: require_cookies(account).cookies["_U"] for account in load_accounts(tmp_path).accounts} == {
         "alice": "alice",
         "alice-2": "2",
     }

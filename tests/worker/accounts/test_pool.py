@@ -9,9 +9,10 @@ from structlog.typing import EventDict
 from tests.support.conditions import until
 from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with
 from wire.ledger import AccountSlot, Ledger, Order
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty
 from worker.accounts.pool import AccountPool, NoAccountError, ReservationRequest
+from worker.providers import require_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -148,7 +149,7 @@ async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore,
     await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
     await other.refresh()
     with capture_logs() as own:
-        await pool.replace([Account("a", {"_U": "new"}), ACCOUNTS[1]])
+        await pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]])
     with capture_logs() as others:
         await other.refresh()
     told = "account has a new cookie, ready again"
@@ -167,9 +168,9 @@ async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStor
 async def test_a_new_cookie_makes_the_account_ready_again(pool: AccountPool) -> None:
     seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
-    await pool.replace([Account("a", {"_U": "new"}), ACCOUNTS[1]])
+    await pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]])
     seat = await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
-    assert seat.account.cookies == {"_U": "new"}
+    assert require_cookies(seat.account).cookies == {"_U": "new"}
 
 
 async def test_an_account_that_is_gone_gets_no_more_turns(pool: AccountPool) -> None:
@@ -245,10 +246,10 @@ async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: Hooked
     patient = ReservationRequest(["a", "b"], wait=100)
     far = asyncio.get_running_loop().time() + 100
     waiting = [asyncio.create_task(pool.reserve(place(f"w{n}"), patient, far)) for n in range(2)]
-    await until(lambda: pool._patient == 2)
+    await until(lambda: pool._waiting_turns == 2)
     with pytest.raises(NoAccountError):
         await pool.reserve(place("third"), patient, far)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert pool._patient == 0
+    assert pool._waiting_turns == 0

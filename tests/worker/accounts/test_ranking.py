@@ -1,10 +1,10 @@
 import pytest
 
-from worker.accounts.account import Account, Server
-from worker.accounts.ranking import provider_name, rank
+from worker.accounts.account import CookieAccount, ServerAccount
+from worker.accounts.ranking import Ranking
 from worker.settings import WorkerSettings
 
-BING, LOCAL = Account("bing", {"_U": "x"}), Account("local", server=Server("http://127.0.0.1:1/v1", "m"))
+BING, LOCAL = CookieAccount("bing", {"_U": "x"}), ServerAccount("local", "http://127.0.0.1:1/v1", "m")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ BING, LOCAL = Account("bing", {"_U": "x"}), Account("local", server=Server("http
 def test_provider_says_who_asks_and_who_is_asked_first(
     provider: str, bing: tuple[str, int], local: tuple[str, int]
 ) -> None:
-    settings = WorkerSettings(provider=provider)
-    assert (provider_name(BING, settings), rank(BING, settings)) == bing
-    assert (provider_name(LOCAL, settings), rank(LOCAL, settings)) == local
+    ranking = Ranking(WorkerSettings(provider=provider).providers, {"openai"})
+    assert (ranking.provider_name(BING), ranking.rank(BING)) == bing
+    assert (ranking.provider_name(LOCAL), ranking.rank(LOCAL)) == local

@@ -17,6 +17,7 @@ from wire.audit_log import AuditLog
 from wire.ledger import Ledger
 from worker.accounts.directory import load_accounts
 from worker.accounts.remote_import import RemoteImporter
+from worker.providers import require_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path
     write_accounts(tmp_path, "alice")
     async with serving(client.store, ScriptedProvider(), cookies_dir=tmp_path):
         await Ledger(client.store).submit_export("alice", EXPORT)
-        await until(lambda: load_accounts(tmp_path).accounts[0].cookies == {"_U": "planted-secret"})
+        await until(lambda: require_cookies(load_accounts(tmp_path).accounts[0]).cookies == {"_U": "planted-secret"})
 
 
 async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(

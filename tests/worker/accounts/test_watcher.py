@@ -2,7 +2,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.support.processes import open_files
 from tests.worker.accounts.test_directory import NOW, cookie, export, names, write
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 from worker.accounts.watcher import DirectoryWatcher
+from worker.providers import require_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -41,8 +42,8 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
     """Grows with each reading of the folder."""
     found: list[DirectoryContents] = []
 
-    def read(folder: Path) -> DirectoryContents:
-        found.append(read_folder(folder))
+    def read(folder: Path, providers: Collection[str]) -> DirectoryContents:
+        found.append(read_folder(folder, providers))
         return found[-1]
 
     monkeypatch.setattr(worker.accounts.watcher, "read_folder", read)
@@ -66,7 +67,7 @@ async def told(changes: Changes) -> DirectoryState:
 
 def cookies(contents: DirectoryState) -> dict[str, str]:
     """Each account's sign-in."""
-    return {account.name: account.cookies["_U"] for account in contents.accounts}
+    return {account.name: require_cookies(account).cookies["_U"] for account in contents.accounts}
 
 
 def test_the_waits_come_to_less_than_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,10 @@ from wire.answers import Answers
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger, TurnOutcome
 from wire.messages import Failed
 from wire.redis.store import Store
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.accounts.directory import load_accounts
 from worker.cli.accounts import app
+from worker.providers import require_cookies
 
 SECRET = "planted-secret"
 ORDERS = ("pause", "resume", "release", "reset")
@@ -75,7 +76,7 @@ class Terminal:
         async def fallen(ledger: Ledger) -> None:
             place = AccountSlot("one", 1, "w")
             assert await ledger.reserve(place, {entry: 0}, 60) == entry
-            print_ = Account("", {"_U": entry.removesuffix("/images")}).fingerprint
+            print_ = CookieAccount("", {"_U": entry.removesuffix("/images")}).fingerprint
             await ledger.record(entry, place, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
 
         asyncio.run(self._on_ledger(fallen))
@@ -94,7 +95,7 @@ def terminal(tmp_path: Path, valkey_url: str) -> Terminal:
     """Two accounts that workers have announced."""
     write_accounts(tmp_path / "cookies", "alice", "bob")
     terminal = Terminal({"REDIS_URL": valkey_url, "COOKIES_DIR": str(tmp_path / "cookies")}, tmp_path / "cookies")
-    terminal.announce(Account("alice", {"_U": "alice"}), Account("bob", {"_U": "bob"}))
+    terminal.announce(CookieAccount("alice", {"_U": "alice"}), CookieAccount("bob", {"_U": "bob"}))
     return terminal
 
 
@@ -204,7 +205,9 @@ def test_an_export_is_added(terminal: Terminal, tmp_path: Path) -> None:
         "file": str(terminal.folder / "alice.json"),
         "replaced": True,
     }
-    accounts = {account.name: account.cookies["_U"] for account in load_accounts(terminal.folder).accounts}
+    accounts = {
+        account.name: require_cookies(account).cookies["_U"] for account in load_accounts(terminal.folder).accounts
+    }
     assert accounts == {"alice": SECRET * 2, "alice-2": SECRET, "bob": "bob"}
     export.write_text("[]")
     assert terminal.refused("add", str(export)).startswith("alice.json has no _U cookie")
@@ -278,7 +281,7 @@ def test_nothing_that_is_said_holds_a_secret(
     export = tmp_path / "secret.json"
     export.write_text(f'[{{"name": "_U", "value": "{SECRET}"}}, {{"name": "MUID", "value": "{SECRET}-2"}}]')
     said = terminal.type("add", str(export)).output
-    terminal.announce(Account("secret", {"_U": SECRET}))
+    terminal.announce(CookieAccount("secret", {"_U": SECRET}))
     commands = [["list"], *([command, "secret"] for command in ("show", "check", *ORDERS))]
     for outcome in ("success", "forbidden", "reset", "redirect-loop", "bad-json"):
         script(emulator, account=SECRET, create={"outcome": outcome, "times": 1})

@@ -7,13 +7,13 @@ import pytest
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountSlot, AccountStatus, DisplayState, Ledger, Order
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.cli.check import CheckResult, check_account
 from worker.errors import UpstreamError
 
 pytestmark = pytest.mark.anyio
 
-ALICE = Account("a", {"_U": "a"})
+ALICE = CookieAccount("a", {"_U": "a"})
 SETTINGS = settings_with(provider=f"{__name__}:Probed", account_turns=1)
 
 
@@ -101,7 +101,7 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
 
 
 async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) -> None:
-    found = await check_account(SETTINGS, ledger, Account("new", {"_U": "new"}))
+    found = await check_account(SETTINGS, ledger, CookieAccount("new", {"_U": "new"}))
     assert found.sentence == "new is well: it was not refused; no worker has it yet"
 
 

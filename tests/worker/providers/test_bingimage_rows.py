@@ -7,14 +7,14 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
-ALICE = Account("alice", {"_U": "alice"})
+ALICE = CookieAccount("alice", {"_U": "alice"})
 
 DRAWN = {"success": 4, "one": 1, "retry": 4, "icons": 4, "slow=0": 4, "slow-post=0": 4}
 FAILED = {
@@ -78,5 +78,5 @@ async def test_a_failed_order_is_one_error(bing: Emulator, word: str) -> None:
 
 async def test_who_is_signed_out_is_told_so(bing: Emulator) -> None:
     with pytest.raises(UpstreamError) as caught:
-        await drawn(bing, "a river", Account("nobody", {"MUID": "m"}))
+        await drawn(bing, "a river", CookieAccount("nobody", {"MUID": "m"}))
     assert (caught.value.reason, caught.value.refused) == ("account.unauthorized", True)

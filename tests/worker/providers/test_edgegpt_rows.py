@@ -8,7 +8,7 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
 from worker.providers.bing.edgegpt import EdgeGPTProvider
@@ -16,7 +16,7 @@ from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
-ALICE = Account("alice", {"_U": "alice"})
+ALICE = CookieAccount("alice", {"_U": "alice"})
 
 ANSWERED = [
     "plain",
@@ -254,7 +254,7 @@ async def test_a_failed_upgrade_is_one_error_and_asks_nothing(bing: Emulator, wo
 @pytest.mark.parametrize("mode", ["success", "header-only"])
 async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
     order(bing, f'{{"account": "*", "create": {{"outcome": "{mode}"}}}}')
-    nobody = Account("nobody", {"MUID": "m"})
+    nobody = CookieAccount("nobody", {"MUID": "m"})
     conversation = None
     for sent in range(5):
         provider = EdgeGPTProvider(settings(bing))
@@ -285,7 +285,7 @@ async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
 
 async def test_fifty_ask_at_once(bing: Emulator) -> None:
     provider = EdgeGPTProvider(settings(bing))
-    accounts = [Account(f"a{n}", {"_U": f"a{n}"}) for n in range(50)]
+    accounts = [CookieAccount(f"a{n}", {"_U": f"a{n}"}) for n in range(50)]
     turns = await asyncio.gather(*(asked(provider, f"river {a.name} !deltas=5", None, a) for a in accounts))
     for seen, error, marks in turns:
         assert error is None

@@ -3,7 +3,7 @@ import ssl
 import httpx
 import pytest
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.http import open_browser, upstream_errors
 
@@ -40,7 +40,7 @@ async def test_an_address_without_a_name_is_its_own_site(home: str, address: str
 
 
 async def carries_cookies(home: str, address: str) -> bool:
-    browser = open_browser(Account("a", {"_U": "1"}), home, {}, ssl.create_default_context(), httpx.Timeout(1))
+    browser = open_browser(CookieAccount("a", {"_U": "1"}), home, {}, ssl.create_default_context(), httpx.Timeout(1))
     request = browser.build_request("GET", address)
     for hook in browser.event_hooks["request"]:
         await hook(request)

@@ -9,7 +9,7 @@ from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
-from worker.accounts.account import Account, Server
+from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
@@ -108,7 +108,7 @@ async def bing() -> AsyncIterator[Emulator]:
 
 
 def account_at(bing: Emulator) -> Account:
-    return Account("alice", server=Server(bing.openai_url, "stand-in", "alice", "stand-in-pictures"))
+    return ServerAccount("alice", bing.openai_url, "stand-in", "alice", "stand-in-pictures")
 
 
 async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:

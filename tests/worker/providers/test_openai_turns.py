@@ -12,7 +12,7 @@ from tests.support.conditions import SOON
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
-from worker.accounts.account import Account, Server
+from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.worker import Worker, new_worker_id
 
@@ -44,7 +44,7 @@ async def worker(
 
 
 def local(bing: Emulator, name: str) -> Account:
-    return Account(name, server=Server(bing.openai_url, "stand-in", name, "stand-in-pictures"))
+    return ServerAccount(name, bing.openai_url, "stand-in", name, "stand-in-pictures")
 
 
 def order(bing: Emulator, account: str, outcome: str) -> None:
@@ -111,7 +111,7 @@ async def test_a_question_that_alone_is_too_long_is_one_failure(
 async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
     store: HookedStore, client: Client, bing: Emulator
 ) -> None:
-    token, accounts = new_token(), [Account("alice", {"_U": "alice"}), local(bing, "x")]
+    token, accounts = new_token(), [CookieAccount("alice", {"_U": "alice"}), local(bing, "x")]
     async with worker(store, bing, accounts, provider="edgegpt,openai"):
         first = await final(client, "one", token)
         order(bing, "alice", "throttled")

@@ -1,27 +1,23 @@
+"""The kinds of accounts that a provider asks for."""
+
 import pytest
 
-from worker.providers import chat_provider
-from worker.providers.bing.edgegpt import EdgeGPTProvider
+from worker.accounts.account import CookieAccount, ServerAccount
+from worker.errors import UpstreamError
+from worker.providers import require_cookies, require_server
+
+COOKIES = CookieAccount("alice", {"_U": "x"})
+SERVER = ServerAccount("local", "http://127.0.0.1:1/v1", "m")
 
 
-def test_a_provider_is_found_by_its_name_or_its_place() -> None:
-    assert chat_provider("edgegpt") is EdgeGPTProvider
-    assert chat_provider("worker.providers.bing.edgegpt:EdgeGPTProvider") is EdgeGPTProvider
+def test_an_account_of_the_kind_is_used() -> None:
+    assert require_cookies(COOKIES) is COOKIES
+    assert require_server(SERVER) is SERVER
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("nothing", "PROVIDER=nothing is neither one of edgegpt"),
-        ("no.such.module:Class", "PROVIDER=no.such.module:Class can't be loaded: No module named"),
-        (
-            "worker.providers.bing.edgegpt:Nobody",
-            "PROVIDER=worker.providers.bing.edgegpt:Nobody can't be loaded: module",
-        ),
-    ],
-)
-def test_a_provider_that_cant_be_found_is_one_sentence(name: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match="PROVIDER=") as caught:
-        chat_provider(name)
-    assert str(caught.value).startswith(sentence)
-    assert "\n" not in str(caught.value)
+def test_an_account_of_another_kind_is_refused() -> None:
+    with pytest.raises(UpstreamError) as without_cookies:
+        require_cookies(SERVER)
+    with pytest.raises(UpstreamError) as without_server:
+        require_server(COOKIES)
+    assert {without_cookies.value.reason, without_server.value.reason} == {"account.refused"}

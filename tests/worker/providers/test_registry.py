@@ -1,14 +1,172 @@
-"""The providers of a worker's accounts."""
+"""The table of providers, and what a further server dialect takes: a class, and a line of the table."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from tests.support.worker.harness import ACCOUNTS, settings_with
+from tests.support.conditions import SOON
+from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, settings_with
 from tests.support.worker.scripted_provider import ScriptedProvider
-from worker.providers.registry import ProviderRegistry
+from wire.jobs import new_token
+from wire.messages import Failed, Final, Image, Style
+from worker.accounts.account import Account, CookieAccount, ServerAccount
+from worker.accounts.watcher import DirectoryWatcher
+from worker.providers import BeforeSend, ChatUpdate, Completion, SavedConversation, Snapshot, require_server
+from worker.providers.bing.edgegpt import EdgeGPTProvider
+from worker.providers.bing.images import BingImageProvider
+from worker.providers.openai.chat import OpenAIProvider
+from worker.providers.registry import (
+    PROVIDERS,
+    ProviderRegistry,
+    ProviderSpec,
+    account_watcher,
+    build_ranking,
+    chat_provider,
+    image_provider,
+    server_providers,
+)
+from worker.providers.sent_mark import SendHook
+from worker.providers.transcript import Recall, no_history
+from worker.service import open_worker
+from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
 SCRIPTED = "tests.support.worker.scripted_provider:ScriptedProvider"
+COOKIES = CookieAccount("alice", {"_U": "x"})
+
+
+class ParrotProvider:
+    """A server dialect of its own: the question is posted as plain text, and so is the answer."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._timeout = httpx.Timeout(settings.connect_timeout)
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: SavedConversation | None,
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[ChatUpdate, None]:
+        server = require_server(account)
+        async with httpx.AsyncClient(timeout=self._timeout, trust_env=False) as client:
+            hook = SendHook(before_send)
+            headers = {"X-Model": server.model, "X-Key": server.key}
+            url = f"{server.base_url}/parrot"
+            reply = await client.post(url, content=question, headers=headers, extensions={"trace": hook.trace})
+        yield Snapshot(reply.text[:3])
+        yield Completion(reply.text, b"")
+
+    async def close(self) -> None:
+        """Do nothing: no resources are held."""
+
+
+@pytest.fixture
+def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with one more line."""
+    monkeypatch.setitem(PROVIDERS, "parrot", ProviderSpec(f"{__name__}:ParrotProvider", None, ServerAccount))
+
+
+def watcher(folder: Path, base_url: str = "http://127.0.0.1:1", **changed: object) -> DirectoryWatcher:
+    """The accounts of a folder whose accounts.toml names the provider."""
+    entry = f'base_url = "{base_url}"\nmodel = "grey"\nprovider = "parrot"\napi_key_file = "key"\n'
+    (folder / "accounts.toml").write_text(f"[accounts.polly]\n{entry}image_model = 'green'\n")
+    (folder / "key").write_text("s3cret\n")
+    for name in ("accounts.toml", "key"):
+        (folder / name).chmod(0o600)
+    return account_watcher(settings_with(cookies_dir=folder, **changed))
+
+
+async def test_a_further_dialect_answers_in_a_worker(
+    parrot: None, tmp_path: Path, store: HookedStore, client: Client
+) -> None:
+    """The provider's class and the table's line are all that it takes."""
+
+    async def answer(request: web.Request) -> web.Response:
+        said = f"{request.headers['X-Model']} {request.headers['X-Key']} says {await request.text()}"
+        return web.Response(text=said)
+
+    app = web.Application()
+    app.router.add_post("/parrot", answer)
+    async with TestServer(app) as server:
+        base_url = str(server.make_url("/")).rstrip("/")
+        settings = settings_with(cookies_dir=tmp_path, provider="parrot", drain_timeout=3.0)
+        accounts = watcher(tmp_path, base_url).load().accounts
+        async with open_worker(settings, store, list(accounts)) as worker:
+            running = asyncio.create_task(worker.run())
+            end = await client.end(await client.ask("hello", new_token()))
+            drawn = await client.end(await client.submit(Image("a river"), new_token()))
+            worker.drain()
+            async with asyncio.timeout(SOON):
+                await running
+    assert isinstance(end, Final)
+    assert (end.text, end.provider) == ("grey s3cret says hello", "parrot")
+    assert isinstance(drawn, Failed)
+    assert drawn.reason == "image.none"
+
+
+def test_a_further_dialect_takes_its_place_in_the_order(parrot: None, tmp_path: Path) -> None:
+    state = watcher(tmp_path, provider="parrot,edgegpt").load()
+    assert (state.problems, state.warnings) == ((), ())
+    (polly,) = state.accounts
+    assert polly == ServerAccount("polly", "http://127.0.0.1:1", "grey", "s3cret", "green", "parrot")
+    ranking = build_ranking(WorkerSettings(provider="parrot,edgegpt"))
+    assert (ranking.provider_name(polly), ranking.rank(polly)) == ("parrot", 0)
+    assert (ranking.provider_name(COOKIES), ranking.rank(COOKIES)) == ("edgegpt", 1)
+
+
+def test_a_provider_that_is_not_in_the_table_is_a_mistake_of_its_entry(tmp_path: Path) -> None:
+    state = watcher(tmp_path).load()
+    assert state.accounts == ()
+    assert "accounts.toml, 'polly': provider must be one of openai" in state.problems
+
+
+async def test_each_provider_is_created_once_and_closed() -> None:
+    registry = ProviderRegistry(WorkerSettings())
+    local = ServerAccount("local", "http://127.0.0.1:1", "m", image_model="p")
+    assert registry.chat_for(local) is registry.chat_for(ServerAccount("other", "http://127.0.0.1:2", "m"))
+    assert registry.images_for(local) is registry.images_for(local)
+    assert isinstance(registry.chat_for(local), OpenAIProvider)
+    await registry.close()
+
+
+def test_the_table_says_which_providers_are_servers() -> None:
+    assert server_providers() == {"openai"}
+
+
+def test_a_provider_is_found_by_its_name_or_its_place() -> None:
+    assert chat_provider("edgegpt") is EdgeGPTProvider
+    assert chat_provider("worker.providers.bing.edgegpt:EdgeGPTProvider") is EdgeGPTProvider
+
+
+def test_a_provider_of_ones_own_leaves_the_images_to_bing() -> None:
+    assert image_provider("bench.synthetic:Synthetic") is BingImageProvider
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nothing", "PROVIDER=nothing is neither one of edgegpt"),
+        ("no.such.module:Class", "PROVIDER=no.such.module:Class can't be loaded: No module named"),
+        (
+            "worker.providers.bing.edgegpt:Nobody",
+            "PROVIDER=worker.providers.bing.edgegpt:Nobody can't be loaded: module",
+        ),
+    ],
+)
+def test_a_provider_that_cant_be_found_is_one_sentence(name: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match="PROVIDER=") as caught:
+        chat_provider(name)
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
 
 
 async def test_a_provider_is_made_once_and_closed_with_the_registry() -> None:

@@ -17,7 +17,7 @@ from wire.ledger import Ledger
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.accounts.pool import AccountPool
 from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
@@ -28,7 +28,7 @@ from worker.turns.turn import Outcome, Turn
 
 pytestmark = pytest.mark.anyio
 
-THIRD = Account("c", {"_U": "c"})
+THIRD = CookieAccount("c", {"_U": "c"})
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Bing Chat through EdgeGPT, used unmodified.
 
-EdgeGPT builds each question, shakes hands and drives the exchange; the one seam is its module's name `aiohttp`, behind
-which our Line connects, reads and hangs up. Its constructors are not used: they make TLS contexts (30 ms of CPU each),
-read the environment's proxies, and retry the creation of a conversation 900 times.
+EdgeGPT builds each question, performs the handshake and drives the exchange. Only its module's name `aiohttp` is
+replaced, by our ChatHubSession. Its constructors are not used: they create TLS contexts (30 ms of CPU each), read the
+environment's proxies, and retry the creation of a conversation 900 times.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 
 from wire.messages import Style
-from worker.accounts.account import Account
+from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot
+from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_cookies
 from worker.providers.bing.conversation import (
     BingConversation,
     decode_conversation,
@@ -33,12 +33,12 @@ from worker.providers.http import open_browser, upstream_errors
 from worker.providers.transcript import Recall, no_history, render_history
 from worker.settings import WorkerSettings
 
-# The invocation id of a conversation's first question; EdgeGPT takes it as the sign of a fresh conversation.
+# The invocation id of a conversation's first question, by which EdgeGPT recognises a new conversation.
 FIRST_INVOCATION = 3
 
 
 class EdgeGPTProvider:
-    """A chat provider (see worker.providers). It holds nothing between asks but one TLS context, EdgeGPT's own."""
+    """A chat provider (see worker.providers) that keeps nothing between questions but EdgeGPT's TLS context."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -54,23 +54,24 @@ class EdgeGPTProvider:
         recall: Recall = no_history,
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
+        signed_in = require_cookies(account)
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
         if conversation is None:
             context = render_history(await recall())
-            bing, sent = await self._create(account, deadline), 0
+            bing, sent = await self._create(signed_in, deadline), 0
         else:
             context, bing, sent = "", decode_conversation(conversation.state), conversation.sent
         reply = BingReply()
         address, tls = bing.address(self._settings.bing_chat_url), self._edgegpt.chathub.ssl_context
-        line = ChatHubSocket(address, account, tls, deadline, before_send, reply)
+        hub_socket = ChatHubSocket(address, signed_in, tls, deadline, before_send, reply)
         hub = self._hub(bing, FIRST_INVOCATION + sent)
-        # The one way to tell it more than a question: as a page that the reader has open.
+        # Earlier messages can only be sent as a page that the user has open.
         stream = hub.ask_stream(
-            prompt=question, wss_link=line, conversation_style=style, raw=True, webpage_context=context or None
+            prompt=question, wss_link=hub_socket, conversation_style=style, raw=True, webpage_context=context or None
         )
         shown, failure = "", None
-        async with _closing(stream, line):
-            # Let EdgeGPT work until its stream ends, and yield the reply's text whenever it has changed.
+        async with _closing(stream, hub_socket):
+            # Run EdgeGPT until its stream ends, and yield the reply's text whenever it has changed.
             try:
                 async for _ in stream:
                     if reply.text != shown:
@@ -80,17 +81,17 @@ class EdgeGPTProvider:
                 failure = error
             if reply.text != shown:
                 yield Snapshot(reply.text)
-            _raise(failure, line, reply)
+            _raise_failure(failure, hub_socket, reply)
         yield reply.completion(encode_conversation(bing))
 
     async def check(self, account: Account) -> None:
-        """Begin a conversation, and leave it there. UpstreamError when none is given."""
-        await self._create(account, asyncio.get_running_loop().time() + self._settings.connect_timeout)
+        """Create a conversation, without a question. UpstreamError if that fails."""
+        await self._create(require_cookies(account), asyncio.get_running_loop().time() + self._settings.connect_timeout)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
-    async def _create(self, account: Account, deadline: float) -> BingConversation:
+    async def _create(self, account: CookieAccount, deadline: float) -> BingConversation:
         url = self._settings.bing_create_url
         chathub = self._edgegpt.chathub
         browser = open_browser(
@@ -116,43 +117,43 @@ class EdgeGPTProvider:
 
 
 @asynccontextmanager
-async def _closing(stream: AsyncGenerator[Any, None], line: ChatHubSocket) -> AsyncIterator[None]:
-    """At the end EdgeGPT is stopped, and the line hangs up."""
+async def _closing(stream: AsyncGenerator[Any, None], hub_socket: ChatHubSocket) -> AsyncIterator[None]:
+    """Stop EdgeGPT and disconnect at the end of the block."""
     try:
         async with aclosing(stream):
             yield
     finally:
-        await line.close()
+        await hub_socket.close()
 
 
-def _raise(failure: Exception | None, line: ChatHubSocket, reply: BingReply) -> None:
-    """What broke the turn off, if anything did: not what EdgeGPT stumbled over after its end."""
-    if failure is None or (reply.ended and failure is not line.veto):
+def _raise_failure(failure: Exception | None, hub_socket: ChatHubSocket, reply: BingReply) -> None:
+    """Raise what ended the turn early, if anything did; EdgeGPT's errors after the final frame are ignored."""
+    if failure is None or (reply.ended and failure is not hub_socket.veto):
         return
-    if isinstance(failure, UpstreamError) or failure is line.veto:
+    if isinstance(failure, UpstreamError) or failure is hub_socket.veto:
         raise failure
     raise UpstreamError("upstream.protocol", f"EdgeGPT: {failure}") from failure
 
 
 @dataclass(frozen=True)
 class _EdgeGPT:
-    """What is used of the library."""
+    """The parts of the library that are used."""
 
     chathub: ModuleType
     request: type[Any]
 
 
 def _load_edgegpt() -> _EdgeGPT:
-    """Import EdgeGPT, and put our session behind its module's name `aiohttp`. Importing it again changes nothing."""
+    """Import EdgeGPT, and replace its module's name `aiohttp` with our session. Repeating this is harmless."""
     with _no_route_needed():
         import EdgeGPT.constants
     with warnings.catch_warnings():
-        # Theirs: pkg_resources is deprecated, and newer Pythons find more.
+        # The library's own warnings: pkg_resources is deprecated, and newer Pythons report more.
         warnings.simplefilter("ignore")
         import EdgeGPT.chathub
         import EdgeGPT.request
     for headers in (EdgeGPT.constants.HEADERS, EdgeGPT.constants.HEADERS_INIT_CONVER):
-        # The address of this machine inside its network is no business of the upstream's.
+        # It contains the machine's address inside its network, which the upstream needn't know.
         headers.pop("x-forwarded-for", None)
     EdgeGPT.chathub.aiohttp = SimpleNamespace(ClientSession=ChatHubSession)
 
@@ -168,9 +169,9 @@ def _load_edgegpt() -> _EdgeGPT:
 
 @contextmanager
 def _no_route_needed() -> Iterator[None]:
-    """EdgeGPT asks, when it is imported, by which address 8.8.8.8 is reached, and fails on a machine without a route.
+    """Let EdgeGPT be imported on a machine without a route: its import opens a socket to 8.8.8.8.
 
-    For that import alone the name `socket` means something that reaches everything.
+    During the import the module `socket` is replaced by one whose connections always succeed.
     """
     reachable = SimpleNamespace(connect=lambda _: None, getsockname=lambda: ("",), close=lambda: None)
     stand_in: Any = SimpleNamespace(AF_INET=0, SOCK_DGRAM=0, socket=lambda *_: reachable)

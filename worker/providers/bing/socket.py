@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from yarl import URL
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
 from worker.providers.bing.frames import PING, REQUEST, outgoing_type, read_frames
@@ -49,7 +49,7 @@ class ChatHubSocket:
     def __init__(
         self,
         address: str,
-        account: Account,
+        account: CookieAccount,
         tls: ssl.SSLContext,
         deadline: float,
         before_send: BeforeSend,

@@ -1,7 +1,6 @@
-"""Chat by any server that speaks the OpenAI API: streamed chat completions.
+"""Chat with any server that has the OpenAI API, by streamed chat completions.
 
-Such a server remembers nothing, so the conversation is what was said in it, told anew with each question; its state,
-for whoever saves it, is empty.
+Such a server keeps no conversations: each request contains all messages, and the saved state is empty.
 """
 
 import asyncio
@@ -14,8 +13,8 @@ import msgspec
 from wire.messages import Style
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot
-from worker.providers.openai.client import FailureReasons, ServerClient, server_of
+from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
+from worker.providers.openai.client import FailureReasons, ServerClient
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.sse import EventParser
 from worker.providers.openai.stream import DONE, CompletionStream
@@ -27,11 +26,11 @@ _REASONS = FailureReasons(silence="timeout.idle", policy="question.refused")
 
 
 class OpenAIProvider:
-    """A chat provider (see worker.providers). It holds nothing between asks but one TLS context."""
+    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._endpoint = ServerClient(settings.connect_timeout)
+        self._client = ServerClient(settings.connect_timeout)
         self._systems = {
             "balanced": settings.openai_system_balanced,
             "creative": settings.openai_system_creative,
@@ -46,68 +45,69 @@ class OpenAIProvider:
     async def ask(
         self,
         account: Account,
-        conversation: SavedConversation | None,  # noqa: ARG002 - there is nothing in it
+        conversation: SavedConversation | None,  # noqa: ARG002 - its state is empty
         style: Style,
         question: str,
         before_send: BeforeSend,
         recall: Recall = no_history,
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
-        body = self._body(server_of(account).model, style, await recall(), question)
+        server = require_server(account)
+        body = self._body(server.model, style, await recall(), question)
         completion = CompletionStream()
-        asking = self._endpoint.post(account, "/chat/completions", body, SendHook(before_send), _REASONS)
-        async with asking as response, aclosing(_snapshots(response, completion)) as snapshots:
+        request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
+        async with request as response, aclosing(_snapshots(response, completion)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
         yield completion.completion(state=b"")
 
     async def check(self, account: Account) -> None:
-        """Ask which models there are. UpstreamError if the server refuses, or says nothing of it."""
+        """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                await self._endpoint.get(account, "/models")
+                await self._client.get(require_server(account), "/models")
         except TimeoutError as error:
             raise UpstreamError("timeout.connect", "no answer in time") from error
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
-    def _body(self, model: str, style: Style, past: History, question: str) -> bytes:
-        asked = {
+    def _body(self, model: str, style: Style, history: History, question: str) -> bytes:
+        body = {
             "model": model,
-            "messages": build_messages(self._systems[style] or "", past, question, self._settings.openai_history),
+            "messages": build_messages(self._systems[style] or "", history, question, self._settings.openai_history),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
         if (temperature := self._temperatures[style]) is not None:
-            asked["temperature"] = temperature
-        return msgspec.json.encode(asked)
+            body["temperature"] = temperature
+        return msgspec.json.encode(body)
 
 
 async def _snapshots(response: httpx.Response, completion: CompletionStream) -> AsyncGenerator[Snapshot, None]:
-    """Read the answer to its end, and yield its text whenever a piece of the response has changed it.
+    """Read the answer to its end, and yield its text whenever a chunk of the response has changed it.
 
-    A server that thinks isn't silent: as long as it does, the text that there is comes again.
+    While a server sends its reasoning the text is yielded again, so that it doesn't count as silent.
     """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "text/event-stream":
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "text/event-stream":
         raise UpstreamError("upstream.protocol", "not a stream of events")
-    events, thoughts, shown = EventParser(), 0, ""
-    async for piece in response.aiter_raw():
-        failure = _take(events.feed(piece), completion)
-        if completion.text != shown or completion.thoughts != thoughts:
-            shown, thoughts = completion.text, completion.thoughts
+    events, reasoning, shown = EventParser(), 0, ""
+    async for chunk in response.aiter_raw():
+        failure = _read(events.feed(chunk), completion)
+        if completion.text != shown or completion.reasoning != reasoning:
+            shown, reasoning = completion.text, completion.reasoning
             yield Snapshot(shown)
         if failure is not None:
             raise failure
         if completion.done:
             return
-    # Some servers end with the last line, without the empty one.
+    # Some servers omit the empty line after the last event.
     completion.done = any(data.strip() == DONE for data in events.end())
 
 
-def _take(events: Iterable[str], completion: CompletionStream) -> UpstreamError | None:
-    """What breaks the answer off, if anything does; the text before it is shown first."""
+def _read(events: Iterable[str], completion: CompletionStream) -> UpstreamError | None:
+    """Read events; return the error that ends the answer, so that the text before it can be shown first."""
     try:
         for data in events:
             completion.read(data)

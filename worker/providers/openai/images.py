@@ -1,16 +1,16 @@
-"""Pictures by any server that speaks the OpenAI API and has `/images/generations`."""
+"""Images by any server that has the OpenAI API with `/images/generations`."""
 
 import httpx
 import msgspec
 
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend
-from worker.providers.openai.client import FailureReasons, ServerClient, server_of
+from worker.providers import BeforeSend, require_server
+from worker.providers.openai.client import FailureReasons, ServerClient
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
 
-# Bytes of a response; addresses need few, and pictures themselves are not passed on.
+# Bytes of a response: URLs need few, and image data is not supported.
 _MAX_BODY = 1024 * 1024
 _REASONS = FailureReasons(silence="image.timeout", policy="image.blocked")
 
@@ -28,46 +28,46 @@ _response = msgspec.json.Decoder(_ImageResponse)
 
 
 class OpenAIImageProvider:
-    """An image provider (see worker.providers). It holds nothing between requests but one TLS context.
+    """An image provider (see worker.providers) that keeps nothing between requests but one TLS context.
 
-    It doesn't ask for addresses (`response_format`): newer models refuse the word, and with others they are what comes
-    anyway. A server that sends the pictures themselves is `image.protocol`: they are too large for an answer.
+    It doesn't set `response_format`: newer models reject it, and others return URLs by default. Image data instead of
+    URLs is the error `image.protocol`: it is too large for an answer.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
-        self._endpoint = ServerClient(settings.connect_timeout)
+        self._client = ServerClient(settings.connect_timeout)
 
     async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
-        """Addresses of the pictures, in the server's order. UpstreamError when there are none."""
-        model = server_of(account).image_model
-        if model is None:
+        """Return the URLs of the images, in the server's order. UpstreamError if there are none."""
+        server = require_server(account)
+        if server.image_model is None:
             raise UpstreamError("image.none", "no image model")
-        body = msgspec.json.encode({"model": model, "prompt": keyword})
-        drawing = self._endpoint.post(account, "/images/generations", body, SendHook(before_send), _REASONS)
-        async with drawing as response:
-            return _pictures(await _whole(response))
+        body = msgspec.json.encode({"model": server.image_model, "prompt": keyword})
+        request = self._client.post(server, "/images/generations", body, SendHook(before_send), _REASONS)
+        async with request as response:
+            return _image_urls(await _read_body(response))
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
 
-async def _whole(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     body = b""
-    async for piece in response.aiter_raw():
-        body += piece
+    async for chunk in response.aiter_raw():
+        body += chunk
         if len(body) > _MAX_BODY:
             raise UpstreamError("image.protocol", "too large for addresses; are these the pictures themselves?")
     return body
 
 
-def _pictures(body: bytes) -> tuple[str, ...]:
+def _image_urls(body: bytes) -> tuple[str, ...]:
     try:
-        pictures = _response.decode(body).data
+        images = _response.decode(body).data
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UpstreamError("image.protocol", "not a list of pictures") from error
-    found = tuple(one.url for one in pictures if one.url and one.url.startswith(("https://", "http://")))
-    if not found and any(one.b64_json for one in pictures):
+    urls = tuple(image.url for image in images if image.url and image.url.startswith(("https://", "http://")))
+    if not urls and any(image.b64_json for image in images):
         raise UpstreamError("image.protocol", "the pictures themselves instead of their addresses")
-    if not found:
+    if not urls:
         raise UpstreamError("image.empty", "no addresses")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(urls))

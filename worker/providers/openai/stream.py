@@ -1,4 +1,4 @@
-"""An answer of the OpenAI API, read from the chunks that it is streamed in."""
+"""Read an answer of the OpenAI API from the chunks of its stream."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from worker.providers import Completion
 from worker.providers.openai.errors import parse_error
 
 DONE = "[DONE]"
-# Characters of an answer, and how many sources and suggestions, beyond which it can't be meant.
+# Limits of an answer: characters, and the number of sources and suggestions.
 MAX_TEXT = 4 * 1024 * 1024
 _MOST = 100
 
@@ -19,11 +19,11 @@ _FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "con
 
 
 class _ChunkDelta(msgspec.Struct):
-    """What a chunk adds: text, or parts of which some are text. Thoughts and calls of tools are no answer."""
+    """The content that a chunk adds: text, or parts of which some are text. Reasoning and tool calls are ignored."""
 
     content: str | list[Any] | None = None
     annotations: Any = None
-    # What it thinks before it answers, by the names that servers have for it.
+    # The model's reasoning, under the names that servers use for it.
     reasoning_content: Any = None
     reasoning: Any = None
 
@@ -36,7 +36,7 @@ class _ChunkChoice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
-    """The fields that are not the API's own, and differ from server to server, are looked at with care."""
+    """One chunk. Fields that aren't part of the API, and differ between servers, may have any type."""
 
     choices: list[_ChunkChoice] | None = None
     usage: Any = None
@@ -44,7 +44,7 @@ class _Chunk(msgspec.Struct):
     search_results: Any = None
     related_questions: Any = None
     error: Any = None
-    # Of an error that is not wrapped in one.
+    # The fields of an error that isn't inside `error`.
     object: Any = None
     type: Any = None
     code: Any = None
@@ -55,22 +55,22 @@ _chunk = msgspec.json.Decoder(_Chunk)
 
 
 class CompletionStream:
-    """One answer. `text` is what has come of it; `done`: the server has said that there is no more.
+    """One answer. `text` is its text so far; `done`: the server has sent the end.
 
-    `thoughts` counts the signs that it is at work on it.
+    `reasoning` counts the chunks of reasoning: they show that the server is working.
     """
 
     def __init__(self) -> None:
         self.text = ""
         self.done = False
-        self.thoughts = 0
+        self.reasoning = 0
         self._finish: str | None = None
         self._titles: dict[str, str] = {}
         self._suggestions: tuple[str, ...] = ()
         self._usage: Usage | None = None
 
     def read(self, data: str) -> None:
-        """Take in the data of one event. UpstreamError when it is no chunk, or breaks the answer off."""
+        """Read the data of one event. UpstreamError if it is no chunk, or reports a failure."""
         if self.done:
             return
         if data.strip() == DONE:
@@ -78,20 +78,20 @@ class CompletionStream:
             return
         chunk = _decode(data)
         if chunk.error or chunk.object == "error":
-            raise self._broken(chunk)
+            raise self._to_error(chunk)
         for choice in chunk.choices or ():
             if choice.index == 0:
-                self._hear(choice)
+                self._read_choice(choice)
         if len(self.text) > MAX_TEXT:
             raise UpstreamError("transport.toobig", "an answer without an end")
         self._cite(chunk.citations)
         self._cite(chunk.search_results)
-        asked = chunk.related_questions if isinstance(chunk.related_questions, list) else []
-        self._suggestions = tuple(filter(None, map(_string, asked[:_MOST]))) or self._suggestions
+        questions = chunk.related_questions if isinstance(chunk.related_questions, list) else []
+        self._suggestions = tuple(filter(None, map(_string, questions[:_MOST]))) or self._suggestions
         self._usage = _usage(chunk.usage) or self._usage
 
     def completion(self, state: bytes) -> Completion:
-        """The whole answer. UpstreamError if the server has not said that, and why, it ends here."""
+        """Return the whole answer. UpstreamError if the server hasn't sent its end and a finish_reason."""
         if not self.done:
             raise UpstreamError("transport.closed", f"no {DONE}")
         if self._finish is None:
@@ -100,32 +100,32 @@ class CompletionStream:
         finish = _FINISHES.get(self._finish, "stop")
         return Completion(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
 
-    def _hear(self, choice: _ChunkChoice) -> None:
+    def _read_choice(self, choice: _ChunkChoice) -> None:
         if choice.delta is not None:
             self.text += _text(choice.delta.content)
-            self.thoughts += bool(choice.delta.reasoning_content or choice.delta.reasoning)
-            self._annotated(choice.delta.annotations)
+            self.reasoning += bool(choice.delta.reasoning_content or choice.delta.reasoning)
+            self._read_annotations(choice.delta.annotations)
         if choice.message is not None:
-            self._annotated(choice.message.annotations)
+            self._read_annotations(choice.message.annotations)
         self._finish = choice.finish_reason or self._finish
 
-    def _annotated(self, annotations: Any) -> None:
+    def _read_annotations(self, annotations: Any) -> None:
         if isinstance(annotations, list):
-            notes = [one for one in annotations if isinstance(one, dict) and one.get("type") == "url_citation"]
-            self._cite([one.get("url_citation", one) for one in notes])
+            citations = [note for note in annotations if isinstance(note, dict) and note.get("type") == "url_citation"]
+            self._cite([citation.get("url_citation", citation) for citation in citations])
 
     def _cite(self, sources: Any) -> None:
-        """Addresses, or objects that have one and perhaps a title; each address once, in the order of the first."""
+        """Add sources: URLs, or objects with a URL and perhaps a title. Each URL counts once, where it came first."""
         for source in sources[:_MOST] if isinstance(sources, list) else ():
-            told = source if isinstance(source, dict) else {"url": source}
-            url, title = _string(told.get("url")), _string(told.get("title"))
+            entry = source if isinstance(source, dict) else {"url": source}
+            url, title = _string(entry.get("url")), _string(entry.get("title"))
             if url.startswith(("https://", "http://")) and (url in self._titles or len(self._titles) < _MOST):
                 self._titles[url] = self._titles.get(url) or title
 
-    def _broken(self, chunk: _Chunk) -> UpstreamError:
-        """An error within the stream; once there is text it is no refusal, whatever it says."""
-        told = chunk.error or {"type": chunk.type, "code": chunk.code, "message": chunk.message}
-        error = parse_error(told).to_upstream_error()
+    def _to_error(self, chunk: _Chunk) -> UpstreamError:
+        """Return the error that a chunk reports; once there is text it isn't a refusal, whatever its code is."""
+        value = chunk.error or {"type": chunk.type, "code": chunk.code, "message": chunk.message}
+        error = parse_error(value).to_upstream_error()
         return UpstreamError("upstream.internal", error.detail) if self.text else error
 
 
@@ -137,27 +137,27 @@ def _decode(data: str) -> _Chunk:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:
-        # It lets halves of surrogate pairs pass, which some servers cut characters into; the next chunk has the other.
+        # json accepts halves of surrogate pairs: some servers split characters over two chunks.
         return msgspec.convert(json.loads(data), _Chunk)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise UpstreamError("upstream.protocol", "a chunk that is not JSON") from error
 
 
 def _string(value: Any) -> str:
-    """What is no text becomes none; halves of surrogate pairs can't be passed on."""
+    """Return a text without halves of surrogate pairs; empty for a value of another type."""
     return value.encode(errors="ignore").decode() if isinstance(value, str) else ""
 
 
 def _text(content: str | list[Any] | None) -> str:
     if not isinstance(content, list):
         return content or ""
-    parts = (one for one in content if isinstance(one, dict) and one.get("type") == "text")
-    return "".join(one["text"] for one in parts if isinstance(one.get("text"), str))
+    parts = (part for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
 
 
-def _usage(told: Any) -> Usage | None:
-    if not isinstance(told, dict):
+def _usage(value: Any) -> Usage | None:
+    if not isinstance(value, dict):
         return None
-    counts = [told.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (one if isinstance(one, int) and 0 <= one < 2**53 else None for one in counts)
+    counts = [value.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (count if isinstance(count, int) and 0 <= count < 2**53 else None for count in counts)
     return None if prompt is None or completion is None else Usage(prompt, completion)

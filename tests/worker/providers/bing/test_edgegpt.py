@@ -14,7 +14,7 @@ import anyio
 import pytest
 from aiohttp import WSCloseCode, web
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
 from worker.providers.bing.edgegpt import EdgeGPTProvider
@@ -22,7 +22,7 @@ from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
-ALICE = Account("alice", {"_U": "alice", "SRCHHPGUSR": "A=b&C=d/e"})
+ALICE = CookieAccount("alice", {"_U": "alice", "SRCHHPGUSR": "A=b&C=d/e"})
 STATE = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":null}'
 
 
@@ -519,7 +519,9 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     stage.script = echo
     provider = EdgeGPTProvider(stage.settings)
     files = open_files()
-    asked = (provider.ask(Account(f"a{n}", {"_U": f"u{n}"}), None, "precise", f"q{n}", nothing) for n in range(50))
+    asked = (
+        provider.ask(CookieAccount(f"a{n}", {"_U": f"u{n}"}), None, "precise", f"q{n}", nothing) for n in range(50)
+    )
     for seen in await asyncio.gather(*map(updates, asked)):
         assert [update.text for update in seen] == ["you ", "you asked ", *["you asked something"] * 2]
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
@@ -562,7 +564,7 @@ def test_it_is_built_without_a_route_and_without_a_word() -> None:
 import socket, sys
 def unreachable(*_): raise OSError("Network is unreachable")
 socket.socket.connect = unreachable
-from worker.providers import chat_provider
+from worker.providers.registry import chat_provider
 from worker.settings import WorkerSettings
 assert "EdgeGPT" not in sys.modules and "BingImageCreator" not in sys.modules
 found = chat_provider("edgegpt")

@@ -9,14 +9,14 @@ import anyio
 import pytest
 from aiohttp import web
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
-ALICE = Account("alice", {"_U": "alice", "SRCHHPGUSR": "A=b&C=d/e"})
+ALICE = CookieAccount("alice", {"_U": "alice", "SRCHHPGUSR": "A=b&C=d/e"})
 ORDERED = "/images/create?q=a&rt=4&mdl=0&ar=1&FORM=GENCRE&id=1-0a"
 RESULTS = "".join(f'<img class="mimg" src="https://t/OIG.{name}?w=270&amp;h=270">' for name in "dbca")
 PICTURES = ("https://t/OIG.d", "https://t/OIG.b", "https://t/OIG.c", "https://t/OIG.a")
@@ -249,7 +249,7 @@ async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
 async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
     provider = BingImageProvider(studio.settings)
     files = len(os.listdir("/proc/self/fd"))
-    accounts = (Account(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
+    accounts = (CookieAccount(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
     drawn = await asyncio.gather(*(provider.draw(account, "x", nothing) for account in accounts))
     assert set(drawn) == {PICTURES}
     assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from worker.accounts.account import Account
+from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.reply import BingReply
 from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
@@ -23,7 +23,7 @@ async def nothing() -> None:
 def line_to(url: str) -> ChatHubSocket:
     deadline = asyncio.get_running_loop().time() + 5
     return ChatHubSocket(
-        f"{url}/chat", Account("a", {"_U": "1"}), ssl.create_default_context(), deadline, nothing, BingReply()
+        f"{url}/chat", CookieAccount("a", {"_U": "1"}), ssl.create_default_context(), deadline, nothing, BingReply()
     )
 
 

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,11 +17,11 @@ from tests.support.worker import openai_server
 from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
 from wire.messages import Failed, HistoryMessage
-from worker.accounts.account import Account, Server
+from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import AccountCheck, Completion, Snapshot, chat_provider
+from worker.providers import AccountCheck, Completion, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
-from worker.providers.registry import ProviderRegistry, Upstream
+from worker.providers.registry import ProviderRegistry, Upstream, chat_provider
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 from worker.turns.turn import Turn
@@ -191,7 +192,7 @@ async def test_when_to_come_back_is_told() -> None:
 
 
 async def test_a_refusal_whose_body_never_ends_is_known_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.openai.client._ERROR_PATIENCE", 0.05)
+    monkeypatch.setattr("worker.providers.openai.client._ERROR_TIMEOUT", 0.05)
     head = b"HTTP/1.1 429 No\r\nContent-Length: 100\r\n\r\n{"
     async with OpenAIServer(openai_server.stopping(head)) as server_stub:
         assert (await failure(server_stub.account())).reason == "account.throttled"
@@ -204,7 +205,7 @@ async def unreachable() -> None:
 async def test_a_refused_connection_never_marks_the_question_as_sent() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        account = Account("a", server=Server(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "m"))
+        account = ServerAccount("a", f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "m")
         error = await failure(account, unreachable)
     assert (error.reason, error.refused) == ("transport.connect", False)
 
@@ -212,7 +213,7 @@ async def test_a_refused_connection_never_marks_the_question_as_sent() -> None:
 async def test_a_server_without_tls_where_tls_is_wanted_can_not_be_reached() -> None:
     async with OutboundProxy() as plain:
         plain.words = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-        account = Account("a", server=Server(f"https://127.0.0.1:{plain.port}/v1", "m"))
+        account = ServerAccount("a", f"https://127.0.0.1:{plain.port}/v1", "m")
         assert (await failure(account, unreachable)).reason == "transport.connect"
 
 
@@ -226,7 +227,7 @@ async def test_a_server_that_says_nothing_to_tls_is_given_up_in_time() -> None:
 
 @pytest.mark.parametrize("base", ["nowhere", "ftp://127.0.0.1/v1", "http://[::1", "http://\x00/"])
 async def test_an_address_that_is_none_is_a_failure_like_others(base: str) -> None:
-    assert (await failure(Account("a", server=Server(base, "m", KEY)), unreachable)).reason == "upstream.protocol"
+    assert (await failure(ServerAccount("a", base, "m", KEY), unreachable)).reason == "upstream.protocol"
 
 
 async def test_a_key_that_can_not_be_sent_is_not_told() -> None:
@@ -252,7 +253,7 @@ async def test_a_key_may_be_any_text() -> None:
 
 
 async def test_an_account_without_a_server_is_refused() -> None:
-    assert (await failure(Account("a", {"_U": "x"}), unreachable)).reason == "account.refused"
+    assert (await failure(CookieAccount("a", {"_U": "x"}), unreachable)).reason == "account.refused"
 
 
 async def test_the_mark_is_set_before_anything_is_written() -> None:
@@ -318,7 +319,7 @@ async def test_each_ask_has_a_connection_of_its_own_and_leaves_none() -> None:
 async def test_it_goes_out_by_the_accounts_proxy(scheme: str) -> None:
     async with OpenAIServer() as server_stub, OutboundProxy() as proxy:
         account = server_stub.account(base_url=f"http://models.example:{server_stub.port}/v1")
-        await ask(Account("a", server=account.server, proxy=proxy.url(scheme)))
+        await ask(replace(account, proxy=proxy.url(scheme)))
     assert proxy.asked == [f"models.example:{server_stub.port}"]
     assert server_stub.asked[0].headers["host"] == f"models.example:{server_stub.port}"
 
@@ -326,7 +327,7 @@ async def test_it_goes_out_by_the_accounts_proxy(scheme: str) -> None:
 async def test_a_proxy_that_refuses_spends_nothing() -> None:
     async with OpenAIServer() as server_stub, OutboundProxy() as proxy:
         proxy.refuse = True
-        account = Account("a", server=server_stub.account().server, proxy=proxy.url("http"))
+        account = replace(server_stub.account(), proxy=proxy.url("http"))
         assert (await failure(account, unreachable)).reason == "transport.connect"
     assert server_stub.connections == 0
 

@@ -1,6 +1,6 @@
 import pytest
 
-from worker.accounts.account import Server
+from worker.accounts.account import ServerAccount
 from worker.providers.openai.client import endpoint_url, key_headers
 
 
@@ -21,7 +21,7 @@ from worker.providers.openai.client import endpoint_url, key_headers
     ],
 )
 def test_the_path_is_put_behind_the_servers_own_and_before_its_query(base: str, whole: str) -> None:
-    assert str(endpoint_url(Server(base, "m"), "/chat/completions")) == whole
+    assert str(endpoint_url(ServerAccount("a", base, "m"), "/chat/completions")) == whole
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_the_path_is_put_behind_the_servers_own_and_before_its_query(base: str, 
 def test_the_key_goes_out_as_a_bearer_and_to_azure_in_its_own_header_too(
     base: str, key: str, headers: dict[bytes, bytes]
 ) -> None:
-    assert key_headers(Server(base, "m", key)) == headers
+    assert key_headers(ServerAccount("a", base, "m", key)) == headers

@@ -8,8 +8,8 @@ from tests.support.conditions import SOON, until
 from tests.support.worker import openai_server
 from tests.support.worker.openai_server import KEY, OpenAIServer, Play
 from worker.errors import UpstreamError
-from worker.providers import image_provider
 from worker.providers.openai.images import OpenAIImageProvider
+from worker.providers.registry import image_provider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
