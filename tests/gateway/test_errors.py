@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from gateway import errors
 from gateway.errors import Problem, prefers_english, problem_of
 from wire.errors import (
-    AnswerGoneError,
+    AnswerNotFoundError,
     ClientFullError,
     KeyReusedError,
     KeySpentError,
@@ -31,7 +31,7 @@ BUSY = "服务繁忙,请稍后再试"
         (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符", None, "key.length")),
         (StoreUnavailableError("away"), Problem(503, BUSY, 2, "store.unavailable")),
         (errors.AnswerUnknownError(), Problem(404, "未找到文件", None, "answer.unknown")),
-        (AnswerGoneError("gone"), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),
+        (AnswerNotFoundError("gone"), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),
         (errors.DeadlineError(), Problem(500, "回答超时,请重新提问", None, "timeout.gateway")),
         (errors.DrainingError(), Problem(503, BUSY, 1, "gateway.draining")),
         (HTTPException(404), Problem(404, "未找到文件")),

@@ -179,7 +179,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
             if end == "refused":
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
                 await scenario.sessions.record_refusal(task, 1)
-            unspent = Failed(120, "none left", "throttled")
+            unspent = Failed("throttled", code=120, message="none left")
             await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
     assert len(await scenario.events(asked.answer)) == 1
     assert (await scenario.ask(once=ONCE)).answer != asked.answer
@@ -195,7 +195,7 @@ async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenari
         await scenario.kill("w1")
         await scenario.sessions.reap("w2", "w1")
     else:
-        await scenario.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
+        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None, takes_more=False)
     assert await scenario.state(asked.answer) == "FAILED"
     assert (await scenario.ask(token=asked.token, once=ONCE)).answer == asked.answer
 
@@ -368,7 +368,7 @@ async def test_who_waited_in_vain_is_told_what_was_measured(scenario: Scenario) 
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
     assert await scenario.jobs.expire(asked[0].answer)
     (event,) = await scenario.events(asked[0].answer)
-    assert event == Failed(503, BUSY, "queue.timeout", reset=False, retry_after=20)
+    assert event == Failed("queue.timeout", reset=False, retry_after=20)
 
 
 async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(scenario: Scenario) -> None:

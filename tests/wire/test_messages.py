@@ -75,12 +75,14 @@ def has_v(event: Event) -> bool:
 
 def test_what_an_older_process_leaves_out_has_a_default() -> None:
     assert decode_event(b'{"type":"final","text":"x"}') == Final("x")
-    assert decode_event(b'{"type":"failed","code":500,"message":"m","reason":"r"}') == Failed(500, "m", "r")
+    assert decode_event(b'{"type":"failed","code":500,"message":"m","reason":"r"}') == Failed(
+        "r", code=500, message="m"
+    )
     assert decode_work('{"type":"chat","style":"precise","question":"问"}'.encode()) == Chat("precise", "问")
 
 
 def test_a_failure_resets_the_conversation_unless_it_says_otherwise() -> None:
-    assert Failed(500, "m", "r").reset
+    assert Failed("r", code=500, message="m").reset
     assert not Final("x").reset
 
 
@@ -118,13 +120,13 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("half", ["\ud800", "whole \U0001f389 and half \ud83c"])
 def test_half_a_surrogate_pair_is_refused(half: str) -> None:
-    for message in (Chat("balanced", half), Image(half), Delta(half), Final(half), Failed(500, half, "r")):
+    for message in (Chat("balanced", half), Image(half), Delta(half), Final(half), Failed("r", code=500, message=half)):
         with pytest.raises(BadMessageError):
             encode(message)
 
 
 def test_exactly_the_ends_are_terminal() -> None:
     assert isinstance(Final("x"), TERMINAL)
-    assert isinstance(Failed(500, "m", "r"), TERMINAL)
+    assert isinstance(Failed("r", code=500, message="m"), TERMINAL)
     assert not isinstance(Delta("x"), TERMINAL)
     assert not isinstance(Replace("x"), TERMINAL)

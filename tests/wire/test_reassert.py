@@ -340,7 +340,7 @@ async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scena
     await scenario.ask("second", asked.token)
     refused = await scenario.take("w")
     assert refused.reset
-    unspent = Failed(120, "later", "account.throttled", reset=False)
+    unspent = Failed("account.throttled", reset=False)
     await scenario.sessions.finish(refused, "FAILED", unspent, None, takes_more=False)
     await scenario.ask("third", asked.token)
     assert (await scenario.take("w")).reset

@@ -49,10 +49,10 @@ ERRORS: Sequence[Exception] = (
     AnswerNotFoundError(),
     AnswerNotFoundError(),
     DeadlineError(),
-    *(AnswerFailedError(Failed(500, "", reason)) for reason in BY_REASON),
-    AnswerFailedError(Failed(500, "", "timeout.first")),
-    AnswerFailedError(Failed(500, "", "transport.closed")),
-    AnswerFailedError(Failed(503, "", "account.busy", retry_after=30)),
+    *(AnswerFailedError(Failed(reason)) for reason in BY_REASON),
+    AnswerFailedError(Failed("timeout.first")),
+    AnswerFailedError(Failed("transport.closed")),
+    AnswerFailedError(Failed("account.busy", retry_after=30, code=503, message="")),
 )
 TYPES = sorted({fault_of(error).type for error in ERRORS})
 _WHEN = {

@@ -121,7 +121,7 @@ def test_a_final_frame_holds_the_whole_answer() -> None:
 
 
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
-    event = Failed(120, "已上限", "account.throttled", "half", reset=False, retry_after=60)
+    event = Failed("account.throttled", "half", reset=False, retry_after=60)
     assert FRAMES.render(AnswerEvent(2, event)).decode() == (
         f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限","reason":"account.throttled","text":"half",'
         '"reset":false,"retry_after":60}'
@@ -131,7 +131,7 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
 def test_who_answers_is_told_where_an_event_tells_it() -> None:
     for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
         assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
-    assert json.loads(FRAMES.render(AnswerEvent(1, Failed(500, "x", "interrupted", provider="p"))))["provider"] == "p"
+    assert json.loads(FRAMES.render(AnswerEvent(1, Failed("interrupted", provider="p"))))["provider"] == "p"
 
 
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:

@@ -21,7 +21,7 @@ Wish = Literal["ask", "expire", "stop", "end session"]
 Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
 Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]
 
-_NOT_ASKED = Failed(503, "none", "account.none", reset=False)
+_NOT_ASKED = Failed("account.none", reset=False)
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.settings import GatewaySettings
 from wire import keys
-from wire.jobs import BUSY, IdempotencyKey
+from wire.jobs import IdempotencyKey
 from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
 from wire.sessions import Lease, ScheduleEntry, State
 from wire.terminal_events import INTERRUPTED, POISON
@@ -18,8 +18,8 @@ from wire.terminal_events import INTERRUPTED, POISON
 Seen = dict[str, dict[str, Any]]
 
 _ENDS = ("DONE", "FAILED", "STOPPED")
-_EXPIRED = Failed(503, BUSY, "queue.timeout", reset=False)
-_CLOSED = Failed(500, "会话已关闭", "session.closed")
+_EXPIRED = Failed("queue.timeout", reset=False)
+_CLOSED = Failed("session.closed")
 
 
 @dataclass(eq=False)
