@@ -34,7 +34,7 @@ def told(text: str) -> list[str]:
 
 
 async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    """Return the first scrape for which `holds`: a request is counted when it is over, just after its client has read it."""
+    """Return the first scrape for which `holds`: a request is counted just after its client has read it."""
     found: dict[str, float] = {}
 
     async def met() -> bool:
