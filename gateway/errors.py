@@ -45,7 +45,8 @@ class ErrorSpec:
 
     `status` is the HTTP status, and the code in the body. `legacy_code` replaces it in the body of a 200, for a request
     that cost nothing: existing clients read 110 and 120 so. The same request may be sent again where it is `retryable`,
-    after `retry_after` seconds where the error itself has no better estimate. Texts in braces are the error's attributes.
+    after `retry_after` seconds where the error itself has no better estimate. Braces hold an
+    attribute of the error.
     """
 
     status: int
@@ -415,6 +416,12 @@ def find_reason(error: Exception) -> Reason:
         return STATUS_REASONS.get(error.status_code, Reason.INTERNAL)
     kinds = type(error).__mro__
     return next((REASONS[kind] for kind in kinds if kind in REASONS), Reason.INTERNAL)
+
+
+def problem_for(reason: Reason, english: bool = False) -> Problem:
+    """Return what a client gets for a reason."""
+    spec = ERRORS[reason]
+    return Problem(spec.legacy_code or spec.status, spec.text(english), spec.retry_after, reason)
 
 
 def fill_in(text: str, error: Exception) -> str:

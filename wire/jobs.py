@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -30,8 +30,6 @@ from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.sessions import State
 
-# Why a question came to nothing before anybody worked on it.
-Refusal = Literal[Reason.QUEUE_FULL, Reason.QUEUE_TIMEOUT, Reason.CLIENT_LIMIT, Reason.STORE_UNAVAILABLE]
 # What a client is told when no worker could do a job.
 RETRY_AFTER = 5
 # For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
@@ -101,7 +99,7 @@ class Jobs:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
-        self.refusals: Counter[Refusal] = Counter()
+        self.refusals: Counter[str] = Counter()
 
     async def submit(
         self,

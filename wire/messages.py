@@ -119,7 +119,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     `reason` is one of wire.reasons, or one that only another version knows; `text` is what was answered before it broke
     off; `retry_after` is in seconds, and set only where nothing was spent; `provider` was asked, if any was.
 
-    `code` and `message` are set only in an event of another version whose reason is unknown here: what its client gets.
+    `code` and `message` are what a client gets where the reason is unknown here: that of another version, or of a
+    provider that isn't part of this project.
     """
 
     reason: str
@@ -185,11 +186,9 @@ def _with_sentence(event: Failed) -> Failed:
     """Return the event as a gateway of the version before can read it: its HTTP status depends on the code."""
     if event.code:
         return event
-    if event.retry_after is None:
-        code = 500
-    else:
-        code = 120 if event.reason == Reason.ACCOUNT_THROTTLED else 503
-    return msgspec.structs.replace(event, code=code, message="未知错误")
+    unspent = 120 if event.reason == Reason.ACCOUNT_THROTTLED else 503
+    code = 500 if event.retry_after is None else unspent
+    return msgspec.structs.replace(event, code=code, message=event.message or "未知错误")
 
 
 def _without_sentence(event: Failed) -> Failed:

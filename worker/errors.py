@@ -21,7 +21,10 @@ class UpstreamError(Exception):
     upstream sent it.
     """
 
+    reason: str
     retry_after: float | None = None
+    # The sentence for the client, of a provider that has reasons of its own.
+    message = ""
 
     def __init__(
         self, reason: str, detail: str = "", *, refused: bool = False, retry_after: float | None = None

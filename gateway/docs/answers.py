@@ -1,11 +1,11 @@
 """Answers by their id."""
 
-from gateway import errors
 from gateway.docs import headers
 from gateway.docs.questions import STREAM_EVENT
 from gateway.docs.refusals import refused
 from gateway.docs.schemas import PROGRESS, error, success
 from gateway.docs.shapes import ANSWER, Node, ref, shown
+from wire.reasons import Reason
 
 _NAMED = headers.path("answer", "The answer's id, as X-Answer-ID told it.", ANSWER)
 _QUEUED = PROGRESS | {
@@ -69,7 +69,7 @@ def _progress() -> Node:
 
 
 def _stream() -> Node:
-    refusal = {"schema": ref("Error"), "examples": shown(not_a_number=error(errors.FORMAT))}
+    refusal = {"schema": ref("Error"), "examples": shown(not_a_number=error(Reason.REQUEST_FORMAT))}
     responses = {
         "200": {
             "description": "The events after `after`, with ids; or a refusal with code 110.",

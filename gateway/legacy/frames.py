@@ -17,7 +17,7 @@ class LegacyFrames:
 
     __slots__ = ("_digest", "_english", "_length", "_prefix", "_suffix", "_token", "finished", "reconnects")
 
-    def __init__(self, token: str | None, *, english: bool, reconnects: bool = False) -> None:
+    def __init__(self, token: str | None, *, english: bool = False, reconnects: bool = False) -> None:
         self._token = token
         self._english = english
         # All but the text is the same in each delta frame.

@@ -119,7 +119,7 @@ class V2Frames:
 
     id: str | None
     answer: str
-    english: bool
+    english: bool = False
 
     def accepted(self, token: str) -> bytes:
         """Return the frame of a question that is in Redis."""

@@ -17,7 +17,7 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.jobs import BUSY, Client, IdempotencyKey, new_answer_id, new_token
+from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
 from wire.redis.store import Store
 
@@ -84,7 +84,7 @@ async def test_a_job_expires_once_and_only_while_it_waits(scenario: Scenario) ->
     assert not await scenario.jobs.expire(asked.answer)
     (event,) = await scenario.events(asked.answer)
     assert isinstance(event, Failed)
-    assert (event.code, event.message, event.reset) == (503, BUSY, False)
+    assert (event.reason, event.reset) == ("queue.timeout", False)
     assert event.retry_after
     assert await scenario.redis.zcard(keys.queued_key()) == 0
 

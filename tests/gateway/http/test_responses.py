@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from gateway.errors import Problem
-from gateway.http.responses import allowed, encode_error, nothing, ok, refusal, unknown
+from gateway.http.responses import allowed, encode_error, error_response, nothing, ok, problem_response
 
 
 def request(method: str) -> Request:
@@ -22,14 +22,14 @@ def test_a_success_is_json_that_nobody_keeps() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [(110, 200), (120, 200), (404, 404), (503, 503)])
 def test_an_error_has_the_status_that_old_clients_expect(code: int, status: int) -> None:
-    response = refusal(Problem(code, "words"))
+    response = problem_response(Problem(code, "words"))
     assert response.status_code == status
     assert json.loads(bytes(response.body)) == {"code": code, "message": "words"}
     assert "retry-after" not in response.headers
 
 
 def test_an_error_has_the_time_to_come_back() -> None:
-    assert refusal(Problem(503, "words", 7)).headers["retry-after"] == "7"
+    assert problem_response(Problem(503, "words", 7)).headers["retry-after"] == "7"
 
 
 def test_an_unknown_error_has_the_shape_of_its_api() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import EMPTY, FORMAT, STYLE, TOKEN, AnswerUnknownError, Problem, RefusedError
+from gateway.errors import Reason.REQUEST_EMPTY, Reason.REQUEST_FORMAT, Reason.REQUEST_STYLE, Reason.TOKEN_UNKNOWN, AnswerUnknownError, Problem, RefusedError
 from gateway.legacy import params
 from gateway.v2 import messages
 from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage, V2Frames
@@ -36,35 +36,35 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
 @pytest.mark.parametrize(
     ("message", "problem"),
     [
-        ({}, FORMAT),
-        ({"type": "nonsense", "id": "a"}, FORMAT),
-        ({"type": ["ask"], "id": "a"}, FORMAT),
-        ({**ASK, "id": ""}, FORMAT),
-        ({**ASK, "id": "x" * 65}, FORMAT),
-        ({**ASK, "id": 1}, FORMAT),
-        ({**ASK, "id": None}, FORMAT),
-        ({**ASK, "id": "\ud800"}, FORMAT),
-        ({"type": "ask", "style": "precise", "question": "hi"}, FORMAT),
-        ({**ASK, "question": ["hi"]}, FORMAT),
-        ({**ASK, "idempotency_key": 1}, FORMAT),
-        ({**ASK, "idempotency_key": "\ud800"}, FORMAT),
-        ({**ASK, "style": "nice", "question": " "}, EMPTY),
-        ({**ASK, "style": "nice", "token": "?"}, STYLE),
-        ({**ASK, "token": "?"}, TOKEN),
-        ({"type": "stop"}, FORMAT),
-        ({"type": "stop", "answer": 1}, FORMAT),
-        ({"type": "stop", "answer": ANSWER, "id": 1}, FORMAT),
-        ({"type": "resume", "id": "a"}, FORMAT),
+        ({}, Reason.REQUEST_FORMAT),
+        ({"type": "nonsense", "id": "a"}, Reason.REQUEST_FORMAT),
+        ({"type": ["ask"], "id": "a"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": ""}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": "x" * 65}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": 1}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": None}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": "\ud800"}, Reason.REQUEST_FORMAT),
+        ({"type": "ask", "style": "precise", "question": "hi"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "question": ["hi"]}, Reason.REQUEST_FORMAT),
+        ({**ASK, "idempotency_key": 1}, Reason.REQUEST_FORMAT),
+        ({**ASK, "idempotency_key": "\ud800"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "style": "nice", "question": " "}, Reason.REQUEST_EMPTY),
+        ({**ASK, "style": "nice", "token": "?"}, Reason.REQUEST_STYLE),
+        ({**ASK, "token": "?"}, Reason.TOKEN_UNKNOWN),
+        ({"type": "stop"}, Reason.REQUEST_FORMAT),
+        ({"type": "stop", "answer": 1}, Reason.REQUEST_FORMAT),
+        ({"type": "stop", "answer": ANSWER, "id": 1}, Reason.REQUEST_FORMAT),
+        ({"type": "resume", "id": "a"}, Reason.REQUEST_FORMAT),
         *[
-            ({"type": "resume", "answer": ANSWER, "after": after}, FORMAT)
+            ({"type": "resume", "answer": ANSWER, "after": after}, Reason.REQUEST_FORMAT)
             for after in (-1, 10**9, "1", 1.0, None, True)
         ],
     ],
 )
-def test_what_can_not_be_used_is_refused(message: dict[str, Any], problem: Problem) -> None:
+def test_what_can_not_be_used_is_refused(message: dict[str, Any], reason: Reason) -> None:
     with pytest.raises(RefusedError) as refused:
         messages.parse_request(message)
-    assert refused.value.problem == problem
+    assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize("answer", ["", "x", ANSWER + ".1", "s0-" + "0" * 31, "s0-" + "g" * 32])

@@ -15,11 +15,12 @@ from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreU
 from wire.jobs import new_token
 from wire.ledger import Ledger
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import CookieAccount
 from worker.accounts.pool import AccountPool
-from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
+from worker.errors import ACCOUNT_REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.settings import WorkerSettings
@@ -568,7 +569,7 @@ async def test_a_refusal_after_text_is_final(shop: Shop) -> None:
     assert outcome.session is None
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"account.none"}))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.ACCOUNT_NONE}))
 async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: str) -> None:
     outcome = await shop.outcome(failing(lambda: UpstreamError(reason, "its own words")))
     assert failed(outcome) == Failed(reason)
@@ -579,7 +580,7 @@ async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: str
 @pytest.mark.parametrize("reason", ["session.limit", "upstream.internal", "image.blocked"])
 async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: str) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b"))
-    assert failed(outcome).code == 500
+    assert failed(outcome).retry_after is None
     assert len(shop.provider.asks) == 1
 
 
@@ -686,7 +687,7 @@ async def test_each_kind_of_silence_has_a_limit(shop: Shop, play: Play, limit: s
     shop.settings = settings_with(**{limit: 0.1})
     outcome = await shop.outcome(play)
     assert failed(outcome).reason == reason
-    assert failed(outcome).code == 500
+    assert failed(outcome).retry_after is None
     assert bool(failed(outcome).text) == (play in (stalling_after_text, chattering))
     assert outcome.session is None
     assert shop.provider.hung_up == 1
@@ -793,7 +794,7 @@ async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop)
     assert [account for account, _ in shop.pictures.drawn] == ["a", "b"]
 
 
-@pytest.mark.parametrize("reason", sorted(reason for reason in REASONS if reason.startswith("image.")))
+@pytest.mark.parametrize("reason", sorted(reason for reason in Reason if reason.startswith("image.")))
 async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: str) -> None:
     shop.pictures.outcomes = [UpstreamError(reason)]
     outcome = await shop.turn(await shop.harness.picture()).run()
