@@ -14,7 +14,7 @@ from tests.support.processes import answers, free_port, interpreter, process, wa
 
 @pytest.fixture
 def cookies(tmp_path: Path) -> Path:
-    """An empty folder of exports."""
+    """Make an empty folder of exports."""
     folder = tmp_path / "cookies"
     folder.mkdir()
     return folder

@@ -26,7 +26,7 @@ SCRIPTED = "tests.support.worker.scripted_provider:ScriptedProvider"
 
 @pytest.fixture
 def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
-    """The environment of a worker that can serve."""
+    """Return the environment of a worker that can serve."""
     write_accounts(tmp_path / "cookies", "one")
     return {
         "REDIS_URL": valkey_url,
@@ -38,7 +38,7 @@ def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
 
 
 def told(log: Path) -> list[dict[str, Any]]:
-    """The log's lines; every one of them is JSON, so there is no traceback among them."""
+    """Return the log's lines; each of them is JSON, so there is no traceback among them."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 

@@ -52,7 +52,7 @@ async def scraped(address: str) -> dict[str, float]:
 
 
 def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
-    """Turns by outcome and reason."""
+    """Return the turns by outcome and reason."""
     counts = {}
     for name, value in found.items():
         if name.startswith("bing_turns_total{"):
@@ -67,7 +67,7 @@ def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
 async def scraping(
     client: Client, play: Play = echo, pictures: Pictures | None = None, **changed: float
 ) -> AsyncIterator[tuple[Worker, str]]:
-    """A worker that serves, and the address of its metrics."""
+    """Run a worker, and yield it with the address of its metrics."""
     async with (
         serving(client.store, ScriptedProvider(play=play), pictures, **changed) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
@@ -238,7 +238,7 @@ AT_REST = {
 
 
 async def scraped_until(address: str, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    """The first scrape that holds."""
+    """Return the first scrape that holds."""
     found: dict[str, float] = {}
 
     async def holds() -> bool:

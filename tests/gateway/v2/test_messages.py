@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Reason.REQUEST_EMPTY, Reason.REQUEST_FORMAT, Reason.REQUEST_STYLE, Reason.TOKEN_UNKNOWN, AnswerUnknownError, Problem, RefusedError
+from gateway.errors import Problem, RefusedError
 from gateway.legacy import params
 from gateway.v2 import messages
 from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage, V2Frames
 from wire.answer_reader import AnswerEvent
 from wire.answers import QueuePosition
+from wire.errors import AnswerNotFoundError
 from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
+from wire.reasons import Reason
 
 ANSWER = "s0-" + "0a" * 16
 ASK = {"type": "ask", "id": "q1", "style": "precise", "question": "hi"}
@@ -34,7 +36,7 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "problem"),
+    ("message", "reason"),
     [
         ({}, Reason.REQUEST_FORMAT),
         ({"type": "nonsense", "id": "a"}, Reason.REQUEST_FORMAT),
@@ -70,7 +72,7 @@ def test_what_can_not_be_used_is_refused(message: dict[str, Any], reason: Reason
 @pytest.mark.parametrize("answer", ["", "x", ANSWER + ".1", "s0-" + "0" * 31, "s0-" + "g" * 32])
 @pytest.mark.parametrize("kind", ["stop", "resume"])
 def test_an_id_that_can_not_be_one_is_an_unknown_answer(kind: str, answer: str) -> None:
-    with pytest.raises(AnswerUnknownError):
+    with pytest.raises(AnswerNotFoundError):
         messages.parse_request({"type": kind, "answer": answer})
 
 
@@ -92,7 +94,7 @@ words = st.sampled_from(["ask", "stop", "resume", "precise", ANSWER])
 def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     try:
         found = messages.parse_request(message)
-    except (RefusedError, AnswerUnknownError):
+    except (RefusedError, AnswerNotFoundError):
         return
     assert isinstance(found, AskMessage | StopMessage | ResumeMessage)
 

@@ -26,7 +26,7 @@ async def serving(
     grace: float = GRACE,
     **changed: object,
 ) -> AsyncIterator[Worker]:
-    """A worker that serves, and is drained at the end; with short reads, since each ends before it is drained."""
+    """Run a worker that is drained at the end, with short reads, since draining waits for one."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id())
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))

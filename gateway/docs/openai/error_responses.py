@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.docs import headers
-from gateway.docs.shapes import Node, ref
+from gateway.docs.json_schema import Node, ref
 from gateway.errors import ERRORS as SPECS
 from gateway.errors import EXPORT_REASONS
 from gateway.openai.errors import Fault, InvalidRequestError, fault_of_failure, fault_of_spec
@@ -54,7 +54,7 @@ def responses() -> dict[str, Node]:
     return {f"Fault{status}": _response(status) for status in _WHEN}
 
 
-def refused(*statuses: int) -> Node:
+def references(*statuses: int) -> Node:
     """The responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Fault{status}"} for status in statuses}
 
@@ -63,7 +63,7 @@ def _response(status: int) -> Node:
     found = [fault for fault in FAULTS if fault.status == status]
     return {
         "description": _WHEN[status],
-        "headers": headers.got("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),
+        "headers": headers.header_refs("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),
         "content": {
             "application/json": {
                 "schema": ref("ApiError"),

@@ -1,8 +1,8 @@
 """How errors are told over HTTP, by status."""
 
 from gateway.docs import headers
+from gateway.docs.json_schema import Node, named_examples, ref
 from gateway.docs.schemas import error
-from gateway.docs.shapes import Node, ref, shown
 from wire.reasons import Reason
 
 THROTTLED = Reason.ACCOUNT_THROTTLED
@@ -35,7 +35,7 @@ def responses() -> dict[str, Node]:
     return {f"Error{status}": _response(status) for status in _WHEN}
 
 
-def refused(*statuses: int) -> Node:
+def references(*statuses: int) -> Node:
     """The responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
 
@@ -43,11 +43,11 @@ def refused(*statuses: int) -> Node:
 def _response(status: int) -> Node:
     return {
         "description": _WHEN[status],
-        "headers": headers.got("X-Request-ID", *_HEADERS.get(status, [])),
+        "headers": headers.header_refs("X-Request-ID", *_HEADERS.get(status, [])),
         "content": {"application/json": {"schema": ref("Error"), "examples": _examples(status)}},
     }
 
 
 def _examples(status: int) -> Node:
     reason = _EXAMPLES[status]
-    return shown(Chinese=error(reason), English=error(reason, english=True))
+    return named_examples(Chinese=error(reason), English=error(reason, english=True))
