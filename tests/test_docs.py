@@ -115,7 +115,7 @@ def test_every_error_code_stands_in_the_readme(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_the_readmes_reasons_have_the_codes_of_the_table(readme: str) -> None:
     """One code for all reasons of a row, or one for each."""
-    documented = {}
+    documented: dict[str, str] = {}
     for row in rows(readme):
         reasons = re.findall(r"`([a-z]+\.[a-z]+|internal)`", row[0])
         codes = re.findall(r"\d{3}", row[1]) if reasons and re.fullmatch(r"[\d,、 ]+", row[1]) else []

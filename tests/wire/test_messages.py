@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from wire.messages import (
     decode_work,
     encode,
 )
+from wire.reasons import Reason
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 WORK = st.one_of(
@@ -43,7 +45,16 @@ EVENTS = st.one_of(
         st.lists(TEXT).map(tuple),
         st.booleans(),
     ),
-    st.builds(Failed, st.integers(100, 599), TEXT, TEXT, TEXT, st.booleans(), st.none() | st.integers(0, 10**6)),
+    st.builds(Failed, st.sampled_from(Reason), TEXT, st.booleans(), st.none() | st.integers(0, 10**6)),
+    st.builds(
+        Failed,
+        TEXT.map("its.own.{}".format),
+        TEXT,
+        st.booleans(),
+        st.none() | st.integers(0, 10**6),
+        code=st.integers(100, 599),
+        message=TEXT.filter(bool),
+    ),
 )
 
 
@@ -130,3 +141,44 @@ def test_exactly_the_ends_are_terminal() -> None:
     assert isinstance(Failed("r", code=500, message="m"), TERMINAL)
     assert not isinstance(Delta("x"), TERMINAL)
     assert not isinstance(Replace("x"), TERMINAL)
+
+
+class OldFailed(msgspec.Struct, frozen=True, tag="failed", tag_field="type"):
+    """The event as the version before reads it."""
+
+    code: int
+    message: str
+    reason: str
+    text: str = ""
+    reset: bool = True
+    retry_after: int | None = None
+    provider: str = ""
+    v: int = 1
+
+
+OLD = (
+    '{"type":"failed","code":500,"message":"回答中断,请重新提问","reason":"%s","text":"half","reset":true,'
+    '"retry_after":null,"provider":"edgegpt","v":1}'
+)
+
+
+def test_an_event_of_the_version_before_is_read() -> None:
+    """With its own sentence only where the reason is unknown here."""
+    assert decode_event((OLD % "interrupted").encode()) == Failed(Reason.INTERRUPTED, "half", provider="edgegpt")
+    event = Failed("its.own", "half", provider="edgegpt", code=500, message="回答中断,请重新提问")
+    assert decode_event((OLD % "its.own").encode()) == event
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (Failed(Reason.ACCOUNT_THROTTLED, retry_after=60), 120),
+        (Failed(Reason.ACCOUNT_THROTTLED), 500),
+        (Failed(Reason.ACCOUNT_NONE, retry_after=5), 503),
+        (Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=5), 503),
+        (Failed(Reason.INTERRUPTED, "half"), 500),
+    ],
+)
+def test_the_version_before_reads_an_event_with_its_status(event: Failed, code: int) -> None:
+    old = OldFailed(code, "未知错误", event.reason, event.text, event.reset, event.retry_after)
+    assert msgspec.json.decode(encode(event), type=OldFailed) == old

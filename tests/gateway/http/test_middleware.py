@@ -21,7 +21,13 @@ pytestmark = pytest.mark.anyio
 
 def scope(kind: str = "http", **headers: str) -> Scope:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"error_metrics": ErrorMetrics()}}
+    return {
+        "type": kind,
+        "method": "GET",
+        "path": "/",
+        "headers": raw,
+        "state": {"error_metrics": ErrorMetrics(), "english": False},
+    }
 
 
 async def sent_by(app: Any, scope: Scope) -> list[Message]:
@@ -57,6 +63,9 @@ async def test_an_error_after_the_first_byte_adds_nothing() -> None:
     assert [message["type"] for message in await sent_by(ErrorMiddleware(broken_late, error_response), scope())] == [
         "http.response.start"
     ]
+
+
+_ERRORS = partial(ErrorMiddleware, render=error_response)
 
 
 @pytest.mark.parametrize(

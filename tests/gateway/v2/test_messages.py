@@ -125,7 +125,7 @@ def test_a_final_frame_holds_the_whole_answer() -> None:
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     event = Failed("account.throttled", "half", reset=False, retry_after=60)
     assert FRAMES.render(AnswerEvent(2, event)).decode() == (
-        f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限","reason":"account.throttled","text":"half",'
+        f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限,24小时后尝试","reason":"account.throttled","text":"half",'
         '"reset":false,"retry_after":60}'
     )
 

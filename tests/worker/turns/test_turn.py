@@ -504,7 +504,7 @@ async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
     token = new_token()
     before = await shop.outcome(token=token)
     outcome = await shop.outcome(refusing("account.throttled", "a", "b"), token=token)
-    assert failed(outcome).code == 120
+    assert failed(outcome).reason == "account.throttled"
     assert outcome.session == before.session
     await shop.give_back("a", "b")
     following = await shop.outcome(token=token)
@@ -518,7 +518,7 @@ async def test_one_throttled_account_says_more_than_what_the_others_have(shop: S
         raise UpstreamError("account.throttled" if ask.account == "a" else "account.captcha", refused=True)
         yield Snapshot("")
 
-    assert failed(await shop.outcome(play)).code == 120
+    assert failed(await shop.outcome(play)).reason == "account.throttled"
 
 
 @pytest.mark.parametrize("reason", ["account.captcha", "account.unauthorized"])
@@ -842,4 +842,4 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
 async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
     await shop.outcome(refusing("account.throttled", "a", "b"))
     task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
-    assert failed(await shop.turn(task).run()).code == 120
+    assert failed(await shop.turn(task).run()).reason == "account.throttled"
