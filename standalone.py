@@ -1,7 +1,7 @@
-"""Everything in one process, without a Redis: `make run`.
+"""Gateway and worker in one process, without a Redis: `make run`.
 
-A gateway and a worker on `memory://`. With OPENAI_BASE_URL, or accounts in COOKIES_DIR, they ask those; without any the
-built-in stand-in answers.
+They share `memory://` as their store. The upstream is OPENAI_BASE_URL and the accounts in COOKIES_DIR; without any
+account it is the built-in stand-in for Bing.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -30,34 +31,40 @@ from worker.providers.registry import account_watcher
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
-# Ctrl-C ends the process within 2 s: running answers get a part of that.
-_DRAIN = 0.5
-# The stand-in bears any number of turns at once.
+# Seconds for running turns after Ctrl-C: a part of the 2 s within which the process ends.
+_DRAIN_TIMEOUT = 0.5
+# The stand-in allows any number of turns at once.
 _DEMO_ACCOUNT = CookieAccount("demo", {"_U": "demo"}, turns=0)
 
 
-def _told(accounts: Sequence[Account], folder: Path) -> str:
-    """Who is asked."""
-    exports = sum(isinstance(account, CookieAccount) for account in accounts)
-    told = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
-    if exports:
-        told.append(f"Bing with {exports} account(s) from {folder}")
-    return f"asking {', '.join(told)}"
+@dataclass(frozen=True)
+class UpstreamChoice:
+    """The upstream in use: the worker's settings and accounts for it, and a description for users."""
+
+    settings: WorkerSettings
+    accounts: list[Account]
+    directory: DirectoryWatcher
+    description: str
+
+
+def _describe(accounts: Sequence[Account], directory: Path) -> str:
+    """Return the upstreams of the accounts, for users."""
+    upstreams = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
+    if exports := sum(isinstance(account, CookieAccount) for account in accounts):
+        upstreams.append(f"Bing with {exports} account(s) from {directory}")
+    return ", ".join(upstreams)
 
 
 @asynccontextmanager
-async def upstream(
-    settings: WorkerSettings, folder: DirectoryWatcher
-) -> AsyncIterator[tuple[WorkerSettings, list[Account], DirectoryWatcher, str]]:
-    """Whom to ask, as which accounts of which folder, and a line that says so.
+async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher) -> AsyncIterator[UpstreamChoice]:
+    """Choose the configured accounts or, without any, run the stand-in during the body.
 
-    These are the accounts that there are. Without any the stand-in is asked; what the console adds then is for it too,
-    and gone at the end: it must not lie where it would be taken for Bing's.
+    Accounts that the console adds for the stand-in are removed at the end: in COOKIES_DIR they would be used for Bing.
     """
-    contents = folder.load()
-    folder.log_problems(contents)
+    contents = directory.load()
+    directory.log_problems(contents)
     if accounts := list(contents.accounts):
-        yield settings, accounts, folder, _told(accounts, settings.cookies_dir)
+        yield UpstreamChoice(settings, accounts, directory, _describe(accounts, settings.cookies_dir))
         return
     with tempfile.TemporaryDirectory(prefix="accounts-") as added:
         async with Emulator(load_settings(EmulatorSettings).model_copy(update={"port": 0})) as emulator:
@@ -67,44 +74,45 @@ async def upstream(
                 "bing_image_url": emulator.url,
                 "cookies_dir": Path(added),
             }
-            none = f"no account in {settings.cookies_dir}"
-            told = f"{none}: answers come from the built-in stand-in for Bing, {emulator.url}"
-            demo = DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT])
-            yield settings.model_copy(update=addresses), [_DEMO_ACCOUNT], demo, told
+            yield UpstreamChoice(
+                settings.model_copy(update=addresses),
+                [_DEMO_ACCOUNT],
+                DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT]),
+                f"the built-in stand-in for Bing, {emulator.url} (no account in {settings.cookies_dir})",
+            )
 
 
-async def run(gateway: GatewaySettings, worker: WorkerSettings) -> None:
+async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
-    store, folder = Store("memory://"), account_watcher(worker)
+    requests, loop = ActiveRequests(), asyncio.get_running_loop()
+    store = Store("memory://")
+    directory = account_watcher(worker_settings)
+    worker_settings = worker_settings.model_copy(update={"drain_timeout": _DRAIN_TIMEOUT})
     async with (
-        upstream(worker.model_copy(update={"drain_timeout": _DRAIN}), folder) as (settings, accounts, followed, told),
-        open_worker(settings, store, accounts, followed) as asked,
+        choose_upstream(worker_settings, directory) as upstream,
+        open_worker(upstream.settings, store, upstream.accounts, upstream.directory) as worker,
     ):
 
-        def end() -> None:
-            active_requests.abort()
-            asked.drain()
+        def stop() -> None:
+            requests.abort()
+            worker.drain()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, end)
+            loop.add_signal_handler(number, stop)
 
-        def ready(address: str) -> None:
-            hint = f"open {address} or try: curl -N '{address}/api_stream?style=balanced&question=hello'"
-            print(f"{told}\n{hint}", flush=True)
+        def on_ready(address: str) -> None:
+            command = f"curl -N '{address}/api_stream?style=balanced&question=hello'"
+            print(f"Upstream: {upstream.description}\nOpen {address} or try: {command}", flush=True)
 
-        both = [
-            asyncio.create_task(asked.run()),
-            asyncio.create_task(serve(gateway, store, active_requests, ready=ready)),
-        ]
+        both = [asyncio.create_task(worker.run()), asyncio.create_task(serve(gateway, store, requests, ready=on_ready))]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        end()
+        stop()
         await asyncio.gather(*both)
     await store.close()
 
 
 def main() -> None:
-    """Start with the environment's settings; what is wrong with them ends the start with one sentence."""
+    """Start with the settings of the environment; wrong settings end the start with one sentence."""
     gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.

@@ -80,7 +80,7 @@ def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     write_accounts(tmp_path / "cookies", "one", "two")
     with process("standalone", log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
-        wait_until(lambda: "asking Bing with 2 account(s)" in log.read_text(), "it says whom it asks")
+        wait_until(lambda: "Upstream: Bing with 2 account(s)" in log.read_text(), "it says whom it asks")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
     ):
         wait_until(lambda: answers(f"{address}/_health"), "the server is ready")
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
-        assert f"asking stand-in at {address}/v1" in log.read_text()
+        assert f"Upstream: stand-in at {address}/v1" in log.read_text()
         question = {"style": "precise", "question": "hello"}
         assert '"done": true' in httpx.get(f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20).text
         (turn,) = httpx.get(f"{address}/_ledger").json()["turns"]

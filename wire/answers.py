@@ -1,37 +1,26 @@
 """Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
 import structlog
 
 from wire import keys
+from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
 from wire.redis.store import Store
-from wire.redis.subscriptions import GAP, SILENCE, Hint, Subscription, Subscriptions
+from wire.redis.subscriptions import SILENCE, Subscriptions
 
-# How many events one read of the log fetches, which bounds what a late reader costs.
-_BATCH = 500
 _AWAY_PAUSE = 0.2
 _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _LOG = structlog.get_logger()
 
 Outcome = Literal["done", "failed", "stopped"]
-
-
-@dataclass(slots=True)
-class AnswerEvent:
-    """An event at its place in the answer. `more`: the next one is there already, and a reader may wait for it."""
-
-    seq: int
-    event: Event
-    more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -94,7 +83,7 @@ class Answers:
     ) -> None:
         await self._subscriptions.__aexit__(kind, error, trace)
 
-    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> "AnswerReader":
+    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> AnswerReader:
         """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
 
         Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
@@ -129,7 +118,7 @@ class Answers:
 
     async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
         """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
-        rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", _BATCH)
+        rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", BATCH)
         found = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
         if found:
             found[-1].more = False
@@ -186,114 +175,6 @@ class Answers:
         if state is None:
             raise AnswerGoneError("no such answer")
         return int(seq) if state in _ENDED else None
-
-
-class AnswerReader:
-    """A follower of one answer: a context manager, and in it an iterator over the events; see Answers.follow.
-
-    A class and no generator: there are as many of them as open streams, and a wait for the next event may be given up.
-    """
-
-    __slots__ = (
-        "_answer",
-        "_answers",
-        "_behind",
-        "_first",
-        "_found",
-        "_new",
-        "_over",
-        "_seq",
-        "_subscription",
-        "_subscriptions",
-    )
-    _subscription: Subscription
-
-    def __init__(
-        self,
-        answers: Answers,
-        subscriptions: Subscriptions,
-        answer: str,
-        after: int,
-        first: Callable[[Event], None] | None,
-    ) -> None:
-        self._answers = answers
-        self._answer = answer
-        self._first = first
-        self._new = first is not None
-        self._subscriptions = subscriptions
-        # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
-        self._found: list[AnswerEvent] = []
-        self._seq = after
-        self._behind = False
-        self._over = False
-
-    async def __aenter__(self) -> "AnswerReader":
-        self._subscription = self._subscriptions.add(keys.channel(self._answer))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._subscriptions.remove(keys.channel(self._answer), self._subscription)
-
-    def __aiter__(self) -> "AnswerReader":
-        return self
-
-    async def __anext__(self) -> AnswerEvent:
-        await self._fill()
-        if not self._found:
-            raise StopAsyncIteration
-        entry = self._found.pop()
-        if isinstance(entry.event, TERMINAL):
-            self._over = True
-            self._found.clear()
-            self._answers.record_end(self._answer, entry.event)
-        return entry
-
-    async def peek(self, seconds: float) -> AnswerEvent | None:
-        """The next event, which is still to come; None if it doesn't come within `seconds`, or if there is none."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._fill()
-        return self._found[-1] if self._found else None
-
-    async def _fill(self) -> None:
-        """Wait for events, unless some are there or the answer is over."""
-        while not self._found and not self._over:
-            hint = GAP if self._behind else await self._subscription.next()
-            if hint is not GAP and hint[0] <= self._seq:
-                continue
-            if hint is not GAP and hint[0] == self._seq + 1:
-                self._take(_arrived(hint, self._subscription))
-            else:
-                await self._catch_up()
-
-    async def _catch_up(self) -> None:
-        # Until the log was read there is something to be read, also when the wait for it is given up.
-        self._behind = True
-        found = await self._answers.catch_up(self._answer, self._seq, new=self._new)
-        self._new = False
-        self._over = found is None
-        self._behind = found is not None and len(found) == _BATCH
-        self._take(found or [])
-
-    def _take(self, found: list[AnswerEvent]) -> None:
-        if not found:
-            return
-        self._seq = found[-1].seq
-        if self._first is not None:
-            self._first(found[0].event)
-            self._first = None
-        found.reverse()
-        self._found = found
-
-
-def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
-    """The hint's event, and those behind it that are there already."""
-    seq, event = hint
-    found = [AnswerEvent(seq, decode_event(event))]
-    while (more := subscription.take_event(seq := seq + 1)) is not None:
-        found[-1].more = True
-        found.append(AnswerEvent(seq, decode_event(more)))
-    return found
 
 
 def _state_of(end: Final | Failed) -> Outcome:

@@ -1,1 +1,1 @@
-"""Takes jobs, owns sessions, asks the upstream, publishes answers."""
+"""The worker: claims jobs, keeps sessions, asks the upstream and publishes answers."""

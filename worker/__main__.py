@@ -1,4 +1,4 @@
-"""Runs one worker; `check` tells whether the one on this host is alive, `accounts` is for operators."""
+"""Run one worker; `check` reports whether the one on this host is alive, `accounts` is for operators."""
 
 import asyncio
 import gc
@@ -26,10 +26,10 @@ _LOG = structlog.get_logger()
 
 
 async def run(settings: WorkerSettings, store: Store) -> None:
-    """Serve until SIGTERM or SIGINT, which drain. ValueError, with one sentence, when PROVIDER names nothing."""
-    gc.freeze()  # What was imported stays: looking through it again and again held up all streams for 0.1 s.
+    """Serve until SIGTERM or SIGINT, which drain. Raises ValueError, for users, for a wrong PROVIDER."""
+    gc.freeze()  # What was imported stays for good: each full collection of it paused all streams for 0.1 s.
     for name in settings.providers:
-        chat_provider(name)  # at once, not only when there are accounts
+        chat_provider(name)  # fails at once, not only when there are accounts
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +50,7 @@ async def run(settings: WorkerSettings, store: Store) -> None:
 
 
 async def check(store: Store) -> bool:
-    """Whether a worker of this host is alive."""
+    """Return whether a worker of this host is alive."""
     try:
         return any(
             worker.startswith(f"{socket.gethostname()}-") for worker in await Sessions(store).list_live_workers()
@@ -60,7 +60,7 @@ async def check(store: Store) -> bool:
 
 
 async def main(command: Literal["run", "check"], settings: WorkerSettings) -> int:
-    """The exit code."""
+    """Run the command and return its exit code."""
     store = Store(settings.redis_url)
     try:
         if command == "check":
@@ -72,14 +72,14 @@ async def main(command: Literal["run", "check"], settings: WorkerSettings) -> in
         await store.close()
 
 
-# Plain tracebacks: pretty ones can be told to show variables, and those hold cookies.
+# Plain tracebacks: pretty ones can show variables, and those contain cookies.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__)
 app.add_typer(accounts.app, name="accounts")
 
 
 @app.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
-    """Run one worker, unless a command says otherwise."""
+    """Run one worker, unless another command is given."""
     if context.invoked_subcommand is None:
         _start("run")
 
@@ -92,18 +92,18 @@ def run_command() -> None:
 
 @app.command("check")
 def check_command() -> None:
-    """Tell whether a worker on this host is alive.
+    """Report whether a worker on this host is alive.
 
-    Ends with 0 if it is, else with 1.
+    Exits with 0 if it is, else with 1.
     """
     _start("check")
 
 
 @app.command("forget")
-def forget_command(token: Annotated[str, typer.Argument(help="the token, as its client has it")]) -> None:
-    """Forget a conversation with all that was said in it.
+def forget_command(token: Annotated[str, typer.Argument(help="the token, as the client has it")]) -> None:
+    """Forget a conversation with all its messages.
 
-    A turn that runs ends first; questions that wait are dropped.
+    A running turn ends first; waiting questions are dropped.
     """
     settings = load_settings(WorkerSettings)
     try:
@@ -115,7 +115,7 @@ def forget_command(token: Annotated[str, typer.Argument(help="the token, as its 
 
 
 async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
-    """Forget a token. StoreUnavailableError."""
+    """Forget a token. Raises StoreUnavailableError."""
     try:
         await Sessions(store, settings).end(token)
     finally:

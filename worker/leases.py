@@ -1,4 +1,4 @@
-"""What a worker holds: tokens that it is claiming, runs a turn of, or keeps idle; and what it ended just now."""
+"""The leases of one worker, and the answers that it ended recently."""
 
 import asyncio
 from collections import Counter, deque
@@ -10,13 +10,13 @@ from wire.errors import LeaseLostError, StoreUnavailableError
 from wire.sessions import ClaimedJob, Lease, Sessions
 from worker.turns.turn import Turn
 
-# How far back Redis may forget when it restarts with its log, in seconds: that is written out each second, with luck.
-_FORGOTTEN = 5.0
-_MOST_ENDED = 10_000
+# Seconds that a Redis which restarts with its append-only file may lose: the file is synced each second, at best.
+_LOST_SECONDS = 5.0
+_MAX_ENDED = 10_000
 
 
 @dataclass(frozen=True)
-class _Idle:
+class _IdleLease:
     """A lease without a running turn, and since when (loop time)."""
 
     lease: Lease
@@ -24,7 +24,7 @@ class _Idle:
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _EndedAnswer:
     """An answer that ended with its event `seq`, and when (loop time)."""
 
     token: str
@@ -34,62 +34,62 @@ class _Ended:
 
 
 class LeaseTable:
-    """One worker's tokens. Redis has the say on them; this is what Redis is told when it may have forgotten."""
+    """One worker's leases. Redis decides who holds a token; this is what Redis gets when it may have forgotten it."""
 
     def __init__(self, sessions: Sessions, worker: str) -> None:
         self._sessions = sessions
         self._worker = worker
-        self._serving: Counter[str] = Counter()
+        self._claiming: Counter[str] = Counter()
         self._turns: dict[str, Turn] = {}
-        self._idle: dict[str, _Idle] = {}
-        self._ended: deque[_Ended] = deque(maxlen=_MOST_ENDED)
+        self._idle: dict[str, _IdleLease] = {}
+        self._ended: deque[_EndedAnswer] = deque(maxlen=_MAX_ENDED)
 
     @property
     def count(self) -> int:
-        """How many tokens are held, with a turn or without."""
+        """The number of tokens that are held, with a turn or without."""
         return len(self._turns) + len(self._idle)
 
     @property
     def running_jobs(self) -> list[ClaimedJob]:
-        """The jobs whose turns run."""
+        """The jobs whose turns are running."""
         return [turn.job for turn in self._turns.values()]
 
     @contextmanager
     def claiming(self, token: str) -> Iterator[None]:
-        """The token is claimed and worked on, as far as this worker knows, during the body."""
-        self._serving[token] += 1
+        """Count the token as claimed or about to be claimed during the body."""
+        self._claiming[token] += 1
         try:
             yield
         finally:
-            self._serving[token] -= 1
-            if not self._serving[token]:
-                del self._serving[token]
+            self._claiming[token] -= 1
+            if not self._claiming[token]:
+                del self._claiming[token]
 
     @contextmanager
     def running(self, turn: Turn) -> Iterator[None]:
-        """The token's turn runs during the body, which ends with its end."""
-        task = turn.job
-        self._idle.pop(task.lease.token, None)
-        self._turns[task.answer] = turn
+        """Count the turn as running during the body."""
+        job = turn.job
+        self._idle.pop(job.lease.token, None)
+        self._turns[job.answer] = turn
         try:
             yield
         finally:
-            del self._turns[task.answer]
+            del self._turns[job.answer]
 
     def record_end(self, turn: Turn) -> None:
-        """The turn's end is written."""
-        self._ended.append(_Ended(turn.job.lease.token, turn.job.answer, turn.seq + 1, _now()))
+        """Record that the turn's end is written."""
+        self._ended.append(_EndedAnswer(turn.job.lease.token, turn.job.answer, turn.seq + 1, _now()))
 
     def add_idle(self, lease: Lease) -> None:
-        """The token has no work for now."""
-        self._idle[lease.token] = _Idle(lease, _now())
+        """Keep a lease whose token has no work for now."""
+        self._idle[lease.token] = _IdleLease(lease, _now())
 
-    def idle_for(self, seconds: float) -> list[str]:
-        """The tokens that have had no work for so long."""
-        return [token for token, idle in self._idle.items() if _now() - idle.since >= seconds]
+    async def release_idle(self, seconds: float = 0.0) -> None:
+        """Release the tokens that had no work for so long; while Redis is away they are kept."""
+        idle = [token for token, idle in self._idle.items() if _now() - idle.since >= seconds]
+        await asyncio.gather(*map(self._release, idle))
 
-    async def release(self, token: str) -> None:
-        """Give an idle token back; while Redis is away it stays."""
+    async def _release(self, token: str) -> None:
         idle = self._idle.pop(token, None)
         if idle is None:
             return
@@ -100,12 +100,12 @@ class LeaseTable:
         except StoreUnavailableError:
             self._idle.setdefault(token, idle)
 
-    async def reassert(self, heard: float) -> list[str]:
-        """Tell Redis all of it, which was `heard` of last at that loop time.
+    async def reassert(self, last_beat: float) -> list[str]:
+        """Report all leases to Redis, and the answers that ended since shortly before `last_beat` (loop time).
 
-        The answers that can't go on come back. StoreUnavailableError: do it again.
+        Return the answers that can't continue. Raises StoreUnavailableError: call it again.
         """
-        for end in [end for end in self._ended if end.at >= heard - _FORGOTTEN]:
+        for end in [end for end in self._ended if end.at >= last_beat - _LOST_SECONDS]:
             await self._sessions.report_end(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):
@@ -115,7 +115,7 @@ class LeaseTable:
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
         for lease in await self._sessions.read_leases(self._worker):
-            if lease.token not in self._serving and lease.token not in self._idle:
+            if lease.token not in self._claiming and lease.token not in self._idle:
                 await self._sessions.disclaim(lease)
         return lost
 

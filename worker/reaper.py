@@ -1,4 +1,4 @@
-"""Takes over what dead workers left; every worker does so."""
+"""Taking over the tokens of dead workers."""
 
 import asyncio
 import contextlib
@@ -14,24 +14,24 @@ _EVERY = 1.0
 
 
 class Reaper:
-    """Looks for dead workers, in the name of a live one."""
+    """Looks for dead workers on behalf of a live one; every worker has a reaper."""
 
     def __init__(self, sessions: Sessions, pool: AccountPool) -> None:
         self._sessions = sessions
         self._pool = pool
 
     async def run(self) -> None:
-        """Look for ever, each second."""
+        """Reap each second until cancelled."""
         while True:
-            with contextlib.suppress(StoreUnavailableError):  # the heartbeat tells of it
+            with contextlib.suppress(StoreUnavailableError):  # the heartbeat logs it
                 await self.reap()
             await asyncio.sleep(_EVERY)
 
     async def reap(self) -> None:
-        """Look once. StoreUnavailableError."""
+        """Put the tokens of all dead workers back on the schedule. Raises StoreUnavailableError."""
         for dead in await self._sessions.list_dead_workers():
             while (left := await self._sessions.reap(self._pool.worker, dead)) > 0:
                 pass
             if left == 0:
                 await self._pool.vacate(dead)
-                _LOG.warning("a worker died, its tokens go on elsewhere", dead=dead)
+                _LOG.warning("a worker died, its tokens continue elsewhere", dead=dead)

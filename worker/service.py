@@ -1,4 +1,4 @@
-"""A worker made from its settings, and the accounts that it waits for."""
+"""A worker built from its settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -12,11 +12,12 @@ from worker.accounts.watcher import DirectoryWatcher
 from worker.metrics import serve_metrics
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.settings import WorkerSettings
+from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 
 async def await_accounts(folder: DirectoryWatcher) -> list[Account]:
-    """The accounts in COOKIES_DIR; waits until there is one, since a worker without any must not look ready."""
+    """Wait for an account in COOKIES_DIR and return all: a worker without any must not look ready."""
     async with aclosing(folder.changes()) as changes:
         while True:
             contents = await anext(changes)
@@ -35,9 +36,11 @@ async def open_worker(
     *,
     block: float = BLOCK,
 ) -> AsyncIterator[Worker]:
-    """A worker, ready to `run`, its providers and its metrics. With `folder` it follows what changes there.
+    """Open a worker that is ready to `run`, its providers and its metrics. With `folder` it follows changes there.
 
-    ValueError, with one sentence, when PROVIDER names nothing, or METRICS_PORT can't be had.
+    `block` is how long a read waits for work, in seconds.
+
+    Raises ValueError, with a sentence for users, if PROVIDER or METRICS_PORT can't be used.
     """
     async with AsyncExitStack() as stack:
         providers = ProviderRegistry(settings)
@@ -45,7 +48,7 @@ async def open_worker(
         for account in accounts:
             providers.chat_for(account)
         pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, folder)
-        worker = Worker(settings, store, Upstream(settings, pool, providers), block=block)
+        worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter, block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

@@ -60,10 +60,10 @@ class WorkerSettings(SharedSettings):
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The names in PROVIDER, those to be asked first first."""
+        """The names in PROVIDER, in order of preference."""
         return tuple(name.strip() for name in self.provider.split(","))
 
 
 def environment(name: str) -> str | None:
-    """What a variable holds that accounts.toml names; None if it isn't set."""
+    """Return the value of a variable that accounts.toml names; None if it isn't set."""
     return os.environ.get(name)

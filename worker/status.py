@@ -1,32 +1,29 @@
-"""What a worker says of itself, for the operator's console: its load, its turns' ends, and how many slots were free."""
+"""A worker's status for the operator's console: its load, the ends of its turns, and its free slots over time."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from wire.messages import Chat
 from wire.redis.store import Store
 from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
-
-if TYPE_CHECKING:
-    from worker.worker import Worker
+from worker.worker import Worker
 
 # The console shows no more than that of all workers together.
-_MOST_RUNNING = 200
+_MAX_RUNNING = 200
 
 
 class _WorkerCounters:
-    """A worker's counters. Slots are added up over time, in slot-milliseconds, so that all workers' make one sum."""
+    """A worker's counters. Slots are counted in slot-milliseconds, so that the counts of all workers add up."""
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._slots: Counter[str] = Counter()
-        self._at = asyncio.get_running_loop().time()
+        self._last_count = asyncio.get_running_loop().time()
 
     def __call__(self) -> Mapping[str, int]:
         worker, now = self._worker, asyncio.get_running_loop().time()
-        passed, self._at = int((now - self._at) * 1000), now
+        passed, self._last_count = int((now - self._last_count) * 1000), now
         used = min(worker.slots_used, worker.slots)
         self._slots["slots:used"] += used * passed
         self._slots["slots:free"] += 0 if worker.draining else (worker.slots - used) * passed
@@ -36,13 +33,13 @@ class _WorkerCounters:
         return self._slots + ends
 
 
-def status_reporter(worker: "Worker", store: Store, interval: float = REPORT_INTERVAL) -> Reporter:
-    """Who speaks for the worker."""
+def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTERVAL) -> Reporter:
+    """Return what reports the worker's status every `interval` seconds."""
 
     def load() -> ProcessLoad:
         running = tuple(
-            (task.answer, "chat" if isinstance(task.work, Chat) else "image")
-            for task in worker.running_jobs[:_MOST_RUNNING]
+            (job.answer, "chat" if isinstance(job.work, Chat) else "image")
+            for job in worker.running_jobs[:_MAX_RUNNING]
         )
         return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
 

@@ -8,7 +8,8 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
-from wire.answers import AnswerEvent, AnswerReader, Answers
+from wire.answer_reader import AnswerEvent, AnswerReader
+from wire.answers import Answers
 from wire.errors import AnswerGoneError
 from wire.jobs import Jobs
 from wire.messages import Event, Failed, Final, apply_event

@@ -16,7 +16,7 @@ from gateway.answering.drain import ActiveRequests, background
 from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
-from wire.answers import AnswerEvent, AnswerReader
+from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerGoneError
 from wire.messages import Event
 

@@ -19,7 +19,7 @@ from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.legacy import envelope, params
 from gateway.legacy.frames import LegacyFrames
 from telemetry import traces
-from wire.answers import AnswerReader
+from wire.answer_reader import AnswerReader
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Final

@@ -13,7 +13,8 @@ from gateway.errors import FORMAT, AnswerUnknownError, Problem, RefusedError
 from gateway.http.fields import MAX_WAIT
 from gateway.http.sse import parse_event_id
 from gateway.legacy import params
-from wire.answers import AnswerEvent, QueuePosition
+from wire.answer_reader import AnswerEvent
+from wire.answers import QueuePosition
 from wire.messages import Delta, Failed, Final, Replace
 
 SUBPROTOCOL = "bing-chat.v2"

@@ -28,7 +28,7 @@ from gateway.http.streaming import detach
 from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.v2 import messages
 from telemetry import traces
-from wire.answers import AnswerEvent, AnswerReader
+from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Client
 from wire.messages import TERMINAL, Chat

@@ -21,7 +21,7 @@ ASK = {"style": "balanced", "question": "hi"}
 
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
-    """A server of its own, which may be frozen."""
+    """Start a server of its own, which may be frozen."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with ValkeyServer(host="127.0.0.1", port=port) as found:
@@ -30,7 +30,7 @@ def server() -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def process(server: ValkeyServer) -> Iterator[int]:
-    """The server's process, which runs again at the end."""
+    """Return the server's process, which runs again at the end."""
     client = server.client()
     settle(client)
     pid = int(client.info("server")["process_id"])

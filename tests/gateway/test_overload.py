@@ -47,7 +47,7 @@ async def ended(gateway: RunningGateway) -> bool:
 
 
 async def others_are_answered(gateway: RunningGateway) -> None:
-    """A question of somebody else, while the slow client's answer is complete and can't be got rid of."""
+    """Ask for another client while the slow one's complete answer can't be sent."""
     await until(lambda: ended(gateway), limit=20)
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.text.endswith("\n\n")
@@ -57,7 +57,7 @@ async def others_are_answered(gateway: RunningGateway) -> None:
 
 
 async def narrow(gateway: RunningGateway) -> socket.socket:
-    """A connection whose kernel holds little."""
+    """Return a connection whose kernel buffers little."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     connection.setblocking(False)
@@ -66,7 +66,7 @@ async def narrow(gateway: RunningGateway) -> socket.socket:
 
 
 async def slow_eventsource(gateway: RunningGateway, meanwhile: Coroutine[Any, Any, None]) -> list[bytes]:
-    """The events that a client gets that asks, reads nothing while `meanwhile` runs, and then all."""
+    """Return the events of a client that asks, reads nothing while `meanwhile` runs, and then all."""
     loop = asyncio.get_running_loop()
     with await narrow(gateway) as connection:
         head = b"GET /api_stream?style=balanced&question=big HTTP/1.1\r\nHost: g\r\nAccept: text/event-stream\r\n"
@@ -80,7 +80,7 @@ async def slow_eventsource(gateway: RunningGateway, meanwhile: Coroutine[Any, An
 
 
 def slow_socket(gateway: RunningGateway, connection: socket.socket) -> connect:
-    """A WebSocket whose client takes nothing that isn't asked for."""
+    """Return a WebSocket whose client takes nothing that isn't asked for."""
     return gateway.socket("/ws_stream", sock=connection, max_size=None, max_queue=1, compression=None)
 
 
@@ -129,7 +129,7 @@ CROWD = 12
 
 @asynccontextmanager
 async def crowded(store: Store) -> AsyncIterator[RunningGateway]:
-    """A gateway whose queue has little room, without a worker so far."""
+    """Run a gateway whose queue has little room, without a worker so far."""
     async with running(store, settings(queue_limit=ROOM), worker=False) as found:
         yield found
 
@@ -182,7 +182,7 @@ async def test_sockets_beyond_the_queue_get_one_frame_each_and_go_on(store: Stor
 
 @asynccontextmanager
 async def working(store: Store) -> AsyncIterator[None]:
-    """A worker that answers what waits."""
+    """Run a worker that answers what waits."""
     task = asyncio.create_task(ScriptedWorker(store).run())
     try:
         yield

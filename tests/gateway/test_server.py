@@ -137,7 +137,7 @@ async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gatew
 
 
 def kernel_timer(here: int, there: int) -> tuple[str, int] | None:
-    """What the kernel waits for on a connection of 127.0.0.1 (02: to ask whether the peer lives), for how long yet."""
+    """Return what the kernel waits for on a connection of 127.0.0.1 (02: the next keep-alive probe), and how long."""
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, remote, _, _, timer, *_ = row.split()
         if local.endswith(f":{here:04X}") and remote.endswith(f":{there:04X}"):

@@ -204,7 +204,7 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
 async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.leases, "_FORGOTTEN", 0.5)
+    monkeypatch.setattr(worker.leases, "_LOST_SECONDS", 0.5)
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):

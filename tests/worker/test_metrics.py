@@ -305,7 +305,7 @@ async def test_it_ends_with_the_worker_whoever_is_connected(store: HookedStore) 
     before = asyncio.all_tasks()
     with capture_logs() as logs:
         async with open_worker(settings, store, ACCOUNTS):
-            (address,) = [line["address"] for line in logs if line["event"] == "metrics are served"]
+            (address,) = [line["address"] for line in logs if line["event"] == "serving metrics"]
             port = int(re.findall(r"127\.0\.0\.1:(\d+)/metrics", address)[0])
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert (await scraped(address))["bing_slots"] == 4
@@ -345,7 +345,7 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
 
     def address() -> str | None:
         told = [json.loads(line) for line in log.read_text().splitlines()]
-        return next((line["address"] for line in told if line["event"] == "metrics are served"), None)
+        return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
         served = wait_until(address, "it says where")

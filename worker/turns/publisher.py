@@ -1,4 +1,4 @@
-"""Publishes one answer's text while it grows: one append in flight, and what comes meanwhile goes into the next."""
+"""Publishing one answer's text while it grows: one append in flight, later text goes into the next one."""
 
 import asyncio
 from functools import partial
@@ -16,22 +16,22 @@ from worker.turns.deltas import DeltaBuilder
 class Publisher:
     """An async context manager around one job's answer.
 
-    While Redis is away it tries again with the same event (a repeat is harmless), for `patience` seconds.
+    While Redis is away it repeats the same event for `retry_for` seconds; a repeat is harmless.
     """
 
-    def __init__(self, sessions: Sessions, task: ClaimedJob, patience: float) -> None:
+    def __init__(self, sessions: Sessions, job: ClaimedJob, retry_for: float) -> None:
         self._sessions = sessions
-        self._task = task
-        self._patience = patience
+        self._job = job
+        self._retry_for = retry_for
         self._deltas = DeltaBuilder()
         self.seq = 0
-        # Who answers; clients are told with the first event.
+        # The provider that answers; clients get its name with the first event.
         self.provider = ""
         self._text = ""
         # The text that the last event was made from.
-        self._told = ""
-        self._appending: asyncio.Future[None] | None = None
-        self._failure: BaseException | None = None
+        self._published = ""
+        self._append: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
 
     async def __aenter__(self) -> "Publisher":
         return self
@@ -39,10 +39,10 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._told = self._text
-        while self._appending is not None:
-            self._appending.cancel()
-            await asyncio.wait([self._appending])
+        self._published = self._text
+        while self._append is not None:
+            self._append.cancel()
+            await asyncio.wait([self._append])
 
     @property
     def published_text(self) -> str:
@@ -51,66 +51,66 @@ class Publisher:
 
     @property
     def has_text(self) -> bool:
-        """Whether any text has come."""
+        """Whether the upstream has sent any text."""
         return bool(self._text)
 
     def update(self, text: str) -> None:
-        """The upstream's whole text so far. Raises what ended the appending, such as LeaseLostError."""
-        if self._failure is not None:
-            raise self._failure
+        """Publish the upstream's whole text so far. Raises the error of an earlier append, such as LeaseLostError."""
+        if self._error is not None:
+            raise self._error
         self._text = text
-        if self._appending is None:
-            self._tell()
+        if self._append is None:
+            self._publish()
 
     async def finish(self, text: str | None = None) -> None:
-        """Publish the rest of the whole final text, or of what came before the answer broke off. Raises as `show`."""
-        self._told = self._text = self._text if text is None else text
-        await self._appended()
+        """Publish the rest of the final text, by default of the text so far. Raises as `update`."""
+        self._published = self._text = self._text if text is None else text
+        await self._flush()
         event = self._deltas.finish(self._text)
         if event is not None:
-            self._append(event)
-            await self._appended()
+            self._start_append(event)
+            await self._flush()
 
-    async def _appended(self) -> None:
-        while self._appending is not None:
-            await asyncio.wait([self._appending])
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+    async def _flush(self) -> None:
+        while self._append is not None:
+            await asyncio.wait([self._append])
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
-    def _tell(self) -> None:
-        self._told = self._text
+    def _publish(self) -> None:
+        self._published = self._text
         event = self._deltas.update(self._text)
         if event is not None:
-            self._append(event)
+            self._start_append(event)
 
-    def _append(self, event: Delta | Replace) -> None:
-        """Begin to append. No task of ours waits for it: what follows is done when it is."""
+    def _start_append(self, event: Delta | Replace) -> None:
+        """Start an append. Its callback continues, since a waiting task per append would cost more than the append."""
         if not self.seq:
             event = msgspec.structs.replace(event, provider=self.provider)
-        until = asyncio.get_running_loop().time() + self._patience
-        self._appending = self._call(event)
-        self._appending.add_done_callback(partial(self._tried, event, until))
+        until = asyncio.get_running_loop().time() + self._retry_for
+        self._append = self._send(event)
+        self._append.add_done_callback(partial(self._on_reply, event, until))
 
-    def _call(self, event: Delta | Replace) -> asyncio.Future[None]:
-        return self._sessions.append(self._task, self.seq + 1, event)
+    def _send(self, event: Delta | Replace) -> asyncio.Future[None]:
+        return self._sessions.append(self._job, self.seq + 1, event)
 
-    def _tried(self, event: Delta | Replace, until: float, appending: asyncio.Future[None]) -> None:
-        if not appending.cancelled() and isinstance(appending.exception(), StoreUnavailableError):
-            self._appending = asyncio.create_task(self._again(event, until, appending))
-            self._appending.add_done_callback(self._ended)
+    def _on_reply(self, event: Delta | Replace, until: float, append: asyncio.Future[None]) -> None:
+        if not append.cancelled() and isinstance(append.exception(), StoreUnavailableError):
+            self._append = asyncio.create_task(self._retry(event, until, append))
+            self._append.add_done_callback(self._on_end)
         else:
-            self._ended(appending)
+            self._on_end(append)
 
-    async def _again(self, event: Delta | Replace, until: float, failed: asyncio.Future[None]) -> None:
-        """Go on with an append that found Redis away."""
+    async def _retry(self, event: Delta | Replace, until: float, failed: asyncio.Future[None]) -> None:
+        """Repeat an append that found Redis away; its own error counts as the first try."""
         first = iter([failed])
-        await retry_unavailable(lambda: next(first, None) or self._call(event), until)
+        await retry_unavailable(lambda: next(first, None) or self._send(event), until)
 
-    def _ended(self, appending: asyncio.Future[None]) -> None:
-        self._appending = None
-        self._failure = asyncio.CancelledError() if appending.cancelled() else appending.exception()
-        if self._failure is None:
+    def _on_end(self, append: asyncio.Future[None]) -> None:
+        self._append = None
+        self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
+        if self._error is None:
             self.seq += 1
-            if self._told is not self._text:
-                self._tell()
+            if self._published is not self._text:
+                self._publish()

@@ -1,4 +1,4 @@
-"""What is saved of a session with each terminal event."""
+"""The session that is saved with each terminal event."""
 
 import msgspec
 
@@ -10,13 +10,13 @@ class SessionState(msgspec.Struct, frozen=True):
     state: bytes
 
 
-def encode(saved: SessionState) -> bytes:
-    """JSON, without secrets of the account."""
-    return msgspec.json.encode(saved)
+def encode(session: SessionState) -> bytes:
+    """Return the session as JSON, without secrets of the account."""
+    return msgspec.json.encode(session)
 
 
 def decode(data: bytes) -> SessionState | None:
-    """The saved session; None if it is none that this version knows, so that a fresh one begins."""
+    """Return the saved session; None if this version can't read it, so that a fresh one starts."""
     try:
         return msgspec.json.decode(data, type=SessionState)
     except msgspec.DecodeError:

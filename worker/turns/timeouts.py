@@ -1,4 +1,4 @@
-"""Limits how long nothing may be heard of somebody."""
+"""The limit for how long an upstream may be silent."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from types import TracebackType
 
 
 class IdleTimeout:
-    """An async context manager: what runs within it is cut off with TimeoutError when nothing was heard for too long.
+    """An async context manager that raises TimeoutError when `reset` isn't called for too long.
 
-    `patience` says how long that is just now, in seconds, and is never less than `shortest`; all ends at `deadline`,
-    in the loop's time. To hear something costs a look at the clock: the one timer looks up when it rings what was
-    heard meanwhile, instead of being wound anew each time.
+    `limit` returns how long that is at the moment, in seconds, and never returns less than `shortest`. `deadline`, in
+    loop time, ends the body in any case. A reset only reads the clock: one timer checks on expiry whether there were
+    resets meanwhile, instead of being set again with each of them.
     """
 
-    def __init__(self, patience: Callable[[], float], shortest: float, deadline: float) -> None:
-        self._patience = patience
+    def __init__(self, limit: Callable[[], float], shortest: float, deadline: float) -> None:
+        self._limit = limit
         self._shortest = shortest
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
-        self._limit = asyncio.timeout(None)
+        self._timeout = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
-        self._heard = 0.0
+        self._last_reset = 0.0
 
     async def __aenter__(self) -> "IdleTimeout":
-        await self._limit.__aenter__()
+        await self._timeout.__aenter__()
         self.reset()
-        self._look()
+        self._check()
         return self
 
     async def __aexit__(
@@ -33,16 +33,16 @@ class IdleTimeout:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        await self._limit.__aexit__(kind, error, trace)
+        await self._timeout.__aexit__(kind, error, trace)
 
     def reset(self) -> None:
-        """Something was heard."""
-        self._heard = self._loop.time()
+        """Start the limit anew."""
+        self._last_reset = self._loop.time()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
-        until = min(self._heard + self._patience(), self._deadline)
-        if now >= until:
-            self._limit.reschedule(now)
+        expiry = min(self._last_reset + self._limit(), self._deadline)
+        if now >= expiry:
+            self._timeout.reschedule(now)
         else:
-            self._timer = self._loop.call_at(min(until, now + self._shortest), self._look)
+            self._timer = self._loop.call_at(min(expiry, now + self._shortest), self._check)

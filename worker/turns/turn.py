@@ -1,69 +1,40 @@
-"""One job's run: its attempts, its limits of time, its terminal event."""
+"""One job's turn: its attempts, its time limits and its outcome."""
 
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from telemetry import traces
-from wire.errors import LeaseLostError, StateLostError, WireError
-from wire.messages import Chat, Failed, Final, HistoryMessage, Image
+from wire.errors import LeaseLostError, WireError
+from wire.messages import Failed, Final, Image
 from wire.redis.retry import retry_unavailable
-from wire.sessions import ClaimedJob, Sessions, State
-from wire.terminal_events import INTERRUPTED, STATE_LOST
+from wire.sessions import ClaimedJob, Sessions
+from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
 from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
-from worker.errors import REASONS, UpstreamError
+from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
-from worker.turns import session_state as sessions_saved
 from worker.turns.deltas import strip_citations
+from worker.turns.outcome import Outcome
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
-from worker.turns.session_state import SessionState
+from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
 _LOG = structlog.get_logger()
-# The model says in its own words that it has lost the thread: the next question meets a fresh conversation.
-_GIVEN_UP = ("I’m still learning", "我还在学习")
-_REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a turn: the terminal event and the session to save (None starts a fresh one next time).
-
-    `sent` is the number of questions sent in a saved session, where another conversation was tried after it.
-    `answer` is what the transcript of a saved session gets after the question; `starts_transcript` drops what the
-    transcript held before.
-    """
-
-    state: State
-    event: Final | Failed
-    session: bytes | None
-    sent: int | None = None
-    answer: str | None = None
-    starts_transcript: bool = False
-
-    @property
-    def label(self) -> tuple[str, str, str]:
-        """Who was asked, how the turn ended and, if it failed, why.
-
-        A reason that only somebody's own provider knows is `other`.
-        """
-        provider, state = self.event.provider, self.state.lower()
-        if self.state != "FAILED" or isinstance(self.event, Final):
-            return provider, state, ""
-        return provider, state, self.event.reason if self.event.reason in _REASONS else "other"
+# The model writes that it has lost the thread: the next question gets a fresh conversation.
+_GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
 
 
 class Turn:
-    """One job. `may_send` is asked after the SENT mark: whether the lease can't have run out since."""
+    """One job. `may_send` is called after the SENT mark: False if the lease may have expired since."""
 
     def __init__(self, upstream: Upstream, sessions: Sessions, job: ClaimedJob, may_send: Callable[[], bool]) -> None:
         self._upstream = upstream
@@ -84,60 +55,49 @@ class Turn:
 
     @property
     def question_count(self) -> int:
-        """How many questions were sent in the conversation, with this one; 0 before it was."""
+        """The number of questions sent in the conversation, this one included; 0 before it was sent."""
         conversation = self._router.conversation
         return (conversation.sent if conversation else 0) + 1 if self.sent else 0
 
-    def transcript_messages(self, outcome: Outcome) -> tuple[HistoryMessage, ...]:
-        """What the transcript gets of a turn that ended so."""
-        work = self.job.work
-        if outcome.answer is None or not isinstance(work, Chat):
-            return ()
-        before = work.history if outcome.starts_transcript else ()
-        return (*before, HistoryMessage("user", work.question), HistoryMessage("assistant", outcome.answer))
-
     async def run(self) -> Outcome:
-        """Ask until there is an end. AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError."""
-        outcome = await self._run()
-        return replace(outcome, event=msgspec.structs.replace(outcome.event, provider=self._publisher.provider))
+        """Run attempts until the turn has an outcome.
 
-    async def _run(self) -> Outcome:
+        Raises AnswerEndedError, LeaseLostError, StateLostError and StoreUnavailableError.
+        """
         async with self._publisher as publisher:
             try:
-                return await self._attempts(publisher)
+                outcome = await self._attempt_accounts(publisher)
             except UpstreamError as error:
-                return await self._failure(publisher, error)
+                outcome = await self._fail(publisher, error)
             except WireError:
                 raise
             except asyncio.CancelledError:
                 if not self.sent:
                     raise
                 await publisher.finish()
-                return Outcome("FAILED", _with_text(INTERRUPTED, publisher.published_text), None)
-            except Exception as error:  # noqa: BLE001 - a provider of somebody's own may raise anything
+                outcome = Outcome("FAILED", _with_text(INTERRUPTED, publisher.published_text), None)
+            except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
                 _LOG.exception("provider failed")
-                return await self._failure(publisher, UpstreamError("upstream.protocol", type(error).__name__))
+                outcome = await self._fail(publisher, UpstreamError("upstream.protocol", type(error).__name__))
+        return replace(outcome, event=msgspec.structs.replace(outcome.event, provider=publisher.provider))
 
     def stopped_outcome(self) -> Outcome:
-        """The outcome of a job whose answer had ended before the turn did; its event is never written."""
+        """Return the outcome of a job whose answer ended before the turn did; its event is never written."""
         untouched = not self.sent and not self._router.reset
         return Outcome("STOPPED", INTERRUPTED, self.job.session if untouched else None)
 
-    def interrupted_outcome(self, error: BaseException) -> Outcome:
-        """The outcome of a job that could not be worked on to its end; whether it counts, `finish` says."""
-        return Outcome("FAILED", STATE_LOST if isinstance(error, StateLostError) else INTERRUPTED, None)
-
-    async def _attempts(self, publisher: Publisher) -> Outcome:
+    async def _attempt_accounts(self, publisher: Publisher) -> Outcome:
+        """Ask one account after another until one answers. Raises the UpstreamError that allows no further attempt."""
         self._router.restore_session()
         while True:
             reservation = await self._router.reserve()
             try:
-                outcome = await self._try(publisher, reservation.account)
+                outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
                 await reservation.release(penalty_for(error, sent=self.sent), sent=self.sent)
                 if publisher.has_text or (self.sent and not error.refused):
                     raise
-                await self._prepare_again(reservation.account, error)
+                await self._prepare_retry(reservation.account, error)
             except BaseException:
                 reservation.release_soon(NO_PENALTY, sent=self.sent)
                 raise
@@ -145,8 +105,8 @@ class Turn:
                 reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
 
-    async def _prepare_again(self, account: Account, error: UpstreamError) -> None:
-        """Get ready for a further attempt after one of which nothing came. UpstreamError if none may be."""
+    async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
+        """Prepare another attempt after one without any text. Raises UpstreamError if none is allowed."""
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
@@ -155,6 +115,7 @@ class Turn:
         await self._router.prepare_retry(error, account, sent=sent)
 
     async def _before_send(self) -> None:
+        """Write the SENT mark. Raises LeaseLostError or AnswerEndedError if the question must not be sent."""
         self._attempt += 1
         conversation = self._router.conversation
         count, fresh = 1, conversation is None
@@ -168,25 +129,26 @@ class Turn:
         self.sent = True
         _LOG.info("question sent", attempt=self._attempt)
 
-    async def _try(self, publisher: Publisher, account: Account) -> Outcome:
-        """One attempt, at the account."""
-        provider = publisher.provider = self._upstream.providers.provider_name(account)
+    async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
+        """Make one attempt, with the given account."""
+        work, providers = self.job.work, self._upstream.providers
+        provider = publisher.provider = providers.provider_name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),
             traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
-            return await self._ask(publisher, account)
-
-    async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
-        work, providers = self.job.work, self._upstream.providers
-        if isinstance(work, Image):
-            return await self._draw(account, work)
-        asking = providers.chat_for(account).ask(
-            account, self._router.conversation, work.style, work.question, self._before_send, self._router.load_history
-        )
-        async with aclosing(asking):
-            completed = await self._listen(asking, publisher)
-            return await self._success(publisher, account, completed)
+            if isinstance(work, Image):
+                return await self._draw(account, work)
+            updates = providers.chat_for(account).ask(
+                account,
+                self._router.conversation,
+                work.style,
+                work.question,
+                self._before_send,
+                self._router.load_history,
+            )
+            async with aclosing(updates):
+                return await self._complete(publisher, account, await self._listen(updates, publisher))
 
     async def _draw(self, account: Account, work: Image) -> Outcome:
         try:
@@ -197,15 +159,15 @@ class Turn:
             raise UpstreamError("image.timeout") from None
         return Outcome("DONE", Final(text="", images=pictures), None)
 
-    async def _listen(self, asking: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
-        """Show the provider's updates, each within its limit: first text, silence, total."""
+    async def _listen(self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
+        """Publish the provider's updates within the limits for the first text, for silence and for the whole answer."""
         settings = self._upstream.settings
         first, idle = settings.first_text_timeout, settings.idle_timeout
         try:
             async with IdleTimeout(
                 lambda: idle if publisher.has_text else first, min(first, idle), self._deadline
             ) as idle_limit:
-                async for update in asking:
+                async for update in updates:
                     if isinstance(update, Completion):
                         return update
                     publisher.update(update.text)
@@ -216,31 +178,31 @@ class Turn:
             raise UpstreamError("timeout.idle" if publisher.has_text else "timeout.first") from None
         raise UpstreamError("upstream.protocol", "the provider ended without an end")
 
-    async def _success(self, publisher: Publisher, account: Account, completed: Completion) -> Outcome:
-        text = strip_citations(completed.text)
+    async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
+        text = strip_citations(completion.text)
         if not text:
             raise UpstreamError("answer.empty")
-        await publisher.finish(completed.text)
-        given_up = completed.state is None or any(words in text for words in _GIVEN_UP)
+        await publisher.finish(completion.text)
+        given_up = completion.state is None or any(phrase in text for phrase in _GIVE_UP_PHRASES)
         session = None
-        if not given_up and completed.state is not None:
-            session = sessions_saved.encode(SessionState(account.name, completed.state))
+        if not given_up and completion.state is not None:
+            session = encode(SessionState(account.name, completion.state))
         event = Final(
             text=text,
-            urls=completed.urls,
+            urls=completion.urls,
             reset=self._router.reset or given_up,
-            suggestions=completed.suggestions,
-            turns=completed.turns,
-            finish=completed.finish,
-            usage=completed.usage,
+            suggestions=completion.suggestions,
+            turns=completion.turns,
+            finish=completion.finish,
+            usage=completion.usage,
         )
         return Outcome("DONE", event, session, answer=text, starts_transcript=self._router.starts_transcript)
 
-    async def _failure(self, publisher: Publisher, error: UpstreamError) -> Outcome:
+    async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.finish()
         if error.retry_after is not None and not publisher.has_text:
-            # Unspent: the conversation is as it was.
+            # Nothing was spent: the conversation is kept as it was.
             code = 120 if error.reason == "account.throttled" else 503
             event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
             return Outcome("FAILED", event, self.job.session, self._sent_before)

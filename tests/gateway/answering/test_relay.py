@@ -15,7 +15,8 @@ from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import running, settings
 from wire import keys
-from wire.answers import AnswerEvent, Answers
+from wire.answer_reader import AnswerEvent
+from wire.answers import Answers
 from wire.errors import AnswerGoneError, StoreUnavailableError
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Image

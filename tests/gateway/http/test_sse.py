@@ -27,7 +27,8 @@ from tests.support.gateway.harness import (
     settings,
 )
 from wire import keys
-from wire.answers import AnswerEvent, Answers
+from wire.answer_reader import AnswerEvent
+from wire.answers import Answers
 from wire.jobs import new_answer_id
 from wire.messages import Delta, Event, Failed, Final, Replace
 from wire.redis.store import Store
@@ -40,7 +41,7 @@ EVENTS = {"accept": "text/event-stream"}
 
 @asynccontextmanager
 async def streamed(gateway: RunningGateway, question: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The chunks of a stream as text."""
+    """Yield the chunks of a stream as text."""
     asked = {"style": "balanced", "question": question}
     async with gateway.client.stream("GET", "/api_stream", params=asked, headers=headers) as response:
         assert response.status_code == 200
@@ -48,7 +49,7 @@ async def streamed(gateway: RunningGateway, question: str, **headers: str) -> As
 
 
 async def read_until(chunks: AsyncIterator[str], text: str) -> str:
-    """What comes up to `text`."""
+    """Return what comes up to `text`."""
     found = ""
     async with asyncio.timeout(5):
         while text not in found:
@@ -325,7 +326,7 @@ async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_
 
 
 async def _chunks(events: list[Event], together: bool) -> list[bytes]:
-    """The body of a stream whose events are there all together, or come one by one."""
+    """Return the body of a stream whose events are there all together, or come one by one."""
     sent: list[bytes] = []
 
     @asynccontextmanager

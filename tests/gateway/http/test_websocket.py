@@ -57,7 +57,7 @@ class Line:
         self.open_ = asyncio.Event()
 
     async def accepted(self) -> WebSocketConnection:
-        """A connection on this line."""
+        """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
         return WebSocketConnection(socket, 1000, self._leave)

@@ -26,7 +26,7 @@ GONE = {"code": 404, "message": "未找到文件"}
 
 @asynccontextmanager
 async def asked(gateway: RunningGateway, question: str, *events: str) -> AsyncIterator[tuple[str, list[Any]]]:
-    """A streamed question whose first frames hold `events`: its answer's id, and the frames as they come."""
+    """Ask with a stream whose first frames hold `events`; yield its answer's id, and the frames as they come."""
     frames: list[Any] = []
     fields = {"style": "balanced", "question": question}
 
@@ -43,7 +43,7 @@ async def asked(gateway: RunningGateway, question: str, *events: str) -> AsyncIt
 
 
 async def ended(gateway: RunningGateway, question: str = "hi") -> tuple[str, list[str]]:
-    """An answer that was read to its end: its id and its events."""
+    """Read an answer to its end; return its id and its events."""
     fields = {"style": "balanced", "question": question}
     response = await gateway.client.get("/api_stream", params=fields, headers=EVENTS)
     return response.headers["x-answer-id"], response.text.split("\n\n")[1:-1]

@@ -29,6 +29,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from wire import keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
@@ -254,6 +255,18 @@ async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store, monk
                 assert (await received(socket))[-1]["code"] == 200
 
 
+async def test_an_answer_whose_data_is_lost_ends_in_one_frame(store: Store) -> None:
+    async with running(store, worker=False) as gateway, gateway.socket("/ws_stream") as socket:
+        await socket.send(ask())
+        await until(lambda: is_queued(store))
+        await store.commands.flushall()
+        assert json.loads(await socket.recv()) == {"code": 500, "message": "回答已丢失,请重新提问"}
+
+
+async def is_queued(store: Store) -> bool:
+    return bool(await store.commands.zcard(keys.queued_key()))
+
+
 async def test_a_cut_gateway_closes_with_1012(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
@@ -277,7 +290,7 @@ async def taken_in(socket: ClientConnection) -> None:
 
 
 async def closed_with(socket: ClientConnection) -> int:
-    """The code that the socket is closed with; nothing else may come before."""
+    """Return the code that the socket is closed with; nothing else may come before."""
     with pytest.raises(ConnectionClosed) as closed:
         async with asyncio.timeout(5):
             await socket.recv()

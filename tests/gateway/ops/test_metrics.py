@@ -34,7 +34,7 @@ def told(text: str) -> list[str]:
 
 
 async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    """The first scrape for which `holds`: a request is counted when it is over, just after its client has read it."""
+    """Return the first scrape for which `holds`: a request is counted just after its client has read it."""
     found: dict[str, float] = {}
 
     async def met() -> bool:
@@ -47,7 +47,7 @@ async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], b
 
 
 def requests(found: dict[str, float]) -> dict[tuple[str, str], float]:
-    """The counts of requests by endpoint and status, without those of `/metrics` itself."""
+    """Return the counts of requests by endpoint and status, without those of `/metrics` itself."""
     counts = {}
     for name, value in found.items():
         if name.startswith("bing_requests_total{"):
@@ -149,7 +149,7 @@ async def test_refusals_are_counted_with_their_status(gateway: RunningGateway) -
 
 
 def refusals(found: dict[str, float]) -> dict[str, float]:
-    """The refusals that there were, by reason."""
+    """Return the counts of refusals, by reason."""
     series = {name.split('"')[1]: value for name, value in found.items() if name.startswith("bing_refusals_total{")}
     return {reason: value for reason, value in series.items() if value}
 

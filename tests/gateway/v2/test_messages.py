@@ -11,7 +11,8 @@ from gateway.errors import EMPTY, FORMAT, STYLE, TOKEN, AnswerUnknownError, Prob
 from gateway.legacy import params
 from gateway.v2 import messages
 from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage, V2Frames
-from wire.answers import AnswerEvent, QueuePosition
+from wire.answer_reader import AnswerEvent
+from wire.answers import QueuePosition
 from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
 
 ANSWER = "s0-" + "0a" * 16

@@ -29,7 +29,7 @@ LONG: Sequence[Step] = [Delta("a"), Replace("b"), Delta("天"), Delta("c"), Repl
 
 
 def speaking(gateway: RunningGateway, *more: str, path: str = "/ws_stream", **options: Any) -> connect:
-    """A socket that offers v2, and `more` subprotocols after it."""
+    """Return a socket that offers v2, and `more` subprotocols after it."""
     return gateway.socket(path, subprotocols=[V2, *map(Subprotocol, more)], **options)
 
 
@@ -66,7 +66,7 @@ async def raw(socket: ClientConnection) -> list[bytes]:
 async def answered(
     gateway: RunningGateway, question: str = "hi", script: Sequence[Step] = LONG
 ) -> tuple[str, list[Any]]:
-    """An answer that was read to its end: its id and its frames."""
+    """Read an answer to its end; return its id and its frames."""
     gateway.worker.scripts[question] = script
     async with speaking(gateway) as socket:
         await ask(socket, question)
@@ -75,7 +75,7 @@ async def answered(
 
 
 async def closed_with(socket: ClientConnection) -> int:
-    """The code that the socket is closed with; nothing else may come before."""
+    """Return the code that the socket is closed with; nothing else may come before."""
     with pytest.raises(ConnectionClosed) as closed:
         async with asyncio.timeout(5):
             await socket.recv()

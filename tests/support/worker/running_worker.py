@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from tests.support.conditions import SOON
-from tests.support.worker.harness import SHORT_READ, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
+from wire import keys
 from wire.reporter import REPORT_INTERVAL
+from wire.sessions import Sessions
 from worker.providers.registry import Upstream
-from worker.worker import LAST_WORDS, Worker, new_worker_id
+from worker.status import status_reporter
+from worker.worker import GRACE, Worker, new_worker_id
 
 
 @asynccontextmanager
@@ -19,14 +23,15 @@ async def serving(
     pictures: Pictures | None = None,
     *,
     report_interval: float = REPORT_INTERVAL,
-    last_words: float = LAST_WORDS,
+    grace: float = GRACE,
     **changed: object,
 ) -> AsyncIterator[Worker]:
     """A worker that serves, and is drained at the end; with short reads, since each ends before it is drained."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id())
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
-    served = Worker(settings, store, upstream, block=SHORT_READ, report_interval=report_interval, last_words=last_words)
+    make_reporter = partial(status_reporter, interval=report_interval)
+    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
     running = asyncio.create_task(served.run())
     try:
         yield served
@@ -34,3 +39,13 @@ async def serving(
         served.drain()
         async with asyncio.timeout(SOON):
             await running
+
+
+async def at_rest(client: Client) -> None:
+    """Check that nothing is left in Redis of workers, leases and schedules."""
+    commands = client.store.commands
+    assert await Sessions(client.store).list_live_workers() == []
+    assert await commands.zcard(keys.queued_key()) == 0
+    assert await commands.xlen(keys.shared_stream()) == 0
+    assert [key async for key in commands.scan_iter(match="*:owned:*")] == []
+    assert [key async for key in commands.scan_iter(match="*:worker:*")] == []

@@ -23,8 +23,9 @@ from worker.errors import ACCOUNT_REASONS, REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.settings import WorkerSettings
+from worker.turns.outcome import Outcome, interrupted
 from worker.turns.session_state import SessionState, decode, encode
-from worker.turns.turn import Outcome, Turn
+from worker.turns.turn import Turn
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +59,7 @@ class Shop:
             outcome.event,
             outcome.session,
             takes_more=True,
-            said=turn.transcript_messages(outcome),
+            said=outcome.transcript(task.work),
             begins=outcome.starts_transcript,
         )
         return outcome
@@ -385,8 +386,8 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
     shop.provider.play = play
     with pytest.raises(StateLostError) as lost:
         await turn.run()
-    assert failed(turn.interrupted_outcome(lost.value)).reason == "state.lost"
-    assert turn.interrupted_outcome(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
+    assert failed(interrupted(lost.value)).reason == "state.lost"
+    assert interrupted(LeaseLostError()) == Outcome("FAILED", INTERRUPTED, None)
 
 
 # Refusals

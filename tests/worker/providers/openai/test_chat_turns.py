@@ -14,6 +14,7 @@ from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.providers.registry import ProviderRegistry, Upstream
+from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,9 @@ async def worker(
     urls = {"bing_create_url": bing.create_url, "bing_chat_url": bing.chat_url, "bing_image_url": bing.url}
     settings = settings_with(**{"drain_timeout": 3.0, **urls, **changed})
     pool = pool_on(store, settings, accounts, worker=new_worker_id())
-    served = Worker(settings, store, Upstream(settings, pool, ProviderRegistry(settings)), block=SHORT_READ)
+    served = Worker(
+        settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter, block=SHORT_READ
+    )
     running = asyncio.create_task(served.run())
     try:
         yield served

@@ -1,0 +1,447 @@
+"""The jobs of tokens, as a whole worker claims, runs and ends them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.conditions import until
+from tests.support.worker.harness import (
+    Away,
+    Client,
+    Held,
+    WorkerHarness,
+)
+from tests.support.worker.running_worker import at_rest, serving
+from tests.support.worker.scripted_provider import Ask, Gate, Pictures, ScriptedProvider, echo
+from wire import keys
+from wire.errors import TokenUnknownError
+from wire.jobs import Jobs, new_answer_id, new_token
+from wire.messages import Chat, Delta, Failed, Final, Image
+from wire.sessions import Sessions
+from wire.terminal_events import INTERRUPTED, STATE_LOST
+from worker.providers import ChatUpdate, Snapshot
+
+pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
+
+
+async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
+    """Never gets as far as sending."""
+    await asyncio.Event().wait()
+    yield Snapshot("")
+
+
+# Turns
+
+
+async def test_a_question_is_answered(client: Client) -> None:
+    async with serving(client.store, ScriptedProvider()):
+        events = await client.events(await client.ask("why?"))
+    assert "".join(event.text for event in events[:-1] if isinstance(event, Delta)) == "you asked: why?"
+    assert events[-1] == Final("you asked: why?")
+    await at_rest(client)
+
+
+async def test_what_was_asked_before_the_worker_came_is_answered(client: Client) -> None:
+    answers = [await client.ask(str(number)) for number in range(10)]
+    async with serving(client.store, ScriptedProvider()):
+        assert [await client.text(answer) for answer in answers] == [f"you asked: {number}" for number in range(10)]
+
+
+async def test_a_tokens_turns_run_one_at_a_time_and_in_order(client: Client) -> None:
+    provider, token = ScriptedProvider(), new_token()
+    async with serving(client.store, provider):
+        answers = [await client.ask(str(number), token) for number in range(20)]
+        for number, answer in enumerate(answers):
+            assert await client.text(answer) == f"you asked: {number}"
+    assert provider.questions == [str(number) for number in range(20)]
+    assert [asked.sent for asked in provider.arrived] == list(range(20))
+    assert {asked.state for asked in provider.arrived} == {b"conversation 1"}
+    assert not provider.overlapped
+
+
+async def test_different_tokens_run_side_by_side(client: Client) -> None:
+    gate = Gate("slow")
+    async with serving(client.store, ScriptedProvider(play=gate)):
+        slow = await client.ask("slow")
+        await until(lambda: gate.waiting == ["slow"])
+        assert await client.text(await client.ask("quick")) == "you asked: quick"
+        gate.open("slow")
+        assert await client.text(slow) == "you asked: slow"
+
+
+async def test_a_tokens_next_question_waits_for_the_one_before(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    async with serving(client.store, ScriptedProvider(play=gate)):
+        one, two = await client.ask("one", token), await client.ask("two", token)
+        await until(lambda: gate.waiting == ["one"])
+        await client.text(await client.ask("another token's"))
+        assert await client.so_far(two) == []
+        gate.open("one")
+        assert [await client.text(one), await client.text(two)] == ["you asked: one", "you asked: two"]
+
+
+async def test_slots_bound_what_runs_at_once(client: Client) -> None:
+    questions = [str(number) for number in range(7)]
+    gate = Gate(*questions)
+    provider = ScriptedProvider(play=gate)
+    async with serving(client.store, provider, worker_slots=2):
+        answers = [await client.ask(question) for question in questions]
+        for done in range(0, 7, 2):
+            await until(lambda done=done: len(gate.waiting) == min(done + 2, 7))  # type: ignore[misc]
+            gate.open(*gate.waiting)
+        for answer in answers:
+            await client.text(answer)
+    assert provider.at_once == 2
+    assert sorted(provider.questions) == questions
+
+
+async def test_own_tokens_wait_for_a_slot(client: Client) -> None:
+    gate = Gate("slow")
+    provider = ScriptedProvider(play=gate)
+    tokens = [new_token() for _ in range(4)]
+    async with serving(client.store, provider, worker_slots=2):
+        for token in tokens:
+            await client.text(await client.ask("first", token))
+        slow = await client.ask("slow")
+        await until(lambda: gate.waiting == ["slow"])
+        answers = [await client.ask("second", token) for token in tokens]
+        for answer in answers:
+            assert await client.text(answer) == "you asked: second"
+        gate.open("slow")
+        await client.text(slow)
+    assert provider.at_once <= 2
+
+
+async def test_pictures_are_drawn_and_their_token_is_not_kept(client: Client) -> None:
+    token, pictures = new_token(), Pictures([("https://example.com/1",)])
+    async with serving(client.store, ScriptedProvider(), pictures):
+        event = await client.end(await client.submit(Image("Cat"), token))
+        assert event == Final("", images=("https://example.com/1",))
+        assert await client.owner(token) is None
+    assert pictures.drawn == [("a", "Cat")]
+
+
+async def test_a_provider_that_raises_anything_does_not_stop_the_worker(client: Client) -> None:
+    async def odd(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        if ask.question == "odd":
+            raise KeyError("what")
+        async for update in echo(ask):
+            yield update
+
+    token = new_token()
+    async with serving(client.store, ScriptedProvider(play=odd)):
+        failed = await client.end(await client.ask("odd", token))
+        assert isinstance(failed, Failed)
+        assert (failed.code, failed.reason) == (500, "upstream.protocol")
+        assert await client.text(await client.ask("even", token)) == "you asked: even"
+
+
+async def test_an_expired_job_is_skipped(client: Client) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    one, two = await client.ask("one", token), await client.ask("two", token)
+    assert await Jobs(client.store, client.limits).expire(one)
+    async with serving(client.store, provider):
+        assert await client.text(two) == "you asked: two"
+    assert provider.questions == ["two"]
+    expired = await client.end(one)
+    assert isinstance(expired, Failed)
+    assert expired.code == 503
+
+
+async def test_an_answer_that_ended_elsewhere_is_not_asked_and_makes_way(client: Client) -> None:
+    token, held, provider = new_token(), Held(), ScriptedProvider()
+    client.store.before["mark_sent"] = held
+    async with serving(client.store, provider):
+        one, two = await client.ask("one", token), await client.ask("two", token)
+        await held.waiting.wait()
+        await client.store.commands.hset(keys.job_key(one), "state", "STOPPED")
+        held.go.set()
+        assert await client.text(two) == "you asked: two"
+    assert provider.questions == ["two"]
+    assert await client.so_far(one) == []
+
+
+# Leases
+
+
+async def test_a_token_stays_with_its_worker(client: Client) -> None:
+    one, two, token = ScriptedProvider(), ScriptedProvider(), new_token()
+    async with serving(client.store, one) as first:
+        await client.text(await client.ask("0", token))
+        async with serving(client.store, two):
+            await client.text(await client.ask("warm"))
+            for number in range(1, 10):
+                await client.text(await client.ask(str(number), token))
+            assert await client.owner(token) == first.id
+    assert [question for question in one.questions if question != "warm"] == [str(number) for number in range(10)]
+    assert {asked.state for asked in one.arrived if asked.question != "warm"} == {b"conversation 1"}
+
+
+async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Client) -> None:
+    gate, token = Gate("slow", "mine"), new_token()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, one, worker_slots=1):
+        await client.text(await client.ask("warm", token))
+        slow = await client.ask("slow")
+        await until(lambda: gate.waiting == ["slow"])
+        # Both wait now, one in each stream: the next read brings both, and there is one slot.
+        mine, surplus = await client.ask("mine", token), await client.ask("surplus")
+        gate.open("slow")
+        await client.text(slow)
+        await until(lambda: gate.waiting == ["slow", "mine"])
+        async with serving(client.store, two):
+            assert await client.text(surplus) == "you asked: surplus"
+        gate.open("mine")
+        await client.text(mine)
+    assert one.questions == ["warm", "slow", "mine"]
+    assert two.questions == ["surplus"]
+
+
+async def test_an_idle_token_is_released_and_another_worker_goes_on_with_its_conversation(client: Client) -> None:
+    gate, token = Gate("slow"), new_token()
+    one, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, one, worker_slots=1, idle_release=0.2) as first:
+        await client.text(await client.ask("one", token))
+        assert await client.owner(token) == first.id
+        slow = await client.ask("slow")
+        await until(lambda: gate.waiting == ["slow"])
+
+        async def released() -> bool:
+            return await client.owner(token) is None
+
+        await until(released)
+        async with serving(client.store, two) as second:
+            final = await client.end(await client.ask("two", token))
+            assert final == Final("you asked: two", reset=False)
+            assert await client.owner(token) == second.id
+        gate.open("slow")
+        await client.text(slow)
+    [arrived] = two.arrived
+    assert (arrived.state, arrived.sent, arrived.account) == (b"conversation 1", 1, "a")
+
+
+async def test_a_token_that_is_at_work_is_not_released(client: Client) -> None:
+    gate, token = Gate("two"), new_token()
+    async with serving(client.store, ScriptedProvider(play=gate), idle_release=0.1) as first:
+        busy, idle = await client.ask("two", token), new_token()
+        await until(lambda: gate.waiting == ["two"])
+        await client.text(await client.ask("one", idle))
+
+        async def released() -> bool:
+            return await client.owner(idle) is None
+
+        await until(released)
+        assert await client.owner(token) == first.id
+        gate.open("two")
+        await client.text(busy)
+
+
+async def test_a_token_that_gets_work_while_others_are_released_stays(client: Client) -> None:
+    gate, held, tokens = Gate("again"), Held(), [new_token(), new_token()]
+    client.store.before["release"] = held
+    async with serving(client.store, ScriptedProvider(play=gate), idle_release=0.1) as first:
+        for token in tokens:
+            await client.text(await client.ask("once", token))
+        await held.waiting.wait()
+        again = await client.ask("again", tokens[1])
+        await until(lambda: gate.waiting == ["again"])
+        held.go.set()
+
+        async def released() -> bool:
+            return await client.owner(tokens[0]) is None
+
+        await until(released)
+        assert await client.owner(tokens[1]) == first.id
+        gate.open("again")
+        assert await client.text(again) == "you asked: again"
+
+
+async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    answer = await client.ask("one", token)
+    for _ in range(3):
+        await client.store.commands.xadd(keys.shared_stream(), {"t": token})
+    await client.store.commands.xadd(keys.shared_stream(), {"t": "no such token"})
+    async with serving(client.store, provider):
+        assert await client.text(answer) == "you asked: one"
+
+        async def taken() -> bool:
+            return await client.store.commands.xlen(keys.shared_stream()) == 0
+
+        await until(taken)
+    assert provider.questions == ["one"]
+    await at_rest(client)
+
+
+async def test_a_release_that_redis_missed_is_tried_again(client: Client) -> None:
+    token, away = new_token(), Away(1)
+    client.store.before["release"] = away
+    async with serving(client.store, ScriptedProvider(), idle_release=0.1):
+        await client.text(await client.ask("one", token))
+
+        async def released() -> bool:
+            return await client.owner(token) is None
+
+        await until(released)
+        assert away.met == 1
+
+
+async def test_a_release_that_was_done_already_is_nothing(client: Client) -> None:
+    token, away = new_token(), Away(1)
+    client.store.after["release"] = away
+    async with serving(client.store, ScriptedProvider(), idle_release=0.1):
+        await client.text(await client.ask("one", token))
+        await until(lambda: client.store.calls.count("release") == 2)
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
+
+
+async def test_what_a_dead_worker_claimed_is_answered_by_another(client: Client, harness: WorkerHarness) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    task = await harness.task("one", token)
+    two = await client.ask("two", token)
+    await client.store.commands.delete(keys.worker_key("desk"))
+    three = await client.ask("three", token)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        assert await client.text(task.answer) == "you asked: one"
+        assert await client.text(two) == "you asked: two"
+        assert await client.text(three) == "you asked: three"
+    assert provider.questions == ["one", "two", "three"]
+
+
+async def test_what_a_dead_worker_sent_is_interrupted(client: Client, harness: WorkerHarness) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    task = await harness.task("one", token)
+    await harness.sessions.mark_sent(task, 1, 1, fresh=True)
+    await client.store.commands.delete(keys.worker_key("desk"))
+    two = await client.ask("two", token)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        assert await client.end(task.answer) == INTERRUPTED
+        assert await client.text(two) == "you asked: two"
+    assert provider.questions == ["two"]
+
+
+async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    with capture_logs() as logs:
+        async with serving(client.store, ScriptedProvider(play=gate)):
+            answer = await client.ask("one", token)
+            await until(lambda: gate.waiting == ["one"])
+            await until(lambda: "append" in client.store.calls)
+            await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+            await client.store.commands.hset(keys.token_key(token), "owner", "another")
+            gate.open("one")
+            await until(lambda: any(line["event"] == "lease lost" for line in logs))
+            assert await client.so_far(answer) == [Delta("you asked: ")]
+            assert await client.text(await client.ask("two")) == "you asked: two"
+
+
+async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    async with serving(client.store, ScriptedProvider(play=gate)):
+        answer = await client.ask("one", token)
+        await until(lambda: gate.waiting == ["one"])
+        await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+        gate.open("one")
+        assert await client.end(answer) == STATE_LOST
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
+
+
+async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(client: Client) -> None:
+    token, held, provider = new_token(), Held(), ScriptedProvider()
+    client.store.before["mark_sent"] = held
+    async with serving(client.store, provider, lease_ttl=1.0) as served:
+        answer = await client.ask("one", token)
+        await held.waiting.wait()
+        client.store.before["beat"] = Away()
+        await until(lambda: not served._heartbeat.lease_valid)
+        held.go.set()
+        assert await client.end(answer) == INTERRUPTED
+        assert provider.questions == []
+        del client.store.before["beat"]
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
+
+
+# The end of a session
+
+
+async def test_a_session_ends_after_its_running_turn(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    async with serving(client.store, ScriptedProvider(play=gate)):
+        one, two = await client.ask("one", token), await client.ask("two", token)
+        await until(lambda: gate.waiting == ["one"])
+        await Sessions(client.store).end(token)
+        dropped = await client.end(two)
+        assert isinstance(dropped, Failed)
+        assert dropped.reason == "session.closed"
+        gate.open("one")
+        assert await client.text(one) == "you asked: one"
+        with pytest.raises(TokenUnknownError):
+            await Jobs(client.store, client.limits).submit(
+                new_answer_id(), Chat("balanced", "three"), token, create=False
+            )
+    await at_rest(client)
+
+
+async def test_an_idle_session_ends_at_once(client: Client) -> None:
+    token, provider = new_token(), ScriptedProvider()
+    async with serving(client.store, provider, idle_release=0.2):
+        await client.text(await client.ask("one", token))
+        await Sessions(client.store).end(token)
+        assert await client.owner(token) is None
+        assert await client.text(await client.ask("two", token)) == "you asked: two"
+    assert [asked.state for asked in provider.arrived] == [b"conversation 1", b"conversation 2"]
+
+
+# Redis away
+
+
+@pytest.mark.parametrize("lost", ["call", "reply"])
+async def test_an_end_that_redis_missed_is_written_again(client: Client, lost: str) -> None:
+    token, away, provider = new_token(), Away(1), ScriptedProvider()
+    (client.store.before if lost == "call" else client.store.after)["finish"] = away
+    async with serving(client.store, provider):
+        one, two = await client.ask("one", token), await client.ask("two", token)
+        assert await client.text(one) == "you asked: one"
+        assert await client.text(two) == "you asked: two"
+    assert away.met == 1
+    assert provider.questions == ["one", "two"]
+
+
+@pytest.mark.parametrize("lost", ["call", "reply"])
+async def test_a_claim_that_redis_missed_is_made_again(client: Client, lost: str) -> None:
+    away, provider = Away(2), ScriptedProvider()
+    (client.store.before if lost == "call" else client.store.after)["claim"] = away
+    async with serving(client.store, provider):
+        assert await client.text(await client.ask("one")) == "you asked: one"
+    assert away.met == 2
+    assert provider.questions == ["one"]
+
+
+async def test_a_claim_is_given_up_after_two_leases(client: Client) -> None:
+    client.store.before["claim"] = Away()
+    with capture_logs() as logs:
+        async with serving(client.store, ScriptedProvider(), lease_ttl=1.0, worker_slots=1):
+            await client.ask("one")
+            await until(lambda: any(line["event"] == "gave up waiting for Redis" for line in logs))
+            del client.store.before["claim"]
+            assert await client.text(await client.ask("two")) == "you asked: two"
+
+
+async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> None:
+    gate, token = Gate("one"), new_token()
+    with capture_logs() as logs:
+        async with serving(client.store, ScriptedProvider(play=gate)):
+            one = await client.ask("one", token)
+            await until(lambda: gate.waiting == ["one"])
+            await until(lambda: "append" in client.store.calls)
+            await client.store.commands.hset(keys.job_key(one), "seq", "0")
+            await client.store.commands.delete(keys.log_key(one))
+            gate.open("one")
+            await until(lambda: client.has_ended(one))
+            [failed] = await client.so_far(one)
+            assert isinstance(failed, Failed)
+            assert (failed.code, failed.reason) == (500, "state.lost")
+            assert await client.text(await client.ask("two", token)) == "you asked: two"
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["turn broken off"]

@@ -1,0 +1,143 @@
+"""The events of one answer, in order, as they are appended."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wire import keys
+from wire.messages import TERMINAL, Event, Failed, Final, decode_event
+from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
+
+# How many events one read of the log returns at most, which bounds the cost of a late reader.
+BATCH = 500
+
+
+@dataclass(slots=True)
+class AnswerEvent:
+    """An event at its place in the answer. `more`: the next one is there already, and a reader may wait for it."""
+
+    seq: int
+    event: Event
+    more: bool = field(default=False, compare=False)
+
+
+class EventLog(Protocol):
+    """What a reader needs of the answers: their events in Redis, and a count of their ends."""
+
+    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[AnswerEvent] | None:
+        """Return the first events after `seq`, None when the answer ended at `seq`."""
+        ...
+
+    def record_end(self, answer: str, event: Final | Failed) -> None:
+        """Count the end that a reader got."""
+        ...
+
+
+class AnswerReader:
+    """A follower of one answer: a context manager, and in it an iterator over the events; see Answers.follow.
+
+    A class and no generator: there are as many of them as open streams, and a wait for the next event may be given up.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_behind",
+        "_first",
+        "_found",
+        "_log",
+        "_new",
+        "_over",
+        "_seq",
+        "_subscription",
+        "_subscriptions",
+    )
+    _subscription: Subscription
+
+    def __init__(
+        self,
+        log: EventLog,
+        subscriptions: Subscriptions,
+        answer: str,
+        after: int,
+        first: Callable[[Event], None] | None,
+    ) -> None:
+        self._log = log
+        self._answer = answer
+        self._first = first
+        self._new = first is not None
+        self._subscriptions = subscriptions
+        # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
+        self._found: list[AnswerEvent] = []
+        self._seq = after
+        self._behind = False
+        self._over = False
+
+    async def __aenter__(self) -> "AnswerReader":
+        self._subscription = self._subscriptions.add(keys.channel(self._answer))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._subscriptions.remove(keys.channel(self._answer), self._subscription)
+
+    def __aiter__(self) -> "AnswerReader":
+        return self
+
+    async def __anext__(self) -> AnswerEvent:
+        await self._fill()
+        if not self._found:
+            raise StopAsyncIteration
+        entry = self._found.pop()
+        if isinstance(entry.event, TERMINAL):
+            self._over = True
+            self._found.clear()
+            self._log.record_end(self._answer, entry.event)
+        return entry
+
+    async def peek(self, seconds: float) -> AnswerEvent | None:
+        """The next event, which is still to come; None if it doesn't come within `seconds`, or if there is none."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._fill()
+        return self._found[-1] if self._found else None
+
+    async def _fill(self) -> None:
+        """Wait for events, unless some are there or the answer is over."""
+        while not self._found and not self._over:
+            hint = GAP if self._behind else await self._subscription.next()
+            if hint is not GAP and hint[0] <= self._seq:
+                continue
+            if hint is not GAP and hint[0] == self._seq + 1:
+                self._take(_arrived(hint, self._subscription))
+            else:
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        # Until the log was read there is something to be read, also when the wait for it is given up.
+        self._behind = True
+        found = await self._log.catch_up(self._answer, self._seq, new=self._new)
+        self._new = False
+        self._over = found is None
+        self._behind = found is not None and len(found) == BATCH
+        self._take(found or [])
+
+    def _take(self, found: list[AnswerEvent]) -> None:
+        if not found:
+            return
+        self._seq = found[-1].seq
+        if self._first is not None:
+            self._first(found[0].event)
+            self._first = None
+        found.reverse()
+        self._found = found
+
+
+def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
+    """The hint's event, and those behind it that are there already."""
+    seq, event = hint
+    found = [AnswerEvent(seq, decode_event(event))]
+    while (more := subscription.take_event(seq := seq + 1)) is not None:
+        found[-1].more = True
+        found.append(AnswerEvent(seq, decode_event(more)))
+    return found
