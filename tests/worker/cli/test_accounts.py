@@ -291,7 +291,7 @@ def test_nothing_that_is_said_holds_a_secret(
                 assert isinstance(ended.exception, SystemExit | None)
                 said += ended.output
     said += terminal.type("add", str(export)).output
-    assert ("add" in said, "secret is well" in said, "secret was refused" in said) == (True, True, True)
+    assert ("add" in said, "secret works" in said, "secret was refused" in said) == (True, True, True)
     assert creates(emulator)[0] == (SECRET, "success")
     assert SECRET not in said + caplog.text
 
