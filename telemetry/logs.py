@@ -1,4 +1,4 @@
-"""How processes log: one line an event, for people or as JSON, on stderr."""
+"""Structured logs of all processes: one line an event, for people or as JSON, on stderr."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from telemetry import traces
 
 
 def configure(log_format: Literal["console", "json"], level: int = logging.INFO) -> None:
-    """Set the process's log up. Other libraries' records below WARNING are left out: they may carry questions."""
+    """Configure the process's log. Libraries' records below WARNING are dropped: they may contain questions."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     renderer: structlog.typing.Processor
     renderer = (
@@ -35,7 +35,7 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
 def _add_trace(
     _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """The id of the trace that the line belongs to, if it belongs to one."""
+    """Add the current trace's id, if there is one."""
     if trace := traces.current_trace_id():
         event["trace"] = trace
     return event

@@ -1,4 +1,4 @@
-"""Send spans by OpenTelemetry's SDK, an extra: only telemetry/traces.py imports this module, lazily."""
+"""Export of spans by OpenTelemetry's SDK, an extra: only telemetry/traces.py imports this module, lazily."""
 
 import time
 from collections.abc import Iterator
@@ -11,36 +11,42 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from telemetry.traces import AttributeValue, SpanRole, use_traceparent
+from telemetry.spans import AttributeValue, SpanRole
 
 # Seconds that a collector may take for a batch: a process that ends waits for the last one.
-_PATIENCE = 2
-# The one name in which an underscore is meant.
+_EXPORT_TIMEOUT = 2
+# The one name that keeps an underscore.
 _NAMES = {"http_response_status_code": "http.response.status_code"}
 _KINDS = {"server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER, "client": SpanKind.CLIENT}
 
 
 class OtlpSpan:
-    """A span that is going on."""
+    """A span that is open."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
+    @property
+    def traceparent(self) -> str:
+        """The span's own `traceparent`."""
+        own = self._span.get_span_context()
+        return f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"
+
     def set_attributes(self, **attributes: AttributeValue) -> None:
-        """Say more of it."""
+        """Add attributes."""
         self._span.set_attributes(_named(attributes))
 
     def fail(self, reason: str) -> None:
-        """It came to nothing."""
+        """Mark the span as failed."""
         self._span.set_attribute("error.type", reason)
         self._span.set_status(Status(StatusCode.ERROR, reason))
 
 
 class OtlpExporter:
-    """Sends batches of spans to an OTLP endpoint over HTTP, in a thread. The SDK's own OTEL_ variables hold besides."""
+    """Exporter of batches to an OTLP endpoint over HTTP, in a thread. The SDK's own OTEL_ variables apply as well."""
 
     def __init__(self, endpoint: str, service: str) -> None:
-        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_PATIENCE)
+        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_TIMEOUT)
         resource = Resource.create({"service.namespace": "bing-chat-gateway", "service.name": service})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -48,22 +54,21 @@ class OtlpExporter:
 
     @contextmanager
     def start_span(
-        self, name: str, kind: SpanRole, parent: str, attributes: dict[str, AttributeValue]
+        self, name: str, role: SpanRole, parent: str, attributes: dict[str, AttributeValue]
     ) -> Iterator[OtlpSpan]:
-        """A span during the body; an error that leaves the body makes it a failed one, by the error's type alone."""
-        span = self._tracer.start_span(name, _parent(parent), _KINDS[kind], _named(attributes))
-        told = OtlpSpan(span)
+        """Open a span for the body. An error that leaves the body marks it as failed, by the error's type alone."""
+        span = self._tracer.start_span(name, _parent(parent), _KINDS[role], _named(attributes))
+        open_span = OtlpSpan(span)
         try:
-            with use_traceparent(_traceparent(span.get_span_context())):
-                yield told
+            yield open_span
         except Exception as error:
-            told.fail(getattr(error, "reason", type(error).__name__))
+            open_span.fail(getattr(error, "reason", type(error).__name__))
             raise
         finally:
             span.end()
 
     def record_span(self, name: str, parent: str, seconds: float) -> None:
-        """A span that has just ended."""
+        """Record a span that has just ended after `seconds`."""
         now = time.time_ns()
         self._tracer.start_span(name, _parent(parent), start_time=now - int(seconds * 1e9)).end(now)
 
@@ -73,18 +78,14 @@ class OtlpExporter:
 
 
 def _named(attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
-    """Python's names as OpenTelemetry's: `http_route` is `http.route`."""
+    """Return the attributes by OpenTelemetry's names: `http_route` becomes `http.route`."""
     return {_NAMES.get(name, name.replace("_", ".")): value for name, value in attributes.items()}
 
 
 def _parent(traceparent: str) -> context.Context:
-    """The context of a `traceparent`; of nothing at all, if it is empty."""
+    """Return the context of a `traceparent`; an empty one if that is empty."""
     if not traceparent:
         return context.Context()
     _, trace_id, span_id, flags = traceparent.split("-")
     parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
     return trace.set_span_in_context(NonRecordingSpan(parent), context.Context())
-
-
-def _traceparent(span: SpanContext) -> str:
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"

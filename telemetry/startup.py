@@ -1,4 +1,4 @@
-"""How a process begins: its settings from the environment, or one sentence and an end."""
+"""Start of a process: its settings from the environment, or one sentence and an exit."""
 
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def load_settings(kind: type[Settings]) -> Settings:
-    """The settings; SystemExit with one sentence about each wrong value."""
+    """Return the settings from the environment. SystemExit, with one sentence about each wrong value."""
     try:
         return kind()
     except ValidationError as error:

@@ -1,108 +1,54 @@
-"""Which trace the work of now belongs to, by W3C's `traceparent`, and its spans, if somebody collects them.
+"""The current trace, by W3C's `traceparent`, and its spans.
 
-The trace goes with a request through all processes, and its id stands in their logs. Spans are made only with an
-OTEL_EXPORTER_OTLP_ENDPOINT and the packages of requirements/tracing.txt (telemetry/otel.py).
+The `traceparent` travels with a request through all processes, and every log line contains the trace's id. Spans are
+exported only with an OTEL_EXPORTER_OTLP_ENDPOINT and the packages of requirements/tracing.txt (telemetry/otel.py).
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Literal, Protocol
 
 import structlog
 
-# A later version may add to the end of it.
+from telemetry.spans import AttributeValue, NoopSpan, Span, SpanExporter, SpanRole
+
+# A later version may append fields.
 _TRACEPARENT = re.compile(
     r"(?:00|(?!ff)[0-9a-f]{2}(?=.{53}(?:-|$)))-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?"
 )
 _current: ContextVar[str] = ContextVar("traceparent", default="")
+_NOOP_SPAN = NoopSpan()
+_exporter: SpanExporter | None = None
 _LOG = structlog.get_logger()
-
-# Who asks whom: a span of what a client asked for, of what was taken from a queue, of what an upstream is asked.
-SpanRole = Literal["server", "consumer", "client"]
-AttributeValue = str | int | float | bool
-
-
-class Span(Protocol):
-    """Something that takes its time."""
-
-    def set_attributes(self, **attributes: AttributeValue) -> None:
-        """Say more of it. Never questions, answers, tokens, keys or cookies: others collect it."""
-        ...
-
-    def fail(self, reason: str, /) -> None:
-        """It came to nothing, for a typed reason."""
-        ...
-
-
-class SpanExporter(Protocol):
-    """Whom spans are told."""
-
-    def start_span(
-        self, name: str, kind: SpanRole, parent: str, attributes: dict[str, AttributeValue]
-    ) -> AbstractContextManager[Span]:
-        """A span during the body; it is the current trace there."""
-        ...
-
-    def record_span(self, name: str, parent: str, seconds: float) -> None:
-        """A span that has just ended after so many seconds."""
-        ...
-
-    def close(self) -> None:
-        """Send what is left, within seconds."""
-        ...
-
-
-class _NoSpan:
-    """A span that nobody collects."""
-
-    def __enter__(self) -> Span:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def set_attributes(self, **_: AttributeValue) -> None:
-        return None
-
-    def fail(self, _: str) -> None:
-        return None
-
-
-_NOTHING = _NoSpan()
-_collector: SpanExporter | None = None
 
 
 def normalize(traceparent: str) -> str:
-    """The header's value as we pass it on; empty if it is none."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    if found is None or (traceparent.startswith("00") and found[2] is not None):
+    """Return a header's value in the form that is passed on; empty if it is invalid."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if match is None or (traceparent.startswith("00") and match[2] is not None):
         return ""
-    return f"00-{found[1]}"
+    return f"00-{match[1]}"
 
 
 def current_traceparent() -> str:
-    """The `traceparent` of what is done now; empty if it belongs to no trace."""
+    """Return the current `traceparent`; empty outside of any trace."""
     return _current.get()
 
 
 def current_trace_id() -> str:
-    """The id of the trace that what is done now belongs to; empty if it belongs to none."""
+    """Return the current trace's id; empty outside of any trace."""
     return _current.get()[3:35]
 
 
 def set_current(traceparent: str) -> None:
-    """What this task does from now on belongs to that trace, if it is one."""
+    """Set the trace of this task from now on; none if the value is invalid."""
     _current.set(normalize(traceparent))
 
 
 @contextmanager
 def use_traceparent(traceparent: str) -> Iterator[None]:
-    """The body belongs to that trace, if it is one."""
+    """Set the trace of the body; none if the value is invalid."""
     before = _current.set(normalize(traceparent))
     try:
         yield
@@ -111,27 +57,35 @@ def use_traceparent(traceparent: str) -> Iterator[None]:
 
 
 def is_exporting() -> bool:
-    """Whether anybody collects spans."""
-    return _collector is not None
+    """Return whether spans are exported."""
+    return _exporter is not None
 
 
-def start_span(name: str, kind: SpanRole, **attributes: AttributeValue) -> AbstractContextManager[Span]:
-    """A span of the current trace, or of a new one, during the body."""
-    if _collector is None:
-        return _NOTHING
-    return _collector.start_span(name, kind, current_traceparent(), attributes)
+def start_span(name: str, role: SpanRole, **attributes: AttributeValue) -> AbstractContextManager[Span]:
+    """Open a span of the current trace, or of a new one, for the body."""
+    if _exporter is None:
+        return _NOOP_SPAN
+    return _open_span(_exporter, name, role, attributes)
+
+
+@contextmanager
+def _open_span(
+    exporter: SpanExporter, name: str, role: SpanRole, attributes: dict[str, AttributeValue]
+) -> Iterator[Span]:
+    with exporter.start_span(name, role, current_traceparent(), attributes) as span, use_traceparent(span.traceparent):
+        yield span
 
 
 def record_span(name: str, seconds: float) -> None:
-    """A span of the current trace that has just ended after so many seconds."""
-    if _collector is not None:
-        _collector.record_span(name, current_traceparent(), seconds)
+    """Record a span of the current trace that has just ended after `seconds`."""
+    if _exporter is not None:
+        _exporter.record_span(name, current_traceparent(), seconds)
 
 
 @contextmanager
 def export_spans(endpoint: str | None, service: str) -> Iterator[None]:
-    """Spans of the body are sent to that OTLP endpoint, if there is one and the packages are installed."""
-    global _collector  # noqa: PLW0603 - one for the process, as its log is
+    """Export the body's spans to an OTLP endpoint, if one is given and the packages are installed."""
+    global _exporter  # noqa: PLW0603 - one for the process, as its log is
     if endpoint is None:
         yield
         return
@@ -143,9 +97,9 @@ def export_spans(endpoint: str | None, service: str) -> Iterator[None]:
         )
         yield
         return
-    _collector = OtlpExporter(endpoint, service)
+    _exporter = OtlpExporter(endpoint, service)
     try:
         yield
     finally:
-        collector, _collector = _collector, None
-        collector.close()
+        exporter, _exporter = _exporter, None
+        exporter.close()
