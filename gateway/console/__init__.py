@@ -1,4 +1,4 @@
-"""The operator's console at `/console`: a page, what it shows, and what it can do. Off without ADMIN_KEYS_FILE."""
+"""The operator's console at `/console`: a page, its live data, and its actions. Off without ADMIN_KEYS_FILE."""
 
 from starlette.routing import Route
 
@@ -19,18 +19,21 @@ from wire.redis.store import Store
 
 
 def routes(settings: GatewaySettings, store: Store, active_requests: ActiveRequests, jobs: Jobs) -> list[Route]:
-    """All of the console; nothing when it is off. ValueError, with one sentence, when the file of keys is no good."""
+    """Return the console's routes; none when it is off.
+
+    ValueError, with one sentence, when the file of keys is invalid.
+    """
     if settings.admin_keys_file is None:
         return []
     keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
     admins = Admins(keys, parse_networks(settings.trusted_proxies or ""))
-    ledger, journal = Ledger(store), AuditLog(store)
-    watch = Poller(Overview(store), ledger, journal)
-    actions = Actions(admins, ledger, jobs, journal, watch)
+    ledger, audit_log = Ledger(store), AuditLog(store)
+    poller = Poller(Overview(store), ledger, audit_log)
+    actions = Actions(admins, ledger, jobs, audit_log, poller)
     return [
         *files.routes(),
-        Route("/console/live", ConsoleStream(admins, watch, active_requests).live),
-        Route("/console/accounts", actions.add, methods=["POST"]),
-        Route("/console/accounts/{name}/{order}", actions.order, methods=["POST"]),
-        Route("/console/answers/{answer}/stop", actions.stop, methods=["POST"]),
+        Route("/console/live", ConsoleStream(admins, poller, active_requests).live),
+        Route("/console/accounts", actions.import_account, methods=["POST"]),
+        Route("/console/accounts/{name}/{order}", actions.execute_order, methods=["POST"]),
+        Route("/console/answers/{answer}/stop", actions.stop_answer, methods=["POST"]),
     ]

@@ -1,4 +1,4 @@
-"""What an operator can do. Each action is logged with the admin's name, and with nothing that is secret."""
+"""The console's actions. Each is logged with the admin's name, and without anything secret."""
 
 from dataclasses import dataclass
 from typing import cast, get_args
@@ -20,84 +20,85 @@ from wire.jobs import Jobs
 from wire.ledger import PICTURES, Ledger, Order
 
 _ORDERS = get_args(Order)
-_LONGEST_NAME = 64
-# A JSON string may be larger than what it stands for.
-_LONGEST_BODY = 3 * 1024 * 1024
-_LONGEST_EXPORT = 1024 * 1024
+_MAX_NAME = 64
+# A JSON string may be longer than the text that it encodes.
+_MAX_BODY = 3 * 1024 * 1024
+_MAX_EXPORT = 1024 * 1024
 _NO_JSON = Problem(400, "需要 JSON / JSON is needed: {name, export}")
 _NO_NAME = Problem(400, "账号名无效 / not an account's name: 1 to 64 characters, without / or a dot in front")
 _NO_EXPORT = Problem(400, "导出内容为空或过大 / the export is empty, or larger than 1 MiB")
 _LOG = structlog.get_logger()
 
 
-class _Export(msgspec.Struct):
+class _AccountExport(msgspec.Struct):
     name: str
     export: str
 
 
 @dataclass(frozen=True)
 class Actions:
-    """The endpoints. All need an admin's key in a header, which no other site's page can make a browser send."""
+    """The endpoints. All need an admin's key in a header, which a page of another site can't make a browser send."""
 
     admins: Admins
     ledger: Ledger
     jobs: Jobs
-    journal: AuditLog
-    watch: Poller
+    audit_log: AuditLog
+    poller: Poller
 
-    async def order(self, request: Request) -> Response:
-        """Pause, resume, release or reset an account, and its pictures. HTTPException 401, 404."""
-        admin = self.admins.of(request)
+    async def execute_order(self, request: Request) -> Response:
+        """Pause, resume, release or reset an account, for chat and for images. HTTPException 401, 404."""
+        admin = self.admins.authenticate(request)
         name, order = request.path_params["name"], request.path_params["order"]
         if order not in _ORDERS:
             raise HTTPException(404)
-        found = [
+        before = [
             await self.ledger.execute_order(entry, cast(Order, order), by=admin) for entry in (name, name + PICTURES)
         ]
-        if found == [None, None]:
+        if before == [None, None]:
             raise HTTPException(404)
-        _LOG.info("operator's order", admin=admin, account=name, order=order, before=found[0])
-        return self._done()
+        _LOG.info("account order executed", admin=admin, account=name, order=order, before=before[0])
+        return self._success()
 
-    async def add(self, request: Request) -> Response:
-        """Hand in an export, for a worker to add or replace the account of that name. HTTPException 401, 413, 429."""
-        admin = self.admins.of(request)
-        wanted = _export(await read_body(request, _LONGEST_BODY), request.headers.get("content-type", ""))
-        export = wanted.export.encode("utf-8", "replace")
-        if not 0 < len(export) <= _LONGEST_EXPORT:
+    async def import_account(self, request: Request) -> Response:
+        """Store an export, from which a worker adds or replaces the account. HTTPException 401, 413, 429."""
+        admin = self.admins.authenticate(request)
+        body = await read_body(request, _MAX_BODY)
+        account = _parse_export(body, request.headers.get("content-type", ""))
+        export = account.export.encode("utf-8", "replace")
+        if not 0 < len(export) <= _MAX_EXPORT:
             raise RefusedError(_NO_EXPORT)
-        if not await self.ledger.submit_export(wanted.name, export, by=admin):
+        if not await self.ledger.submit_export(account.name, export, by=admin):
             raise HTTPException(429, headers={"retry-after": "60"})
-        _LOG.info("operator hands in an export", admin=admin, account=wanted.name)
-        return self._done()
+        _LOG.info("account export submitted", admin=admin, account=account.name)
+        return self._success()
 
-    async def stop(self, request: Request) -> Response:
-        """Stop an answer, whoever asked for it. HTTPException 401; AnswerUnknownError."""
-        admin, answer = self.admins.of(request), request.path_params["answer"]
+    async def stop_answer(self, request: Request) -> Response:
+        """Stop an answer of any client. HTTPException 401; AnswerUnknownError."""
+        admin, answer = self.admins.authenticate(request), request.path_params["answer"]
         try:
             state = await self.jobs.stop(answer, holder=None)
         except AnswerGoneError:
             raise AnswerUnknownError from None
         if state == "STOPPED":
-            await self.journal.record("stop", name=answer, by=admin)
-        _LOG.info("operator stops an answer", admin=admin, answer=answer, state=state)
-        return self._done()
+            await self.audit_log.record("stop", name=answer, by=admin)
+        _LOG.info("answer stopped by an operator", admin=admin, answer=answer, state=state)
+        return self._success()
 
-    def _done(self) -> Response:
-        self.watch.look_soon()
+    def _success(self) -> Response:
+        self.poller.poll_soon()
         return responses.ok(b'{"code": 200, "message": "success"}')
 
 
-def _export(body: bytes, content_type: str) -> _Export:
+def _parse_export(body: bytes, content_type: str) -> _AccountExport:
     """RefusedError."""
     try:
-        found = msgspec.json.decode(body, type=_Export)
+        account = msgspec.json.decode(body, type=_AccountExport)
     except msgspec.DecodeError:
         raise RefusedError(_NO_JSON) from None
     if not content_type.startswith("application/json"):
         raise RefusedError(_NO_JSON)
-    name = found.name
+    name = account.name
     usable = name.isprintable() and "/" not in name and not name.startswith(".") and name == name.strip()
-    if not (usable and 0 < len(name) <= _LONGEST_NAME):
+    if not (usable and 0 < len(name) <= _MAX_NAME):
         raise RefusedError(_NO_NAME)
-    return found
+    return account

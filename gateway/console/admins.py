@@ -1,4 +1,4 @@
-"""Who may use the console, and who has tried too often."""
+"""Authenticates operators by their admin keys, and limits the tries of an address."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from starlette.requests import HTTPConnection
 from gateway.auth.addresses import Networks, client_address
 from gateway.auth.api_keys import ApiKey, find_key
 
-# So many wrong keys within so many seconds, and an address has to wait; so many addresses are remembered.
-_TRIES = 10
-_WITHIN = 60.0
-_ADDRESSES = 1000
+# An address that sent 10 wrong keys within 60 s has to wait; the last 1000 addresses are remembered.
+_MAX_FAILURES = 10
+_WINDOW = 60.0
+_MAX_ADDRESSES = 1000
 _LOG = structlog.get_logger()
 
 
@@ -26,33 +26,33 @@ class Admins:
         self._trusted = trusted
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def of(self, connection: HTTPConnection) -> str:
-        """The admin's name, by the key in `Authorization: Bearer`. HTTPException 401.
+    def authenticate(self, connection: HTTPConnection) -> str:
+        """Return the admin's name, by the key in `Authorization: Bearer`. HTTPException 401.
 
-        429 for an address that has sent too many wrong ones: also a right one isn't looked at then, or it could be
-        guessed all the same.
+        429 for an address that has sent too many wrong keys: a right one is refused then too, or it could be
+        guessed.
         """
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self._trusted)
-        self._check(address)
+        self._check_failures(address)
         scheme, _, sent = connection.headers.get("authorization", "").partition(" ")
         key = find_key(self._keys, sent.strip() if scheme.lower() == "bearer" else "")
         if key is not None:
             return key.name
         if sent:
-            _LOG.warning("a wrong admin key", address=address)
-            self._note(address)
+            _LOG.warning("wrong admin key", address=address)
+            self._record_failure(address)
         raise HTTPException(401, headers={"www-authenticate": "Bearer"})
 
-    def _check(self, address: str) -> None:
+    def _check_failures(self, address: str) -> None:
         failed, now = self._failed.get(address), monotonic()
-        while failed and now - failed[0] >= _WITHIN:
+        while failed and now - failed[0] >= _WINDOW:
             failed.popleft()
-        if failed and len(failed) >= _TRIES:
-            raise HTTPException(429, headers={"retry-after": str(int(_WITHIN - (now - failed[0])) + 1)})
+        if failed and len(failed) >= _MAX_FAILURES:
+            raise HTTPException(429, headers={"retry-after": str(int(_WINDOW - (now - failed[0])) + 1)})
 
-    def _note(self, address: str) -> None:
-        self._failed.setdefault(address, deque(maxlen=_TRIES)).append(monotonic())
+    def _record_failure(self, address: str) -> None:
+        self._failed.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(monotonic())
         self._failed.move_to_end(address)
-        if len(self._failed) > _ADDRESSES:
+        if len(self._failed) > _MAX_ADDRESSES:
             self._failed.popitem(last=False)

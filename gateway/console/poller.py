@@ -1,4 +1,4 @@
-"""One pair of eyes for all consoles of this gateway: it looks at Redis as long as anybody looks at it."""
+"""Reads the state of the system for all consoles of this gateway, as long as one of them is open."""
 
 import asyncio
 import contextlib
@@ -10,107 +10,110 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from gateway.console.snapshot import picture
+from gateway.console.snapshot import build_snapshot
 from wire.audit_log import AuditEvent, AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
 from wire.overview import Overview
 from wire.reporter import HOURS
 
-_EVERY = 2.0
-_ANSWERS = 200
-_WAITING = 50
-_EVENTS = 200
-# Those minutes may still be added to.
+# The pause between two reads, in seconds.
+_INTERVAL = 2.0
+_MAX_ANSWERS = 200
+_MAX_WAITING = 50
+_MAX_EVENTS = 200
+# The counts of the last minutes may still grow.
 _OPEN_MINUTES = 3
 _LOG = structlog.get_logger()
 
-Minutes = dict[int, dict[str, int]]
+MinuteCounts = dict[int, dict[str, int]]
 
 
 @dataclass
-class Seen:
-    """What was seen last: the picture as JSON at Redis's time `now` (ms), each minute's counts, and what happened.
+class ConsoleSnapshot:
+    """What was read last: the state as JSON at Redis's time `now` (ms), the counts of each minute, and audit events.
 
-    `events` begin with the oldest. `away`: Redis could not be asked since.
+    `events` begin with the oldest. `away`: Redis could not be read since.
     """
 
     state: bytes = b""
     now: int = 0
-    minutes: Minutes = field(default_factory=dict)
-    events: deque[AuditEvent] = field(default_factory=lambda: deque(maxlen=_EVENTS))
+    minutes: MinuteCounts = field(default_factory=dict)
+    events: deque[AuditEvent] = field(default_factory=lambda: deque(maxlen=_MAX_EVENTS))
     away: bool = False
 
 
 class Poller:
-    """Looks every 2 s while there are watchers, who are rung then."""
+    """Reads Redis every 2 s while there are subscribers, and notifies them."""
 
-    def __init__(self, overview: Overview, ledger: Ledger, journal: AuditLog) -> None:
-        self.seen = Seen()
+    def __init__(self, overview: Overview, ledger: Ledger, audit_log: AuditLog) -> None:
+        self.snapshot = ConsoleSnapshot()
         self._overview = overview
         self._ledger = ledger
-        self._journal = journal
-        self._bells: set[asyncio.Event] = set()
+        self._audit_log = audit_log
+        self._subscribers: set[asyncio.Event] = set()
         self._soon = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
     @property
-    def watchers(self) -> int:
-        """How many there are."""
-        return len(self._bells)
+    def subscribers(self) -> int:
+        """The number of subscribers."""
+        return len(self._subscribers)
 
-    def look_soon(self) -> None:
-        """Something has just been changed."""
+    def poll_soon(self) -> None:
+        """Read without waiting for the rest of the pause, after something was changed."""
         self._soon.set()
 
     @contextmanager
-    def watching(self, bell: asyncio.Event) -> Iterator[None]:
-        """Set `bell` whenever there is something new to see, during the body. The last watcher ends the looking."""
-        self._bells.add(bell)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_for_ever())
-        if self.seen.state:
-            bell.set()
+    def subscribe(self, changed: asyncio.Event) -> Iterator[None]:
+        """Set `changed` after each read during the body. The last subscriber ends the polling."""
+        self._subscribers.add(changed)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll_forever())
+        if self.snapshot.state:
+            changed.set()
         try:
             yield
         finally:
-            self._bells.discard(bell)
-            if not self._bells:
-                self._looking.cancel()
-                self._looking, self.seen = None, Seen()
+            self._subscribers.discard(changed)
+            if not self._subscribers:
+                self._polling.cancel()
+                self._polling, self.snapshot = None, ConsoleSnapshot()
 
-    async def _look_for_ever(self) -> None:
+    async def _poll_forever(self) -> None:
         while True:
             try:
-                await self._look()
-                self.seen.away = False
+                await self._poll()
+                self.snapshot.away = False
             except StoreUnavailableError:
-                self.seen.away = True
-            except Exception:  # noqa: BLE001 - a fault in what is shown must not leave the consoles in the dark
-                _LOG.exception("the console's look failed")
-                self.seen.away = True
-            for bell in self._bells:
-                bell.set()
+                self.snapshot.away = True
+            except Exception:  # noqa: BLE001 - a fault in what is shown must not end the consoles' updates
+                _LOG.exception("console poll failed")
+                self.snapshot.away = True
+            for changed in self._subscribers:
+                changed.set()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY):
+                async with asyncio.timeout(_INTERVAL):
                     await self._soon.wait()
             self._soon.clear()
 
-    async def _look(self) -> None:
-        seen, overview = self.seen, self._overview
-        queue = await overview.read_queue(_WAITING)
-        processes, standings = await overview.read_processes(), await self._ledger.read_statuses()
-        running = [answer for one in processes for answer, _ in one.load.running][:_ANSWERS]
-        jobs = await overview.read_jobs(list(dict.fromkeys([*running, *queue.first_answers]))[:_ANSWERS])
-        events = await self._journal.read_latest(_EVENTS, after=seen.events[-1].id if seen.events else "")
-        seen.minutes = await self._minutes(queue.now // 60_000)
-        seen.events.extend(reversed(events))
-        seen.state, seen.now = msgspec.json.encode(picture(standings, processes, queue, jobs)), queue.now
+    async def _poll(self) -> None:
+        snapshot, overview = self.snapshot, self._overview
+        queue = await overview.read_queue(_MAX_WAITING)
+        processes, accounts = await overview.read_processes(), await self._ledger.read_statuses()
+        running = [answer for process in processes for answer, _ in process.load.running][:_MAX_ANSWERS]
+        jobs = await overview.read_jobs(list(dict.fromkeys([*running, *queue.first_answers]))[:_MAX_ANSWERS])
+        latest = snapshot.events[-1].id if snapshot.events else ""
+        events = await self._audit_log.read_latest(_MAX_EVENTS, after=latest)
+        snapshot.minutes = await self._read_minutes(queue.now // 60_000)
+        snapshot.events.extend(reversed(events))
+        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs))
+        snapshot.now = queue.now
 
-    async def _minutes(self, now: int) -> Minutes:
-        """The last hours' counts: all of them the first time, then only those that may have changed."""
-        oldest, known = now - HOURS * 60, self.seen.minutes
-        begin = max(oldest, max(known) - _OPEN_MINUTES) if known else oldest
-        fresh = await self._overview.read_counts(range(begin, now + 1))
-        kept = {minute: counts for minute, counts in known.items() if oldest <= minute < begin}
+    async def _read_minutes(self, now: int) -> MinuteCounts:
+        """Return the counts of the last hours: all are read the first time, then only those that may have changed."""
+        oldest, known = now - HOURS * 60, self.snapshot.minutes
+        first = max(oldest, max(known) - _OPEN_MINUTES) if known else oldest
+        fresh = await self._overview.read_counts(range(first, now + 1))
+        kept = {minute: counts for minute, counts in known.items() if oldest <= minute < first}
         return kept | fresh

@@ -1,6 +1,6 @@
-"""What a console is shown of the system now. Pure.
+"""Builds the state of the system that consoles show. Pure.
 
-Only what is named here goes out: no cookie, key, proxy, question or token.
+Only the fields that are named here are sent: no cookie, key, proxy, question or token.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,85 +9,88 @@ from typing import Any
 from wire.ledger import PICTURES, AccountStatus
 from wire.overview import Job, Process, Queue
 
-# For how long the workers that have an account may not have said so, in ms.
+# An account is unknown to the workers when none of them has reported it for this long, in ms.
 _UNSEEN = 60_000
-# Below this a heartbeat is as it should be, and its age no news, in ms.
+# The age of a heartbeat is shown from here on, in ms.
 _FRESH = 5_000
 
 
-def picture(
-    standings: Sequence[AccountStatus], processes: Iterable[Process], queue: Queue, jobs: Iterable[Job]
+def build_snapshot(
+    accounts: Sequence[AccountStatus], processes: Iterable[Process], queue: Queue, jobs: Iterable[Job]
 ) -> dict[str, Any]:
-    """The whole of it, for JSON. Times are in Unix ms of Redis's clock, ages in s."""
-    found = list(processes)
+    """Return the state, for JSON. Times are in Unix ms of Redis's clock, ages in s."""
+    listed = list(processes)
     return {
-        "accounts": _accounts(standings, queue.now),
-        "workers": [_worker(one, queue.now) for one in found if one.kind == "worker"],
-        "gateways": [_gateway(one, queue.now) for one in found if one.kind == "gateway"],
+        "accounts": _account_rows(accounts, queue.now),
+        "workers": [_worker_row(process, queue.now) for process in listed if process.kind == "worker"],
+        "gateways": [_gateway_row(process, queue.now) for process in listed if process.kind == "gateway"],
         "queue": {"length": queue.length, "oldest": queue.oldest_since, "wait": queue.wait},
-        "answers": _answers(jobs, found),
+        "answers": _answer_rows(jobs, listed),
     }
 
 
-def _accounts(standings: Sequence[AccountStatus], now: int) -> list[dict[str, Any]]:
-    """A row for each account, with its pictures' inside."""
-    by_name = {one.name: one for one in standings}
+def _account_rows(accounts: Sequence[AccountStatus], now: int) -> list[dict[str, Any]]:
+    """Return a row for each account, which contains the row of its images."""
+    by_name = {account.name: account for account in accounts}
     rows = []
-    for one in standings:
-        chat = one.name.removesuffix(PICTURES)
-        if chat != one.name and chat in by_name:
+    for account in accounts:
+        chat = account.name.removesuffix(PICTURES)
+        if chat != account.name and chat in by_name:
             continue
-        pictures = by_name.get(one.name + PICTURES)
-        rows.append(_account(one, now) | {"pictures": pictures and _account(pictures, now)})
+        images = by_name.get(account.name + PICTURES)
+        rows.append(_account_row(account, now) | {"pictures": images and _account_row(images, now)})
     return rows
 
 
-def _account(one: AccountStatus, now: int) -> dict[str, Any]:
+def _account_row(account: AccountStatus, now: int) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "provider": one.provider,
-        "state": one.state,
-        "paused": one.paused,
-        "reason": one.reason,
-        "until": one.until if one.state == "cooling" else 0,
-        "since": one.since,
-        "today": one.turns_today,
-        "daily": one.daily,
-        "flying": one.in_flight,
-        "bound": one.turns,
-        "failures": one.failures,
-        "expires": one.expires * 1000,
-        "weight": one.weight,
-        "known": now - one.seen <= _UNSEEN,
+        "name": account.name,
+        "provider": account.provider,
+        "state": account.state,
+        "paused": account.paused,
+        "reason": account.reason,
+        "until": account.until if account.state == "cooling" else 0,
+        "since": account.since,
+        "today": account.turns_today,
+        "daily": account.daily,
+        "flying": account.in_flight,
+        "bound": account.turns,
+        "failures": account.failures,
+        "expires": account.expires * 1000,
+        "weight": account.weight,
+        "known": now - account.seen <= _UNSEEN,
     }
 
 
-def _process(one: Process, now: int) -> dict[str, Any]:
-    silent = now - one.last_seen
+def _process_row(process: Process, now: int) -> dict[str, Any]:
+    age = now - process.last_seen
     return {
-        "name": one.name,
-        "state": one.state,
-        "version": one.load.version,
-        "silent": silent // 1000 if silent >= _FRESH and one.last_seen else 0,
+        "name": process.name,
+        "state": process.state,
+        "version": process.load.version,
+        "silent": age // 1000 if age >= _FRESH and process.last_seen else 0,
     }
 
 
-def _worker(one: Process, now: int) -> dict[str, Any]:
-    return _process(one, now) | {"slots": one.load.slots, "used": one.load.used}
+def _worker_row(process: Process, now: int) -> dict[str, Any]:
+    return _process_row(process, now) | {"slots": process.load.slots, "used": process.load.used}
 
 
-def _gateway(one: Process, now: int) -> dict[str, Any]:
-    return _process(one, now) | {"turns": one.load.turns, "sockets": one.load.sockets}
+def _gateway_row(process: Process, now: int) -> dict[str, Any]:
+    return _process_row(process, now) | {"turns": process.load.turns, "sockets": process.load.sockets}
 
 
-def _answers(jobs: Iterable[Job], processes: Iterable[Process]) -> list[dict[str, Any]]:
-    """Oldest first."""
-    runs: Mapping[str, tuple[str, str]] = {
-        answer: (one.name, kind) for one in processes if one.state != "dead" for answer, kind in one.load.running
+def _answer_rows(jobs: Iterable[Job], processes: Iterable[Process]) -> list[dict[str, Any]]:
+    """Return a row for each answer, the oldest first."""
+    running: Mapping[str, tuple[str, str]] = {
+        answer: (process.name, kind)
+        for process in processes
+        if process.state != "dead"
+        for answer, kind in process.load.running
     }
     rows = []
     for job in sorted(jobs, key=lambda job: job.accepted):
-        worker, kind = runs.get(job.answer, ("", ""))
+        worker, kind = running.get(job.answer, ("", ""))
         rows.append(
             {
                 "id": job.answer,

@@ -1,67 +1,72 @@
-"""What a console is told while it is open, as server-sent events: how things stand, counts, what happens."""
+"""The live stream of an open console, as server-sent events: a snapshot of the system, counts, and what happens."""
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.answering.drain import ActiveRequests, background
+from gateway.answering.drain import ActiveRequests
 from gateway.console.admins import Admins
-from gateway.console.poller import Minutes, Poller, Seen
+from gateway.console.poller import ConsoleSnapshot, MinuteCounts, Poller
 from gateway.http import sse
 from gateway.ops.metrics import FIRST_TEXT_BUCKETS
 from wire.version import VERSION
 
-_MOST_CONSOLES = 32
-# What hasn't changed is told again after so long, in seconds: so a page notices a line that is dead.
-_AGAIN = 10.0
-# How long a console may take what it is sent, in seconds.
+_MAX_CONSOLES = 32
+# An unchanged snapshot is sent again after this many seconds, so that a page notices a dead connection.
+_REPEAT = 10.0
+# How long a console may take to read one chunk, in seconds.
 _SEND_LIMIT = 25.0
-_HEADERS = [(name.encode(), value.encode()) for name, value in sse.HEADERS.items()]
+
+# sse-starlette ends its streams by itself once a uvicorn server of the process got a signal: without the last chunk,
+# and for good, since its flag is never cleared. Here the drain ends them (ActiveRequests), each with its last chunk.
+AppStatus.enable_automatic_graceful_drain = False
 
 
 @dataclass
-class Told:
-    """What one console has been told."""
+class SentState:
+    """What has been sent to one console."""
 
     state: bytes = b""
     at: float = float("-inf")
-    minutes: Minutes = field(default_factory=dict)
+    minutes: MinuteCounts = field(default_factory=dict)
     event: str = ""
 
-    def frames(self, seen: Seen, now: float) -> Iterable[bytes]:
-        """What it has to be told at the loop time `now`."""
-        if seen.away:
-            yield frame("away", {})
+    def render_changes(self, snapshot: ConsoleSnapshot, now: float) -> Iterable[bytes]:
+        """Yield the events that the console has to get at the loop time `now`."""
+        if snapshot.away:
+            yield encode_event("away", {})
             self.at = float("-inf")
             return
-        if seen.state != self.state or now - self.at >= _AGAIN:
-            self.state, self.at = seen.state, now
-            yield frame("state", {"now": seen.now, "state": msgspec.Raw(seen.state)})
-        news = {minute: counts for minute, counts in seen.minutes.items() if self.minutes.get(minute) != counts}
-        if news:
-            self.minutes = seen.minutes
-            yield frame("minutes", {str(minute): counts for minute, counts in news.items()})
-        events = [{"id": event.id, **event.fields} for event in seen.events if _later(event.id, self.event)]
+        if snapshot.state != self.state or now - self.at >= _REPEAT:
+            self.state, self.at = snapshot.state, now
+            yield encode_event("state", {"now": snapshot.now, "state": msgspec.Raw(snapshot.state)})
+        changed = {minute: counts for minute, counts in snapshot.minutes.items() if self.minutes.get(minute) != counts}
+        if changed:
+            self.minutes = snapshot.minutes
+            yield encode_event("minutes", {str(minute): counts for minute, counts in changed.items()})
+        events = [{"id": event.id, **event.fields} for event in snapshot.events if _is_later(event.id, self.event)]
         if events:
-            self.event = seen.events[-1].id
-            yield frame("events", events)
+            self.event = snapshot.events[-1].id
+            yield encode_event("events", events)
 
 
-def _later(one: str, other: str) -> bool:
-    return not other or tuple(map(int, one.split("-"))) > tuple(map(int, other.split("-")))
+def _is_later(event_id: str, other: str) -> bool:
+    return not other or tuple(map(int, event_id.split("-"))) > tuple(map(int, other.split("-")))
 
 
-def frame(event: str, data: Any) -> bytes:
-    """One event."""
-    return b"event: %s\n%s" % (event.encode(), sse.encode_event(msgspec.json.encode(data)))
+def encode_event(name: str, data: Any) -> bytes:
+    """Return one server-sent event with `data` as JSON."""
+    return sse.encode_event(msgspec.json.encode(data), name=name)
 
 
 @dataclass(frozen=True)
@@ -69,58 +74,53 @@ class ConsoleStream:
     """The endpoint."""
 
     admins: Admins
-    watch: Poller
+    poller: Poller
     active_requests: ActiveRequests
 
-    async def live(self, request: Request) -> "Response | LiveStream":
-        """HTTPException 401, 429."""
-        admin = self.admins.of(request)
+    async def live(self, request: Request) -> "Response | ConsoleStreamResponse":
+        """Return the stream. HTTPException 401, 429."""
+        admin = self.admins.authenticate(request)
         if request.method == "HEAD":
             return Response(headers=sse.HEADERS)
-        if self.watch.watchers >= _MOST_CONSOLES:
+        if self.poller.subscribers >= _MAX_CONSOLES:
             raise HTTPException(429, headers={"retry-after": "10"})
-        return LiveStream(self.watch, self.active_requests, admin)
+        return ConsoleStreamResponse(self.poller, self.active_requests, admin)
 
 
 @dataclass(frozen=True)
-class LiveStream:
-    """The response. It ends with the client, or with the drain of the gateway: the page goes on at another one."""
+class ConsoleStreamResponse:
+    """The response. It ends with the client or with the gateway's drain, after which the page connects again."""
 
-    watch: Poller
+    poller: Poller
     active_requests: ActiveRequests
     admin: str
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI."""
-        bell, over = asyncio.Event(), asyncio.Event()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream as an ASGI application."""
+        changed, drained = asyncio.Event(), asyncio.Event()
 
-        def end() -> None:
-            over.set()
-            bell.set()
+        def drain() -> None:
+            drained.set()
+            changed.set()
 
-        async def watch_client() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            end()
+        response = EventSourceResponse(
+            self._events(changed, drained), headers=sse.HEADERS, ping=0, send_timeout=_SEND_LIMIT
+        )
+        # It concerns one connection alone, and is forbidden in HTTP/2.
+        del response.headers["connection"]
+        with (
+            self.active_requests.track_socket(drain),
+            self.poller.subscribe(changed),
+            contextlib.suppress(TimeoutError),
+        ):
+            await response(scope, receive, send)
 
-        with self.active_requests.track_socket(end), self.watch.watching(bell), contextlib.suppress(TimeoutError):
-            async with background(watch_client()):
-                await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-                hello = {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT_BUCKETS}
-                await _chunk(send, frame("hello", hello))
-                await self._relay(send, bell, over)
-            await send({"type": "http.response.body", "body": b""})
-
-    async def _relay(self, send: Send, bell: asyncio.Event, over: asyncio.Event) -> None:
-        told, loop = Told(), asyncio.get_running_loop()
-        while not over.is_set():
-            await bell.wait()
-            bell.clear()
-            if frames := b"".join(told.frames(self.watch.seen, loop.time())):
-                await _chunk(send, frames)
-
-
-async def _chunk(send: Send, data: bytes) -> None:
-    """TimeoutError."""
-    async with asyncio.timeout(_SEND_LIMIT):
-        await send({"type": "http.response.body", "body": data, "more_body": True})
+    async def _events(self, changed: asyncio.Event, drained: asyncio.Event) -> AsyncIterator[bytes]:
+        """Yield chunks of events until the drain."""
+        yield encode_event("hello", {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT_BUCKETS})
+        sent, loop = SentState(), asyncio.get_running_loop()
+        while not drained.is_set():
+            await changed.wait()
+            changed.clear()
+            if events := b"".join(sent.render_changes(self.poller.snapshot, loop.time())):
+                yield events

@@ -6,41 +6,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.docs import asyncapi, openapi
 from gateway.http.security_headers import page_headers
+from gateway.http.static import StaticFile
 
-_FILES = {
-    "/docs": ("index.html", "text/html"),
-    "/docs/docs.css": ("docs.css", "text/css"),
-    "/docs/docs.js": ("docs.js", "text/javascript"),
-    "/docs/schema.js": ("schema.js", "text/javascript"),
-    "/docs/markdown.js": ("markdown.js", "text/javascript"),
-    "/docs/examples.md": ("examples.md", "text/markdown"),
+_ROOT = Path(__file__).parent
+_FILES = {"/docs": "index.html"} | {
+    f"/docs/{name}": name for name in ("docs.css", "docs.js", "schema.js", "markdown.js", "examples.md")
 }
-_HEADERS = {"cache-control": "no-cache", **page_headers("'self' data:")}
+_HEADERS = page_headers("'self' data:")
 
 
 @cache
 def routes() -> tuple[Route, ...]:
-    """One route for each file, and one for each document."""
-    files = [
-        _route(path, Path(__file__).with_name(name).read_bytes(), media_type)
-        for path, (name, media_type) in _FILES.items()
-    ]
+    """Return one route for each file and one for each document."""
     documents = {"/openapi.json": openapi.document(), "/asyncapi.json": asyncapi.document()}
-    return (*files, *(_route(path, _json(found), "application/json") for path, found in documents.items()))
+    return (
+        *(StaticFile.read(_ROOT / name, _HEADERS).route(path) for path, name in _FILES.items()),
+        *(_document(document).route(path) for path, document in documents.items()),
+    )
 
 
-def _json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False).encode()
-
-
-def _route(path: str, content: bytes, media_type: str) -> Route:
-    async def file(_: Request) -> Response:
-        return Response(content, media_type=media_type, headers=_HEADERS)
-
-    return Route(path, file)
+def _document(document: Mapping[str, Any]) -> StaticFile:
+    return StaticFile(json.dumps(document, ensure_ascii=False).encode(), "application/json", _HEADERS)

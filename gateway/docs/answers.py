@@ -2,12 +2,12 @@
 
 from gateway import errors
 from gateway.docs import headers
-from gateway.docs.questions import STREAM_EVENT
-from gateway.docs.refusals import refused
+from gateway.docs.error_responses import references
+from gateway.docs.json_schema import ANSWER, Node, named_examples, ref
+from gateway.docs.legacy import STREAM_EVENT
 from gateway.docs.schemas import PROGRESS, error, success
-from gateway.docs.shapes import ANSWER, Node, ref, shown
 
-_NAMED = headers.path("answer", "The answer's id, as X-Answer-ID told it.", ANSWER)
+_NAMED = headers.path_parameter("answer", "The answer's id, as X-Answer-ID told it.", ANSWER)
 _QUEUED = PROGRESS | {
     "state": "queued",
     "position": 3,
@@ -30,7 +30,7 @@ def paths() -> dict[str, Node]:
     """The paths with their operations."""
     return {
         "/answers/{answer}": {
-            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language")],
+            "parameters": [_NAMED, *headers.parameter_refs("X-Request-ID", "traceparent", "Accept-Language")],
             "get": _operation("answer", "See how far an answer has come", "Any gateway knows it.", _progress()),
             "delete": _operation(
                 "stopAnswer",
@@ -41,7 +41,10 @@ def paths() -> dict[str, Node]:
             ),
         },
         "/answers/{answer}/stream": {
-            "parameters": [_NAMED, *headers.sent("X-Request-ID", "traceparent", "Accept-Language", "Last-Event-ID")],
+            "parameters": [
+                _NAMED,
+                *headers.parameter_refs("X-Request-ID", "traceparent", "Accept-Language", "Last-Event-ID"),
+            ],
             "get": _stream(),
         },
     }
@@ -53,27 +56,27 @@ def _operation(operation: str, summary: str, description: str, responses: Node) 
         "tags": ["Answers"],
         "summary": summary,
         "description": description,
-        "responses": responses | refused(401, 404, 503),
+        "responses": responses | references(401, 404, 503),
     }
 
 
 def _progress() -> Node:
-    examples = shown(done=success(PROGRESS), queued=success(_QUEUED), failed=success(_FAILED))
+    examples = named_examples(done=success(PROGRESS), queued=success(_QUEUED), failed=success(_FAILED))
     return {
         "200": {
             "description": "State and text so far.",
-            "headers": headers.got("X-Request-ID", "X-Answer-ID"),
+            "headers": headers.header_refs("X-Request-ID", "X-Answer-ID"),
             "content": {"application/json": {"schema": ref("Progress"), "examples": examples}},
         }
     }
 
 
 def _stream() -> Node:
-    refusal = {"schema": ref("Error"), "examples": shown(not_a_number=error(errors.FORMAT))}
+    refusal = {"schema": ref("Error"), "examples": named_examples(not_a_number=error(errors.FORMAT))}
     responses = {
         "200": {
             "description": "The events after `after`, with ids; or a refusal with code 110.",
-            "headers": headers.got(*headers.ANSWERED),
+            "headers": headers.header_refs(*headers.ANSWER_HEADERS),
             "content": {
                 "text/event-stream": {"schema": ref("StreamEvent"), "example": STREAM_EVENT},
                 "application/json": refusal,
@@ -81,10 +84,10 @@ def _stream() -> Node:
         },
         "204": {
             "description": "Nothing comes after that event.",
-            "headers": headers.got("X-Request-ID"),
+            "headers": headers.header_refs("X-Request-ID"),
         },
     }
-    after = headers.query(
+    after = headers.query_parameter(
         "after",
         {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0},
         "The number of the last event that the client has; Last-Event-ID goes before it.",

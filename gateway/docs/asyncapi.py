@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway import errors
-from gateway.docs import frames, schemas
+from gateway.docs import schemas, v2_messages
+from gateway.docs.json_schema import STRING, Node, described, nullable, object_of, ref
 from gateway.docs.openapi import info
 from gateway.docs.schemas import ANSWER_DATA, STYLES, error, success
-from gateway.docs.shapes import STRING, Node, maybe, record, ref, told
 from gateway.v2.messages import SUBPROTOCOL
 
 _DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
@@ -23,11 +23,11 @@ _CLOSE_CODES = {
     "1012": "The gateway goes down: connect again, at any gateway.",
 }
 _ONE = "One connection is one conversation: its questions are answered in order, and closing it ends the conversation."
-_QUESTION: Node = record(
+_QUESTION: Node = object_of(
     {
         "style": {"type": "string", "enum": STYLES},
         "question": {"type": "string", "minLength": 1},
-        "token": told(maybe(STRING), "To go on with a conversation over HTTP; frames then have it too."),
+        "token": described(nullable(STRING), "To go on with a conversation over HTTP; frames then have it too."),
     },
     optional=["token"],
 ) | {"additionalProperties": True}
@@ -89,7 +89,7 @@ def _channels() -> Node:
             f"Typed frames: {SUBPROTOCOL}",
             f"For a client that offers the subprotocol `{SUBPROTOCOL}`: many answers side by side, each of which can "
             "be stopped, and gone on with after a cut at any gateway. Closing the socket stops nothing.",
-            frames.EXAMPLES,
+            v2_messages.EXAMPLES,
             SUBPROTOCOL,
         ),
     }
@@ -116,11 +116,11 @@ def _channel(address: str, title: str, description: str, messages: Iterable[str]
 
 
 def _operations() -> Node:
-    sent = list(frames.requests())
+    sent = list(v2_messages.request_schemas())
     return {
         "ask": _receive("ws", "Ask", ["Question"], ["Answer", "Error"]),
         "askStreaming": _receive("ws_stream", "Ask, and get the answer as it comes", ["Question"], ["Frame", "Error"]),
-        "converse": _receive("v2", "Ask, resume and stop", sent, list(frames.frames())),
+        "converse": _receive("v2", "Ask, resume and stop", sent, list(v2_messages.frame_schemas())),
     }
 
 
@@ -141,7 +141,7 @@ def _receive(channel: str, summary: str, messages: list[str], replies: list[str]
 
 
 def _messages() -> Node:
-    v2 = {name: (frames.WHAT[name], example) for name, example in frames.EXAMPLES.items()}
+    v2 = {name: (v2_messages.SUMMARIES[name], example) for name, example in v2_messages.EXAMPLES.items()}
     return {name: _message(name, summary, example) for name, (summary, example) in (_OLD | v2).items()}
 
 
@@ -154,4 +154,4 @@ def _message(name: str, summary: str, example: Any) -> Node:
 
 def _schemas() -> dict[str, Node]:
     shared = schemas.answers(token=False) | {"Question": _QUESTION, "Turns": schemas.schemas()["Turns"]}
-    return shared | frames.requests() | frames.frames()
+    return shared | v2_messages.request_schemas() | v2_messages.frame_schemas()

@@ -1,6 +1,6 @@
 """The parameters that requests have, and the headers of responses."""
 
-from gateway.docs.shapes import ANSWER, COUNT, STRING, TOKEN, Node, one_of
+from gateway.docs.json_schema import ANSWER, COUNT, STRING, TOKEN, Node, enum
 from gateway.http.fields import MAX_WAIT
 
 # A name that a client makes up.
@@ -61,7 +61,7 @@ _PARAMETERS: list[Node] = [
         "name": "Accept",
         "in": "header",
         "description": "With `text/event-stream` the stream has ids, a `retry:` and comment pings, and can be resumed.",
-        "schema": one_of("*/*", "text/event-stream"),
+        "schema": enum("*/*", "text/event-stream"),
     },
     {
         "name": "Accept-Language",
@@ -82,13 +82,13 @@ _RESPONSE_HEADERS: dict[str, Node] = {
     "Retry-After": {"description": "When to come back, in seconds.", "schema": COUNT, "example": 5},
     "x-should-retry": {
         "description": "Whether the SDKs should send the request again by themselves.",
-        "schema": one_of("true", "false"),
+        "schema": enum("true", "false"),
     },
 }
 # What a request that asks may send.
-ASKING = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID", "traceparent"]
+QUESTION_HEADERS = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID", "traceparent"]
 # What a response to an accepted question has.
-ANSWERED = ["X-Request-ID", "X-Answer-ID", "X-Provider"]
+ANSWER_HEADERS = ["X-Request-ID", "X-Answer-ID", "X-Provider"]
 
 
 def parameters() -> dict[str, Node]:
@@ -101,22 +101,22 @@ def response_headers() -> dict[str, Node]:
     return _RESPONSE_HEADERS
 
 
-def sent(*names: str) -> list[Node]:
+def parameter_refs(*names: str) -> list[Node]:
     """Parameters of a request, by their names."""
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
-def got(*names: str) -> Node:
+def header_refs(*names: str) -> Node:
     """Headers of a response, by their names."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def query(name: str, schema: Node, description: str, *, required: bool = False) -> Node:
+def query_parameter(name: str, schema: Node, description: str, *, required: bool = False) -> Node:
     """A parameter in the query."""
     return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
 
 
-def path(name: str, description: str, example: str) -> Node:
+def path_parameter(name: str, description: str, example: str) -> Node:
     """A part of the path."""
     return {
         "name": name,

@@ -1,9 +1,10 @@
 """The document at /openapi.json, in OpenAPI 3.1: every endpoint over HTTP that programs use."""
 
-from gateway.docs import answers, headers, operation, questions, refusals, schemas
-from gateway.docs.openai import faults, paths
+from gateway.docs import answers, error_responses, headers, legacy, operations, schemas
+from gateway.docs.json_schema import Node
+from gateway.docs.openai import error_responses as openai_error_responses
+from gateway.docs.openai import paths
 from gateway.docs.openai import schemas as openai_schemas
-from gateway.docs.shapes import Node
 
 VERSION = "1"
 _DESCRIPTION = """A gateway that gives many clients one steady service on top of a pool of Bing Chat accounts, or of
@@ -44,12 +45,12 @@ def document() -> Node:
         "servers": [{"url": "/", "description": "The gateway that serves this document."}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "security": [{}, *({name: []} for name in _security())],
-        "paths": questions.paths() | answers.paths() | paths.paths() | operation.paths(),
+        "paths": legacy.paths() | answers.paths() | paths.paths() | operations.paths(),
         "components": {
             "schemas": schemas.schemas() | openai_schemas.schemas(),
             "parameters": headers.parameters(),
             "headers": headers.response_headers(),
-            "responses": refusals.responses() | faults.responses(),
+            "responses": error_responses.responses() | openai_error_responses.responses(),
             "securitySchemes": _security(),
         },
     }

@@ -3,20 +3,20 @@
 from typing import Any, get_args
 
 from gateway import errors
-from gateway.docs.shapes import (
+from gateway.docs.json_schema import (
     ANSWER,
     BOOLEAN,
     COUNT,
     STRING,
     TOKEN,
     Node,
-    many,
-    maybe,
-    one_of,
-    only,
-    record,
+    array_of,
+    const,
+    described,
+    enum,
+    nullable,
+    object_of,
     ref,
-    told,
 )
 from wire.messages import Style
 
@@ -43,8 +43,10 @@ PROGRESS: dict[str, Any] = {
     "error": None,
     "provider": "edgegpt",
 }
-_TOKEN = told(STRING, "Send it with the next question to go on with the conversation.")
-_RESET = told(BOOLEAN, "The conversation was not carried on: this answer comes from a fresh one, or the next one will.")
+_TOKEN = described(STRING, "Send it with the next question to go on with the conversation.")
+_RESET = described(
+    BOOLEAN, "The conversation was not carried on: this answer comes from a fresh one, or the next one will."
+)
 
 
 def success(data: Any) -> dict[str, Any]:
@@ -58,30 +60,32 @@ def error(problem: errors.Problem) -> dict[str, Any]:
 
 
 def _success(data: Node, description: str) -> Node:
-    return record({"code": only(200), "message": only("success"), "data": data}, description=description)
+    return object_of({"code": const(200), "message": const("success"), "data": data}, description=description)
 
 
 def answers(*, token: bool) -> dict[str, Node]:
     """A whole answer and a frame of a streamed one. `token`: always there; otherwise for a client that sent one."""
     end = {"reset": _RESET, "token": _TOKEN}
-    urls = told(many(ref("Source")), "The pages that the answer cites; none in a delta.")
-    part = told(STRING, "What is new; in the last frame the whole answer.")
-    done = told(BOOLEAN, "Whether this is the last frame.")
+    urls = described(array_of(ref("Source")), "The pages that the answer cites; none in a delta.")
+    part = described(STRING, "What is new; in the last frame the whole answer.")
+    done = described(BOOLEAN, "Whether this is the last frame.")
     optional = () if token else ("token",)
     return {
-        "Source": record({"title": STRING, "url": STRING}, description="A page that an answer cites."),
-        "Error": record(
+        "Source": object_of({"title": STRING, "url": STRING}, description="A page that an answer cites."),
+        "Error": object_of(
             {
-                "code": told(
+                "code": described(
                     {"type": "integer", "enum": CODES}, "From 400 up also the HTTP status; below that it is 200."
                 ),
-                "message": told(STRING, "One sentence, in Chinese; codes 401 to 429 in English by Accept-Language."),
+                "message": described(
+                    STRING, "One sentence, in Chinese; codes 401 to 429 in English by Accept-Language."
+                ),
             },
             description="An error, always exactly this.",
         ),
-        "Answer": _success(record({"answer": STRING, "urls": urls, **end}, optional=optional), "A whole answer."),
+        "Answer": _success(object_of({"answer": STRING, "urls": urls, **end}, optional=optional), "A whole answer."),
         "Frame": _success(
-            record({"answer": part, "urls": urls, "done": done, **end}, optional=optional),
+            object_of({"answer": part, "urls": urls, "done": done, **end}, optional=optional),
             "One frame of a streamed answer. A frame with `done: false` continues the text; when the upstream replaces "
             "its text, the whole new text is one such frame, so that the joined deltas always end with the answer.",
         ),
@@ -89,54 +93,56 @@ def answers(*, token: bool) -> dict[str, Node]:
 
 
 def _progress() -> Node:
-    return record(
+    return object_of(
         {
-            "answer": told(STRING, "The answer's id."),
+            "answer": described(STRING, "The answer's id."),
             "token": _TOKEN,
-            "state": one_of(*STATES),
-            "position": told(maybe(COUNT), "While it is queued: 1 is the next one, 0 one that waits for an account."),
-            "wait": told(maybe(COUNT), "While it is queued: an estimate, in seconds."),
-            "seq": told(COUNT, "The number of its last event."),
-            "text": told(STRING, "The text so far."),
-            "urls": many(ref("Source")),
-            "images": told(many(STRING), "The addresses of pictures, for an image request."),
-            "suggestions": told(many(STRING), "What the user may want to ask next."),
-            "turns": told(maybe(ref("Turns")), "The upstream conversation's turns, where they are known."),
+            "state": enum(*STATES),
+            "position": described(
+                nullable(COUNT), "While it is queued: 1 is the next one, 0 one that waits for an account."
+            ),
+            "wait": described(nullable(COUNT), "While it is queued: an estimate, in seconds."),
+            "seq": described(COUNT, "The number of its last event."),
+            "text": described(STRING, "The text so far."),
+            "urls": array_of(ref("Source")),
+            "images": described(array_of(STRING), "The addresses of pictures, for an image request."),
+            "suggestions": described(array_of(STRING), "What the user may want to ask next."),
+            "turns": described(nullable(ref("Turns")), "The upstream conversation's turns, where they are known."),
             "reset": _RESET,
-            "error": maybe(ref("AnswerError")),
-            "provider": told(maybe(STRING), "Who answers, once it is known."),
+            "error": nullable(ref("AnswerError")),
+            "provider": described(nullable(STRING), "Who answers, once it is known."),
         }
     )
 
 
 def schemas() -> dict[str, Node]:
     """All of them, by name."""
-    problem = {"code": {"type": "integer"}, "message": STRING, "reason": STRING, "retry_after": maybe(COUNT)}
+    problem = {"code": {"type": "integer"}, "message": STRING, "reason": STRING, "retry_after": nullable(COUNT)}
     health = {"ready": BOOLEAN, "redis": BOOLEAN, "workers": COUNT, "draining": BOOLEAN}
     return answers(token=True) | {
-        "Pictures": _success({**many(STRING), "minItems": 1}, "The addresses of pictures."),
+        "Pictures": _success({**array_of(STRING), "minItems": 1}, "The addresses of pictures."),
         "Progress": _success(_progress(), "How far an answer has come. What only its end brings is empty until then."),
-        "Turns": record({"used": COUNT, "limit": COUNT}),
-        "AnswerError": record(problem, description="How an answer failed; `retry_after` is in seconds."),
+        "Turns": object_of({"used": COUNT, "limit": COUNT}),
+        "AnswerError": object_of(problem, description="How an answer failed; `retry_after` is in seconds."),
         "StreamEvent": stream_event(
             {"oneOf": [ref("Frame"), ref("Error")]},
             "One server-sent event. Its data is a frame, or an error, which is then the last. `id` and `retry` are "
             "there for a client that accepts `text/event-stream`, as is an event without data at the beginning.",
         ),
-        "Alive": record({"status": only("ok")}),
-        "Ready": record(health),
+        "Alive": object_of({"status": const("ok")}),
+        "Ready": object_of(health),
     }
 
 
 def stream_event(data: Node, description: str, *, named: bool = False) -> Node:
     """One server-sent event, field by field, whose data is JSON."""
-    event = {"event": STRING} if named else {"event": only("message")}
+    event = {"event": STRING} if named else {"event": const("message")}
     return {
         "description": description,
         "type": "object",
         "properties": {
             "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
-            "id": told(STRING, "The answer's id, a dot, and the event's number: what Last-Event-ID sends back."),
+            "id": described(STRING, "The answer's id, a dot, and the event's number: what Last-Event-ID sends back."),
             "retry": COUNT,
             **event,
         },

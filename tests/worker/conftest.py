@@ -35,6 +35,6 @@ async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
 
 @pytest.fixture
 async def proxy(valkey: ValkeyServer, valkey_url: str) -> AsyncIterator[TcpProxy]:
-    """A proxy before the real server."""
+    """Start a proxy before the real server."""
     async with TcpProxy(valkey.port) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: nothing is asked twice, and every loss is reported."""
+"""Leases of a worker whose Redis loses data: no question is asked twice, and every loss is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ class Remembering:
 
 
 class Quiet:
-    """Sends the question `one` and says nothing until it is let; speaks at once of any other."""
+    """Sends the question `one` and answers when it may; answers any other at once."""
 
     def __init__(self, begin: str = "") -> None:
         self.sent = asyncio.Event()
@@ -60,7 +60,7 @@ class Quiet:
 
 
 async def end(client: Client, answer: str) -> Final | Failed:
-    """The terminal event, also after others were forgotten."""
+    """Return the terminal event, also after others were forgotten."""
     await until(lambda: client.has_ended(answer))
     found = (await client.so_far(answer))[-1]
     assert isinstance(found, Final | Failed)

@@ -26,7 +26,7 @@ SCRIPTED = "tests.support.worker.scripted_provider:ScriptedProvider"
 
 @pytest.fixture
 def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
-    """The environment of a worker that can serve."""
+    """Return the environment of a worker that can serve."""
     write_accounts(tmp_path / "cookies", "one")
     return {
         "REDIS_URL": valkey_url,
@@ -38,7 +38,7 @@ def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
 
 
 def told(log: Path) -> list[dict[str, Any]]:
-    """The log's lines; every one of them is JSON, so there is no traceback among them."""
+    """Return the log's lines; each of them is JSON, so there is no traceback among them."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -71,7 +71,7 @@ async def test_it_answers(tmp_path: Path, settings: dict[str, str]) -> None:
 def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settings: dict[str, str]) -> None:
     log, folder = tmp_path / "log", tmp_path / "none"
     with process("worker", log, **settings | {"COOKIES_DIR": str(folder)}) as started:
-        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "it says what is missing")
+        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "the missing thing is logged")
         started.terminate()
         assert started.wait(10) == 0
     assert len(told(log)) == 2
@@ -81,7 +81,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settin
     log = tmp_path / "log"
     away = {**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     with process("worker", log, **away) as started:
-        wait_until(tells(log, "redis is away, trying again"), "it says that Redis is away")
+        wait_until(tells(log, "redis is away, trying again"), "an absent Redis is logged")
         started.terminate()
         assert started.wait(10) == 0
     assert [line["event"] for line in told(log) if line["level"] == "error"] == ["redis is away, trying again"]

@@ -23,7 +23,7 @@ _MARGIN = 60.0
 _PATIENCE = 30.0
 # Seconds between two attempts to reserve a busy account.
 _LOOK_AGAIN = 0.25
-_REFRESH_EVERY = 2.0
+REFRESH_INTERVAL = 2.0
 _LOG = structlog.get_logger()
 
 
@@ -74,8 +74,11 @@ class AccountPool:
         accounts: Iterable[Account],
         ranking: Ranking,
         folder: DirectoryWatcher | None = None,
+        *,
+        refresh_every: float = REFRESH_INTERVAL,
     ) -> None:
         self.worker = worker
+        self._refresh_every = refresh_every
         self._folder = folder
         self._settings = settings
         self._ledger = ledger
@@ -164,7 +167,7 @@ class AccountPool:
                 await self.refresh()
             except StoreUnavailableError:
                 pass  # the heartbeat logs it
-            await asyncio.sleep(_REFRESH_EVERY)
+            await asyncio.sleep(self._refresh_every)
 
     async def refresh(self) -> None:
         """Read the status of all accounts, and log changes that other workers made. StoreUnavailableError."""

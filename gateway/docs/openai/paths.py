@@ -3,13 +3,13 @@
 from typing import Any
 
 from gateway.docs import headers
-from gateway.docs.openai.faults import refused
+from gateway.docs.json_schema import ANSWER, Node, enum, ref
+from gateway.docs.openai.error_responses import references
 from gateway.docs.schemas import PICTURES
-from gateway.docs.shapes import ANSWER, Node, one_of, ref
 from gateway.openai.models import STYLES
 
 _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owned_by": "bing"}
-_NAMED = headers.path("response", "The response's id.", f"resp_{ANSWER}")
+_NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")
 _CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","created":1704164645,"model":"bing-balanced",\
 "system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
 _EVENT = f"""{{"item_id":"msg_{ANSWER}","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
@@ -78,7 +78,7 @@ _RETRIES = "Fields that aren't listed are ignored. An error says in `x-should-re
 
 def paths() -> dict[str, Node]:
     """The paths with their operations."""
-    parts = headers.sent("X-Request-ID", "traceparent")
+    parts = headers.parameter_refs("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
         "/v1/responses": {"post": _responses()},
@@ -89,14 +89,14 @@ def paths() -> dict[str, Node]:
                 "cancelResponse",
                 "Stop a response",
                 "It ends at once with the text so far. One that has ended stays as it is.",
-                _json("Response", _RESPONSE) | refused(401, 404, 503),
+                _json("Response", _RESPONSE) | references(401, 404, 503),
             ),
         },
         "/v1/images/generations": {"post": _images()},
         "/v1/models": {"parameters": parts, "get": _models()},
         "/v1/models/{model}": {
-            "parameters": [headers.path("model", "The model's name.", next(iter(STYLES))), *parts],
-            "get": _operation("model", "One model", "By its name.", _json("Model", _MODEL) | refused(401, 404)),
+            "parameters": [headers.path_parameter("model", "The model's name.", next(iter(STYLES))), *parts],
+            "get": _operation("model", "One model", "By its name.", _json("Model", _MODEL) | references(401, 404)),
         },
     }
 
@@ -134,22 +134,22 @@ def _images() -> Node:
         _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
         _json("Images", pictures),
     )
-    return operation | {"parameters": headers.sent(*headers.ASKING)}
+    return operation | {"parameters": headers.parameter_refs(*headers.QUESTION_HEADERS)}
 
 
 def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
-    responses = _json("Response", _RESPONSE, events) | refused(400, 401, 404, 503)
+    responses = _json("Response", _RESPONSE, events) | references(400, 401, 404, 503)
     return _operation("response", "See how far a response has come", described, responses) | {
         "parameters": [
-            headers.query("stream", one_of("true", "false"), "Whether to get its events."),
-            headers.query(
+            headers.query_parameter("stream", enum("true", "false"), "Whether to get its events."),
+            headers.query_parameter(
                 "starting_after",
                 {"type": "integer", "minimum": 0, "maximum": 999_999_999},
                 "The `sequence_number` of the last event that the client has.",
             ),
-            *headers.sent("Last-Event-ID", "Accept"),
+            *headers.parameter_refs("Last-Event-ID", "Accept"),
         ],
         "responses": responses,
     }
@@ -157,13 +157,13 @@ def _response() -> Node:
 
 def _models() -> Node:
     listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
-    responses = _json("Models", listed) | refused(401)
+    responses = _json("Models", listed) | references(401)
     return _operation("models", "All models", "One for each style.", responses)
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    told = responses | refused(400, 401, 404, 408, 413, 422, 429, 500, 503)
-    sent = headers.sent(*headers.ASKING, "X-Conversation-ID", "Last-Event-ID", "Accept")
+    told = responses | references(400, 401, 404, 408, 413, 422, 429, 500, 503)
+    sent = headers.parameter_refs(*headers.QUESTION_HEADERS, "X-Conversation-ID", "Last-Event-ID", "Accept")
     return _operation(operation, summary, description, told) | {"parameters": sent, "requestBody": body}
 
 
@@ -185,4 +185,10 @@ def _json(schema: str, example: Node, events: Node | None = None) -> Node:
     content = {"application/json": {"schema": ref(schema), "example": example}}
     if events is not None:
         content["text/event-stream"] = events
-    return {"200": {"description": "As asked for.", "headers": headers.got(*headers.ANSWERED), "content": content}}
+    return {
+        "200": {
+            "description": "As asked for.",
+            "headers": headers.header_refs(*headers.ANSWER_HEADERS),
+            "content": content,
+        }
+    }

@@ -24,7 +24,7 @@ def request(authorization: str | None, address: str = "192.0.2.1", forwarded: st
 
 def refused(admins: Admins, asked: Request) -> HTTPException:
     with pytest.raises(HTTPException) as refusal:
-        admins.of(asked)
+        admins.authenticate(asked)
     return refusal.value
 
 
@@ -34,8 +34,8 @@ def admins() -> Admins:
 
 
 def test_a_key_tells_who_it_is(admins: Admins) -> None:
-    assert admins.of(request("Bearer olivia")) == "olivia"
-    assert admins.of(request("bearer pete")) == "pete"
+    assert admins.authenticate(request("Bearer olivia")) == "olivia"
+    assert admins.authenticate(request("bearer pete")) == "pete"
 
 
 @pytest.mark.parametrize("sent", [None, "", "Bearer", "Bearer ", "Bearer nobody", "Basic olivia", "olivia"])
@@ -55,22 +55,22 @@ def test_after_ten_wrong_keys_an_address_waits_even_with_a_right_one(
     waiting = refused(admins, request("Bearer olivia"))
     assert waiting.status_code == 429
     assert waiting.headers == {"retry-after": "61"}
-    assert admins.of(request("Bearer olivia", "192.0.2.2")) == "olivia"
+    assert admins.authenticate(request("Bearer olivia", "192.0.2.2")) == "olivia"
     clock += 61
-    assert admins.of(request("Bearer olivia")) == "olivia"
+    assert admins.authenticate(request("Bearer olivia")) == "olivia"
 
 
 def test_asking_without_a_key_is_no_try(admins: Admins) -> None:
     for _ in range(50):
         refused(admins, request(None))
-    assert admins.of(request("Bearer olivia")) == "olivia"
+    assert admins.authenticate(request("Bearer olivia")) == "olivia"
 
 
 def test_behind_a_proxy_the_client_waits_and_not_the_proxy(admins: Admins) -> None:
     for _ in range(10):
         refused(admins, request("Bearer wrong", "10.0.0.1", "203.0.113.9"))
     assert refused(admins, request("Bearer olivia", "10.0.0.1", "203.0.113.9")).status_code == 429
-    assert admins.of(request("Bearer olivia", "10.0.0.1", "203.0.113.10")) == "olivia"
+    assert admins.authenticate(request("Bearer olivia", "10.0.0.1", "203.0.113.10")) == "olivia"
 
 
 def test_only_so_many_addresses_are_remembered(admins: Admins) -> None:

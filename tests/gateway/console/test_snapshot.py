@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.console.snapshot import picture
+from gateway.console.snapshot import build_snapshot
 from wire.ledger import PICTURES, AccountStatus
 from wire.overview import Job, Process, Queue
 from wire.reporter import ProcessLoad
@@ -12,7 +12,7 @@ QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
 
 
 def shown(*standings: AccountStatus, processes: tuple[Process, ...] = (), jobs: tuple[Job, ...] = ()) -> dict[str, Any]:
-    return picture(standings, processes, QUEUE, jobs)
+    return build_snapshot(standings, processes, QUEUE, jobs)
 
 
 def test_an_account_and_its_pictures_are_one_row() -> None:

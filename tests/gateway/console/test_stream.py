@@ -1,19 +1,24 @@
 """What an open console receives."""
 
 import asyncio
+import signal
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from sse_starlette.sse import AppStatus
 
 import gateway.console.poller
 import gateway.console.stream
-from gateway.console.poller import Seen
-from gateway.console.stream import Told
+from gateway.console.poller import ConsoleSnapshot, Poller
+from gateway.console.stream import ConsoleStreamResponse, SentState
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, KEY, console, looking, sees
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.wire.scenario import Scenario
-from wire.audit_log import AuditEvent
+from wire.audit_log import AuditEvent, AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Chat, Delta, Final
@@ -28,7 +33,7 @@ SECRETS = ("planted-question", "planted-print", KEY)
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.poller, "_EVERY", 0.05)
+    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.05)
 
 
 async def test_it_needs_a_key(store: Store, tmp_path: Path) -> None:
@@ -97,7 +102,7 @@ async def test_all_consoles_share_one_pair_of_eyes_that_close_with_the_last(
         return await look(self, first)
 
     monkeypatch.setattr(Overview, "read_queue", counted)
-    monkeypatch.setattr(gateway.console.poller, "_EVERY", 0.2)
+    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.2)
     async with console(store, tmp_path) as gateway_:
         async with looking(gateway_) as one, looking(gateway_) as other, looking(gateway_) as third:
             await sees(lambda: one.state and other.state and third.state)
@@ -111,7 +116,7 @@ async def test_all_consoles_share_one_pair_of_eyes_that_close_with_the_last(
 
 
 async def test_only_so_many_consoles_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.stream, "_MOST_CONSOLES", 1)
+    monkeypatch.setattr(gateway.console.stream, "_MAX_CONSOLES", 1)
     async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
         await sees(lambda: page.state)
         response = await gateway_.client.get("/console/live", headers=BEARER)
@@ -126,6 +131,58 @@ async def test_it_ends_at_once_when_the_gateway_drains(store: Store, tmp_path: P
         gateway_.active_requests.drain()
         async with asyncio.timeout(5):
             assert (await response.aread()).startswith(b"event: hello")
+
+
+async def test_a_drain_ends_it_with_its_last_chunk_on_a_real_connection(store: Store, tmp_path: Path) -> None:
+    async with console(store, tmp_path, drain_timeout=30.0) as gateway_:
+        head = b"GET /console/live HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer %s\r\n\r\n" % KEY.encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway_.port)
+        writer.write(head)
+        async with asyncio.timeout(5):
+            headers = await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"event: hello")
+            gateway_.active_requests.drain()
+            rest = await reader.read()
+        writer.close()
+        assert b"content-type: text/event-stream; charset=utf-8" in headers
+        assert b"cache-control: no-store" in headers
+        assert b"connection:" not in headers.lower()
+        assert rest.endswith(b"0\r\n\r\n")
+
+
+async def test_no_state_of_the_process_ends_a_stream(store: Store, tmp_path: Path) -> None:
+    """A signal to another uvicorn server of the process sets a flag of sse-starlette's, unless that is turned off."""
+    other = uvicorn.Server(uvicorn.Config("none:none"))
+    other.handle_exit(signal.SIGTERM, None)
+    assert other.should_exit
+    assert not AppStatus.should_exit
+    async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
+        await sees(lambda: len(page.names) > 2)
+
+
+async def test_a_console_that_does_not_read_is_let_go(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.console.stream, "_SEND_LIMIT", 0.05)
+
+    async def receive() -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with console(store, tmp_path) as gateway_:
+        poller = Poller(Overview(store), Ledger(store), AuditLog(store))
+        sent: list[str] = []
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message["type"])
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+        response = ConsoleStreamResponse(poller, gateway_.active_requests, "olivia")
+        async with asyncio.timeout(5):
+            await response({"type": "http", "method": "GET"}, receive, send)
+        assert sent == ["http.response.start", "http.response.body"]
+        assert poller.subscribers == 0
 
 
 async def test_a_redis_that_is_away_is_said(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +204,7 @@ async def test_a_look_that_fails_is_logged_and_the_next_one_comes(
 ) -> None:
     async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
         with monkeypatch.context() as patched:
-            patched.setattr(gateway.console.poller, "picture", lambda *_: 1 / 0)
+            patched.setattr(gateway.console.poller, "build_snapshot", lambda *_: 1 / 0)
             await sees(lambda: "away" in page.names)
         await sees(lambda: page.names[-1] != "away")
 
@@ -167,7 +224,7 @@ async def test_a_gateway_speaks_of_itself_until_it_leaves(store: Store, gateway:
 def looking_tasks() -> list[str]:
     """Tasks of the console's that run in this process, gateway and test together."""
     names = [str(task.get_coro()) for task in asyncio.all_tasks()]
-    return [name for name in names if "Watch." in name or "watch_client" in name or "LiveStream" in name]
+    return [name for name in names if "Poller." in name or "ConsoleStream" in name]
 
 
 async def _two(overview: Overview) -> bool:
@@ -175,23 +232,26 @@ async def _two(overview: Overview) -> bool:
 
 
 def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:
-    told, seen = Told(), Seen(state=b'{"a":1}', now=5)
-    assert list(told.frames(seen, 100.0)) == [b'event: state\ndata: {"now":5,"state":{"a":1}}\n\n']
-    assert list(told.frames(seen, 109.0)) == []
-    assert len(list(told.frames(seen, 110.0))) == 1
-    seen.state = b'{"a":2}'
-    assert len(list(told.frames(seen, 111.0))) == 1
+    sent, snapshot = SentState(), ConsoleSnapshot(state=b'{"a":1}', now=5)
+    assert list(sent.render_changes(snapshot, 100.0)) == [b'event: state\ndata: {"now":5,"state":{"a":1}}\n\n']
+    assert list(sent.render_changes(snapshot, 109.0)) == []
+    assert len(list(sent.render_changes(snapshot, 110.0))) == 1
+    snapshot.state = b'{"a":2}'
+    assert len(list(sent.render_changes(snapshot, 111.0))) == 1
 
 
 def test_minutes_and_events_are_told_once() -> None:
-    told, seen = Told(state=b"{}", at=0.0), Seen(state=b"{}", minutes={1: {"done": 1}, 2: {"done": 2}})
-    seen.events.extend([AuditEvent("9-0", {"kind": "a"}), AuditEvent("10-0", {"kind": "b"})])
-    minutes, events = told.frames(seen, 1.0)
+    sent, snapshot = (
+        SentState(state=b"{}", at=0.0),
+        ConsoleSnapshot(state=b"{}", minutes={1: {"done": 1}, 2: {"done": 2}}),
+    )
+    snapshot.events.extend([AuditEvent("9-0", {"kind": "a"}), AuditEvent("10-0", {"kind": "b"})])
+    minutes, events = sent.render_changes(snapshot, 1.0)
     assert minutes == b'event: minutes\ndata: {"1":{"done":1},"2":{"done":2}}\n\n'
     assert events == b'event: events\ndata: [{"id":"9-0","kind":"a"},{"id":"10-0","kind":"b"}]\n\n'
-    seen.minutes = {2: {"done": 3}, 1: {"done": 1}}
-    seen.events.append(AuditEvent("10-1", {"kind": "c"}))
-    assert list(told.frames(seen, 2.0)) == [
+    snapshot.minutes = {2: {"done": 3}, 1: {"done": 1}}
+    snapshot.events.append(AuditEvent("10-1", {"kind": "c"}))
+    assert list(sent.render_changes(snapshot, 2.0)) == [
         b'event: minutes\ndata: {"2":{"done":3}}\n\n',
         b'event: events\ndata: [{"id":"10-1","kind":"c"}]\n\n',
     ]

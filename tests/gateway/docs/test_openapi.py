@@ -13,7 +13,7 @@ from gateway import docs, errors, page
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.docs import openapi
-from gateway.docs.openai import faults
+from gateway.docs.openai import error_responses
 from gateway.openai import errors as openai_errors
 from gateway.openai.validation import WITHOUT_EFFECT
 from gateway.settings import GatewaySettings
@@ -28,7 +28,14 @@ PAGES = {route.path for route in [*page.routes(), *docs.routes()]} - {"/openapi.
 # Rooms whose requests the document leaves out.
 OTHERS = {"docs", "console", "page"}
 # Headers of HTTP itself, of browsers and proxies.
-OF_HTTP = {"authorization", "content-length", "content-type", "access-control-request-method", "x-forwarded-for"}
+OF_HTTP = {
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "content-type",
+    "access-control-request-method",
+    "x-forwarded-for",
+}
 
 
 def sources(pattern: str, *paths: str) -> set[str]:
@@ -100,13 +107,13 @@ def test_every_error_has_its_status() -> None:
     responses = set(FOUND["components"]["responses"])
     own = {*errors.BY_STATUS, errors.UNKNOWN.code, 503} - {405}
     assert {f"Error{status}" for status in own} == {name for name in responses if name.startswith("Error")}
-    told = {openai_errors.fault_of(error).status for error in faults.ERRORS}
+    told = {openai_errors.fault_of(error).status for error in error_responses.ERRORS}
     assert {f"Fault{status}" for status in told} == {name for name in responses if name.startswith("Fault")}
 
 
 def test_every_kind_of_error_under_v1_is_among_those_that_are_told() -> None:
-    assert {type(error) for error in faults.ERRORS} == set(openai_errors.TABLE)
-    codes = {openai_errors.fault_of(error).code for error in faults.ERRORS}
+    assert {type(error) for error in error_responses.ERRORS} == set(openai_errors.TABLE)
+    codes = {openai_errors.fault_of(error).code for error in error_responses.ERRORS}
     assert {fault.code or reason for reason, fault in openai_errors.BY_REASON.items()} <= codes
 
 

@@ -20,7 +20,7 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
-from worker.accounts.pool import AccountPool
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.providers.registry import build_ranking
 from worker.settings import WorkerSettings
 
@@ -45,10 +45,15 @@ def settings_with(**changed: object) -> WorkerSettings:
 
 
 def pool_on(
-    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+    store: Store,
+    settings: WorkerSettings,
+    accounts: Sequence[Account] = ACCOUNTS,
+    worker: str = "desk",
+    *,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
-    """A worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings))
+    """Make a worker's pool on the ledger in `store`."""
+    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings), refresh_every=refresh_every)
 
 
 Hook = Callable[[], Awaitable[None]]
@@ -131,19 +136,19 @@ class Client:
         return [entry.event for entry in found]
 
     async def end(self, answer: str) -> Final | Failed:
-        """The terminal event of an answer."""
+        """Return the terminal event of an answer."""
         last = (await self.events(answer))[-1]
         assert isinstance(last, TERMINAL)
         return last
 
     async def text(self, answer: str) -> str:
-        """The whole text of an answer that went well."""
+        """Return the whole text of an answer that ended well."""
         last = await self.end(answer)
         assert isinstance(last, Final), last
         return last.text
 
     async def so_far(self, answer: str) -> list[Event]:
-        """The events that an answer has now."""
+        """Return the events that an answer has now."""
         return [entry.event for entry in await self.answers.read(answer)]
 
     async def has_ended(self, answer: str) -> bool:
@@ -151,13 +156,13 @@ class Client:
         return any(isinstance(event, TERMINAL) for event in await self.so_far(answer))
 
     async def state(self, answer: str) -> str:
-        """The job's state in Redis."""
+        """Return the job's state in Redis."""
         found = await self.store.commands.hget(keys.job_key(answer), "state")
         assert isinstance(found, bytes)
         return found.decode()
 
     async def owner(self, token: str) -> str | None:
-        """The worker that holds the token."""
+        """Return the worker that holds the token."""
         found = await self.store.commands.hget(keys.token_key(token), "owner")
         return found.decode() if isinstance(found, bytes) else None
 
@@ -178,11 +183,11 @@ class WorkerHarness:
     worker: str = "desk"
 
     async def task(self, question: str = "hello", token: str | None = None) -> ClaimedJob:
-        """A new question, claimed."""
+        """Submit and claim a new question."""
         return await self.claimed(Chat("balanced", question), token or new_token())
 
     async def picture(self, keyword: str = "Cat") -> ClaimedJob:
-        """A new image request, claimed."""
+        """Submit and claim a new image request."""
         return await self.claimed(Image(keyword), new_token())
 
     async def claimed(self, work: Work, token: str) -> ClaimedJob:
@@ -194,5 +199,5 @@ class WorkerHarness:
         return task
 
     def with_session(self, task: ClaimedJob, session: bytes, sent: int) -> ClaimedJob:
-        """The task as if its token had a saved conversation."""
+        """Return the task as if its token had a saved conversation."""
         return replace(task, session=session, sent=sent)

@@ -3,6 +3,7 @@ import logging
 import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from tests.support.conditions import SOON, until
 from tests.support.processes import open_files
 from tests.worker.accounts.test_directory import NOW, cookie, export, names, write
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
-from worker.accounts.watcher import DirectoryWatcher
+from worker.accounts.watcher import DirectoryWatcher, WatchTimings
 from worker.providers import require_cookies
 
 pytestmark = pytest.mark.anyio
 
+# Short waits, but patience enough for a slow machine.
+QUICK = WatchTimings(look=0.05, quiet=0.05, patience=0.3)
 Changes = AsyncGenerator[DirectoryState, None]
 
 
@@ -28,11 +31,8 @@ async def no_events(*_: Any, **__: Any) -> AsyncIterator[Any]:
 
 
 @pytest.fixture(params=["events", "no events"], autouse=True)
-def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything with the system's events and without; short waits, but patience enough for a slow machine."""
-    monkeypatch.setattr(worker.accounts.watcher, "_LOOK", 0.05)
-    monkeypatch.setattr(worker.accounts.watcher, "_QUIET", 0.05)
-    monkeypatch.setattr(worker.accounts.watcher, "_PATIENCE", 0.3)
+def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything with the system's events and without."""
     if request.param == "no events":
         monkeypatch.setattr(worker.accounts.watcher, "awatch", no_events)
 
@@ -53,7 +53,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
 @pytest.fixture
 async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
     """The log of an empty folder, after the first time."""
-    found = DirectoryWatcher(tmp_path, lambda: NOW).changes()
+    found = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
     assert await anext(found) == DirectoryState()
     yield found
     await found.aclose()
@@ -70,9 +70,9 @@ def cookies(contents: DirectoryState) -> dict[str, str]:
     return {account.name: require_cookies(account).cookies["_U"] for account in contents.accounts}
 
 
-def test_the_waits_come_to_less_than_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    assert worker.accounts.watcher._LOOK + worker.accounts.watcher._PATIENCE + worker.accounts.watcher._QUIET <= 1.75
+def test_the_waits_come_to_less_than_two_seconds() -> None:
+    usual = WatchTimings()
+    assert usual.look + usual.patience + usual.quiet <= 1.75
 
 
 async def test_files_that_come_change_and_go_are_told(tmp_path: Path, changes: Changes) -> None:
@@ -125,7 +125,7 @@ async def test_a_file_outside_that_a_link_leads_to_is_followed(tmp_path: Path) -
     folder.mkdir()
     write(tmp_path, "outside", "_U=one")
     (folder / "alice").symlink_to("../outside")
-    changes = DirectoryWatcher(folder, lambda: NOW).changes()
+    changes = DirectoryWatcher(folder, lambda: NOW, timings=QUICK).changes()
     assert cookies(await told(changes)) == {"alice": "one"}
     write(tmp_path, "outside", "_U=two")
     assert cookies(await told(changes)) == {"alice": "two"}
@@ -137,7 +137,7 @@ async def test_the_folder_may_come_late_go_and_come_back(tmp_path: Path) -> None
     missing = DirectoryState(
         problems=(f"{folder} can't be read as the folder of cookie exports: No such file or directory",)
     )
-    changes = DirectoryWatcher(folder, lambda: NOW).changes()
+    changes = DirectoryWatcher(folder, lambda: NOW, timings=QUICK).changes()
     assert await told(changes) == missing
     for sign_in in ("one", "two"):
         folder.mkdir()
@@ -152,7 +152,7 @@ async def test_a_folder_that_is_exchanged_for_another_is_told_once(tmp_path: Pat
     for name, sign_in in (("cookies", "one"), ("next", "two")):
         (tmp_path / name).mkdir()
         write(tmp_path / name, "alice", f"_U={sign_in}")
-    changes = DirectoryWatcher(tmp_path / "cookies", lambda: NOW).changes()
+    changes = DirectoryWatcher(tmp_path / "cookies", lambda: NOW, timings=QUICK).changes()
     assert cookies(await told(changes)) == {"alice": "one"}
     (tmp_path / "cookies").rename(tmp_path / "last")
     (tmp_path / "next").rename(tmp_path / "cookies")
@@ -188,7 +188,7 @@ async def test_permissions_that_change_are_told(tmp_path: Path, changes: Changes
 async def test_an_expiry_is_told_when_its_time_comes(tmp_path: Path) -> None:
     now = [NOW - 2 * 24 * 3600]
     export(tmp_path, "alice", cookie("_U", "one", expirationDate=NOW))
-    changes = DirectoryWatcher(tmp_path, lambda: now[0]).changes()
+    changes = DirectoryWatcher(tmp_path, lambda: now[0], timings=QUICK).changes()
     assert (await told(changes)).warnings == ()
     now[0] = NOW - 3600
     assert (await told(changes)).warnings == (
@@ -202,15 +202,12 @@ async def test_an_expiry_is_told_when_its_time_comes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_a_copy_in_progress_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readings: list[DirectoryContents], known: bool
-) -> None:
-    monkeypatch.setattr(worker.accounts.watcher, "_PATIENCE", SOON)
+async def test_a_copy_in_progress_is_waited_for(tmp_path: Path, readings: list[DirectoryContents], known: bool) -> None:
     export(tmp_path, "alice", cookie("_U", "one"))
     whole = (tmp_path / "alice").read_text()
     if not known:
         (tmp_path / "alice").unlink()
-    changes = DirectoryWatcher(tmp_path, lambda: NOW).changes()
+    changes = DirectoryWatcher(tmp_path, lambda: NOW, timings=replace(QUICK, patience=SOON)).changes()
     first = await told(changes)
     waiting = asyncio.create_task(told(changes))
     for part in (whole[:10], whole[:40]):
@@ -240,7 +237,7 @@ async def test_a_file_that_never_stops_growing_holds_nothing_up(tmp_path: Path, 
 
 async def test_what_changes_after_it_was_loaded_is_told(tmp_path: Path) -> None:
     write(tmp_path, "alice", "_U=one")
-    folder = DirectoryWatcher(tmp_path, lambda: NOW)
+    folder = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK)
     assert names(folder.load()) == ["alice"]
     write(tmp_path, "bob", "_U=two")
     changes = folder.changes()
@@ -250,7 +247,7 @@ async def test_what_changes_after_it_was_loaded_is_told(tmp_path: Path) -> None:
 
 async def test_the_watching_ends_with_the_task_that_waits(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     tasks = asyncio.all_tasks()
-    changes = DirectoryWatcher(tmp_path, lambda: NOW).changes()
+    changes = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
     assert await told(changes) == DirectoryState()
     waiting = asyncio.create_task(told(changes))
     await until(lambda: watches() > 0 or "no events" in request.node.name)
@@ -269,7 +266,7 @@ async def test_no_value_is_told_anywhere(
     tmp_path: Path, changes: Changes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    folder = DirectoryWatcher(tmp_path)
+    folder = DirectoryWatcher(tmp_path, timings=QUICK)
     write(tmp_path, "alice", "_U=pl4nted1; A=pl4nted")
     write(tmp_path, "bob", '[{"name": "_U", "value": "pl4nted2", "expirationDate": 1}]')
     write(tmp_path, "carol", "{pl4nted")

@@ -22,7 +22,7 @@ _steps = st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, 2, 5, 200]), _long), ma
 
 
 def shown(events: list[Delta | Replace | None]) -> str:
-    """What a reader has on the screen after the events."""
+    """Return what a reader has on the screen after the events."""
     screen = ""
     for event in events:
         if event is not None:

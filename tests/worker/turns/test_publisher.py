@@ -17,7 +17,7 @@ def publisher(harness: WorkerHarness, task: ClaimedJob, patience: float = SOON) 
 
 
 async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list[Event]:
-    """The answer's events, as soon as there are `count`."""
+    """Return the answer's events, as soon as there are `count`."""
 
     async def there() -> bool:
         return len(await harness.client.so_far(task.answer)) >= count

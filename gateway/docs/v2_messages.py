@@ -1,41 +1,58 @@
 """The messages of `bing-chat.v2`."""
 
+from gateway.docs.json_schema import (
+    ANSWER,
+    BOOLEAN,
+    COUNT,
+    STRING,
+    TOKEN,
+    Node,
+    array_of,
+    const,
+    described,
+    nullable,
+    object_of,
+    ref,
+)
 from gateway.docs.schemas import STYLES
-from gateway.docs.shapes import ANSWER, BOOLEAN, COUNT, STRING, TOKEN, Node, many, maybe, only, record, ref, told
 from gateway.http.fields import MAX_WAIT
 
-_ID: Node = told(
+_ID: Node = described(
     {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."
 )
-_ANSWER = told({"type": "string", "pattern": r"^s\d{1,4}-[0-9a-f]{32}$"}, "The answer's id.")
-_SEQ = told(
+_ANSWER = described({"type": "string", "pattern": r"^s\d{1,4}-[0-9a-f]{32}$"}, "The answer's id.")
+_SEQ = described(
     {"type": "integer", "minimum": 1},
     "The event's place in the answer: one that the client has already can be ignored.",
 )
-_ZERO = told(only(0), "No event of the answer.")
-_PROVIDER = told(STRING, "Who answers.")
-_TEXT = told(STRING, "Text that goes on.")
-_WHOLE = told(STRING, "The whole text.")
+_ZERO = described(const(0), "No event of the answer.")
+_PROVIDER = described(STRING, "Who answers.")
+_TEXT = described(STRING, "Text that goes on.")
+_WHOLE = described(STRING, "The whole text.")
 _PROBLEM: dict[str, Node] = {
     "code": {"type": "integer"},
     "message": STRING,
-    "reason": told(STRING, "What went wrong, finer than the code."),
-    "retry_after": told(maybe(COUNT), "When to come back, in seconds."),
+    "reason": described(STRING, "What went wrong, finer than the code."),
+    "retry_after": described(nullable(COUNT), "When to come back, in seconds."),
 }
 
 
-def requests() -> dict[str, Node]:
+def request_schemas() -> dict[str, Node]:
     """What a client may send, by name."""
     sent = {
         "Ask": (
             {
-                "type": only("ask"),
+                "type": const("ask"),
                 "id": _ID,
                 "style": {"type": "string", "enum": STYLES},
                 "question": {"type": "string", "minLength": 1},
-                "token": told(maybe(STRING), "Without one a new conversation begins, which lives on after the socket."),
-                "idempotency_key": told(maybe({"type": "string", "maxLength": 255}), "Makes it safe to send again."),
-                "wait": told(
+                "token": described(
+                    nullable(STRING), "Without one a new conversation begins, which lives on after the socket."
+                ),
+                "idempotency_key": described(
+                    nullable({"type": "string", "maxLength": 255}), "Makes it safe to send again."
+                ),
+                "wait": described(
                     {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
                     "For how many seconds to wait for an account's return rather than be refused.",
                 ),
@@ -44,22 +61,22 @@ def requests() -> dict[str, Node]:
         ),
         "Resume": (
             {
-                "type": only("resume"),
+                "type": const("resume"),
                 "id": _ID,
                 "answer": _ANSWER,
-                "after": told({**COUNT, "default": 0}, "The `seq` of the last event that the client has."),
+                "after": described({**COUNT, "default": 0}, "The `seq` of the last event that the client has."),
             },
             ["id", "after"],
         ),
-        "Stop": ({"type": only("stop"), "id": _ID, "answer": _ANSWER}, ["id"]),
+        "Stop": ({"type": const("stop"), "id": _ID, "answer": _ANSWER}, ["id"]),
     }
     return {
-        name: record(fields, optional=optional) | {"additionalProperties": True}
+        name: object_of(fields, optional=optional) | {"additionalProperties": True}
         for name, (fields, optional) in sent.items()
     }
 
 
-def frames() -> dict[str, Node]:
+def frame_schemas() -> dict[str, Node]:
     """What a client gets, by name."""
     return {
         "Accepted": _frame("accepted", {"seq": _ZERO, "token": STRING}),
@@ -80,18 +97,18 @@ def _final() -> dict[str, Node]:
     return {
         "seq": _SEQ,
         "text": _WHOLE,
-        "urls": many(ref("Source")),
-        "suggestions": many(STRING),
-        "turns": maybe(ref("Turns")),
-        "reset": told(BOOLEAN, "The conversation was not carried on."),
-        "stopped": told(BOOLEAN, "Somebody stopped it."),
-        "images": told(many(STRING), "The addresses of pictures, for an image request."),
+        "urls": array_of(ref("Source")),
+        "suggestions": array_of(STRING),
+        "turns": nullable(ref("Turns")),
+        "reset": described(BOOLEAN, "The conversation was not carried on."),
+        "stopped": described(BOOLEAN, "Somebody stopped it."),
+        "images": described(array_of(STRING), "The addresses of pictures, for an image request."),
         "provider": _PROVIDER,
     }
 
 
 def _frame(kind: str, rest: dict[str, Node], *optional: str) -> Node:
-    return record({"type": only(kind), "id": _ID, "answer": _ANSWER, **rest}, optional=["id", *optional])
+    return object_of({"type": const(kind), "id": _ID, "answer": _ANSWER, **rest}, optional=["id", *optional])
 
 
 _HEAD = {"id": "1", "answer": ANSWER}
@@ -136,7 +153,7 @@ EXAMPLES: dict[str, Node] = {
         "retry_after": None,
     },
 }
-WHAT = {
+SUMMARIES = {
     "Ask": "Ask a question.",
     "Resume": "Go on with an answer. One that has ended by then sends its end again.",
     "Stop": "End an answer with the text so far. It is answered by that answer's end.",

@@ -5,9 +5,9 @@ from typing import Any
 
 from gateway import errors
 from gateway.docs import headers
-from gateway.docs.refusals import THROTTLED, refused
+from gateway.docs.error_responses import THROTTLED, references
+from gateway.docs.json_schema import ANSWER, TOKEN, Node, named_examples, object_of, one_of_schemas, ref
 from gateway.docs.schemas import ANSWER_DATA, PICTURES, STYLES, error, success
-from gateway.docs.shapes import ANSWER, TOKEN, Node, either, record, ref, shown
 
 _STYLE: Node = {"type": "string", "enum": STYLES, "description": "How the answer shall be."}
 _QUESTION: Node = {"type": "string", "minLength": 1, "description": "The question."}
@@ -48,9 +48,9 @@ data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls":
 ```"""
 
 
-def refusals() -> Node:
+def error_examples() -> Node:
     """Errors that ride on a status 200, as examples."""
-    return shown(
+    return named_examples(
         field_is_missing=error(errors.EMPTY),
         no_such_style=error(errors.STYLE),
         not_an_object=error(errors.FORMAT),
@@ -61,7 +61,7 @@ def refusals() -> Node:
 
 def paths() -> dict[str, Node]:
     """The paths with their operations."""
-    asked, drawn = _answered("Answer", shown(answer=success(ANSWER_DATA)) | refusals()), _pictures()
+    asked, drawn = _answered("Answer", named_examples(answer=success(ANSWER_DATA)) | error_examples()), _pictures()
     return {
         "/api": {
             "get": _get("ask", "Ask, and get the whole answer", _ASK, asked),
@@ -82,11 +82,12 @@ def paths() -> dict[str, Node]:
 
 def _get(operation: str, summary: str, fields: Mapping[str, Node], responses: Node, streaming: bool = False) -> Node:
     asked = [
-        headers.query(name, shape, shape["description"], required=name != "token") for name, shape in fields.items()
+        headers.query_parameter(name, shape, shape["description"], required=name != "token")
+        for name, shape in fields.items()
     ]
     return _operation(operation, summary, _ON_200, streaming) | {
         "parameters": [*asked, *_sent(streaming)],
-        "responses": responses | refused(401, 404, 422, 429, 500, 503),
+        "responses": responses | references(401, 404, 422, 429, 500, 503),
     }
 
 
@@ -98,11 +99,11 @@ def _post(
     responses: Node,
     streaming: bool = False,
 ) -> Node:
-    body = {"schema": record(fields, optional=["token"]) | {"additionalProperties": True}, "example": dict(example)}
+    body = {"schema": object_of(fields, optional=["token"]) | {"additionalProperties": True}, "example": dict(example)}
     return _operation(operation, summary, f"{_BODY} {_ON_200}", streaming) | {
         "parameters": _sent(streaming),
         "requestBody": {"required": True, "content": dict.fromkeys(_BODIES, body)},
-        "responses": responses | refused(401, 404, 408, 413, 422, 429, 500, 503),
+        "responses": responses | references(401, 404, 408, 413, 422, 429, 500, 503),
     }
 
 
@@ -117,23 +118,25 @@ def _operation(operation: str, summary: str, description: str, streaming: bool) 
 
 
 def _sent(streaming: bool) -> list[Node]:
-    return headers.sent(*headers.ASKING, "Accept-Language", *(["Last-Event-ID", "Accept"] if streaming else []))
+    return headers.parameter_refs(
+        *headers.QUESTION_HEADERS, "Accept-Language", *(["Last-Event-ID", "Accept"] if streaming else [])
+    )
 
 
 def _answered(schema: str, examples: Node) -> Node:
-    content = {"application/json": {"schema": either(ref(schema), ref("Error")), "examples": examples}}
+    content = {"application/json": {"schema": one_of_schemas(ref(schema), ref("Error")), "examples": examples}}
     described = "What was asked for, or a refusal with code 110 or 120."
     return {"200": {"description": described, "headers": _headers(), "content": content}}
 
 
 def _pictures() -> Node:
-    latin = shown(no_Latin_letter=error(errors.LATIN))
-    return _answered("Pictures", shown(pictures=success(PICTURES)) | refusals() | latin)
+    latin = named_examples(no_Latin_letter=error(errors.LATIN))
+    return _answered("Pictures", named_examples(pictures=success(PICTURES)) | error_examples() | latin)
 
 
 def _streamed() -> Node:
     events = {"schema": ref("StreamEvent"), "example": STREAM_EVENT}
-    refusal = {"schema": ref("Error"), "examples": refusals()}
+    refusal = {"schema": ref("Error"), "examples": error_examples()}
     return {
         "200": {
             "description": f"The events, or a refusal with code 110 or 120 as JSON. On the wire:\n\n{STREAM}",
@@ -142,10 +145,10 @@ def _streamed() -> Node:
         },
         "204": {
             "description": "With Last-Event-ID: nothing comes any more. An EventSource stops then.",
-            "headers": headers.got("X-Request-ID"),
+            "headers": headers.header_refs("X-Request-ID"),
         },
     }
 
 
 def _headers() -> Node:
-    return headers.got(*headers.ANSWERED, "Retry-After")
+    return headers.header_refs(*headers.ANSWER_HEADERS, "Retry-After")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.exceptions import HTTPException
 
 from gateway.docs import headers
-from gateway.docs.shapes import Node, ref
+from gateway.docs.json_schema import Node, ref
 from gateway.errors import FORMAT, AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
 from gateway.openai.errors import BY_REASON, BY_STATUS, AnswerFailedError, Fault, InvalidRequestError, fault_of
 from wire.errors import (
@@ -73,7 +73,7 @@ def responses() -> dict[str, Node]:
     return {f"Fault{status}": _response(status) for status in _WHEN}
 
 
-def refused(*statuses: int) -> Node:
+def references(*statuses: int) -> Node:
     """The responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Fault{status}"} for status in statuses}
 
@@ -82,7 +82,7 @@ def _response(status: int) -> Node:
     found = [fault for error in ERRORS if (fault := fault_of(error)).status == status]
     return {
         "description": _WHEN[status],
-        "headers": headers.got("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),
+        "headers": headers.header_refs("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),
         "content": {
             "application/json": {
                 "schema": ref("ApiError"),

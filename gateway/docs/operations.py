@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.docs import headers
-from gateway.docs.shapes import Node, ref, shown
+from gateway.docs.json_schema import Node, named_examples, ref
 
 _READY = {"ready": True, "redis": True, "workers": 2, "draining": False}
 _TEXT: Node = {"type": "string"}
@@ -40,7 +40,7 @@ def paths() -> dict[str, Node]:
 
 
 def _json(schema: str, **examples: Any) -> Node:
-    return {"application/json": {"schema": ref(schema), "examples": shown(**examples)}}
+    return {"application/json": {"schema": ref(schema), "examples": named_examples(**examples)}}
 
 
 def _document(operation: str, summary: str) -> Node:
@@ -50,7 +50,7 @@ def _document(operation: str, summary: str) -> Node:
 
 def _open(operation: str, summary: str, tag: str, responses: dict[str, tuple[str, Node]]) -> Node:
     return {
-        "parameters": headers.sent("X-Request-ID", "traceparent"),
+        "parameters": headers.parameter_refs("X-Request-ID", "traceparent"),
         "get": {
             "operationId": operation,
             "tags": [tag],
@@ -60,7 +60,7 @@ def _open(operation: str, summary: str, tag: str, responses: dict[str, tuple[str
             "responses": {
                 status: {
                     "description": description,
-                    "headers": headers.got("X-Request-ID"),
+                    "headers": headers.header_refs("X-Request-ID"),
                     "content": content,
                 }
                 for status, (description, content) in responses.items()

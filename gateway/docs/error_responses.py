@@ -2,8 +2,8 @@
 
 from gateway import errors
 from gateway.docs import headers
+from gateway.docs.json_schema import Node, named_examples, ref
 from gateway.docs.schemas import error
-from gateway.docs.shapes import Node, ref, shown
 from wire.jobs import BUSY
 
 THROTTLED = errors.Problem(120, "已上限,24小时后尝试", 3600)
@@ -26,7 +26,7 @@ def responses() -> dict[str, Node]:
     return {f"Error{status}": _response(status) for status in _WHEN}
 
 
-def refused(*statuses: int) -> Node:
+def references(*statuses: int) -> Node:
     """The responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
 
@@ -34,17 +34,17 @@ def refused(*statuses: int) -> Node:
 def _response(status: int) -> Node:
     return {
         "description": _WHEN[status],
-        "headers": headers.got("X-Request-ID", *_HEADERS.get(status, [])),
+        "headers": headers.header_refs("X-Request-ID", *_HEADERS.get(status, [])),
         "content": {"application/json": {"schema": ref("Error"), "examples": _examples(status)}},
     }
 
 
 def _examples(status: int) -> Node:
     if status == 500:
-        return shown(unknown=error(errors.UNKNOWN))
+        return named_examples(unknown=error(errors.UNKNOWN))
     if status == 503:
-        return shown(busy=error(errors.Problem(503, BUSY)))
-    return shown(
+        return named_examples(busy=error(errors.Problem(503, BUSY)))
+    return named_examples(
         Chinese=error(errors.by_status(status)),
         English=error(errors.by_status(status, english=True)),
     )

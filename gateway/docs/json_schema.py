@@ -18,7 +18,7 @@ def ref(name: str) -> Node:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def record(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:
+def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:
     """An object that has exactly these fields; the `optional` ones may be missing."""
     described = {"description": description} if description else {}
     return described | {
@@ -29,36 +29,36 @@ def record(properties: Mapping[str, Node], *, optional: Sequence[str] = (), desc
     }
 
 
-def many(items: Node) -> Node:
+def array_of(items: Node) -> Node:
     """A list."""
     return {"type": "array", "items": items}
 
 
-def either(*shapes: Node) -> Node:
+def one_of_schemas(*shapes: Node) -> Node:
     """One of several shapes."""
     return {"oneOf": list(shapes)}
 
 
-def maybe(shape: Node) -> Node:
+def nullable(shape: Node) -> Node:
     """A shape, or null."""
-    return {**shape, "type": [shape["type"], "null"]} if "type" in shape else either(shape, {"type": "null"})
+    return {**shape, "type": [shape["type"], "null"]} if "type" in shape else one_of_schemas(shape, {"type": "null"})
 
 
-def told(shape: Node, description: str) -> Node:
+def described(shape: Node, description: str) -> Node:
     """A shape with a word on what it means."""
     return {**shape, "description": description}
 
 
-def one_of(*values: object) -> Node:
+def enum(*values: object) -> Node:
     """One of several values."""
     return {"enum": list(values)}
 
 
-def only(value: object) -> Node:
+def const(value: object) -> Node:
     """One value."""
     return {"const": value}
 
 
-def shown(**examples: Any) -> Node:
+def named_examples(**examples: Any) -> Node:
     """Examples by their names, in which `_` stands for a space."""
     return {name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()}
