@@ -116,28 +116,28 @@ class AnswerReader:
     async def _catch_up(self) -> None:
         # Until the log was read there is something to read, even if the wait for it is cancelled.
         self._behind = True
-        found = await self._log.catch_up(self._answer, self._seq, new=self._new)
+        events = await self._log.catch_up(self._answer, self._seq, new=self._new)
         self._new = False
-        self._over = found is None
-        self._behind = found is not None and len(found) == BATCH
-        self._take(found or [])
+        self._over = events is None
+        self._behind = events is not None and len(events) == BATCH
+        self._take(events or [])
 
-    def _take(self, found: list[AnswerEvent]) -> None:
-        if not found:
+    def _take(self, events: list[AnswerEvent]) -> None:
+        if not events:
             return
-        self._seq = found[-1].seq
+        self._seq = events[-1].seq
         if self._first is not None:
-            self._first(found[0].event)
+            self._first(events[0].event)
             self._first = None
-        found.reverse()
-        self._pending = found
+        events.reverse()
+        self._pending = events
 
 
 def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
     """Return the hint's event, and those that have arrived after it."""
     seq, event = hint
-    found = [AnswerEvent(seq, decode_event(event))]
+    events = [AnswerEvent(seq, decode_event(event))]
     while (more := subscription.take_event(seq := seq + 1)) is not None:
-        found[-1].more = True
-        found.append(AnswerEvent(seq, decode_event(more)))
-    return found
+        events[-1].more = True
+        events.append(AnswerEvent(seq, decode_event(more)))
+    return events

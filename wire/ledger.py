@@ -177,8 +177,12 @@ class Ledger:
                 slot=str(slot), hold=int(hold * 1000), choices=sorted(ranks.items()), others=sorted(others)
             ),
         )
-        found = msgspec.json.decode(reply, type=_Reserved)
-        return found.account if found.account is not None else NoCapacity(found.busy, found.returns, found.reason)
+        reserved = msgspec.json.decode(reply, type=_Reserved)
+        return (
+            reserved.account
+            if reserved.account is not None
+            else NoCapacity(reserved.busy, reserved.returns, reserved.reason)
+        )
 
     async def record(
         self,
@@ -235,8 +239,8 @@ class Ledger:
 
     async def take_export(self) -> tuple[str, bytes] | None:
         """Take a submitted export: its name and bytes. No other worker gets it, so that a lost reply loses it."""
-        found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
-        return None if found is None else (found[0].decode(), found[1])
+        reply = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
+        return None if reply is None else (reply[0].decode(), reply[1])
 
     async def read_statuses(self) -> list[AccountStatus]:
         """Return the states of all known accounts, by name."""
@@ -249,8 +253,8 @@ class Ledger:
                     pipe.hgetall(keys.account_key(name.decode()))
                     pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
                     pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
-                found: Any = await pipe.execute()
-        rows = zip(seen, found[::3], found[1::3], found[2::3], strict=True)
+                replies: Any = await pipe.execute()
+        rows = zip(seen, replies[::3], replies[1::3], replies[2::3], strict=True)
         return sorted(
             (
                 _status(name.decode(), int(at), fields, flying, asked)

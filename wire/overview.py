@@ -66,10 +66,10 @@ class Overview:
         processes = {entry.decode(): _process(entry, state, facts.get(entry, b"")) for entry, state in states.items()}
         beats = await self._beats()
         for worker, heard in beats.items():
-            found = processes.get(f"worker:{worker}", Process("worker", worker, "up", 0, _UNKNOWN))
+            known = processes.get(f"worker:{worker}", Process("worker", worker, "up", 0, _UNKNOWN))
             # A worker's heartbeat decides whether it is dead; it also comes more often.
-            state = "dead" if heard is None else "up" if found.state == "dead" else found.state
-            processes[f"worker:{worker}"] = Process("worker", worker, state, heard or found.last_seen, found.load)
+            state = "dead" if heard is None else "up" if known.state == "dead" else known.state
+            processes[f"worker:{worker}"] = Process("worker", worker, state, heard or known.last_seen, known.load)
         return [processes[entry] for entry in sorted(processes)]
 
     async def _beats(self) -> dict[str, int | None]:
@@ -80,8 +80,8 @@ class Overview:
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for worker in workers:
                     pipe.hget(keys.worker_key(worker), "last")
-                found = await pipe.execute()
-        return {worker: int(last) if last else None for worker, last in zip(workers, found, strict=True)}
+                replies = await pipe.execute()
+        return {worker: int(last) if last else None for worker, last in zip(workers, replies, strict=True)}
 
     async def read_queue(self, first: int) -> Queue:
         """Return the queue, with the first `first` answers in it."""
@@ -96,10 +96,10 @@ class Overview:
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for answer in answers:
                     pipe.hmget(keys.job_key(answer), ["state", "accepted", "seq"])
-                found: Any = await pipe.execute()
+                replies: Any = await pipe.execute()
         return [
             Job(answer, state.decode(), int(accepted or 0), int(seq or 0))
-            for answer, (state, accepted, seq) in zip(answers, found, strict=True)
+            for answer, (state, accepted, seq) in zip(answers, replies, strict=True)
             if state is not None and state not in _ENDED
         ]
 
@@ -110,10 +110,10 @@ class Overview:
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for minute in wanted:
                     pipe.hgetall(keys.minute_key(minute))
-                found: Any = await pipe.execute()
+                replies: Any = await pipe.execute()
         return {
             minute: {name.decode(): int(amount) for name, amount in fields.items()}
-            for minute, fields in zip(wanted, found, strict=True)
+            for minute, fields in zip(wanted, replies, strict=True)
             if fields
         }
 

@@ -25,7 +25,7 @@ async def read_queue_stats(store: Store) -> QueueStats:
             pipe.zcard(keys.queued_key())
             pipe.zrange(keys.queued_key(), 0, 0, withscores=True)
             pipe.time()
-            found: Any = await pipe.execute()
-    waiting, first, (seconds, micros) = found
+            replies: Any = await pipe.execute()
+    waiting, first, (seconds, micros) = replies
     oldest = max(0.0, seconds + micros / 1e6 - first[0][1] / 1000) if first else 0.0
     return QueueStats(waiting, oldest, len(await Sessions(store).list_live_workers()))

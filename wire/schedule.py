@@ -20,7 +20,7 @@ BLOCK = 1.0
 _LOOK_EVERY = 1.0
 
 # Streams with their entries: id and fields, a name before each value.
-_Found = list[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]]
+_Streams = list[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]]
 
 
 class Schedule:
@@ -64,46 +64,46 @@ class Schedule:
     async def read(self, count: int) -> list[ScheduleEntry]:
         """Read up to `count` entries of each stream, own ones first; none after about a second without any."""
         try:
-            found = await self._abandoned(count) or await self._read(count)
+            streams = await self._abandoned(count) or await self._read(count)
         except StoreUnavailableError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self.prepare()
             return []
-        return _entries(found)
+        return _entries(streams)
 
-    async def _abandoned(self, count: int) -> _Found:
+    async def _abandoned(self, count: int) -> _Streams:
         """Take entries that a reader left: it died, or the reply to its read was lost. Checks now and then."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at:
             return []
-        found = []
+        streams = []
         for stream in self._streams:
             _, entries, *_ = await self._store.execute(
                 "XAUTOCLAIM", stream, keys.GROUP, self._worker, self._idle_ms, "0", "COUNT", count
             )
-            found.append((stream.encode(), entries))
-        if not any(entries for _, entries in found):
+            streams.append((stream.encode(), entries))
+        if not any(entries for _, entries in streams):
             self._look_at = now + _LOOK_EVERY
-        return [(stream, entries) for stream, entries in found if entries]
+        return [(stream, entries) for stream, entries in streams if entries]
 
     async def _mine(self) -> list[ScheduleEntry]:
         """Return the shared entries that this worker has read and not claimed, a hundred at most."""
         stream = keys.shared_stream()
-        found = await self._store.execute(
+        streams = await self._store.execute(
             "XREADGROUP", "GROUP", keys.GROUP, self._worker, "COUNT", 100, "STREAMS", stream, "0"
         )
-        return _entries(found or [])
+        return _entries(streams or [])
 
-    async def _read(self, count: int) -> _Found:
+    async def _read(self, count: int) -> _Streams:
         waiting: list[Argument] = ["COUNT", count, "BLOCK", int(self._block * 1000), "STREAMS", *self._streams]
         new = [">"] * len(self._streams)
-        found = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
-        if not found and self._store.in_memory:
+        streams = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
+        if not streams and self._store.in_memory:
             # fakeredis doesn't wait in XREADGROUP; in XREAD it does, here for an entry newer than the last one read.
             await self._reader.execute("XREAD", *waiting, *self._seen.values())
-        self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
-        return list(found or [])
+        self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in streams or [])
+        return list(streams or [])
 
     async def give_back(self, entry: ScheduleEntry) -> None:
         """Return an entry that this worker has no room for to the end of the shared stream."""
@@ -115,11 +115,11 @@ class Schedule:
                 await pipe.execute()
 
 
-def _entries(found: _Found) -> list[ScheduleEntry]:
+def _entries(streams: _Streams) -> list[ScheduleEntry]:
     # A pending entry that was deleted meanwhile has no fields.
     return [
         ScheduleEntry(stream.decode(), id_.decode(), fields[1].decode(), secrets.token_hex(4))
-        for stream, entries in found
+        for stream, entries in streams
         for id_, fields in entries
         if fields
     ]

@@ -146,8 +146,8 @@ class Sessions:
     async def read_leases(self, worker: str) -> list[Lease]:
         """Return the leases that Redis holds for the worker."""
         with translate_errors():
-            found: Any = await self.store.commands.smembers(keys.owned_key(worker))
-            tokens = [token.decode() for token in found]
+            members: Any = await self.store.commands.smembers(keys.owned_key(worker))
+            tokens = [token.decode() for token in members]
             async with self.store.commands.pipeline(transaction=False) as pipe:
                 for token in tokens:
                     pipe.hget(keys.token_key(token), "fence")
@@ -341,8 +341,8 @@ class Sessions:
             async with self.store.commands.pipeline(transaction=True) as pipe:
                 pipe.lrange(keys.transcript_key(token), 0, -1)
                 pipe.hexists(keys.token_key(token), "cut")
-                said, cut = await pipe.execute()
-        turns = [msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in said]
+                turns_json, cut = await pipe.execute()
+        turns = [msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in turns_json]
         return Transcript(tuple(chain.from_iterable(turns)), not cut)
 
     async def end(self, token: str) -> None:

@@ -147,7 +147,7 @@ class Subscriptions:
         """Stop following."""
         for share in self._shares:
             share.discard(subscription)
-        left = tuple(one for one in self._followers[channel] if one is not subscription)
+        left = tuple(follower for follower in self._followers[channel] if follower is not subscription)
         if left:
             self._followers[channel] = left
         else:
