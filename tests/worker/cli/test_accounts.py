@@ -145,8 +145,8 @@ def test_an_account_is_shown_with_its_pictures(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("command", ["show", *ORDERS])
 def test_an_unknown_account_is_one_sentence(terminal: Terminal, command: str) -> None:
-    assert terminal.refused(command, "carol") == "no worker has told of an account named 'carol'"
-    assert terminal.refused(command, "carol", "--json") == "no worker has told of an account named 'carol'"
+    assert terminal.refused(command, "carol") == "no worker has reported an account named 'carol'"
+    assert terminal.refused(command, "carol", "--json") == "no worker has reported an account named 'carol'"
 
 
 def test_orders_are_carried_out_and_told(terminal: Terminal) -> None:
@@ -232,7 +232,7 @@ def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: l
 def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 0, ended.output
-    assert ended.stdout == "alice is well: it was not refused; it stays ready\n"
+    assert ended.stdout == "alice works: it was not refused; it stays ready\n"
     terminal.fall("alice", "quarantined")
     assert terminal.read("check", "alice") == {
         "account": "alice",
@@ -291,7 +291,7 @@ def test_nothing_that_is_said_holds_a_secret(
                 assert isinstance(ended.exception, SystemExit | None)
                 said += ended.output
     said += terminal.type("add", str(export)).output
-    assert ("add" in said, "secret is well" in said, "secret was refused" in said) == (True, True, True)
+    assert ("add" in said, "secret works" in said, "secret was refused" in said) == (True, True, True)
     assert creates(emulator)[0] == (SECRET, "success")
     assert SECRET not in said + caplog.text
 

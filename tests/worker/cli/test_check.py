@@ -52,7 +52,7 @@ async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
     found = await check_account(SETTINGS, ledger, ALICE)
     assert found == CheckResult("a", "", "ready", "ready")
-    assert found.sentence == "a is well: it was not refused; it stays ready"
+    assert found.sentence == "a works: it was not refused; it stays ready"
     after = await standing(ledger)
     assert Probed.checked == ["a"]
     assert (after.succeeded, after.turns_today, after.in_flight, after.since) == (0, 0, 0, before.since)
@@ -78,7 +78,7 @@ async def test_trouble_on_the_way_proves_nothing_of_the_account(
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError("transport.connect", "planted-secret"))
     found = await check_account(SETTINGS, ledger, ALICE)
-    assert found.sentence == "a could not be tried: transport.connect; it stays ready"
+    assert found.sentence == "a could not be checked: transport.connect; it stays ready"
     assert (await standing(ledger)).failures == 0
 
 
@@ -102,7 +102,7 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
 
 async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) -> None:
     found = await check_account(SETTINGS, ledger, CookieAccount("new", {"_U": "new"}))
-    assert found.sentence == "new is well: it was not refused; no worker has it yet"
+    assert found.sentence == "new works: it was not refused; no worker has it yet"
 
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:

@@ -34,7 +34,7 @@ def local(seconds: float) -> str:
     ],
 )
 def test_a_time_span_is_told_for_people(seconds: float, told: str) -> None:
-    assert render.span(seconds) == told
+    assert render.format_span(seconds) == told
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_table_has_a_line_for_each_account() -> None:
         + local(NOW + 60),
         "bob      cooling, returns in 3 h 12 min  account.throttled  7          0          3         -",
     ]
-    assert render.table([], NOW) == "no account is known: no worker has told of one yet"
+    assert render.table([], NOW) == "no account is known: no worker has reported one yet"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_json_has_the_same() -> None:
 
 def test_a_name_stands_for_its_pictures_too_but_not_the_other_way_round() -> None:
     both = [READY, replace(READY, name="alice/images"), replace(READY, name="alice2")]
-    assert [one.name for one in render.entries(both, "alice", "/images")] == ["alice", "alice/images"]
-    assert [one.name for one in render.entries(both, "alice/images", "/images")] == ["alice/images"]
+    assert [one.name for one in render.select_statuses(both, "alice", "/images")] == ["alice", "alice/images"]
+    assert [one.name for one in render.select_statuses(both, "alice/images", "/images")] == ["alice/images"]
 
 
 def test_changes_are_told_as_before_and_after() -> None:

@@ -292,14 +292,14 @@ async def test_what_edgegpt_raises_by_itself_is_a_protocol_error(stage: Any, mon
 
 
 async def test_what_edgegpt_raises_after_the_end_changes_nothing(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.bing.socket._DIGESTS", dict.fromkeys(_digests(), '{"type":2}\x1e'))
+    monkeypatch.setattr("worker.providers.bing.socket._REPLACEMENTS", dict.fromkeys(_every_update(), '{"type":2}\x1e'))
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
     assert isinstance(done, Completion)
     assert done.text == "a"
 
 
-def _digests() -> list[Any]:
+def _every_update() -> list[Any]:
     from worker.providers.bing.reply import ReplyUpdate
 
     return list(ReplyUpdate)
