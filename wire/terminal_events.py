@@ -1,4 +1,4 @@
-"""The terminal events that don't depend on an answer: who writes one may be a Lua script by itself."""
+"""The terminal events that don't depend on an answer: Lua scripts write them too."""
 
 from wire.messages import Failed
 
@@ -8,7 +8,7 @@ CANCELLED = Failed(code=500, message="无人等待回答,问题已取消", reaso
 STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
 SESSION_CLOSED = Failed(code=500, message="会话已关闭", reason="session.closed")
 
-# By the names that the scripts know them by.
+# By their names in the scripts.
 BY_NAME = {
     "interrupted": INTERRUPTED,
     "poison": POISON,
