@@ -1,4 +1,4 @@
-"""`python -m standalone` as somebody starts it who has just cloned the project."""
+"""`python -m standalone`, started by a newcomer in a fresh clone."""
 
 import hashlib
 import re
@@ -80,7 +80,7 @@ def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     write_accounts(tmp_path / "cookies", "one", "two")
     with process("standalone", log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
-        wait_until(lambda: "Upstream: Bing with 2 account(s)" in log.read_text(), "it says whom it asks")
+        wait_until(lambda: "Upstream: Bing with 2 account(s)" in log.read_text(), "the upstream is printed")
 
 
 @pytest.mark.parametrize(

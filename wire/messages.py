@@ -16,12 +16,12 @@ VERSION = 1
 TYPE_FIELD = "type"
 Style = Literal["balanced", "creative", "precise"]
 Role = Literal["system", "user", "assistant", "tool"]
-# Why an answer ended: it was whole, it was as long as it may be, or the upstream held the rest back.
+# Why an answer ended: it was complete, it reached its maximal length, or the upstream withheld the rest.
 FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True):
-    """One thing that was said in a conversation, and in which part."""
+    """A message of a conversation, and its role."""
 
     role: Role
     text: str
@@ -31,8 +31,8 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     """A question. `request` is the id that ties the log lines of all processes together; `trace` is a `traceparent`.
 
     `wait`: for how many seconds its client would rather wait for an account's return than be refused.
-    `instructions` say how the answer shall be. `history` is what was said before, as a client tells it that keeps its
-    conversations itself; an upstream that knows the conversation isn't told again.
+    `instructions` are the system prompt. `history` are the messages before, of a client that keeps its conversations
+    itself; an upstream that knows the conversation doesn't get them again.
     """
 
     style: Style
@@ -66,7 +66,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class TurnCount(msgspec.Struct, frozen=True):
-    """How many questions an upstream conversation has had, of how many it allows."""
+    """The number of questions that an upstream conversation has had, of those that it allows."""
 
     used: int
     limit: int
@@ -80,7 +80,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD, omit_defaults=True):
-    """Text that continues what was sent before. `provider` answers; an answer's first event tells it."""
+    """Text that continues what was sent before. `provider` answers; only an answer's first event has it."""
 
     text: str
     provider: str = ""
@@ -96,7 +96,7 @@ class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD, 
 class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     """The terminal event of a job that was answered.
 
-    `text` is the whole answer; `reset` says that the next question meets a fresh conversation; `images` holds the
+    `text` is the whole answer; `reset`: the next question begins a fresh conversation; `images` contains the
     addresses of pictures, in a stable order, for an image request. `provider` answered.
     """
 
@@ -138,7 +138,7 @@ TERMINAL = (Final, Failed)
 
 
 def apply_event(text: str, event: Event) -> str:
-    """The answer's whole text once `event` has followed what made `text`."""
+    """Return the answer's text after `event`, where it was `text` before."""
     match event:
         case Delta(text=more):
             return text + more
@@ -154,7 +154,7 @@ _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(message: Work | Event) -> bytes:
-    """JSON of a message. Lone surrogates can't be encoded: BadMessageError."""
+    """Encode a message as JSON. BadMessageError if it contains a lone surrogate."""
     try:
         return _encoder.encode(_with_sentence(message) if isinstance(message, Failed) else message)
     except UnicodeEncodeError as error:
@@ -162,7 +162,7 @@ def encode(message: Work | Event) -> bytes:
 
 
 def decode_work(data: bytes) -> Work:
-    """The job in `data`. BadMessageError if it is none."""
+    """Decode a job. BadMessageError if the data is none."""
     try:
         return _work.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -170,7 +170,7 @@ def decode_work(data: bytes) -> Work:
 
 
 def decode_event(data: bytes) -> Event:
-    """The event in `data`. BadMessageError if it is none."""
+    """Decode an event. BadMessageError if the data is none."""
     try:
         event = _event.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The terminal events that don't depend on an answer: who writes one may be a Lua script by itself."""
+"""The terminal events that don't depend on an answer: Lua scripts write them too."""
 
 from wire.messages import Failed
 from wire.reasons import Reason
@@ -9,7 +9,7 @@ CANCELLED = Failed(Reason.CANCELLED, reset=False)
 STATE_LOST = Failed(Reason.STATE_LOST)
 SESSION_CLOSED = Failed(Reason.SESSION_CLOSED)
 
-# By the names that the scripts know them by.
+# By their names in the scripts.
 BY_NAME = {
     "interrupted": INTERRUPTED,
     "poison": POISON,

@@ -35,13 +35,13 @@ async def run(settings: WorkerSettings, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     stopping = asyncio.create_task(ended.wait())
-    folder = account_watcher(settings)
-    waiting = asyncio.create_task(await_accounts(folder))
+    watcher = account_watcher(settings)
+    waiting = asyncio.create_task(await_accounts(watcher))
     await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()
         return
-    async with open_worker(settings, store, waiting.result(), folder) as worker:
+    async with open_worker(settings, store, waiting.result(), watcher) as worker:
         serving = asyncio.create_task(worker.run())
         await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         worker.drain()

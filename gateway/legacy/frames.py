@@ -5,7 +5,7 @@ from hashlib import blake2b
 from gateway.errors import failure_of, problem_of
 from gateway.http.responses import encode_error
 from gateway.http.sse import SseFrame
-from gateway.legacy import envelope
+from gateway.legacy.envelope import encode_answer, encode_final, encode_text
 from wire.messages import Delta, Event, Failed, Final, Replace
 
 
@@ -21,7 +21,7 @@ class LegacyFrames:
         self._token = token
         self._english = english
         # All but the text is the same in each delta frame.
-        frame = envelope.encode_answer("\0", (), done=False, reset=False, token=token)
+        frame = encode_answer("\0", (), done=False, reset=False, token=token)
         self._prefix, self._suffix = frame.split(rb'"\u0000"')
         # Of the text so far: the text itself would be most of an open stream's memory.
         self._digest = blake2b()
@@ -41,7 +41,7 @@ class LegacyFrames:
                 return self._delta(text)
             case Final():
                 self.finished = True
-                final = envelope.encode_final(event, self._token, streaming=True)
+                final = encode_final(event, self._token, streaming=True)
                 return [*self._delta(self._missing(event.text)), final]
             case Failed():
                 self.finished = True
@@ -69,7 +69,7 @@ class LegacyFrames:
         return text[self._length :] if continued else text
 
     def _delta(self, text: str) -> list[bytes]:
-        return [self._prefix + envelope.encode_text(text) + self._suffix] if text else []
+        return [self._prefix + encode_text(text) + self._suffix] if text else []
 
 
 def _bytes(text: str) -> bytes:

@@ -121,11 +121,11 @@ class V2Frames:
     answer: str
     english: bool = False
 
-    def accepted(self, token: str) -> bytes:
+    def render_accepted(self, token: str) -> bytes:
         """Return the frame of a question that is in Redis."""
         return self._frame("accepted", seq=0, token=token)
 
-    def queued(self, place: QueuePosition) -> bytes:
+    def render_queued(self, place: QueuePosition) -> bytes:
         """Return the frame of a question's place in the queue."""
         return self._frame("queued", seq=0, position=place.position, wait=place.wait)
 

@@ -123,7 +123,7 @@ class V2Session:
 
     async def _follow(self, frames: messages.V2Frames, token: str, subscription: AnswerSubscription) -> None:
         """Confirm the answer, and start a task that follows it."""
-        await self._connection.send_last(frames.accepted(token))
+        await self._connection.send_last(frames.render_accepted(token))
         task = asyncio.create_task(self._relay_answer(frames, subscription))
         self._followed[task] = frames.answer
         task.add_done_callback(self._remove)
@@ -171,7 +171,7 @@ class V2Session:
                 with contextlib.suppress(StoreUnavailableError):
                     place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != sent:
-                        await self._connection.send(frames.queued(place))
+                        await self._connection.send(frames.render_queued(place))
                         sent = place
 
     async def _end(self, answer: str) -> AnswerEvent:

@@ -30,14 +30,14 @@ async def everything(answers: Answers, answer: str, after: int = 0) -> list[Answ
 
 
 def whole(count: int, after: int = 0) -> list[AnswerEvent]:
-    """What `Scenario.answered` puts into Redis, after `after`."""
+    """Return what `Scenario.answered` writes to Redis, after `after`."""
     deltas = [AnswerEvent(seq, Delta(f"{seq} ")) for seq in range(1, count + 1)]
     return [*deltas, AnswerEvent(count + 1, Final("whole"))][after:]
 
 
 @asynccontextmanager
 async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[ClaimedJob, Any]]:
-    """A job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
+    """Yield a job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
     await scenario.hire("w1")
     asked = await scenario.ask()
     task = await scenario.sent("w1")

@@ -324,7 +324,7 @@ async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: S
 
 
 async def refused_after(scenario: Scenario, **ask: object) -> int:
-    """The seconds after which a refused client may retry."""
+    """Return the seconds after which a refused client may retry."""
     try:
         await scenario.ask(**ask)  # type: ignore[arg-type]
     except (QueueFullError, ClientFullError) as refused:

@@ -27,7 +27,7 @@ async def scenario(request: pytest.FixtureRequest, store_url: str) -> AsyncItera
 
 
 async def disclaimed(scenario: Scenario, worker: str) -> None:
-    """The worker gives up all that Redis thinks it holds."""
+    """Disclaim all that Redis holds for the worker."""
     for lease in await scenario.sessions.read_leases(worker):
         await scenario.sessions.disclaim(lease)
 

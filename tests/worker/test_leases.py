@@ -39,7 +39,7 @@ class Remembering:
 
 
 class Quiet:
-    """Sends the question `one` and says nothing until it is let; speaks at once of any other."""
+    """Sends the question `one` and answers when it may; answers any other at once."""
 
     def __init__(self, begin: str = "") -> None:
         self.sent = asyncio.Event()

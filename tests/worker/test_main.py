@@ -71,7 +71,7 @@ async def test_it_answers(tmp_path: Path, settings: dict[str, str]) -> None:
 def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settings: dict[str, str]) -> None:
     log, folder = tmp_path / "log", tmp_path / "none"
     with process("worker", log, **settings | {"COOKIES_DIR": str(folder)}) as started:
-        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "it says what is missing")
+        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "the missing thing is logged")
         started.terminate()
         assert started.wait(10) == 0
     assert len(told(log)) == 2
@@ -81,7 +81,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settin
     log = tmp_path / "log"
     away = {**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     with process("worker", log, **away) as started:
-        wait_until(tells(log, "redis is away, trying again"), "it says that Redis is away")
+        wait_until(tells(log, "redis is away, trying again"), "an absent Redis is logged")
         started.terminate()
         assert started.wait(10) == 0
     assert [line["event"] for line in told(log) if line["level"] == "error"] == ["redis is away, trying again"]

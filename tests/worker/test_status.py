@@ -1,4 +1,4 @@
-"""What a worker says of itself while it works."""
+"""The status that a worker reports while it works."""
 
 import pytest
 

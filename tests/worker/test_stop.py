@@ -1,4 +1,4 @@
-"""A stopped answer: the worker hangs up upstream within a second, and goes on with the token's next question."""
+"""A stopped answer: the worker hangs up upstream within a second, and continues with the token's next question."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ WITHIN = 1.5
 
 
 async def endless(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Says something and then nothing more, unless the question is a short one."""
+    """Send some text and then nothing more, unless the question is a short one."""
     if ask.question == "short":
         async for update in echo(ask):
             yield update
@@ -31,7 +31,7 @@ async def endless(ask: Ask) -> AsyncIterator[ChatUpdate]:
 
 
 async def streaming(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Never stops talking."""
+    """Send text without end."""
     await ask.send()
     words = 0
     while True:

@@ -444,7 +444,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
             await never.wait()
 
     relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
-    state = {"request_id": "r", "error_metrics": ErrorMetrics()}
+    state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)
     async with asyncio.timeout(5):

@@ -104,8 +104,11 @@ HEAD = f'"id":"q1","answer":"{ANSWER}"'
 
 
 def test_frames_begin_with_type_id_answer_and_seq() -> None:
-    assert FRAMES.accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
-    assert FRAMES.queued(QueuePosition(2, 9)).decode() == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
+    assert FRAMES.render_accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
+    assert (
+        FRAMES.render_queued(QueuePosition(2, 9)).decode()
+        == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
+    )
     assert FRAMES.render(AnswerEvent(3, Delta("天\n"))).decode() == f'{{"type":"delta",{HEAD},"seq":3,"text":"天\\n"}}'
     assert FRAMES.render(AnswerEvent(4, Replace("b"))).decode() == f'{{"type":"replace",{HEAD},"seq":4,"text":"b"}}'
 
@@ -145,7 +148,7 @@ def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
 
 
 def test_without_an_id_frames_have_none() -> None:
-    assert list(json.loads(V2Frames(None, ANSWER).accepted("t"))) == ["type", "answer", "seq", "token"]
+    assert list(json.loads(V2Frames(None, ANSWER).render_accepted("t"))) == ["type", "answer", "seq", "token"]
 
 
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that is asked over the OpenAI API, and does byte by byte what a test says."""
+"""A server of the OpenAI API on 127.0.0.1 that a test scripts byte by byte."""
 
 import asyncio
 import contextlib

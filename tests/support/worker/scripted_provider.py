@@ -1,4 +1,4 @@
-"""An upstream that does what a test says, and remembers what reached it."""
+"""An upstream that a test scripts, and that remembers the questions that reached it."""
 
 import asyncio
 from collections import Counter
@@ -49,7 +49,7 @@ async def echo(ask: Ask) -> AsyncIterator[ChatUpdate]:
 
 
 class Gate:
-    """A script that holds questions back after they were sent, and says which wait."""
+    """A script that holds answers back after their questions were sent, with a list of those that wait."""
 
     def __init__(self, *held: str) -> None:
         self._held = set(held)

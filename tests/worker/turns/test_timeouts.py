@@ -1,4 +1,4 @@
-"""Whoever is silent for too long is cut off, and nobody else."""
+"""Who is silent for too long is cut off, and no other."""
 
 import asyncio
 

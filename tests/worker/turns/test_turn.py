@@ -60,7 +60,7 @@ class Shop:
             outcome.event,
             outcome.session,
             takes_more=True,
-            said=outcome.transcript(task.work),
+            exchange=outcome.transcript(task.work),
             begins=outcome.starts_transcript,
         )
         return outcome
