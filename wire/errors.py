@@ -9,7 +9,8 @@ WireError
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
  ├── KeyReusedError         the Idempotency-Key stands for another question
  ├── KeySpentError          the Idempotency-Key stands for an answer that is no longer kept
- ├── AnswerGoneError        no such answer, or no longer kept
+ ├── AnswerNotFoundError    no such answer of this client's, or no longer kept
+ ├── AnswerLostError        the answer's events are incomplete
  ├── LeaseLostError         this worker may not write any more: its fence is stale
  ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
  └── StateLostError         Redis lost what it held of this answer
@@ -60,8 +61,12 @@ class KeySpentError(WireError):
     """The Idempotency-Key stands for an answer that is no longer kept."""
 
 
-class AnswerGoneError(WireError):
-    """No such answer, or its log is no longer kept."""
+class AnswerNotFoundError(WireError):
+    """No such answer of this client's, or it is no longer kept."""
+
+
+class AnswerLostError(WireError):
+    """The answer's events end before its terminal one, or some are missing."""
 
 
 class LeaseLostError(WireError):

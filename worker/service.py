@@ -54,7 +54,7 @@ async def open_worker(
             Ledger(store),
             new_worker_id(),
             accounts,
-            providers.ranking,
+            providers.provider_order,
             watcher,
             refresh_every=refresh_every,
         )

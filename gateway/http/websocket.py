@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.answering.drain import background
 from gateway.auth.clients import Clients
 from gateway.errors import ClientGoneError
-from gateway.http.responses import tell
+from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
 from wire.jobs import Client
 
@@ -27,7 +27,7 @@ async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None
     try:
         return clients.identify(socket)
     except HTTPException as error:
-        await socket.send_denial_response(await tell(socket, error))
+        await socket.send_denial_response(await error_response(socket, error))
         return None
 
 

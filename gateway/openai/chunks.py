@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.http.sse import SseFrame
-from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
+from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
 from gateway.openai.models import model_of
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
@@ -53,7 +53,7 @@ class CompletionChunks:
         """The chunks that `event` makes."""
         if isinstance(event, Failed):
             self.finished = True
-            return _broken(failed(event))
+            return _broken(fault_of_failure(event))
         out = self._writing.add(event)
         made = [self._chunk({"content": out})] if out else []
         return [*made, *await self._end()] if self._writing.over else made

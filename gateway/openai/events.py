@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.http.sse import SseFrame
-from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
+from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
 from gateway.openai.response_body import ResponseBody, annotations
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
@@ -53,7 +53,7 @@ class ResponseEvents:
         """What `event` makes."""
         if isinstance(event, Failed):
             self.finished = True
-            fault = failed(event)
+            fault = fault_of_failure(event)
             return self._told(("response.failed", {"response": self._reply.failed(fault)}), _error(fault))
         out = self._writing.add(event)
         made = self._told(*self._begin()) if out or self._writing.over else []

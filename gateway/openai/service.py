@@ -10,7 +10,6 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
-from gateway.errors import AnswerUnknownError
 from gateway.http import sse
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
@@ -20,7 +19,13 @@ from gateway.openai.requests import CompletionRequest
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
 from wire.conversation_index import IndexedConversation
-from wire.errors import AnswerGoneError, ConversationMovedError, StoreUnavailableError, TokenUnknownError
+from wire.errors import (
+    AnswerLostError,
+    AnswerNotFoundError,
+    ConversationMovedError,
+    StoreUnavailableError,
+    TokenUnknownError,
+)
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed
 
@@ -57,13 +62,13 @@ class SubmittedQuestion:
         if writing.cut:
             try:
                 await self.questions.relay.jobs.stop(self.answer, self.client.holder)
-            except (StoreUnavailableError, AnswerGoneError) as error:
+            except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
         await self.conversations.note(self.thread, indexed, text, kept=self.kept)
 
     async def whole(self, request: Request, writing: TextAssembler) -> None:
-        """Let the answer be written to its end. AnswerFailedError, AnswerGoneError, DeadlineError, DrainingError."""
+        """Let the answer be written to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
         relay = self.questions.relay
         async with (
             relay.active_requests.track(relay.time_limit, receive=request.receive),
@@ -77,7 +82,7 @@ class SubmittedQuestion:
                 if writing.over:
                     await self.end(writing, writing.whole)
                     return
-        raise AnswerGoneError("the answer's events stopped")
+        raise AnswerLostError
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class QuestionService:
             question = await self.found(request, client, position.answer, thread, kept=asked.kept)
             talk, work = asked.talk, question.work
             if (talk.instructions, talk.history, talk.question) != (work.instructions, work.history, work.question):
-                raise AnswerUnknownError
+                raise AnswerNotFoundError
             return question
         submission = await self._submit(request, client, asked, thread)
         request.state.answer = submission.answer_id
@@ -114,13 +119,10 @@ class QuestionService:
     async def found(
         self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, kept: bool = True
     ) -> SubmittedQuestion:
-        """A question that was handed over, by its answer's id. AnswerUnknownError if the client asked no such one."""
-        try:
-            asked = await self.questions.relay.answers.read_job(answer, client.holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        """A question that was handed over, by its answer's id. AnswerNotFoundError if the client asked no such one."""
+        asked = await self.questions.relay.answers.read_job(answer, client.holder)
         if not isinstance(asked.work, Chat):
-            raise AnswerUnknownError
+            raise AnswerNotFoundError
         request.state.answer = answer
         submission = Submission(answer, asked.token, new)
         return SubmittedQuestion(

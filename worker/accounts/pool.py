@@ -14,7 +14,7 @@ from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, Dis
 from wire.redis.retry import retry_unavailable
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.penalties import NO_PENALTY, Penalty
-from worker.accounts.ranking import Ranking
+from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
@@ -72,7 +72,7 @@ class AccountPool:
         ledger: Ledger,
         worker: str,
         accounts: Iterable[Account],
-        ranking: Ranking,
+        provider_order: ProviderOrder,
         folder: DirectoryWatcher | None = None,
         *,
         refresh_every: float = REFRESH_INTERVAL,
@@ -82,7 +82,7 @@ class AccountPool:
         self._folder = folder
         self._settings = settings
         self._ledger = ledger
-        self._ranking = ranking
+        self._provider_order = provider_order
         self._accounts = {account.name: account for account in accounts}
         # As last seen, to restore a ledger that was lost.
         self.statuses: dict[str, AccountStatus] = {}
@@ -137,7 +137,7 @@ class AccountPool:
             turns,
             account.daily or 0,
             int(account.expires or 0) if isinstance(account, CookieAccount) else 0,
-            self._ranking.provider_name(account),
+            self._provider_order.provider_name(account),
         )
 
     async def vacate(self, dead: str) -> None:
@@ -220,7 +220,8 @@ class AccountPool:
     async def _try_reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> str | NoCapacity:
         suffix = PICTURES if request.pictures else ""
         ranks = {
-            name + suffix: self._ranking.rank(self._accounts[name]) for name in self.names(pictures=request.pictures)
+            name + suffix: self._provider_order.rank(self._accounts[name])
+            for name in self.names(pictures=request.pictures)
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
         others = ranks.keys() - chosen.keys()

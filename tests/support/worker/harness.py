@@ -21,7 +21,7 @@ from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
-from worker.providers.registry import build_ranking
+from worker.providers.registry import build_provider_order
 from worker.settings import WorkerSettings
 
 # Seconds that a read waits for work.
@@ -53,7 +53,9 @@ def pool_on(
     refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
     """Make a worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings), refresh_every=refresh_every)
+    return AccountPool(
+        settings, Ledger(store), worker, accounts, build_provider_order(settings), refresh_every=refresh_every
+    )
 
 
 Hook = Callable[[], Awaitable[None]]

@@ -90,8 +90,8 @@ async def alerts(hook: Hook, book: Book) -> AsyncIterator[list[asyncio.Task[None
         for _ in range(3)
     ]
     yield running
-    for one in running:
-        one.cancel()
+    for task in running:
+        task.cancel()
     await asyncio.wait(running)
 
 
@@ -127,8 +127,8 @@ def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
 async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Book) -> None:
     await book.fall("a", "quarantined")
     await until(lambda: hook.events == [("account.quarantined", "a")])
-    told = hook.taken[0]
-    assert {name: told[name] for name in ("state", "reason", "until", "ready", "accounts")} == {
+    body = hook.taken[0]
+    assert {name: body[name] for name in ("state", "reason", "until", "ready", "accounts")} == {
         "state": "quarantined",
         "reason": "because.quarantined",
         "until": None,

@@ -54,13 +54,13 @@ async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStor
     await ledger.submit_export("../carol", EXPORT)
     with capture_logs() as logs:
         await RemoteImporter(tmp_path, ledger, AuditLog(store), look_every=0.02).import_all()
-    told = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
-    assert told == {
+    logged = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
+    assert logged == {
         "alice": ("info", ""),
         "bob": ("warning", "bob.json has no _U cookie: export it while signed in at www.bing.com"),
-        "../carol": ("warning", told["../carol"][1]),
+        "../carol": ("warning", logged["../carol"][1]),
     }
-    assert told["../carol"][1].startswith("an account's name has")
+    assert logged["../carol"][1].startswith("an account's name has")
     assert "planted-secret" not in str(logs)
 
 
