@@ -1,6 +1,7 @@
 """The table of errors."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,11 @@ def test_errors_up_to_399_ride_on_a_200() -> None:
 )
 def test_english_is_for_who_prefers_it_to_chinese(header: str, english: bool) -> None:
     assert prefers_english(header) is english
+
+
+def test_the_console_has_words_for_each_reason_in_both_languages() -> None:
+    words = (ROOT / "gateway/console/static/words.js").read_text()
+    table = words[words.index("const REASONS") : words.index("};", words.index("const REASONS"))]
+    entries = re.findall(r'"?([a-z_.]+)"?: \["([^"]+)", "([^"]+)"\]', table)
+    assert {reason for reason, _, _ in entries} == {*Reason, "other"}
+    assert all(english.isascii() and not chinese.isascii() for _, english, chinese in entries)
