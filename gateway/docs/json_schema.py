@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 Node = dict[str, Any]
 
 STRING: Node = {"type": "string"}
@@ -16,6 +18,21 @@ ANSWER = "s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
 def ref(name: str) -> Node:
     """A shape that has a name."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def struct_schemas(*structs: type[msgspec.Struct]) -> dict[str, Node]:
+    """Return the schemas of bodies that the gateway sends, and of all that they contain, by class name.
+
+    A field with a default is always sent; only one that may be UNSET may be missing.
+    """
+    _, schemas = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        properties = schema.get("properties", {})
+        sent = [name for name, value in properties.items() if name in schema["required"] or "default" in value]
+        schema["required"] = sent
+        for value in properties.values():
+            value.pop("default", None)
+    return schemas
 
 
 def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:

@@ -89,7 +89,7 @@ def paths() -> dict[str, Node]:
                 "cancelResponse",
                 "Stop a response",
                 "It ends at once with the text so far. One that has ended stays as it is.",
-                _json("Response", _RESPONSE) | references(401, 404, 503),
+                _json("ResponseObject", _RESPONSE) | references(401, 404, 503),
             ),
         },
         "/v1/images/generations": {"post": _images()},
@@ -121,7 +121,7 @@ def _responses() -> Node:
         "Ask, and get a response that can be gone on from",
         _CONVERSATIONS + _RETRIES,
         _body("ResponseRequest", example),
-        _json("Response", _RESPONSE, events),
+        _json("ResponseObject", _RESPONSE, events),
     )
 
 
@@ -132,7 +132,7 @@ def _images() -> Node:
         "Get pictures for a prompt",
         _RETRIES,
         _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
-        _json("Images", pictures),
+        _json("ImageList", pictures),
     )
     return operation | {"parameters": headers.parameter_refs(*headers.QUESTION_HEADERS)}
 
@@ -140,7 +140,7 @@ def _images() -> Node:
 def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
-    responses = _json("Response", _RESPONSE, events) | references(400, 401, 404, 503)
+    responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 404, 503)
     return _operation("response", "See how far a response has come", described, responses) | {
         "parameters": [
             headers.query_parameter("stream", enum("true", "false"), "Whether to get its events."),
@@ -157,7 +157,7 @@ def _response() -> Node:
 
 def _models() -> Node:
     listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
-    responses = _json("Models", listed) | references(401)
+    responses = _json("ModelList", listed) | references(401)
     return _operation("models", "All models", "One for each style.", responses)
 
 
