@@ -1,4 +1,4 @@
-"""How errors are told under /v1, by status."""
+"""The error responses under /v1, by status."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from wire.errors import (
 from wire.messages import Failed
 
 _PREVIOUS = "resp_s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
-# One of each kind that can be told.
+# One of each kind that a client can get.
 ERRORS: Sequence[Exception] = (
     InvalidRequestError("The body of your request is not valid JSON.", code="invalid_json"),
     InvalidRequestError("'tools' is not supported here.", "tools", "unsupported_parameter"),
@@ -69,12 +69,12 @@ _WHEN = {
 
 
 def responses() -> dict[str, Node]:
-    """All of them, by name."""
+    """Return all of them, by name."""
     return {f"Fault{status}": _response(status) for status in _WHEN}
 
 
 def references(*statuses: int) -> Node:
-    """The responses of some statuses."""
+    """Return references to the responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Fault{status}"} for status in statuses}
 
 

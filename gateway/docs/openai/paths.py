@@ -70,14 +70,14 @@ _RESPONSE: dict[str, Any] = {
     "metadata": {},
 }
 _CONVERSATIONS = (
-    "A conversation goes on where its client's own name for it says so, or where all of its messages up to the "
-    "last answer were said here before; otherwise a fresh one is told them. "
+    "A question continues the conversation that its client has named, or the one that has all of its messages up to "
+    "the last answer; otherwise a new conversation gets them. "
 )
-_RETRIES = "Fields that aren't listed are ignored. An error says in `x-should-retry` whether it is worth another try."
+_RETRIES = "Fields that aren't listed are ignored. `x-should-retry` of an error is true when another try may succeed."
 
 
 def paths() -> dict[str, Node]:
-    """The paths with their operations."""
+    """Return the paths with their operations."""
     parts = headers.parameter_refs("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
@@ -118,7 +118,7 @@ def _responses() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     return _asking(
         "respond",
-        "Ask, and get a response that can be gone on from",
+        "Ask, and get a response that can be continued",
         _CONVERSATIONS + _RETRIES,
         _body("ResponseRequest", example),
         _json("ResponseObject", _RESPONSE, events),
@@ -141,7 +141,7 @@ def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
     responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 404, 503)
-    return _operation("response", "See how far a response has come", described, responses) | {
+    return _operation("response", "Read a response", described, responses) | {
         "parameters": [
             headers.query_parameter("stream", enum("true", "false"), "Whether to get its events."),
             headers.query_parameter(
@@ -162,9 +162,9 @@ def _models() -> Node:
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    told = responses | references(400, 401, 404, 408, 413, 422, 429, 500, 503)
+    all_responses = responses | references(400, 401, 404, 408, 413, 422, 429, 500, 503)
     sent = headers.parameter_refs(*headers.QUESTION_HEADERS, "X-Conversation-ID", "Last-Event-ID", "Accept")
-    return _operation(operation, summary, description, told) | {"parameters": sent, "requestBody": body}
+    return _operation(operation, summary, description, all_responses) | {"parameters": sent, "requestBody": body}
 
 
 def _operation(operation: str, summary: str, description: str, responses: Node) -> Node:
