@@ -43,7 +43,7 @@ class MessageAnnotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     url_citation: UrlCitation
 
 
-class CompletionMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChoiceMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The answer."""
 
     role: Literal["assistant"] = "assistant"
@@ -56,12 +56,12 @@ class CompletionChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """The only choice of a completion."""
 
     index: Literal[0] = 0
-    message: CompletionMessage
+    message: ChoiceMessage
     logprobs: None = None
     finish_reason: FinishReason
 
 
-class Completion(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CompletionObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A whole completion."""
 
     id: str
@@ -108,8 +108,8 @@ class Chunk(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 def encode_completion(question: SubmittedQuestion, answer: TextAssembler) -> bytes:
     """Return a whole completion."""
     text = answer.text
-    message = CompletionMessage(content=text, annotations=_annotations(answer.locate_citations(text)))
-    completion = Completion(
+    message = ChoiceMessage(content=text, annotations=_annotations(answer.locate_citations(text)))
+    completion = CompletionObject(
         **_head(question),
         choices=[CompletionChoice(message=message, finish_reason=answer.finish)],
         usage=_usage(count_tokens(answer.usage, question.work, text)),

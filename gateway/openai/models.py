@@ -30,7 +30,7 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     owned_by: Literal["bing"] = "bing"
 
 
-class ModelList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ModelListObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """All models."""
 
     object: Literal["list"] = "list"
@@ -60,7 +60,7 @@ class ModelEndpoints:
 
     async def models(self, request: Request) -> Response:
         """Return all models."""
-        return self._respond(request, ModelList(data=[Model(id=name) for name in STYLES]))
+        return self._respond(request, ModelListObject(data=[Model(id=name) for name in STYLES]))
 
     async def model(self, request: Request) -> Response:
         """Return one model."""
@@ -69,7 +69,7 @@ class ModelEndpoints:
             style_for_model(name)
         return self._respond(request, Model(id=name))
 
-    def _respond(self, request: Request, body: Model | ModelList) -> Response:
+    def _respond(self, request: Request, body: Model | ModelListObject) -> Response:
         if request.method == "OPTIONS":
             return responses.allowed(METHODS)
         self._clients.identify(request)

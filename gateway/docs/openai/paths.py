@@ -109,7 +109,7 @@ def _completions() -> Node:
         "Ask, with all that was said before",
         _CONVERSATIONS + _RETRIES,
         _body("CompletionRequest", example),
-        _json("Completion", _COMPLETION, events),
+        _json("CompletionObject", _COMPLETION, events),
     )
 
 
@@ -157,7 +157,7 @@ def _response() -> Node:
 
 def _models() -> Node:
     listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
-    responses = _json("ModelList", listed) | references(401)
+    responses = _json("ModelListObject", listed) | references(401)
     return _operation("models", "All models", "One for each style.", responses)
 
 

@@ -6,10 +6,10 @@ from gateway.docs.json_schema import STRING, Node, described, enum, nullable, ob
 from gateway.docs.openai.error_responses import TYPES
 from gateway.docs.openai.requests import request_schemas
 from gateway.docs.schemas import stream_event
-from gateway.openai.chunks import Chunk, Completion
+from gateway.openai.chunks import Chunk, CompletionObject
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
-from gateway.openai.models import Model, ModelList
+from gateway.openai.models import Model, ModelListObject
 from gateway.openai.response_body import ResponseObject
 
 _EVENTS = get_args(ResponseEvent)
@@ -26,7 +26,7 @@ def schemas() -> dict[str, Node]:
     return {
         "ApiError": object_of({"error": object_of(error)}, description="An error under /v1."),
         **request_schemas(),
-        **struct_schemas(Model, ModelList, ImageList, Completion, Chunk, ResponseObject, *_EVENTS),
+        **struct_schemas(Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS),
         "ChunkEvent": stream_event(
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
