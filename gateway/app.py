@@ -5,7 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -25,7 +28,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
-from gateway.http.responses import refusal, tell
+from gateway.http.responses import error_response
 from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
@@ -113,9 +116,9 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
         middleware=[
             Middleware(ResponseHeadersMiddleware),
             Middleware(CorsMiddleware),
-            Middleware(ErrorMiddleware),
+            Middleware(ErrorMiddleware, render=_render_error),
         ],
-        exception_handlers=dict.fromkeys({*errors.TABLE, *openai_errors.TABLE}, tell),
+        exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
         lifespan=lifespan,
     )
 
@@ -166,7 +169,11 @@ def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
     ]
 
 
+async def _render_error(request: HTTPConnection, error: Exception) -> Response:
+    """Return the response to a request that failed, in the shape of the API that it is for."""
+    render = openai_errors.error_response if request.url.path.startswith(openai_errors.PREFIX) else error_response
+    return await render(request, error)
+
+
 async def _no_such_socket(socket: WebSocket) -> None:
-    problem = errors.by_status(404)
-    socket.state.error_metrics.count(problem)
-    await socket.send_denial_response(refusal(problem))
+    await socket.send_denial_response(await error_response(socket, HTTPException(404)))

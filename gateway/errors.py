@@ -1,23 +1,22 @@
-"""What can go wrong for a client, and the one table that says how each error is told.
+"""The gateway's errors, and the one table of what a client gets for each reason.
 
-RefusedError          the request itself is at fault, or must come back later
+RefusedError          the request is at fault; has its reason
 KeyLengthError        the Idempotency-Key is too short or too long
-AnswerUnknownError    the client knows no such answer, or it is no longer kept
-SocketFullError       too many answers at once on one socket
+SocketFullError       the socket follows as many answers as it may
 TurnEndedError
  ├── DeadlineError    no answer within the limits
  ├── DrainingError    this gateway is going down
- └── ClientGoneError  nobody is left to tell
+ └── ClientGoneError  the client left, so nobody gets this one
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from wire.errors import (
-    AnswerGoneError,
+    AnswerLostError,
+    AnswerNotFoundError,
     ClientFullError,
     KeyReusedError,
     KeySpentError,
@@ -25,53 +24,315 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.jobs import BUSY
-
-_STATE_LOST = "回答已丢失,请重新提问"
-_TIMED_OUT = "回答超时,请重新提问"
-_UNKNOWN = "未知错误"
-
-# The messages that a client can have in English, by its Accept-Language.
-BY_STATUS = {
-    401: ("API key 缺失或无效", "API key missing or wrong"),
-    404: ("未找到文件", "Not found"),
-    405: ("请求方法错误", "Method not allowed"),
-    408: ("请求超时", "Request timeout"),
-    413: ("请求内容过大", "Request too large"),
-    422: ("Idempotency-Key 已用于另一个问题", "Idempotency-Key was used for another question"),
-    429: ("请求过多,请稍后再试", "Too many requests, come back later"),
-}
+from wire.messages import Failed
+from wire.reasons import Reason
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What a client is told. `retry_after` is in seconds; `reason`, the typed cause, is told only in frames of v2."""
+class OpenAIError:
+    """What the OpenAI API has for a reason; a `status` or a sentence only where it isn't the table's own."""
 
-    code: int
+    type: str
+    code: str | None
     message: str
+    status: int | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True)
+class ErrorSpec:
+    """What a client gets for one reason.
+
+    `status` is the HTTP status, and the code in the body. `legacy_code` replaces it in the body of a 200, for a request
+    that cost nothing: existing clients read 110 and 120 so. The same request may be sent again where it is `retryable`,
+    after `retry_after` seconds where the error itself has no better estimate. Braces hold an
+    attribute of the error.
+    """
+
+    status: int
+    zh: str
+    en: str
+    openai: OpenAIError
+    legacy_code: int | None = None
+    retryable: bool = False
     retry_after: int | None = None
-    reason: str = "internal"
 
-    @property
-    def status(self) -> int:
-        """The HTTP status: existing clients read 110 and 120 from the body of a 200."""
-        return self.code if self.code >= 400 else 200
+    def text(self, english: bool) -> str:
+        """Return the sentence in one of the two languages."""
+        return self.en if english else self.zh
 
 
-EMPTY = Problem(110, "参数不能为空", reason="request.empty")
-STYLE = Problem(110, "style不存在", reason="request.style")
-FORMAT = Problem(110, "格式错误", reason="request.format")
-LATIN = Problem(110, "仅支持英文")
-TOKEN = Problem(120, "token不存在", reason="token.unknown")
-UNKNOWN = Problem(500, _UNKNOWN)
+def _invalid(
+    zh: str,
+    en: str,
+    openai: str,
+    status: int,
+    code: str | None,
+    *,
+    legacy_code: int | None = None,
+    v1: int | None = None,
+) -> ErrorSpec:
+    """Return the spec of a request that is at fault; `v1` is the status under /v1 where it is another one."""
+    return ErrorSpec(status, zh, en, OpenAIError("invalid_request_error", code, openai, v1), legacy_code)
+
+
+def _unreadable(zh: str, en: str) -> ErrorSpec:
+    return _invalid(zh, en, "The request can't be understood.", 200, None, legacy_code=110, v1=400)
+
+
+def _rejected(zh: str, en: str) -> ErrorSpec:
+    return _invalid(zh, en, "The request can't be understood.", 400, None)
+
+
+def _busy(reason: Reason, retry_after: int | None = None) -> ErrorSpec:
+    return ErrorSpec(
+        503,
+        "服务繁忙,请稍后再试",
+        "The service is busy, come back later",
+        OpenAIError("service_unavailable", reason, "The server is busy, try again later."),
+        retryable=True,
+        retry_after=retry_after,
+    )
+
+
+def _too_many(retry_after: int | None = None) -> ErrorSpec:
+    return ErrorSpec(
+        429,
+        "请求过多,请稍后再试",
+        "Too many requests, come back later",
+        OpenAIError("rate_limit_error", "rate_limit_exceeded", "Too many requests at once."),
+        retryable=True,
+        retry_after=retry_after,
+    )
+
+
+def _failed(
+    reason: Reason, zh: str, en: str, openai: str = "The upstream failed.", *, legacy_code: int | None = None
+) -> ErrorSpec:
+    """Return the spec of an answer that failed."""
+    return ErrorSpec(500, zh, en, OpenAIError("server_error", reason, openai), legacy_code)
+
+
+def _refused(zh: str, en: str, code: str, openai: str, param: str | None = None) -> ErrorSpec:
+    """Return the spec of a question that the upstream refused: under /v1 the request is at fault."""
+    return ErrorSpec(500, zh, en, OpenAIError("invalid_request_error", code, openai, 400, param))
+
+
+_SLOW = "The upstream took too long."
+
+ERRORS: Mapping[Reason, ErrorSpec] = {
+    Reason.REQUEST_EMPTY: _unreadable("参数不能为空", "A parameter is missing or empty"),
+    Reason.REQUEST_STYLE: _unreadable("style不存在", "There is no such style"),
+    Reason.REQUEST_FORMAT: _unreadable("格式错误", "The request can't be read"),
+    Reason.REQUEST_KEYWORD: _unreadable("仅支持英文", "The keyword must begin with a Latin letter"),
+    Reason.REQUEST_UNAUTHORIZED: ErrorSpec(
+        401,
+        "API key 缺失或无效",
+        "API key missing or wrong",
+        OpenAIError("authentication_error", "invalid_api_key", "Incorrect or missing API key."),
+    ),
+    Reason.REQUEST_PATH: _invalid("未找到文件", "Not found", "Unknown request URL.", 404, "unknown_url"),
+    Reason.REQUEST_METHOD: _invalid(
+        "请求方法错误", "Method not allowed", "This method is not allowed here.", 405, "method_not_allowed"
+    ),
+    Reason.REQUEST_SLOW: ErrorSpec(
+        408,
+        "请求超时",
+        "Request timeout",
+        OpenAIError("invalid_request_error", "request_timeout", "The request body did not arrive in time."),
+        retryable=True,
+    ),
+    Reason.REQUEST_TOO_LARGE: _invalid(
+        "请求内容过大", "Request too large", "The request body is too large.", 413, "request_too_large"
+    ),
+    Reason.REQUEST_RATE: _too_many(),
+    Reason.TOKEN_UNKNOWN: _invalid(
+        "token不存在",
+        "There is no such token",
+        "There is no such conversation.",
+        200,
+        "not_found",
+        legacy_code=120,
+        v1=404,
+    ),
+    Reason.KEY_LENGTH: _invalid(
+        "Idempotency-Key 须有 {shortest} 至 {longest} 个字符",
+        "Idempotency-Key must have {shortest} to {longest} characters",
+        "An Idempotency-Key must have {shortest} to {longest} characters.",
+        422,
+        Reason.KEY_LENGTH,
+    ),
+    Reason.KEY_REUSED: _invalid(
+        "Idempotency-Key 已用于另一个问题",
+        "Idempotency-Key was used for another question",
+        "The Idempotency-Key was used for another question.",
+        422,
+        Reason.KEY_REUSED,
+    ),
+    Reason.KEY_SPENT: _invalid(
+        "未找到文件", "Not found", "The Idempotency-Key's answer is no longer kept.", 404, Reason.KEY_SPENT
+    ),
+    Reason.ANSWER_UNKNOWN: _invalid(
+        "未找到文件", "Not found", "There is no such answer, or it is no longer kept.", 404, "not_found"
+    ),
+    Reason.EXPORT_FORMAT: _rejected("需要 JSON", "JSON is needed: name and export"),
+    Reason.EXPORT_NAME: _rejected(
+        "账号名无效", "Not an account's name: 1 to 64 characters, without / or a dot in front"
+    ),
+    Reason.EXPORT_SIZE: _rejected("导出内容为空或过大", "The export is empty, or larger than 1 MiB"),
+    Reason.CLIENT_LIMIT: _too_many(),
+    Reason.SOCKET_LIMIT: _too_many(1),
+    Reason.QUEUE_FULL: _busy(Reason.QUEUE_FULL),
+    Reason.QUEUE_TIMEOUT: _busy(Reason.QUEUE_TIMEOUT),
+    Reason.STORE_UNAVAILABLE: _busy(Reason.STORE_UNAVAILABLE, 2),
+    Reason.GATEWAY_DRAINING: _busy(Reason.GATEWAY_DRAINING, 1),
+    Reason.TIMEOUT_GATEWAY: _failed(
+        Reason.TIMEOUT_GATEWAY,
+        "回答超时,请重新提问",
+        "The answer took too long, ask again",
+        "The answer took too long.",
+    ),
+    Reason.INTERNAL: ErrorSpec(
+        500,
+        "未知错误",
+        "Unknown error",
+        OpenAIError("server_error", None, "The server had an error while processing your request."),
+    ),
+    Reason.INTERRUPTED: _failed(
+        Reason.INTERRUPTED,
+        "回答中断,请重新提问",
+        "The answer was interrupted, ask again",
+        "The answer was interrupted.",
+    ),
+    Reason.POISON: _failed(
+        Reason.POISON, "该问题多次使服务中断,已放弃", "The question broke the service repeatedly and was given up"
+    ),
+    Reason.CANCELLED: _failed(
+        Reason.CANCELLED,
+        "无人等待回答,问题已取消",
+        "Nobody waited for the answer, so the question was cancelled",
+        "Nobody waited for the answer, so the question was cancelled.",
+    ),
+    Reason.SESSION_CLOSED: _failed(Reason.SESSION_CLOSED, "会话已关闭", "The conversation was closed"),
+    Reason.JOB_UNREADABLE: _failed(Reason.JOB_UNREADABLE, "无法识别的请求", "The worker could not read the question"),
+    Reason.ACCOUNT_THROTTLED: ErrorSpec(
+        500,
+        "已上限,24小时后尝试",
+        "All accounts are out of quota, try again in 24 hours",
+        OpenAIError("insufficient_quota", "insufficient_quota", "All accounts are out of quota.", 429),
+        legacy_code=120,
+    ),
+    Reason.ACCOUNT_CAPTCHA: _failed(
+        Reason.ACCOUNT_CAPTCHA, "上游账号需要人工验证", "The upstream account needs a person to verify it"
+    ),
+    Reason.ACCOUNT_UNAUTHORIZED: _failed(
+        Reason.ACCOUNT_UNAUTHORIZED,
+        "上游账号未登录或无权限",
+        "The upstream account is not signed in, or lacks permission",
+    ),
+    Reason.ACCOUNT_REFUSED: _failed(Reason.ACCOUNT_REFUSED, "上游拒绝了该账号", "The upstream refused the account"),
+    Reason.ACCOUNT_NONE: _failed(
+        Reason.ACCOUNT_NONE,
+        "没有可用的上游账号",
+        "No upstream account is available",
+        "No upstream account can be asked.",
+    ),
+    Reason.SESSION_EXPIRED: _failed(Reason.SESSION_EXPIRED, "上游会话已过期", "The upstream conversation has expired"),
+    Reason.SESSION_TOO_LONG: _refused(
+        "对话内容超过了上游的长度限制",
+        "The conversation is longer than the upstream allows",
+        "context_length_exceeded",
+        "The conversation is too long for the model.",
+    ),
+    Reason.SESSION_LIMIT: _failed(
+        Reason.SESSION_LIMIT,
+        "本轮对话已达上限",
+        "The conversation has reached its limit; the next question begins a new one",
+        "The conversation has reached its limit; the next question begins a new one.",
+    ),
+    Reason.SESSION_DISENGAGED: _failed(
+        Reason.SESSION_DISENGAGED,
+        "上游结束了本轮对话",
+        "The upstream ended the conversation",
+        "The upstream ended the conversation.",
+    ),
+    Reason.QUESTION_REFUSED: _refused(
+        "上游拒绝了这个问题",
+        "The upstream refused the question",
+        "content_filter",
+        "The question was refused by the upstream.",
+    ),
+    Reason.ANSWER_EMPTY: _failed(
+        Reason.ANSWER_EMPTY, "上游没有给出回答", "The upstream gave no answer", "The upstream gave no answer."
+    ),
+    Reason.UPSTREAM_INTERNAL: _failed(Reason.UPSTREAM_INTERNAL, "上游内部错误", "The upstream had an internal error"),
+    Reason.UPSTREAM_PROTOCOL: _failed(
+        Reason.UPSTREAM_PROTOCOL, "上游返回了无法识别的内容", "The upstream sent something unreadable"
+    ),
+    Reason.TRANSPORT_CONNECT: _failed(Reason.TRANSPORT_CONNECT, "无法连接上游", "The upstream could not be reached"),
+    Reason.TRANSPORT_UPGRADE: _failed(
+        Reason.TRANSPORT_UPGRADE, "上游拒绝了连接", "The upstream refused the connection"
+    ),
+    Reason.TRANSPORT_CLOSED: _failed(
+        Reason.TRANSPORT_CLOSED, "上游中断了连接", "The upstream broke off the connection"
+    ),
+    Reason.TRANSPORT_TOO_BIG: _failed(Reason.TRANSPORT_TOO_BIG, "上游返回的内容过大", "The upstream sent too much"),
+    Reason.TIMEOUT_CONNECT: _failed(
+        Reason.TIMEOUT_CONNECT, "连接上游超时", "Connecting to the upstream took too long", _SLOW
+    ),
+    Reason.TIMEOUT_FIRST: _failed(
+        Reason.TIMEOUT_FIRST, "等待上游回答超时", "The upstream took too long to begin its answer", _SLOW
+    ),
+    Reason.TIMEOUT_IDLE: _failed(
+        Reason.TIMEOUT_IDLE, "上游回答中断超时", "The upstream paused for too long in its answer", _SLOW
+    ),
+    Reason.TIMEOUT_TOTAL: _failed(
+        Reason.TIMEOUT_TOTAL, "回答超过了时间限制", "The answer exceeded its time limit", _SLOW
+    ),
+    Reason.STATE_LOST: _failed(
+        Reason.STATE_LOST,
+        "服务数据丢失,请重新提问",
+        "The service lost data of this answer, ask again",
+        "The server has lost the answer.",
+    ),
+    Reason.IMAGE_NONE: _failed(Reason.IMAGE_NONE, "没有能生成图片的上游账号", "No upstream account makes pictures"),
+    Reason.IMAGE_BLOCKED: _refused(
+        "图片描述被屏蔽",
+        "The picture's description was blocked",
+        "content_policy_violation",
+        "The prompt was blocked.",
+        "prompt",
+    ),
+    Reason.IMAGE_REVIEWED: _refused(
+        "图片描述正在审核",
+        "The picture's description is under review",
+        "content_policy_violation",
+        "The prompt is under review.",
+        "prompt",
+    ),
+    Reason.IMAGE_UNSUPPORTED_LANGUAGE: _refused(
+        "图片描述的语言不受支持",
+        "The language of the picture's description is not supported",
+        Reason.IMAGE_UNSUPPORTED_LANGUAGE,
+        "The prompt's language is not supported.",
+        "prompt",
+    ),
+    Reason.IMAGE_BUSY: _failed(Reason.IMAGE_BUSY, "图片服务繁忙", "The picture service is busy"),
+    Reason.IMAGE_EMPTY: _failed(Reason.IMAGE_EMPTY, "没有生成图片", "No picture was made"),
+    Reason.IMAGE_BAD: _failed(Reason.IMAGE_BAD, "生成的图片不可用", "The picture that was made is not usable"),
+    Reason.IMAGE_TIMEOUT: _failed(Reason.IMAGE_TIMEOUT, "生成图片超时", "Making the picture took too long", _SLOW),
+    Reason.IMAGE_PROTOCOL: _failed(
+        Reason.IMAGE_PROTOCOL, "图片服务返回了无法识别的内容", "The picture service sent something unreadable"
+    ),
+}
 
 
 class RefusedError(Exception):
     """A request that can't be served, for a reason that its sender can read."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class KeyLengthError(Exception):
@@ -83,16 +344,12 @@ class KeyLengthError(Exception):
         self.longest = longest
 
 
-class AnswerUnknownError(Exception):
-    """No such answer of this client's, or it is no longer kept."""
-
-
 class SocketFullError(Exception):
-    """As many answers as one socket may follow at once run on it already."""
+    """The socket follows as many answers as one may at once."""
 
 
 class TurnEndedError(Exception):
-    """The gateway stopped waiting for an answer, which may live on."""
+    """The gateway stopped waiting for an answer, which may continue."""
 
 
 class DeadlineError(TurnEndedError):
@@ -107,48 +364,101 @@ class ClientGoneError(TurnEndedError):
     """The client left."""
 
 
-def by_status(status: int, english: bool = False, reason: str = "internal", retry_after: int | None = None) -> Problem:
-    """The problem of an HTTP status."""
-    return Problem(status, BY_STATUS.get(status, (_UNKNOWN, "Unknown error"))[english], retry_after, reason)
-
-
-def _key_length(error: KeyLengthError, english: bool) -> Problem:
-    lengths = (
-        f"{error.shortest} to {error.longest} characters" if english else f"{error.shortest} 至 {error.longest} 个字符"
-    )
-    message = f"Idempotency-Key must have {lengths}" if english else f"Idempotency-Key 须有 {lengths}"
-    return Problem(422, message, reason="key.length")
-
-
 # Looked up along an error's class tree: the most specific entry wins.
-TABLE: Mapping[type[Exception], Callable[[Any, bool], Problem]] = {
-    RefusedError: lambda error, _: error.problem,
-    HTTPException: lambda error, english: by_status(error.status_code, english),
-    KeyLengthError: _key_length,
-    KeyReusedError: lambda _, english: by_status(422, english, "key.reused"),
-    KeySpentError: lambda _, english: by_status(404, english, "key.spent"),
-    TokenUnknownError: lambda _, __: TOKEN,
-    ClientFullError: lambda error, english: by_status(429, english, "client.limit", error.retry_after),
-    SocketFullError: lambda _, english: by_status(429, english, "socket.limit", 1),
-    QueueFullError: lambda error, _: Problem(503, BUSY, error.retry_after, "queue.full"),
-    StoreUnavailableError: lambda _, __: Problem(503, BUSY, 2, "store.unavailable"),
-    AnswerUnknownError: lambda _, english: by_status(404, english, "answer.unknown"),
-    AnswerGoneError: lambda _, __: Problem(500, _STATE_LOST, reason="state.lost"),
-    DeadlineError: lambda _, __: Problem(500, _TIMED_OUT, reason="timeout.gateway"),
-    DrainingError: lambda _, __: Problem(503, BUSY, 1, "gateway.draining"),
+REASONS: Mapping[type[Exception], Reason] = {
+    KeyLengthError: Reason.KEY_LENGTH,
+    KeyReusedError: Reason.KEY_REUSED,
+    KeySpentError: Reason.KEY_SPENT,
+    TokenUnknownError: Reason.TOKEN_UNKNOWN,
+    ClientFullError: Reason.CLIENT_LIMIT,
+    SocketFullError: Reason.SOCKET_LIMIT,
+    QueueFullError: Reason.QUEUE_FULL,
+    StoreUnavailableError: Reason.STORE_UNAVAILABLE,
+    AnswerNotFoundError: Reason.ANSWER_UNKNOWN,
+    AnswerLostError: Reason.STATE_LOST,
+    DeadlineError: Reason.TIMEOUT_GATEWAY,
+    DrainingError: Reason.GATEWAY_DRAINING,
 }
+STATUS_REASONS: Mapping[int, Reason] = {
+    401: Reason.REQUEST_UNAUTHORIZED,
+    404: Reason.REQUEST_PATH,
+    405: Reason.REQUEST_METHOD,
+    408: Reason.REQUEST_SLOW,
+    413: Reason.REQUEST_TOO_LARGE,
+    429: Reason.REQUEST_RATE,
+}
+# Of the console, for an account that is handed in.
+EXPORT_REASONS = (Reason.EXPORT_FORMAT, Reason.EXPORT_NAME, Reason.EXPORT_SIZE)
+# All that an application has to handle; RefusedError and HTTPException have their reason with them.
+HANDLED = (*REASONS, RefusedError, HTTPException)
 
 
-def problem_of(error: Exception, english: bool = False) -> Problem | None:
-    """How a client is told of `error`; None if the table doesn't know it."""
-    for kind in type(error).__mro__:
-        if kind in TABLE:
-            return TABLE[kind](error, english)
-    return None
+@dataclass(frozen=True)
+class Problem:
+    """An error as the drop-in endpoints and v2 have it. `retry_after` is in seconds."""
+
+    code: int
+    message: str
+    retry_after: int | None = None
+    reason: str = Reason.INTERNAL
+
+    @property
+    def status(self) -> int:
+        """The HTTP status: existing clients read 110 and 120 from the body of a 200."""
+        return self.code if self.code >= 400 else 200
+
+
+def find_reason(error: Exception) -> Reason:
+    """Return the reason of an exception; INTERNAL for one that nobody expects."""
+    if isinstance(error, RefusedError):
+        return error.reason
+    if isinstance(error, HTTPException):
+        return STATUS_REASONS.get(error.status_code, Reason.INTERNAL)
+    kinds = type(error).__mro__
+    return next((REASONS[kind] for kind in kinds if kind in REASONS), Reason.INTERNAL)
+
+
+def problem_for(reason: Reason, english: bool = False) -> Problem:
+    """Return what a client gets for a reason."""
+    spec = ERRORS[reason]
+    return Problem(spec.legacy_code or spec.status, spec.text(english), spec.retry_after, reason)
+
+
+def fill_in(text: str, error: Exception) -> str:
+    """Return a sentence of the table with the error's attributes in it."""
+    return text.format_map(vars(error))
+
+
+def problem_of(error: Exception, english: bool = False) -> Problem:
+    """Return what a client gets for an exception."""
+    reason = find_reason(error)
+    spec = ERRORS[reason]
+    code = spec.legacy_code or spec.status
+    if reason is Reason.INTERNAL and isinstance(error, HTTPException):
+        code = error.status_code
+    retry_after = getattr(error, "retry_after", spec.retry_after)
+    text = _LOST if isinstance(error, AnswerLostError) else (spec.zh, spec.en)
+    return Problem(code, fill_in(text[english], error), retry_after, reason)
+
+
+# A log that is incomplete has another sentence than a worker's `state.lost`.
+_LOST = ("回答已丢失,请重新提问", "The answer was lost, ask again")
+
+
+def failure_of(event: Failed, english: bool = False) -> Problem:
+    """Return what a client gets for an answer that failed. With a time to come back, nothing was spent."""
+    known = event.reason in ERRORS
+    spec = ERRORS[Reason(event.reason) if known else Reason.INTERNAL]
+    code = spec.status if event.retry_after is None else spec.legacy_code or 503
+    text = spec.text(english)
+    if not known and event.code:
+        # Of another version: what it wrote for its clients, unless that says nothing.
+        code, text = event.code, text if event.message == spec.zh else event.message
+    return Problem(code, text, event.retry_after, event.reason)
 
 
 def prefers_english(accept_language: str) -> bool:
-    """Whether an Accept-Language header ranks English above Chinese."""
+    """Return whether an Accept-Language header ranks English above Chinese."""
     ranks = {"en": 0.0, "zh": 0.0}
     for part in accept_language.split(","):
         name, _, quality = part.partition(";")

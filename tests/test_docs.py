@@ -16,6 +16,7 @@ from gateway.settings import GatewaySettings
 from tests.support.worker.harness import ACCOUNTS, settings_with
 from wire import scripts
 from wire.answers import Answers
+from wire.reasons import Reason
 from wire.redis.store import Store
 from worker.accounts.config import AccountOptions, parse_config
 from worker.metrics import WorkerMetrics as WorkerMetrics
@@ -106,18 +107,24 @@ async def test_the_readmes_metrics_are_those_there_are(readme: str) -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_every_error_code_stands_in_the_readme(readme: str) -> None:
-    named = {problem.code for problem in vars(errors).values() if isinstance(problem, errors.Problem)}
-    codes = {str(code) for code in {*errors.BY_STATUS, *named, 503}}
+    codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_every_reason_that_a_gateway_gives_stands_in_the_readme(readme: str) -> None:
-    reasons = set(re.findall(r'"([a-z]+\.[a-z]+)"', (ROOT / "gateway/errors.py").read_text()))
-    assert len(reasons) > 10
-    documented = {reason for row in rows(readme) for reason in re.findall(r"`([a-z]+\.[a-z]+)`", row[0])}
-    assert reasons <= documented
+def test_the_readmes_reasons_have_the_codes_of_the_table(readme: str) -> None:
+    """One code for all reasons of a row, or one for each."""
+    documented: dict[str, str] = {}
+    for row in rows(readme):
+        reasons = re.findall(r"`([a-z]+\.[a-z]+|internal)`", row[0])
+        codes = re.findall(r"\d{3}", row[1]) if reasons and re.fullmatch(r"[\d,、 ]+", row[1]) else []
+        documented |= (
+            dict(zip(reasons, codes if len(codes) > 1 else codes * len(reasons), strict=True)) if codes else {}
+        )
+    assert {reason: str(errors.problem_for(Reason(reason)).code) for reason in documented} == documented
+    request = {Reason.REQUEST_FORMAT, Reason.REQUEST_EMPTY, Reason.REQUEST_STYLE, Reason.INTERNAL}
+    assert {*errors.REASONS.values(), *request} == documented.keys()
 
 
 def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:

@@ -16,7 +16,7 @@ BATCH = 500
 
 @dataclass(slots=True)
 class AnswerEvent:
-    """An event at its place in the answer. `more`: the next one is there already, and a reader may wait for it."""
+    """An event of an answer, by its seq. `more`: the next one has arrived already, so that a reader may wait for it."""
 
     seq: int
     event: Event
@@ -36,19 +36,19 @@ class EventLog(Protocol):
 
 
 class AnswerReader:
-    """A follower of one answer: a context manager, and in it an iterator over the events; see Answers.follow.
+    """Iterator over the events of one answer, inside its own context manager; see Answers.follow.
 
-    A class and no generator: there are as many of them as open streams, and a wait for the next event may be given up.
+    A class instead of a generator: there is one for each open stream, and a wait for the next event may be cancelled.
     """
 
     __slots__ = (
         "_answer",
         "_behind",
         "_first",
-        "_found",
         "_log",
         "_new",
         "_over",
+        "_pending",
         "_seq",
         "_subscription",
         "_subscriptions",
@@ -68,8 +68,8 @@ class AnswerReader:
         self._first = first
         self._new = first is not None
         self._subscriptions = subscriptions
-        # What is known and wasn't asked for yet, the next one last; `_seq` is the seq of the last one ever known.
-        self._found: list[AnswerEvent] = []
+        # Events that have arrived and weren't read yet, the next one last; `_seq` is the last one's seq.
+        self._pending: list[AnswerEvent] = []
         self._seq = after
         self._behind = False
         self._over = False
@@ -86,25 +86,25 @@ class AnswerReader:
 
     async def __anext__(self) -> AnswerEvent:
         await self._fill()
-        if not self._found:
+        if not self._pending:
             raise StopAsyncIteration
-        entry = self._found.pop()
+        entry = self._pending.pop()
         if isinstance(entry.event, TERMINAL):
             self._over = True
-            self._found.clear()
+            self._pending.clear()
             self._log.record_end(self._answer, entry.event)
         return entry
 
     async def peek(self, seconds: float) -> AnswerEvent | None:
-        """The next event, which is still to come; None if it doesn't come within `seconds`, or if there is none."""
+        """Return the next event without consuming it, None if none arrives within `seconds` or the answer is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._fill()
-        return self._found[-1] if self._found else None
+        return self._pending[-1] if self._pending else None
 
     async def _fill(self) -> None:
         """Wait for events, unless some are there or the answer is over."""
-        while not self._found and not self._over:
+        while not self._pending and not self._over:
             hint = GAP if self._behind else await self._subscription.next()
             if hint is not GAP and hint[0] <= self._seq:
                 continue
@@ -114,30 +114,30 @@ class AnswerReader:
                 await self._catch_up()
 
     async def _catch_up(self) -> None:
-        # Until the log was read there is something to be read, also when the wait for it is given up.
+        # Until the log was read there is something to read, even if the wait for it is cancelled.
         self._behind = True
-        found = await self._log.catch_up(self._answer, self._seq, new=self._new)
+        events = await self._log.catch_up(self._answer, self._seq, new=self._new)
         self._new = False
-        self._over = found is None
-        self._behind = found is not None and len(found) == BATCH
-        self._take(found or [])
+        self._over = events is None
+        self._behind = events is not None and len(events) == BATCH
+        self._take(events or [])
 
-    def _take(self, found: list[AnswerEvent]) -> None:
-        if not found:
+    def _take(self, events: list[AnswerEvent]) -> None:
+        if not events:
             return
-        self._seq = found[-1].seq
+        self._seq = events[-1].seq
         if self._first is not None:
-            self._first(found[0].event)
+            self._first(events[0].event)
             self._first = None
-        found.reverse()
-        self._found = found
+        events.reverse()
+        self._pending = events
 
 
 def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
-    """The hint's event, and those behind it that are there already."""
+    """Return the hint's event, and those that have arrived after it."""
     seq, event = hint
-    found = [AnswerEvent(seq, decode_event(event))]
+    events = [AnswerEvent(seq, decode_event(event))]
     while (more := subscription.take_event(seq := seq + 1)) is not None:
-        found[-1].more = True
-        found.append(AnswerEvent(seq, decode_event(more)))
-    return found
+        events[-1].more = True
+        events.append(AnswerEvent(seq, decode_event(more)))
+    return events

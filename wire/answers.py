@@ -1,4 +1,4 @@
-"""Answers on their way out of Redis: the ordered events of one job, complete for every reader."""
+"""Answers in Redis: the ordered events of each job, complete for every reader."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ import structlog
 
 from wire import keys
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
@@ -25,7 +25,7 @@ Outcome = Literal["done", "failed", "stopped"]
 
 @dataclass(frozen=True)
 class AcceptedJob:
-    """What an answer is the answer to; `accepted` is when that was asked, in Unix time."""
+    """The job of an answer; `accepted` is the Unix time of its acceptance."""
 
     token: str
     work: Work
@@ -34,7 +34,7 @@ class AcceptedJob:
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """Where a job waits: 1 is the next one, 0 one that waits for an account; its turn is likely in `wait` seconds."""
+    """A waiting job's position, 1 for the next, 0 for one that waits for an account; its turn is due in `wait` s."""
 
     position: int
     wait: int
@@ -42,10 +42,10 @@ class QueuePosition:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an answer has come: its text up to its event `seq`.
+    """The progress of an answer: its text up to its event `seq`.
 
-    `end` is the terminal event, if there is one; `place` is set while the question waits; `provider` answers, ''
-    while nobody does.
+    `end` is the terminal event, if there is one; `position` is set while the question waits; `provider` is '' until
+    one has answered.
     """
 
     token: str
@@ -58,9 +58,9 @@ class Progress:
 
 
 class Answers:
-    """Reads answers: the log is the truth, pub/sub only says when to look. An async context manager.
+    """Reader of answers: the log is the truth, pub/sub only a hint when to read it. An async context manager.
 
-    `ended` counts the terminal events that followers got, by their kind. A follower looks into the log after `silence`
+    `outcome_counts` counts the terminal events that followers got. A follower looks into the log after `silence`
     in seconds.
     """
 
@@ -71,7 +71,7 @@ class Answers:
 
     @property
     def followed_count(self) -> int:
-        """How many answers are followed now."""
+        """The number of answers that are followed now."""
         return self._subscriptions.channel_count
 
     async def __aenter__(self) -> "Answers":
@@ -84,48 +84,51 @@ class Answers:
         await self._subscriptions.__aexit__(kind, error, trace)
 
     def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> AnswerReader:
-        """The events after `after`, in order, without gap or repeat, up to the terminal one; `first` is told the first.
+        """Return a reader of the events after `after`, without gap or repeat, up to the terminal one.
 
-        Entering starts to subscribe and waits for nothing, so that it overlaps the job's enqueueing. Iterating raises
-        AnswerGoneError when there is no such answer, and waits while Redis is away: a deadline is the caller's.
+        `first` is called with the first of them.
+
+        Entering it begins to subscribe and waits for nothing, so that this overlaps the job's acceptance.
+        Iterating raises AnswerLostError when the answer is no longer kept, and waits while Redis is away: deadlines are
+        the caller's.
         """
         return AnswerReader(self, self._subscriptions, answer, after, first)
 
     def record_end(self, answer: str, event: Final | Failed) -> None:
-        """A follower got the answer's end."""
+        """Count and log the end that a follower got."""
         outcome = _state_of(event)
         self.outcome_counts[outcome] += 1
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
     async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[AnswerEvent] | None:
-        """What the log holds after `seq`, nothing while Redis is away, None when the answer ended at `seq`.
+        """Return the first events after `seq`; none while Redis is away, None when the answer ended at `seq`.
 
-        Nobody need look whether a `new` one, of which nothing is known, is over without having left anything.
+        For a `new` answer, of which nothing is known yet, the check whether it has ended is skipped.
         """
         try:
             entries = await self.read(answer, seq)
             if entries or new or (last := await self._last(answer)) is None:
                 return entries
-            # The end may have been written between the two looks.
+            # The end may have been written between the two reads.
             entries = await self.read(answer, seq)
         except StoreUnavailableError:
             await asyncio.sleep(_AWAY_PAUSE)
             return []
         if not entries and seq < last:
-            raise AnswerGoneError("the answer's events are no longer kept")
+            raise AnswerLostError
         return entries or None
 
     async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
-        """The first events after `after` that the log holds now, a batch of them at most. StoreUnavailableError."""
+        """Return the first events after `after` that the log contains, at most BATCH. StoreUnavailableError."""
         rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", BATCH)
-        found = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
-        if found:
-            found[-1].more = False
-        return found
+        events = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
+        if events:
+            events[-1].more = False
+        return events
 
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
-        """What there is of the holder's answer now. AnswerGoneError, StoreUnavailableError."""
+        """Return the progress of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
         seq, text, end, provider = 0, "", None, ""
         while entries := await self.read(answer, seq):
@@ -137,43 +140,43 @@ class Answers:
                 break
         # The log was read after the job, so it may be ahead of it.
         if seq < int(written):
-            raise AnswerGoneError("the answer's events are no longer kept")
+            raise AnswerNotFoundError
         place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
         return Progress(token, seq, text, reached, end, place, provider)
 
     async def read_position(self, answer: str) -> QueuePosition | None:
-        """Where the answer's question waits; None when it doesn't. StoreUnavailableError."""
+        """Return the queue position of the answer's job, None if it doesn't wait. StoreUnavailableError."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
-        found: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
-        return None if found is None else QueuePosition(*found)
+        reply: Any = await self._store.run("place", keys.job_key(answer), prefix, answer)
+        return None if reply is None else QueuePosition(*reply)
 
     async def read_token(self, answer: str, holder: str = "") -> str:
-        """The token that the holder's answer belongs to. AnswerGoneError, StoreUnavailableError."""
+        """Return the token of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         token, *_ = await self._job(answer, holder)
         return token
 
     async def read_job(self, answer: str, holder: str = "") -> AcceptedJob:
-        """What the holder's answer is the answer to. AnswerGoneError, StoreUnavailableError."""
+        """Return the job of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         names = ("token", "work", "accepted", "holder")
         token, work, accepted, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError
         return AcceptedJob(token.decode(), decode_work(work), int(accepted) / 1000)
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
-        """The answer's token, state and last seq; to anybody but its holder there is no such answer."""
+        """Return the answer's token, state and last seq. AnswerNotFoundError for anybody but its holder."""
         names = ("token", "state", "seq", "holder")
         token, state, seq, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if token is None or (owner or b"").decode() != holder:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError
         return token.decode(), state, seq
 
     async def _last(self, answer: str) -> int | None:
-        """The terminal event's seq, None while there is none."""
+        """Return the terminal event's seq, None while there is none."""
         state, seq = await self._store.execute("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
-            raise AnswerGoneError("no such answer")
+            raise AnswerLostError
         return int(seq) if state in _ENDED else None
 
 

@@ -1,4 +1,4 @@
-"""The log of events: what happened to accounts and processes, and who ordered what. It is short and holds no secret."""
+"""The audit log: what happened to accounts and processes, and who ordered what. It is short and contains no secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from wire.redis.store import Store
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """Something that happened. `id` grows with time, and begins with the Unix ms.
+    """An event. `id` grows with time, and begins with the Unix ms.
 
-    `fields` says what: its `kind` is `account` (a change of state), `cookie` (replaced), `order`, `export` (handed in),
-    `added`, `refused` (what became of that), `stop`, `gateway` or `worker`.
+    `fields` describes it: its `kind` is `account` (a change of state), `cookie` (replaced), `order`, `export` (a cookie
+    export was submitted), `added` or `refused` (its result), `stop`, `gateway` or `worker`.
     """
 
     id: str
@@ -24,17 +24,17 @@ class AuditEvent:
 
 @dataclass(frozen=True)
 class AuditLog:
-    """What writes the log and reads it. Most of it is written by the scripts that bring the change about."""
+    """Writer and reader of the log. Most events are written by the scripts that make the change."""
 
     store: Store
 
     async def record(self, kind: str, **fields: str) -> None:
-        """Add an event. It stands there twice if the reply was lost on the way. StoreUnavailableError."""
-        told = chain.from_iterable({"kind": kind, **fields}.items())
-        await self.store.run("event", keys.events_key(), keys.prefix(keys.LEDGER), *told)
+        """Append an event, twice if the first reply was lost. StoreUnavailableError."""
+        pairs = chain.from_iterable({"kind": kind, **fields}.items())
+        await self.store.run("event", keys.events_key(), keys.prefix(keys.LEDGER), *pairs)
 
     async def read_latest(self, count: int, after: str = "") -> list[AuditEvent]:
-        """The last `count` events, but only those after the event `after`; the newest first. StoreUnavailableError."""
+        """Return the last `count` events after the event `after`, the newest first. StoreUnavailableError."""
         with translate_errors():
             rows: Any = await self.store.commands.xrevrange(
                 keys.events_key(), max="+", min=f"({after}" if after else "-", count=count

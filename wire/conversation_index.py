@@ -1,4 +1,7 @@
-"""Where conversations stand that their clients tell in full each time: which token goes on with which messages."""
+"""Index from a digest of the message history to the token that continues it.
+
+For clients that send the whole history each time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +23,9 @@ class IndexedConversation:
 
 @dataclass(frozen=True)
 class ConversationIndex:
-    """An index of states, each a digest of the caller's without a space, for `ttl` seconds; at most `limit` of them.
+    """Index of states, each a digest without a space, for `ttl` seconds; at most `limit` of them.
 
-    A state that was found may be out of date: the job's `after` tells.
+    A state that was found may be out of date: submitting a job with `after` detects that.
     """
 
     store: Store
@@ -30,20 +33,20 @@ class ConversationIndex:
     limit: int
 
     async def find(self, state: str) -> IndexedConversation | None:
-        """The conversation that stands there, if one is known. StoreUnavailableError."""
+        """Return the conversation in that state, if one is known. StoreUnavailableError."""
         with translate_errors():
-            found: Any = await self.store.commands.get(keys.conversation_key(state))
-        return IndexedConversation(*found.decode().split(" ")) if found else None
+            value: Any = await self.store.commands.get(keys.conversation_key(state))
+        return IndexedConversation(*value.decode().split(" ")) if value else None
 
-    async def record(self, standing: IndexedConversation, states: Sequence[str], stale: Sequence[str]) -> None:
-        """The conversation stands at each of `states`, and no longer at the `stale` ones. StoreUnavailableError."""
+    async def record(self, conversation: IndexedConversation, states: Sequence[str], stale: Sequence[str]) -> None:
+        """Add the `states` of a conversation, and remove its `stale` ones. StoreUnavailableError."""
         await self.store.run(
             "note",
             keys.conversations_key(),
             keys.prefix(),
             encode_arguments(
-                token=standing.token,
-                answer=standing.answer,
+                token=conversation.token,
+                answer=conversation.answer,
                 ttl=self.ttl,
                 limit=self.limit,
                 stale=stale,

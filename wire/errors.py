@@ -7,9 +7,10 @@ WireError
  ├── ConversationMovedError the conversation has gone on from where it was to be continued
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
- ├── KeyReusedError         the Idempotency-Key stands for another question
- ├── KeySpentError          the Idempotency-Key stands for an answer that is no longer kept
- ├── AnswerGoneError        no such answer, or no longer kept
+ ├── KeyReusedError         the Idempotency-Key belongs to another question
+ ├── KeySpentError          the Idempotency-Key's answer is no longer kept
+ ├── AnswerNotFoundError    no such answer of this client's, or no longer kept
+ ├── AnswerLostError        the answer's events are incomplete
  ├── LeaseLostError         this worker may not write any more: its fence is stale
  ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
  └── StateLostError         Redis lost what it held of this answer
@@ -53,19 +54,23 @@ class ClientFullError(WireError):
 
 
 class KeyReusedError(WireError):
-    """The Idempotency-Key stands for another question."""
+    """The Idempotency-Key belongs to another question."""
 
 
 class KeySpentError(WireError):
-    """The Idempotency-Key stands for an answer that is no longer kept."""
+    """The Idempotency-Key's answer is no longer kept."""
 
 
-class AnswerGoneError(WireError):
-    """No such answer, or its log is no longer kept."""
+class AnswerNotFoundError(WireError):
+    """No such answer of this client's, or it is no longer kept."""
+
+
+class AnswerLostError(WireError):
+    """The answer's events end before its terminal one, or some are missing."""
 
 
 class LeaseLostError(WireError):
-    """This worker's right to the token has ended: nothing that it writes counts."""
+    """The worker's right to the token has ended: its writes are refused."""
 
 
 class AnswerEndedError(WireError):

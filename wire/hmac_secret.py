@@ -1,4 +1,4 @@
-"""The secret that all gateways share: who doesn't know it can't guess what is derived from it."""
+"""The secret that all gateways share: what is derived from it can't be guessed."""
 
 import secrets
 from pathlib import Path
@@ -12,25 +12,25 @@ _SHORTEST = 32
 
 
 def load_secret(path: Path) -> bytes:
-    """The secret in a file, without white space around it. ValueError, in a sentence."""
+    """Return the secret in a file, without white space around it. ValueError, in a sentence."""
     try:
-        found = path.read_bytes().strip()
+        secret = path.read_bytes().strip()
     except OSError:
         raise ValueError(f"SECRET_FILE: {path} can't be read") from None
-    if len(found) < _SHORTEST:
+    if len(secret) < _SHORTEST:
         raise ValueError(f"SECRET_FILE: {path} holds fewer than {_SHORTEST} bytes")
-    return found
+    return secret
 
 
 class HmacSecret:
-    """One's own secret, or the one that Redis keeps for all, made by whoever asks first."""
+    """A gateway's own secret, or the one that Redis keeps for all, made by the first reader."""
 
     def __init__(self, store: Store, own: bytes | None = None) -> None:
         self._store = store
         self._own = own
 
     async def read(self) -> bytes:
-        """The secret. Redis's is read each time: after a loss of data nobody may go on with an old one.
+        """Return the secret. Redis's is read each time: after a loss of data no gateway may continue with the old one.
 
         StoreUnavailableError.
         """
@@ -40,5 +40,5 @@ class HmacSecret:
             async with self._store.commands.pipeline(transaction=True) as pipe:
                 pipe.set(keys.secret_key(), secrets.token_bytes(32), nx=True)
                 pipe.get(keys.secret_key())
-                found: Any = await pipe.execute()
-        return bytes(found[1])
+                replies: Any = await pipe.execute()
+        return bytes(replies[1])

@@ -1,4 +1,4 @@
-"""Jobs on their way into Redis."""
+"""Submission of jobs, and what gateways do with them until they end."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from telemetry import traces
 from wire import keys
 from wire.errors import (
-    AnswerGoneError,
+    AnswerNotFoundError,
     ClientFullError,
     ConversationMovedError,
     KeyReusedError,
@@ -25,40 +25,38 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.messages import Failed, Final, Work, encode
+from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.sessions import State
 
-# Why a question came to nothing before anybody worked on it.
-Refusal = Literal["queue.full", "queue.timeout", "client.limit", "store.unavailable"]
-# What a client is told when no worker could do a job.
+# Seconds that a client gets as Retry-After when no worker could do a job.
 RETRY_AFTER = 5
-# For how long a call that Redis never answered may still be on its way to it, in seconds; and how many jobs that were
-# handed over so are withdrawn at once.
+# For how many seconds a call that Redis never answered may still be on its way to it, and how many of its jobs are
+# withdrawn at a time.
 _ON_ITS_WAY = 60
 _MOST_WITHDRAWN = 1000
 _AWAY_PAUSE = 0.2
-# Stands in an event for the seconds that the script puts there.
+# Placeholder in an event for the seconds that the script computes.
 _TO_BE_MEASURED = 987654321
-BUSY = "服务繁忙,请稍后再试"
 _LOG = structlog.get_logger()
 
 
 def new_answer_id() -> str:
-    """An unguessable id for an answer; begins with its shard."""
+    """Return an unguessable id for an answer, which begins with its shard."""
     return f"{keys.SHARD}-{secrets.token_hex(16)}"
 
 
 def new_token() -> str:
-    """A new token."""
+    """Return a new token."""
     return str(uuid.uuid4())
 
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks. Jobs count for `name` (an API key's or an address; '' counts nowhere), up to `limit` or the common one.
+    """A client. Its jobs count for `name` (an API key's, or an address; '' for none) up to `limit`, or CLIENT_LIMIT.
 
-    Tokens answer only to the `holder` that made them; '' is everybody without an API key.
+    Only the `holder` that made a token can use it; '' is everybody without an API key.
     """
 
     name: str = ""
@@ -71,7 +69,7 @@ ANYBODY = Client()
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """An Idempotency-Key: under `name` only this `question` is asked, and once. Neither holds a space."""
+    """An Idempotency-Key: under `name` only this `question` is accepted, and once. Neither contains a space."""
 
     name: str
     question: str
@@ -95,13 +93,13 @@ class JobLimits(Protocol):
 
 
 class Jobs:
-    """The gateway's way to hand over work. `refused` counts what was not taken, or came to nothing in the queue."""
+    """Queue of jobs, for gateways. `refusals` counts the jobs that were refused, or expired in the queue."""
 
     def __init__(self, store: Store, limits: JobLimits) -> None:
         self._store = store
         self._limits = limits
         self._withdrawing: set[asyncio.Task[None]] = set()
-        self.refusals: Counter[Refusal] = Counter()
+        self.refusals: Counter[str] = Counter()
 
     async def submit(
         self,
@@ -116,25 +114,25 @@ class Jobs:
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
-        `after`: the answer that must be the token's last one, or else ConversationMovedError. It belongs to the current
+        `after`: the answer that must be the token's last one, or else ConversationMovedError. The job gets the current
         trace.
 
-        Returns that id, or with `once` the one of the answer that there is already. TokenUnknownError, QueueFullError,
-        ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: what Redis may have taken all the same is
-        withdrawn as soon as it answers; with `once` it stays, to be found by the next try.
+        Returns that id, or with `once` the id of the existing answer. TokenUnknownError, QueueFullError,
+        ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: a job that Redis may have accepted
+        nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
         """
         try:
-            found = await self._submit(answer, work, token, create, client, once, after)
+            accepted = await self._submit(answer, work, token, create, client, once, after)
         except (QueueFullError, ClientFullError) as error:
-            self.refusals["queue.full" if isinstance(error, QueueFullError) else "client.limit"] += 1
+            self.refusals[Reason.QUEUE_FULL if isinstance(error, QueueFullError) else Reason.CLIENT_LIMIT] += 1
             raise
         except StoreUnavailableError as error:
-            self.refusals["store.unavailable"] += 1
+            self.refusals[Reason.STORE_UNAVAILABLE] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
                 self._withdraw_soon(answer)
             raise
-        _LOG.info("question accepted" if found == answer else "question asked before", answer=found)
-        return found
+        _LOG.info("question accepted" if accepted == answer else "question asked before", answer=accepted)
+        return accepted
 
     async def _submit(
         self, answer: str, work: Work, token: str, create: bool, client: Client, once: IdempotencyKey | None, after: str
@@ -167,14 +165,14 @@ class Jobs:
         return _accepted(answer, *reply)
 
     def _withdraw_soon(self, answer: str) -> None:
-        """See to it that the job is not asked, beside whatever comes next."""
+        """Withdraw the job in the background."""
         if len(self._withdrawing) < _MOST_WITHDRAWN:
             task = asyncio.create_task(self._withdraw(answer))
             self._withdrawing.add(task)
             task.add_done_callback(self._withdrawing.discard)
 
     async def _withdraw(self, answer: str) -> None:
-        """While Redis is away, again and again, for as long as the job may be on its way."""
+        """Withdraw the job; repeat this while Redis is away, for as long as the job may be on its way."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ON_ITS_WAY):
@@ -188,13 +186,13 @@ class Jobs:
                         return
 
     async def close(self) -> None:
-        """Withdraw nothing more."""
+        """Stop withdrawing jobs."""
         for task in self._withdrawing:
             task.cancel()
         await asyncio.gather(*self._withdrawing, return_exceptions=True)
 
     async def keep_alive(self, answer: str) -> bool:
-        """Say that somebody waits for the answer, for FOLLOW_GRACE; False when that needn't be said again.
+        """Keep a job that waits from being cancelled for FOLLOW_GRACE; return False when it doesn't wait any more.
 
         StoreUnavailableError.
         """
@@ -202,8 +200,8 @@ class Jobs:
         return bool(await self._store.run("follow", keys.job_key(answer), prefix, self._grace_ms))
 
     async def expire(self, answer: str) -> bool:
-        """End a job that still waits with a 503 that says when to come back; True if it did. StoreUnavailableError."""
-        event = Failed(code=503, message=BUSY, reason="queue.timeout", reset=False, retry_after=_TO_BE_MEASURED)
+        """End a job that still waits, with Retry-After; return whether it did. StoreUnavailableError."""
+        event = Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=_TO_BE_MEASURED)
         before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
         expiring = self._store.start(
             "expire",
@@ -215,11 +213,11 @@ class Jobs:
             self._limits.answer_ttl,
             read=self._expired,
         )
-        # Who follows the answer may be told of its end, and leave, before the reply is here: it counts nevertheless.
+        # A follower may get the end, and leave, before the reply arrives: it is counted nevertheless.
         return await asyncio.shield(expiring)
 
     def _expired(self, reply: int) -> bool:
-        self.refusals["queue.timeout"] += reply
+        self.refusals[Reason.QUEUE_TIMEOUT] += reply
         return bool(reply)
 
     @property
@@ -227,10 +225,10 @@ class Jobs:
         return int(self._limits.follow_grace * 1000)
 
     async def stop(self, answer: str, holder: str | None = "") -> State:
-        """End the holder's answer, or anybody's (None), with the text that its readers have by now.
+        """End the holder's answer, or any holder's (None), with the text that its readers have so far.
 
-        The state that it ended in, now or before, comes back. The worker hangs up upstream within a second; a job that
-        still waits ends at once, unspent. AnswerGoneError, StoreUnavailableError.
+        Returns the state that it ended in, now or before. The worker hangs up upstream within a second; a job that
+        still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError.
         """
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
         reply = await self._store.run(
@@ -245,7 +243,7 @@ class Jobs:
             int(holder is None),
         )
         if reply is None:
-            raise AnswerGoneError("no such answer")
+            raise AnswerNotFoundError("no such answer")
         state: State = reply.decode()
         return state
 
@@ -257,11 +255,11 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
         case b"existing":
             return str(detail.decode())
         case b"reused":
-            raise KeyReusedError("the key stands for another question")
+            raise KeyReusedError("the key belongs to another question")
         case b"spent":
             raise KeySpentError("the key's answer is no longer kept")
         case b"moved":
-            raise ConversationMovedError("the conversation has gone on")
+            raise ConversationMovedError("the conversation has been continued elsewhere")
         case b"client":
             raise ClientFullError(int(detail))
         case b"full":

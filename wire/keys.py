@@ -24,41 +24,41 @@ NAMES = {
     "workers": "workers",  # set: workers that have beaten and not left
     "stops": "stops:",  # set: the answers that a worker runs and that were stopped; it hangs up upstream
     "owned": "owned:",  # set: the tokens whose lease a worker holds
-    "idem": "idem:",  # string: the answer that an Idempotency-Key stands for, and what was asked
-    "conversation": "conversation:",  # string: the token and last answer of a conversation that a client tells in full
-    "conversations": "conversations",  # sorted set: the states of such conversations, by when they were noted
-    "secret": "secret",  # string: what tokens of new conversations under an Idempotency-Key are derived with
+    "idem": "idem:",  # string: the answer of an Idempotency-Key, and its question
+    "conversation": "conversation:",  # string: token and last answer of a conversation that its client sends in full
+    "conversations": "conversations",  # sorted set: the states of such conversations, by when they were added
+    "secret": "secret",  # string: derives the tokens of new conversations under an Idempotency-Key
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "rate": "rate",  # hash: how fast jobs end
-    "accounts": "known",  # sorted set: accounts, by when a worker last said that it has them
-    "account": "account:",  # hash: an account's standing
-    "flight": "flight:",  # sorted set: an account's reservations (job:try:worker), by when they lapse
-    "spent": "spent:",  # sorted set: the questions that an account was asked, by when, for a day
-    "few": "few",  # string: too few accounts are ready, and an operator was told
-    "handed_in": "handed_in",  # set: names of cookie exports that were handed in and wait for a worker
-    "export": "export:",  # string that lives for a minute: a cookie export that was handed in
-    "processes": "processes",  # hash: gateways and workers, when each last spoke of itself and how it stood
-    "facts": "facts",  # hash: what each of them said: version, load, what it works on
+    "accounts": "known",  # sorted set: accounts, by when a worker last announced them
+    "account": "account:",  # hash: an account's state
+    "flight": "flight:",  # sorted set: an account's slots in use (job:attempt:worker), by when they expire
+    "spent": "spent:",  # sorted set: the questions sent with an account, by when, for a day
+    "few": "few",  # string: too few accounts are ready, and an operator was alerted
+    "handed_in": "handed_in",  # set: names of submitted cookie exports that wait for a worker
+    "export": "export:",  # string that lives for a minute: a submitted cookie export
+    "processes": "processes",  # hash: gateways and workers, when each last reported, and its state
+    "facts": "facts",  # hash: each one's load: version, slots, running answers
     "minute": "minute:",  # hash that lives for hours: what was counted in a minute (Unix time / 60)
     "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
-    "run": "run",  # hash: which run of Redis the data is of, and since when in ms
+    "run": "run",  # hash: the run of Redis that the data belongs to, and since when in ms
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
 
 def prefix(shard: str = SHARD) -> str:
-    """What all names of a shard begin with."""
+    """Return the prefix of all names of a shard."""
     return f"bing:{{{shard}}}:"
 
 
 def shard_of(token: str) -> str:
-    """The shard that a token's keys live on."""
+    """Return the shard of a token's keys."""
     del token  # one shard for now; the one place to spread tokens over more
     return SHARD
 
 
 def shard_of_answer(answer: str) -> str:
-    """The shard that an answer's keys live on; the answer may not exist."""
+    """Return the shard of an answer's keys; the answer may not exist."""
     del answer  # as above; its id begins with its shard
     return SHARD
 
@@ -68,128 +68,160 @@ def _key(kind: str, id_: str = "", shard: str = SHARD) -> str:
 
 
 def token_key(token: str) -> str:
+    """Return the key of a token's hash."""
     return _key("token", token, shard_of(token))
 
 
 def mailbox_key(token: str) -> str:
+    """Return the key of a token's list of waiting jobs."""
     return _key("mailbox", token, shard_of(token))
 
 
 def transcript_key(token: str) -> str:
+    """Return the key of a conversation's transcript."""
     return _key("transcript", token, shard_of(token))
 
 
 def job_key(answer: str) -> str:
+    """Return the key of a job's hash."""
     return _key("job", answer, shard_of_answer(answer))
 
 
 def log_key(answer: str) -> str:
+    """Return the key of an answer's stream of events."""
     return _key("log", answer, shard_of_answer(answer))
 
 
 def channel(answer: str) -> str:
+    """Return the channel on which an answer's events are published."""
     return _key("channel", answer, shard_of_answer(answer))
 
 
 def probe_channel(process: str) -> str:
+    """Return the channel on which a process probes its own connection."""
     return _key("probe", process)
 
 
 def shared_stream() -> str:
+    """Return the key of the schedule that all workers read."""
     return _key("jobs")
 
 
 def own_stream(worker: str) -> str:
+    """Return the key of a worker's own schedule."""
     return _key("jobs_of", worker)
 
 
 def worker_key(worker: str) -> str:
+    """Return the key of a worker's heartbeat."""
     return _key("worker", worker)
 
 
 def workers_key() -> str:
+    """Return the key of the set of workers."""
     return _key("workers")
 
 
 def owned_key(worker: str) -> str:
+    """Return the key of the tokens that a worker owns."""
     return _key("owned", worker)
 
 
 def stops_key(worker: str) -> str:
+    """Return the key of a worker's answers that were stopped."""
     return _key("stops", worker)
 
 
 def queued_key() -> str:
+    """Return the key of the jobs that wait."""
     return _key("queued")
 
 
 def idem_key(name: str) -> str:
+    """Return the key of an Idempotency-Key."""
     return _key("idem", name)
 
 
 def conversation_key(state: str) -> str:
+    """Return the key of one state of a conversation."""
     return _key("conversation", state)
 
 
 def conversations_key() -> str:
+    """Return the key of all states of conversations."""
     return _key("conversations")
 
 
 def secret_key() -> str:
+    """Return the key of the gateways' shared secret."""
     return _key("secret")
 
 
 def client_key(client: str) -> str:
+    """Return the key of a client's jobs."""
     return _key("client", client)
 
 
 def rate_key() -> str:
+    """Return the key of the measured rate of jobs."""
     return _key("rate")
 
 
 def accounts_key() -> str:
+    """Return the key of the set of accounts."""
     return _key("accounts", shard=LEDGER)
 
 
 def account_key(name: str) -> str:
+    """Return the key of an account's hash."""
     return _key("account", name, LEDGER)
 
 
 def flight_key(name: str) -> str:
+    """Return the key of an account's slots in use."""
     return _key("flight", name, LEDGER)
 
 
 def spent_key(name: str) -> str:
+    """Return the key of an account's questions of the last day."""
     return _key("spent", name, LEDGER)
 
 
 def few_key() -> str:
+    """Return the key that exists while too few accounts are ready."""
     return _key("few", shard=LEDGER)
 
 
 def handed_in_key() -> str:
+    """Return the key of the names of submitted cookie exports."""
     return _key("handed_in", shard=LEDGER)
 
 
 def export_key(name: str) -> str:
+    """Return the key of a submitted cookie export."""
     return _key("export", name, LEDGER)
 
 
 def processes_key() -> str:
+    """Return the key of the processes' states."""
     return _key("processes", shard=LEDGER)
 
 
 def facts_key() -> str:
+    """Return the key of the processes' loads."""
     return _key("facts", shard=LEDGER)
 
 
 def minute_key(minute: int) -> str:
+    """Return the key of a minute's counts."""
     return _key("minute", str(minute), LEDGER)
 
 
 def events_key() -> str:
+    """Return the key of the audit log."""
     return _key("events", shard=LEDGER)
 
 
 def run_key() -> str:
+    """Return the key of the identity of Redis's run."""
     return _key("run")

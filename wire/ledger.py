@@ -1,4 +1,4 @@
-"""The account ledger: what all workers know of each account together. It has a hash tag of its own."""
+"""The account ledger: the accounts' states, shared by all workers. It has a hash tag of its own."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
-# How a turn ended, for its account: `none` says nothing of it.
+# The outcome of a turn for its account: `none` changes nothing.
 TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
 DisplayState = Literal["ready", "cooling", "quarantined", "dead", "paused"]
-# Pictures have quotas and troubles of their own, and so an entry of their own: the account's name with this behind it.
+# Pictures have quotas and failures of their own, and so an entry of their own: the account's name and this suffix.
 PICTURES = "/images"
 STATES: tuple[DisplayState, ...] = ("ready", "cooling", "quarantined", "dead", "paused")
 
-# How long an account is remembered that no worker has any more.
+# How long an account is kept that no worker has any more.
 _KEPT_MS = 7 * 24 * 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
-# A cookie export is far smaller.
+# Bytes; a cookie export is far smaller.
 _LARGEST_EXPORT = 1024 * 1024
 _FAILED = "failed:"
 # What a worker repeats of an account's last state, should the ledger know nothing of it.
@@ -32,12 +32,11 @@ _LAST = ("state", "until", "reason", "failures", "turns_today", "paused", "since
 
 @dataclass(frozen=True)
 class AccountStatus:
-    """How an account stands. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
+    """An account's state. Times are in Unix milliseconds, 0 for never; `failures` counts those in a row.
 
     `paused`: an operator keeps it from new turns. `since`: when that or the state changed last, a number that no two
     changes share. `weight`, `turns` (the bound of turns in flight, 0 for none), `daily` (0 for unknown) and `expires`
-    (Unix seconds, 0 for unknown) are what its workers said of it, last at `seen`; so is `provider`, who asks for it
-    ('' for unknown).
+    (Unix seconds, 0 for unknown) are what its workers announced, last at `seen`; so is `provider` ('' for unknown).
     """
 
     name: str
@@ -61,13 +60,13 @@ class AccountStatus:
 
     @property
     def display_state(self) -> DisplayState:
-        """The state as people are told it."""
+        """The state as it is displayed."""
         return "paused" if self.paused else self.state
 
 
 @dataclass(frozen=True)
 class AccountRecord:
-    """An account as a worker has it; see Standing."""
+    """An account as a worker announces it; see AccountStatus."""
 
     name: str
     fingerprint: str
@@ -79,7 +78,7 @@ class AccountRecord:
 
 
 class NoCapacity(msgspec.Struct, frozen=True):
-    """No account has room. `busy`: the end of a turn makes some.
+    """The reply when no account has room. `busy`: the end of a turn makes some.
 
     `returns`: in how many ms the first one returns, -1 if none does by itself; `reason`: why that one is away.
     """
@@ -90,7 +89,7 @@ class NoCapacity(msgspec.Struct, frozen=True):
 
 
 class AccountChange(msgspec.Struct, frozen=True):
-    """What a turn's end did to its account: the state before and now, until when it cools and since when (Unix ms)."""
+    """A turn's effect on its account: the state before and now, until when it cools and since when (Unix ms)."""
 
     before: AccountState
     state: AccountState
@@ -99,7 +98,7 @@ class AccountChange(msgspec.Struct, frozen=True):
 
 
 class AccountAlert(msgspec.Struct, frozen=True):
-    """What an operator should hear: `account` waits for a person, or (`few` True, or False again) too few are ready.
+    """An alert to operators: `account` waits for a person, or (`few` True, or False again) too few are ready.
 
     `ready` of the `accounts` that aren't paused are; the first of the others returns at `returns` (Unix ms, 0: none).
     """
@@ -122,7 +121,7 @@ class _Reserved(msgspec.Struct):
 
 @dataclass(frozen=True)
 class AccountSlot:
-    """A turn in flight: one try of one job, by one worker."""
+    """A turn in flight: one attempt of one job, by one worker."""
 
     answer: str
     attempt: int
@@ -133,16 +132,16 @@ class AccountSlot:
 
 
 class Ledger:
-    """All calls are atomic and may be repeated. They may raise StoreUnavailableError."""
+    """The ledger. All calls are atomic and may be repeated; all may raise StoreUnavailableError."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._prefix = keys.prefix(keys.LEDGER)
 
     async def announce(self, account: AccountRecord, last: AccountStatus) -> bool:
-        """Say that a worker has the account, and how it last stood, should Redis have forgotten.
+        """Announce that a worker has the account, with the `last` state known, in case Redis has lost it.
 
-        True if its cookie was replaced, which makes it ready again.
+        Returns whether its cookie was replaced, which makes it ready again.
         """
         replaced = await self._store.run(
             "announce",
@@ -163,27 +162,32 @@ class Ledger:
         return bool(replaced)
 
     async def reserve(
-        self, place: AccountSlot, ranks: Mapping[str, int], hold: float, besides: Collection[str] = ()
+        self, slot: AccountSlot, ranks: Mapping[str, int], hold: float, others: Collection[str] = ()
     ) -> str | NoCapacity:
-        """The account with the most room among those of the lowest rank that have any.
+        """Reserve a slot of the account with the most room among those of the lowest rank that have any.
 
-        Its place is held for `hold` seconds at most. When none has room, the return of those `besides` counts too.
+        Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
+        return of `others` counts too.
         """
         reply = await self._store.run(
             "reserve",
             keys.accounts_key(),
             self._prefix,
             encode_arguments(
-                slot=str(place), hold=int(hold * 1000), choices=sorted(ranks.items()), others=sorted(besides)
+                slot=str(slot), hold=int(hold * 1000), choices=sorted(ranks.items()), others=sorted(others)
             ),
         )
-        found = msgspec.json.decode(reply, type=_Reserved)
-        return found.account if found.account is not None else NoCapacity(found.busy, found.returns, found.reason)
+        reserved = msgspec.json.decode(reply, type=_Reserved)
+        return (
+            reserved.account
+            if reserved.account is not None
+            else NoCapacity(reserved.busy, reserved.returns, reserved.reason)
+        )
 
     async def record(
         self,
         name: str,
-        place: AccountSlot,
+        slot: AccountSlot,
         fingerprint: str,
         outcome: TurnOutcome,
         reason: str = "",
@@ -191,13 +195,13 @@ class Ledger:
         sent: bool,
         pause: float,
     ) -> AccountChange:
-        """Free the place, and draw the consequences of how its turn ended. `pause` is in seconds."""
+        """Free the slot, and apply its turn's outcome to the account. `pause` is in seconds."""
         reply = await self._store.run(
             "record",
             keys.account_key(name),
             self._prefix,
             name,
-            str(place),
+            str(slot),
             int(sent),
             fingerprint,
             outcome,
@@ -207,26 +211,26 @@ class Ledger:
         return msgspec.json.decode(reply, type=AccountChange)
 
     async def free_slots(self, worker: str) -> None:
-        """Free all places of a dead worker."""
+        """Free all slots of a dead worker."""
         await self._store.run("vacate", keys.accounts_key(), self._prefix, worker)
 
     async def execute_order(self, name: str, order: Order, by: str = "") -> AccountState | None:
-        """Carry out an order of the operator's `by`; the state before, None if there is no such account."""
+        """Execute an order of the operator `by`; return the state before, None if there is no such account."""
         before = await self._store.run("order", keys.account_key(name), self._prefix, name, order, by)
         return None if before is None else cast(AccountState, before.decode())
 
-    async def take_alert(self, share: float, besides: str) -> AccountAlert | None:
-        """The next thing that an operator should hear of, told to one caller only; None if there is nothing.
+    async def take_alert(self, share: float, excluded: str) -> AccountAlert | None:
+        """Take the next alert, which only one caller gets; None if there is none.
 
-        `share` of the accounts should be ready; those whose names end with `besides` don't count for it.
+        `share` of the accounts should be ready; those whose names end with `excluded` don't count for it.
         """
-        reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, besides)
+        reply = await self._store.run("news", keys.accounts_key(), self._prefix, share, excluded)
         return None if reply is None else msgspec.json.decode(reply, type=AccountAlert)
 
     async def submit_export(self, name: str, export: bytes, ttl: float = 60.0, by: str = "") -> bool:
-        """Let a cookie export lie for `ttl` seconds, until a worker takes it; False if too many lie there.
+        """Keep a cookie export for `ttl` seconds, for a worker to take; return False if too many wait.
 
-        `by`: the operator who hands it in. ValueError if it is too large.
+        `by`: the operator who submits it. ValueError if it is too large.
         """
         if len(export) > _LARGEST_EXPORT:
             raise ValueError(f"an export has {_LARGEST_EXPORT} bytes at most")
@@ -234,12 +238,12 @@ class Ledger:
         return bool(taken)
 
     async def take_export(self) -> tuple[str, bytes] | None:
-        """The name and the bytes of an export that was handed in. Nobody else gets it, so a lost reply loses it."""
-        found = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
-        return None if found is None else (found[0].decode(), found[1])
+        """Take a submitted export: its name and bytes. No other worker gets it, so that a lost reply loses it."""
+        reply = await self._store.run("take_handed_in", keys.handed_in_key(), self._prefix)
+        return None if reply is None else (reply[0].decode(), reply[1])
 
     async def read_statuses(self) -> list[AccountStatus]:
-        """All accounts that are known, by name."""
+        """Return the states of all known accounts, by name."""
         with translate_errors():
             seconds, micros = await self._store.commands.time()
             now = seconds * 1000 + micros // 1000
@@ -249,19 +253,19 @@ class Ledger:
                     pipe.hgetall(keys.account_key(name.decode()))
                     pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
                     pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
-                found: Any = await pipe.execute()
-        rows = zip(seen, found[::3], found[1::3], found[2::3], strict=True)
+                replies: Any = await pipe.execute()
+        rows = zip(seen, replies[::3], replies[1::3], replies[2::3], strict=True)
         return sorted(
             (
-                _standing(name.decode(), int(at), fields, flying, asked)
+                _status(name.decode(), int(at), fields, flying, asked)
                 for (name, at), fields, flying, asked in rows
                 if fields
             ),
-            key=lambda standing: standing.name,
+            key=lambda status: status.name,
         )
 
 
-def _standing(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> AccountStatus:
+def _status(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> AccountStatus:
     text = {key.decode(): value.decode() for key, value in fields.items()}
 
     def number(field: str) -> int:

@@ -9,18 +9,19 @@ from typing import Literal
 import msgspec
 
 from wire.errors import BadMessageError
+from wire.reasons import Reason
 
 VERSION = 1
 
 TYPE_FIELD = "type"
 Style = Literal["balanced", "creative", "precise"]
 Role = Literal["system", "user", "assistant", "tool"]
-# Why an answer ended: it was whole, it was as long as it may be, or the upstream held the rest back.
+# Why an answer ended: it was complete, it reached its maximal length, or the upstream withheld the rest.
 FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True):
-    """One thing that was said in a conversation, and in which part."""
+    """A message of a conversation, and its role."""
 
     role: Role
     text: str
@@ -30,8 +31,8 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     """A question. `request` is the id that ties the log lines of all processes together; `trace` is a `traceparent`.
 
     `wait`: for how many seconds its client would rather wait for an account's return than be refused.
-    `instructions` say how the answer shall be. `history` is what was said before, as a client tells it that keeps its
-    conversations itself; an upstream that knows the conversation isn't told again.
+    `instructions` are the system prompt. `history` are the messages before, of a client that keeps its conversations
+    itself; an upstream that knows the conversation doesn't get them again.
     """
 
     style: Style
@@ -65,7 +66,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class TurnCount(msgspec.Struct, frozen=True):
-    """How many questions an upstream conversation has had, of how many it allows."""
+    """The number of questions that an upstream conversation has had, of those that it allows."""
 
     used: int
     limit: int
@@ -79,7 +80,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD, omit_defaults=True):
-    """Text that continues what was sent before. `provider` answers; an answer's first event tells it."""
+    """Text that continues what was sent before. `provider` answers; only an answer's first event has it."""
 
     text: str
     provider: str = ""
@@ -95,7 +96,7 @@ class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD, 
 class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     """The terminal event of a job that was answered.
 
-    `text` is the whole answer; `reset` says that the next question meets a fresh conversation; `images` holds the
+    `text` is the whole answer; `reset`: the next question begins a fresh conversation; `images` contains the
     addresses of pictures, in a stable order, for an image request. `provider` answered.
     """
 
@@ -115,17 +116,20 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
 class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     """The terminal event of a job that was not answered.
 
-    `code` and `message` are what a client sees; `reason` is the typed cause, such as `account.throttled`; `text` is
-    what was answered before it broke off; `retry_after` is in seconds; `provider` was asked, if any was.
+    `reason` is one of wire.reasons, or one that only another version knows; `text` is what was answered before it broke
+    off; `retry_after` is in seconds, and set only where nothing was spent; `provider` was asked, if any was.
+
+    `code` and `message` are what a client gets where the reason is unknown here: that of another version, or of a
+    provider that isn't part of this project.
     """
 
-    code: int
-    message: str
     reason: str
     text: str = ""
     reset: bool = True
     retry_after: int | None = None
     provider: str = ""
+    code: int = 0
+    message: str = ""
     v: int = VERSION
 
 
@@ -134,7 +138,7 @@ TERMINAL = (Final, Failed)
 
 
 def apply_event(text: str, event: Event) -> str:
-    """The answer's whole text once `event` has followed what made `text`."""
+    """Return the answer's text after `event`, where it was `text` before."""
     match event:
         case Delta(text=more):
             return text + more
@@ -150,15 +154,15 @@ _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(message: Work | Event) -> bytes:
-    """JSON of a message. Lone surrogates can't be encoded: BadMessageError."""
+    """Encode a message as JSON. BadMessageError if it contains a lone surrogate."""
     try:
-        return _encoder.encode(message)
+        return _encoder.encode(_with_sentence(message) if isinstance(message, Failed) else message)
     except UnicodeEncodeError as error:
         raise BadMessageError("text holds half a surrogate pair") from error
 
 
 def decode_work(data: bytes) -> Work:
-    """The job in `data`. BadMessageError if it is none."""
+    """Decode a job. BadMessageError if the data is none."""
     try:
         return _work.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -166,8 +170,30 @@ def decode_work(data: bytes) -> Work:
 
 
 def decode_event(data: bytes) -> Event:
-    """The event in `data`. BadMessageError if it is none."""
+    """Decode an event. BadMessageError if the data is none."""
     try:
-        return _event.decode(data)
+        event = _event.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"not an event: {error}") from error
+    return _without_sentence(event) if isinstance(event, Failed) else event
+
+
+# For the rolling update from 0.x, whose events have to have a code and a sentence. To be removed with the release after
+# this one; a reason that is unknown here then has no sentence of its own any more.
+
+
+def _with_sentence(event: Failed) -> Failed:
+    """Return the event as a gateway of the version before can read it: its HTTP status depends on the code."""
+    if event.code:
+        return event
+    unspent = 120 if event.reason == Reason.ACCOUNT_THROTTLED else 503
+    code = 500 if event.retry_after is None else unspent
+    return msgspec.structs.replace(event, code=code, message=event.message or "未知错误")
+
+
+def _without_sentence(event: Failed) -> Failed:
+    """Return the event without what the version before wrote for its clients, where the reason is known here."""
+    return msgspec.structs.replace(event, code=0, message="") if event.reason in _REASONS else event
+
+
+_REASONS = frozenset(Reason)

@@ -1,4 +1,4 @@
-"""What waits in Redis, and who is there to work on it, as one look finds it."""
+"""The queue's length and age, and the number of live workers, for metrics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from wire.sessions import Sessions
 
 @dataclass(frozen=True)
 class QueueStats:
-    """How many questions wait, for how many seconds the oldest of them has, and how many workers are alive."""
+    """The number of waiting jobs, the seconds that the oldest has waited, and the number of live workers."""
 
     waiting: int
     oldest: float
@@ -19,13 +19,13 @@ class QueueStats:
 
 
 async def read_queue_stats(store: Store) -> QueueStats:
-    """The backlog now. StoreUnavailableError."""
+    """Return the queue's figures now. StoreUnavailableError."""
     with translate_errors():
         async with store.commands.pipeline(transaction=False) as pipe:
             pipe.zcard(keys.queued_key())
             pipe.zrange(keys.queued_key(), 0, 0, withscores=True)
             pipe.time()
-            found: Any = await pipe.execute()
-    waiting, first, (seconds, micros) = found
+            replies: Any = await pipe.execute()
+    waiting, first, (seconds, micros) = replies
     oldest = max(0.0, seconds + micros / 1e6 - first[0][1] / 1000) if first else 0.0
     return QueueStats(waiting, oldest, len(await Sessions(store).list_live_workers()))

@@ -1,6 +1,6 @@
-"""What each gateway and worker says of itself, for people to look at: how it is, and what it has counted.
+"""Status reports of gateways and workers, for people to look at: their load, and what they have counted.
 
-Nothing hangs on it: who is dead, and whose lease holds, is the heartbeats' to say.
+Nothing depends on them: heartbeats decide which workers are dead and which leases hold.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from wire.version import VERSION
 
 ProcessKind = Literal["gateway", "worker"]
 REPORT_INTERVAL = 2.0
-# After how long a silence a process counts as dead, and how long it is shown then, in seconds.
+# Seconds without a report after which a process counts as dead, and for which it is then shown.
 _SILENCE = 8.0
 _SHOWN = 600.0
 # For how long counts are kept, in hours and in seconds.
@@ -29,7 +29,7 @@ _MINUTE_TTL = HOURS * 3600 + 600
 
 
 class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a process is. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
+    """A process's load. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
     `running` holds the ids and kinds (chat, image) of answers.
     """
@@ -43,9 +43,9 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reporter:
-    """Report one process's status, every `interval` in seconds.
+    """Reporter of one process's status, every `interval` in seconds.
 
-    `counted` gives counters that only grow; what they grew by is added up.
+    `counted` returns counters that only grow; each report adds their growth.
     """
 
     def __init__(
@@ -66,40 +66,40 @@ class Reporter:
         self._draining = draining
         self._interval = interval
         self._number = 0
-        self._told: Counter[str] = Counter()
-        # What was sent and not confirmed: it goes out again under the same number, so that it counts once.
+        self._confirmed: Counter[str] = Counter()
+        # What was sent and not confirmed: it is sent again under the same number, so that it is counted once.
         self._sending: Counter[str] | None = None
-        self._speaking = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._left = False
 
     async def run(self) -> None:
-        """Speak for ever; while Redis is away what was counted waits."""
+        """Report until cancelled; while Redis is away the counts wait."""
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 await self.report()
             await asyncio.sleep(self._interval)
 
     async def report(self) -> None:
-        """Speak once. StoreUnavailableError."""
-        async with self._speaking:
+        """Report once. StoreUnavailableError."""
+        async with self._lock:
             if self._left:
                 return
             if self._sending is None:
                 self._number += 1
-                self._sending = Counter(self._counted()) - self._told
+                self._sending = Counter(self._counted()) - self._confirmed
             await self._send("draining" if self._draining() else "up", self._sending)
-            self._told += self._sending
+            self._confirmed += self._sending
             self._sending = None
 
     async def leave(self) -> None:
-        """Say the last counts, and that the process ends; nothing is said after that. StoreUnavailableError."""
+        """Report the last counts, and that the process ends; nothing is reported after that. StoreUnavailableError."""
         await self.report()
-        async with self._speaking:
+        async with self._lock:
             self._left = True
             self._number += 1
             await self._send("gone", {})
 
-    async def _send(self, state: str, grown: Mapping[str, int]) -> None:
+    async def _send(self, state: str, counts: Mapping[str, int]) -> None:
         await self._store.run(
             "report",
             keys.processes_key(),
@@ -112,7 +112,7 @@ class Reporter:
                 shown=int(_SHOWN * 1000),
                 minute_ttl=_MINUTE_TTL,
                 excluded=PICTURES,
-                counts=dict(grown),
+                counts=dict(counts),
             ),
             msgspec.json.encode(self._load()),
         )

@@ -1,4 +1,4 @@
-"""The schedule: streams that say which tokens have work."""
+"""The schedule: streams of tokens that have work."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,17 @@ from wire.sessions import ScheduleEntry
 
 # How long one read waits for work, in seconds.
 BLOCK = 1.0
-# How often a worker looks for entries that somebody read and didn't claim, in seconds.
+# How often a worker checks for entries that another read and didn't claim, in seconds.
 _LOOK_EVERY = 1.0
 
 # Streams with their entries: id and fields, a name before each value.
-_Found = list[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]]
+_Streams = list[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]]
 
 
 class Schedule:
-    """A worker's reader of the shared stream and of its own. May raise StoreUnavailableError throughout.
+    """A worker's reader of the shared stream and of its own; all calls may raise StoreUnavailableError.
 
-    An entry that somebody read and didn't claim for `lease_ttl` seconds is anybody's.
+    Any worker may take an entry that was read and not claimed for `lease_ttl` seconds.
     """
 
     def __init__(self, store: Store, worker: str, lease_ttl: float, *, block: float = BLOCK) -> None:
@@ -45,14 +45,14 @@ class Schedule:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """What was read and not claimed goes to others; while Redis is away they find it by themselves."""
+        """Return entries that were read and not claimed; while Redis is away other workers find them by themselves."""
         await self._reader.close()
         with contextlib.suppress(StoreUnavailableError):
             for entry in await self._mine():
                 await self.give_back(entry)
 
     async def prepare(self) -> None:
-        """Make the streams' groups where they are missing: at the start, and after Redis lost its data."""
+        """Create the streams' groups where they are missing: at the start, and after Redis lost its data."""
         with translate_errors():
             for stream in self._streams:
                 try:
@@ -62,51 +62,51 @@ class Schedule:
                         raise
 
     async def read(self, count: int) -> list[ScheduleEntry]:
-        """Up to `count` entries of each stream, own ones first; empty after about a second without any."""
+        """Read up to `count` entries of each stream, own ones first; none after about a second without any."""
         try:
-            found = await self._abandoned(count) or await self._read(count)
+            streams = await self._abandoned(count) or await self._read(count)
         except StoreUnavailableError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self.prepare()
             return []
-        return _entries(found)
+        return _entries(streams)
 
-    async def _abandoned(self, count: int) -> _Found:
-        """What a reader left behind: it died, or the reply to its reading was lost. Looks only now and then."""
+    async def _abandoned(self, count: int) -> _Streams:
+        """Take entries that a reader left: it died, or the reply to its read was lost. Checks now and then."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at:
             return []
-        found = []
+        streams = []
         for stream in self._streams:
             _, entries, *_ = await self._store.execute(
                 "XAUTOCLAIM", stream, keys.GROUP, self._worker, self._idle_ms, "0", "COUNT", count
             )
-            found.append((stream.encode(), entries))
-        if not any(entries for _, entries in found):
+            streams.append((stream.encode(), entries))
+        if not any(entries for _, entries in streams):
             self._look_at = now + _LOOK_EVERY
-        return [(stream, entries) for stream, entries in found if entries]
+        return [(stream, entries) for stream, entries in streams if entries]
 
     async def _mine(self) -> list[ScheduleEntry]:
-        """The shared entries that this worker has read and not claimed, a hundred at most."""
+        """Return the shared entries that this worker has read and not claimed, a hundred at most."""
         stream = keys.shared_stream()
-        found = await self._store.execute(
+        streams = await self._store.execute(
             "XREADGROUP", "GROUP", keys.GROUP, self._worker, "COUNT", 100, "STREAMS", stream, "0"
         )
-        return _entries(found or [])
+        return _entries(streams or [])
 
-    async def _read(self, count: int) -> _Found:
+    async def _read(self, count: int) -> _Streams:
         waiting: list[Argument] = ["COUNT", count, "BLOCK", int(self._block * 1000), "STREAMS", *self._streams]
         new = [">"] * len(self._streams)
-        found = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
-        if not found and self._store.in_memory:
+        streams = await self._reader.execute("XREADGROUP", "GROUP", keys.GROUP, self._worker, *waiting, *new)
+        if not streams and self._store.in_memory:
             # fakeredis doesn't wait in XREADGROUP; in XREAD it does, here for an entry newer than the last one read.
             await self._reader.execute("XREAD", *waiting, *self._seen.values())
-        self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in found or [])
-        return list(found or [])
+        self._seen.update((stream.decode(), entries[-1][0]) for stream, entries in streams or [])
+        return list(streams or [])
 
     async def give_back(self, entry: ScheduleEntry) -> None:
-        """Put an entry that this worker has no room for where another finds it, last in the line."""
+        """Return an entry that this worker has no room for to the end of the shared stream."""
         with translate_errors():
             async with self._store.commands.pipeline(transaction=True) as pipe:
                 pipe.xadd(keys.shared_stream(), {"t": entry.token})
@@ -115,11 +115,11 @@ class Schedule:
                 await pipe.execute()
 
 
-def _entries(found: _Found) -> list[ScheduleEntry]:
+def _entries(streams: _Streams) -> list[ScheduleEntry]:
     # A pending entry that was deleted meanwhile has no fields.
     return [
         ScheduleEntry(stream.decode(), id_.decode(), fields[1].decode(), secrets.token_hex(4))
-        for stream, entries in found
+        for stream, entries in streams
         for id_, fields in entries
         if fields
     ]

@@ -1,14 +1,15 @@
-"""The terminal events that don't depend on an answer: who writes one may be a Lua script by itself."""
+"""The terminal events that don't depend on an answer: Lua scripts write them too."""
 
 from wire.messages import Failed
+from wire.reasons import Reason
 
-INTERRUPTED = Failed(code=500, message="回答中断,请重新提问", reason="interrupted")
-POISON = Failed(code=500, message="该问题多次使服务中断,已放弃", reason="poison")
-CANCELLED = Failed(code=500, message="无人等待回答,问题已取消", reason="cancelled", reset=False)
-STATE_LOST = Failed(code=500, message="服务数据丢失,请重新提问", reason="state.lost")
-SESSION_CLOSED = Failed(code=500, message="会话已关闭", reason="session.closed")
+INTERRUPTED = Failed(Reason.INTERRUPTED)
+POISON = Failed(Reason.POISON)
+CANCELLED = Failed(Reason.CANCELLED, reset=False)
+STATE_LOST = Failed(Reason.STATE_LOST)
+SESSION_CLOSED = Failed(Reason.SESSION_CLOSED)
 
-# By the names that the scripts know them by.
+# By their names in the scripts.
 BY_NAME = {
     "interrupted": INTERRUPTED,
     "poison": POISON,

@@ -1,3 +1,3 @@
-"""Which version of the project this is; pyproject.toml says the same."""
+"""The project's version, the same as in pyproject.toml."""
 
 VERSION = "0.1.0"

@@ -244,7 +244,7 @@ class Dispatcher:
             forget=isinstance(job.work, Image),
             sent=outcome.sent,
             seq=turn.seq,
-            said=outcome.transcript(job.work),
+            exchange=outcome.transcript(job.work),
             begins=outcome.starts_transcript,
             spent=turn.sent,
         )

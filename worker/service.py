@@ -7,7 +7,7 @@ from wire.ledger import Ledger
 from wire.redis.store import Store
 from wire.schedule import BLOCK
 from worker.accounts.account import Account
-from worker.accounts.pool import AccountPool
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.accounts.watcher import DirectoryWatcher
 from worker.metrics import serve_metrics
 from worker.providers.registry import ProviderRegistry, Upstream
@@ -35,10 +35,12 @@ async def open_worker(
     watcher: DirectoryWatcher | None = None,
     *,
     block: float = BLOCK,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AsyncIterator[Worker]:
     """Open a worker that is ready to `run`, with its providers and its metrics.
 
-    With `watcher` it follows changes in COOKIES_DIR. `block` is how long a read waits for work, in seconds.
+    With `watcher` it follows changes in COOKIES_DIR. `block` is how long a read waits for work, `refresh_every` the
+    interval at which the accounts' states are read, in seconds.
 
     Raises ValueError, with a sentence for users, if PROVIDER or METRICS_PORT can't be used.
     """
@@ -47,7 +49,15 @@ async def open_worker(
         stack.push_async_callback(providers.close)
         for account in accounts:
             providers.chat_for(account)
-        pool = AccountPool(settings, Ledger(store), new_worker_id(), accounts, providers.ranking, watcher)
+        pool = AccountPool(
+            settings,
+            Ledger(store),
+            new_worker_id(),
+            accounts,
+            providers.provider_order,
+            watcher,
+            refresh_every=refresh_every,
+        )
         worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter, block=block)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))

@@ -86,7 +86,8 @@ async def _abort_on_disconnect(receive: Receive, request: ActiveRequest) -> None
 class ActiveRequests:
     """All active requests and open sockets of a process: their deadlines, and the drain."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timer_resolution: float = _TIMER_RESOLUTION) -> None:
+        self._timer_resolution = timer_resolution
         self._running: set[ActiveRequest] = set()
         self._sockets: set[Callable[[], None]] = set()
         self._draining = asyncio.Event()
@@ -178,7 +179,7 @@ class ActiveRequests:
             if request.deadline <= now:
                 request.abort(DeadlineError)
         if deadlines := [request.deadline for request in self._running if request.deadline > now]:
-            self._schedule(max(min(deadlines), now + _TIMER_RESOLUTION))
+            self._schedule(max(min(deadlines), now + self._timer_resolution))
 
     def _settle(self) -> None:
         if self.draining and not self._running and not self._sockets:

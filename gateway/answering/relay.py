@@ -10,7 +10,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
-from wire.errors import AnswerGoneError
+from wire.errors import AnswerLostError
 from wire.jobs import Jobs
 from wire.messages import Event, Failed, Final, apply_event
 
@@ -50,11 +50,11 @@ class Relay:
         return AnswerSubscription(self._keep_alive, answer, reader, submit)
 
     async def read_end(self, events: AsyncIterator[AnswerEvent]) -> Final | Failed:
-        """Return the terminal event. Raises AnswerGoneError when the events stop without one."""
+        """Return the terminal event. Raises AnswerLostError when the events stop without one."""
         async for entry in events:
             if isinstance(entry.event, Final | Failed):
                 return entry.event
-        raise AnswerGoneError("the answer's events stopped")
+        raise AnswerLostError
 
     def _timer(self) -> Callable[[Event], None]:
         """Return a callback for the first event that observes how long it took, if it brought text."""

@@ -23,7 +23,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     address = peer
     while hops and _is_trusted(address, trusted) and _is_address(hops[-1]):
         address = hops.pop()
-    return _counted(address)
+    return _group(address)
 
 
 def _is_address(text: str) -> bool:
@@ -46,7 +46,7 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
-def _counted(address: str) -> str:
+def _group(address: str) -> str:
     if not _is_address(address):
         return address
     plain = _plain(address)

@@ -11,22 +11,19 @@ from starlette.responses import Response
 
 from gateway.console.admins import Admins
 from gateway.console.poller import Poller
-from gateway.errors import AnswerUnknownError, Problem, RefusedError
+from gateway.errors import RefusedError
 from gateway.http import responses
 from gateway.http.body import read_body
 from wire.audit_log import AuditLog
-from wire.errors import AnswerGoneError
 from wire.jobs import Jobs
 from wire.ledger import PICTURES, Ledger, Order
+from wire.reasons import Reason
 
 _ORDERS = get_args(Order)
 _MAX_NAME = 64
 # A JSON string may be longer than the text that it encodes.
 _MAX_BODY = 3 * 1024 * 1024
 _MAX_EXPORT = 1024 * 1024
-_NO_JSON = Problem(400, "需要 JSON / JSON is needed: {name, export}")
-_NO_NAME = Problem(400, "账号名无效 / not an account's name: 1 to 64 characters, without / or a dot in front")
-_NO_EXPORT = Problem(400, "导出内容为空或过大 / the export is empty, or larger than 1 MiB")
 _LOG = structlog.get_logger()
 
 
@@ -66,19 +63,16 @@ class Actions:
         account = _parse_export(body, request.headers.get("content-type", ""))
         export = account.export.encode("utf-8", "replace")
         if not 0 < len(export) <= _MAX_EXPORT:
-            raise RefusedError(_NO_EXPORT)
+            raise RefusedError(Reason.EXPORT_SIZE)
         if not await self.ledger.submit_export(account.name, export, by=admin):
             raise HTTPException(429, headers={"retry-after": "60"})
         _LOG.info("account export submitted", admin=admin, account=account.name)
         return self._success()
 
     async def stop_answer(self, request: Request) -> Response:
-        """Stop an answer of any client. HTTPException 401; AnswerUnknownError."""
+        """Stop an answer of any client. HTTPException 401; AnswerNotFoundError."""
         admin, answer = self.admins.authenticate(request), request.path_params["answer"]
-        try:
-            state = await self.jobs.stop(answer, holder=None)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        state = await self.jobs.stop(answer, holder=None)
         if state == "STOPPED":
             await self.audit_log.record("stop", name=answer, by=admin)
         _LOG.info("answer stopped by an operator", admin=admin, answer=answer, state=state)
@@ -94,11 +88,11 @@ def _parse_export(body: bytes, content_type: str) -> _AccountExport:
     try:
         account = msgspec.json.decode(body, type=_AccountExport)
     except msgspec.DecodeError:
-        raise RefusedError(_NO_JSON) from None
+        raise RefusedError(Reason.EXPORT_FORMAT) from None
     if not content_type.startswith("application/json"):
-        raise RefusedError(_NO_JSON)
+        raise RefusedError(Reason.EXPORT_FORMAT)
     name = account.name
     usable = name.isprintable() and "/" not in name and not name.startswith(".") and name == name.strip()
     if not (usable and 0 < len(name) <= _MAX_NAME):
-        raise RefusedError(_NO_NAME)
+        raise RefusedError(Reason.EXPORT_NAME)
     return account

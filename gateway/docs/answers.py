@@ -1,11 +1,11 @@
 """Answers by their id."""
 
-from gateway import errors
 from gateway.docs import headers
 from gateway.docs.error_responses import references
 from gateway.docs.json_schema import ANSWER, Node, named_examples, ref
 from gateway.docs.legacy import STREAM_EVENT
 from gateway.docs.schemas import PROGRESS, error, success
+from wire.reasons import Reason
 
 _NAMED = headers.path_parameter("answer", "The answer's id, from X-Answer-ID.", ANSWER)
 _QUEUED = PROGRESS | {
@@ -72,7 +72,7 @@ def _progress() -> Node:
 
 
 def _stream() -> Node:
-    refusal = {"schema": ref("Error"), "examples": named_examples(not_a_number=error(errors.FORMAT))}
+    refusal = {"schema": ref("Error"), "examples": named_examples(not_a_number=error(Reason.REQUEST_FORMAT))}
     responses = {
         "200": {
             "description": "The events after `after`, with ids; or a refusal with code 110.",

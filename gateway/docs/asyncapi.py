@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gateway import errors
 from gateway.docs import schemas, v2_messages
 from gateway.docs.json_schema import STRING, Node, described, nullable, object_of, ref
 from gateway.docs.openapi import info
 from gateway.docs.schemas import ANSWER_DATA, STYLES, error, success
 from gateway.v2.messages import SUBPROTOCOL
+from wire.reasons import Reason
 
 _DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
 clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP are in
@@ -40,7 +40,7 @@ _OLD: dict[str, tuple[str, Any]] = {
     "Question": ("A question.", {"style": "balanced", "question": "hello"}),
     "Answer": ("The whole answer.", success(_WHOLE)),
     "Frame": ("A part of the answer; the last one is the whole.", success({name: _LAST[name] for name in _ORDER})),
-    "Error": ("The question failed. The socket stays open.", error(errors.EMPTY)),
+    "Error": ("The question failed. The socket stays open.", error(Reason.REQUEST_EMPTY)),
 }
 
 

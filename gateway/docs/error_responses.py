@@ -1,12 +1,11 @@
 """The error responses over HTTP, by status."""
 
-from gateway import errors
 from gateway.docs import headers
 from gateway.docs.json_schema import Node, named_examples, ref
 from gateway.docs.schemas import error
-from wire.jobs import BUSY
+from wire.reasons import Reason
 
-THROTTLED = errors.Problem(120, "已上限,24小时后尝试", 3600)
+THROTTLED = Reason.ACCOUNT_THROTTLED
 
 _WHEN = {
     401: "The server wants an API key, and it is missing or wrong.",
@@ -17,6 +16,16 @@ _WHEN = {
     429: "This client has as many questions waiting or running as it may.",
     500: "The upstream failed, broke off or was too slow.",
     503: "Too much waits, no account may be asked now, the gateway goes down, or Redis is away. Nothing was spent.",
+}
+_EXAMPLES = {
+    401: Reason.REQUEST_UNAUTHORIZED,
+    404: Reason.ANSWER_UNKNOWN,
+    408: Reason.REQUEST_SLOW,
+    413: Reason.REQUEST_TOO_LARGE,
+    422: Reason.KEY_REUSED,
+    429: Reason.CLIENT_LIMIT,
+    500: Reason.UPSTREAM_INTERNAL,
+    503: Reason.QUEUE_FULL,
 }
 _HEADERS = {429: ["Retry-After"], 500: ["X-Answer-ID", "X-Provider"], 503: ["Retry-After", "X-Answer-ID", "X-Provider"]}
 
@@ -40,11 +49,5 @@ def _response(status: int) -> Node:
 
 
 def _examples(status: int) -> Node:
-    if status == 500:
-        return named_examples(unknown=error(errors.UNKNOWN))
-    if status == 503:
-        return named_examples(busy=error(errors.Problem(503, BUSY)))
-    return named_examples(
-        Chinese=error(errors.by_status(status)),
-        English=error(errors.by_status(status, english=True)),
-    )
+    reason = _EXAMPLES[status]
+    return named_examples(Chinese=error(reason), English=error(reason, english=True))

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway import errors
 from gateway.docs import headers
 from gateway.docs.error_responses import THROTTLED, references
 from gateway.docs.json_schema import ANSWER, TOKEN, Node, named_examples, object_of, one_of_schemas, ref
 from gateway.docs.schemas import ANSWER_DATA, PICTURES, STYLES, error, success
+from wire.reasons import Reason
 
 _STYLE: Node = {"type": "string", "enum": STYLES, "description": "How the answer shall be."}
 _QUESTION: Node = {"type": "string", "minLength": 1, "description": "The question."}
@@ -51,10 +51,10 @@ data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls":
 def error_examples() -> Node:
     """Return examples of errors that are sent with status 200."""
     return named_examples(
-        field_is_missing=error(errors.EMPTY),
-        no_such_style=error(errors.STYLE),
-        not_an_object=error(errors.FORMAT),
-        unknown_token=error(errors.TOKEN),
+        field_is_missing=error(Reason.REQUEST_EMPTY),
+        no_such_style=error(Reason.REQUEST_STYLE),
+        not_an_object=error(Reason.REQUEST_FORMAT),
+        unknown_token=error(Reason.TOKEN_UNKNOWN),
         out_of_quota=error(THROTTLED),
     )
 
@@ -130,7 +130,7 @@ def _answered(schema: str, examples: Node) -> Node:
 
 
 def _pictures() -> Node:
-    latin = named_examples(no_Latin_letter=error(errors.LATIN))
+    latin = named_examples(no_Latin_letter=error(Reason.REQUEST_KEYWORD))
     return _answered("Pictures", named_examples(pictures=success(PICTURES)) | error_examples() | latin)
 
 

@@ -19,8 +19,9 @@ from gateway.docs.json_schema import (
     ref,
 )
 from wire.messages import Style
+from wire.reasons import Reason
 
-CODES = sorted({errors.EMPTY.code, errors.TOKEN.code, *errors.BY_STATUS, errors.UNKNOWN.code, 503})
+CODES = sorted({errors.problem_for(reason).code for reason in errors.ERRORS if reason not in errors.EXPORT_REASONS})
 STYLES = list(get_args(Style))
 STATES = ["queued", "running", "done", "failed", "stopped"]
 
@@ -54,8 +55,9 @@ def success(data: Any) -> dict[str, Any]:
     return {"code": 200, "message": "success", "data": data}
 
 
-def error(problem: errors.Problem) -> dict[str, Any]:
+def error(reason: Reason, *, english: bool = False) -> dict[str, Any]:
     """Return the body of an error."""
+    problem = errors.problem_for(reason, english)
     return {"code": problem.code, "message": problem.message}
 
 
@@ -78,7 +80,7 @@ def answers(*, token: bool) -> dict[str, Node]:
                     {"type": "integer", "enum": CODES}, "From 400 up also the HTTP status; below that it is 200."
                 ),
                 "message": described(
-                    STRING, "One sentence, in Chinese; codes 401 to 429 in English by Accept-Language."
+                    STRING, "One sentence, in Chinese, or in English where Accept-Language prefers that."
                 ),
             },
             description="An error, always exactly this.",

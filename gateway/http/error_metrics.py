@@ -4,11 +4,14 @@ from collections import Counter
 
 import structlog
 
-from gateway.errors import UNKNOWN, Problem
+from gateway.errors import EXPORT_REASONS, STATUS_REASONS, Problem
+from wire.reasons import Reason
 
 # The service's own reasons. They exist from the start: Prometheus sees no growth in a series that appears with its
 # first count.
-_SERVICE_REASONS = ("queue.full", "client.limit", "store.unavailable")
+_SERVICE_REASONS = (Reason.QUEUE_FULL, Reason.CLIENT_LIMIT, Reason.STORE_UNAVAILABLE)
+# Reasons that are counted by their code, as they were before they had names: dashboards and alerts have the labels.
+_BY_CODE = frozenset({*STATUS_REASONS.values(), Reason.REQUEST_KEYWORD, *EXPORT_REASONS})
 _LOG = structlog.get_logger()
 
 
@@ -24,7 +27,7 @@ class ErrorMetrics:
     def count(self, problem: Problem) -> None:
         """Count and log an error that a client gets."""
         reason = problem.reason
-        if reason == UNKNOWN.reason and problem.code != UNKNOWN.code:
+        if reason in _BY_CODE or (reason == Reason.INTERNAL and problem.code != 500):
             reason = f"code.{problem.code}"
         self.counts[reason] += 1
         _LOG.info("refused", code=problem.code, reason=reason)

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from gateway.errors import FORMAT, RefusedError
+from gateway.errors import RefusedError
+from wire.reasons import Reason
 
 Fields = dict[str, str]
 
@@ -27,7 +28,7 @@ def parse_query(query_string: bytes) -> Fields:
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_FIELDS))
     except ValueError:
-        raise RefusedError(FORMAT) from None
+        raise RefusedError(Reason.REQUEST_FORMAT) from None
 
 
 def parse_object(data: str | bytes) -> dict[str, Any]:
@@ -35,9 +36,9 @@ def parse_object(data: str | bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
-        raise RefusedError(FORMAT) from None
+        raise RefusedError(Reason.REQUEST_FORMAT) from None
     if not isinstance(value, dict):
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     return value
 
 

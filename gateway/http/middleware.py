@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import UNKNOWN, ClientGoneError
-from gateway.http.responses import unknown
+from gateway.errors import ClientGoneError, prefers_english, problem_of
+from gateway.http.responses import Renderer
 from telemetry import traces
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -64,6 +64,7 @@ class RequestIdMiddleware:
         request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         state["request_id"] = request_id
         state |= {"receive": receive, "send": send}
+        state["english"] = prefers_english(headers.get("accept-language", ""))
         structlog.contextvars.bind_contextvars(request=request_id)
 
 
@@ -148,8 +149,9 @@ class CorsMiddleware:
 class ErrorMiddleware:
     """Answers an unexpected error with a 500 and logs its cause; a client that left is no error."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, render: Renderer) -> None:
         self._app = app
+        self._render = render
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -169,6 +171,8 @@ class ErrorMiddleware:
             return
         except Exception as error:  # noqa: BLE001 - the last resort: no client gets a traceback
             _LOG.error("request failed", path=scope["path"], exc_info=error)
-            scope["state"]["error_metrics"].count(UNKNOWN)
-            if not started:
-                await unknown(scope["path"])(scope, receive, send)
+            if started:
+                scope["state"]["error_metrics"].count(problem_of(error))
+            else:
+                response = await self._render(Request(scope), error)
+                await response(scope, receive, send)

@@ -1,69 +1,59 @@
-"""Plain JSON responses."""
+"""Plain JSON responses, and the errors of the drop-in endpoints."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from gateway.errors import UNKNOWN, Problem, prefers_english, problem_of
-from gateway.openai import errors as openai
+from gateway.errors import Problem, problem_of
 
 NO_STORE = {"cache-control": "no-store"}
+# Makes the response to a request that failed, and counts the error.
+Renderer = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def encode_error(code: int, message: str) -> bytes:
+def encode_error(problem: Problem) -> bytes:
     """Return an error as the drop-in endpoints and their frames have it: key order and separators are fixed."""
-    return _encode({"code": code, "message": message}).encode("utf-8", "replace")
+    return _encode({"code": problem.code, "message": problem.message}).encode("utf-8", "replace")
 
 
 def ok(body: bytes) -> Response:
-    """A success."""
+    """Return a success."""
     return Response(body, media_type="application/json", headers=NO_STORE)
 
 
-def refusal(problem: Problem) -> Response:
-    """An error, with the time to come back if there is one."""
+def problem_response(problem: Problem) -> Response:
+    """Return an error, with the time to come back if there is one."""
     response = Response(
-        encode_error(problem.code, problem.message),
-        status_code=problem.status,
-        media_type="application/json",
-        headers=NO_STORE,
+        encode_error(problem), status_code=problem.status, media_type="application/json", headers=NO_STORE
     )
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response
 
 
-def unknown(path: str) -> Response:
-    """What a client is told of an error that no table knows."""
-    return openai.UNKNOWN.response() if path.startswith(openai.PREFIX) else refusal(UNKNOWN)
-
-
 def allowed(methods: Iterable[str]) -> Response:
-    """The answer to OPTIONS."""
+    """Return the response to OPTIONS."""
     return Response(status_code=204, headers={"allow": ", ".join(methods)})
 
 
 def nothing(request: Request, methods: Iterable[str], media_type: str = "application/json") -> Response:
-    """The answer to HEAD and OPTIONS, which must ask nothing."""
+    """Return the response to HEAD and OPTIONS, which must ask nothing."""
     return Response(media_type=media_type) if request.method == "HEAD" else allowed(methods)
 
 
-async def tell(request: HTTPConnection, error: Exception) -> Response:
-    """How an error of the tables is told over HTTP."""
-    english = prefers_english(request.headers.get("accept-language", ""))
-    problem = problem_of(error, english)
-    if request.url.path.startswith(openai.PREFIX):
-        response = openai.tell(request, error)
-        # An answer that failed was one: its end is counted as such.
-        if not isinstance(error, openai.AnswerFailedError):
-            request.state.error_metrics.count(problem or Problem(response.status_code, ""))
-    else:
-        response = refusal(problem or UNKNOWN)
-        request.state.error_metrics.count(problem or UNKNOWN)
+async def error_response(request: HTTPConnection, error: Exception) -> Response:
+    """Return the response to a request that failed, in the client's language."""
+    problem = problem_of(error, request.state.english)
+    request.state.error_metrics.count(problem)
+    return with_error_headers(problem_response(problem), error)
+
+
+def with_error_headers(response: Response, error: Exception) -> Response:
+    """Add the headers that an exception has with it."""
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

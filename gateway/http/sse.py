@@ -13,12 +13,13 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
-from gateway.errors import UNKNOWN, ClientGoneError, DrainingError, problem_of
+from gateway.errors import ClientGoneError, DrainingError, problem_of
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
 from wire.answer_reader import AnswerEvent, AnswerReader
-from wire.errors import AnswerGoneError
+from wire.errors import AnswerLostError
 from wire.messages import Event
+from wire.reasons import Reason
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -172,15 +173,16 @@ class AnswerStream:
                 waiting.clear()
             if self.presenter.finished:
                 return
-        raise AnswerGoneError("the answer's events stopped")
+        raise AnswerLostError
 
     async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
         """Send an error inside the stream."""
         if self.presenter.reconnects and isinstance(error, DrainingError):
             return
-        if problem_of(error) is None:
+        problem = problem_of(error)
+        if problem.reason == Reason.INTERNAL:
             _LOG.error("stream failed", answer=self.answer, exc_info=error)
-        metrics.count(problem_of(error) or UNKNOWN)
+        metrics.count(problem)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await _send_chunk(send, _join(self.presenter.render_error(error)))

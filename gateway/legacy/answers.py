@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from gateway.answering.relay import Relay
 from gateway.auth.clients import Clients
-from gateway.errors import FORMAT, AnswerUnknownError, RefusedError
+from gateway.errors import RefusedError
 from gateway.http import responses, sse
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.errors import AnswerNotFoundError, StoreUnavailableError
 from wire.messages import TERMINAL
+from wire.reasons import Reason
 
 ANSWER_METHODS = ["GET", "HEAD", "DELETE", "OPTIONS"]
 STREAM_METHODS = ["GET", "HEAD", "OPTIONS"]
@@ -30,14 +31,11 @@ class AnswerEndpoints:
         if request.method == "OPTIONS":
             return responses.allowed(ANSWER_METHODS)
         holder, answer = self.clients.identify(request).holder, _answer_id(request)
-        try:
-            if request.method == "DELETE":
-                await self.relay.jobs.stop(answer, holder)
-            progress = await self.relay.answers.read_progress(answer, holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        if request.method == "DELETE":
+            await self.relay.jobs.stop(answer, holder)
+        progress = await self.relay.answers.read_progress(answer, holder)
         request.state.answer = answer
-        return responses.ok(envelope.encode_progress(answer, progress))
+        return responses.ok(envelope.encode_progress(answer, progress, english=request.state.english))
 
     async def stream(self, request: Request) -> Response | sse.AnswerStream:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""
@@ -45,13 +43,10 @@ class AnswerEndpoints:
             return responses.allowed(STREAM_METHODS)
         holder = self.clients.identify(request).holder
         last_event = sse.EventId(_answer_id(request), _after(request))
-        try:
-            if request.method == "HEAD":
-                await self.relay.answers.read_token(last_event.answer, holder)
-                return Response(headers=sse.HEADERS)
-            return await resume_stream(self.relay, request, last_event, holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        if request.method == "HEAD":
+            await self.relay.answers.read_token(last_event.answer, holder)
+            return Response(headers=sse.HEADERS)
+        return await resume_stream(self.relay, request, last_event, holder)
 
 
 async def resume_stream(
@@ -59,7 +54,7 @@ async def resume_stream(
 ) -> Response | sse.AnswerStream:
     """Return the stream of what follows `last_event`, or 204, which ends an EventSource, if nothing follows.
 
-    Raises AnswerGoneError when the holder has no such answer.
+    Raises AnswerNotFoundError when the holder has no such answer.
     """
     answer, seq = last_event.answer, last_event.seq
     try:
@@ -77,7 +72,7 @@ async def resume_stream(
         relay.time_limit,
         relay.subscribe(answer),
         answer,
-        LegacyFrames(token, reconnects=True),
+        LegacyFrames(token, english=request.state.english, reconnects=True),
         event_source=True,
         after=seq,
     )
@@ -91,7 +86,7 @@ def _retry_later(last_event: sse.EventId) -> Response:
 def _answer_id(request: Request) -> str:
     answer: str = request.path_params["answer"]
     if sse.parse_event_id(f"{answer}.0") is None:
-        raise AnswerUnknownError
+        raise AnswerNotFoundError
     return answer
 
 
@@ -102,5 +97,5 @@ def _after(request: Request) -> int:
         return last.seq
     place = sse.parse_event_id(f"{request.path_params['answer']}.{request.query_params.get('after', '0')}")
     if place is None:
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     return place.seq

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from gateway.errors import failure_of
 from wire.answers import Progress
 from wire.messages import Failed, Final, Source
 
@@ -38,7 +39,7 @@ def encode_images(addresses: Sequence[str]) -> bytes:
     return _encode_success(list(addresses))
 
 
-def encode_progress(answer: str, progress: Progress) -> bytes:
+def encode_progress(answer: str, progress: Progress, *, english: bool) -> bytes:
     """Return the state of an answer. What only its end brings is empty until then."""
     end = progress.end
     final = end if isinstance(end, Final) else Final(progress.text)
@@ -61,9 +62,10 @@ def encode_progress(answer: str, progress: Progress) -> bytes:
         "provider": progress.provider or None,
     }
     if failed is not None:
+        problem = failure_of(failed, english)
         data["error"] = {
-            "code": failed.code,
-            "message": failed.message,
+            "code": problem.code,
+            "message": problem.message,
             "reason": failed.reason,
             "retry_after": failed.retry_after,
         }

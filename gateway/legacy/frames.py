@@ -2,10 +2,10 @@
 
 from hashlib import blake2b
 
-from gateway.errors import UNKNOWN, problem_of
+from gateway.errors import failure_of, problem_of
 from gateway.http.responses import encode_error
 from gateway.http.sse import SseFrame
-from gateway.legacy import envelope
+from gateway.legacy.envelope import encode_answer, encode_final, encode_text
 from wire.messages import Delta, Event, Failed, Final, Replace
 
 
@@ -15,12 +15,13 @@ class LegacyFrames:
     `token` is None for a client that never got one. `reconnects`: see Presenter.
     """
 
-    __slots__ = ("_digest", "_length", "_prefix", "_suffix", "_token", "finished", "reconnects")
+    __slots__ = ("_digest", "_english", "_length", "_prefix", "_suffix", "_token", "finished", "reconnects")
 
-    def __init__(self, token: str | None, *, reconnects: bool = False) -> None:
+    def __init__(self, token: str | None, *, english: bool = False, reconnects: bool = False) -> None:
         self._token = token
+        self._english = english
         # All but the text is the same in each delta frame.
-        frame = envelope.encode_answer("\0", (), done=False, reset=False, token=token)
+        frame = encode_answer("\0", (), done=False, reset=False, token=token)
         self._prefix, self._suffix = frame.split(rb'"\u0000"')
         # Of the text so far: the text itself would be most of an open stream's memory.
         self._digest = blake2b()
@@ -40,11 +41,11 @@ class LegacyFrames:
                 return self._delta(text)
             case Final():
                 self.finished = True
-                final = envelope.encode_final(event, self._token, streaming=True)
+                final = encode_final(event, self._token, streaming=True)
                 return [*self._delta(self._missing(event.text)), final]
             case Failed():
                 self.finished = True
-                return [encode_error(event.code, event.message)]
+                return [encode_error(failure_of(event, self._english))]
 
     def preamble(self, _: Event | None) -> list[SseFrame]:
         """Return nothing: these streams begin with their first delta."""
@@ -56,8 +57,7 @@ class LegacyFrames:
 
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error frame."""
-        problem = problem_of(error) or UNKNOWN
-        return [SseFrame(encode_error(problem.code, problem.message))]
+        return [SseFrame(encode_error(problem_of(error, self._english)))]
 
     def _add(self, text: str) -> None:
         self._digest.update(_bytes(text))
@@ -69,7 +69,7 @@ class LegacyFrames:
         return text[self._length :] if continued else text
 
     def _delta(self, text: str) -> list[bytes]:
-        return [self._prefix + envelope.encode_text(text) + self._suffix] if text else []
+        return [self._prefix + encode_text(text) + self._suffix] if text else []
 
 
 def _bytes(text: str) -> bytes:

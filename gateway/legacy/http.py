@@ -9,14 +9,14 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
-from gateway.errors import Problem
+from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import read_body
 from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
 from gateway.legacy.frames import LegacyFrames
-from wire.errors import AnswerGoneError
+from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Chat, Failed, Final, Image, Work
 
@@ -43,7 +43,7 @@ class LegacyApi:
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
         event = await self._read_end(request, submission, subscription)
         if isinstance(event, Failed):
-            return responses.refusal(_problem(event))
+            return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
 
     async def image(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class LegacyApi:
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
         event = await self._read_end(request, *await self._submit(request, client, work, None))
         if isinstance(event, Failed):
-            return responses.refusal(_problem(event))
+            return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_images(event.images))
 
     async def api_stream(self, request: Request) -> Response | sse.AnswerStream:
@@ -75,7 +75,7 @@ class LegacyApi:
             relay.time_limit,
             subscription,
             submission.answer_id,
-            LegacyFrames(submission.token, reconnects=event_source),
+            LegacyFrames(submission.token, english=request.state.english, reconnects=event_source),
             event_source,
             first_event_wait=0.0 if event_source else _FIRST_EVENT_WAIT,
         )
@@ -84,7 +84,7 @@ class LegacyApi:
         """Resume a stream; 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
         try:
             return await resume_stream(self.questions.relay, request, last_event, client.holder)
-        except AnswerGoneError:
+        except AnswerNotFoundError:
             return Response(status_code=204)
 
     async def _submit(
@@ -120,7 +120,3 @@ class LegacyApi:
 
 def _chat(request: Request, question: params.QuestionParams) -> Chat:
     return Chat(question.style, question.question, request=request.state.request_id, wait=preferred_wait(request))
-
-
-def _problem(event: Failed) -> Problem:
-    return Problem(event.code, event.message, event.retry_after)

@@ -12,9 +12,10 @@ from typing import Any, get_args
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, FormParser, parse_options_header
 
-from gateway.errors import EMPTY, FORMAT, LATIN, STYLE, TOKEN, RefusedError
+from gateway.errors import RefusedError
 from gateway.http.fields import Fields, join_surrogates, parse_object, parse_query
 from wire.messages import Style
+from wire.reasons import Reason
 
 # No other text can be a live token, so it needs no look-up.
 _TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -35,12 +36,12 @@ def parse_question(fields: Fields) -> QuestionParams:
     """Return the question in `fields`. Raises RefusedError."""
     style, question = fields.get("style", ""), fields.get("question", "")
     if not style.strip() or not question.strip():
-        raise RefusedError(EMPTY)
+        raise RefusedError(Reason.REQUEST_EMPTY)
     if style not in _STYLES:
-        raise RefusedError(STYLE)
+        raise RefusedError(Reason.REQUEST_STYLE)
     token = fields.get("token") or None
     if token is not None and not _TOKEN.fullmatch(token):
-        raise RefusedError(TOKEN)
+        raise RefusedError(Reason.TOKEN_UNKNOWN)
     return QuestionParams(_STYLES[style], question, token)
 
 
@@ -48,9 +49,9 @@ def parse_keyword(fields: Fields) -> str:
     """Return the keyword of an image request. Raises RefusedError."""
     keyword = fields.get("keyword", "")
     if not keyword.strip():
-        raise RefusedError(EMPTY)
+        raise RefusedError(Reason.REQUEST_EMPTY)
     if not _LATIN.match(keyword):
-        raise RefusedError(LATIN)
+        raise RefusedError(Reason.REQUEST_KEYWORD)
     return keyword
 
 
@@ -89,7 +90,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return join_surrogates(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     return json.dumps(value)
 
 
@@ -107,5 +108,5 @@ def _parse_multipart(data: bytes, boundary: bytes | None) -> Fields:
         parser.write(data)
         parser.finalize()
     except FormParserError:
-        raise RefusedError(FORMAT) from None
+        raise RefusedError(Reason.REQUEST_FORMAT) from None
     return fields

@@ -11,7 +11,7 @@ from gateway.answering.drain import ActiveRequest
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients, key_subprotocol
-from gateway.errors import UNKNOWN, ClientGoneError, problem_of
+from gateway.errors import ClientGoneError, failure_of, problem_of
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.responses import encode_error
 from gateway.http.streaming import detach
@@ -20,9 +20,10 @@ from gateway.legacy import envelope, params
 from gateway.legacy.frames import LegacyFrames
 from telemetry import traces
 from wire.answer_reader import AnswerReader
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.errors import AnswerLostError, StoreUnavailableError
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Final
+from wire.reasons import Reason
 from wire.sessions import Sessions
 
 _LOG = structlog.get_logger()
@@ -37,6 +38,7 @@ class LegacySession:
         self._connection = WebSocketConnection(socket, max_message, self._abort)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
+        self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
         self._client = client
@@ -65,12 +67,11 @@ class LegacySession:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            problem = problem_of(error)
-            if problem is None:
+            problem = problem_of(error, self._english)
+            if problem.reason == Reason.INTERNAL:
                 _LOG.error("question failed", exc_info=error)
-                problem = UNKNOWN
             self._error_metrics.count(problem)
-            await self._connection.send_last(encode_error(problem.code, problem.message))
+            await self._connection.send_last(encode_error(problem))
         finally:
             self._active = None
 
@@ -86,23 +87,22 @@ class LegacySession:
     async def _send_answer(self, question: params.QuestionParams, subscription: AnswerSubscription) -> None:
         async with subscription as events:
             if self._streaming:
-                await self._send_frames(LegacyFrames(question.token), events)
+                await self._send_frames(LegacyFrames(question.token, english=self._english), events)
             else:
                 event = await self._relay.read_end(events)
-                await self._connection.send(_encode_end(event, question.token))
+                await self._connection.send(self._encode_end(event, question.token))
 
     async def _send_frames(self, frames: LegacyFrames, events: AnswerReader) -> None:
         async for entry in events:
             for frame in frames.encode(entry.event):
                 await self._connection.send(frame)
         if not frames.finished:
-            raise AnswerGoneError("the answer's events stopped")
+            raise AnswerLostError
 
-
-def _encode_end(event: Final | Failed, token: str | None) -> bytes:
-    if isinstance(event, Failed):
-        return encode_error(event.code, event.message)
-    return envelope.encode_final(event, token, streaming=False)
+    def _encode_end(self, event: Final | Failed, token: str | None) -> bytes:
+        if isinstance(event, Failed):
+            return encode_error(failure_of(event, self._english))
+        return envelope.encode_final(event, token, streaming=False)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.http.sse import SseFrame
-from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
+from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
 from gateway.openai.models import Count, ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
@@ -139,7 +139,7 @@ class CompletionChunks:
         """Return the chunks of `event`."""
         if isinstance(event, Failed):
             self.finished = True
-            return _error_frames(failed(event))
+            return _error_frames(fault_of_failure(event))
         new = self._answer.add(event)
         chunks = [self._chunk(ChunkDelta(content=new))] if new else []
         return [*chunks, *await self._end()] if self._answer.finished else chunks

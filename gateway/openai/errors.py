@@ -1,41 +1,32 @@
-"""What can go wrong under /v1, in the words and the shape of the OpenAI API.
+"""The table of errors in the shape of the OpenAI API: what can go wrong under /v1.
 
-InvalidRequestError   the request is at fault; says which parameter
-AnswerFailedError     the answer failed before anything of it was told
+InvalidRequestError   the request is at fault; has the parameter
+AnswerFailedError     the answer failed before anything of it was sent
 
-The SDKs try 408, 409, 429 and 5xx again by themselves: `x-should-retry` tells them when that may cost a second time, or
-leads to nothing.
+The SDKs repeat 408, 409, 429 and 5xx by themselves: `x-should-retry` is false where that may cost a second time, or is
+of no use.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gateway.errors import AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
-from wire.errors import (
-    AnswerGoneError,
-    ClientFullError,
-    KeyReusedError,
-    KeySpentError,
-    QueueFullError,
-    StoreUnavailableError,
-    TokenUnknownError,
-)
+from gateway.errors import ERRORS, ErrorSpec, Problem, failure_of, fill_in, find_reason, problem_of
+from gateway.http.responses import with_error_headers
 from wire.messages import Failed
+from wire.reasons import Reason
 
 PREFIX = "/v1/"
 # The longest pause in seconds that the SDKs keep to before they try again.
 _LONGEST_PAUSE = 60
+_TIMEOUTS = ("timeout.", ".timeout")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a client is told. `again`: it may send the same request again; `retry_after` is in seconds."""
+    """What a client gets. `again`: it may send the same request again; `retry_after` is in seconds."""
 
     status: int
     message: str
@@ -51,7 +42,7 @@ class Fault:
         return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
 
     def response(self) -> Response:
-        """The whole response."""
+        """Return the whole response."""
         again = self.again and (self.retry_after or 0) <= _LONGEST_PAUSE
         headers = {"cache-control": "no-store", "x-should-retry": "true" if again else "false"}
         if self.retry_after is not None:
@@ -68,100 +59,57 @@ class InvalidRequestError(Exception):
 
 
 class AnswerFailedError(Exception):
-    """An answer that failed before anything of it was told."""
+    """An answer that failed before anything of it was sent."""
 
     def __init__(self, event: Failed) -> None:
         super().__init__(event.reason)
-        self.fault = failed(event)
+        self.fault = fault_of_failure(event)
 
 
-UNKNOWN = Fault(500, "The server had an error while processing your request.", "server_error")
-BUSY = "The server is busy, try again later."
-_REFUSED = "The question was refused by the upstream."
-
-BY_STATUS = {
-    401: Fault(401, "Incorrect or missing API key.", "authentication_error", "invalid_api_key"),
-    404: Fault(404, "Unknown request URL.", code="unknown_url"),
-    405: Fault(405, "This method is not allowed here.", code="method_not_allowed"),
-    408: Fault(408, "The request body did not arrive in time.", code="request_timeout", again=True),
-    413: Fault(413, "The request body is too large.", code="request_too_large"),
-}
-
-# What is told of an answer's own end, by its reason.
-BY_REASON = {
-    "account.throttled": Fault(429, "All accounts are out of quota.", "insufficient_quota", "insufficient_quota"),
-    "session.toolong": Fault(400, "The conversation is too long for the model.", code="context_length_exceeded"),
-    "question.refused": Fault(400, _REFUSED, code="content_filter"),
-    "image.blocked": Fault(400, "The prompt was blocked.", code="content_policy_violation", param="prompt"),
-    "image.reviewed": Fault(400, "The prompt is under review.", code="content_policy_violation", param="prompt"),
-    "image.unsupported_lang": Fault(400, "The prompt's language is not supported.", param="prompt"),
-    "interrupted": Fault(500, "The answer was interrupted.", "server_error"),
-    "cancelled": Fault(500, "Nobody waited for the answer, so the question was cancelled.", "server_error"),
-    "state.lost": Fault(500, "The server has lost the answer.", "server_error"),
-    "account.none": Fault(500, "No upstream account can be asked.", "server_error"),
-    "answer.empty": Fault(500, "The upstream gave no answer.", "server_error"),
-    "session.limit": Fault(
-        500, "The conversation has reached its limit; the next question begins a new one.", "server_error"
-    ),
-    "session.disengaged": Fault(500, "The upstream ended the conversation.", "server_error"),
-}
+HANDLED = (InvalidRequestError, AnswerFailedError)
 
 
-def failed(event: Failed) -> Fault:
-    """What is told of an answer that failed. Nothing was spent where it says when to come back."""
-    fault = BY_REASON.get(event.reason)
-    if fault is None:
-        slow = event.reason.startswith("timeout.") or event.reason.endswith(".timeout")
-        fault = Fault(500, "The upstream took too long." if slow else "The upstream failed.", "server_error")
-    code, again = fault.code or event.reason, event.retry_after is not None
-    if event.code == 503:
-        return Fault(503, BUSY, "service_unavailable", code, None, True, event.retry_after)
-    return Fault(fault.status, fault.message, fault.type, code, fault.param, again, event.retry_after)
+def fault_of_spec(spec: ErrorSpec, retry_after: int | None = None) -> Fault:
+    """Return what the table has for the OpenAI API."""
+    own = spec.openai
+    status = spec.status if own.status is None else own.status
+    return Fault(status, own.message, own.type, own.code, own.param, spec.retryable, retry_after)
 
 
-def _busy(code: str, retry_after: int) -> Fault:
-    return Fault(503, BUSY, "service_unavailable", code, None, True, retry_after)
+def fault_of_failure(event: Failed) -> Fault:
+    """Return what a client gets for an answer that failed. With a time to come back, nothing was spent."""
+    known = event.reason in ERRORS
+    fault = fault_of_spec(ERRORS[Reason(event.reason)]) if known else _of_another_version(event.reason)
+    if failure_of(event).code == 503:
+        busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
+        return replace(busy, code=fault.code)
+    return replace(fault, again=event.retry_after is not None, retry_after=event.retry_after)
 
 
-def _key_length(error: KeyLengthError) -> Fault:
-    message = f"An Idempotency-Key must have {error.shortest} to {error.longest} characters."
-    return Fault(422, message, code="key.length")
-
-
-# Looked up along an error's class tree: the most specific entry wins.
-TABLE: Mapping[type[Exception], Callable[[Any], Fault]] = {
-    InvalidRequestError: lambda error: error.fault,
-    AnswerFailedError: lambda error: error.fault,
-    RefusedError: lambda _: Fault(400, "The request can't be understood.", code=None),
-    HTTPException: lambda error: BY_STATUS.get(error.status_code, UNKNOWN),
-    KeyLengthError: _key_length,
-    KeyReusedError: lambda _: Fault(422, "The Idempotency-Key was used for another question.", code="key.reused"),
-    KeySpentError: lambda _: Fault(404, "The Idempotency-Key's answer is no longer kept.", code="key.spent"),
-    ClientFullError: lambda error: Fault(
-        429, "Too many requests at once.", "rate_limit_error", "rate_limit_exceeded", None, True, error.retry_after
-    ),
-    TokenUnknownError: lambda _: Fault(404, "There is no such conversation.", code="not_found"),
-    QueueFullError: lambda error: _busy("queue.full", error.retry_after),
-    StoreUnavailableError: lambda _: _busy("store.unavailable", 2),
-    DrainingError: lambda _: _busy("gateway.draining", 1),
-    AnswerUnknownError: lambda _: Fault(404, "There is no such answer, or it is no longer kept.", code="not_found"),
-    AnswerGoneError: lambda _: Fault(500, "The server has lost the answer.", "server_error", "state.lost"),
-    DeadlineError: lambda _: Fault(500, "The answer took too long.", "server_error", "timeout.gateway"),
-}
-
-
-def tell(request: HTTPConnection, error: Exception) -> Response:
-    """How an error is told over HTTP. A question that was accepted may be answered all the same: not to be repeated."""
-    fault = fault_of(error)
-    accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
-    if accepted and not isinstance(error, AnswerFailedError):
-        fault = replace(fault, again=False)
-    return fault.response()
+def _of_another_version(reason: str) -> Fault:
+    slow = reason.startswith(_TIMEOUTS[0]) or reason.endswith(_TIMEOUTS[1])
+    like = Reason.TIMEOUT_TOTAL if slow else Reason.UPSTREAM_INTERNAL
+    return replace(fault_of_spec(ERRORS[like]), code=reason)
 
 
 def fault_of(error: Exception) -> Fault:
-    """How a client is told of `error`."""
-    for kind in type(error).__mro__:
-        if kind in TABLE:
-            return TABLE[kind](error)
-    return UNKNOWN
+    """Return what a client gets for an exception."""
+    if isinstance(error, InvalidRequestError | AnswerFailedError):
+        return error.fault
+    fault = fault_of_spec(ERRORS[find_reason(error)], problem_of(error).retry_after)
+    return replace(fault, message=fill_in(fault.message, error))
+
+
+async def error_response(request: HTTPConnection, error: Exception) -> Response:
+    """Return the response to a request that failed.
+
+    A question that was accepted may be answered all the same: it is not to be sent again.
+    """
+    fault = fault_of(error)
+    accepted = hasattr(request.state, "answer") and "idempotency-key" not in request.headers
+    # An answer that failed was one: its end is counted as such.
+    if not isinstance(error, AnswerFailedError):
+        invalid = isinstance(error, InvalidRequestError)
+        request.state.error_metrics.count(Problem(fault.status, "") if invalid else problem_of(error))
+        fault = replace(fault, again=fault.again and not accepted)
+    return with_error_headers(fault.response(), error)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.http.sse import SseFrame
-from gateway.openai.errors import AnswerFailedError, Fault, failed, fault_of
+from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
 from gateway.openai.models import Count
 from gateway.openai.response_body import (
     Empty,
@@ -158,7 +158,7 @@ class ResponseEvents:
         """Return the events of `event`."""
         if isinstance(event, Failed):
             self.finished = True
-            fault = failed(event)
+            fault = fault_of_failure(event)
             response = self._body.build_failed(fault)
             return self._encode(ResponseStateEvent(response=response, type="response.failed"), _error_event(fault))
         new = self._answer.add(event)

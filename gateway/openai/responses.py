@@ -7,19 +7,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.errors import AnswerUnknownError
 from gateway.http import responses, sse
 from gateway.http.body import read_body
 from gateway.openai import requests, validation
 from gateway.openai.completions import stream_response
-from gateway.openai.errors import InvalidRequestError, failed
+from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
 from wire.answers import Progress
-from wire.errors import AnswerGoneError
+from wire.errors import AnswerNotFoundError
 from wire.messages import Failed, Final
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
@@ -78,10 +77,7 @@ class ResponseEndpoints:
         return TextAssembler(list_sources=self.list_sources)
 
     async def _read(self, request: Request, question: SubmittedQuestion) -> Response:
-        try:
-            progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
         request.state.provider = progress.provider
         body = ResponseBody(question)
         match progress.end:
@@ -91,7 +87,7 @@ class ResponseEndpoints:
                 await question.finish(answer, answer.text)
                 return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
             case Failed() as end:
-                return _ok(body.build_failed(failed(end)))
+                return _ok(body.build_failed(fault_of_failure(end)))
         return _ok(body.build_empty(_status(progress)))
 
 
@@ -114,7 +110,7 @@ def _echo(fields: Fields) -> dict[str, Any]:
 def _answer(request: Request) -> str:
     answer: str = request.path_params["response"].removeprefix(_PREFIX)
     if sse.parse_event_id(f"{answer}.0") is None:
-        raise AnswerUnknownError
+        raise AnswerNotFoundError
     return answer
 
 

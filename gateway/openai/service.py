@@ -10,7 +10,6 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
-from gateway.errors import AnswerUnknownError
 from gateway.http import sse
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
@@ -20,7 +19,13 @@ from gateway.openai.requests import CompletionRequest
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
 from wire.conversation_index import IndexedConversation
-from wire.errors import AnswerGoneError, ConversationMovedError, StoreUnavailableError, TokenUnknownError
+from wire.errors import (
+    AnswerLostError,
+    AnswerNotFoundError,
+    ConversationMovedError,
+    StoreUnavailableError,
+    TokenUnknownError,
+)
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed
 
@@ -54,13 +59,13 @@ class SubmittedQuestion:
         if answer.cut:
             try:
                 await self.questions.relay.jobs.stop(self.answer, self.client.holder)
-            except (StoreUnavailableError, AnswerGoneError) as error:
+            except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
         await self.conversations.record(self.thread, indexed, text, kept=self.kept)
 
     async def collect(self, request: Request, answer: TextAssembler) -> None:
-        """Read the answer to its end. AnswerFailedError, AnswerGoneError, DeadlineError, DrainingError."""
+        """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
         relay = self.questions.relay
         async with (
             relay.active_requests.track(relay.time_limit, receive=request.receive),
@@ -74,7 +79,7 @@ class SubmittedQuestion:
                 if answer.finished:
                     await self.finish(answer, answer.text)
                     return
-        raise AnswerGoneError("the answer's events stopped")
+        raise AnswerLostError
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class QuestionService:
                 work.history,
                 work.question,
             ):
-                raise AnswerUnknownError
+                raise AnswerNotFoundError
             return question
         submission = await self._submit(request, client, wanted, thread)
         request.state.answer = submission.answer_id
@@ -117,13 +122,10 @@ class QuestionService:
     async def load(
         self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, kept: bool = True
     ) -> SubmittedQuestion:
-        """Return a question of the client by its answer's id. AnswerUnknownError."""
-        try:
-            job = await self.questions.relay.answers.read_job(answer, client.holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        """Return a question of the client by its answer's id. AnswerNotFoundError."""
+        job = await self.questions.relay.answers.read_job(answer, client.holder)
         if not isinstance(job.work, Chat):
-            raise AnswerUnknownError
+            raise AnswerNotFoundError
         request.state.answer = answer
         submission = Submission(answer, job.token, new)
         return SubmittedQuestion(

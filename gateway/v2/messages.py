@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import FORMAT, AnswerUnknownError, Problem, RefusedError
+from gateway.errors import Problem, RefusedError, failure_of
 from gateway.http.fields import MAX_WAIT
 from gateway.http.sse import parse_event_id
 from gateway.legacy import params
 from wire.answer_reader import AnswerEvent
 from wire.answers import QueuePosition
+from wire.errors import AnswerNotFoundError
 from wire.messages import Delta, Failed, Final, Replace
+from wire.reasons import Reason
 
 SUBPROTOCOL = "bing-chat.v2"
 _MAX_ID = 64
@@ -61,14 +63,14 @@ def parse_id(message: Message) -> str | None:
 
 
 def parse_request(message: Message) -> Request:
-    """Return what the client requests. Raises RefusedError; AnswerUnknownError for an id that can't be one."""
+    """Return what the client requests. Raises RefusedError; AnswerNotFoundError for an id that can't be one."""
     if parse_id(message) is None and (message.get("type") == "ask" or "id" in message):
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     match message.get("type"):
         case "ask":
             key = message.get("idempotency_key")
             if key is not None and not (isinstance(key, str) and _is_encodable(key)):
-                raise RefusedError(FORMAT)
+                raise RefusedError(Reason.REQUEST_FORMAT)
             question = params.parse_question(params.select_fields(message))
             return AskMessage(question, key or None, _wait(message))
         case "stop":
@@ -76,29 +78,29 @@ def parse_request(message: Message) -> Request:
         case "resume":
             return ResumeMessage(_answer(message), _after(message))
         case _:
-            raise RefusedError(FORMAT)
+            raise RefusedError(Reason.REQUEST_FORMAT)
 
 
 def _answer(message: Message) -> str:
     answer = message.get("answer")
     if not isinstance(answer, str):
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     if parse_event_id(f"{answer}.0") is None:
-        raise AnswerUnknownError
+        raise AnswerNotFoundError
     return answer
 
 
 def _after(message: Message) -> int:
     after = message.get("after", 0)
     if type(after) is not int or not 0 <= after < _MAX_SEQ:
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     return after
 
 
 def _wait(message: Message) -> float:
     wait = message.get("wait", 0)
     if type(wait) not in (int, float) or not 0 <= wait <= MAX_WAIT:
-        raise RefusedError(FORMAT)
+        raise RefusedError(Reason.REQUEST_FORMAT)
     return float(wait)
 
 
@@ -117,12 +119,13 @@ class V2Frames:
 
     id: str | None
     answer: str
+    english: bool = False
 
-    def accepted(self, token: str) -> bytes:
+    def render_accepted(self, token: str) -> bytes:
         """Return the frame of a question that is in Redis."""
         return self._frame("accepted", seq=0, token=token)
 
-    def queued(self, place: QueuePosition) -> bytes:
+    def render_queued(self, place: QueuePosition) -> bytes:
         """Return the frame of a question's place in the queue."""
         return self._frame("queued", seq=0, position=place.position, wait=place.wait)
 
@@ -150,11 +153,12 @@ class V2Frames:
         return self._frame("final", seq=seq, text=event.text, **rest, **_provider(event.provider))
 
     def _failed(self, seq: int, event: Failed) -> bytes:
+        problem = failure_of(event, self.english)
         return self._frame(
             "failed",
             seq=seq,
-            code=event.code,
-            message=event.message,
+            code=problem.code,
+            message=problem.message,
             reason=event.reason,
             text=event.text,
             reset=event.reset,

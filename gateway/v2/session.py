@@ -13,13 +13,10 @@ from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
 from gateway.errors import (
-    UNKNOWN,
-    AnswerUnknownError,
     ClientGoneError,
     DrainingError,
     Problem,
     SocketFullError,
-    prefers_english,
     problem_of,
 )
 from gateway.http.error_metrics import ErrorMetrics
@@ -29,9 +26,10 @@ from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.v2 import messages
 from telemetry import traces
 from wire.answer_reader import AnswerEvent, AnswerReader
-from wire.errors import AnswerGoneError, StoreUnavailableError
+from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import Client
 from wire.messages import TERMINAL, Chat
+from wire.reasons import Reason
 
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
@@ -49,7 +47,7 @@ class V2Session:
         self._connection = WebSocketConnection(socket, max_message, self._cancel)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
-        self._english = prefers_english(socket.headers.get("accept-language", ""))
+        self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
         self._client = client
@@ -88,9 +86,9 @@ class V2Session:
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
-                    await self._stop(messages.V2Frames(id_, stop.answer))
+                    await self._stop(messages.V2Frames(id_, stop.answer, self._english))
                 case messages.ResumeMessage() as resume:
-                    await self._resume(messages.V2Frames(id_, resume.answer), resume.after)
+                    await self._resume(messages.V2Frames(id_, resume.answer, self._english), resume.after)
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
@@ -103,25 +101,19 @@ class V2Session:
         key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
-        frames = messages.V2Frames(id_, submission.answer_id)
+        frames = messages.V2Frames(id_, submission.answer_id, self._english)
         await self._follow(frames, submission.token, self._questions.follow(submission))
 
     async def _resume(self, frames: messages.V2Frames, after: int) -> None:
         self._check_room()
-        try:
-            token = await self._relay.answers.read_token(frames.answer, self._client.holder)
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        token = await self._relay.answers.read_token(frames.answer, self._client.holder)
         await self._follow(frames, token, self._relay.subscribe(frames.answer, after))
 
     async def _stop(self, frames: messages.V2Frames) -> None:
         """Stop an answer. Its end is sent here only if no task of this socket follows it."""
-        try:
-            await self._relay.jobs.stop(frames.answer, self._client.holder)
-            if frames.answer not in self._followed.values():
-                await self._connection.send_last(frames.render(await self._end(frames.answer)))
-        except AnswerGoneError:
-            raise AnswerUnknownError from None
+        await self._relay.jobs.stop(frames.answer, self._client.holder)
+        if frames.answer not in self._followed.values():
+            await self._connection.send_last(frames.render(await self._end(frames.answer)))
 
     def _check_room(self) -> None:
         """Raise DrainingError or SocketFullError if no answer may be followed any more."""
@@ -131,7 +123,7 @@ class V2Session:
 
     async def _follow(self, frames: messages.V2Frames, token: str, subscription: AnswerSubscription) -> None:
         """Confirm the answer, and start a task that follows it."""
-        await self._connection.send_last(frames.accepted(token))
+        await self._connection.send_last(frames.render_accepted(token))
         task = asyncio.create_task(self._relay_answer(frames, subscription))
         self._followed[task] = frames.answer
         task.add_done_callback(self._remove)
@@ -163,7 +155,11 @@ class V2Session:
             if isinstance(entry.event, TERMINAL):
                 return
             entry = await anext(events, None)
-        await self._connection.send(frames.render(await self._end(frames.answer)))
+        try:
+            end = await self._end(frames.answer)
+        except AnswerNotFoundError as error:
+            raise AnswerLostError from error
+        await self._connection.send(frames.render(end))
 
     async def _send_places(self, frames: messages.V2Frames) -> None:
         """Send the question's place in the queue whenever it has changed, until it is cancelled."""
@@ -175,21 +171,20 @@ class V2Session:
                 with contextlib.suppress(StoreUnavailableError):
                     place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != sent:
-                        await self._connection.send(frames.queued(place))
+                        await self._connection.send(frames.render_queued(place))
                         sent = place
 
     async def _end(self, answer: str) -> AnswerEvent:
-        """Return the terminal event of an answer that has ended. Raises AnswerGoneError."""
+        """Return the terminal event of an answer that has ended. Raises AnswerNotFoundError, AnswerLostError."""
         progress = await self._relay.answers.read_progress(answer, self._client.holder)
         if progress.end is None:
-            raise AnswerGoneError("the answer's events stopped")
+            raise AnswerLostError
         return AnswerEvent(progress.seq, progress.end)
 
     def _problem(self, error: Exception) -> Problem:
         problem = problem_of(error, self._english)
-        if problem is None:
+        if problem.reason == Reason.INTERNAL:
             _LOG.error("message failed", exc_info=error)
-            problem = UNKNOWN
         self._error_metrics.count(problem)
         return problem
 

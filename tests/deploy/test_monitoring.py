@@ -21,7 +21,7 @@ from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT, free_port, settle, wait_until
 from tests.test_docs import OF, rows
 from wire.ledger import STATES
-from worker.errors import REASONS
+from wire.reasons import Reason
 
 MONITORING = ROOT / "deploy" / "monitoring"
 DASHBOARD = MONITORING / "grafana" / "dashboards" / "overview.json"
@@ -209,7 +209,7 @@ def test_the_labels_of_a_busy_deployment_are_bounded(busy: Watched) -> None:
     refusals = {"request.style", "token.unknown", "key.reused", "answer.unknown", "code.404", "code.405", "code.400"}
     assert refusals <= values["bing_refusals", "reason"]
     reasons = {"", "upstream.internal", "upstream.protocol", "account.throttled"}
-    assert reasons <= values["bing_turns", "reason"] <= {*REASONS, "", "other", "interrupted", "state.lost"}
+    assert reasons <= values["bing_turns", "reason"] <= {*Reason, "", "other"}
 
 
 def test_the_same_again_makes_no_new_series(busy: Watched) -> None:

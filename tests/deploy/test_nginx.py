@@ -12,13 +12,13 @@ import anyio
 import httpx
 import pytest
 
-from gateway.errors import by_status
+from gateway.errors import ERRORS, problem_for
 from gateway.http.middleware import _CORS
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.deploy.upstreams import HALF, STREAM
-from wire.jobs import BUSY
+from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
 LIMIT = 10.0
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> None:
 def assert_busy(response: httpx.Response) -> None:
     """The response of a gateway that has no room, as nginx sends it."""
     assert response.status_code == 503
-    assert response.content == encode_error(503, BUSY)
+    assert response.content == encode_error(problem_for(Reason.QUEUE_FULL))
     assert response.headers["retry-after"] == "2"
     assert_like_a_gateways(response)
 
@@ -159,19 +159,22 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
 ) -> None:
     response = await client.post("/api", content=b"x" * (2 * 1024 * 1024), headers={"Accept-Language": language})
     assert response.status_code == 413
-    assert response.content == encode_error(413, by_status(413, english).message)
+    assert response.content == encode_error(problem_for(Reason.REQUEST_TOO_LARGE, english))
     assert_like_a_gateways(response)
     assert front.asked == []
 
 
 async def test_under_v1_refusals_have_the_shape_of_the_openai_api(front: Front, client: httpx.AsyncClient) -> None:
     too_large = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
-    assert (too_large.status_code, too_large.json()) == (413, {"error": openai_errors.BY_STATUS[413].error})
+    assert (too_large.status_code, too_large.json()) == (
+        413,
+        {"error": openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).error},
+    )
     front.names.addresses.clear()
     busy = await client.get("/v1/models")
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
     assert busy.json()["error"] | {"code": None} == {
-        "message": openai_errors.BUSY,
+        "message": ERRORS[Reason.QUEUE_FULL].openai.message,
         "type": "service_unavailable",
         "param": None,
         "code": None,
@@ -193,7 +196,7 @@ async def test_an_address_or_header_without_end_is_refused_like_a_body(front: Fr
         with anyio.fail_after(LIMIT):
             received = await stream.receive()
     assert received.startswith(b"HTTP/1.1 413 ")
-    assert received.endswith(encode_error(413, by_status(413).message))
+    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
 
 
 async def test_a_client_can_not_choose_its_address(front: Front, client: httpx.AsyncClient) -> None:

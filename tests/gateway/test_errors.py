@@ -1,12 +1,17 @@
 """The table of errors."""
 
+import importlib
+import re
+from pathlib import Path
+
 import pytest
 from starlette.exceptions import HTTPException
 
 from gateway import errors
-from gateway.errors import Problem, prefers_english, problem_of
+from gateway.errors import Problem, failure_of, prefers_english, problem_of
 from wire.errors import (
-    AnswerGoneError,
+    AnswerLostError,
+    AnswerNotFoundError,
     ClientFullError,
     KeyReusedError,
     KeySpentError,
@@ -14,14 +19,17 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
+from wire.messages import Failed
+from wire.reasons import Reason
 
+ROOT = Path(__file__).parent.parent.parent
 BUSY = "服务繁忙,请稍后再试"
 
 
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (errors.RefusedError(errors.STYLE), Problem(110, "style不存在", None, "request.style")),
+        (errors.RefusedError(Reason.REQUEST_STYLE), Problem(110, "style不存在", None, "request.style")),
         (TokenUnknownError("t"), Problem(120, "token不存在", None, "token.unknown")),
         (QueueFullError(7), Problem(503, BUSY, 7, "queue.full")),
         (ClientFullError(7), Problem(429, "请求过多,请稍后再试", 7, "client.limit")),
@@ -30,11 +38,11 @@ BUSY = "服务繁忙,请稍后再试"
         (KeySpentError("k"), Problem(404, "未找到文件", None, "key.spent")),
         (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符", None, "key.length")),
         (StoreUnavailableError("away"), Problem(503, BUSY, 2, "store.unavailable")),
-        (errors.AnswerUnknownError(), Problem(404, "未找到文件", None, "answer.unknown")),
-        (AnswerGoneError("gone"), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),
+        (AnswerNotFoundError(), Problem(404, "未找到文件", None, "answer.unknown")),
+        (AnswerLostError(), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),
         (errors.DeadlineError(), Problem(500, "回答超时,请重新提问", None, "timeout.gateway")),
         (errors.DrainingError(), Problem(503, BUSY, 1, "gateway.draining")),
-        (HTTPException(404), Problem(404, "未找到文件")),
+        (HTTPException(404), Problem(404, "未找到文件", None, "request.path")),
         (HTTPException(418), Problem(418, "未知错误")),
     ],
 )
@@ -49,15 +57,78 @@ def test_a_subclass_is_told_like_its_parent() -> None:
     assert problem_of(WorseError()) == Problem(503, BUSY, 2, "store.unavailable")
 
 
-def test_what_the_table_does_not_know_is_nothing() -> None:
-    assert problem_of(RuntimeError()) is None
+def test_what_nobody_expects_is_an_internal_error() -> None:
+    assert problem_of(RuntimeError()) == Problem(500, "未知错误", None, "internal")
 
 
-@pytest.mark.parametrize("status", [401, 404, 405, 408, 413, 422, 429])
-def test_messages_of_statuses_come_in_two_languages(status: int) -> None:
-    chinese, english = errors.by_status(status), errors.by_status(status, english=True)
-    assert english.message.isascii()
-    assert not chinese.message.isascii()
+def test_each_reason_has_a_spec_and_each_spec_a_reason() -> None:
+    assert set(errors.ERRORS) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_sentence_comes_in_two_languages(reason: Reason) -> None:
+    """The English of the drop-in endpoints has no full stop, as their Chinese has none; that of the OpenAI API has."""
+    spec = errors.ERRORS[reason]
+    assert spec.en.isascii()
+    assert not spec.en.endswith(".")
+    assert not spec.zh.isascii()
+    assert spec.openai.message.isascii()
+    assert spec.openai.message.endswith(".")
+
+
+@pytest.mark.parametrize("module", ["wire.errors", "gateway.errors", "worker.errors"])
+def test_each_exception_that_reaches_a_client_has_a_reason(module: str) -> None:
+    """What is missing never leaves a process, or is a root, or has its reason with it."""
+    internal = {
+        "WireError",
+        "BadMessageError",
+        "ConversationMovedError",
+        "LeaseLostError",
+        "AnswerEndedError",
+        "StateLostError",
+        "RefusedError",
+        "TurnEndedError",
+        "ClientGoneError",
+        "UpstreamError",
+    }
+    names = vars(importlib.import_module(module)).items()
+    kinds = {kind for _, kind in names if isinstance(kind, type) and issubclass(kind, Exception)}
+    own = {kind for kind in kinds if kind.__module__ == module}
+    assert {kind.__name__ for kind in own - set(errors.REASONS)} <= internal
+    assert not {kind.__name__ for kind in errors.REASONS} & internal
+
+
+def test_each_reason_is_used() -> None:
+    """By its name or by its value, somewhere in the product's sources other than the two tables."""
+    tables = {ROOT / "wire/reasons.py", ROOT / "gateway/errors.py"}
+    paths = {path for package in ("gateway", "worker", "wire") for path in (ROOT / package).rglob("*.py")} - tables
+    sources = "\n".join(path.read_text() for path in sorted(paths))
+    # Providers of other people end a conversation for it.
+    mapped = {Reason.SESSION_LIMIT, *errors.REASONS.values(), *errors.STATUS_REASONS.values(), Reason.INTERNAL}
+    unused = [reason for reason in Reason if f"Reason.{reason.name}" not in sources and f'"{reason}"' not in sources]
+    assert set(unused) <= mapped
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        (Failed("account.throttled", retry_after=60), Problem(120, "已上限,24小时后尝试", 60, "account.throttled")),
+        (Failed("account.throttled"), Problem(500, "已上限,24小时后尝试", None, "account.throttled")),
+        (Failed("account.none", retry_after=5), Problem(503, "没有可用的上游账号", 5, "account.none")),
+        (Failed("queue.timeout", retry_after=5), Problem(503, BUSY, 5, "queue.timeout")),
+        (Failed("interrupted"), Problem(500, "回答中断,请重新提问", None, "interrupted")),
+        (Failed("its.own", code=500, message="坏了"), Problem(500, "坏了", None, "its.own")),
+        (Failed("its.own", code=503, message="未知错误", retry_after=3), Problem(503, "未知错误", 3, "its.own")),
+        (Failed("its.own"), Problem(500, "未知错误", None, "its.own")),
+    ],
+)
+def test_each_failure_has_its_code_and_sentence(event: Failed, problem: Problem) -> None:
+    assert failure_of(event) == problem
+
+
+def test_a_failure_comes_in_english_too() -> None:
+    assert failure_of(Failed("interrupted"), english=True).message == "The answer was interrupted, ask again"
+    assert failure_of(Failed("its.own", code=500, message="未知错误"), english=True).message == "Unknown error"
 
 
 def test_errors_up_to_399_ride_on_a_200() -> None:
@@ -81,3 +152,11 @@ def test_errors_up_to_399_ride_on_a_200() -> None:
 )
 def test_english_is_for_who_prefers_it_to_chinese(header: str, english: bool) -> None:
     assert prefers_english(header) is english
+
+
+def test_the_console_has_words_for_each_reason_in_both_languages() -> None:
+    words = (ROOT / "gateway/console/static/words.js").read_text()
+    table = words[words.index("const REASONS") : words.index("};", words.index("const REASONS"))]
+    entries = re.findall(r'"?([a-z_.]+)"?: \["([^"]+)", "([^"]+)"\]', table)
+    assert {reason for reason, _, _ in entries} == {*Reason, "other"}
+    assert all(english.isascii() and not chinese.isascii() for _, english, chinese in entries)

@@ -14,7 +14,7 @@ from telemetry import logs
 
 @contextmanager
 def configured(*how: Any) -> Iterator[None]:
-    """A process that begins with this log; everything as it was after it."""
+    """Configure the log for a process, and restore everything afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()

@@ -11,7 +11,7 @@ from wire.redis.store import Store
 
 @pytest.fixture
 async def store(store_url: str, anyio_backend: str) -> AsyncIterator[Store]:
-    """An empty store, in memory and on a real server."""
+    """Return an empty store, in memory and on a real server."""
     store = Store(store_url)
     yield store
     await store.close()
@@ -19,7 +19,7 @@ async def store(store_url: str, anyio_backend: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def valkey_store(valkey_url: str, anyio_backend: str) -> AsyncIterator[Store]:
-    """An empty store on the real server."""
+    """Return an empty store on the real server."""
     store = Store(valkey_url)
     yield store
     await store.close()
@@ -33,13 +33,13 @@ def scenario(store: Store) -> Scenario:
 
 @pytest.fixture
 async def answers(store: Store) -> AsyncIterator[Answers]:
-    """The reader of answers, running."""
+    """Return a running reader of answers."""
     async with Answers(store) as answers:
         yield answers
 
 
 @pytest.fixture
 async def impatient(store: Store) -> AsyncIterator[Answers]:
-    """A reader whose followers look into the log after a shorter silence."""
+    """Return a reader whose followers read the log after a shorter silence."""
     async with Answers(store, silence=0.1) as answers:
         yield answers

@@ -8,7 +8,7 @@ import pytest
 from tests.support.wire.scenario import Asked, Scenario
 from wire import keys
 from wire.answers import Answers, QueuePosition
-from wire.errors import AnswerGoneError
+from wire.errors import AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
 from wire.messages import Chat, Delta
 from wire.redis.store import Store
@@ -50,7 +50,7 @@ async def test_what_is_followed_by_several_is_one(scenario: Scenario, answers: A
 async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:
     asked = await scenario.ask()
     assert await answers.read_token(asked.answer) == asked.token
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await answers.read_token("s0-none")
 
 
@@ -63,7 +63,7 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
     assert (found.token, found.work) == (asked.token, Chat("balanced", "why?"))
     assert before < found.accepted < time.time() + 1
     for answer, holder in ((asked.answer, ""), (asked.answer, "bob"), (new_answer_id(), "alice")):
-        with pytest.raises(AnswerGoneError):
+        with pytest.raises(AnswerNotFoundError):
             await answers.read_job(answer, holder)
 
 

@@ -75,13 +75,13 @@ async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, ki
     await ledger.execute_order("a", "pause", by="pete")
     await ledger.execute_order("a", "resume")
     await ledger.submit_export("b", b"planted-secret", by="olivia")
-    told = (await events(store))[1:]
-    assert [(one.get("order", ""), one.get("state", ""), one["by"]) for one in told] == [
+    orders = (await events(store))[1:]
+    assert [(one.get("order", ""), one.get("state", ""), one["by"]) for one in orders] == [
         ("pause", "paused", "olivia"),
         ("resume", "ready", ""),
         ("", "", "olivia"),
     ]
-    assert told[-1] == {"kind": "export", "name": "b", "by": "olivia"}
+    assert orders[-1] == {"kind": "export", "name": "b", "by": "olivia"}
     await store.close()
 
 

@@ -32,7 +32,7 @@ async def leave(scenario: Scenario, answer: str) -> None:
 
 
 async def heard_for(scenario: Scenario, worker: str, ms: int) -> None:
-    """The worker's heartbeat has come without a gap for so long."""
+    """Make the worker's heartbeat as old as that, without a gap."""
     now = int(await scenario.redis.hget(keys.worker_key(worker), "last"))
     await scenario.redis.hset(keys.worker_key(worker), "since", now - ms)
 

@@ -17,7 +17,7 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
-from wire.jobs import BUSY, Client, IdempotencyKey, new_answer_id, new_token
+from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final
 from wire.redis.store import Store
 
@@ -84,7 +84,7 @@ async def test_a_job_expires_once_and_only_while_it_waits(scenario: Scenario) ->
     assert not await scenario.jobs.expire(asked.answer)
     (event,) = await scenario.events(asked.answer)
     assert isinstance(event, Failed)
-    assert (event.code, event.message, event.reset) == (503, BUSY, False)
+    assert (event.reason, event.reset) == ("queue.timeout", False)
     assert event.retry_after
     assert await scenario.redis.zcard(keys.queued_key()) == 0
 
@@ -179,7 +179,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
             if end == "refused":
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
                 await scenario.sessions.record_refusal(task, 1)
-            unspent = Failed(120, "none left", "throttled")
+            unspent = Failed("throttled", code=120, message="none left")
             await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
     assert len(await scenario.events(asked.answer)) == 1
     assert (await scenario.ask(once=ONCE)).answer != asked.answer
@@ -195,7 +195,7 @@ async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenari
         await scenario.kill("w1")
         await scenario.sessions.reap("w2", "w1")
     else:
-        await scenario.sessions.finish(task, "FAILED", Failed(500, "broken", "internal"), None, takes_more=False)
+        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None, takes_more=False)
     assert await scenario.state(asked.answer) == "FAILED"
     assert (await scenario.ask(token=asked.token, once=ONCE)).answer == asked.answer
 
@@ -324,7 +324,7 @@ async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: S
 
 
 async def refused_after(scenario: Scenario, **ask: object) -> int:
-    """The seconds after which a refused client may retry."""
+    """Return the seconds after which a refused client may retry."""
     try:
         await scenario.ask(**ask)  # type: ignore[arg-type]
     except (QueueFullError, ClientFullError) as refused:
@@ -368,7 +368,7 @@ async def test_who_waited_in_vain_is_told_what_was_measured(scenario: Scenario) 
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
     assert await scenario.jobs.expire(asked[0].answer)
     (event,) = await scenario.events(asked[0].answer)
-    assert event == Failed(503, BUSY, "queue.timeout", reset=False, retry_after=20)
+    assert event == Failed("queue.timeout", reset=False, retry_after=20)
 
 
 async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(scenario: Scenario) -> None:

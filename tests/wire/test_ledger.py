@@ -383,7 +383,7 @@ async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: B
 
 @pytest.fixture
 async def watched(store: Store) -> Book:
-    """A ledger with four accounts that are ready, and what pictures need of one of them."""
+    """Return a ledger with four accounts that are ready, and the entry for pictures of one of them."""
     book = Book(store)
     for name in ("a", "b", "c", "d", "a/images"):
         await book.announce(name)

@@ -128,7 +128,7 @@ class Machine(RuleBasedStateMachine):
                 self.leave(pick(self.workers, which))
 
     def pass_time(self, pause: bool = False) -> None:
-        """A lease's time, in which all have beaten, or a pause of Redis, in which nobody could."""
+        """Let a lease's time pass, in which all have beaten, or a pause of Redis, in which nobody could."""
         for name in self.store.seen["worker"]:
             self.run(self.scenario.redis.hset(keys.worker_key(name), "last" if pause else "since", 1))
         if pause:
@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
             self.store.model.check_rest(self.store.seen)
 
     def finish_everything(self) -> None:
-        """What is late comes now, and who is frozen dies. Who lives, and one who is new, do all that there is to do."""
+        """Deliver late calls, end frozen workers, and let the others and a new one do all that there is to do."""
         while self.store.late:
             self.run(self.store.arrive_late(0))
         self.workers = [worker for worker in self.workers if not worker.frozen]

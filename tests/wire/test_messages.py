@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from wire.messages import (
     decode_work,
     encode,
 )
+from wire.reasons import Reason
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 WORK = st.one_of(
@@ -43,7 +45,16 @@ EVENTS = st.one_of(
         st.lists(TEXT).map(tuple),
         st.booleans(),
     ),
-    st.builds(Failed, st.integers(100, 599), TEXT, TEXT, TEXT, st.booleans(), st.none() | st.integers(0, 10**6)),
+    st.builds(Failed, st.sampled_from(Reason), TEXT, st.booleans(), st.none() | st.integers(0, 10**6)),
+    st.builds(
+        Failed,
+        TEXT.map("its.own.{}".format),
+        TEXT,
+        st.booleans(),
+        st.none() | st.integers(0, 10**6),
+        code=st.integers(100, 599),
+        message=TEXT.filter(bool),
+    ),
 )
 
 
@@ -75,12 +86,14 @@ def has_v(event: Event) -> bool:
 
 def test_what_an_older_process_leaves_out_has_a_default() -> None:
     assert decode_event(b'{"type":"final","text":"x"}') == Final("x")
-    assert decode_event(b'{"type":"failed","code":500,"message":"m","reason":"r"}') == Failed(500, "m", "r")
+    assert decode_event(b'{"type":"failed","code":500,"message":"m","reason":"r"}') == Failed(
+        "r", code=500, message="m"
+    )
     assert decode_work('{"type":"chat","style":"precise","question":"问"}'.encode()) == Chat("precise", "问")
 
 
 def test_a_failure_resets_the_conversation_unless_it_says_otherwise() -> None:
-    assert Failed(500, "m", "r").reset
+    assert Failed("r", code=500, message="m").reset
     assert not Final("x").reset
 
 
@@ -118,13 +131,54 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("half", ["\ud800", "whole \U0001f389 and half \ud83c"])
 def test_half_a_surrogate_pair_is_refused(half: str) -> None:
-    for message in (Chat("balanced", half), Image(half), Delta(half), Final(half), Failed(500, half, "r")):
+    for message in (Chat("balanced", half), Image(half), Delta(half), Final(half), Failed("r", code=500, message=half)):
         with pytest.raises(BadMessageError):
             encode(message)
 
 
 def test_exactly_the_ends_are_terminal() -> None:
     assert isinstance(Final("x"), TERMINAL)
-    assert isinstance(Failed(500, "m", "r"), TERMINAL)
+    assert isinstance(Failed("r", code=500, message="m"), TERMINAL)
     assert not isinstance(Delta("x"), TERMINAL)
     assert not isinstance(Replace("x"), TERMINAL)
+
+
+class OldFailed(msgspec.Struct, frozen=True, tag="failed", tag_field="type"):
+    """The event as the version before reads it."""
+
+    code: int
+    message: str
+    reason: str
+    text: str = ""
+    reset: bool = True
+    retry_after: int | None = None
+    provider: str = ""
+    v: int = 1
+
+
+OLD = (
+    '{"type":"failed","code":500,"message":"回答中断,请重新提问","reason":"%s","text":"half","reset":true,'
+    '"retry_after":null,"provider":"edgegpt","v":1}'
+)
+
+
+def test_an_event_of_the_version_before_is_read() -> None:
+    """With its own sentence only where the reason is unknown here."""
+    assert decode_event((OLD % "interrupted").encode()) == Failed(Reason.INTERRUPTED, "half", provider="edgegpt")
+    event = Failed("its.own", "half", provider="edgegpt", code=500, message="回答中断,请重新提问")
+    assert decode_event((OLD % "its.own").encode()) == event
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (Failed(Reason.ACCOUNT_THROTTLED, retry_after=60), 120),
+        (Failed(Reason.ACCOUNT_THROTTLED), 500),
+        (Failed(Reason.ACCOUNT_NONE, retry_after=5), 503),
+        (Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=5), 503),
+        (Failed(Reason.INTERRUPTED, "half"), 500),
+    ],
+)
+def test_the_version_before_reads_an_event_with_its_status(event: Failed, code: int) -> None:
+    old = OldFailed(code, "未知错误", event.reason, event.text, event.reset, event.retry_after)
+    assert msgspec.json.decode(encode(event), type=OldFailed) == old

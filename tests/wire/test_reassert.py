@@ -27,7 +27,7 @@ async def scenario(request: pytest.FixtureRequest, store_url: str) -> AsyncItera
 
 
 async def disclaimed(scenario: Scenario, worker: str) -> None:
-    """The worker gives up all that Redis thinks it holds."""
+    """Disclaim all that Redis holds for the worker."""
     for lease in await scenario.sessions.read_leases(worker):
         await scenario.sessions.disclaim(lease)
 
@@ -340,7 +340,7 @@ async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scena
     await scenario.ask("second", asked.token)
     refused = await scenario.take("w")
     assert refused.reset
-    unspent = Failed(120, "later", "account.throttled", reset=False)
+    unspent = Failed("account.throttled", reset=False)
     await scenario.sessions.finish(refused, "FAILED", unspent, None, takes_more=False)
     await scenario.ask("third", asked.token)
     assert (await scenario.take("w")).reset

@@ -33,7 +33,7 @@ async def now_ms(store: Store) -> int:
 
 
 async def counted(store: Store) -> Counter[str]:
-    """What was counted within the last minutes."""
+    """Return the counts of the last minutes."""
     minute = await now_ms(store) // 60_000
     found: Counter[str] = Counter()
     for counts in (await Overview(store).read_counts(range(minute - 2, minute + 1))).values():
@@ -41,7 +41,7 @@ async def counted(store: Store) -> Counter[str]:
     return found
 
 
-async def told(store: Store) -> list[tuple[str, str]]:
+async def logged_states(store: Store) -> list[tuple[str, str]]:
     """(process, state) of the log's events, oldest first."""
     found = await AuditLog(store).read_latest(100)
     return [(event.fields["name"], event.fields["state"]) for event in reversed(found) if "state" in event.fields]
@@ -103,7 +103,7 @@ async def test_reports_that_arrive_twice_count_once(store_url: str) -> None:
     await speaker.reporter.report()
     await speaker.reporter.leave()
     assert await counted(store) == {"done": 3}
-    assert await told(store) == [("one", "up"), ("one", "gone")]
+    assert await logged_states(store) == [("one", "up"), ("one", "gone")]
     await store.close()
 
 
@@ -118,7 +118,7 @@ async def test_coming_draining_and_leaving_is_told_once_each(store: Store) -> No
     await speaker.reporter.leave()
     await speaker.reporter.report()
     assert await Overview(store).read_processes() == []
-    assert await told(store) == [("one", "up"), ("one", "draining"), ("one", "gone")]
+    assert await logged_states(store) == [("one", "up"), ("one", "draining"), ("one", "gone")]
 
 
 async def test_a_silent_process_is_dead_once_and_back_when_it_speaks(store: Store) -> None:
@@ -131,9 +131,9 @@ async def test_a_silent_process_is_dead_once_and_back_when_it_speaks(store: Stor
     await one.reporter.report()
     await other.reporter.report()
     assert {seen.name: seen.state for seen in await Overview(store).read_processes()}["lost"] == "dead"
-    assert await told(store) == [("lost", "up"), ("one", "up"), ("other", "up"), ("lost", "dead")]
+    assert await logged_states(store) == [("lost", "up"), ("one", "up"), ("other", "up"), ("lost", "dead")]
     await lost.reporter.report()
-    assert (await told(store))[-1] == ("lost", "up")
+    assert (await logged_states(store))[-1] == ("lost", "up")
 
 
 async def test_whoever_was_silent_itself_says_nobody_is_dead(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_whoever_was_silent_itself_says_nobody_is_dead(store: Store) -> No
     for name in ("one", "other"):
         await since(store, name, 100, heard=20)
     await one.reporter.report()
-    assert await told(store) == [("one", "up"), ("other", "up")]
+    assert await logged_states(store) == [("one", "up"), ("other", "up")]
 
 
 async def test_the_dead_are_forgotten_after_a_while(store: Store) -> None:

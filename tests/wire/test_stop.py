@@ -7,7 +7,7 @@ import pytest
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.answers import Answers
-from wire.errors import AnswerEndedError, AnswerGoneError
+from wire.errors import AnswerEndedError, AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
 from wire.messages import TERMINAL, Delta, Event, Final, Replace
 from wire.redis.store import Store
@@ -105,7 +105,7 @@ async def test_a_second_stop_changes_nothing(scenario: Scenario) -> None:
 
 
 async def test_an_unknown_answer_cannot_be_stopped(scenario: Scenario) -> None:
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await scenario.jobs.stop(new_answer_id())
     assert await scenario.names() == set()
 
@@ -113,11 +113,11 @@ async def test_an_unknown_answer_cannot_be_stopped(scenario: Scenario) -> None:
 async def test_only_its_holder_can_stop_an_answer_or_look_at_it(scenario: Scenario, store: Store) -> None:
     asked = await scenario.ask(client=Client("key:alice", "alice"))
     for holder in ("", "bob"):
-        with pytest.raises(AnswerGoneError):
+        with pytest.raises(AnswerNotFoundError):
             await scenario.jobs.stop(asked.answer, holder)
-        with pytest.raises(AnswerGoneError):
+        with pytest.raises(AnswerNotFoundError):
             await Answers(store).read_progress(asked.answer, holder)
-        with pytest.raises(AnswerGoneError):
+        with pytest.raises(AnswerNotFoundError):
             await Answers(store).read_token(asked.answer, holder)
     assert (await Answers(store).read_progress(asked.answer, "alice")).state == "queued"
     assert await scenario.jobs.stop(asked.answer, "alice") == "STOPPED"
@@ -252,11 +252,11 @@ async def test_progress_of_a_long_answer_is_whole(scenario: Scenario, store: Sto
 
 
 async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scenario, store: Store) -> None:
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await Answers(store).read_progress(new_answer_id())
     await scenario.answered("s0-a", "token", 2)
     await scenario.redis.delete(keys.log_key("s0-a"))
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await Answers(store).read_progress("s0-a")
 
 
@@ -274,8 +274,8 @@ async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Sc
 async def test_an_operator_may_stop_anybodys_answer(scenario: Scenario) -> None:
     await scenario.hire("w1")
     asked = await scenario.ask(client=Client("key:alice", "alice"))
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await scenario.jobs.stop(asked.answer)
     assert await scenario.jobs.stop(asked.answer, holder=None) == "STOPPED"
-    with pytest.raises(AnswerGoneError):
+    with pytest.raises(AnswerNotFoundError):
         await scenario.jobs.stop(new_answer_id(), holder=None)

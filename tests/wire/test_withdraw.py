@@ -27,7 +27,7 @@ class Deaf(ForgetfulStore):
         return await super().run(script, key, *args)
 
     async def arrive(self) -> None:
-        """What was held arrives."""
+        """Deliver the call that was held."""
         assert self.held is not None
         script, key, args = self.held
         await Store.run(self, script, key, *args)

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-import worker.accounts.pool
 from tests.support.conditions import SOON, until
 from tests.support.processes import answers, process, wait_until, write_accounts
 from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Away, Client, Held, HookedStore, settings_with
@@ -22,6 +21,7 @@ from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
 from worker import metrics
 from worker.accounts.account import CookieAccount
+from worker.accounts.pool import REFRESH_INTERVAL
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Snapshot
 from worker.service import open_worker
@@ -65,11 +65,15 @@ def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
 
 @asynccontextmanager
 async def scraping(
-    client: Client, play: Play = echo, pictures: Pictures | None = None, **changed: float
+    client: Client,
+    play: Play = echo,
+    pictures: Pictures | None = None,
+    refresh_every: float = REFRESH_INTERVAL,
+    **changed: float,
 ) -> AsyncIterator[tuple[Worker, str]]:
     """Run a worker, and yield it with the address of its metrics."""
     async with (
-        serving(client.store, ScriptedProvider(play=play), pictures, **changed) as worker,
+        serving(client.store, ScriptedProvider(play=play), pictures, refresh_every=refresh_every, **changed) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         yield worker, address
@@ -250,16 +254,13 @@ async def scraped_until(address: str, condition: Callable[[dict[str, float]], bo
     return found
 
 
-@pytest.fixture
-def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let workers read the states of accounts all the time."""
-    monkeypatch.setattr(worker.accounts.pool, "_REFRESH_EVERY", 0.02)
+# Seconds between two looks at the accounts' states: all the time.
+AT_ONCE = 0.02
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
     ledger = Ledger(client.store)
-    async with scraping(client, held) as (_, address):
+    async with scraping(client, held, refresh_every=AT_ONCE) as (_, address):
         found = await scraped_until(address, lambda found: bool(of("b", found)))
         for account in ("a", "b", "a/images", "b/images"):
             assert of(account, found) == {**AT_REST, "state.ready": 1}
@@ -282,18 +283,16 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         }
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
-    async with scraping(client) as (served, address):
+    async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
         found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
         assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
 
 
-@pytest.mark.usefixtures("seen_at_once")
 async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
-    async with scraping(client) as (served, address):
+    async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await scraped_until(address, lambda found: bool(of("a", found)))
         assert not of("elsewhere", await scraped(address))
         await served._upstream.pool.replace(ACCOUNTS[1:])

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-import worker.accounts.watcher
 from tests.support.conditions import SOON, until
 from tests.support.processes import write_accounts
 from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Client, HookedStore, settings_with
@@ -15,17 +14,14 @@ from wire.jobs import new_token
 from wire.ledger import AccountSlot, Ledger
 from wire.messages import Failed, Final
 from wire.sessions import Sessions
-from worker.accounts.watcher import DirectoryWatcher
+from worker.accounts.watcher import DirectoryWatcher, WatchTimings
 from worker.service import await_accounts, open_worker
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for wait in ("_LOOK", "_QUIET", "_PATIENCE"):
-        monkeypatch.setattr(worker.accounts.watcher, wait, 0.05)
+QUICK = WatchTimings(look=0.05, quiet=0.05, patience=0.05)
 
 
 def settings(folder: Path, provider: str = "tests.support.worker.scripted_provider:ScriptedProvider") -> WorkerSettings:
@@ -35,7 +31,7 @@ def settings(folder: Path, provider: str = "tests.support.worker.scripted_provid
 async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one", "two")
     with capture_logs() as logs:
-        accounts = await await_accounts(DirectoryWatcher(tmp_path))
+        accounts = await await_accounts(DirectoryWatcher(tmp_path, timings=QUICK))
     assert [account.name for account in accounts] == ["one", "two"]
     assert logs == []
 
@@ -43,7 +39,7 @@ async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
 async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "cookies"
     with capture_logs() as logs:
-        waiting = asyncio.create_task(await_accounts(DirectoryWatcher(folder)))
+        waiting = asyncio.create_task(await_accounts(DirectoryWatcher(folder, timings=QUICK)))
         await until(lambda: len(logs) == 2)
         write_accounts(folder, "one")
         async with asyncio.timeout(SOON):
@@ -57,7 +53,7 @@ async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> N
 
 async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
-        waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path)))
+        waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path, timings=QUICK)))
         await until(lambda: len(logs) == 1)
         (tmp_path / "one.json").write_text("")
         await until(lambda: len(logs) == 2)
@@ -77,14 +73,14 @@ async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> Non
     (tmp_path / "two.json").touch(mode=0o600)
     (tmp_path / "two.json").write_text("[]")
     with capture_logs() as logs:
-        assert len(await await_accounts(DirectoryWatcher(tmp_path))) == 1
+        assert len(await await_accounts(DirectoryWatcher(tmp_path, timings=QUICK))) == 1
     assert [line["event"] for line in logs] == [
         "two.json has no _U cookie: export it while signed in at www.bing.com",
     ]
 
 
 async def test_waiting_for_accounts_can_be_given_up(tmp_path: Path) -> None:
-    waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path)))
+    waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path, timings=QUICK)))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -130,7 +126,7 @@ async def test_a_wrong_provider_is_one_sentence(
 async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, store: HookedStore) -> None:
     """Added, replaced and removed while the worker serves."""
     write_accounts(tmp_path, "one")
-    folder = DirectoryWatcher(tmp_path)
+    folder = DirectoryWatcher(tmp_path, timings=QUICK)
     accounts = await await_accounts(folder)
     ledger = Ledger(store)
 

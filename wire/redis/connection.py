@@ -1,9 +1,9 @@
-"""A connection to Redis that costs what hiredis costs.
+"""A connection to Redis on hiredis alone.
 
-Many commands may be on their way at once, and replies are handed over as they come.
+Many commands may be on their way at once, and replies are passed on as they arrive.
 
-redis-py awaits each command and each message by itself, with a timer for each. For what happens with every delta, that
-is most of the price.
+redis-py awaits each command and each message by itself, with a timer for each. On the path of every delta that would
+be most of the cost.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from wire.errors import StoreUnavailableError
 Argument = str | bytes | int | float
 Reply = Any
 T = TypeVar("T")
-# How much longer than its time a reply may take that a busy loop of our own hasn't read yet, in seconds.
+# Seconds beyond its timeout that a reply may take, since a busy loop of our own may not have read it yet.
 _GRACE = 0.05
-# Errors that say of the whole connection that it isn't what it was: another one is to be made.
+# Errors after which the whole connection is replaced.
 _OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
 
 
 class RedisConnection(asyncio.Protocol):
-    """One connection. Replies go to the commands that were asked, in order; what nobody asked for goes to `on_message`.
+    """One connection. Replies go to the pending commands, in order; other messages go to `on_message`.
 
-    `lost` is done when the connection has ended, with the reason as its result. Whatever goes wrong with it is a
+    `lost` is done when the connection has ended, with the reason as its result. Every failure of it is a
     StoreUnavailableError, and so is a reply that takes longer than `reply_timeout`, in seconds.
     """
 
@@ -41,7 +41,7 @@ class RedisConnection(asyncio.Protocol):
         self._on_message = on_message
         self._reply_timeout = reply_timeout
         self._reader = hiredis.Reader()
-        # Who waits, what reads the reply, and until when.
+        # Who waits, what parses the reply, and until when.
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._out: list[bytes] = []
@@ -57,7 +57,7 @@ class RedisConnection(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
                 self._take(reply)
-        except Exception as error:  # noqa: BLE001 - whoever holds the link is told
+        except Exception as error:  # noqa: BLE001 - `lost` reports it
             self._end(f"{type(error).__name__}: {error}")
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -65,7 +65,9 @@ class RedisConnection(asyncio.Protocol):
         self._end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
 
     def execute(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
-        """Send a command; what `read` makes of its reply, or raises. Those of one turn of the loop leave together.
+        """Send a command; return what `read` makes of its reply, or raises.
+
+        The commands of one turn of the loop are sent together.
 
         StoreUnavailableError when no reply comes in time, or an error of Redis's.
         """
@@ -75,7 +77,7 @@ class RedisConnection(asyncio.Protocol):
             return answer
         self._waiting.append((answer, read, self._loop.time() + self._reply_timeout))
         if self._timer is None:
-            self._expect()
+            self._start_timer()
         self.send(*command)
         return answer
 
@@ -86,7 +88,7 @@ class RedisConnection(asyncio.Protocol):
         self._out.append(hiredis.pack_command(cast(Any, command)))
 
     async def close(self) -> None:
-        """Hang up. What was asked and isn't answered fails."""
+        """Hang up. Pending commands fail."""
         self._end("closed")
 
     def _flush(self) -> None:
@@ -94,7 +96,7 @@ class RedisConnection(asyncio.Protocol):
         if self._transport is not None and not self.lost.done():
             try:
                 self._transport.write(data)
-            except RuntimeError as error:  # uvloop's word for a connection that the peer has reset
+            except RuntimeError as error:  # uvloop's error for a connection that the peer has reset
                 self._end(str(error))
 
     def _take(self, reply: Reply) -> None:
@@ -112,22 +114,22 @@ class RedisConnection(asyncio.Protocol):
             return
         try:
             answer.set_result(read(reply))
-        except Exception as error:  # noqa: BLE001 - it is for who asked
+        except Exception as error:  # noqa: BLE001 - for the caller
             answer.set_exception(error)
 
-    def _expect(self) -> None:
-        eldest = self._waiting[0]
-        self._timer = self._loop.call_at(eldest[2], self._look, eldest, _GRACE)
+    def _start_timer(self) -> None:
+        oldest = self._waiting[0]
+        self._timer = self._loop.call_at(oldest[2], self._check_oldest, oldest, _GRACE)
 
-    def _look(self, eldest: object, grace: float) -> None:
-        """One timer for all that is asked: replies come in order, so that it is enough to watch the eldest."""
+    def _check_oldest(self, oldest: object, grace: float) -> None:
+        """Check the oldest command, by one timer for all: replies arrive in order."""
         self._timer = None
         if not self._waiting:
             return
-        if self._waiting[0] is not eldest:
-            self._expect()
+        if self._waiting[0] is not oldest:
+            self._start_timer()
         elif grace:
-            self._timer = self._loop.call_later(grace, self._look, eldest, 0.0)
+            self._timer = self._loop.call_later(grace, self._check_oldest, oldest, 0.0)
         else:
             self._end("no reply in time")
 
@@ -155,35 +157,35 @@ async def connect(
     options: dict[str, Any] = dict(parse_url(url))
     try:
         async with asyncio.timeout(connect_timeout):
-            link = await _open(options, partial(RedisConnection, reply_timeout, on_message))
+            connection = await _open(options, partial(RedisConnection, reply_timeout, on_message))
             try:
-                await _introduce(link, options)
+                await _introduce(connection, options)
             except BaseException:
-                await link.close()
+                await connection.close()
                 raise
     except (OSError, TimeoutError, ssl.SSLError) as error:
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
-    return link
+    return connection
 
 
 async def _open(options: dict[str, Any], make: Callable[[], RedisConnection]) -> RedisConnection:
     loop = asyncio.get_running_loop()
     if "path" in options:
-        _, link = await loop.create_unix_connection(make, options["path"])
-        return link
-    # redis-py's reading of the address has the say in what TLS is to be like.
+        _, connection = await loop.create_unix_connection(make, options["path"])
+        return connection
+    # redis-py's parsing of the address determines the TLS settings.
     tls = SSLConnection(**_without_class(options)).ssl_context.get() if _is_tls(options) else None
     host, port = options.get("host", "localhost"), options.get("port", 6379)
-    _, link = await loop.create_connection(make, host, port, ssl=tls)
-    return link
+    _, connection = await loop.create_connection(make, host, port, ssl=tls)
+    return connection
 
 
-async def _introduce(link: RedisConnection, options: dict[str, Any]) -> None:
+async def _introduce(connection: RedisConnection, options: dict[str, Any]) -> None:
     if "password" in options:
         user = [options["username"]] if "username" in options else []
-        await link.execute("AUTH", *user, options["password"], read=bool)
+        await connection.execute("AUTH", *user, options["password"], read=bool)
     if options.get("db"):
-        await link.execute("SELECT", options["db"], read=bool)
+        await connection.execute("SELECT", options["db"], read=bool)
 
 
 def _is_tls(options: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Whatever redis-py raises becomes one error of ours."""
+"""Translation of redis-py's errors into one of ours."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from redis.exceptions import RedisError
 
 from wire.errors import StoreUnavailableError
 
-# What a broken line shows up as. RuntimeError: uvloop's word for writing to a connection that the peer has reset.
+# The errors of a broken connection. RuntimeError: uvloop's, for writing to a connection that the peer has reset.
 _BROKEN = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Whatever redis-py raises becomes a StoreUnavailableError.
+    """Translate whatever redis-py raises into a StoreUnavailableError.
 
     redis-py sends through asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes as the sending
-    ends; it is raised here, or the task would go on for ever.
+    ends; it is raised here, or the task would never end.
     """
     task = asyncio.current_task()
     asked = task.cancelling() if task else 0

@@ -1,4 +1,4 @@
-"""Scripts and reads, by the dozen on one connection: begun at once, sent together, replied to in order."""
+"""Scripts and commands pipelined on one connection: sent together, replied to in order."""
 
 import asyncio
 import hashlib
@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import Argument, RedisConnection, connect
 
-# Before a second try on another connection, in seconds.
+# Seconds before the second attempt, on another connection.
 _PAUSE = 0.05
 T = TypeVar("T")
 
 
 class Pipeline:
-    """A connection, made when it is first needed and anew when it is lost; see wire.redis.connection for limits.
+    """A connection, made on first use and again when it is lost; see wire.redis.connection for its timeouts.
 
-    `sources` has the text of each script by its name. A connection's first call of a script brings its text, later
+    `sources` contains each script's text by its name. A connection's first call of a script sends its text, later
     ones its hash.
     """
 
@@ -27,71 +27,75 @@ class Pipeline:
         self._sources = sources
         self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
         self._known: set[str] = set()
-        self._link: RedisConnection | None = None
+        self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
-        """Begin a script; what `read` makes of its reply, or raises. StoreUnavailableError."""
-        if self._link is None or self._link.lost.done():
-            return asyncio.ensure_future(self._anew(lambda link: self._send(link, script, key, *args, read=read)))
-        return self._send(self._link, script, key, *args, read=read)
+        """Start a script; return what `read` makes of its reply, or raises. StoreUnavailableError."""
+        if self._connection is None or self._connection.lost.done():
+            return asyncio.ensure_future(
+                self._reconnect(lambda connection: self._send(connection, script, key, *args, read=read))
+            )
+        return self._send(self._connection, script, key, *args, read=read)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
-        """A script's reply; when the connection is lost meanwhile, that of a second try. StoreUnavailableError."""
-        return await self._tried(lambda: self.start(script, key, *args, read=_as_it_is))
+        """Run a script and return its reply; repeat it once if the connection is lost. StoreUnavailableError."""
+        return await self._repeat_once(lambda: self.start(script, key, *args, read=_identity))
 
     async def execute(self, *command: Argument) -> Any:
-        """A command's reply as Redis gives it, tried like a script. StoreUnavailableError."""
-        return await self._tried(lambda: self._ask(command))
+        """Execute a command and return its raw reply; repeat it like a script. StoreUnavailableError."""
+        return await self._repeat_once(lambda: self._start_command(command))
 
-    def _ask(self, command: Sequence[Argument]) -> "asyncio.Future[Any]":
-        if self._link is None or self._link.lost.done():
-            return asyncio.ensure_future(self._anew(lambda link: link.execute(*command, read=_as_it_is)))
-        return self._link.execute(*command, read=_as_it_is)
+    def _start_command(self, command: Sequence[Argument]) -> "asyncio.Future[Any]":
+        if self._connection is None or self._connection.lost.done():
+            return asyncio.ensure_future(
+                self._reconnect(lambda connection: connection.execute(*command, read=_identity))
+            )
+        return self._connection.execute(*command, read=_identity)
 
-    async def _tried(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
+    async def _repeat_once(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
         try:
             return await begin()
         except StoreUnavailableError:
-            if self._link is not None and not self._link.lost.done():
+            if self._connection is not None and not self._connection.lost.done():
                 raise  # Redis itself has refused.
         await asyncio.sleep(_PAUSE)
         return await begin()
 
     def _send(
-        self, link: RedisConnection, script: str, key: str, *args: Argument, read: Callable[[Any], T]
+        self, connection: RedisConnection, script: str, key: str, *args: Argument, read: Callable[[Any], T]
     ) -> "asyncio.Future[T]":
         if script in self._known:
-            return link.execute("EVALSHA", self._hashes[script], 1, key, *args, read=read)
+            return connection.execute("EVALSHA", self._hashes[script], 1, key, *args, read=read)
         self._known.add(script)
-        return link.execute("EVAL", self._sources[script], 1, key, *args, read=read)
+        return connection.execute("EVAL", self._sources[script], 1, key, *args, read=read)
 
-    async def _anew(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> T:
+    async def _reconnect(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> T:
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
-            # Those who wait may all be gone by then.
+            # All waiters may be gone by then.
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        # Shared by all that wait for it, none of which may break it off; it has a limit of its own.
+        # Shared by all waiters, none of which may cancel it; it has a timeout of its own.
         connecting = self._connecting
         await asyncio.wait([connecting])
         return await begin(connecting.result())
 
     async def _connect(self) -> RedisConnection:
         try:
-            link = await connect(self._url, self._connect_timeout, self._reply_timeout)
+            connection = await connect(self._url, self._connect_timeout, self._reply_timeout)
         finally:
             self._connecting = None
-        self._link, self._known = link, set()
-        return link
+        self._connection, self._known = connection, set()
+        return connection
 
     async def close(self) -> None:
-        """Hang up. What is on its way fails."""
+        """Hang up. Pending commands fail."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
-        if self._link is not None:
-            await self._link.close()
+        if self._connection is not None:
+            await self._connection.close()
 
 
-def _as_it_is(reply: Any) -> Any:
+def _identity(reply: Any) -> Any:
     return reply

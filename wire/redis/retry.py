@@ -1,4 +1,4 @@
-"""Calls of Redis that are worth another try while it is away."""
+"""Retry of calls while Redis is away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def retry_unavailable(call: Callable[[], Awaitable[T]], until: float) -> T:
-    """Call; while Redis is away call again, up to `until` (loop time): a repeat is harmless. StoreUnavailableError."""
+    """Call, and repeat it while Redis is away, until `until` (loop time). StoreUnavailableError."""
     while True:
         try:
             return await call()

@@ -1,4 +1,4 @@
-"""The way to Redis: one connection for scripts and what each question reads, one for heartbeats, a pool for the rest.
+"""Access to Redis: one connection for scripts and short reads, one for heartbeats, a pool for the rest.
 
 Blocking reads and pub/sub have connections of their own.
 """
@@ -19,14 +19,14 @@ from wire.redis.memory import MemoryConnection, MemoryPipeline
 from wire.redis.pipeline import Pipeline
 
 _SCHEMES = ("memory", "redis", "rediss", "unix")
-# A command fails within 2 s when Redis is away: two tries, each with these limits.
+# A command fails within 2 s when Redis is away: two attempts, each with this timeout in seconds.
 _COMMAND_TIMEOUT = 0.8
-# How many commands of the pool run at once; more wait for a moment.
+# How many of the pool's commands run at once; more of them wait.
 _CONNECTIONS = 64
 
 # RuntimeError: see wire.redis.errors.
 _RETRIED: Any = (redis.ConnectionError, redis.TimeoutError, OSError, RuntimeError)
-_ONCE_MORE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
+_RETRY_ONCE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 class Store:
     """Redis by its address: `memory://` (inside this object), `redis://`, `rediss://` or `unix://`.
 
-    Heartbeats have a connection of their own, so that a crowd of scripts can't make a worker look dead. Nothing
+    Heartbeats have a connection of their own, so that many scripts can't make a worker look dead. Nothing
     connects before the first command. ValueError, with one sentence, for an address that can't be one.
     """
 
@@ -44,19 +44,21 @@ class Store:
         self.in_memory = urlsplit(url).scheme == "memory"
         self._url = url
         self._server = FakeServer() if self.in_memory else None
-        self.commands = self._client()
+        self.commands = self._make_client()
         if self._server is not None:
-            # Nothing can have been lost of what begins here: workers needn't wait for each other's word.
+            # Nothing can have been lost of a new database: workers needn't wait for each other to reassert.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
         sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
-        self._pipeline, self._heartbeats = (self._runner(sources) for _ in range(2))
+        self._pipeline, self._heartbeats = (self._make_pipeline(sources) for _ in range(2))
 
-    def _runner(self, sources: Mapping[str, str], reply_timeout: float = _COMMAND_TIMEOUT) -> Pipeline | MemoryPipeline:
+    def _make_pipeline(
+        self, sources: Mapping[str, str], reply_timeout: float = _COMMAND_TIMEOUT
+    ) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
         return Pipeline(self._url, _COMMAND_TIMEOUT, reply_timeout, sources)
 
-    def _client(self) -> "redis.Redis":
+    def _make_client(self) -> "redis.Redis":
         if self._server is not None:
             return FakeAsyncRedis(server=self._server, protocol=2)
         keepalive = {} if urlsplit(self._url).scheme == "unix" else {"socket_keepalive": True}
@@ -68,7 +70,7 @@ class Store:
                 socket_timeout=_COMMAND_TIMEOUT,
                 socket_connect_timeout=_COMMAND_TIMEOUT,
                 protocol=2,
-                retry=_ONCE_MORE,
+                retry=_RETRY_ONCE,
                 **keepalive,
             )
         except ValueError as error:
@@ -76,28 +78,28 @@ class Store:
         return redis.Redis.from_pool(pool)
 
     def open_blocking(self, block: float) -> Pipeline | MemoryPipeline:
-        """A connection of its own for reads that block for up to `block` seconds; the caller closes it."""
-        return self._runner({}, block + 2)
+        """Return a connection for reads that block for up to `block` seconds; the caller closes it."""
+        return self._make_pipeline({}, block + 2)
 
     async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
-        """A connection of its own for pub/sub; the caller closes it. StoreUnavailableError."""
+        """Open a connection for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
         return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, on_message)
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
-        """Run one script. StoreUnavailableError when Redis is away or refuses."""
+        """Run one script and return its reply. StoreUnavailableError when Redis is away or refuses."""
         return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
-        """Begin one script; what `read` makes of its reply, or raises. Raises as `run`, but tries only once.
+        """Start one script; return what `read` makes of its reply, or raises. Raises as `run`, without a repeat.
 
-        For what happens with every delta: it takes no task.
+        For the path of every delta: it creates no task.
         """
         return self._pipeline.start(script, key, *args, read=read)
 
     async def execute(self, *command: Argument) -> Any:
-        """A command's reply, as Redis gives it: for short ones that each question brings. Raises as `run`."""
+        """Execute a short command and return its raw reply. Raises as `run`."""
         return await self._pipeline.execute(*command)
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """One pub/sub connection a process, watched by a probe, for all answers that the process follows.
 
-Pub/sub only hints: a message may be lost, and whoever follows an answer then reads its log. Whatever may have cost
-messages (a new connection, a full queue) reaches the follower as `GAP`.
+Pub/sub is only a hint: a message may be lost, and the follower then reads the log. Every possible loss of messages (a
+new connection, a full queue) reaches the follower as `GAP`.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from wire.redis.store import Store
 
 # How many hints wait for a follower before it has to read the log instead.
 _WAITING = 256
-# Seconds without a message, at most, before a follower looks into the log: a lost last one shows in no gap.
+# Seconds without a message, at most, before a follower reads the log: the loss of the last one leaves no gap.
 SILENCE = 1.5
-# That is a few looks at each follower, of which only a share has its turn at a time: not all are to read at once.
-_LOOKS = 3
+# Each follower is checked a few times in these seconds, a share of them at a time, so that not all read at once.
+_CHECKS = 3
 _SHARES = 12
-# Seconds without a word from Redis before it is probed, and before the connection is given up.
+# Seconds without a message from Redis before it is probed, and before the connection is replaced.
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
 _RECONNECT_PAUSE = 0.1
@@ -38,18 +38,18 @@ GAP: Final = None
 class Subscription:
     """One follower's place on a channel."""
 
-    __slots__ = ("_gap", "_hints", "_looks", "_waiter")
+    __slots__ = ("_checks", "_gap", "_hints", "_waiter")
 
     def __init__(self) -> None:
         # A list, for an empty deque takes half a kilobyte; it is bounded, and nearly always short.
         self._hints: list[Hint] = []
         self._gap = False
         self._waiter: asyncio.Future[None] | None = None
-        # How often a look found the wait of now.
-        self._looks = 0
+        # How many checks the current wait has lasted.
+        self._checks = 0
 
     def push(self, hint: Hint) -> None:
-        """A message came."""
+        """Add a message."""
         if len(self._hints) >= _WAITING:
             self._hints.clear()
             self._gap = True
@@ -58,19 +58,19 @@ class Subscription:
         self._wake()
 
     def take_event(self, seq: int) -> bytes | None:
-        """Take the next hint's event, if it is there already and of this seq."""
+        """Take the next hint's event, if it has arrived and is of this seq."""
         return self._hints.pop(0)[1] if self._hints and self._hints[0][0] == seq else None
 
     def mark_gap(self) -> None:
-        """Messages may have been lost."""
+        """Record that messages may have been lost."""
         self._hints.clear()
         self._gap = True
         self._wake()
 
     async def next(self) -> Hint | None:
-        """The next hint, or GAP when messages may have been lost, or none came during some looks."""
+        """Wait for the next hint, or GAP when messages may have been lost, or none came for several checks."""
         if not self._hints and not self._gap:
-            self._looks = 0
+            self._checks = 0
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         if self._gap:
@@ -79,9 +79,9 @@ class Subscription:
         return self._hints.pop(0) if self._hints else GAP
 
     def check_silence(self) -> None:
-        """End a wait that lasts for too many looks."""
-        self._looks += 1
-        if self._looks >= _LOOKS:
+        """End a wait that has lasted for several checks."""
+        self._checks += 1
+        if self._checks >= _CHECKS:
             self._wake()
 
     def _wake(self) -> None:
@@ -97,19 +97,19 @@ class Subscriptions:
 
     def __init__(self, store: Store, *, silence: float = SILENCE) -> None:
         self._store = store
-        self._look_every = silence / _LOOKS / _SHARES
+        self._check_interval = silence / _CHECKS / _SHARES
         self._followers: dict[str, tuple[Subscription, ...]] = {}
-        # What the connection was told to subscribe to; `_changed` wakes its writer when followers come or go.
+        # The channels that the connection subscribed to; `_changed` wakes its writer when followers come or go.
         self._subscribed: set[str] = set()
         self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
         self._supervisor: asyncio.Task[None] | None = None
-        self._heard = 0.0
+        self._last_message = 0.0
         # One timer for all waits: a timer for each takes more memory than all else that a subscription has.
         self._timer: asyncio.TimerHandle | None = None
         self._shares: list[set[Subscription]] = [set() for _ in range(_SHARES)]
         self._added = 0
-        self._looked = 0
+        self._checked = 0
 
     async def __aenter__(self) -> "Subscriptions":
         self._loop = asyncio.get_running_loop()
@@ -127,11 +127,11 @@ class Subscriptions:
 
     @property
     def channel_count(self) -> int:
-        """How many channels are followed now."""
+        """The number of channels that are followed now."""
         return len(self._followers)
 
     def add(self, channel: str) -> Subscription:
-        """Follow a channel; doesn't wait for Redis's word, which arrives as a first GAP."""
+        """Follow a channel, without waiting for the subscription, which arrives as a first GAP."""
         subscription = Subscription()
         if channel in self._subscribed:
             subscription.mark_gap()
@@ -140,74 +140,74 @@ class Subscriptions:
         self._added += 1
         self._shares[self._added % _SHARES].add(subscription)
         if self._timer is None:
-            self._look_later()
+            self._schedule_check()
         return subscription
 
     def remove(self, channel: str, subscription: Subscription) -> None:
         """Stop following."""
         for share in self._shares:
             share.discard(subscription)
-        left = tuple(one for one in self._followers[channel] if one is not subscription)
+        left = tuple(follower for follower in self._followers[channel] if follower is not subscription)
         if left:
             self._followers[channel] = left
         else:
             del self._followers[channel]
             self._changed.set()
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._look_every, self._look)
+    def _schedule_check(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._check_interval, self._check_followers)
 
-    def _look(self) -> None:
-        """Wake whoever of the next share has heard nothing for too long; as long as there are followers."""
-        self._looked += 1
-        for follower in self._shares[self._looked % _SHARES]:
+    def _check_followers(self) -> None:
+        """Wake those of the next share that have waited too long; repeat this as long as there are followers."""
+        self._checked += 1
+        for follower in self._shares[self._checked % _SHARES]:
             follower.check_silence()
         self._timer = None
         if self._followers:
-            self._look_later()
+            self._schedule_check()
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._connected()
+                await self._serve_connection()
             except* StoreUnavailableError as errors:
                 _LOG.warning("pub/sub connection lost, connecting again", cause=str(errors.exceptions[0]))
             await asyncio.sleep(_RECONNECT_PAUSE)
 
-    async def _connected(self) -> None:
-        """One connection's life; ends by raising."""
-        link = await self._store.connect_pubsub(self._on_message)
+    async def _serve_connection(self) -> None:
+        """Serve one connection until it is lost, then raise."""
+        connection = await self._store.connect_pubsub(self._on_message)
         try:
-            self._heard = self._loop.time()
-            link.send("SUBSCRIBE", self._probe)
+            self._last_message = self._loop.time()
+            connection.send("SUBSCRIBE", self._probe)
             self._subscribed = {self._probe}
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write(link))
-                tasks.create_task(self._watch(link))
+                tasks.create_task(self._write(connection))
+                tasks.create_task(self._watch(connection))
         finally:
             self._subscribed = set()
-            await link.close()
+            await connection.close()
 
-    async def _write(self, link: RedisConnection | MemoryConnection) -> None:
-        """Keep what the connection is subscribed to equal to what is followed."""
+    async def _write(self, connection: RedisConnection | MemoryConnection) -> None:
+        """Subscribe to the channels that are followed, and to no others."""
         while True:
             self._changed.clear()
             wanted = {self._probe, *self._followers}
             new, old = wanted - self._subscribed, self._subscribed - wanted
             self._subscribed = wanted
             if new:
-                link.send("SUBSCRIBE", *new)
+                connection.send("SUBSCRIBE", *new)
             if old:
-                link.send("UNSUBSCRIBE", *old)
+                connection.send("UNSUBSCRIBE", *old)
             await self._changed.wait()
 
-    async def _watch(self, link: RedisConnection | MemoryConnection) -> None:
-        """Probe the connection when nothing comes; raise when it is lost."""
+    async def _watch(self, connection: RedisConnection | MemoryConnection) -> None:
+        """Probe the connection when nothing arrives; raise when it is lost."""
         while True:
-            await asyncio.wait({link.lost}, timeout=_PROBE_AFTER)
-            if link.lost.done():
-                raise StoreUnavailableError(link.lost.result())
-            silent = self._loop.time() - self._heard
+            await asyncio.wait({connection.lost}, timeout=_PROBE_AFTER)
+            if connection.lost.done():
+                raise StoreUnavailableError(connection.lost.result())
+            silent = self._loop.time() - self._last_message
             if silent > _DEAD_AFTER:
                 raise StoreUnavailableError("no answer to the probe")
             if silent > _PROBE_AFTER / 2:
@@ -215,8 +215,8 @@ class Subscriptions:
                     await self._store.commands.publish(self._probe, b"")
 
     def _on_message(self, message: Any) -> None:
-        """Hand out a message. ValueError if it is none of ours."""
-        self._heard = self._loop.time()
+        """Pass a message to the channel's followers. ValueError if it is not one of ours."""
+        self._last_message = self._loop.time()
         kind, channel, data = message
         followers = self._followers.get(channel.decode(), ())
         if not followers:

@@ -14,11 +14,10 @@ from wire.messages import encode
 from wire.terminal_events import BY_NAME
 
 _FOLDER = Path(__file__).parent
-# Every other script may run above Redis's memory limit: what was accepted must be able to end.
+# All other scripts may run above Redis's memory limit: what was accepted must be able to end.
 _REFUSED_WHEN_FULL = frozenset({"enqueue", "note"})
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
-# Runs with every delta: a prelude of functions that are made and not called would be most of what it costs. So it
-# gets these names of keys alone.
+# Runs with every delta: creating the prelude's functions would be most of its cost. It gets only these names of keys.
 _ALONE = {"append": ("token", "log", "channel")}
 
 
@@ -28,13 +27,13 @@ def encode_arguments(**arguments: Any) -> bytes:
 
 
 def names() -> list[str]:
-    """The names of all scripts."""
+    """Return the names of all scripts."""
     return sorted({path.stem for path in _FOLDER.glob("*.lua")} - {"prelude", "ledger"})
 
 
 @cache
 def source(name: str, *, in_memory: bool) -> str:
-    """The whole text of a script. fakeredis (`in_memory`) knows neither the `#!lua` line nor a run id."""
+    """Return the whole text of a script. fakeredis (`in_memory`) supports neither the `#!lua` line nor a run id."""
     body = _alone(name) if name in _ALONE else _with_prelude(name, in_memory=in_memory)
     if in_memory:
         return body
@@ -58,5 +57,5 @@ def _text(name: str) -> str:
 
 
 def _table(name: str, entries: dict[str, str]) -> str:
-    """A Lua table of texts, none of which holds `]==]`."""
+    """Return a Lua table of texts, none of which contains `]==]`."""
     return f"local {name} = {{ {', '.join(f'{key} = [==[{text}]==]' for key, text in entries.items())} }}"

@@ -1,1 +1,1 @@
-"""The pool of accounts: files, bounds, ranking, penalties and alerts."""
+"""The accounts of a worker: their files and formats, the pool, the order, penalties and alerts."""

@@ -55,38 +55,50 @@ def _format_time(seconds: float) -> str:
 class AlertSender:
     """Sends each alert once, from one of the workers."""
 
-    def __init__(self, webhook: str, share: float, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        webhook: str,
+        share: float,
+        ledger: Ledger,
+        *,
+        look_every: float = _LOOK_EVERY,
+        pause: float = _PAUSE,
+        limit: float = _TRY_LIMIT,
+    ) -> None:
         self._webhook = webhook
         self._share = share
         self._ledger = ledger
+        self._look_every = look_every
+        self._pause = pause
+        self._limit = limit
         # Their log lines contain whole addresses, and a webhook's is a secret.
         for library in ("httpx", "httpcore"):
             logging.getLogger(library).setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        """Send new alerts every 2 s, until cancelled."""
-        async with httpx.AsyncClient(trust_env=False, timeout=_TRY_LIMIT) as client:
+        """Send new alerts, every `look_every` in seconds, until cancelled."""
+        async with httpx.AsyncClient(trust_env=False, timeout=self._limit) as client:
             while True:
                 try:
                     while (news := await self._ledger.take_alert(self._share, PICTURES)) is not None:
                         await self._send(client, build_alert(news, time.time()))
                 except StoreUnavailableError:
                     pass  # the heartbeat logs it
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(self._look_every)
 
     async def _send(self, client: httpx.AsyncClient, alert: Alert) -> None:
         """Send an alert within a few tries. One that can't be sent is logged and dropped."""
         failure = ""
         for left in reversed(range(_TRIES)):
             try:
-                async with asyncio.timeout(_TRY_LIMIT):
+                async with asyncio.timeout(self._limit):
                     failure = await self._try(client, alert)
             except Exception as error:  # noqa: BLE001 - a foreign webhook may fail in any way
                 failure = type(error).__name__
             if not failure:
                 _LOG.info("alert sent", alert=alert.event, account=alert.account)
                 return
-            await asyncio.sleep(_PAUSE if left else 0)
+            await asyncio.sleep(self._pause if left else 0)
         _LOG.warning("could not send an alert", alert=alert.event, account=alert.account, cause=failure)
 
     async def _try(self, client: httpx.AsyncClient, alert: Alert) -> str:

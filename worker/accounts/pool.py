@@ -14,7 +14,7 @@ from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, Dis
 from wire.redis.retry import retry_unavailable
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.penalties import NO_PENALTY, Penalty
-from worker.accounts.ranking import Ranking
+from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
@@ -23,7 +23,7 @@ _MARGIN = 60.0
 _PATIENCE = 30.0
 # Seconds between two attempts to reserve a busy account.
 _LOOK_AGAIN = 0.25
-_REFRESH_EVERY = 2.0
+REFRESH_INTERVAL = 2.0
 _LOG = structlog.get_logger()
 
 
@@ -72,14 +72,17 @@ class AccountPool:
         ledger: Ledger,
         worker: str,
         accounts: Iterable[Account],
-        ranking: Ranking,
+        provider_order: ProviderOrder,
         folder: DirectoryWatcher | None = None,
+        *,
+        refresh_every: float = REFRESH_INTERVAL,
     ) -> None:
         self.worker = worker
+        self._refresh_every = refresh_every
         self._folder = folder
         self._settings = settings
         self._ledger = ledger
-        self._ranking = ranking
+        self._provider_order = provider_order
         self._accounts = {account.name: account for account in accounts}
         # As last seen, to restore a ledger that was lost.
         self.statuses: dict[str, AccountStatus] = {}
@@ -134,7 +137,7 @@ class AccountPool:
             turns,
             account.daily or 0,
             int(account.expires or 0) if isinstance(account, CookieAccount) else 0,
-            self._ranking.provider_name(account),
+            self._provider_order.provider_name(account),
         )
 
     async def vacate(self, dead: str) -> None:
@@ -164,7 +167,7 @@ class AccountPool:
                 await self.refresh()
             except StoreUnavailableError:
                 pass  # the heartbeat logs it
-            await asyncio.sleep(_REFRESH_EVERY)
+            await asyncio.sleep(self._refresh_every)
 
     async def refresh(self) -> None:
         """Read the status of all accounts, and log changes that other workers made. StoreUnavailableError."""
@@ -217,7 +220,8 @@ class AccountPool:
     async def _try_reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> str | NoCapacity:
         suffix = PICTURES if request.pictures else ""
         ranks = {
-            name + suffix: self._ranking.rank(self._accounts[name]) for name in self.names(pictures=request.pictures)
+            name + suffix: self._provider_order.rank(self._accounts[name])
+            for name in self.names(pictures=request.pictures)
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
         others = ranks.keys() - chosen.keys()

@@ -8,7 +8,7 @@ from worker.settings import EDGEGPT
 
 
 @dataclass(frozen=True)
-class Ranking:
+class ProviderOrder:
     """The order of the setting PROVIDER; `server_providers` are the names of those that serve ServerAccounts."""
 
     order: tuple[str, ...]

@@ -19,17 +19,18 @@ _LOOK_EVERY = 2.0
 class RemoteImporter:
     """Writes the exports that wait in Redis into `folder`; if it is read-only, they are left to other workers."""
 
-    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog, *, look_every: float = _LOOK_EVERY) -> None:
         self._folder = folder
         self._ledger = ledger
         self._journal = journal
+        self._look_every = look_every
 
     async def run(self) -> None:
-        """Import every 2 s, until cancelled."""
+        """Import every `look_every` in seconds, until cancelled."""
         while True:
             with contextlib.suppress(StoreUnavailableError):  # the heartbeat logs it
                 await self.import_all()
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
 
     async def import_all(self) -> None:
         """Import all exports that wait. StoreUnavailableError."""

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -14,17 +15,27 @@ from worker.accounts.account import Account
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 from worker.settings import OPENAI
 
-# Seconds between looks at the folder without an event. Events are only a hint: many volumes send none.
-_LOOK = 0.5
-# Seconds without a change before the files are read: a copy may be in progress.
-_QUIET = 0.25
-# Seconds to wait for a folder that continues to change, or that has lost an account or got a fault.
-_PATIENCE = 0.9
-
 _LOG = structlog.get_logger()
 
 # Shows that files have changed, without reading them.
 DirectorySignature = frozenset[tuple[str | int, ...]]
+
+
+@dataclass(frozen=True)
+class WatchTimings:
+    """All in seconds.
+
+    look: between looks at the folder without an event. Events are only a hint: many volumes send none.
+    quiet: without a change before the files are read: a copy may be in progress.
+    patience: for a folder that continues to change, or that has lost an account or got a fault.
+    """
+
+    look: float = 0.5
+    quiet: float = 0.25
+    patience: float = 0.9
+
+
+TIMINGS = WatchTimings()
 
 
 class DirectoryWatcher:
@@ -39,8 +50,11 @@ class DirectoryWatcher:
         clock: Callable[[], float] = time.time,
         own: Sequence[Account] = (),
         server_providers: Collection[str] = (OPENAI,),
+        *,
+        timings: WatchTimings = TIMINGS,
     ) -> None:
         self.path = path
+        self._timings = timings
         self._own = own
         self._server_providers = server_providers
         self._clock = clock
@@ -69,7 +83,7 @@ class DirectoryWatcher:
         """
         if self._reported is None:
             yield self._take(*await asyncio.to_thread(self._read))
-        async with aclosing(_wait_for_events(self.path)) as events:
+        async with aclosing(_wait_for_events(self.path, self._timings.look)) as events:
             async for _ in events:
                 reported, contents = self._reported, self._contents
                 signature = await asyncio.to_thread(directory_signature, self.path)
@@ -96,11 +110,11 @@ class DirectoryWatcher:
         return signature, read_folder(self.path, self._server_providers)
 
     async def _settle(self, signature: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
-        """Return the folder once nothing in it changes or looks unfinished any more, or after _PATIENCE."""
+        """Return the folder once nothing in it changes or looks unfinished any more, or after its patience."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE
+        deadline = loop.time() + self._timings.patience
         while True:
-            await asyncio.sleep(_QUIET)
+            await asyncio.sleep(self._timings.quiet)
             before, (signature, contents) = signature, await asyncio.to_thread(self._read)
             if loop.time() >= deadline or (signature == before and not self._is_unfinished(contents)):
                 return signature, contents
@@ -129,11 +143,11 @@ def _entry_signature(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
     return entry.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-async def _wait_for_events(folder: Path) -> AsyncGenerator[None, None]:
-    """Yield when the system reports an event in the folder, and every _LOOK seconds without one."""
+async def _wait_for_events(folder: Path, look: float) -> AsyncGenerator[None, None]:
+    """Yield when the system reports an event in the folder, and every `look` seconds without one."""
     while True:
         try:
-            timeout = round(_LOOK * 1000)
+            timeout = round(look * 1000)
             events = awatch(
                 folder, watch_filter=None, debounce=200, rust_timeout=timeout, yield_on_timeout=True, recursive=False
             )
@@ -144,5 +158,5 @@ async def _wait_for_events(folder: Path) -> AsyncGenerator[None, None]:
                         break  # The folder was removed or moved, and there will be no more events.
         except (OSError, RuntimeError):
             pass  # The folder is missing, or the system has no watches left.
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(look)
         yield

@@ -1,4 +1,4 @@
-"""An operator's hands on the accounts: `python -m worker accounts`. Ends with 0, 1 for a failure, 2 for wrong usage."""
+"""The command `python -m worker accounts`. Its exit status is 0, 1 after a failure, 2 after wrong usage."""
 
 import asyncio
 import json
@@ -23,65 +23,67 @@ from worker.cli.check import check_account
 from worker.providers.registry import account_watcher
 from worker.settings import WorkerSettings
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and steer the accounts of all workers.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show and control the accounts of all workers.")
 STDIN = Path("-")
 Name = Annotated[str, typer.Argument(help="the account's name, as `list` shows it")]
 NewName = Annotated[
-    str, typer.Option("--name", help="the account; its cookies are replaced. Else a new one, by the file")
+    str,
+    typer.Option("--name", help="the account whose cookies are replaced; by default a new one, named after the file"),
 ]
 File = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="an export; - for standard input"),
 ]
 Send = Annotated[
-    bool, typer.Option("--send", help="to the workers, by way of Redis, instead of this host's COOKIES_DIR")
+    bool,
+    typer.Option("--send", help="send it to the workers through Redis, instead of writing this host's COOKIES_DIR"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """All accounts that workers know, and how they stand."""
+    """List all accounts that workers know, with their state."""
 
-    async def listed(ledger: Ledger, _: WorkerSettings) -> None:
-        standings, now = await ledger.read_statuses(), time.time()
-        _show(as_json, [render.as_json(one, now) for one in standings], render.table(standings, now))
+    async def print_list(ledger: Ledger, _: WorkerSettings) -> None:
+        statuses, now = await ledger.read_statuses(), time.time()
+        _print(as_json, [render.as_json(status, now) for status in statuses], render.table(statuses, now))
 
-    _carry_out(listed)
+    _run(print_list)
 
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """All that is known of an account."""
+    """Show the details of an account."""
 
-    async def shown(ledger: Ledger, _: WorkerSettings) -> None:
-        found, now = await _entries(ledger, name), time.time()
-        told = "\n\n".join(render.details(one, now) for one in found)
-        _show(as_json, [render.as_json(one, now) for one in found], told)
+    async def print_details(ledger: Ledger, _: WorkerSettings) -> None:
+        statuses, now = await _find_statuses(ledger, name), time.time()
+        text = "\n\n".join(render.details(status, now) for status in statuses)
+        _print(as_json, [render.as_json(status, now) for status in statuses], text)
 
-    _carry_out(shown)
+    _run(print_details)
 
 
 @app.command()
 def check(name: Name, as_json: AsJson = False) -> None:
-    """Begin a conversation with its cookies.
+    """Check an account without asking a question.
 
-    If that is refused, it counts as if a turn were. If all goes well, nothing changes: `release` does that.
+    A refusal counts like a turn's. A success changes nothing; use `release` to make the account return.
     """
 
-    async def checked(ledger: Ledger, settings: WorkerSettings) -> None:
-        found = await check_account(settings, ledger, _account(settings, name))
-        told = {"account": name, "ok": not found.reason, "reason": found.reason or None, "state": found.after}
-        _show(as_json, told, found.sentence)
-        if found.reason:
+    async def print_check(ledger: Ledger, settings: WorkerSettings) -> None:
+        result = await check_account(settings, ledger, _load_account(settings, name))
+        document = {"account": name, "ok": not result.reason, "reason": result.reason or None, "state": result.after}
+        _print(as_json, document, result.sentence)
+        if result.reason:
             raise typer.Exit(1)
 
-    _carry_out(checked)
+    _run(print_check)
 
 
 @app.command()
 def pause(name: Name, as_json: AsJson = False) -> None:
-    """Keep an account from new turns; those that run go on."""
+    """Give an account no new turns; running ones continue."""
     _order(name, "pause", as_json)
 
 
@@ -93,16 +95,16 @@ def resume(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def release(name: Name, as_json: AsJson = False) -> None:
-    """Let it return now, after one turn that tries it.
+    """Let an account return that is cooling, quarantined or dead.
 
-    For an account that is cooling, quarantined or dead.
+    Its next turn is a trial; the account is ready again if it succeeds.
     """
     _order(name, "release", as_json)
 
 
 @app.command()
 def reset(name: Name, as_json: AsJson = False) -> None:
-    """Make it ready, as if nothing had happened.
+    """Make an account ready, and clear its history.
 
     A pause, failures and today's questions are forgotten.
     """
@@ -111,29 +113,29 @@ def reset(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def add(file: File, name: NewName = "", send: Send = False, as_json: AsJson = False) -> None:
-    """Put an export into COOKIES_DIR, after a look at what it holds."""
-    settings, wished = load_settings(WorkerSettings), name or ("account" if file == STDIN else file.stem)
+    """Validate a cookie export and add it to COOKIES_DIR."""
+    settings, account = load_settings(WorkerSettings), name or ("account" if file == STDIN else file.stem)
     export = _read(file)
     if send:
-        _hand_in(wished, export, as_json)
+        _submit(account, export, as_json)
         return
     try:
-        added = add_export(settings.cookies_dir, export, wished, exact=bool(name))
+        added = add_export(settings.cookies_dir, export, account, exact=bool(name))
     except ExportError as error:
         _fail(str(error))
-    told = {"account": added.account, "file": str(added.file), "replaced": added.replaced}
-    _show(as_json, told, f"{added.account} {'has new cookies' if added.replaced else 'was added'}: {added.file}")
+    document = {"account": added.account, "file": str(added.file), "replaced": added.replaced}
+    _print(as_json, document, f"{added.account} {'has new cookies' if added.replaced else 'was added'}: {added.file}")
 
 
-def _hand_in(name: str, export: bytes, as_json: bool) -> None:
-    """A worker whose folder can be written takes it within a minute, and its log says what came of it."""
+def _submit(name: str, export: bytes, as_json: bool) -> None:
+    """Submit an export: a worker with a writable folder imports it within a minute, and logs the result."""
 
-    async def handed_in(ledger: Ledger, _: WorkerSettings) -> None:
+    async def submit(ledger: Ledger, _: WorkerSettings) -> None:
         if not await ledger.submit_export(name, export):
             _fail("too many exports wait for a worker already")
-        _show(as_json, {"account": name, "sent": True}, f"{name} was sent: a worker that may write its folder adds it")
+        _print(as_json, {"account": name, "sent": True}, f"{name} was sent: a worker that can write its folder adds it")
 
-    _carry_out(handed_in)
+    _run(submit)
 
 
 def _read(file: Path) -> bytes:
@@ -144,42 +146,42 @@ def _read(file: Path) -> bytes:
 
 
 def _order(name: str, order: Order, as_json: bool) -> None:
-    """Orders to an account count for its pictures too."""
+    """Carry out an order, which applies to the account's images too."""
 
-    async def carried_out(ledger: Ledger, _: WorkerSettings) -> None:
-        before = await _entries(ledger, name)
-        for one in before:
-            await ledger.execute_order(one.name, order)
-        after, now = await _entries(ledger, name), time.time()
-        _show(as_json, [render.as_json(one, now) for one in after], render.changes(before, after, now))
+    async def carry_out(ledger: Ledger, _: WorkerSettings) -> None:
+        before = await _find_statuses(ledger, name)
+        for status in before:
+            await ledger.execute_order(status.name, order)
+        after, now = await _find_statuses(ledger, name), time.time()
+        _print(as_json, [render.as_json(status, now) for status in after], render.changes(before, after, now))
 
-    _carry_out(carried_out)
-
-
-async def _entries(ledger: Ledger, name: str) -> list[AccountStatus]:
-    found = render.entries(await ledger.read_statuses(), name, PICTURES)
-    return found or _fail(f"no worker has told of an account named {name!r}")
+    _run(carry_out)
 
 
-def _account(settings: WorkerSettings, name: str) -> Account:
+async def _find_statuses(ledger: Ledger, name: str) -> list[AccountStatus]:
+    statuses = render.select_statuses(await ledger.read_statuses(), name, PICTURES)
+    return statuses or _fail(f"no worker has reported an account named {name!r}")
+
+
+def _load_account(settings: WorkerSettings, name: str) -> Account:
     folder = settings.cookies_dir
-    found = account_watcher(settings).load()
-    for account in found.accounts:
+    state = account_watcher(settings).load()
+    for account in state.accounts:
         if account.name == name:
             return account
-    own = [problem for problem in found.problems if problem.startswith(f"{name}.")]
+    own = [problem for problem in state.problems if problem.startswith(f"{name}.")]
     return _fail("; ".join([f"{folder} holds no account named {name!r} that can be used", *own]))
 
 
-def _carry_out(work: Callable[[Ledger, WorkerSettings], Awaitable[None]]) -> None:
-    """Run a command with the settings of the environment. What goes wrong is one sentence."""
+def _run(command: Callable[[Ledger, WorkerSettings], Awaitable[None]]) -> None:
+    """Run a command with the settings of the environment. A failure prints one sentence."""
     settings = load_settings(WorkerSettings)
     configure("json" if settings.log_format == "json" else "console")
 
     async def run() -> None:
         store = Store(settings.redis_url)
         try:
-            await work(Ledger(store), settings)
+            await command(Ledger(store), settings)
         finally:
             await store.close()
 
@@ -191,8 +193,8 @@ def _carry_out(work: Callable[[Ledger, WorkerSettings], Awaitable[None]]) -> Non
         _fail(str(error))
 
 
-def _show(as_json: bool, told: Any, text: str) -> None:
-    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else text)
+def _print(as_json: bool, document: Any, text: str) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else text)
 
 
 def _fail(sentence: str) -> NoReturn:

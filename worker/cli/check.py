@@ -1,6 +1,6 @@
-"""A checkup: an account is tried without a question, to see what comes of it.
+"""Check an account without asking a question.
 
-With cookies a real conversation is begun; a server is asked which models it has.
+With cookies a conversation is created; a server is asked for its models.
 """
 
 import secrets
@@ -14,15 +14,15 @@ from worker.providers import AccountCheck
 from worker.providers.registry import ProviderRegistry
 from worker.settings import WorkerSettings
 
-# Seconds for which the account is held beyond the longest creation of a conversation.
+# Seconds that the account stays reserved beyond the longest creation of a conversation.
 _MARGIN = 60.0
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of it: the `reason` of a failure, empty if there was none; the account's state before and after.
+    """The result of a check: the `reason` of a failure, or empty, and the account's state `before` and `after`.
 
-    `before` and `after` are None if no worker has told of the account yet.
+    The states are None if no worker has reported the account yet.
     """
 
     account: str
@@ -32,23 +32,24 @@ class CheckResult:
 
     @property
     def sentence(self) -> str:
-        """The finding for people."""
+        """The result for people."""
         if not self.reason:
-            told = f"{self.account} is well: it was not refused"
+            result = f"{self.account} works: it was not refused"
         elif self.reason in ACCOUNT_REASONS:
-            told = f"{self.account} was refused: {self.reason}"
+            result = f"{self.account} was refused: {self.reason}"
         else:
-            told = f"{self.account} could not be tried: {self.reason}"
+            result = f"{self.account} could not be checked: {self.reason}"
         if self.after is None:
-            return f"{told}; no worker has it yet"
-        return f"{told}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
+            return f"{result}; no worker has it yet"
+        return f"{result}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
 
 
 async def check_account(settings: WorkerSettings, ledger: Ledger, account: Account) -> CheckResult:
-    """Try the account, and ask nothing.
+    """Check the account.
 
-    A refusal of an account that may be asked counts as a turn's would. Nothing else is recorded: what is paused, cools
-    or waits for a person stays so even if all went well. StoreUnavailableError; ValueError if the provider can't check.
+    A refusal of an account that is in use counts like a turn's. Nothing else is recorded: an account that is paused,
+    cooling or waiting for a person stays so after a success. StoreUnavailableError; ValueError if the provider has no
+    check.
     """
     providers = ProviderRegistry(settings)
     provider = providers.chat_for(account)
@@ -61,20 +62,20 @@ async def check_account(settings: WorkerSettings, ledger: Ledger, account: Accou
 
 
 async def _try_account(provider: AccountCheck, ledger: Ledger, account: Account, hold: float) -> CheckResult:
-    place = AccountSlot(f"check-{secrets.token_hex(8)}", 1, "operator")
+    slot = AccountSlot(f"check-{secrets.token_hex(8)}", 1, "operator")
     before = await _display_state(ledger, account.name)
-    held = await ledger.reserve(place, {account.name: 0}, hold)
-    reason, means = "", NO_PENALTY
+    reserved = await ledger.reserve(slot, {account.name: 0}, hold)
+    reason, penalty = "", NO_PENALTY
     try:
         await provider.check(account)
     except UpstreamError as error:
         reason = error.reason
-        means = penalty_for(error, sent=False) if reason in ACCOUNT_REASONS else NO_PENALTY
-    if isinstance(held, str):
-        print_ = account.fingerprint
-        await ledger.record(held, place, print_, means.outcome, means.reason, sent=False, pause=means.pause)
+        penalty = penalty_for(error, sent=False) if reason in ACCOUNT_REASONS else NO_PENALTY
+    if isinstance(reserved, str):
+        key = account.fingerprint
+        await ledger.record(reserved, slot, key, penalty.outcome, penalty.reason, sent=False, pause=penalty.pause)
     return CheckResult(account.name, reason, before, await _display_state(ledger, account.name))
 
 
 async def _display_state(ledger: Ledger, name: str) -> DisplayState | None:
-    return next((one.display_state for one in await ledger.read_statuses() if one.name == name), None)
+    return next((status.display_state for status in await ledger.read_statuses() if status.name == name), None)

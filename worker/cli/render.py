@@ -1,4 +1,4 @@
-"""What an operator is shown of the accounts: as a table, in sentences, and as JSON. `now` is in Unix seconds."""
+"""Render accounts as a table, as text and as JSON. `now` is in Unix seconds."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,9 @@ from typing import Any
 
 from wire.ledger import AccountStatus
 
-# For how long the workers that have an account may not have said so, in seconds.
-_SILENCE = 60.0
-_NOTHING = "-"
+# Seconds without a report after which no worker counts as having an account.
+_REPORT_LIMIT = 60.0
+_DASH = "-"
 _HEAD = ("ACCOUNT", "STATE", "REASON", "TODAY", "IN FLIGHT", "FAILURES", "COOKIE EXPIRES")
 _ADVICE = {
     "ready": "nothing",
@@ -20,95 +20,95 @@ _ADVICE = {
 }
 
 
-def table(standings: Iterable[AccountStatus], now: float) -> str:
-    """A line for each account."""
-    rows = [_HEAD, *(_row(one, now) for one in standings)]
+def table(statuses: Iterable[AccountStatus], now: float) -> str:
+    """Render one line for each account."""
+    rows = [_HEAD, *(_row(status, now) for status in statuses)]
     if len(rows) == 1:
-        return "no account is known: no worker has told of one yet"
+        return "no account is known: no worker has reported one yet"
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(one: AccountStatus, now: float) -> tuple[str, ...]:
+def _row(status: AccountStatus, now: float) -> tuple[str, ...]:
     return (
-        one.name,
-        state(one, now),
-        one.reason or _NOTHING,
-        _of(one.turns_today, one.daily),
-        _of(one.in_flight, one.turns),
-        str(one.failures),
-        moment(one.expires),
+        status.name,
+        state(status, now),
+        status.reason or _DASH,
+        _count(status.turns_today, status.daily),
+        _count(status.in_flight, status.turns),
+        str(status.failures),
+        format_time(status.expires),
     )
 
 
-def details(one: AccountStatus, now: float) -> str:
-    """All that is known of an account, a line for each thing."""
-    by_reason = ", ".join(f"{reason} {count}" for reason, count in one.failures_by_reason)
+def details(status: AccountStatus, now: float) -> str:
+    """Render the details of an account, one a line."""
+    by_reason = ", ".join(f"{reason} {count}" for reason, count in status.failures_by_reason)
     lines = {
-        "state": f"{state(one, now)}, since {moment(one.since / 1000)}",
-        "reason": one.reason or _NOTHING,
-        "to do": _ADVICE[one.display_state],
-        "questions today": _of(one.turns_today, one.daily),
-        "in flight": _of(one.in_flight, one.turns),
-        "failures in a row": str(one.failures),
+        "state": f"{state(status, now)}, since {format_time(status.since / 1000)}",
+        "reason": status.reason or _DASH,
+        "to do": _ADVICE[status.display_state],
+        "questions today": _count(status.turns_today, status.daily),
+        "in flight": _count(status.in_flight, status.turns),
+        "failures in a row": str(status.failures),
         "failures in all": by_reason or "none",
-        "last success": moment(one.succeeded / 1000),
-        "last failure": moment(one.failed / 1000),
-        "cookie expires": moment(one.expires),
-        "weight": f"{one.weight:g}",
+        "last success": format_time(status.succeeded / 1000),
+        "last failure": format_time(status.failed / 1000),
+        "cookie expires": format_time(status.expires),
+        "weight": f"{status.weight:g}",
     }
     width = max(map(len, lines))
-    return "\n".join([one.name, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items())])
+    return "\n".join([status.name, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items())])
 
 
-def as_json(one: AccountStatus, now: float) -> dict[str, Any]:
-    """The same for programs. Times are local ISO ones; null stands for never, unknown, and without a limit."""
+def as_json(status: AccountStatus, now: float) -> dict[str, Any]:
+    """Return an account's details for programs. Times are local ISO 8601; null means never, unknown or unlimited."""
     return {
-        "account": one.name,
-        "state": one.state,
-        "paused": one.paused,
-        "known_to_workers": _known(one, now),
-        "since": _iso(one.since / 1000),
-        "reason": one.reason or None,
-        "until": _iso(one.until / 1000) if one.state == "cooling" else None,
-        "turns_today": one.turns_today,
-        "turns_a_day": one.daily or None,
-        "in_flight": one.in_flight,
-        "in_flight_limit": one.turns or None,
-        "failures_in_a_row": one.failures,
-        "failures": dict(one.failures_by_reason),
-        "last_success": _iso(one.succeeded / 1000),
-        "last_failure": _iso(one.failed / 1000),
-        "cookie_expires": _iso(one.expires),
-        "weight": one.weight,
+        "account": status.name,
+        "state": status.state,
+        "paused": status.paused,
+        "known_to_workers": _is_known(status, now),
+        "since": _iso(status.since / 1000),
+        "reason": status.reason or None,
+        "until": _iso(status.until / 1000) if status.state == "cooling" else None,
+        "turns_today": status.turns_today,
+        "turns_a_day": status.daily or None,
+        "in_flight": status.in_flight,
+        "in_flight_limit": status.turns or None,
+        "failures_in_a_row": status.failures,
+        "failures": dict(status.failures_by_reason),
+        "last_success": _iso(status.succeeded / 1000),
+        "last_failure": _iso(status.failed / 1000),
+        "cookie_expires": _iso(status.expires),
+        "weight": status.weight,
     }
 
 
-def state(one: AccountStatus, now: float) -> str:
-    """How an account stands, and when it returns."""
-    told = one.state if one.state != "cooling" else f"cooling, {_return(one.until / 1000 - now)}"
-    if one.paused:
-        told = "paused" if one.state == "ready" else f"paused, and {told}"
-    return told if _known(one, now) else f"{told}, but no worker has it"
+def state(status: AccountStatus, now: float) -> str:
+    """Describe an account's state, and when it returns."""
+    text = status.state if status.state != "cooling" else f"cooling, {_describe_return(status.until / 1000 - now)}"
+    if status.paused:
+        text = "paused" if status.state == "ready" else f"paused, and {text}"
+    return text if _is_known(status, now) else f"{text}, but no worker has it"
 
 
 def changes(before: Iterable[AccountStatus], after: Sequence[AccountStatus], now: float) -> str:
-    """What became of accounts, a line for each."""
-    stood = {one.name: state(one, now) for one in before}
-    return "\n".join(f"{one.name}: {stood.get(one.name, _NOTHING)} -> {state(one, now)}" for one in after)
+    """Render the states before and after a change, one line for each account."""
+    states = {status.name: state(status, now) for status in before}
+    return "\n".join(f"{status.name}: {states.get(status.name, _DASH)} -> {state(status, now)}" for status in after)
 
 
-def _return(seconds: float) -> str:
-    return f"returns in {span(seconds)}" if seconds > 0 else "the next question tries it"
+def _describe_return(seconds: float) -> str:
+    return f"returns in {format_span(seconds)}" if seconds > 0 else "the next question tries it"
 
 
-def _known(one: AccountStatus, now: float) -> bool:
-    return now - one.seen / 1000 <= _SILENCE
+def _is_known(status: AccountStatus, now: float) -> bool:
+    return now - status.seen / 1000 <= _REPORT_LIMIT
 
 
-def span(seconds: float) -> str:
-    """A time span for people, rounded up."""
+def format_span(seconds: float) -> str:
+    """Format a time span, rounded up."""
     if seconds <= 59:
         return f"{math.ceil(seconds)} s"
     minutes = math.ceil(seconds / 60)
@@ -118,19 +118,19 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
-def moment(seconds: float) -> str:
-    """A local time, or a dash for never."""
-    return _iso(seconds) or _NOTHING
+def format_time(seconds: float) -> str:
+    """Format a local time; a dash for 0, which means never."""
+    return _iso(seconds) or _DASH
 
 
 def _iso(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds") if seconds else None
 
 
-def _of(count: int, limit: int) -> str:
+def _count(count: int, limit: int) -> str:
     return f"{count} of {limit}" if limit else str(count)
 
 
-def entries(standings: Sequence[AccountStatus], name: str, suffix: str) -> list[AccountStatus]:
-    """What is known under that name: for chat, and with `suffix` for pictures."""
-    return [one for one in standings if one.name in (name, name + suffix)]
+def select_statuses(statuses: Sequence[AccountStatus], name: str, suffix: str) -> list[AccountStatus]:
+    """Return an account's statuses: for chat, and under the name with `suffix` for images."""
+    return [status for status in statuses if status.name in (name, name + suffix)]

@@ -1,4 +1,4 @@
-"""HTTP as an account's browser would speak it."""
+"""An HTTP client that acts like an account's browser."""
 
 import logging
 import ssl
@@ -15,10 +15,10 @@ from worker.providers.proxy import open_transport
 def open_browser(
     account: CookieAccount, address: str, headers: Mapping[str, str], tls: ssl.SSLContext, timeout: httpx.Timeout
 ) -> httpx.AsyncClient:
-    """A client for one errand, with the account's cookies; relative addresses are resolved against `address`.
+    """Create a client with the account's cookies and proxy; relative URLs are resolved against `address`.
 
-    Cookies never leave the address's site, whatever it redirects to. It goes out by the account's proxy and never by
-    one of the environment's: accounts are tied to the address that they come from.
+    Cookies are sent only to the address's site, even after redirects. Proxies of the environment are ignored: accounts
+    are bound to the IP address from which they are used.
     """
     home = httpx.URL(address)
 
@@ -27,7 +27,7 @@ def open_browser(
         if downgraded or _site(request.url.host) != _site(home.host):
             request.headers.pop("cookie", None)
 
-    # Its log lines hold whole addresses, and those hold the questions.
+    # Their log lines contain whole URLs, which contain the questions.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     return httpx.AsyncClient(
@@ -44,9 +44,9 @@ def open_browser(
 
 @contextmanager
 def upstream_errors(silence: str) -> Iterator[None]:
-    """Turn httpx's errors into UpstreamError; `silence` is the reason for a server that takes too long to answer.
+    """Translate httpx's errors to UpstreamError; `silence` is the reason for a server that takes too long to answer.
 
-    What went wrong beyond connecting is told by its name alone: h11's words repeat lines of what was sent or came.
+    Errors after connecting are logged by class name only: h11's messages contain lines of the request or the response.
     """
     try:
         yield
@@ -63,6 +63,6 @@ def upstream_errors(silence: str) -> Iterator[None]:
 
 
 def _site(host: str) -> str:
-    """The part of a host name that all hosts of one owner share; an IP address is its own."""
+    """Return the domain that all hosts of one owner share; for an IP address the address itself."""
     labels = host.split(".")
     return host if labels[-1].isdigit() or ":" in host else ".".join(labels[-2:])

@@ -10,7 +10,7 @@ from typing import Any
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.endpoints import environment_accounts
 from worker.accounts.pool import AccountPool
-from worker.accounts.ranking import Ranking
+from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.errors import UpstreamError
 from worker.providers import ChatProvider, ImageProvider
@@ -79,9 +79,9 @@ def server_providers() -> frozenset[str]:
     return frozenset(name for name, spec in PROVIDERS.items() if spec.account is ServerAccount)
 
 
-def build_ranking(settings: WorkerSettings) -> Ranking:
+def build_provider_order(settings: WorkerSettings) -> ProviderOrder:
     """Return the order of accounts that PROVIDER sets."""
-    return Ranking(settings.providers, server_providers())
+    return ProviderOrder(settings.providers, server_providers())
 
 
 def account_watcher(settings: WorkerSettings) -> DirectoryWatcher:
@@ -96,13 +96,13 @@ class ProviderRegistry:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self.ranking = build_ranking(settings)
+        self.provider_order = build_provider_order(settings)
         self._chat: dict[str, ChatProvider] = {}
         self._images: dict[str, ImageProvider] = {}
 
     def provider_name(self, account: Account) -> str:
         """Return the name of the account's provider."""
-        return self.ranking.provider_name(account)
+        return self.provider_order.provider_name(account)
 
     def chat_for(self, account: Account) -> ChatProvider:
         """Return the provider of the account's answers. ValueError, with one sentence, if there is none."""

@@ -1,17 +1,17 @@
-"""The SENT mark of a question that goes out by httpx."""
+"""Set the SENT mark of a question that is sent with httpx."""
 
 from typing import Any
 
 from worker.providers import BeforeSend
 
-_LEAVES = "http11.send_request_headers.started"
+_BEFORE_WRITING = "http11.send_request_headers.started"
 
 
 class SendHook:
-    """Awaits `before_send` once: when the first request's connection stands, before anything is written to it.
+    """A trace hook that awaits `before_send` once: after the first request has connected, before it is written.
 
-    Goes into a request as `extensions={"trace": mark.trace}`. What `before_send` raises is kept as `veto` and goes
-    through as it is; nothing is sent then.
+    Pass it to a request as `extensions={"trace": hook.trace}`. An exception of `before_send` is kept as `veto` and
+    raised unchanged; nothing is sent then.
     """
 
     def __init__(self, before_send: BeforeSend) -> None:
@@ -20,8 +20,8 @@ class SendHook:
         self.veto: Exception | None = None
 
     async def trace(self, event: str, _: dict[str, Any]) -> None:
-        """What httpx calls at each step of a request."""
-        if event == _LEAVES and not self._set:
+        """Handle one step of a request; httpx calls this."""
+        if event == _BEFORE_WRITING and not self._set:
             self._set = True
             try:
                 await self._before_send()

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from wire.errors import StateLostError
 from wire.messages import Chat, Failed, Final, HistoryMessage, Work
+from wire.reasons import Reason
 from wire.sessions import State
 from wire.terminal_events import INTERRUPTED, STATE_LOST
-from worker.errors import REASONS
 
-_REASONS = {*REASONS, INTERRUPTED.reason, STATE_LOST.reason}
+_REASONS = frozenset(Reason)
 
 
 @dataclass(frozen=True)

@@ -203,11 +203,10 @@ class Turn:
         await publisher.finish()
         if error.retry_after is not None and not publisher.has_text:
             # Nothing was spent: the conversation is kept as it was.
-            code = 120 if error.reason == "account.throttled" else 503
-            event = Failed(code, error.message, error.reason, reset=False, retry_after=math.ceil(error.retry_after))
+            event = Failed(error.reason, message=error.message, reset=False, retry_after=math.ceil(error.retry_after))
             return Outcome("FAILED", event, self.job.session, self._sent_before)
-        return Outcome("FAILED", Failed(500, error.message, error.reason, publisher.published_text), None)
+        return Outcome("FAILED", Failed(error.reason, publisher.published_text, message=error.message), None)
 
 
 def _with_text(event: Failed, text: str) -> Failed:
-    return Failed(event.code, event.message, event.reason, text)
+    return Failed(event.reason, text)

@@ -2,26 +2,17 @@
 
 from collections.abc import Sequence
 
-from starlette.exceptions import HTTPException
-
 from gateway.docs import headers
 from gateway.docs.json_schema import Node, ref
-from gateway.errors import FORMAT, AnswerUnknownError, DeadlineError, DrainingError, KeyLengthError, RefusedError
-from gateway.openai.errors import BY_REASON, BY_STATUS, AnswerFailedError, Fault, InvalidRequestError, fault_of
-from wire.errors import (
-    AnswerGoneError,
-    ClientFullError,
-    KeyReusedError,
-    KeySpentError,
-    QueueFullError,
-    StoreUnavailableError,
-    TokenUnknownError,
-)
+from gateway.errors import ERRORS as SPECS
+from gateway.errors import EXPORT_REASONS
+from gateway.openai.errors import Fault, InvalidRequestError, fault_of_failure, fault_of_spec
 from wire.messages import Failed
+from wire.reasons import Reason
 
 _PREVIOUS = "resp_s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
-# One of each kind that a client can get.
-ERRORS: Sequence[Exception] = (
+# One of each kind of invalid request.
+ERRORS: Sequence[InvalidRequestError] = (
     InvalidRequestError("The body of your request is not valid JSON.", code="invalid_json"),
     InvalidRequestError("'tools' is not supported here.", "tools", "unsupported_parameter"),
     InvalidRequestError("'messages' must end with a message of the user.", "messages", "invalid_value"),
@@ -36,25 +27,15 @@ ERRORS: Sequence[Exception] = (
         "model_not_found",
         404,
     ),
-    RefusedError(FORMAT),
-    *(HTTPException(status) for status in BY_STATUS if status != 405),
-    KeyLengthError(16, 255),
-    KeyReusedError(),
-    KeySpentError(),
-    ClientFullError(5),
-    TokenUnknownError(),
-    QueueFullError(5),
-    StoreUnavailableError(),
-    DrainingError(),
-    AnswerUnknownError(),
-    AnswerGoneError(),
-    DeadlineError(),
-    *(AnswerFailedError(Failed(500, "", reason)) for reason in BY_REASON),
-    AnswerFailedError(Failed(500, "", "timeout.first")),
-    AnswerFailedError(Failed(500, "", "transport.closed")),
-    AnswerFailedError(Failed(503, "", "account.busy", retry_after=30)),
 )
-TYPES = sorted({fault_of(error).type for error in ERRORS})
+# Those of the table that a client of /v1 can get, and one that says when to come back.
+_NEVER = {*EXPORT_REASONS, Reason.REQUEST_METHOD, Reason.REQUEST_RATE, Reason.SOCKET_LIMIT}
+FAULTS: Sequence[Fault] = (
+    *(error.fault for error in ERRORS),
+    *(fault_of_spec(spec) for reason, spec in SPECS.items() if reason not in _NEVER),
+    fault_of_failure(Failed(Reason.ACCOUNT_NONE, retry_after=30)),
+)
+TYPES = sorted({fault.type for fault in FAULTS})
 _WHEN = {
     400: "The request can't be served, or the upstream refused its question.",
     401: "The server wants an API key, and it is missing or wrong.",
@@ -79,7 +60,7 @@ def references(*statuses: int) -> Node:
 
 
 def _response(status: int) -> Node:
-    found = [fault for error in ERRORS if (fault := fault_of(error)).status == status]
+    found = [fault for fault in FAULTS if fault.status == status]
     return {
         "description": _WHEN[status],
         "headers": headers.header_refs("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),

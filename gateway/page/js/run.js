@@ -12,7 +12,8 @@ const GIVE_UP = 10 * 60_000;
 /** How often a refusal for want of room is taken as "in a moment", and the longest such moment in seconds. */
 const MOST_REFUSALS = 4;
 const A_MOMENT = 5;
-const TOKEN_UNKNOWN = "token不存在";
+/** Of a token that is no longer alive; the accounts' quota has the same code, and a time to come back. */
+const TOKEN_UNKNOWN = 120;
 const LOST = { code: 0, message: "", reason: "interrupted" };
 
 export class Run {
@@ -199,7 +200,7 @@ export class Run {
       this.#tell({ phase: "key" });
       if (await this.#needKey()) return this.#tell({ phase: "asking" });
     }
-    if (code === 120 && message === TOKEN_UNKNOWN && exchange.token) {
+    if (code === TOKEN_UNKNOWN && retryAfter === null && exchange.token) {
       return Object.assign(exchange, unanswered(), { token: null, afresh: true });
     }
     const soon = (code === 503 || code === 429) && (retryAfter ?? 1) <= A_MOMENT;

@@ -70,7 +70,9 @@ async def test_who_stops_too_late_gets_the_whole_answer(gateway: RunningGateway)
 
 
 @pytest.mark.parametrize("action", [questions.ask_stream, questions.ask_and_reconnect, questions.ask_and_stop])
-@pytest.mark.parametrize("script", [[Delta("a"), Replace("b"), Final("b")], [Delta("a"), Failed(500, "broken", "x.y")]])
+@pytest.mark.parametrize(
+    "script", [[Delta("a"), Replace("b"), Final("b")], [Delta("a"), Failed("x.y", code=500, message="broken")]]
+)
 async def test_a_wrong_end_is_noticed(
     gateway: RunningGateway, action: Callable[..., Any], script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

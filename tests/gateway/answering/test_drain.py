@@ -37,9 +37,8 @@ async def test_a_turn_ends_when_its_client_has_gone() -> None:
             await asyncio.sleep(FOREVER)
 
 
-async def test_each_of_many_turns_has_its_own_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.drain._TIMER_RESOLUTION", 0.01)
-    active_requests, ended = ActiveRequests(), list[str]()
+async def test_each_of_many_turns_has_its_own_deadline() -> None:
+    active_requests, ended = ActiveRequests(timer_resolution=0.01), list[str]()
 
     async def turn(name: str, seconds: float) -> None:
         with pytest.raises(DeadlineError):

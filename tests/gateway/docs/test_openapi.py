@@ -14,10 +14,10 @@ from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.docs import openapi
 from gateway.docs.openai import error_responses
-from gateway.openai import errors as openai_errors
 from gateway.openai.validation import WITHOUT_EFFECT
 from gateway.settings import GatewaySettings
 from tests.support.api_document import Document
+from wire.reasons import Reason
 from wire.redis.store import Store
 
 ROOT = Path(__file__).parents[3]
@@ -107,22 +107,23 @@ def test_every_field_that_v1_reads_is_documented() -> None:
 
 def test_every_error_has_its_status() -> None:
     responses = set(FOUND["components"]["responses"])
-    own = {*errors.BY_STATUS, errors.UNKNOWN.code, 503} - {405}
+    own = {spec.status for spec in errors.ERRORS.values()} - {200, 400, 405}
     assert {f"Error{status}" for status in own} == {name for name in responses if name.startswith("Error")}
-    told = {openai_errors.fault_of(error).status for error in error_responses.ERRORS}
+    told = {fault.status for fault in error_responses.FAULTS}
     assert {f"Fault{status}" for status in told} == {name for name in responses if name.startswith("Fault")}
 
 
 def test_every_kind_of_error_under_v1_is_among_those_that_are_told() -> None:
-    assert {type(error) for error in error_responses.ERRORS} == set(openai_errors.TABLE)
-    codes = {openai_errors.fault_of(error).code for error in error_responses.ERRORS}
-    assert {fault.code or reason for reason, fault in openai_errors.BY_REASON.items()} <= codes
+    never = {*errors.EXPORT_REASONS, Reason.REQUEST_METHOD, Reason.REQUEST_RATE, Reason.SOCKET_LIMIT}
+    codes = {fault.code for fault in error_responses.FAULTS}
+    assert {spec.openai.code for reason, spec in errors.ERRORS.items() if reason not in never} <= codes
 
 
 def test_every_code_that_a_body_can_hold_is_documented() -> None:
-    named = {problem.code for problem in vars(errors).values() if isinstance(problem, errors.Problem)}
+    own = {reason: errors.problem_for(reason).code for reason in Reason if reason not in errors.EXPORT_REASONS}
     codes = FOUND["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
-    assert {*errors.BY_STATUS, *named, 503} == set(codes)
+    # Of a failed answer that cost nothing and that isn't in the table by a code of its own.
+    assert {*own.values(), 503} == set(codes)
 
 
 def test_what_may_need_a_key_may_be_refused_without_one() -> None:

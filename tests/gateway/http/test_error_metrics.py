@@ -1,9 +1,11 @@
 """Refusals by their reason."""
 
+import pytest
 from structlog.testing import capture_logs
 
-from gateway.errors import UNKNOWN, Problem
+from gateway.errors import Problem, problem_for
 from gateway.http.error_metrics import ErrorMetrics
+from wire.reasons import Reason
 
 
 def test_what_is_for_lack_of_room_is_there_before_it_happens() -> None:
@@ -21,6 +23,26 @@ def test_each_reason_is_counted_and_logged() -> None:
 
 def test_an_error_without_a_reason_is_counted_by_its_code() -> None:
     refusals = ErrorMetrics()
-    refusals.count(Problem(404, "none"))
-    refusals.count(UNKNOWN)
-    assert refusals.counts["code.404"] == refusals.counts[UNKNOWN.reason] == 1
+    refusals.count(Problem(400, "none"))
+    refusals.count(problem_for(Reason.INTERNAL))
+    assert refusals.counts["code.400"] == refusals.counts["internal"] == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        (Reason.REQUEST_UNAUTHORIZED, "code.401"),
+        (Reason.REQUEST_PATH, "code.404"),
+        (Reason.REQUEST_METHOD, "code.405"),
+        (Reason.REQUEST_SLOW, "code.408"),
+        (Reason.REQUEST_TOO_LARGE, "code.413"),
+        (Reason.REQUEST_RATE, "code.429"),
+        (Reason.REQUEST_KEYWORD, "code.110"),
+        (Reason.EXPORT_NAME, "code.400"),
+        (Reason.ANSWER_UNKNOWN, "answer.unknown"),
+    ],
+)
+def test_labels_of_dashboards_stay(reason: Reason, label: str) -> None:
+    refusals = ErrorMetrics()
+    refusals.count(problem_for(reason))
+    assert refusals.counts[label] == 1

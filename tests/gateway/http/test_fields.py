@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from gateway.errors import FORMAT, RefusedError
+from gateway.errors import RefusedError
 from gateway.http.fields import (
     idempotency_key,
     join_surrogates,
@@ -16,6 +16,7 @@ from gateway.http.fields import (
     parse_wait,
     preferred_wait,
 )
+from wire.reasons import Reason
 
 
 def request(query: str = "", **headers: str) -> Request:
@@ -87,7 +88,7 @@ def test_an_object_is_returned_whole() -> None:
 def test_what_is_no_object_is_refused(data: str) -> None:
     with pytest.raises(RefusedError) as refused:
         parse_object(data)
-    assert refused.value.problem == FORMAT
+    assert refused.value.reason == Reason.REQUEST_FORMAT
 
 
 def test_surrogate_pairs_are_joined_and_lone_ones_replaced() -> None:

@@ -1,5 +1,6 @@
 """The middleware of every request, without a server."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.http.middleware import (
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
 )
+from gateway.http.responses import error_response
 from gateway.http.streaming import StreamMiddleware
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +21,13 @@ pytestmark = pytest.mark.anyio
 
 def scope(kind: str = "http", **headers: str) -> Scope:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": kind, "method": "GET", "path": "/", "headers": raw, "state": {"error_metrics": ErrorMetrics()}}
+    return {
+        "type": kind,
+        "method": "GET",
+        "path": "/",
+        "headers": raw,
+        "state": {"error_metrics": ErrorMetrics(), "english": False},
+    }
 
 
 async def sent_by(app: Any, scope: Scope) -> list[Message]:
@@ -46,19 +54,29 @@ async def fine(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_an_error_before_the_first_byte_becomes_a_500() -> None:
-    start, body = await sent_by(ErrorMiddleware(broken), scope())
+    start, body = await sent_by(ErrorMiddleware(broken, error_response), scope())
     assert start["status"] == 500
     assert body["body"] == '{"code": 500, "message": "未知错误"}'.encode()
 
 
 async def test_an_error_after_the_first_byte_adds_nothing() -> None:
-    assert [message["type"] for message in await sent_by(ErrorMiddleware(broken_late), scope())] == [
+    assert [message["type"] for message in await sent_by(ErrorMiddleware(broken_late, error_response), scope())] == [
         "http.response.start"
     ]
 
 
+_ERRORS = partial(ErrorMiddleware, render=error_response)
+
+
 @pytest.mark.parametrize(
-    "middleware", [RequestIdMiddleware, StreamMiddleware, ResponseHeadersMiddleware, CorsMiddleware, ErrorMiddleware]
+    "middleware",
+    [
+        RequestIdMiddleware,
+        StreamMiddleware,
+        ResponseHeadersMiddleware,
+        CorsMiddleware,
+        partial(ErrorMiddleware, render=error_response),
+    ],
 )
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])
 async def test_what_is_no_request_passes_through(middleware: Any, kind: str) -> None:

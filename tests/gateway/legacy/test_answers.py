@@ -110,7 +110,7 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
 
 
 async def test_a_failed_answer_keeps_its_text_and_tells_its_reason(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["fail"] = [Delta("half"), Failed(500, "回答中断", "interrupted", "half")]
+    gateway.worker.scripts["fail"] = [Delta("half"), Failed("interrupted", "half")]
     answer, _ = await ended(gateway, "fail")
     found = await standing(gateway, answer)
     assert (found["state"], found["seq"], found["text"], found["reset"]) == ("failed", 2, "half", True)
@@ -259,7 +259,7 @@ async def test_a_whole_answer_that_is_stopped_is_a_success(gateway: RunningGatew
 
 @pytest.mark.parametrize("question", ["hi", "fail"])
 async def test_a_stop_after_the_end_says_how_it_ended(gateway: RunningGateway, question: str) -> None:
-    gateway.worker.scripts["fail"] = [Failed(500, "坏了", "x")]
+    gateway.worker.scripts["fail"] = [Failed("x", code=500, message="坏了")]
     answer, _ = await ended(gateway, question)
     before = await standing(gateway, answer)
     for _ in range(2):

@@ -53,7 +53,7 @@ def test_empty_text_makes_no_delta_frame() -> None:
 
 
 def test_a_failure_is_one_error_frame() -> None:
-    assert frames([Delta("a"), Failed(500, "坏了", "x")])[1:] == [{"code": 500, "message": "坏了"}]
+    assert frames([Delta("a"), Failed("x", code=500, message="坏了")])[1:] == [{"code": 500, "message": "坏了"}]
 
 
 def test_a_stopped_answer_is_a_success_that_resets() -> None:

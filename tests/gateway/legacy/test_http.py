@@ -117,7 +117,7 @@ async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
 
 
 async def test_a_picture_that_fails_is_told(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["cat"] = [Failed(500, "图片被拒", "image.blocked")]
+    gateway.worker.scripts["cat"] = [Failed("image.blocked")]
     assert code(await gateway.client.get("/image", params={"keyword": "cat"})) == (500, 500, "图片被拒")
 
 
@@ -127,14 +127,14 @@ async def test_a_keyword_must_begin_with_a_latin_letter(gateway: RunningGateway,
 
 
 async def test_failures_before_the_first_byte_have_their_status(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["fail"] = [Delta("lost"), Failed(500, "未知错误", "internal")]
+    gateway.worker.scripts["fail"] = [Delta("lost"), Failed("internal")]
     response = await gateway.client.get("/api", params=ASK | {"question": "fail"})
     assert code(response) == (500, 500, "未知错误")
     assert response.headers["x-answer-id"]
 
 
 async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["much"] = [Failed(120, "已上限,24小时后尝试", "account.throttled", retry_after=3600)]
+    gateway.worker.scripts["much"] = [Failed("account.throttled", retry_after=3600)]
     response = await gateway.client.get("/api", params=ASK | {"question": "much"})
     assert code(response) == (200, 120, "已上限,24小时后尝试")
     assert response.headers["retry-after"] == "3600"

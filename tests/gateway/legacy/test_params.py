@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import EMPTY, FORMAT, LATIN, STYLE, TOKEN, Problem, RefusedError
+from gateway.errors import RefusedError
 from gateway.http.fields import Fields
 from gateway.legacy import params
+from wire.reasons import Reason
 
 GOOD = {"style": "balanced", "question": "hi"}
 
 
-def refused(problem: Problem) -> pytest.RaisesExc[RefusedError]:
-    return pytest.RaisesExc(RefusedError, check=lambda error: error.problem == problem)
+def refused(reason: Reason) -> pytest.RaisesExc[RefusedError]:
+    return pytest.RaisesExc(RefusedError, check=lambda error: error.reason == reason)
 
 
 def test_a_question_has_style_text_and_perhaps_a_token() -> None:
@@ -29,21 +30,21 @@ def test_the_three_styles_are_known(style: str) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"style": "balanced"}, {"question": "hi"}, GOOD | {"question": ""}])
 def test_a_missing_or_empty_parameter_is_refused(fields: Fields) -> None:
-    with refused(EMPTY):
+    with refused(Reason.REQUEST_EMPTY):
         params.parse_question(fields)
 
 
 @pytest.mark.parametrize("blank", [" ", "\n\t", "\u3000"])
 def test_whitespace_counts_as_empty(blank: str) -> None:
-    with refused(EMPTY):
+    with refused(Reason.REQUEST_EMPTY):
         params.parse_question(GOOD | {"question": blank})
-    with refused(EMPTY):
+    with refused(Reason.REQUEST_EMPTY):
         params.parse_keyword({"keyword": blank})
 
 
 @pytest.mark.parametrize("style", ["Balanced", "balanced ", "chat", "0"])
 def test_another_style_is_refused(style: str) -> None:
-    with refused(STYLE):
+    with refused(Reason.REQUEST_STYLE):
         params.parse_question(GOOD | {"style": style})
 
 
@@ -53,16 +54,16 @@ def test_an_empty_token_is_no_token() -> None:
 
 @pytest.mark.parametrize("token", ["a" * 65, "with space", "{s0}", "a:b", "ä", "a\n"])
 def test_what_can_not_be_a_token_is_refused(token: str) -> None:
-    with refused(TOKEN):
+    with refused(Reason.TOKEN_UNKNOWN):
         params.parse_question(GOOD | {"token": token})
 
 
 def test_the_order_of_checks_is_object_empty_style_token() -> None:
-    with refused(FORMAT):
+    with refused(Reason.REQUEST_FORMAT):
         params.parse_message('[{"style": "x"}]')
-    with refused(EMPTY):
+    with refused(Reason.REQUEST_EMPTY):
         params.parse_question({"style": "x", "question": "", "token": "{"})
-    with refused(STYLE):
+    with refused(Reason.REQUEST_STYLE):
         params.parse_question({"style": "x", "question": "q", "token": "{"})
 
 
@@ -73,12 +74,12 @@ def test_a_keyword_that_begins_with_a_latin_letter_is_taken(keyword: str) -> Non
 
 @pytest.mark.parametrize("keyword", ["猫", "1 cat", " cat", "écran", "Ａ", "-cat"])
 def test_any_other_first_character_is_refused(keyword: str) -> None:
-    with refused(LATIN):
+    with refused(Reason.REQUEST_KEYWORD):
         params.parse_keyword({"keyword": keyword})
 
 
 def test_a_missing_keyword_is_refused() -> None:
-    with refused(EMPTY):
+    with refused(Reason.REQUEST_EMPTY):
         params.parse_keyword({})
 
 
@@ -150,7 +151,7 @@ def test_an_empty_body_has_no_fields(content_type: str) -> None:
     ],
 )
 def test_what_is_no_object_is_refused(content_type: str, body: bytes) -> None:
-    with refused(FORMAT):
+    with refused(Reason.REQUEST_FORMAT):
         params.parse_body(body, content_type)
 
 
@@ -176,7 +177,7 @@ def test_any_text_makes_fields_or_a_refusal(text: str) -> None:
     try:
         fields = params.parse_message(text)
     except RefusedError as error:
-        assert error.problem == FORMAT  # noqa: PT017 - both outcomes are right
+        assert error.reason == Reason.REQUEST_FORMAT  # noqa: PT017 - both outcomes are right
     else:
         assert all(isinstance(value, str) for value in fields.values())
 
@@ -186,7 +187,7 @@ def test_any_body_makes_fields_or_a_refusal(body: bytes, content_type: str) -> N
     try:
         fields = params.parse_body(body, content_type)
     except RefusedError as error:
-        assert error.problem == FORMAT  # noqa: PT017 - both outcomes are right
+        assert error.reason == Reason.REQUEST_FORMAT  # noqa: PT017 - both outcomes are right
     else:
         for value in fields.values():
             value.encode()

@@ -118,8 +118,8 @@ async def test_a_socket_survives_what_it_can_not_use(
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
 async def test_a_socket_survives_failures(gateway: RunningGateway, path: str) -> None:
-    gateway.worker.scripts["fail"] = [Failed(500, "未知错误", "internal")]
-    gateway.worker.scripts["much"] = [Failed(120, "已上限,24小时后尝试", "account.throttled", retry_after=60)]
+    gateway.worker.scripts["fail"] = [Failed("internal")]
+    gateway.worker.scripts["much"] = [Failed("account.throttled", retry_after=60)]
     async with gateway.socket(path) as socket:
         for question, expected in [("fail", 500), ("much", 120), ("hi", 200)]:
             await socket.send(ask(question))
@@ -444,7 +444,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
             await never.wait()
 
     relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
-    state = {"request_id": "r", "error_metrics": ErrorMetrics()}
+    state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)
     async with asyncio.timeout(5):

@@ -59,4 +59,4 @@ async def test_with_usage_it_is_null_until_the_last_chunk() -> None:
 
 def test_an_answer_that_fails_at_once_is_no_stream() -> None:
     with pytest.raises(AnswerFailedError):
-        chunks().preamble(Failed(500, "", "timeout.first"))
+        chunks().preamble(Failed("timeout.first"))

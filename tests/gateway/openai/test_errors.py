@@ -80,5 +80,5 @@ async def test_what_no_table_knows_tells_nothing(gateway: RunningGateway, monkey
 
 
 def test_a_failure_that_says_when_to_come_back_was_not_spent() -> None:
-    assert errors.failed(Failed(503, "x", "queue.timeout", retry_after=3)).again
-    assert not errors.failed(Failed(500, "x", "upstream.internal")).again
+    assert errors.fault_of_failure(Failed("queue.timeout", retry_after=3)).again
+    assert not errors.fault_of_failure(Failed("upstream.internal")).again

@@ -64,7 +64,7 @@ async def test_a_client_that_resumes_gets_the_same_events_from_its_number_on() -
 async def test_a_failure_is_the_failed_response_and_an_error() -> None:
     presenter = events()
     presenter.preamble(None)
-    response, error = await presenter.render(Failed(500, "", "timeout.first"))
+    response, error = await presenter.render(Failed("timeout.first"))
     assert json.loads(response.data)["response"]["status"] == "failed"
     assert error.data.decode() == (
         '{"message":"The upstream took too long.","type":"error","param":null,"code":"timeout.first",'

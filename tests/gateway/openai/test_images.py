@@ -32,7 +32,7 @@ async def test_the_same_request_again_makes_no_more_pictures(gateway: RunningGat
 
 
 async def test_a_prompt_that_was_blocked_is_the_prompts_fault(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["bad"] = [Failed(500, "图片描述被屏蔽", "image.blocked")]
+    gateway.worker.scripts["bad"] = [Failed("image.blocked")]
     response = await gateway.client.post(PATH, json={"prompt": "bad"})
     error = response.json()["error"]
     assert (response.status_code, error["param"], error["code"]) == (400, "prompt", "content_policy_violation")

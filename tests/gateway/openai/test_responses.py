@@ -125,7 +125,7 @@ async def test_a_response_that_is_too_long_is_incomplete(gateway: RunningGateway
 
 
 async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway) -> None:
-    failed = Failed(500, "回答中断", "interrupted", "half")
+    failed = Failed("interrupted", "half")
     gateway.worker.scripts |= {"hi": [failed], "half": [Delta("half"), failed]}
     for stream in (False, True):
         response = await gateway.client.post(PATH, json=body(stream=stream))

@@ -91,7 +91,7 @@ async def test_answers_are_counted_by_endpoint_and_outcome(gateway: RunningGatew
 
 
 async def test_a_failure_and_a_stop_are_outcomes_of_their_own(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["fail"] = [Failed(500, "未知错误", "upstream.internal")]
+    gateway.worker.scripts["fail"] = [Failed("upstream.internal")]
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         await gateway.client.get("/api", params={**ASK, "question": "fail"})
@@ -106,7 +106,7 @@ async def test_a_failure_and_a_stop_are_outcomes_of_their_own(gateway: RunningGa
 
 
 async def test_what_has_no_text_is_no_first_text(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["fail"] = [Failed(500, "未知错误", "upstream.internal")]
+    gateway.worker.scripts["fail"] = [Failed("upstream.internal")]
     gateway.worker.scripts["cat"] = [Final("", images=("https://example.org/cat.png",))]
     await gateway.client.get("/api", params={**ASK, "question": "fail"})
     await gateway.client.get("/image", params={"keyword": "cat"})
@@ -179,7 +179,7 @@ async def test_refusals_are_counted_by_their_reason(gateway: RunningGateway) -> 
 
 
 async def test_under_v1_a_refusal_has_a_reason_too_and_a_failed_answer_is_none(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["fail"] = [Failed(500, "未知错误", "upstream.internal")]
+    gateway.worker.scripts["fail"] = [Failed("upstream.internal")]
     model = {"model": "bing-balanced", "messages": [{"role": "user", "content": "fail"}]}
     assert (await gateway.client.post("/v1/chat/completions", json=model)).status_code == 500
     for body in ({"model": 1}, {}):

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import EMPTY, FORMAT, STYLE, TOKEN, AnswerUnknownError, Problem, RefusedError
+from gateway.errors import Problem, RefusedError
 from gateway.legacy import params
 from gateway.v2 import messages
 from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage, V2Frames
 from wire.answer_reader import AnswerEvent
 from wire.answers import QueuePosition
+from wire.errors import AnswerNotFoundError
 from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
+from wire.reasons import Reason
 
 ANSWER = "s0-" + "0a" * 16
 ASK = {"type": "ask", "id": "q1", "style": "precise", "question": "hi"}
@@ -34,43 +36,43 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "problem"),
+    ("message", "reason"),
     [
-        ({}, FORMAT),
-        ({"type": "nonsense", "id": "a"}, FORMAT),
-        ({"type": ["ask"], "id": "a"}, FORMAT),
-        ({**ASK, "id": ""}, FORMAT),
-        ({**ASK, "id": "x" * 65}, FORMAT),
-        ({**ASK, "id": 1}, FORMAT),
-        ({**ASK, "id": None}, FORMAT),
-        ({**ASK, "id": "\ud800"}, FORMAT),
-        ({"type": "ask", "style": "precise", "question": "hi"}, FORMAT),
-        ({**ASK, "question": ["hi"]}, FORMAT),
-        ({**ASK, "idempotency_key": 1}, FORMAT),
-        ({**ASK, "idempotency_key": "\ud800"}, FORMAT),
-        ({**ASK, "style": "nice", "question": " "}, EMPTY),
-        ({**ASK, "style": "nice", "token": "?"}, STYLE),
-        ({**ASK, "token": "?"}, TOKEN),
-        ({"type": "stop"}, FORMAT),
-        ({"type": "stop", "answer": 1}, FORMAT),
-        ({"type": "stop", "answer": ANSWER, "id": 1}, FORMAT),
-        ({"type": "resume", "id": "a"}, FORMAT),
+        ({}, Reason.REQUEST_FORMAT),
+        ({"type": "nonsense", "id": "a"}, Reason.REQUEST_FORMAT),
+        ({"type": ["ask"], "id": "a"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": ""}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": "x" * 65}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": 1}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": None}, Reason.REQUEST_FORMAT),
+        ({**ASK, "id": "\ud800"}, Reason.REQUEST_FORMAT),
+        ({"type": "ask", "style": "precise", "question": "hi"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "question": ["hi"]}, Reason.REQUEST_FORMAT),
+        ({**ASK, "idempotency_key": 1}, Reason.REQUEST_FORMAT),
+        ({**ASK, "idempotency_key": "\ud800"}, Reason.REQUEST_FORMAT),
+        ({**ASK, "style": "nice", "question": " "}, Reason.REQUEST_EMPTY),
+        ({**ASK, "style": "nice", "token": "?"}, Reason.REQUEST_STYLE),
+        ({**ASK, "token": "?"}, Reason.TOKEN_UNKNOWN),
+        ({"type": "stop"}, Reason.REQUEST_FORMAT),
+        ({"type": "stop", "answer": 1}, Reason.REQUEST_FORMAT),
+        ({"type": "stop", "answer": ANSWER, "id": 1}, Reason.REQUEST_FORMAT),
+        ({"type": "resume", "id": "a"}, Reason.REQUEST_FORMAT),
         *[
-            ({"type": "resume", "answer": ANSWER, "after": after}, FORMAT)
+            ({"type": "resume", "answer": ANSWER, "after": after}, Reason.REQUEST_FORMAT)
             for after in (-1, 10**9, "1", 1.0, None, True)
         ],
     ],
 )
-def test_what_can_not_be_used_is_refused(message: dict[str, Any], problem: Problem) -> None:
+def test_what_can_not_be_used_is_refused(message: dict[str, Any], reason: Reason) -> None:
     with pytest.raises(RefusedError) as refused:
         messages.parse_request(message)
-    assert refused.value.problem == problem
+    assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize("answer", ["", "x", ANSWER + ".1", "s0-" + "0" * 31, "s0-" + "g" * 32])
 @pytest.mark.parametrize("kind", ["stop", "resume"])
 def test_an_id_that_can_not_be_one_is_an_unknown_answer(kind: str, answer: str) -> None:
-    with pytest.raises(AnswerUnknownError):
+    with pytest.raises(AnswerNotFoundError):
         messages.parse_request({"type": kind, "answer": answer})
 
 
@@ -92,7 +94,7 @@ words = st.sampled_from(["ask", "stop", "resume", "precise", ANSWER])
 def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     try:
         found = messages.parse_request(message)
-    except (RefusedError, AnswerUnknownError):
+    except (RefusedError, AnswerNotFoundError):
         return
     assert isinstance(found, AskMessage | StopMessage | ResumeMessage)
 
@@ -102,8 +104,11 @@ HEAD = f'"id":"q1","answer":"{ANSWER}"'
 
 
 def test_frames_begin_with_type_id_answer_and_seq() -> None:
-    assert FRAMES.accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
-    assert FRAMES.queued(QueuePosition(2, 9)).decode() == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
+    assert FRAMES.render_accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
+    assert (
+        FRAMES.render_queued(QueuePosition(2, 9)).decode()
+        == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
+    )
     assert FRAMES.render(AnswerEvent(3, Delta("天\n"))).decode() == f'{{"type":"delta",{HEAD},"seq":3,"text":"天\\n"}}'
     assert FRAMES.render(AnswerEvent(4, Replace("b"))).decode() == f'{{"type":"replace",{HEAD},"seq":4,"text":"b"}}'
 
@@ -121,9 +126,9 @@ def test_a_final_frame_holds_the_whole_answer() -> None:
 
 
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
-    event = Failed(120, "已上限", "account.throttled", "half", reset=False, retry_after=60)
+    event = Failed("account.throttled", "half", reset=False, retry_after=60)
     assert FRAMES.render(AnswerEvent(2, event)).decode() == (
-        f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限","reason":"account.throttled","text":"half",'
+        f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限,24小时后尝试","reason":"account.throttled","text":"half",'
         '"reset":false,"retry_after":60}'
     )
 
@@ -131,7 +136,7 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
 def test_who_answers_is_told_where_an_event_tells_it() -> None:
     for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
         assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
-    assert json.loads(FRAMES.render(AnswerEvent(1, Failed(500, "x", "interrupted", provider="p"))))["provider"] == "p"
+    assert json.loads(FRAMES.render(AnswerEvent(1, Failed("interrupted", provider="p"))))["provider"] == "p"
 
 
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
@@ -143,7 +148,7 @@ def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
 
 
 def test_without_an_id_frames_have_none() -> None:
-    assert list(json.loads(V2Frames(None, ANSWER).accepted("t"))) == ["type", "answer", "seq", "token"]
+    assert list(json.loads(V2Frames(None, ANSWER).render_accepted("t"))) == ["type", "answer", "seq", "token"]
 
 
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])

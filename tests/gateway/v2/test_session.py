@@ -168,7 +168,9 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
 
 
 async def test_a_failure_is_told_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
-    _, frames = await answered(gateway, script=[Delta("half"), Failed(500, "坏了", "x.y", "half", retry_after=3)])
+    _, frames = await answered(
+        gateway, script=[Delta("half"), Failed("x.y", "half", retry_after=3, code=500, message="坏了")]
+    )
     answer = frames[0]["answer"]
     assert frames[-1] == {
         "type": "failed",
@@ -532,7 +534,7 @@ async def test_a_stop_ends_the_answer_once_for_all_who_follow_it(gateway: Runnin
             assert (await whole(first))[-1]["text"] == '你好,wor"ld'
 
 
-@pytest.mark.parametrize("script", [LONG, [Failed(500, "坏了", "x")]])
+@pytest.mark.parametrize("script", [LONG, [Failed("x", code=500, message="坏了")]])
 async def test_a_stop_after_the_end_changes_nothing_and_says_how_it_ended(
     gateway: RunningGateway, script: Sequence[Step]
 ) -> None:

@@ -21,7 +21,7 @@ Wish = Literal["ask", "expire", "stop", "end session"]
 Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
 Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]
 
-_NOT_ASKED = Failed(503, "none", "account.none", reset=False)
+_NOT_ASKED = Failed("account.none", reset=False)
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def pick(among: list[T], which: int) -> T:
 
 
 def nothing(_: object = None) -> None:
-    """What some callers do about an outcome."""
+    """Ignore an outcome."""
 
 
 @dataclass(eq=False)
@@ -114,7 +114,7 @@ class Gateway(Process):
             await self._call_off(wish, pick(jobs, which), fate)
 
     async def _ask(self, which: int, client: str, once: IdempotencyKey | None, fate: Fate) -> None:
-        """A first question, whose token follows from its key if it has one, or a further one."""
+        """Ask a first question, whose token follows from its key if it has one, or a further one."""
         name = f"of-{once.name}" if once else pick([*self._names, f"t{self._asked}"], which)
         create = bool(once) or name not in self._names
         if name not in self._names:
@@ -168,7 +168,7 @@ class Worker(Process):
         return bool(self.unanswered or self.entries or self.turns or self.store.to_do())
 
     async def begin(self) -> None:
-        """The worker is hired."""
+        """Start the worker."""
         judge = partial(self.store.model.beat, self.name)
         await self.store.carry(lambda: self.scenario.hire(self.name), judge, "arrives")
 
@@ -198,7 +198,7 @@ class Worker(Process):
                 await self._next(fate)
 
     async def do_everything(self) -> None:
-        """What there is to do for a healthy worker, once."""
+        """Do, once, what there is to do for a healthy worker."""
         await self.beat("arrives")
         for name in sorted(self.store.seen["workers"].get("", ())):
             if not self.store.model.alive(name):
@@ -232,7 +232,7 @@ class Worker(Process):
     # Entries
 
     async def read(self, lost: bool = False) -> None:
-        """New entries. A worker that has lost its heartbeat beats before it reads."""
+        """Read new entries. A worker that has lost its heartbeat beats before it reads."""
         if self.frozen:
             return
         await self._prepare()
@@ -250,7 +250,7 @@ class Worker(Process):
             self._find([ScheduleEntry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in found if fields])
 
     async def _prepare(self) -> None:
-        """The worker's stream is gone if it was taken for dead."""
+        """Create the worker's stream again if the worker was taken for dead."""
         if self._prepared != self.lapses:
             await self._schedule.prepare()
             await self.store.look()
@@ -328,7 +328,7 @@ class Worker(Process):
         self.store.model.upstream.leave(turn.task.answer)
 
     async def _mark(self, turn: Turn, fate: Fate, afresh: bool) -> None:
-        """The question is asked if the mark says so, unless the worker was frozen meanwhile."""
+        """Send the question if the mark allows it, unless the worker was frozen meanwhile."""
         turn.attempt += 1
         task, attempt, lapses = turn.task, turn.attempt, self.lapses
         fresh = afresh or attempt > 1 or task.session is None
@@ -366,7 +366,7 @@ class Worker(Process):
         await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, attempt), judge, fate, then)
 
     async def _go_back(self, turn: Turn, fate: Fate) -> None:
-        """The worker drains: what it has not sent goes to others."""
+        """Drain the worker: what it has not sent goes to others."""
         lease = turn.task.lease
 
         def then(released: Any) -> None:
@@ -376,7 +376,7 @@ class Worker(Process):
         await self._turn_call(turn, lambda: self.scenario.sessions.release(lease), judge, fate, then)
 
     async def _finish(self, turn: Turn, fate: Fate, *, well: bool, takes_more: bool) -> None:
-        """The turn's end, which is never given up."""
+        """End the turn, which is repeated until it succeeds."""
         task, state, event, session, sent = turn.task, *_outcome(turn, well)
         self._break_off(turn)
 
@@ -397,7 +397,7 @@ class Worker(Process):
         await self.call(make, judge, fate, then, None)
 
     async def release(self, token: str, fate: Fate) -> None:
-        """A token that has had no work for long goes back; if nothing comes of it, some other time."""
+        """Release a token that has had no work for long; if that fails, another time."""
         lease = self.idle.pop(token)
         judge = partial(self.store.model.release, lease)
 

@@ -118,13 +118,13 @@ class CheckedStore(PatchedStore):
 
 
 def _kind(name: str) -> tuple[str, str]:
-    """What a key is, by keys.NAMES, and its id."""
+    """Return a key's kind, by keys.NAMES, and its id."""
     kind, colon, id_ = name.removeprefix(keys.prefix()).partition(":")
     return next(known for known, part in keys.NAMES.items() if part == kind + colon), id_
 
 
 def _text(value: Any) -> Any:
-    """The value with text instead of bytes."""
+    """Return the value with text instead of bytes."""
     match value:
         case bytes():
             return value.decode()

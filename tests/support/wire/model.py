@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.settings import GatewaySettings
 from wire import keys
-from wire.jobs import BUSY, IdempotencyKey
+from wire.jobs import IdempotencyKey
 from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
 from wire.sessions import Lease, ScheduleEntry, State
 from wire.terminal_events import INTERRUPTED, POISON
@@ -18,8 +18,8 @@ from wire.terminal_events import INTERRUPTED, POISON
 Seen = dict[str, dict[str, Any]]
 
 _ENDS = ("DONE", "FAILED", "STOPPED")
-_EXPIRED = Failed(503, BUSY, "queue.timeout", reset=False)
-_CLOSED = Failed(500, "会话已关闭", "session.closed")
+_EXPIRED = Failed("queue.timeout", reset=False)
+_CLOSED = Failed("session.closed")
 
 
 @dataclass(eq=False)
@@ -83,17 +83,17 @@ class Upstream:
         earlier.append(Asking(attempt))
 
     def refuse(self, answer: str) -> None:
-        """It refuses the last question, before any text."""
+        """Refuse the last question, before any text."""
         self._asked[answer][-1].refused = True
         self.leave(answer)
 
     def leave(self, answer: str) -> None:
-        """The worker has the whole answer, or hangs up."""
+        """Give the worker the whole answer, or hang up."""
         for asking in self._asked[answer]:
             asking.open = False
 
     def answering(self) -> set[str]:
-        """The answers that it is at."""
+        """Return the answers that it works on."""
         return {answer for answer, asked in self._asked.items() if any(asking.open for asking in asked)}
 
 
@@ -135,7 +135,7 @@ class Model:
         self._paused = set(self._alive)
 
     def dies(self, worker: str) -> None:
-        """The worker's heartbeat is gone."""
+        """End the worker's heartbeat."""
         self._alive.discard(worker)
         self._judges.discard(worker)
         self._paused.discard(worker)
@@ -151,7 +151,7 @@ class Model:
         return worker in self._judges - self._paused
 
     def _take_over(self, token: Token) -> None:
-        """What becomes of a token whose owner is dead."""
+        """Apply what happens to a token whose owner is dead."""
         job, token.running, token.owner = token.running, None, None
         if job and job.state != "CLAIMED":
             job.taken_over = True
@@ -386,7 +386,7 @@ class Model:
         return True
 
     def ask_upstream(self, answer: str, attempt: object) -> None:
-        """A question leaves. No other of its token is out, but for those that the reaper ended."""
+        """Send a question. No other of its token is out, except those that the reaper ended."""
         for other in map(self.jobs.__getitem__, self.upstream.answering()):
             assert other.token != self.jobs[answer].token or other.taken_over, ("two at a time", answer, other.answer)
         self.upstream.ask(answer, attempt)
@@ -394,12 +394,12 @@ class Model:
     # What follows from a call
 
     def _held(self, lease: Lease) -> Token | None:
-        """The lease's token, None if the lease is stale."""
+        """Return the lease's token, None if the lease is stale."""
         token = self.tokens.get(lease.token)
         return token if token and (token.owner, token.fence) == (lease.worker, lease.fence) else None
 
     def _next(self, token: Token) -> Job | None:
-        """The token's next job, which runs from now on."""
+        """Take the token's next job, which runs from now on."""
         if not token.waiting:
             return None
         token.running = token.waiting.pop(0)
@@ -411,7 +411,7 @@ class Model:
         token.waiting.insert(0, job)
 
     def _end(self, job: Job, state: State, event: Event) -> None:
-        """The job's terminal event, unless it has one."""
+        """Add the job's terminal event, unless it has one."""
         if job.ended:
             return
         job.events.append(event)
@@ -496,5 +496,5 @@ class Model:
 
 
 def _timeless(event: Event) -> Event:
-    """The event without what is measured."""
+    """Return the event without what is measured."""
     return msgspec.structs.replace(event, retry_after=None) if isinstance(event, Failed) else event

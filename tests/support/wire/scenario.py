@@ -66,7 +66,7 @@ class Scenario:
         await self.redis.hset(keys.run_key(), mapping={"id": run, "at": 0})
 
     async def kill(self, worker: str) -> None:
-        """The worker's heartbeat has run out."""
+        """Expire the worker's heartbeat."""
         await self.redis.delete(keys.worker_key(worker))
 
     async def ask(
@@ -76,14 +76,14 @@ class Scenario:
         client: Client = ANYBODY,
         once: IdempotencyKey | None = None,
     ) -> Asked:
-        """A question; without a token, of a new conversation. The answer is the one that the question got."""
+        """Ask a question, without a token one of a new conversation; return the answer that it got."""
         token_, create = token or new_token(), token is None
         work = Chat("balanced", question)
         answer = await self.jobs.submit(new_answer_id(), work, token_, create=create, client=client, once=once)
         return Asked(answer, token_)
 
     async def hints(self, worker: str) -> list[ScheduleEntry]:
-        """The schedule entries that the worker finds now."""
+        """Return the schedule entries that the worker finds now."""
         streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
         found = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
         return [
@@ -93,18 +93,18 @@ class Scenario:
         ]
 
     async def hint(self, worker: str) -> ScheduleEntry:
-        """The one schedule entry that the worker finds now."""
+        """Return the one schedule entry that the worker finds now."""
         (entry,) = await self.hints(worker)
         return entry
 
     async def take(self, worker: str) -> ClaimedJob:
-        """The worker reads its one hint and claims it."""
+        """Read the worker's one hint and claim it."""
         task = await self.sessions.claim(worker, await self.hint(worker))
         assert isinstance(task, ClaimedJob), task
         return task
 
     async def sent(self, worker: str) -> ClaimedJob:
-        """The worker takes the next job and marks it as sent."""
+        """Take the next job for the worker and mark it as sent."""
         task = await self.take(worker)
         await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         return task
@@ -112,17 +112,17 @@ class Scenario:
     async def finish(
         self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", **how: Any
     ) -> ClaimedJob | None:
-        """The worker ends a turn well."""
+        """Finish a turn with a whole answer."""
         return await self.sessions.finish(task, "DONE", Final(text), session, **{"takes_more": True, **how})
 
     async def events(self, answer: str) -> list[Event]:
-        """What the answer's log holds; its seqs must be 1, 2, 3 …"""
+        """Return the events in the answer's log, whose seqs must be 1, 2, 3 and so on."""
         entries = await Answers(self.store).read(answer)
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         return [entry.event for entry in entries]
 
     async def state(self, answer: str) -> str:
-        """The job's state."""
+        """Return the job's state."""
         return str((await self.redis.hget(keys.job_key(answer), "state")).decode())
 
     async def names(self) -> set[str]:
@@ -130,7 +130,7 @@ class Scenario:
         return {key.decode() for key in await self.redis.keys("*")} - {keys.run_key()}
 
     async def answered(self, answer: str, token: str, count: int) -> None:
-        """A whole answer of `count` deltas and its end, put into Redis without a message to anybody."""
+        """Write a whole answer of `count` deltas and its end to Redis, without publishing it."""
         for seq in range(1, count + 1):
             await log(self.store, answer, seq, Delta(f"{seq} "))
         await log(self.store, answer, count + 1, Final("whole"))

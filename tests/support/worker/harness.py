@@ -20,8 +20,8 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
-from worker.accounts.pool import AccountPool
-from worker.providers.registry import build_ranking
+from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
+from worker.providers.registry import build_provider_order
 from worker.settings import WorkerSettings
 
 # Seconds that a read waits for work.
@@ -45,10 +45,17 @@ def settings_with(**changed: object) -> WorkerSettings:
 
 
 def pool_on(
-    store: Store, settings: WorkerSettings, accounts: Sequence[Account] = ACCOUNTS, worker: str = "desk"
+    store: Store,
+    settings: WorkerSettings,
+    accounts: Sequence[Account] = ACCOUNTS,
+    worker: str = "desk",
+    *,
+    refresh_every: float = REFRESH_INTERVAL,
 ) -> AccountPool:
     """Make a worker's pool on the ledger in `store`."""
-    return AccountPool(settings, Ledger(store), worker, accounts, build_ranking(settings))
+    return AccountPool(
+        settings, Ledger(store), worker, accounts, build_provider_order(settings), refresh_every=refresh_every
+    )
 
 
 Hook = Callable[[], Awaitable[None]]

@@ -11,6 +11,7 @@ from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvi
 from wire import keys
 from wire.reporter import REPORT_INTERVAL
 from wire.sessions import Sessions
+from worker.accounts.pool import REFRESH_INTERVAL
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
 from worker.worker import GRACE, Worker, new_worker_id
@@ -24,11 +25,12 @@ async def serving(
     *,
     report_interval: float = REPORT_INTERVAL,
     grace: float = GRACE,
+    refresh_every: float = REFRESH_INTERVAL,
     **changed: object,
 ) -> AsyncIterator[Worker]:
     """Run a worker that is drained at the end, with short reads, since draining waits for one."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
-    pool = pool_on(store, settings, worker=new_worker_id())
+    pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=refresh_every)
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
     make_reporter = partial(status_reporter, interval=report_interval)
     served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)

@@ -21,7 +21,7 @@ PATIENT, IMPATIENT = 600.0, 0.36
 
 
 async def gap(subscription: Subscription) -> None:
-    """The follower learns of a gap, well before silence would make it one."""
+    """Check that the follower gets a gap, well before silence would make it one."""
     async with asyncio.timeout(4):
         assert await subscription.next() is GAP
 

@@ -60,7 +60,7 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
     following = await scenario.finish(
-        task, "ab", said=(HistoryMessage("user", "first"), HistoryMessage("assistant", "ab")), begins=True
+        task, "ab", exchange=(HistoryMessage("user", "first"), HistoryMessage("assistant", "ab")), begins=True
     )
     assert following is not None
     assert await scenario.sessions.release(following.lease)
@@ -171,7 +171,7 @@ async def test_arguments_by_name_and_raw_bytes_reach_redis_as_they_are(store: St
     assert task.work == Chat("balanced", question)
     session = b'{"a": [], "b": 9007199254740993}'
     said = (HistoryMessage("user", question), HistoryMessage("assistant", ""))
-    await scenario.finish(task, "text", session=session, said=said, begins=True)
+    await scenario.finish(task, "text", session=session, exchange=said, begins=True)
     assert await scenario.redis.hget(keys.token_key(asked.token), "session") == session
     assert (await scenario.sessions.read_transcript(asked.token)).messages == said
     assert await scenario.redis.hget(keys.job_key(asked.answer), "holder") == b"hol der"

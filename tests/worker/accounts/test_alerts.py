@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-import worker.accounts.alerts
 from tests.support.conditions import until
 from tests.support.processes import free_port
 from tests.support.worker.harness import Away, Client, HookedStore
@@ -48,9 +47,7 @@ class Hook:
 
 
 @pytest.fixture
-async def hook(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hook]:
-    monkeypatch.setattr(worker.accounts.alerts, "_LOOK_EVERY", 0.02)
-    monkeypatch.setattr(worker.accounts.alerts, "_PAUSE", 0.01)
+async def hook() -> AsyncIterator[Hook]:
     hook, port = Hook(), free_port()
     application = web.Application()
     application.router.add_post(f"/{SECRET}", hook.take)
@@ -88,10 +85,13 @@ async def book(store: HookedStore) -> Book:
 @pytest.fixture
 async def alerts(hook: Hook, book: Book) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Three workers' alerts."""
-    running = [asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run()) for _ in range(3)]
+    running = [
+        asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger, look_every=0.02, pause=0.01).run())
+        for _ in range(3)
+    ]
     yield running
-    for one in running:
-        one.cancel()
+    for task in running:
+        task.cancel()
     await asyncio.wait(running)
 
 
@@ -127,8 +127,8 @@ def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
 async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Book) -> None:
     await book.fall("a", "quarantined")
     await until(lambda: hook.events == [("account.quarantined", "a")])
-    told = hook.taken[0]
-    assert {name: told[name] for name in ("state", "reason", "until", "ready", "accounts")} == {
+    body = hook.taken[0]
+    assert {name: body[name] for name in ("state", "reason", "until", "ready", "accounts")} == {
         "state": "quarantined",
         "reason": "because.quarantined",
         "until": None,
@@ -161,7 +161,7 @@ async def test_after_some_tries_it_is_given_up_with_a_warning_without_the_addres
         caplog.set_level(logging.DEBUG, library)
     hook.statuses = [500, 500, 503]
     with capture_logs() as logs:
-        alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run())
+        alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger, look_every=0.02, pause=0.01).run())
         await book.fall("a", "dead")
         await until(lines(logs, "could not send an alert"))
         await book.fall("b", "dead")
@@ -174,14 +174,13 @@ async def test_after_some_tries_it_is_given_up_with_a_warning_without_the_addres
 
 
 @pytest.mark.parametrize("there", ["nobody", "somebody who does not answer"])
-async def test_a_webhook_that_is_not_there_harms_nothing(
-    hook: Hook, book: Book, there: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.accounts.alerts, "_TRY_LIMIT", 0.05)
+async def test_a_webhook_that_is_not_there_harms_nothing(hook: Hook, book: Book, there: str) -> None:
     hook.held.clear()
     url = hook.url if there != "nobody" else f"http://127.0.0.1:{free_port()}/{SECRET}"
     with capture_logs() as logs:
-        alerting = asyncio.create_task(AlertSender(url, 0.5, book.ledger).run())
+        alerting = asyncio.create_task(
+            AlertSender(url, 0.5, book.ledger, look_every=0.02, pause=0.01, limit=0.05).run()
+        )
         await book.fall("a", "dead")
         await until(lines(logs, "could not send an alert"))
         assert not alerting.done()
@@ -194,7 +193,7 @@ async def test_a_webhook_that_is_not_there_harms_nothing(
 async def test_a_redis_that_is_away_is_waited_for(hook: Hook, book: Book, store: HookedStore) -> None:
     store.before["news"] = Away(2)
     await book.fall("a", "dead")
-    alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger).run())
+    alerting = asyncio.create_task(AlertSender(hook.url, 0.5, book.ledger, look_every=0.02, pause=0.01).run())
     await until(lambda: hook.events == [("account.dead", "a")])
     alerting.cancel()
 

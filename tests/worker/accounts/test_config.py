@@ -18,12 +18,12 @@ weight = 0.5
 """
 
 
-def said(text: str) -> AccountsConfig:
+def parse(text: str) -> AccountsConfig:
     return parse_config(text.encode())
 
 
 def test_each_entry_says_the_terms_of_an_account() -> None:
-    whole = said(WHOLE)
+    whole = parse(WHOLE)
     assert whole.problems == ()
     assert whole.options_for("alice") == AccountOptions(2.0, 4, 150, PROXY)
     assert whole.options_for("bob.smith") == AccountOptions(0.5)
@@ -32,7 +32,7 @@ def test_each_entry_says_the_terms_of_an_account() -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing yet", "\ufeff", "[accounts]"])
 def test_a_file_without_entries_says_nothing(text: str) -> None:
-    assert (said(text).options_for("alice"), said(text).problems) == (AccountOptions(), ())
+    assert (parse(text).options_for("alice"), parse(text).problems) == (AccountOptions(), ())
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
     ],
 )
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
-    found = said(f"[accounts.alice]\n{setting}\n[accounts.bob]\nweight = 2")
-    assert found.problems == (f"accounts.toml, 'alice': {mistake}",)
-    assert (found.options_for("alice"), found.options_for("bob"), found.options_for("carol")) == (
+    parsed = parse(f"[accounts.alice]\n{setting}\n[accounts.bob]\nweight = 2")
+    assert parsed.problems == (f"accounts.toml, 'alice': {mistake}",)
+    assert (parsed.options_for("alice"), parsed.options_for("bob"), parsed.options_for("carol")) == (
         None,
         AccountOptions(2.0),
         AccountOptions(),
@@ -73,9 +73,9 @@ def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, m
 
 
 def test_an_entry_that_is_none_is_told() -> None:
-    found = said("[accounts]\nalice = 3")
-    assert found.problems == ("accounts.toml, 'alice': it must be an entry of its own, [accounts.NAME]",)
-    assert found.options_for("alice") is None
+    parsed = parse("[accounts]\nalice = 3")
+    assert parsed.problems == ("accounts.toml, 'alice': it must be an entry of its own, [accounts.NAME]",)
+    assert parsed.options_for("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_entry_that_is_none_is_told() -> None:
     ],
 )
 def test_a_proxy_is_an_address(proxy: str) -> None:
-    assert said(f"[accounts.alice]\nproxy = '{proxy}'").options_for("alice") == AccountOptions(proxy=proxy)
+    assert parse(f"[accounts.alice]\nproxy = '{proxy}'").options_for("alice") == AccountOptions(proxy=proxy)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_a_proxy_is_an_address(proxy: str) -> None:
     ],
 )
 def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
-    found = said(f'[accounts.alice]\nproxy = "{proxy}"')
-    assert found.problems == (
+    parsed = parse(f'[accounts.alice]\nproxy = "{proxy}"')
+    assert parsed.problems == (
         "accounts.toml, 'alice': proxy must be http:// or socks5://, then user:password@ if it wants them (%-encoded), "
         "host and port",
     )
-    assert found.options_for("alice") is None
+    assert parsed.options_for("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
     ],
 )
 def test_a_file_that_cant_be_understood_says_nothing_of_any_account(text: str, sentence: str) -> None:
-    assert (said(text).problems, said(text).options_for("alice")) == ((sentence,), None)
+    assert (parse(text).problems, parse(text).options_for("alice")) == ((sentence,), None)
 
 
 def test_terms_are_put_on_an_account_and_taken_from_it() -> None:
@@ -146,12 +146,12 @@ def test_terms_are_put_on_an_account_and_taken_from_it() -> None:
 
 
 def test_no_proxy_is_shown_when_terms_are_printed() -> None:
-    assert "s3cr" not in repr(said(WHOLE))
+    assert "s3cr" not in repr(parse(WHOLE))
 
 
 @given(st.text() | st.text("[]accounts.li=\"'\n{}#:/@ 01", max_size=40).map(lambda text: f"[accounts.a]\nproxy={text}"))
 def test_any_text_is_understood_or_told(text: str) -> None:
-    found = parse_config(text.encode("utf-8", "replace"))
-    for sentence in found.problems:
+    parsed = parse_config(text.encode("utf-8", "replace"))
+    for sentence in parsed.problems:
         assert sentence.startswith("accounts.toml")
         assert sentence.isprintable()

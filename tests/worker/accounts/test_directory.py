@@ -13,7 +13,7 @@ DAY = 24 * 3600
 
 
 def cookie(name: str, value: Any, **more: Any) -> dict[str, Any]:
-    """An entry the way Cookie-Editor exports it."""
+    """Build an entry as Cookie-Editor exports it."""
     usual = {"domain": ".bing.com", "hostOnly": False, "httpOnly": True, "path": "/", "sameSite": "no_restriction"}
     return {**usual, "secure": True, "session": False, "storeId": None, "name": name, "value": value, **more}
 

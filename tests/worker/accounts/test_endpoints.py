@@ -22,14 +22,14 @@ def test_the_key_is_what_its_file_or_variable_holds(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "two words", "two\nlines", "schlüssel"])
 def test_what_is_no_key_is_told_without_its_text(text: str) -> None:
     entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY")
-    found = resolve_server(entry, text)
-    assert found.account is None
-    assert found.fault == "the variable KEY holds no key: one line of visible ASCII characters is wanted"
+    lookup = resolve_server(entry, text)
+    assert lookup.account is None
+    assert lookup.fault == "the variable KEY holds no key: one line of visible ASCII characters is wanted"
 
 
 def test_a_variable_that_is_not_set_is_told() -> None:
-    found = resolve_server(ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
-    assert found.fault == "the variable KEY isn't set"
+    lookup = resolve_server(ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
+    assert lookup.fault == "the variable KEY isn't set"
 
 
 @pytest.mark.parametrize("value", ["http://a", "https://a.example:8443/v1/", "http://[::1]:1/v1?api-version=1"])

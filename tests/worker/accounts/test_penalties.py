@@ -2,8 +2,9 @@
 
 import pytest
 
+from wire.reasons import Reason
 from worker.accounts.penalties import NO_PENALTY, Penalty, penalty_for
-from worker.errors import REASONS, UpstreamError
+from worker.errors import UpstreamError
 
 DAY = 24 * 3600
 
@@ -32,7 +33,7 @@ def test_the_time_that_the_upstream_tells_counts() -> None:
     assert penalty_for(error, sent=False) == Penalty("cooling", "account.throttled", 90)
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS))
+@pytest.mark.parametrize("reason", sorted(Reason))
 def test_what_is_not_the_accounts_fault_says_nothing_of_it(reason: str) -> None:
     spoken = ("account.", "transport.", "upstream.", "timeout.connect", "timeout.first")
     if reason == "account.none" or not reason.startswith(spoken):

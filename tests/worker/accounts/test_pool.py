@@ -191,7 +191,7 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     keeping.cancel()
     await store.commands.flushall()
     await pool.announce()
-    standings = {one.name: one for one in await ledger.read_statuses()}
+    standings = {status.name: status for status in await ledger.read_statuses()}
     assert (standings["a"].state, standings["a"].turns_today) == ("quarantined", 1)
     assert standings["b"].state == "ready"
 
@@ -201,7 +201,7 @@ async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: Ho
     store.before["record"] = Away(2)
     seat.release_soon(NO_PENALTY, sent=True)
     await pool.close(SOON)
-    (found,) = [one for one in await Ledger(store).read_statuses() if one.name == "a"]
+    (found,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
     assert (found.in_flight, found.turns_today) == (0, 1)
 
 
@@ -222,7 +222,7 @@ async def test_an_account_that_goes_while_its_place_is_taken_still_has_the_turn(
     store.after["reserve"] = take_away
     seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     await seat.release(SUCCESS, sent=True)
-    assert all(one.in_flight == 0 for one in await Ledger(store).read_statuses())
+    assert all(status.in_flight == 0 for status in await Ledger(store).read_statuses())
 
 
 async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: HookedStore, pool: AccountPool) -> None:
@@ -233,7 +233,7 @@ async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: Hooked
     taking.cancel()
     await asyncio.gather(taking, return_exceptions=True)
     await pool.close(SOON)
-    (found,) = [one for one in await Ledger(store).read_statuses() if one.name == "a"]
+    (found,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
     assert (found.in_flight, found.turns_today) == (0, 0)
 
 
@@ -249,7 +249,7 @@ async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: Hooked
     await until(lambda: pool._waiting_turns == 2)
     with pytest.raises(NoAccountError):
         await pool.reserve(place("third"), patient, far)
-    for one in waiting:
-        one.cancel()
+    for status in waiting:
+        status.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert pool._waiting_turns == 0

@@ -1,7 +1,7 @@
 import pytest
 
 from worker.accounts.account import CookieAccount, ServerAccount
-from worker.accounts.ranking import Ranking
+from worker.accounts.ranking import ProviderOrder
 from worker.settings import WorkerSettings
 
 BING, LOCAL = CookieAccount("bing", {"_U": "x"}), ServerAccount("local", "http://127.0.0.1:1/v1", "m")
@@ -20,6 +20,6 @@ BING, LOCAL = CookieAccount("bing", {"_U": "x"}), ServerAccount("local", "http:/
 def test_provider_says_who_asks_and_who_is_asked_first(
     provider: str, bing: tuple[str, int], local: tuple[str, int]
 ) -> None:
-    ranking = Ranking(WorkerSettings(provider=provider).providers, {"openai"})
-    assert (ranking.provider_name(BING), ranking.rank(BING)) == bing
-    assert (ranking.provider_name(LOCAL), ranking.rank(LOCAL)) == local
+    order = ProviderOrder(WorkerSettings(provider=provider).providers, {"openai"})
+    assert (order.provider_name(BING), order.rank(BING)) == bing
+    assert (order.provider_name(LOCAL), order.rank(LOCAL)) == local

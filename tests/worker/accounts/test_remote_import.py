@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-import worker.accounts.remote_import
 from tests.support.conditions import until
 from tests.support.processes import write_accounts
 from tests.support.worker.harness import Away, Client, HookedStore
@@ -22,11 +21,6 @@ from worker.providers import require_cookies
 pytestmark = pytest.mark.anyio
 
 EXPORT = b'[{"name": "_U", "value": "planted-secret"}]'
-
-
-@pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.accounts.remote_import, "_LOOK_EVERY", 0.02)
 
 
 async def test_a_worker_writes_what_was_handed_in(client: Client, tmp_path: Path) -> None:
@@ -46,10 +40,10 @@ async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
     monkeypatch.setattr(os, "access", lambda path, mode: path != readable and access(path, mode))
     ledger = Ledger(store)
     await ledger.submit_export("alice", EXPORT)
-    await RemoteImporter(readable, ledger, AuditLog(store)).import_all()
-    await RemoteImporter(tmp_path / "none", ledger, AuditLog(store)).import_all()
+    await RemoteImporter(readable, ledger, AuditLog(store), look_every=0.02).import_all()
+    await RemoteImporter(tmp_path / "none", ledger, AuditLog(store), look_every=0.02).import_all()
     assert list(readable.iterdir()) == []
-    await RemoteImporter(writable, ledger, AuditLog(store)).import_all()
+    await RemoteImporter(writable, ledger, AuditLog(store), look_every=0.02).import_all()
     assert [path.name for path in writable.iterdir()] == ["alice.json"]
 
 
@@ -59,14 +53,14 @@ async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStor
     await ledger.submit_export("bob", EXPORT.replace(b"_U", b"MUID"))
     await ledger.submit_export("../carol", EXPORT)
     with capture_logs() as logs:
-        await RemoteImporter(tmp_path, ledger, AuditLog(store)).import_all()
-    told = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
-    assert told == {
+        await RemoteImporter(tmp_path, ledger, AuditLog(store), look_every=0.02).import_all()
+    logged = {line["account"]: (line["log_level"], line.get("cause", "")) for line in logs}
+    assert logged == {
         "alice": ("info", ""),
         "bob": ("warning", "bob.json has no _U cookie: export it while signed in at www.bing.com"),
-        "../carol": ("warning", told["../carol"][1]),
+        "../carol": ("warning", logged["../carol"][1]),
     }
-    assert told["../carol"][1].startswith("an account's name has")
+    assert logged["../carol"][1].startswith("an account's name has")
     assert "planted-secret" not in str(logs)
 
 
@@ -74,7 +68,7 @@ async def test_a_redis_that_is_away_is_waited_for(store: HookedStore, tmp_path: 
     away = store.before["take_handed_in"] = Away(2)
     ledger = Ledger(store)
     await ledger.submit_export("alice", EXPORT)
-    looking = asyncio.create_task(RemoteImporter(tmp_path, ledger, AuditLog(store)).run())
+    looking = asyncio.create_task(RemoteImporter(tmp_path, ledger, AuditLog(store), look_every=0.02).run())
     await until(lambda: (tmp_path / "alice.json").exists())
     assert away.met == 2
     looking.cancel()

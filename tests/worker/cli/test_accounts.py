@@ -33,7 +33,7 @@ ORDERS = ("pause", "resume", "release", "reset")
 
 @pytest.fixture(autouse=True)
 def fresh_logs() -> Iterator[None]:
-    """A command sets logging up for its process, and here that goes on."""
+    """Restore the logging that a command configures for its process."""
     yield
     structlog.reset_defaults()
 
@@ -49,13 +49,13 @@ class Terminal:
         return CliRunner().invoke(app, list(arguments), env=self.environment | environment)
 
     def read(self, *arguments: str) -> Any:
-        """What a command says in JSON."""
+        """Return a command's JSON."""
         ended = self.type(*arguments, "--json")
         assert ended.exit_code == 0, ended.output
         return json.loads(ended.stdout)
 
     def refused(self, *arguments: str, **environment: str) -> str:
-        """The one sentence that a command ends with."""
+        """Return the one sentence with which a command fails."""
         ended = self.type(*arguments, **environment)
         assert (ended.exit_code, ended.stdout, ended.stderr.count("\n")) == (1, "", 1), ended.output
         return ended.stderr.strip()
@@ -71,7 +71,7 @@ class Terminal:
         asyncio.run(self._on_ledger(announced))
 
     def fall(self, entry: str, outcome: TurnOutcome, pause: float = 0.0) -> None:
-        """A turn of that account ends so."""
+        """Record the end of a turn of that account."""
 
         async def fallen(ledger: Ledger) -> None:
             place = AccountSlot("one", 1, "w")
@@ -87,7 +87,7 @@ class Terminal:
         await store.close()
 
     def state(self, entry: str) -> str:
-        return next(str(one["state"]) for one in self.read("list") if one["account"] == entry)
+        return next(str(account["state"]) for account in self.read("list") if account["account"] == entry)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def terminal(tmp_path: Path, valkey_url: str) -> Terminal:
 
 @pytest.fixture
 def emulator(tmp_path: Path, terminal: Terminal) -> Iterator[str]:
-    """The emulator as a process, and the terminal's worker would ask it; its address."""
+    """Run the emulator as a process, set the terminal's upstream to it, and yield its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     terminal.environment |= {
@@ -120,7 +120,7 @@ def script(emulator: str, **commands: Any) -> None:
 
 def creates(emulator: str) -> list[tuple[str, str]]:
     """Who began conversations there, and how that ended."""
-    return [(one["account"], one["outcome"]) for one in httpx.get(f"{emulator}/_ledger").json()["creates"]]
+    return [(account["account"], account["outcome"]) for account in httpx.get(f"{emulator}/_ledger").json()["creates"]]
 
 
 def test_all_accounts_are_listed(terminal: Terminal) -> None:
@@ -130,36 +130,36 @@ def test_all_accounts_are_listed(terminal: Terminal) -> None:
     lines = {line.split()[0]: line for line in ended.stdout.splitlines()}
     assert list(lines) == ["ACCOUNT", "alice", "alice/images", "bob", "bob/images"]
     assert "cooling, returns in 1 h 1 min  because.cooling  1 of 200  0 of 8     1" in lines["bob"]
-    listed = {one["account"]: one for one in terminal.read("list")}
+    listed = {account["account"]: account for account in terminal.read("list")}
     assert (listed["alice"]["state"], listed["bob"]["state"], listed["bob"]["turns_today"]) == ("ready", "cooling", 1)
 
 
 def test_an_account_is_shown_with_its_pictures(terminal: Terminal) -> None:
     terminal.fall("alice/images", "quarantined")
-    told = terminal.type("show", "alice").stdout
-    assert [line for line in told.splitlines() if line and not line.startswith(" ")] == ["alice", "alice/images"]
-    assert "because.quarantined" in told
-    assert [one["account"] for one in terminal.read("show", "alice")] == ["alice", "alice/images"]
-    assert [one["account"] for one in terminal.read("show", "alice/images")] == ["alice/images"]
+    shown = terminal.type("show", "alice").stdout
+    assert [line for line in shown.splitlines() if line and not line.startswith(" ")] == ["alice", "alice/images"]
+    assert "because.quarantined" in shown
+    assert [account["account"] for account in terminal.read("show", "alice")] == ["alice", "alice/images"]
+    assert [account["account"] for account in terminal.read("show", "alice/images")] == ["alice/images"]
 
 
 @pytest.mark.parametrize("command", ["show", *ORDERS])
 def test_an_unknown_account_is_one_sentence(terminal: Terminal, command: str) -> None:
-    assert terminal.refused(command, "carol") == "no worker has told of an account named 'carol'"
-    assert terminal.refused(command, "carol", "--json") == "no worker has told of an account named 'carol'"
+    assert terminal.refused(command, "carol") == "no worker has reported an account named 'carol'"
+    assert terminal.refused(command, "carol", "--json") == "no worker has reported an account named 'carol'"
 
 
 def test_orders_are_carried_out_and_told(terminal: Terminal) -> None:
     terminal.fall("alice", "dead")
     terminal.fall("alice/images", "quarantined")
-    told = terminal.type("pause", "alice").stdout
-    assert told.splitlines() == [
+    shown = terminal.type("pause", "alice").stdout
+    assert shown.splitlines() == [
         "alice: dead -> paused, and dead",
         "alice/images: quarantined -> paused, and quarantined",
     ]
-    assert [one["paused"] for one in terminal.read("list")] == [True, True, False, False]
+    assert [account["paused"] for account in terminal.read("list")] == [True, True, False, False]
     assert terminal.type("resume", "alice/images").stdout == "alice/images: paused, and quarantined -> quarantined\n"
-    assert [one["paused"] for one in terminal.read("resume", "alice")] == [False, False]
+    assert [account["paused"] for account in terminal.read("resume", "alice")] == [False, False]
     assert terminal.type("release", "alice").stdout.splitlines() == [
         "alice: dead -> cooling, the next question tries it",
         "alice/images: quarantined -> cooling, the next question tries it",
@@ -179,9 +179,9 @@ def test_wrong_usage_ends_with_two(terminal: Terminal, wrong: list[str]) -> None
 @pytest.mark.parametrize("command", ["list", "show", "check", *ORDERS])
 def test_a_redis_that_is_away_is_one_sentence(terminal: Terminal, command: str) -> None:
     away = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
-    told = terminal.refused(command, *(["alice"] if command != "list" else []), REDIS_URL=away)
-    assert told.startswith("Redis is away: ")
-    assert SECRET not in told
+    shown = terminal.refused(command, *(["alice"] if command != "list" else []), REDIS_URL=away)
+    assert shown.startswith("Redis is away: ")
+    assert SECRET not in shown
 
 
 @pytest.mark.parametrize("command", [["list"], ["add", "-"]])
@@ -232,7 +232,7 @@ def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: l
 def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 0, ended.output
-    assert ended.stdout == "alice is well: it was not refused; it stays ready\n"
+    assert ended.stdout == "alice works: it was not refused; it stays ready\n"
     terminal.fall("alice", "quarantined")
     assert terminal.read("check", "alice") == {
         "account": "alice",
@@ -264,8 +264,8 @@ def test_an_upstream_that_fails_is_told_and_proves_nothing(terminal: Terminal, e
     script(emulator, account="*", create={"outcome": "http-500"})
     ended = terminal.type("check", "alice", "--json")
     assert ended.exit_code == 1
-    told = json.loads(ended.stdout)
-    assert (told["ok"], told["reason"], told["state"]) == (False, "upstream.internal", "ready")
+    shown = json.loads(ended.stdout)
+    assert (shown["ok"], shown["reason"], shown["state"]) == (False, "upstream.internal", "ready")
 
 
 def test_an_account_without_usable_cookies_here_is_one_sentence(terminal: Terminal) -> None:
@@ -280,7 +280,7 @@ def test_nothing_that_is_said_holds_a_secret(
     caplog.set_level(logging.DEBUG)
     export = tmp_path / "secret.json"
     export.write_text(f'[{{"name": "_U", "value": "{SECRET}"}}, {{"name": "MUID", "value": "{SECRET}-2"}}]')
-    said = terminal.type("add", str(export)).output
+    printed = terminal.type("add", str(export)).output
     terminal.announce(CookieAccount("secret", {"_U": SECRET}))
     commands = [["list"], *([command, "secret"] for command in ("show", "check", *ORDERS))]
     for outcome in ("success", "forbidden", "reset", "redirect-loop", "bad-json"):
@@ -289,23 +289,23 @@ def test_nothing_that_is_said_holds_a_secret(
             for form in ([], ["--json"]):
                 ended = terminal.type(*command, *form, ALERT_WEBHOOK=f"http://127.0.0.1/{SECRET}")
                 assert isinstance(ended.exception, SystemExit | None)
-                said += ended.output
-    said += terminal.type("add", str(export)).output
-    assert ("add" in said, "secret is well" in said, "secret was refused" in said) == (True, True, True)
+                printed += ended.output
+    printed += terminal.type("add", str(export)).output
+    assert ("add" in printed, "secret works" in printed, "secret was refused" in printed) == (True, True, True)
     assert creates(emulator)[0] == (SECRET, "success")
-    assert SECRET not in said + caplog.text
+    assert SECRET not in printed + caplog.text
 
 
 @pytest.mark.anyio
 async def test_an_operator_helps_an_account_back(terminal: Terminal, emulator: str, tmp_path: Path) -> None:
-    """A real worker's account meets a captcha; its log tells of that, and of what the operator does."""
+    """A real worker's account meets a captcha; its log contains that, and the operator's commands."""
     log = tmp_path / "log"
     (terminal.folder / "bob.json").unlink()
     environment = terminal.environment | {"LOG_FORMAT": "json", "LEASE_TTL": "3"}
 
     def changes() -> list[tuple[str, str]]:
-        told = [json.loads(line) for line in log.read_text().splitlines()]
-        return [(one["before"], one["state"]) for one in told if one["event"] == "account changed"]
+        shown = [json.loads(line) for line in log.read_text().splitlines()]
+        return [(account["before"], account["state"]) for account in shown if account["event"] == "account changed"]
 
     async def accounts(*arguments: str) -> str:
         ended = await asyncio.to_thread(run_to_end, "worker", "accounts", *arguments, **environment)

@@ -1,4 +1,4 @@
-"""Trying an account without asking anything."""
+"""Check an account without asking a question."""
 
 from collections.abc import AsyncIterator
 
@@ -35,7 +35,7 @@ class Probed(ScriptedProvider):
 
 @pytest.fixture
 async def ledger(store: HookedStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ledger]:
-    """A ledger that knows the account; the provider is closed by the end."""
+    """Yield a ledger that knows the account; the provider must be closed at the end."""
     monkeypatch.setattr(Probed, "failure", None)
     monkeypatch.setattr(Probed, "checked", [])
     monkeypatch.setattr(Probed, "closings", 0)
@@ -45,14 +45,14 @@ async def ledger(store: HookedStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 
 async def standing(ledger: Ledger) -> AccountStatus:
-    return next(one for one in await ledger.read_statuses() if one.name == "a")
+    return next(status for status in await ledger.read_statuses() if status.name == "a")
 
 
 async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
-    found = await check_account(SETTINGS, ledger, ALICE)
-    assert found == CheckResult("a", "", "ready", "ready")
-    assert found.sentence == "a is well: it was not refused; it stays ready"
+    result = await check_account(SETTINGS, ledger, ALICE)
+    assert result == CheckResult("a", "", "ready", "ready")
+    assert result.sentence == "a works: it was not refused; it stays ready"
     after = await standing(ledger)
     assert Probed.checked == ["a"]
     assert (after.succeeded, after.turns_today, after.in_flight, after.since) == (0, 0, 0, before.since)
@@ -66,9 +66,9 @@ async def test_a_refusal_is_told_and_counts(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: str, state: DisplayState
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError(reason, refused=True))
-    found = await check_account(SETTINGS, ledger, ALICE)
-    assert found == CheckResult("a", reason, "ready", state)
-    assert found.sentence == f"a was refused: {reason}; it is now {state}"
+    result = await check_account(SETTINGS, ledger, ALICE)
+    assert result == CheckResult("a", reason, "ready", state)
+    assert result.sentence == f"a was refused: {reason}; it is now {state}"
     after = await standing(ledger)
     assert (after.state, after.reason, after.in_flight, after.turns_today) == (state, reason, 0, 0)
 
@@ -77,8 +77,8 @@ async def test_trouble_on_the_way_proves_nothing_of_the_account(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError("transport.connect", "planted-secret"))
-    found = await check_account(SETTINGS, ledger, ALICE)
-    assert found.sentence == "a could not be tried: transport.connect; it stays ready"
+    result = await check_account(SETTINGS, ledger, ALICE)
+    assert result.sentence == "a could not be checked: transport.connect; it stays ready"
     assert (await standing(ledger)).failures == 0
 
 
@@ -101,8 +101,8 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
 
 
 async def test_an_account_that_no_worker_has_can_be_tried_too(ledger: Ledger) -> None:
-    found = await check_account(SETTINGS, ledger, CookieAccount("new", {"_U": "new"}))
-    assert found.sentence == "new is well: it was not refused; no worker has it yet"
+    result = await check_account(SETTINGS, ledger, CookieAccount("new", {"_U": "new"}))
+    assert result.sentence == "new works: it was not refused; no worker has it yet"
 
 
 async def test_a_provider_that_can_not_check_is_one_sentence(store: HookedStore) -> None:

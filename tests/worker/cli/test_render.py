@@ -20,7 +20,7 @@ def local(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0.2, "1 s"),
         (59, "59 s"),
@@ -33,12 +33,12 @@ def local(seconds: float) -> str:
         (100_000, "1 d 3 h"),
     ],
 )
-def test_a_time_span_is_told_for_people(seconds: float, told: str) -> None:
-    assert render.span(seconds) == told
+def test_a_time_span_is_told_for_people(seconds: float, text: str) -> None:
+    assert render.format_span(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("standing", "told"),
+    ("standing", "text"),
     [
         (READY, "ready"),
         (COOLING, "cooling, returns in 3 h 12 min"),
@@ -50,8 +50,8 @@ def test_a_time_span_is_told_for_people(seconds: float, told: str) -> None:
         (replace(READY, seen=MS - 61_000), "ready, but no worker has it"),
     ],
 )
-def test_a_state_is_a_phrase(standing: AccountStatus, told: str) -> None:
-    assert render.state(standing, NOW) == told
+def test_a_state_is_a_phrase(standing: AccountStatus, text: str) -> None:
+    assert render.state(standing, NOW) == text
 
 
 def test_the_table_has_a_line_for_each_account() -> None:
@@ -62,7 +62,7 @@ def test_the_table_has_a_line_for_each_account() -> None:
         + local(NOW + 60),
         "bob      cooling, returns in 3 h 12 min  account.throttled  7          0          3         -",
     ]
-    assert render.table([], NOW) == "no account is known: no worker has told of one yet"
+    assert render.table([], NOW) == "no account is known: no worker has reported one yet"
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_the_table_has_a_line_for_each_account() -> None:
     [("ready", "nothing"), ("cooling", "nothing"), ("quarantined", "answer the challenge"), ("dead", "sign in again")],
 )
 def test_the_details_say_what_there_is_to_do(state: str, to_do: str) -> None:
-    told = render.details(replace(READY, state=state), NOW).splitlines()  # type: ignore[arg-type]
-    (line,) = [line for line in told if line.startswith("  to do ")]
+    text = render.details(replace(READY, state=state), NOW).splitlines()  # type: ignore[arg-type]
+    (line,) = [line for line in text if line.startswith("  to do ")]
     assert line.removeprefix("  to do").strip().startswith(to_do)
 
 
 def test_the_details_are_a_line_for_each_thing() -> None:
-    one = replace(
+    status = replace(
         COOLING,
         paused=True,
         since=MS - HOUR,
@@ -85,7 +85,7 @@ def test_the_details_are_a_line_for_each_thing() -> None:
         succeeded=MS - 2 * HOUR,
         weight=2.5,
     )
-    assert render.details(one, NOW).splitlines() == [
+    assert render.details(status, NOW).splitlines() == [
         "bob",
         f"  state              paused, and cooling, returns in 3 h 12 min, since {local(NOW - 3600)}",
         "  reason             account.throttled",
@@ -102,8 +102,8 @@ def test_the_details_are_a_line_for_each_thing() -> None:
 
 
 def test_json_has_the_same() -> None:
-    one = replace(COOLING, since=MS, failures_by_reason=(("account.throttled", 3),), failures=1, turns=8)
-    assert render.as_json(one, NOW) == {
+    status = replace(COOLING, since=MS, failures_by_reason=(("account.throttled", 3),), failures=1, turns=8)
+    assert render.as_json(status, NOW) == {
         "account": "bob",
         "state": "cooling",
         "paused": False,
@@ -127,8 +127,8 @@ def test_json_has_the_same() -> None:
 
 def test_a_name_stands_for_its_pictures_too_but_not_the_other_way_round() -> None:
     both = [READY, replace(READY, name="alice/images"), replace(READY, name="alice2")]
-    assert [one.name for one in render.entries(both, "alice", "/images")] == ["alice", "alice/images"]
-    assert [one.name for one in render.entries(both, "alice/images", "/images")] == ["alice/images"]
+    assert [status.name for status in render.select_statuses(both, "alice", "/images")] == ["alice", "alice/images"]
+    assert [status.name for status in render.select_statuses(both, "alice/images", "/images")] == ["alice/images"]
 
 
 def test_changes_are_told_as_before_and_after() -> None:

@@ -1,4 +1,4 @@
-"""A chat server that does exactly what a test says, for what no real server would do twice."""
+"""A chat server that follows a test's script exactly, for behaviour that a real server would not repeat."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,8 +42,8 @@ class Stage:
     async def serve_create(self, request: web.Request) -> web.StreamResponse:
         self.creates.append(dict(request.headers))
         if self.create is not None:
-            made = self.create()
-            return made if isinstance(made, web.StreamResponse) else await made
+            response = self.create()
+            return response if isinstance(response, web.StreamResponse) else await response
         ids = {"conversationId": f"c{len(self.creates)}", "clientId": "p", "conversationSignature": "s"}
         return web.json_response({**ids, "result": {"value": "Success", "message": None}})
 

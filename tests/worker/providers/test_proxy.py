@@ -1,4 +1,4 @@
-"""An account's proxy: all that the account says goes out by it, and no trouble with it tells its password."""
+"""An account's proxy: all of the account's requests use it, and no failure of it shows its password."""
 
 import logging
 import ssl
@@ -204,12 +204,12 @@ async def test_an_order_whose_way_fails_at_the_proxy_spends_nothing(
 
 
 def check_silence(error: UpstreamError, logged: str) -> None:
-    """Neither the log nor the error, with what led to it, tells the password."""
-    told: BaseException | None = error
+    """Neither the log nor the error, with its causes, contains the password."""
+    cause: BaseException | None = error
     texts = [logged]
-    while told is not None:
-        texts += [str(told), repr(told)]
-        told = told.__cause__ or told.__context__
+    while cause is not None:
+        texts += [str(cause), repr(cause)]
+        cause = cause.__cause__ or cause.__context__
     for text in texts:
         assert "p4ss" not in text
         assert "dUBzZXI6cDRzc" not in text  # The same for HTTP.
@@ -217,7 +217,7 @@ def check_silence(error: UpstreamError, logged: str) -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate of bing.invalid, and its key."""
+    """Create a certificate of bing.invalid, and its key."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=bing.invalid"
     options = ["-addext", "subjectAltName=DNS:bing.invalid", "-out", str(certificate), "-keyout", str(key)]
@@ -232,7 +232,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 async def test_tls_reaches_through_the_proxy_to_the_upstream(
     stage: Any, proxy: OutboundProxy, scheme: str, certificate: tuple[Path, Path]
 ) -> None:
-    """The proxy sees where the account goes, and nothing of what it says."""
+    """The proxy sees the host that the account connects to, and none of the content."""
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(*certificate)
     app = web.Application()

@@ -25,7 +25,7 @@ from worker.providers.registry import (
     ProviderRegistry,
     ProviderSpec,
     account_watcher,
-    build_ranking,
+    build_provider_order,
     chat_provider,
     image_provider,
     server_providers,
@@ -71,12 +71,12 @@ class ParrotProvider:
 
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table with one more line."""
+    """Add a line to the table."""
     monkeypatch.setitem(PROVIDERS, "parrot", ProviderSpec(f"{__name__}:ParrotProvider", None, ServerAccount))
 
 
 def watcher(folder: Path, base_url: str = "http://127.0.0.1:1", **changed: object) -> DirectoryWatcher:
-    """The accounts of a folder whose accounts.toml names the provider."""
+    """Return the watcher of a folder whose accounts.toml names the provider."""
     entry = f'base_url = "{base_url}"\nmodel = "grey"\nprovider = "parrot"\napi_key_file = "key"\n'
     (folder / "accounts.toml").write_text(f"[accounts.polly]\n{entry}image_model = 'green'\n")
     (folder / "key").write_text("s3cret\n")
@@ -91,8 +91,8 @@ async def test_a_further_dialect_answers_in_a_worker(
     """The provider's class and the table's line are all that it takes."""
 
     async def answer(request: web.Request) -> web.Response:
-        said = f"{request.headers['X-Model']} {request.headers['X-Key']} says {await request.text()}"
-        return web.Response(text=said)
+        line = f"{request.headers['X-Model']} {request.headers['X-Key']} says {await request.text()}"
+        return web.Response(text=line)
 
     app = web.Application()
     app.router.add_post("/parrot", answer)
@@ -118,9 +118,9 @@ def test_a_further_dialect_takes_its_place_in_the_order(parrot: None, tmp_path: 
     assert (state.problems, state.warnings) == ((), ())
     (polly,) = state.accounts
     assert polly == ServerAccount("polly", "http://127.0.0.1:1", "grey", "s3cret", "green", "parrot")
-    ranking = build_ranking(WorkerSettings(provider="parrot,edgegpt"))
-    assert (ranking.provider_name(polly), ranking.rank(polly)) == ("parrot", 0)
-    assert (ranking.provider_name(COOKIES), ranking.rank(COOKIES)) == ("edgegpt", 1)
+    order = build_provider_order(WorkerSettings(provider="parrot,edgegpt"))
+    assert (order.provider_name(polly), order.rank(polly)) == ("parrot", 0)
+    assert (order.provider_name(COOKIES), order.rank(COOKIES)) == ("edgegpt", 1)
 
 
 def test_a_provider_that_is_not_in_the_table_is_a_mistake_of_its_entry(tmp_path: Path) -> None:

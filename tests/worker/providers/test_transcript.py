@@ -16,8 +16,8 @@ def test_instructions_alone_are_sent_as_they_are() -> None:
 
 
 def test_each_message_has_the_name_of_its_role() -> None:
-    said = tuple(HistoryMessage(role, role[0]) for role in ("system", "user", "assistant", "tool"))
-    instructions, head, *messages = render_history(History("Be brief.", said)).split("\n\n")
+    earlier = tuple(HistoryMessage(role, role[0]) for role in ("system", "user", "assistant", "tool"))
+    instructions, head, *messages = render_history(History("Be brief.", earlier)).split("\n\n")
     assert instructions == "Be brief."
     assert head.startswith("The conversation so far")
     assert messages == ["System: s", "User: u", "Assistant: a", "Tool: t"]

@@ -19,7 +19,7 @@ def test_an_answer_is_counted_by_its_provider() -> None:
     ("reason", "label"), [("timeout.idle", "timeout.idle"), ("interrupted", "interrupted"), ("my.own", "other")]
 )
 def test_a_failure_is_counted_by_its_reason_if_that_is_known(reason: str, label: str) -> None:
-    failed = Failed(500, "no", reason, provider="mine")
+    failed = Failed(reason, provider="mine")
     assert Outcome("FAILED", failed, None).label == ("mine", "failed", label)
 
 

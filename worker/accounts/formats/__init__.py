@@ -1,4 +1,4 @@
-"""Formats: from a file's bytes to its cookies. What a file is shows in its content, never in its name."""
+"""Parse the cookies of a file in any of the known formats, recognised by its content and not by its name."""
 
 import codecs
 
@@ -12,7 +12,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class _JsonExport(msgspec.Struct):
-    """A JSON object, with what tells a HAR from Playwright's state and from names with values."""
+    """A JSON object, with the keys that distinguish a HAR, Playwright's state, and names with values."""
 
     log: msgspec.Raw = msgspec.Raw(b"")
     cookies: msgspec.Raw = msgspec.Raw(b"")
@@ -23,7 +23,7 @@ _named = msgspec.json.Decoder(dict[str, str])
 
 
 def parse_cookies(data: bytes) -> list[Cookie]:
-    """The cookies of a file; of several of one name the last is to count. CookieFileError says why there are none."""
+    """Parse the cookies of a file; of several with one name the last counts. CookieFileError if there are none."""
     text = _text(data)
     if not text:
         raise CookieFileError("is empty")
@@ -41,11 +41,11 @@ def parse_cookies(data: bytes) -> list[Cookie]:
 
 
 def _in_object(text: str) -> list[Cookie]:
-    found = decode(_object, text, "")
-    if bytes(found.log)[:1] == b"{":
-        return har.parse(found.log)
-    if bytes(found.cookies)[:1] == b"[":
-        return json_list.parse(found.cookies)
+    document = decode(_object, text, "")
+    if bytes(document.log)[:1] == b"{":
+        return har.parse(document.log)
+    if bytes(document.cookies)[:1] == b"[":
+        return json_list.parse(document.cookies)
     named = decode(
         _named, text, "is JSON, but neither a list of cookies, names with values, a Playwright state nor a HAR"
     )
@@ -53,6 +53,6 @@ def _in_object(text: str) -> list[Cookie]:
 
 
 def _text(data: bytes) -> str:
-    """The file as text. Bytes that are none become U+FFFD, which no cookie can carry; PowerShell writes UTF-16."""
+    """Decode a file. Invalid bytes become U+FFFD, which no cookie can contain; PowerShell writes UTF-16."""
     encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
     return data.decode(encoding, "replace").replace("\r\n", "\n").strip()

@@ -1,6 +1,6 @@
-"""A browser's "copy as cURL", for bash or for Windows' cmd.
+"""Parse a browser's "copy as cURL", for bash or for Windows' cmd.
 
-By hand: shlex knows neither bash's $'…', which Chrome writes whenever there is a "!", nor anything of cmd's.
+shlex isn't used: it supports neither bash's $'…', which Chrome writes whenever there is a "!", nor cmd's syntax.
 """
 
 import re
@@ -23,12 +23,12 @@ _OPTIONS = {"-H": "header", "--header": "header", "-b": "cookie", "--cookie": "c
 
 
 def recognises(text: str) -> bool:
-    """Whether this is such a command."""
+    """Return whether the text is such a command."""
     return bool(_COMMAND.match(text))
 
 
 def parse(text: str) -> list[Cookie]:
-    """The cookies of the command, or of the commands, that ask Bing; those without an address count too."""
+    """Return the cookies of the commands that request Bing, or that have no URL."""
     commands: list[list[str]] = []
     for word in _words(_without_carets(text)):
         if word in ("curl", "curl.exe"):
@@ -42,17 +42,17 @@ def parse(text: str) -> list[Cookie]:
 
 
 def _cookies(command: list[str]) -> Iterator[Cookie]:
-    address = next((word for word in command if word.startswith(("http://", "https://"))), "")
+    url = next((word for word in command if word.startswith(("http://", "https://"))), "")
     for option, value in _options(command):
         name, _, content = value.partition(":")
         if option == "cookie":
-            yield from parse_cookie_header(value, url_host(address))
+            yield from parse_cookie_header(value, url_host(url))
         elif name.strip().lower() == "cookie":
-            yield from parse_cookie_header(content, url_host(address))
+            yield from parse_cookie_header(content, url_host(url))
 
 
 def _options(command: list[str]) -> Iterator[tuple[str, str]]:
-    """(`header` or `cookie`, its value) for each, whether the value is a word of its own or not."""
+    """Yield (`header` or `cookie`, value) for each option, whether the value is a separate word or not."""
     for word, following in zip(command, [*command[1:], ""], strict=True):
         if word in _OPTIONS:
             yield _OPTIONS[word], following
@@ -64,42 +64,42 @@ def _options(command: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _without_carets(text: str) -> str:
-    """Undo cmd's carets: before a character, at a line's end, and (with two line ends) before a line end itself."""
+    """Remove cmd's carets: before a character, at a line's end, and (with two line ends) before a line end itself."""
     quote = re.search(r"['\"]", text)
     if quote is None or quote[0] == "'":
         return text
-    return _CARET.sub(lambda found: {"\n\n": "\n", "\n": " "}.get(found[1], found[1]), text)
+    return _CARET.sub(lambda match: {"\n\n": "\n", "\n": " "}.get(match[1], match[1]), text)
 
 
 def _words(text: str) -> Iterator[str]:
-    """The words that a shell makes of the text."""
+    """Split the text into words as a shell does."""
     word: list[str] = []
-    place = 0
-    while place < len(text):
-        piece = _PIECE.match(text, place)
+    position = 0
+    while position < len(text):
+        piece = _PIECE.match(text, position)
         if piece is None:
             raise CookieFileError("is a cURL command that was cut off")
-        place = piece.end()
+        position = piece.end()
         if not piece["between"]:
-            word.append(_spoken(piece))
+            word.append(_unquote(piece))
         elif word:
             yield "".join(word)
             word = []
     yield "".join(word)
 
 
-def _spoken(piece: re.Match[str]) -> str:
-    """What a quoted or bare piece stands for."""
+def _unquote(piece: re.Match[str]) -> str:
+    """Return the text of a quoted or bare piece."""
     kind = piece.lastgroup or ""
     content = piece[kind]
     if kind == "ansi":
-        return _IN_ANSI.sub(lambda found: _ANSI.get(found[3], found[3]) if found[3] else _character(found), content)
+        return _IN_ANSI.sub(lambda match: _ANSI.get(match[3], match[3]) if match[3] else _character(match), content)
     if kind == "escaped" and content == "\n":
-        return ""  # the command goes on in the next line
+        return ""  # the command continues in the next line
     if kind == "quoted":
-        return _IN_QUOTES.sub(lambda found: found[1] or found[2], content)
+        return _IN_QUOTES.sub(lambda match: match[1] or match[2], content)
     return content
 
 
-def _character(found: re.Match[str]) -> str:
-    return chr(int(found[1] or found[2], 16))
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[1] or match[2], 16))

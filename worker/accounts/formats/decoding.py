@@ -1,4 +1,4 @@
-"""Decoding JSON that others wrote: a value of theirs, or one sentence."""
+"""Decode JSON of cookie exports: a value, or an error of one sentence."""
 
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -11,7 +11,7 @@ Decoded = TypeVar("Decoded")
 
 
 def decode(decoder: msgspec.json.Decoder[Decoded], data: str | msgspec.Raw, otherwise: str) -> Decoded:
-    """What the decoder makes of it. CookieFileError says `otherwise` for JSON of another shape."""
+    """Decode the data. CookieFileError, with the message `otherwise` for JSON of another shape."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
@@ -21,7 +21,7 @@ def decode(decoder: msgspec.json.Decoder[Decoded], data: str | msgspec.Raw, othe
 
 
 def parse_time(moment: float | str | None) -> float | None:
-    """A moment in Unix seconds, from those or from ISO 8601. None for none (-1 says so too), or for other text."""
+    """Convert Unix seconds or ISO 8601 to Unix seconds; None for a negative number or any other text."""
     if isinstance(moment, str):
         try:
             parsed = datetime.fromisoformat(moment)

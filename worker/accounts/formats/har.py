@@ -1,4 +1,4 @@
-"""HAR: what a browser recorded in its network panel, with the cookies of each request."""
+"""Parse a HAR, the recording of a browser's network panel, with the cookies of each request."""
 
 from dataclasses import replace
 
@@ -40,35 +40,35 @@ _log = msgspec.json.Decoder(_HarLog)
 
 
 def parse(log: msgspec.Raw) -> list[Cookie]:
-    """The cookies of Bing's requests, older requests first.
+    """Return the cookies of the requests to Bing, older requests first.
 
-    Only requests with the newest sign-in count: somebody may have changed accounts in the middle of the recording.
+    Only requests with the newest sign-in count: the user may have changed accounts during the recording.
     """
     entries = decode(_log, log, "is a HAR whose requests can't be understood").entries
-    ours = [entry for entry in entries if (host := url_host(entry.request.url)) and is_bing_domain(host)]
-    if not ours:
+    bing = [entry for entry in entries if (host := url_host(entry.request.url)) and is_bing_domain(host)]
+    if not bing:
         raise CookieFileError("is a HAR without a request to www.bing.com")
-    ours.sort(key=lambda entry: parse_time(entry.started_date_time) or 0)
-    sent = [cookies for entry in ours if (cookies := _sent(entry.request))]
+    bing.sort(key=lambda entry: parse_time(entry.started_date_time) or 0)
+    sent = [cookies for entry in bing if (cookies := _request_cookies(entry.request))]
     if not sent:
         raise CookieFileError("is a HAR without cookies: export it with sensitive data")
     newest = next((cookies[SIGN_IN].value for cookies in reversed(sent) if SIGN_IN in cookies), None)
-    signed = [cookies for cookies in sent if newest is None or _signed_by(cookies) == newest]
-    return [cookie for cookies in signed for cookie in cookies.values()]
+    latest = [cookies for cookies in sent if newest is None or _sign_in(cookies) == newest]
+    return [cookie for cookies in latest for cookie in cookies.values()]
 
 
-def _sent(request: _HarRequest) -> dict[str, Cookie]:
-    """The cookies of one request by name. The header has them as they were sent, the list when they expire."""
+def _request_cookies(request: _HarRequest) -> dict[str, Cookie]:
+    """Return the cookies of one request by name: the header has the values that were sent, the list the expiry."""
     host = url_host(request.url)
-    found = {
+    cookies = {
         cookie.name: Cookie(cookie.name, cookie.value, host, parse_time(cookie.expires)) for cookie in request.cookies
     }
     for header in request.headers:
         if header.name.lower() == "cookie":
             for cookie in parse_cookie_header(header.value, host):
-                found[cookie.name] = replace(found.get(cookie.name, cookie), value=cookie.value)
-    return found
+                cookies[cookie.name] = replace(cookies.get(cookie.name, cookie), value=cookie.value)
+    return cookies
 
 
-def _signed_by(cookies: dict[str, Cookie]) -> str | None:
+def _sign_in(cookies: dict[str, Cookie]) -> str | None:
     return cookies[SIGN_IN].value if SIGN_IN in cookies else None

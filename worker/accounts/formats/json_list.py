@@ -1,4 +1,4 @@
-"""Cookies as a JSON list of objects: Cookie-Editor's, EditThisCookie's, and the one in Playwright's storage state."""
+"""Parse a JSON list of cookies: Cookie-Editor's, EditThisCookie's, and the one in Playwright's storage state."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from worker.accounts.formats.decoding import decode, parse_time
 
 
 class _ListedCookie(msgspec.Struct, rename="camel"):
-    """The extensions say `expirationDate`, Playwright says `expires`; both in Unix seconds."""
+    """A cookie. The extensions write `expirationDate`, Playwright `expires`; both in Unix seconds."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ _entries = msgspec.json.Decoder(list[_ListedCookie])
 
 
 def parse(data: str | msgspec.Raw) -> list[Cookie]:
-    """The cookies of the list, in its order."""
+    """Return the cookies of the list, in its order."""
     entries = decode(_entries, data, "is not a list of cookies with name and value, as Cookie-Editor exports it")
     return [
         Cookie(entry.name, entry.value, entry.domain or "", parse_time(entry.expiration_date or entry.expires))

@@ -1,6 +1,6 @@
-"""Netscape's cookies.txt: a line a cookie, of seven fields parted by tabs.
+"""Parse Netscape's cookies.txt: one cookie a line, in seven fields separated by tabs.
 
-By hand: http.cookiejar insists on a head line that many exporters leave out, and quotes faulty lines, values and all.
+http.cookiejar isn't used: it requires a first line that many exporters omit, and its errors quote lines with values.
 """
 
 import re
@@ -14,12 +14,12 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]*)?")
 
 
 def recognises(text: str) -> bool:
-    """Whether this is such a file, with its head line or without."""
+    """Return whether the text is such a file, with its first line or without."""
     return bool(_HEAD.match(text) or _LINE.search(text))
 
 
 def parse(text: str) -> list[Cookie]:
-    """The cookies of the file, in its order. Spaces may stand for tabs, as in text that was copied from a page."""
+    """Return the cookies of the file, in its order. Spaces may replace tabs, as in text copied from a page."""
     lines = enumerate(text.splitlines(), start=1)
     return [
         _cookie(number, line.removeprefix(_HTTP_ONLY))
@@ -33,5 +33,5 @@ def _cookie(number: int, line: str) -> Cookie:
     if len(fields) not in (6, 7) or not _NUMBER.fullmatch(fields[4]):
         raise CookieFileError(f"is a cookies.txt whose line {number} doesn't have the seven fields of a cookie")
     domain, _, _, _, expires, name, *value = fields
-    # 0 is a session's; a line's end may have lost the tab before an empty value.
+    # 0 is a session cookie's; the tab before an empty value may be missing.
     return Cookie(name, "".join(value), domain, float(expires) if float(expires) > 0 else None)

@@ -1,1 +1,1 @@
-"""Bing Chat and Bing's image creator, by EdgeGPT and BingImageCreator."""
+"""Bing Chat through EdgeGPT, and Bing's images through BingImageCreator."""

@@ -1,4 +1,4 @@
-"""A conversation at Bing: what its creation answers, and what is saved to go on with it."""
+"""A conversation at Bing: its creation, and the state that is saved to continue it."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -13,8 +13,8 @@ from worker.providers.bing.frames import ChatHubResult
 class BingConversation(msgspec.Struct, frozen=True):
     """The ids and keys of one conversation.
 
-    Older servers want the `signature` in each question; newer ones give it in a header, with an `access_token` for the
-    chat's address beside it.
+    Older servers expect the `signature` in each question; newer ones send it in a header, along with an `access_token`
+    for the chat's URL.
     """
 
     conversation_id: str
@@ -23,7 +23,7 @@ class BingConversation(msgspec.Struct, frozen=True):
     access_token: str | None = None
 
     def address(self, chat_url: str) -> str:
-        """Where to ask in this conversation."""
+        """Return the URL for this conversation's questions."""
         if self.access_token is None:
             return chat_url
         return f"{chat_url}{'&' if '?' in chat_url else '?'}sec_access_token={quote(self.access_token, safe='')}"
@@ -44,12 +44,12 @@ _created = msgspec.json.Decoder(_CreationResponse)
 
 
 def encode_conversation(conversation: BingConversation) -> bytes:
-    """The conversation as JSON."""
+    """Encode the conversation as JSON."""
     return msgspec.json.encode(conversation)
 
 
 def decode_conversation(state: bytes) -> BingConversation:
-    """The conversation in `state`. What can't be read can't go on: UpstreamError `session.expired`, refused."""
+    """Decode the conversation in `state`. UpstreamError `session.expired`, refused, if that fails."""
     try:
         return _saved.decode(state)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -58,33 +58,33 @@ def decode_conversation(state: bytes) -> BingConversation:
         ) from error
 
 
-def _pause(headers: Mapping[str, str]) -> float:
-    """How long a refusal over HTTP lasts, in seconds; one that doesn't say is one of those by the hour."""
-    told = headers.get("retry-after", "")
-    return float(told) if told.isdecimal() and len(told) < _LONGEST_NUMBER else _HOUR
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a refusal over HTTP lasts; an hour if the header is missing."""
+    header = headers.get("retry-after", "")
+    return float(header) if header.isdecimal() and len(header) < _LONGEST_NUMBER else _HOUR
 
 
 def parse_creation(status: int, headers: Mapping[str, str], body: bytes) -> BingConversation:
-    """The conversation that a creation's response tells of; `headers` ignores case. UpstreamError if there is none."""
+    """Parse the response to a creation; `headers` ignores case. UpstreamError if it contains no conversation."""
     if status in (401, 403):
         raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
     if status == 429:
-        raise UpstreamError("account.throttled", f"HTTP {status}", refused=True, retry_after=_pause(headers))
+        raise UpstreamError("account.throttled", f"HTTP {status}", refused=True, retry_after=_retry_after(headers))
     if status == 404 or status >= 500:
         raise UpstreamError("upstream.internal", f"HTTP {status}")
     if status != 200:
         raise UpstreamError("upstream.protocol", f"HTTP {status}")
     try:
-        answer = _created.decode(body)
+        response = _created.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = headers.get("content-type", "no content type")
         raise UpstreamError("upstream.protocol", f"no conversation in {len(body)} bytes of {kind}") from error
-    result = answer.result
+    result = response.result
     if result and result.value != "Success":
         reason, refused = map_create_failure(result.value)
         raise UpstreamError(reason, f"{result.value}: {result.message or ''}", refused=refused)
-    signature = answer.conversation_signature or headers.get("x-sydney-conversationsignature")
+    signature = response.conversation_signature or headers.get("x-sydney-conversationsignature")
     token = headers.get("x-sydney-encryptedconversationsignature")
-    if not answer.conversation_id or not answer.client_id or not (signature or token):
+    if not response.conversation_id or not response.client_id or not (signature or token):
         raise UpstreamError("upstream.protocol", "a conversation without id, client id or signature")
-    return BingConversation(answer.conversation_id, answer.client_id, signature, token)
+    return BingConversation(response.conversation_id, response.client_id, signature, token)

@@ -1,4 +1,4 @@
-"""The upstream's words for a failure, translated to ours: (reason, whether it is an explicit refusal)."""
+"""Map the upstream's names for a failure to ours: (reason, whether it is an explicit refusal)."""
 
 import re
 
@@ -9,12 +9,12 @@ _ACCOUNT = {
     "Forbidden": "account.unauthorized",
 }
 _INTERNAL = frozenset({"InternalError", "InternalServerError", "TryLater"})
-# UnauthorizedRequest also says that the conversation's signature or its token has run out: the account is fine.
+# UnauthorizedRequest may also mean that the conversation's signature or token has expired: the account is fine.
 _CONVERSATION_TOKEN = re.compile(r"signature|token|lifetime", re.IGNORECASE)
 
 
 def map_turn_failure(value: str, message: str) -> tuple[str, bool]:
-    """What a turn's `result.value`, other than Success, means."""
+    """Map a turn's `result.value` other than Success."""
     if value == "InvalidSession":
         return "session.expired", True
     if value in ("UnauthorizedRequest", "Forbidden") and _CONVERSATION_TOKEN.search(message):
@@ -23,7 +23,7 @@ def map_turn_failure(value: str, message: str) -> tuple[str, bool]:
 
 
 def map_create_failure(value: str) -> tuple[str, bool]:
-    """What the `result.value`, other than Success, of a request for a new conversation means."""
+    """Map the `result.value` other than Success of a request for a new conversation."""
     if value in _ACCOUNT:
         return _ACCOUNT[value], True
     return ("upstream.internal" if value in _INTERNAL else "upstream.protocol"), False

@@ -1,7 +1,7 @@
-"""Records of the ChatHub's protocol: JSON, each ended by 0x1E, one or more in a WebSocket message.
+"""Frames of the ChatHub's protocol: JSON records, each ended by 0x1E, one or more in a WebSocket message.
 
-Only the fields that matter are decoded. What is nested and needed once (cards, sources, suggestions) stays raw until it
-is asked for: the text is cumulative, so that each record repeats everything.
+Only the fields that are used are decoded. Nested values that are needed once (cards, sources, suggestions) stay raw
+until then: the text is cumulative, so that each record repeats everything.
 """
 
 import re
@@ -17,14 +17,14 @@ DELIMITER = "\x1e"
 _DELIMITER = DELIMITER.encode()
 UPDATE, FINAL, COMPLETION, REQUEST, PING, CLOSE = 1, 2, 3, 4, 6, 7
 
-# What a card puts before the text: lines such as `[1]: https://example.com "Title"`.
+# The references that a card puts before the text: lines such as `[1]: https://example.com "Title"`.
 _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 
 _NOTHING = msgspec.Raw(b"")
 
 
 class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
-    """One message of a conversation, or of its machinery when it has a `message_type`."""
+    """One message of a conversation; with a `message_type` it is an internal one."""
 
     text: str | None = None
     author: str | None = None
@@ -37,12 +37,12 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
 
     @property
     def is_answer(self) -> bool:
-        """Whether it is said to the user; progress, searches and the like have a type."""
+        """Whether it is meant for the user; progress, searches and the like have a type."""
         return self.author == "bot" and not self.message_type
 
     @property
     def shown(self) -> str:
-        """What the user sees: the text, else that of the first card's first block that has one, without references."""
+        """The text, else that of the first card's first block with a text, without references."""
         if self.text:
             return self.text
         for card in _objects(_loads(self.adaptive_cards))[:1]:
@@ -62,11 +62,11 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        """What the user might ask next."""
+        """The questions that the user might ask next."""
         if self.message_type == "InternalSuggestions":
             hidden = self.hidden_text or ""
-            found = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
-            offered = found.get("suggestedUserResponses") if isinstance(found, dict) else None
+            suggestions = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
+            offered = suggestions.get("suggestedUserResponses") if isinstance(suggestions, dict) else None
             return tuple(filter(None, map(_string, offered if isinstance(offered, list) else [])))
         if not self.suggested_responses:
             return ()
@@ -75,28 +75,28 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
 
 
 class ChatHubQuota(msgspec.Struct, gc=False):
-    """How many questions a conversation has had, of how many."""
+    """The number of questions that a conversation has had, and its limit."""
 
     limit: int | None = msgspec.field(default=None, name="maxNumUserMessagesInConversation")
     used: int | None = msgspec.field(default=None, name="numUserMessagesInConversation")
 
 
 class ChatHubUpdate(msgspec.Struct, gc=False):
-    """What an update brings: messages, or counters, or neither (a cursor)."""
+    """The content of an update: messages, or counters, or neither (a cursor)."""
 
     messages: list[ChatHubMessage] | None = None
     throttling: ChatHubQuota | None = None
 
 
 class ChatHubResult(msgspec.Struct, gc=False):
-    """How a turn ended."""
+    """The result of a turn."""
 
     value: str = ""
     message: str | None = None
 
 
 class ChatHubItem(msgspec.Struct, gc=False):
-    """The end of a turn. On failures most of it is missing."""
+    """The end of a turn. After failures most fields are missing."""
 
     messages: list[ChatHubMessage] | None = None
     throttling: ChatHubQuota | None = None
@@ -104,7 +104,7 @@ class ChatHubItem(msgspec.Struct, gc=False):
 
 
 class ChatHubFrame(msgspec.Struct, gc=False):
-    """One record; which fields it has depends on its type."""
+    """One record; its type determines which fields it has."""
 
     type: int = 0
     target: str | None = None
@@ -121,16 +121,16 @@ _frame = msgspec.json.Decoder(ChatHubFrame)
 _outgoing = msgspec.json.Decoder(_Outgoing)
 _any = msgspec.json.Decoder()
 
-# Escapes in JSON, whole surrogate pairs first, so that a half that is left over stands out by its name.
+# Escapes in JSON, whole surrogate pairs first, so that the group `half` matches only halves.
 _ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 
 
 def read_frames(message: bytes) -> Iterator[ChatHubFrame]:
-    """The records in a WebSocket message, UTF-8. UpstreamError if one is not what the protocol says.
+    """Parse the records in a WebSocket message, UTF-8. UpstreamError if one violates the protocol.
 
-    Half a surrogate pair, which a cumulative text may end with, is left out: the next record has it whole.
+    Half a surrogate pair, with which a cumulative text may end, is dropped: the next record contains the whole pair.
     """
     for record in message.split(_DELIMITER):
         if record:
@@ -138,7 +138,7 @@ def read_frames(message: bytes) -> Iterator[ChatHubFrame]:
 
 
 def outgoing_type(message: str) -> int:
-    """The type of a record that a client sends; 0 for the handshake."""
+    """Return the type of a record that a client sends; 0 for the handshake."""
     return _outgoing.decode(message.removesuffix(DELIMITER)).type
 
 

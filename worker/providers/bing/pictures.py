@@ -1,11 +1,11 @@
-"""Bing's pages about pictures: which outcome they tell of, and the pictures on them."""
+"""Parse Bing's image pages: the outcome that they report, and the images' URLs."""
 
 import re
 from html import unescape
 
 from worker.errors import UpstreamError
 
-# What the pages say, in lower case: the reason, and whether it is an explicit refusal that another account may cure.
+# The pages' phrases in lower case, with the reason, and whether another account may succeed (an explicit refusal).
 _OUTCOMES = (
     ("this prompt has been blocked", "image.blocked", False),
     ("unsafe image content detected", "image.blocked", False),
@@ -21,15 +21,15 @@ _SOURCE = re.compile(r'src="([^"]+)"')
 
 
 def check_page(page: str) -> None:
-    """UpstreamError if the page says, in English, why there are no pictures."""
-    words = unescape(page).replace("’", "'").lower()
+    """Raise UpstreamError if the page gives, in English, a reason for having no images."""
+    text = unescape(page).replace("’", "'").lower()
     for phrase, reason, refused in _OUTCOMES:
-        if phrase in words:
+        if phrase in text:
             raise UpstreamError(reason, phrase, refused=refused)
 
 
 def check_order(status: int, location: str, page: str) -> None:
-    """UpstreamError if the response to an order of pictures says why it was declined, or leads nowhere."""
+    """Raise UpstreamError if the response to a request for images is a refusal, or has no valid redirect."""
     if status in (401, 403) or "signin" in location or "login." in location:
         raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
     if status == 302 and not (location.startswith("/") and "id=" in location):
@@ -38,6 +38,6 @@ def check_order(status: int, location: str, page: str) -> None:
 
 
 def find_pictures(page: str) -> tuple[str, ...]:
-    """The addresses of the pictures in full size, in the page's order, each once. Icons of the site are left out."""
+    """Return the URLs of the images in full size, in the page's order, each once, without the site's icons."""
     sources = (unescape(source).split("?w=")[0] for source in _SOURCE.findall(page))
     return tuple(dict.fromkeys(source for source in sources if source.startswith(("https://", "http://"))))

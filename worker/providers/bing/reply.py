@@ -1,4 +1,4 @@
-"""What the upstream says in one turn, read from its frames."""
+"""Read the upstream's reply in one turn from its frames."""
 
 from enum import IntEnum
 
@@ -22,7 +22,7 @@ from worker.providers.bing.frames import (
 
 
 class ReplyUpdate(IntEnum):
-    """What a message brought: of all that, the greatest counts."""
+    """The most important content of a WebSocket message."""
 
     NOTHING = 0
     PING = 1
@@ -33,8 +33,8 @@ class ReplyUpdate(IntEnum):
 class BingReply:
     """One turn of a conversation.
 
-    `text` is the answer so far. The answer is the last message by the bot that has no type; an apology never replaces
-    text that was already shown.
+    `text` is the answer so far. The answer is the bot's last message without a type; an apology never replaces text
+    that was already shown.
     """
 
     def __init__(self) -> None:
@@ -51,16 +51,16 @@ class BingReply:
         return self._end is not None
 
     def read(self, message: bytes) -> ReplyUpdate:
-        """Take in one WebSocket message, UTF-8. UpstreamError when it breaks the protocol or breaks the turn off."""
-        news = ReplyUpdate.NOTHING
+        """Read one WebSocket message, UTF-8. UpstreamError if it violates the protocol or ends the turn early."""
+        greatest = ReplyUpdate.NOTHING
         for frame in read_frames(message):
-            news = max(news, self._read(frame))
-            if news is ReplyUpdate.END:
+            greatest = max(greatest, self._read_frame(frame))
+            if greatest is ReplyUpdate.END:
                 break
-        return news
+        return greatest
 
     def completion(self, state: bytes) -> Completion:
-        """The turn's end; `state` is the conversation to save if it can go on. UpstreamError if the turn failed."""
+        """Return the turn's end; `state` is saved if the conversation continues. UpstreamError if the turn failed."""
         if self._end is None:
             raise UpstreamError("transport.closed", "no final frame")
         result = self._end.result
@@ -83,17 +83,17 @@ class BingReply:
         detail = f"{result.value}: {result.message or ''}"
         return UpstreamError(reason, detail, refused=refused and not self.text)
 
-    def _read(self, frame: ChatHubFrame) -> ReplyUpdate:
+    def _read_frame(self, frame: ChatHubFrame) -> ReplyUpdate:
         if frame.type == UPDATE and frame.target == "update":
             before = self.text
             for update in frame.arguments or []:
                 self._count(update.throttling)
-                self._hear(update.messages or [])
+                self._read_messages(update.messages or [])
             return ReplyUpdate.TEXT if self.text != before else ReplyUpdate.NOTHING
         if frame.type == FINAL:
             self._end = frame.item or ChatHubItem()
             self._count(self._end.throttling)
-            self._hear(self._end.messages or [])
+            self._read_messages(self._end.messages or [])
             return ReplyUpdate.END
         if frame.type == COMPLETION:
             raise UpstreamError("upstream.internal", frame.error or "the turn ended without a final frame")
@@ -105,7 +105,7 @@ class BingReply:
         if throttling and throttling.used is not None and throttling.limit is not None:
             self._turns = TurnCount(throttling.used, throttling.limit)
 
-    def _hear(self, messages: list[ChatHubMessage]) -> None:
+    def _read_messages(self, messages: list[ChatHubMessage]) -> None:
         answer: ChatHubMessage | None = None
         for message in messages:
             if message.is_answer:
@@ -114,7 +114,7 @@ class BingReply:
             self._suggestions = message.suggestions or self._suggestions
         if answer is None or not (text := answer.shown):
             return
-        taken_back = answer.content_origin == "Apology" and self._shown is not None
-        if taken_back and self._shown and self._shown.content_origin != "Apology":
+        is_apology = answer.content_origin == "Apology" and self._shown is not None
+        if is_apology and self._shown and self._shown.content_origin != "Apology":
             return
         self._shown, self.text = answer, text

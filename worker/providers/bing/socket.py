@@ -1,8 +1,8 @@
-"""The socket under EdgeGPT: it connects, reads and hangs up, and EdgeGPT talks through it.
+"""The WebSocket that EdgeGPT uses: it connects, reads and disconnects.
 
-EdgeGPT builds the question and drives the exchange, but it waits for ever on a silent server, loses the final frame in
-most failures and breaks on messages that are normal. So the frames are read here, and EdgeGPT gets a digest of each:
-that text came, that the server pinged, that the turn ended.
+EdgeGPT builds the question and drives the exchange, but it waits without limit for a silent server, loses the final
+frame after most failures and fails on some normal messages. So the frames are read here, and EdgeGPT gets a short
+replacement for each: text arrived, the server pinged, the turn ended.
 """
 
 import asyncio
@@ -20,30 +20,29 @@ from worker.providers import BeforeSend
 from worker.providers.bing.frames import PING, REQUEST, outgoing_type, read_frames
 from worker.providers.bing.reply import BingReply, ReplyUpdate
 
-# Larger messages are cut off; real ones stay far below.
+# The limit of a message, in bytes; real ones are far smaller.
 MAX_MESSAGE = 4 * 1024 * 1024
-# EdgeGPT pings once for every record that arrives within one second of six: hundreds in a busy stream.
+# Seconds. EdgeGPT pings for every record that arrives in one second of every six: hundreds in a busy stream.
 PING_INTERVAL = 1.0
 
-# As EdgeGPT writes it.
+# Exactly as EdgeGPT writes it.
 _PING = '{"type": 6}\x1e'
 
 _TEXT = aiohttp.WSMsgType.TEXT
 
-_DIGESTS = {
+_REPLACEMENTS = {
     ReplyUpdate.PING: '{"type":6}\x1e',
-    # What it makes nothing of, and passes on; without a delimiter, or it would take what follows for a record.
+    # EdgeGPT ignores this and passes it on; it has no delimiter, since EdgeGPT would expect a record after one.
     ReplyUpdate.TEXT: "{}",
     ReplyUpdate.END: '{"type":2,"item":{"result":{},"messages":[{"contentOrigin":""}]}}\x1e',
 }
 
 
 class ChatHubSocket:
-    """One ask's connection.
+    """The connection of one question.
 
-    `deadline`, in the loop's time, ends connecting and the handshake. `before_send` is awaited exactly before the
-    question is written; what it raises is kept as `veto` and goes through as it is. All else that goes wrong is an
-    UpstreamError.
+    `deadline`, in loop time, limits connecting and the handshake. `before_send` is awaited immediately before the
+    question is written; its exception is kept as `veto` and raised unchanged. All other failures are UpstreamErrors.
     """
 
     def __init__(
@@ -63,13 +62,13 @@ class ChatHubSocket:
         self._reply = reply
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
-        self._shaken = False
+        self._handshake_done = False
         self._pinged = 0.0
         self.closed = False
         self.veto: Exception | None = None
 
     async def open(self, headers: dict[str, str]) -> None:
-        """Connect, with `headers`, the account's cookies and by its proxy. aiohttp tries once more when it is reset."""
+        """Connect with `headers` and the account's cookies and proxy. aiohttp retries once after a reset."""
         connector = ProxyConnector.from_url(self._account.proxy) if self._account.proxy else None
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         try:
@@ -79,7 +78,7 @@ class ChatHubSocket:
                     ssl=self._tls,
                     headers={**headers, "Cookie": self._account.cookie_header},
                     max_msg_size=MAX_MESSAGE,
-                    # The decoder of JSON takes bytes, and decodes only what it has been asked for.
+                    # The JSON decoder takes bytes, and decodes only the fields that it needs.
                     decode_text=False,
                 )
         except (TimeoutError, ProxyTimeoutError) as error:
@@ -90,7 +89,7 @@ class ChatHubSocket:
             raise UpstreamError("transport.connect", str(error)) from error
 
     async def send_str(self, data: str) -> None:
-        """Send a record of EdgeGPT's: the handshake, a ping or the question."""
+        """Send a record from EdgeGPT: the handshake, a ping or the question."""
         kind = PING if data == _PING else outgoing_type(data)
         if kind == PING:
             await self._ping(data)
@@ -107,24 +106,26 @@ class ChatHubSocket:
             raise UpstreamError("transport.closed", str(error)) from error
 
     async def receive_str(self) -> str:
-        """What EdgeGPT may know of the next message that matters to it. An empty message is passed on as it is."""
-        if not self._shaken:
+        """Return a replacement for the next message that matters to EdgeGPT. An empty message is returned unchanged."""
+        if not self._handshake_done:
             return await self._handshake()
         socket, read = self._open_socket, self._reply.read
         while True:
             received = await socket.receive()
-            message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
+            message: bytes = (
+                received.data if received.type is _TEXT else self._raise_closed(received.type, received.data)
+            )
             if not message:
                 return ""
-            news = read(message)
-            if news is not ReplyUpdate.NOTHING:
-                return _DIGESTS[news]
+            update = read(message)
+            if update is not ReplyUpdate.NOTHING:
+                return _REPLACEMENTS[update]
 
     async def close(self) -> None:
-        """Say goodbye and hang up, without waiting for the other side. Harmless when repeated."""
+        """Send a close frame and disconnect, without waiting for the other side. It may be called again."""
         self.closed = True
         if self._socket is not None:
-            # The close frame is written at once; the wait for its echo is what the limit cuts off.
+            # The close frame is written at once; the timeout only skips the wait for its echo.
             with suppress(TimeoutError):
                 async with asyncio.timeout(0):
                     await self._socket.close()
@@ -141,7 +142,7 @@ class ChatHubSocket:
         now = asyncio.get_running_loop().time()
         if now - self._pinged >= PING_INTERVAL:
             self._pinged = now
-            # A connection that is gone shows when it is read, after what the server still said.
+            # A closed connection is detected when reading, after the server's last messages.
             with suppress(aiohttp.ClientError, OSError):
                 await self._open_socket.send_str(data)
 
@@ -151,15 +152,15 @@ class ChatHubSocket:
                 received = await self._open_socket.receive()
         except TimeoutError as error:
             raise UpstreamError("timeout.connect", "no handshake in time") from error
-        message: bytes = received.data if received.type is _TEXT else self._broken(received.type, received.data)
+        message: bytes = received.data if received.type is _TEXT else self._raise_closed(received.type, received.data)
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError("transport.upgrade", frame.error)
-        self._shaken = True
+        self._handshake_done = True
         return message.decode(errors="replace")
 
-    def _broken(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
-        """Raise what it means that this came, and no text."""
+    def _raise_closed(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
+        """Raise the error for a message that isn't text."""
         if kind is aiohttp.WSMsgType.BINARY:
             raise UpstreamError("upstream.protocol", "a binary message")
         if kind is aiohttp.WSMsgType.ERROR and isinstance(data, aiohttp.WebSocketError):
@@ -169,16 +170,16 @@ class ChatHubSocket:
 
 
 class ChatHubSession:
-    """Stands where EdgeGPT makes its aiohttp.ClientSession; the address that it connects to is a Line."""
+    """Replaces EdgeGPT's aiohttp.ClientSession; the 'URL' that it connects to is a ChatHubSocket."""
 
     def __init__(self, **_: object) -> None:
         self.closed = False
 
-    async def ws_connect(self, line: ChatHubSocket, *, headers: dict[str, str], **_: object) -> ChatHubSocket:
-        """Open the line. EdgeGPT's other arguments (TLS, proxy) are the line's own business."""
-        await line.open(headers)
-        return line
+    async def ws_connect(self, hub_socket: ChatHubSocket, *, headers: dict[str, str], **_: object) -> ChatHubSocket:
+        """Open the socket. EdgeGPT's other arguments (TLS, proxy) are ignored: the socket has its own."""
+        await hub_socket.open(headers)
+        return hub_socket
 
     async def close(self) -> None:
-        """Nothing to do: the line hangs up by itself."""
+        """Mark the session as closed: the socket disconnects by itself."""
         self.closed = True

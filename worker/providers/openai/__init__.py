@@ -1,1 +1,1 @@
-"""Servers that speak the OpenAI API."""
+"""Servers with the OpenAI API."""

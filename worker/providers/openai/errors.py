@@ -1,4 +1,4 @@
-"""What a server that speaks the OpenAI API means when it says no. Nothing of its own words gets into an error."""
+"""Map errors of a server with the OpenAI API to ours. The server's own message never becomes part of an error."""
 
 import email.utils
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.errors import UpstreamError
 
-# Seconds: how long to wait where nothing is said of it, and the longest that is believed.
+# Seconds: the pause if the server sends none, and the longest that is accepted from it.
 RETRY_AFTER = 20.0
 _DAY = 24 * 3600.0
 
@@ -28,7 +28,7 @@ _TOO_LONG_WORDS = re.compile(
     r"|input token count [^\n]{0,60}exceeds"
     r"|^litellm\.contextwindowexceedederror"
 )
-# LiteLLM's proxy says 400 where others say 404 and, without a database of keys, 401.
+# LiteLLM's proxy sends 400 where others send 404 and, without a database of keys, 401.
 _ACCOUNT_400 = frozenset({"model_not_found", "no_db_connection"})
 _ACCOUNT_400_WORDS = re.compile(r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=")
 _POLICY = frozenset(
@@ -41,10 +41,10 @@ _CODE = re.compile(r"[A-Za-z_]{1,40}|[1-5]\d\d")
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """What a server says has gone wrong.
+    """An error that a server reports.
 
-    `status` is HTTP's, or what an error within a stream has for one; None if it has none. `codes` are what it calls
-    the error, as it writes them; `message` is for people, and may repeat the question and the key.
+    `status` is the HTTP status, or the one that an error within a stream contains; None if it has none. `codes` are the
+    error's names as the server writes them; `message` is for people, and may repeat the question and the key.
     """
 
     status: int | None
@@ -52,19 +52,19 @@ class ErrorReport:
     message: str = ""
 
     def to_upstream_error(self, retry_after: float | None = None, policy: str = "question.refused") -> UpstreamError:
-        """What it means for a question of which no text has come.
+        """Return our error for a question that has got no text yet.
 
-        `retry_after` is what the server told, in seconds; `policy` is the reason for a question that it won't have.
+        `retry_after` is the pause that the server sent, in seconds; `policy` is the reason for a rejected question.
         """
-        if self.status in (None, 400, 413, 422) and self._is(_TOO_LONG, _TOO_LONG_WORDS):
+        if self.status in (None, 400, 413, 422) and self._matches(_TOO_LONG, _TOO_LONG_WORDS):
             return self._refused("session.toolong")
-        if self.status in (None, 400, 403, 422) and self._is(_POLICY, _POLICY_WORDS):
+        if self.status in (None, 400, 403, 422) and self._matches(_POLICY, _POLICY_WORDS):
             return self._refused(policy)
-        if self.status in (401, 403, 404) or self._unnumbered(_ACCOUNT):
+        if self.status in (401, 403, 404) or self._matches_without_status(_ACCOUNT):
             return self._refused("account.refused")
-        if self.status == 400 and self._is(_ACCOUNT_400, _ACCOUNT_400_WORDS):
+        if self.status == 400 and self._matches(_ACCOUNT_400, _ACCOUNT_400_WORDS):
             return self._refused("account.refused")
-        if self.status in (402, 429) or self._unnumbered(_THROTTLED):
+        if self.status in (402, 429) or self._matches_without_status(_THROTTLED):
             return self._throttled(retry_after)
         if self.status is None or self.status == 408 or self.status >= 500:
             return UpstreamError("upstream.internal", self.detail)
@@ -74,19 +74,19 @@ class ErrorReport:
 
     @property
     def detail(self) -> str:
-        """What may be logged of it."""
+        """The part that may be logged."""
         status = [f"HTTP {self.status}"] if self.status else []
         return ", ".join([*status, *(code for code in self.codes if _CODE.fullmatch(code))])
 
-    def _is(self, codes: frozenset[str], words: re.Pattern[str] | None = None) -> bool:
+    def _matches(self, codes: frozenset[str], words: re.Pattern[str] | None = None) -> bool:
         named = any(code.lower() in codes for code in self.codes)
         return named or (words is not None and words.search(self.message.lower()) is not None)
 
-    def _unnumbered(self, codes: frozenset[str]) -> bool:
-        return self.status is None and self._is(codes)
+    def _matches_without_status(self, codes: frozenset[str]) -> bool:
+        return self.status is None and self._matches(codes)
 
     def _throttled(self, retry_after: float | None) -> UpstreamError:
-        if retry_after is None and self.status != 402 and not self._is(_BROKE):
+        if retry_after is None and self.status != 402 and not self._matches(_BROKE):
             retry_after = RETRY_AFTER
         return UpstreamError("account.throttled", self.detail, refused=True, retry_after=retry_after)
 
@@ -95,7 +95,7 @@ class ErrorReport:
 
 
 def parse_error_response(status: int, body: bytes) -> ErrorReport:
-    """What the body of an error's response says; other bodies than JSON say nothing."""
+    """Parse the body of an error's response; a body that isn't JSON adds nothing to the status."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -104,7 +104,7 @@ def parse_error_response(status: int, body: bytes) -> ErrorReport:
 
 
 def parse_error(value: Any, status: int | None = None) -> ErrorReport:
-    """What an error says that is an object, or is wrapped in one, or in a list."""
+    """Parse an error that is an object, or inside one, or inside a list."""
     if isinstance(value, list):
         value = value[0] if value else None
     error = value.get("error", value) if isinstance(value, dict) else value
@@ -117,13 +117,13 @@ def parse_error(value: Any, status: int | None = None) -> ErrorReport:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """After how many seconds to come back, as a response's headers have it; None if they don't say."""
-    told = headers.get("retry-after", "").strip()
-    seconds = _number(told)
-    if seconds is None and told:
-        seconds = _until(told)
-    if seconds is None and (thousandths := _number(headers.get("retry-after-ms", ""))) is not None:
-        seconds = thousandths / 1000
+    """Parse the seconds to wait from a response's headers; None if they contain none."""
+    header = headers.get("retry-after", "").strip()
+    seconds = _number(header)
+    if seconds is None and header:
+        seconds = _until(header)
+    if seconds is None and (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
+        seconds = milliseconds / 1000
     return None if seconds is None else min(max(seconds, 1.0), _DAY)
 
 

@@ -1,4 +1,4 @@
-"""What a server without a memory is told: how to answer, what was said before, and the question."""
+"""Build the messages for a server that keeps no conversations: instructions, history and question."""
 
 from itertools import groupby
 from operator import itemgetter
@@ -7,7 +7,7 @@ from typing import TypedDict
 from wire.messages import HistoryMessage
 from worker.providers.transcript import History
 
-# A tool's result belongs to a call that this conversation doesn't have.
+# A tool's result would need the call that it belongs to, which isn't part of this conversation.
 _ROLES = {"tool": "user"}
 
 
@@ -18,26 +18,28 @@ class PromptMessage(TypedDict):
     content: str
 
 
-def build_messages(system: str, past: History, question: str, most: int) -> list[PromptMessage]:
-    """All messages; of what was said before the last `most`, and none by the assistant in front."""
-    how = "\n\n".join(part for part in (system, past.instructions) if part)
-    head = [PromptMessage(role="system", content=how)] if how else []
-    told = [_message(said) for said in _recent(past.said, most)]
-    return [*head, *_merged([*told, PromptMessage(role="user", content=question)])]
+def build_messages(system: str, history: History, question: str, limit: int) -> list[PromptMessage]:
+    """Return all messages, with the last `limit` of the history, the first of which is not the assistant's."""
+    instructions = "\n\n".join(part for part in (system, history.instructions) if part)
+    head = [PromptMessage(role="system", content=instructions)] if instructions else []
+    earlier = [_to_prompt(message) for message in _recent(history.messages, limit)]
+    return [*head, *_merge([*earlier, PromptMessage(role="user", content=question)])]
 
 
-def _recent(said: tuple[HistoryMessage, ...], most: int) -> tuple[HistoryMessage, ...]:
-    recent = said[max(0, len(said) - most) :]
+def _recent(messages: tuple[HistoryMessage, ...], limit: int) -> tuple[HistoryMessage, ...]:
+    recent = messages[max(0, len(messages) - limit) :]
     while recent and recent[0].role == "assistant":
         recent = recent[1:]
     return recent
 
 
-def _message(said: HistoryMessage) -> PromptMessage:
-    return PromptMessage(role=_ROLES.get(said.role, said.role), content=said.text)
+def _to_prompt(message: HistoryMessage) -> PromptMessage:
+    return PromptMessage(role=_ROLES.get(message.role, message.role), content=message.text)
 
 
-def _merged(told: list[PromptMessage]) -> list[PromptMessage]:
-    """Neighbours of one role as one message: some models' templates want the roles to alternate."""
-    groups = ((role, list(group)) for role, group in groupby(told, key=itemgetter("role")))
-    return [PromptMessage(role=role, content="\n\n".join(one["content"] for one in group)) for role, group in groups]
+def _merge(messages: list[PromptMessage]) -> list[PromptMessage]:
+    """Merge neighbours of the same role: some models' templates require alternating roles."""
+    groups = ((role, list(group)) for role, group in groupby(messages, key=itemgetter("role")))
+    return [
+        PromptMessage(role=role, content="\n\n".join(message["content"] for message in group)) for role, group in groups
+    ]

@@ -1,11 +1,11 @@
-"""Server-sent events, cut out of a response's bytes."""
+"""Parse server-sent events from the bytes of a response."""
 
 import re
 from collections.abc import Iterator
 
 from worker.errors import UpstreamError
 
-# Bytes of one event, beyond which it is cut off; real ones stay far below.
+# The limit of one event, in bytes; real ones are far smaller.
 MAX_EVENT = 4 * 1024 * 1024
 
 _LINE_END = re.compile(rb"[\r\n]")
@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventParser:
-    """The data of each event, as the bytes come. What isn't data (comments, ids) is passed over."""
+    """An incremental parser of events. Comments, ids and other fields than `data` are ignored."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -22,17 +22,17 @@ class EventParser:
         self._begun = False
 
     def feed(self, chunk: bytes) -> Iterator[str]:
-        """The data of the events that end in `chunk`. UpstreamError if one grows beyond all measure."""
+        """Yield the data of the events that end in `chunk`. UpstreamError if one exceeds the limit."""
         self._size += len(chunk)
         self._pieces.append(chunk)
-        # Joined only when there is a line to be had: a long one that comes byte by byte must not cost its square.
+        # Joined only at a line's end: otherwise a long line that arrives byte by byte would take quadratic time.
         if _LINE_END.search(chunk):
             yield from self._events()
         if self._size > MAX_EVENT:
             raise UpstreamError("transport.toobig", "an event without an end")
 
     def end(self) -> Iterator[str]:
-        """The data of an event that only the end of the response has ended."""
+        """Yield the data of an event that ends with the response."""
         return self.feed(b"\n\n")
 
     def _events(self) -> Iterator[str]:
@@ -48,14 +48,14 @@ class EventParser:
                 yield data
 
     def _lines(self) -> list[bytes]:
-        """The lines that are whole, without their ends; the rest is kept."""
+        """Return the complete lines without their ends; keep the rest."""
         held = b"".join(self._pieces)
         if not self._begun:
             held = held.removeprefix(_BOM)
         self._begun = True
-        # For bytes these are CR LF, LF and CR, and nothing else.
+        # For bytes the line ends are CR LF, LF and CR only.
         lines = held.splitlines(keepends=True)
-        # After a CR at the very end there may come its LF.
-        whole = not held.endswith(b"\r") and held.endswith(b"\n")
-        self._pieces = [] if whole else [lines.pop()]
+        # The LF of a CR at the end may still arrive.
+        complete = not held.endswith(b"\r") and held.endswith(b"\n")
+        self._pieces = [] if complete else [lines.pop()]
         return [line.rstrip(b"\r\n") for line in lines]

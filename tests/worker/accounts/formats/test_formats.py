@@ -70,11 +70,11 @@ def test_what_is_no_export_is_one_sentence(content: bytes, sentence: str) -> Non
 
 
 def test_a_cookie_may_have_the_name_of_a_part_of_a_har() -> None:
-    found = parse_cookies(b'{"log": "a", "cookies": "b", "_U": "c"}')
-    assert [(cookie.name, cookie.value) for cookie in found] == [("log", "a"), ("cookies", "b"), ("_U", "c")]
+    parsed = parse_cookies(b'{"log": "a", "cookies": "b", "_U": "c"}')
+    assert [(cookie.name, cookie.value) for cookie in parsed] == [("log", "a"), ("cookies", "b"), ("_U", "c")]
 
 
-def told(error: BaseException | None) -> Iterator[str]:
+def messages_of(error: BaseException | None) -> Iterator[str]:
     """All that an exception can be made to tell, with what led to it."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args))
@@ -82,13 +82,13 @@ def told(error: BaseException | None) -> Iterator[str]:
 
 
 def outcome(data: bytes) -> str:
-    """The sentence that the bytes come to, or nothing if they are an export; no secret in either."""
+    """Return the error's sentence, or nothing for a valid export; neither contains a secret."""
     failure: CookieFileError | None = None
     try:
         assert PLANTED not in repr(parse_cookies(data))
     except CookieFileError as error:
         failure = error
-    assert not any(PLANTED in text for text in told(failure))
+    assert not any(PLANTED in text for text in messages_of(failure))
     sentence = str(failure or "")
     assert sentence == " ".join(sentence.split())
     assert len(sentence) < 200

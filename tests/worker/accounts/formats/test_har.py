@@ -9,7 +9,7 @@ from worker.accounts.formats.har import parse
 
 
 def entry(url: str, cookie: str = "", started: str = "2026-03-01T10:00:00.000Z", **request: Any) -> dict[str, Any]:
-    """A request as browsers record it."""
+    """Build a request as browsers record it."""
     headers = [{"name": "cookie", "value": cookie}] if cookie else []
     asked = {"method": "GET", "url": url, "httpVersion": "h3", "headers": headers, "cookies": [], **request}
     response = {"status": 200, "content": {"text": "_U=not-this; set-cookie: _U=nor-this"}}

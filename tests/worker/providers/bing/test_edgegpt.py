@@ -27,7 +27,7 @@ STATE = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":
 
 
 async def nothing() -> None:
-    """A before_send that lets everything pass."""
+    """Let every question pass, as before_send."""
 
 
 def update(text: str, **fields: Any) -> str:
@@ -41,7 +41,7 @@ def answer(text: str, **item: Any) -> str:
 
 
 def says(*messages: str) -> Callable[[web.WebSocketResponse], Awaitable[None]]:
-    """A script that sends these messages."""
+    """Return a script that sends these messages."""
 
     async def script(socket: web.WebSocketResponse) -> None:
         for message in messages:
@@ -72,7 +72,7 @@ async def updates(asked: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
 
 
 async def failure(asked: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
-    """The error that an ask ends with, and what it yielded before."""
+    """Return the error that ends an ask, and what it yielded before."""
     seen: list[ChatUpdate] = []
     with anyio.fail_after(10):
         async with aclosing(asked):
@@ -292,14 +292,14 @@ async def test_what_edgegpt_raises_by_itself_is_a_protocol_error(stage: Any, mon
 
 
 async def test_what_edgegpt_raises_after_the_end_changes_nothing(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.bing.socket._DIGESTS", dict.fromkeys(_digests(), '{"type":2}\x1e'))
+    monkeypatch.setattr("worker.providers.bing.socket._REPLACEMENTS", dict.fromkeys(_every_update(), '{"type":2}\x1e'))
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
     assert isinstance(done, Completion)
     assert done.text == "a"
 
 
-def _digests() -> list[Any]:
+def _every_update() -> list[Any]:
     from worker.providers.bing.reply import ReplyUpdate
 
     return list(ReplyUpdate)
@@ -445,7 +445,7 @@ async def test_a_line_that_breaks_at_the_mark_is_a_cut(stage: Any) -> None:
 
     async def mark() -> None:
         await gone.wait()
-        await anyio.sleep(0.05)  # the reset must cross the loopback; nothing tells when it has
+        await anyio.sleep(0.05)  # the reset must cross the loopback; nothing shows when it has
 
     stage.shake = shake
     error, _ = await failure(asking(stage.settings, before_send=mark))
@@ -580,7 +580,7 @@ assert sys.modules["socket"] is socket
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that refuses connections."""
+    """Yield a port that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -589,6 +589,6 @@ def free_port() -> int:
 
 @pytest.fixture
 def silent_port() -> Any:
-    """A port that takes connections and never says a word."""
+    """Yield a port that accepts connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]

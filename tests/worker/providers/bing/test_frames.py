@@ -103,7 +103,7 @@ def test_a_card_without_text_shows_nothing(cards: Any) -> None:
 
 
 def test_sources_have_a_title_and_an_address() -> None:
-    found = message(
+    expected = message(
         sourceAttributions=[
             {"providerDisplayName": "Name", "seeMoreUrl": "https://a", "searchQuery": ""},
             {"title": "Title", "seeMoreUrl": "https://b"},
@@ -112,7 +112,7 @@ def test_sources_have_a_title_and_an_address() -> None:
             "nonsense",
         ]
     ).sources
-    assert found == (Source("Name", "https://a"), Source("Title", "https://b"), Source("https://c", "https://c"))
+    assert expected == (Source("Name", "https://a"), Source("Title", "https://b"), Source("https://c", "https://c"))
 
 
 def test_suggestions_are_texts() -> None:
@@ -123,7 +123,7 @@ def test_suggestions_are_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hidden", "found"),
+    ("hidden", "expected"),
     [
         ('```json\n{"suggestedUserResponses": ["one", 2, "two"]}\n```', ("one", "two")),
         ('{"suggestedUserResponses": "one"}', ()),
@@ -131,8 +131,8 @@ def test_suggestions_are_texts() -> None:
         ("", ()),
     ],
 )
-def test_internal_suggestions_are_read_from_their_hidden_text(hidden: str, found: tuple[str, ...]) -> None:
-    assert message(messageType="InternalSuggestions", hiddenText=hidden).suggestions == found
+def test_internal_suggestions_are_read_from_their_hidden_text(hidden: str, expected: tuple[str, ...]) -> None:
+    assert message(messageType="InternalSuggestions", hiddenText=hidden).suggestions == expected
 
 
 def test_the_types_of_outgoing_records_are_told_apart() -> None:

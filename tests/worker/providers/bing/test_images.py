@@ -27,7 +27,7 @@ class Studio:
     """A picture server that answers each request with the next of its responses; the last one is repeated."""
 
     url: str = ""
-    orders: list[Callable[[], web.Response]] = field(default_factory=lambda: [found(ORDERED)])
+    orders: list[Callable[[], web.Response]] = field(default_factory=lambda: [redirect(ORDERED)])
     results: list[str | int] = field(default_factory=lambda: [RESULTS])
     hold: Callable[[], Awaitable[None]] | None = None
     seen: list[web.Request] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Studio:
         return web.Response(status=result) if isinstance(result, int) else web.Response(text=result)
 
 
-def found(location: str) -> Callable[[], web.Response]:
+def redirect(location: str) -> Callable[[], web.Response]:
     return lambda: web.Response(status=302, headers={"Location": location})
 
 
@@ -82,7 +82,7 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 async def nothing() -> None:
-    """A before_send that lets everything pass."""
+    """Let every question pass, as before_send."""
 
 
 async def draw(settings: WorkerSettings, before_send: Callable[[], Awaitable[None]] = nothing) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_at
     async def mark() -> None:
         marks.append(len(studio.seen))
 
-    studio.orders = [page("something else"), found(ORDERED)]
+    studio.orders = [page("something else"), redirect(ORDERED)]
     assert await draw(studio.settings, mark) == PICTURES
     assert marks == [0]
     assert studio.methods == ["POST", "POST", "GET", "GET"]
@@ -140,8 +140,8 @@ async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_at
         (page("You can't submit any more prompts"), "account.throttled", True),
         (page("Please sign in to create images"), "account.unauthorized", True),
         (page("", status=403), "account.unauthorized", True),
-        (found("https://login.live.com/login.srf"), "account.unauthorized", True),
-        (found("https://elsewhere.example/images/create?id=1"), "image.protocol", False),
+        (redirect("https://login.live.com/login.srf"), "account.unauthorized", True),
+        (redirect("https://elsewhere.example/images/create?id=1"), "image.protocol", False),
         (lambda: web.Response(status=302), "image.protocol", False),
     ],
 )

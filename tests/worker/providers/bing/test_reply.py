@@ -88,12 +88,12 @@ def test_pings_counters_and_other_records_are_no_text() -> None:
 
 def test_progress_is_not_the_answer() -> None:
     search = bot("Searching the web for: `x`", messageType="InternalSearchQuery")
-    found = bot('{"web_search_results": []}', messageType="InternalSearchResult")
+    results = bot('{"web_search_results": []}', messageType="InternalSearchResult")
     loader = bot("Generating answers for you…", messageType="InternalLoaderMessage")
     card = bot("x", messageType="RenderCardRequest")
-    reply = heard(update(search), update(found), update(loader), update(bot("The answer")), update(card))
+    reply = heard(update(search), update(results), update(loader), update(bot("The answer")), update(card))
     assert reply.text == "The answer"
-    done = heard(final(USER, search, found, loader, bot("The answer"), card)).completion(STATE)
+    done = heard(final(USER, search, results, loader, bot("The answer"), card)).completion(STATE)
     assert done.text == "The answer"
 
 

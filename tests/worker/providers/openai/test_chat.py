@@ -33,7 +33,7 @@ SETTINGS = WorkerSettings(connect_timeout=5.0)
 
 
 async def unmarked() -> None:
-    """A before_send that lets everything pass."""
+    """Let every question pass, as before_send."""
 
 
 async def ask(
@@ -362,12 +362,12 @@ async def test_nothing_of_the_question_or_the_key_is_logged(caplog: pytest.LogCa
 async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: str) -> None:
     async with OpenAIServer(play) as server_stub:
         provider = OpenAIProvider(SETTINGS.model_copy(update={"connect_timeout": 0.3}))
-        found = ""
+        received = ""
         try:
             await provider.check(server_stub.account())
         except UpstreamError as error:
-            found = error.reason
-    assert found == reason
+            received = error.reason
+    assert received == reason
     assert [(asked.method, asked.target, asked.body) for asked in server_stub.asked] == [("GET", "/v1/models", b"")]
 
 

@@ -56,7 +56,7 @@ def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, rea
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("value", "reason"),
     [
         ({"code": "rate_limit_exceeded"}, "account.throttled"),
         ({"type": "insufficient_quota"}, "account.throttled"),
@@ -73,8 +73,8 @@ def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, rea
         (17, "upstream.internal"),
     ],
 )
-def test_an_error_without_a_status_is_told_by_its_codes(told: Any, reason: str) -> None:
-    assert parse_error(told).to_upstream_error().reason == reason
+def test_an_error_without_a_status_is_told_by_its_codes(value: Any, reason: str) -> None:
+    assert parse_error(value).to_upstream_error().reason == reason
 
 
 def test_what_a_server_says_of_a_question_has_the_reason_asked_for() -> None:
@@ -105,13 +105,13 @@ def test_when_to_come_back_is_read_from_the_headers(headers: dict[str, str], wai
 
 
 def test_when_to_come_back_may_be_a_date() -> None:
-    told = parse_retry_after({"retry-after": email.utils.formatdate(time.time() + 600, usegmt=True)})
-    assert told is not None
-    assert 590 < told <= 600
+    value = parse_retry_after({"retry-after": email.utils.formatdate(time.time() + 600, usegmt=True)})
+    assert value is not None
+    assert 590 < value <= 600
 
 
 @pytest.mark.parametrize(
-    ("refusal", "told", "pause"),
+    ("refusal", "value", "pause"),
     [
         (ErrorReport(429), None, 20.0),
         (ErrorReport(429), 7.0, 7.0),
@@ -121,15 +121,15 @@ def test_when_to_come_back_may_be_a_date() -> None:
     ],
 )
 def test_an_account_that_has_asked_too_much_pauses_as_long_as_it_was_told(
-    refusal: ErrorReport, told: float | None, pause: float
+    refusal: ErrorReport, value: float | None, pause: float
 ) -> None:
-    means = penalty_for(refusal.to_upstream_error(told), sent=True)
-    assert (means.outcome, means.pause) == ("cooling", pause)
+    penalty = penalty_for(refusal.to_upstream_error(value), sent=True)
+    assert (penalty.outcome, penalty.pause) == ("cooling", pause)
 
 
 def test_nothing_of_a_servers_own_words_is_logged() -> None:
-    said = body(message="the question", type="the question is", code="sk-123", param="messages")
-    assert parse_error_response(400, said).to_upstream_error().detail == "HTTP 400"
+    text = body(message="the question", type="the question is", code="sk-123", param="messages")
+    assert parse_error_response(400, text).to_upstream_error().detail == "HTTP 400"
     assert parse_error_response(429, body(type="requests", code="rate_limit_exceeded")).to_upstream_error().detail == (
         "HTTP 429, requests, rate_limit_exceeded"
     )

@@ -30,13 +30,13 @@ def test_without_a_past_there_is_only_the_question() -> None:
 def test_only_the_newest_is_told_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
     # Numbers instead of texts, so that what was merged can be distinguished again.
     numbered = tuple(HistoryMessage(one.role, str(number)) for number, one in enumerate(said))
-    told = build_messages("", History("", numbered), "q", most)
-    *numbers, question = [text for one in told for text in one["content"].split("\n\n")]
-    assert (told[-1]["role"], question) == ("user", "q")
+    built = build_messages("", History("", numbered), "q", most)
+    *numbers, question = [text for one in built for text in one["content"].split("\n\n")]
+    assert (built[-1]["role"], question) == ("user", "q")
     assert len(numbers) <= most
     first = len(said) - len(numbers)
     assert numbers == [one.text for one in numbered[first:]]
-    assert told[0]["role"] != "assistant"
+    assert built[0]["role"] != "assistant"
     assert all(one.role == "assistant" for one in numbered[max(0, len(said) - most) : first])
 
 

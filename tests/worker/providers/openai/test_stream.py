@@ -50,11 +50,11 @@ def test_thoughts_and_calls_of_tools_are_no_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "finish"),
+    ("report", "finish"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("something_new", "stop")],
 )
-def test_why_it_ended_is_told(told: str, finish: str) -> None:
-    assert read(chunk("a"), chunk(None, told)).finish == finish
+def test_why_it_ended_is_told(report: str, finish: str) -> None:
+    assert read(chunk("a"), chunk(None, report)).finish == finish
 
 
 def test_halves_of_a_character_in_two_deltas_meet() -> None:
@@ -108,7 +108,7 @@ def test_what_is_no_chunk_is_a_breach_of_protocol(odd: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason", "refused"),
+    ("report", "reason", "refused"),
     [
         ({"error": {"code": "rate_limit_exceeded"}}, "account.throttled", True),
         ({"error": {"code": "context_length_exceeded"}, "choices": []}, "session.toolong", True),
@@ -116,10 +116,10 @@ def test_what_is_no_chunk_is_a_breach_of_protocol(odd: str) -> None:
         ({"error": "busy"}, "upstream.internal", False),
     ],
 )
-def test_an_error_is_a_refusal_only_before_any_text(told: Any, reason: str, refused: bool) -> None:
-    error = failure(with_delta(role="assistant", content=""), told)
+def test_an_error_is_a_refusal_only_before_any_text(report: Any, reason: str, refused: bool) -> None:
+    error = failure(with_delta(role="assistant", content=""), report)
     assert (error.reason, error.refused) == (reason, refused)
-    error = failure(chunk("a"), told)
+    error = failure(chunk("a"), report)
     assert (error.reason, error.refused) == ("upstream.internal", False)
 
 

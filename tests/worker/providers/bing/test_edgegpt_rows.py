@@ -141,7 +141,7 @@ def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
 async def asked(
     provider: EdgeGPTProvider, question: str, conversation: SavedConversation | None = None, account: Account = ALICE
 ) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
-    """What an ask yielded, how it failed, and how often it was marked as sent."""
+    """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
     async def mark() -> None:

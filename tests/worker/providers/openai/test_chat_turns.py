@@ -30,7 +30,7 @@ async def bing() -> AsyncIterator[Emulator]:
 async def worker(
     store: HookedStore, bing: Emulator, accounts: Sequence[Account], **changed: object
 ) -> AsyncIterator[Worker]:
-    """A worker with these accounts, that is drained at the end."""
+    """Run a worker with these accounts, and drain it at the end."""
     urls = {"bing_create_url": bing.create_url, "bing_chat_url": bing.chat_url, "bing_image_url": bing.url}
     settings = settings_with(**{"drain_timeout": 3.0, **urls, **changed})
     pool = pool_on(store, settings, accounts, worker=new_worker_id())
@@ -125,9 +125,11 @@ async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
 
 
 async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Client, bing: Emulator) -> None:
-    told = (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
+    earlier = (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
     async with worker(store, bing, [local(bing, "x")]):
-        await client.end(await client.submit(Chat("balanced", "q", instructions="Be kind.", history=told), new_token()))
+        await client.end(
+            await client.submit(Chat("balanced", "q", instructions="Be kind.", history=earlier), new_token())
+        )
     (turn,) = bing.ledger.turns
     assert (turn.context, turn.question) == ("system: Be kind.\nuser: a\nassistant: b", "c\n\nq")
 

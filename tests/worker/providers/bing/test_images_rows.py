@@ -45,7 +45,7 @@ async def bing() -> AsyncIterator[Emulator]:
 
 
 async def drawn(bing: Emulator, keyword: str, account: Account = ALICE) -> tuple[tuple[str, ...], int]:
-    """The pictures, and how often the order was marked as sent."""
+    """Return the images, and how often the request was marked as sent."""
     marks = 0
 
     async def mark() -> None:

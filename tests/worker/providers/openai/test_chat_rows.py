@@ -112,7 +112,7 @@ def account_at(bing: Emulator) -> Account:
 
 
 async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
-    """What an ask yielded, how it failed, and how often it was marked as sent."""
+    """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
     async def mark() -> None:
