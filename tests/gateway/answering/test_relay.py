@@ -17,7 +17,7 @@ from tests.support.gateway.harness import running, settings
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
-from wire.errors import AnswerNotFoundError, StoreUnavailableError
+from wire.errors import AnswerLostError, StoreUnavailableError
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Image
 from wire.redis.store import Store
@@ -31,7 +31,7 @@ async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
 
     jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
     made = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
-    with pytest.raises(AnswerNotFoundError):
+    with pytest.raises(AnswerLostError):
         await made.read_end(entries())
 
 
@@ -55,7 +55,7 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
             event = await made.read_end(entries)
     await store.close()
     assert isinstance(event, Failed)
-    assert event.code == 503
+    assert event.reason == "queue.timeout"
     assert tries == ["s0-1", "s0-1"]
 
 
