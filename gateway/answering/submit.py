@@ -9,7 +9,7 @@ from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Work
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A question that was handed over; `new` unless its Idempotency-Key had an answer before."""
 

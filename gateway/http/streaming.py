@@ -11,8 +11,8 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
    deadline, the subscription) must stay open, and because one frame is all that an open stream then keeps.
 
 2. The rest runs outside the middleware (`detach`, StreamMiddleware). Between the two steps the inner middleware and the
-   endpoint return, so an open stream keeps none of their frames alive: 12 coroutines, the Request, its body, its
-   question. Each wake-up would also climb through them all. StreamMiddleware runs the rest and drops the request's
+   endpoint return, so an open stream keeps none of their frames alive: a dozen coroutines, the Request, its body,
+   its question. Each wake-up would also climb through them all. StreamMiddleware runs the rest and drops the request's
    headers and query, which nobody reads after that. Only what must see a stream's end (metrics, tracing, the request's
    id) is outside of StreamMiddleware. Without it, as in unit tests, the rest runs at once.
 

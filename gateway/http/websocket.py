@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answering.drain import background
 from gateway.auth.clients import Clients
-from gateway.errors import ClientGoneError, RefusedError
+from gateway.errors import ClientGoneError
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
 from wire.jobs import Client
@@ -26,7 +26,7 @@ async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None
     """Return the client of a socket that isn't accepted yet; None after the error was sent as an HTTP response."""
     try:
         return clients.identify(socket)
-    except (HTTPException, RefusedError) as error:
+    except HTTPException as error:
         await socket.send_denial_response(await error_response(socket, error))
         return None
 
