@@ -113,16 +113,19 @@ async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningG
 
 @pytest.mark.parametrize("before", [[], [Delta("some")]])
 @pytest.mark.parametrize(
-    "failed",
-    [Failed("interrupted"), Failed("account.throttled")],
+    ("failed", "code", "message"),
+    [
+        (Failed("interrupted"), 500, "回答中断,请重新提问"),
+        (Failed("account.throttled", retry_after=60), 120, "已上限,24小时后尝试"),
+    ],
 )
 async def test_a_failure_after_acceptance_is_one_frame(
-    gateway: RunningGateway, before: list[Delta], failed: Failed
+    gateway: RunningGateway, before: list[Delta], failed: Failed, code: int, message: str
 ) -> None:
     gateway.worker.scripts["fail"] = [*before, failed]
     response = await gateway.client.get("/api_stream", params=ASK | {"question": "fail"})
     assert response.status_code == 200
-    assert frames_of(response.content)[len(before) :] == [{"code": failed.code, "message": failed.message}]
+    assert frames_of(response.content)[len(before) :] == [{"code": code, "message": message}]
 
 
 async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> None:
