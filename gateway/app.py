@@ -153,10 +153,10 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 
 def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
     """Return the routes of the OpenAI API."""
-    chat = completions.Completions(service, settings.max_body, settings.sources_in_text)
-    replies = openai_responses.Responses(service, settings.max_body, settings.sources_in_text)
-    pictures = images.Images(service.questions, service.clients, settings.max_body)
-    listed = models.Models(service.clients)
+    chat = completions.CompletionEndpoint(service, settings.max_body, settings.sources_in_text)
+    replies = openai_responses.ResponseEndpoints(service, settings.max_body, settings.sources_in_text)
+    pictures = images.ImageEndpoint(service.questions, service.clients, settings.max_body)
+    listed = models.ModelEndpoints(service.clients)
     one = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
@@ -164,7 +164,7 @@ def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
         Route("/v1/models/{model}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(one, replies.one, methods=openai_responses.ONE_METHODS),
+        Route(one, replies.read, methods=openai_responses.ONE_METHODS),
         Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
     ]
 

@@ -7,7 +7,7 @@ from gateway.docs.legacy import STREAM_EVENT
 from gateway.docs.schemas import PROGRESS, error, success
 from wire.reasons import Reason
 
-_NAMED = headers.path_parameter("answer", "The answer's id, as X-Answer-ID told it.", ANSWER)
+_NAMED = headers.path_parameter("answer", "The answer's id, from X-Answer-ID.", ANSWER)
 _QUEUED = PROGRESS | {
     "state": "queued",
     "position": 3,
@@ -27,7 +27,7 @@ _FAILED = PROGRESS | {
 
 
 def paths() -> dict[str, Node]:
-    """The paths with their operations."""
+    """Return the paths with their operations."""
     return {
         "/answers/{answer}": {
             "parameters": [_NAMED, *headers.parameter_refs("X-Request-ID", "traceparent", "Accept-Language")],
@@ -93,5 +93,5 @@ def _stream() -> Node:
         "The number of the last event that the client has; Last-Event-ID goes before it.",
     )
     described = "As on /api_stream, from any place in the answer."
-    operation = _operation("followAnswer", "Go on with an answer", described, responses)
+    operation = _operation("followAnswer", "Resume the stream of an answer", described, responses)
     return operation | {"parameters": [after]}

@@ -11,7 +11,7 @@ from gateway.v2.messages import SUBPROTOCOL
 from wire.reasons import Reason
 
 _DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
-clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP stand in
+clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP are in
 [/openapi.json](/openapi.json).
 
 Where the server has a list of API keys, a handshake needs one, or is answered with 401: as `Authorization: Bearer …`,
@@ -27,7 +27,7 @@ _QUESTION: Node = object_of(
     {
         "style": {"type": "string", "enum": STYLES},
         "question": {"type": "string", "minLength": 1},
-        "token": described(nullable(STRING), "To go on with a conversation over HTTP; frames then have it too."),
+        "token": described(nullable(STRING), "To continue a conversation over HTTP; frames then contain it too."),
     },
     optional=["token"],
 ) | {"additionalProperties": True}
@@ -40,12 +40,12 @@ _OLD: dict[str, tuple[str, Any]] = {
     "Question": ("A question.", {"style": "balanced", "question": "hello"}),
     "Answer": ("The whole answer.", success(_WHOLE)),
     "Frame": ("A part of the answer; the last one is the whole.", success({name: _LAST[name] for name in _ORDER})),
-    "Error": ("The question came to nothing. The socket stays open.", error(Reason.REQUEST_EMPTY)),
+    "Error": ("The question failed. The socket stays open.", error(Reason.REQUEST_EMPTY)),
 }
 
 
 def document() -> Node:
-    """The whole document."""
+    """Return the whole document."""
     described = info("Bing Chat gateway: sockets", _DESCRIPTION) | {"license": {"name": "MIT"}}
     return {
         "asyncapi": "3.1.0",
@@ -88,7 +88,7 @@ def _channels() -> Node:
             "/ws_stream",
             f"Typed frames: {SUBPROTOCOL}",
             f"For a client that offers the subprotocol `{SUBPROTOCOL}`: many answers side by side, each of which can "
-            "be stopped, and gone on with after a cut at any gateway. Closing the socket stops nothing.",
+            "be stopped, and resumed after a lost connection at any gateway. Closing the socket stops nothing.",
             v2_messages.EXAMPLES,
             SUBPROTOCOL,
         ),

@@ -1,4 +1,4 @@
-"""How errors are told over HTTP, by status."""
+"""The error responses over HTTP, by status."""
 
 from gateway.docs import headers
 from gateway.docs.json_schema import Node, named_examples, ref
@@ -31,12 +31,12 @@ _HEADERS = {429: ["Retry-After"], 500: ["X-Answer-ID", "X-Provider"], 503: ["Ret
 
 
 def responses() -> dict[str, Node]:
-    """All of them, by name."""
+    """Return all of them, by name."""
     return {f"Error{status}": _response(status) for status in _WHEN}
 
 
 def references(*statuses: int) -> Node:
-    """The responses of some statuses."""
+    """Return references to the responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
 
 

@@ -3,7 +3,7 @@
 from gateway.docs.json_schema import ANSWER, COUNT, STRING, TOKEN, Node, enum
 from gateway.http.fields import MAX_WAIT
 
-# A name that a client makes up.
+# A name that a client chooses.
 _NAME: Node = {"type": "string", "minLength": 16, "maxLength": 255}
 _PARAMETERS: list[Node] = [
     {
@@ -53,7 +53,7 @@ _PARAMETERS: list[Node] = [
     {
         "name": "Last-Event-ID",
         "in": "header",
-        "description": "The `id` of the last event that the client has: the stream goes on behind it, at any gateway.",
+        "description": "The `id` of the last event that the client has: the stream continues after it, at any gateway.",
         "schema": STRING,
         "example": f"{ANSWER}.3",
     },
@@ -85,39 +85,39 @@ _RESPONSE_HEADERS: dict[str, Node] = {
         "schema": enum("true", "false"),
     },
 }
-# What a request that asks may send.
+# The parameters of a request with a question.
 QUESTION_HEADERS = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID", "traceparent"]
-# What a response to an accepted question has.
+# The headers of the response to an accepted question.
 ANSWER_HEADERS = ["X-Request-ID", "X-Answer-ID", "X-Provider"]
 
 
 def parameters() -> dict[str, Node]:
-    """Those that have a name, by it."""
+    """Return the parameters by name."""
     return {found["name"]: found for found in _PARAMETERS}
 
 
 def response_headers() -> dict[str, Node]:
-    """By their names."""
+    """Return the headers by name."""
     return _RESPONSE_HEADERS
 
 
 def parameter_refs(*names: str) -> list[Node]:
-    """Parameters of a request, by their names."""
+    """Return references to parameters of a request."""
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
 def header_refs(*names: str) -> Node:
-    """Headers of a response, by their names."""
+    """Return references to headers of a response."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def query_parameter(name: str, schema: Node, description: str, *, required: bool = False) -> Node:
-    """A parameter in the query."""
+    """Return a parameter in the query."""
     return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
 
 
 def path_parameter(name: str, description: str, example: str) -> Node:
-    """A part of the path."""
+    """Return a part of the path."""
     return {
         "name": name,
         "in": "path",
@@ -130,6 +130,6 @@ def path_parameter(name: str, description: str, example: str) -> Node:
 
 TOKEN_FIELD: Node = {
     "type": "string",
-    "description": "The `token` of the last answer, to go on with its conversation.",
+    "description": "The `token` of the last answer, to continue its conversation.",
     "examples": [TOKEN],
 }

@@ -1,25 +1,42 @@
-"""What descriptions of JSON are made of."""
+"""JSON Schema: the parts of which schemas are built."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 Node = dict[str, Any]
 
 STRING: Node = {"type": "string"}
 BOOLEAN: Node = {"type": "boolean"}
 COUNT: Node = {"type": "integer", "minimum": 0}
-# What examples show.
+# Values in examples.
 TOKEN = "0b9f6f5e-3f0c-4b1e-9a55-2f0f5a1d7c11"
 ANSWER = "s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
 
 
 def ref(name: str) -> Node:
-    """A shape that has a name."""
+    """Return a reference to a named schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def struct_schemas(*structs: type[msgspec.Struct]) -> dict[str, Node]:
+    """Return the schemas of bodies that the gateway sends, and of all that they contain, by class name.
+
+    A field with a default is always sent; only one that may be UNSET may be missing.
+    """
+    _, schemas = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        properties = schema.get("properties", {})
+        sent = [name for name, value in properties.items() if name in schema["required"] or "default" in value]
+        schema["required"] = sent
+        for value in properties.values():
+            value.pop("default", None)
+    return schemas
+
+
 def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:
-    """An object that has exactly these fields; the `optional` ones may be missing."""
+    """Return the schema of an object with exactly these fields; the `optional` ones may be missing."""
     described = {"description": description} if description else {}
     return described | {
         "type": "object",
@@ -30,35 +47,35 @@ def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), d
 
 
 def array_of(items: Node) -> Node:
-    """A list."""
+    """Return the schema of a list."""
     return {"type": "array", "items": items}
 
 
 def one_of_schemas(*shapes: Node) -> Node:
-    """One of several shapes."""
+    """Return the schema of a value that matches one of several."""
     return {"oneOf": list(shapes)}
 
 
 def nullable(shape: Node) -> Node:
-    """A shape, or null."""
+    """Return a schema that null matches too."""
     return {**shape, "type": [shape["type"], "null"]} if "type" in shape else one_of_schemas(shape, {"type": "null"})
 
 
 def described(shape: Node, description: str) -> Node:
-    """A shape with a word on what it means."""
+    """Return a schema with a description."""
     return {**shape, "description": description}
 
 
 def enum(*values: object) -> Node:
-    """One of several values."""
+    """Return the schema of one of several values."""
     return {"enum": list(values)}
 
 
 def const(value: object) -> Node:
-    """One value."""
+    """Return the schema of one value."""
     return {"const": value}
 
 
 def named_examples(**examples: Any) -> Node:
-    """Examples by their names, in which `_` stands for a space."""
+    """Return examples by name; `_` in a name is a space."""
     return {name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()}

@@ -25,7 +25,7 @@ _ON_200 = (
     "Clients of this API read codes 110 (the request is at fault) and 120 (unknown token, or all accounts are out of "
     "quota) from the body of a status 200."
 )
-_BODY = "The fields come as JSON, as a form or as multipart; what stands in the query counts too, but the body wins."
+_BODY = "The fields come as JSON, as a form or as multipart; or in the query; those of the body take precedence."
 
 STREAM_EVENT = {
     "event": "message",
@@ -49,7 +49,7 @@ data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls":
 
 
 def error_examples() -> Node:
-    """Errors that ride on a status 200, as examples."""
+    """Return examples of errors that are sent with status 200."""
     return named_examples(
         field_is_missing=error(Reason.REQUEST_EMPTY),
         no_such_style=error(Reason.REQUEST_STYLE),
@@ -60,7 +60,7 @@ def error_examples() -> Node:
 
 
 def paths() -> dict[str, Node]:
-    """The paths with their operations."""
+    """Return the paths with their operations."""
     asked, drawn = _answered("Answer", named_examples(answer=success(ANSWER_DATA)) | error_examples()), _pictures()
     return {
         "/api": {
@@ -111,7 +111,7 @@ def _operation(operation: str, summary: str, description: str, streaming: bool) 
     if streaming:
         description += (
             " Errors after the stream has begun are its last event. A client that accepts `text/event-stream` gets ids "
-            "and may come back with `Last-Event-ID` at any gateway: the stream goes on, and after its end the answer "
+            "and may come back with `Last-Event-ID` at any gateway: the stream continues, and after its end the answer "
             "is 204."
         )
     return {"operationId": operation, "tags": ["Questions"], "summary": summary, "description": description}

@@ -14,9 +14,9 @@ Every path also takes HEAD, which asks nothing, and OPTIONS. Another method is a
 the shape of `Error`, under `/v1` of `ApiError`. Pages of every origin may read all answers; none goes with credentials.
 
 Where the server has a list of API keys, a request needs one, or gets a 401; without a list it needs none. The two
-WebSocket endpoints stand in [/asyncapi.json](/asyncapi.json)."""
+WebSocket endpoints are in [/asyncapi.json](/asyncapi.json)."""
 
-# Whoever is listed first is what a reader sees first.
+# Documentation pages show them in this order.
 _TAGS = {
     "Questions": "The drop-in endpoints, as clients of the old server know them.",
     "Answers": "An answer by its id, for as long as it runs and a while after, at any gateway.",
@@ -27,7 +27,7 @@ _TAGS = {
 
 
 def info(title: str, description: str) -> Node:
-    """What a document says of itself."""
+    """Return the head of a document."""
     return {
         "title": title,
         "version": VERSION,
@@ -38,7 +38,7 @@ def info(title: str, description: str) -> Node:
 
 
 def document() -> Node:
-    """The whole document."""
+    """Return the whole document."""
     return {
         "openapi": "3.1.0",
         "info": info("Bing Chat gateway", _DESCRIPTION),
@@ -68,6 +68,6 @@ def _security() -> dict[str, Node]:
             "type": "apiKey",
             "in": "query",
             "name": "api_key",
-            "description": "For clients that can't set headers, such as an EventSource. It stands in no log.",
+            "description": "For clients that can't set headers, such as an EventSource. It is never logged.",
         },
     }

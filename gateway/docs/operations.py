@@ -10,7 +10,7 @@ _TEXT: Node = {"type": "string"}
 
 
 def paths() -> dict[str, Node]:
-    """The paths with their operations, which are open to all."""
+    """Return the paths with their operations, which need no key."""
     ready, away = _json("Ready", ready=_READY), _json("Ready", Redis_is_away=_READY | {"ready": False, "redis": False})
     return {
         "/healthz": _open(

@@ -1,4 +1,4 @@
-"""The shapes of the gateway's own JSON over HTTP, and what the sockets share with it."""
+"""The schemas of the gateway's own JSON over HTTP, and those that the sockets share with it."""
 
 from typing import Any, get_args
 
@@ -44,19 +44,19 @@ PROGRESS: dict[str, Any] = {
     "error": None,
     "provider": "edgegpt",
 }
-_TOKEN = described(STRING, "Send it with the next question to go on with the conversation.")
+_TOKEN = described(STRING, "Send it with the next question to continue the conversation.")
 _RESET = described(
-    BOOLEAN, "The conversation was not carried on: this answer comes from a fresh one, or the next one will."
+    BOOLEAN, "The conversation was not continued: this answer comes from a new one, or the next answer will."
 )
 
 
 def success(data: Any) -> dict[str, Any]:
-    """What a client gets that holds `data`."""
+    """Return a body with `data`."""
     return {"code": 200, "message": "success", "data": data}
 
 
 def error(reason: Reason, *, english: bool = False) -> dict[str, Any]:
-    """What a client gets for a reason."""
+    """Return the body of an error."""
     problem = errors.problem_for(reason, english)
     return {"code": problem.code, "message": problem.message}
 
@@ -66,7 +66,7 @@ def _success(data: Node, description: str) -> Node:
 
 
 def answers(*, token: bool) -> dict[str, Node]:
-    """A whole answer and a frame of a streamed one. `token`: always there; otherwise for a client that sent one."""
+    """Return the schemas of an answer and its frames. `token`: always sent, or else to a client that sent one."""
     end = {"reset": _RESET, "token": _TOKEN}
     urls = described(array_of(ref("Source")), "The pages that the answer cites; none in a delta.")
     part = described(STRING, "What is new; in the last frame the whole answer.")
@@ -118,7 +118,7 @@ def _progress() -> Node:
 
 
 def schemas() -> dict[str, Node]:
-    """All of them, by name."""
+    """Return all of them, by name."""
     problem = {"code": {"type": "integer"}, "message": STRING, "reason": STRING, "retry_after": nullable(COUNT)}
     health = {"ready": BOOLEAN, "redis": BOOLEAN, "workers": COUNT, "draining": BOOLEAN}
     return answers(token=True) | {
@@ -137,7 +137,7 @@ def schemas() -> dict[str, Node]:
 
 
 def stream_event(data: Node, description: str, *, named: bool = False) -> Node:
-    """One server-sent event, field by field, whose data is JSON."""
+    """Return the schema of a server-sent event whose data is JSON, by its fields."""
     event = {"event": STRING} if named else {"event": const("message")}
     return {
         "description": description,

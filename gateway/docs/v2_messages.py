@@ -27,7 +27,7 @@ _SEQ = described(
 )
 _ZERO = described(const(0), "No event of the answer.")
 _PROVIDER = described(STRING, "Who answers.")
-_TEXT = described(STRING, "Text that goes on.")
+_TEXT = described(STRING, "New text.")
 _WHOLE = described(STRING, "The whole text.")
 _PROBLEM: dict[str, Node] = {
     "code": {"type": "integer"},
@@ -38,7 +38,7 @@ _PROBLEM: dict[str, Node] = {
 
 
 def request_schemas() -> dict[str, Node]:
-    """What a client may send, by name."""
+    """Return the schemas of the messages of a client, by name."""
     sent = {
         "Ask": (
             {
@@ -47,7 +47,7 @@ def request_schemas() -> dict[str, Node]:
                 "style": {"type": "string", "enum": STYLES},
                 "question": {"type": "string", "minLength": 1},
                 "token": described(
-                    nullable(STRING), "Without one a new conversation begins, which lives on after the socket."
+                    nullable(STRING), "Without one a new conversation begins, which remains after the socket."
                 ),
                 "idempotency_key": described(
                     nullable({"type": "string", "maxLength": 255}), "Makes it safe to send again."
@@ -77,7 +77,7 @@ def request_schemas() -> dict[str, Node]:
 
 
 def frame_schemas() -> dict[str, Node]:
-    """What a client gets, by name."""
+    """Return the schemas of the frames that a client gets, by name."""
     return {
         "Accepted": _frame("accepted", {"seq": _ZERO, "token": STRING}),
         "Queued": _frame("queued", {"seq": _ZERO, "position": COUNT, "wait": COUNT}),
@@ -100,8 +100,8 @@ def _final() -> dict[str, Node]:
         "urls": array_of(ref("Source")),
         "suggestions": array_of(STRING),
         "turns": nullable(ref("Turns")),
-        "reset": described(BOOLEAN, "The conversation was not carried on."),
-        "stopped": described(BOOLEAN, "Somebody stopped it."),
+        "reset": described(BOOLEAN, "The conversation was not continued."),
+        "stopped": described(BOOLEAN, "It was stopped."),
         "images": described(array_of(STRING), "The addresses of pictures, for an image request."),
         "provider": _PROVIDER,
     }
@@ -155,13 +155,13 @@ EXAMPLES: dict[str, Node] = {
 }
 SUMMARIES = {
     "Ask": "Ask a question.",
-    "Resume": "Go on with an answer. One that has ended by then sends its end again.",
+    "Resume": "Resume an answer. One that has ended by then sends its end again.",
     "Stop": "End an answer with the text so far. It is answered by that answer's end.",
     "Accepted": "The question is taken, or the answer to resume is there.",
     "Queued": "It waits: 1 is the next one, 0 one that waits for an account. Sent again when that changes.",
-    "Delta": "Text that goes on.",
+    "Delta": "New text.",
     "Replace": "The upstream took its text back: this is all of it so far.",
     "Final": "The end: the whole answer.",
     "Failed": "The end: the answer failed, after `text`.",
-    "Refused": "A message came to nothing. With `answer`, this gateway stops following that answer, which may live on.",
+    "Refused": "A message was refused. With `answer`, this gateway stops following that answer, which may continue.",
 }

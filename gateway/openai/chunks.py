@@ -1,114 +1,201 @@
-"""The shapes of /v1/chat/completions: a whole completion, and the chunks of a streamed one."""
+"""The bodies of /v1/chat/completions: a whole completion, and the chunks of a streamed one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
-from gateway.openai.models import model_of
+from gateway.openai.models import Count, ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.usage import Tokens, tokens
-from wire.messages import Event, Failed
+from gateway.openai.usage import Estimated, TokenCounts, count_tokens
+from wire.messages import Event, Failed, FinishReason
 
 _DONE = SseFrame(b"[DONE]")
 
 
-def completion(question: SubmittedQuestion, writing: TextAssembler) -> bytes:
+class CompletionUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Tokens, as the upstream counted them."""
+
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+    estimated: Estimated | UnsetType = UNSET
+
+
+class UrlCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A source and its place in the text."""
+
+    start_index: Count
+    end_index: Count
+    title: str
+    url: str
+
+
+class MessageAnnotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A citation of a message."""
+
+    type: Literal["url_citation"] = "url_citation"
+    url_citation: UrlCitation
+
+
+class ChoiceMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+    annotations: list[MessageAnnotation]
+
+
+class CompletionChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The only choice of a completion."""
+
+    index: Literal[0] = 0
+    message: ChoiceMessage
+    logprobs: None = None
+    finish_reason: FinishReason
+
+
+class CompletionObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A whole completion."""
-    text = writing.whole
-    message = {
-        "role": "assistant",
-        "content": text,
-        "refusal": None,
-        "annotations": _annotations(writing.citations(text)),
-    }
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": writing.finish}
-    usage = _usage(tokens(writing.usage, question.work, text))
-    return msgspec.json.encode(_head(question, "chat.completion") | {"choices": [choice], "usage": usage})
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: Count
+    model: ModelName
+    system_fingerprint: None = None
+    choices: list[CompletionChoice]
+    usage: CompletionUsage
+
+
+class ChunkDelta(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The new part of a message."""
+
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    annotations: list[MessageAnnotation] | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The only choice of a chunk."""
+
+    index: Literal[0] = 0
+    delta: ChunkDelta
+    logprobs: None = None
+    finish_reason: FinishReason | None = None
+
+
+class Chunk(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A part of a streamed completion."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: Count
+    model: ModelName
+    system_fingerprint: None = None
+    choices: list[ChunkChoice]
+    usage: Annotated[
+        CompletionUsage | UnsetType | None,
+        msgspec.Meta(description="With `include_usage`: null except in the last chunk, which has no choice."),
+    ] = UNSET
+
+
+def encode_completion(question: SubmittedQuestion, answer: TextAssembler) -> bytes:
+    """Return a whole completion."""
+    text = answer.text
+    message = ChoiceMessage(content=text, annotations=_annotations(answer.locate_citations(text)))
+    completion = CompletionObject(
+        **_head(question),
+        choices=[CompletionChoice(message=message, finish_reason=answer.finish)],
+        usage=_usage(count_tokens(answer.usage, question.work, text)),
+    )
+    return msgspec.json.encode(completion)
 
 
 class CompletionChunks:
-    """Tells an answer in chunks; see gateway.http.sse.Presenter. With `usage` the last one tells the tokens."""
+    """Renders an answer as chunks; see gateway.http.sse.Presenter. With `usage` the last one contains the tokens."""
 
     reconnects = False
 
-    def __init__(self, question: SubmittedQuestion, writing: TextAssembler, *, usage: bool) -> None:
+    def __init__(self, question: SubmittedQuestion, answer: TextAssembler, *, usage: bool) -> None:
         self._question = question
-        self._writing = writing
+        self._answer = answer
         self._usage = usage
-        self._head = _head(question, "chat.completion.chunk")
+        self._head = _head(question)
         self.finished = False
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
-        """The chunk that says who speaks. AnswerFailedError for an answer that fails at once."""
+        """Return the chunk with the role. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed):
             raise AnswerFailedError(first)
-        return [self._chunk({"role": "assistant", "content": ""})]
+        return [self._chunk(ChunkDelta(role="assistant", content=""))]
 
     async def render(self, event: Event) -> list[SseFrame]:
-        """The chunks that `event` makes."""
+        """Return the chunks of `event`."""
         if isinstance(event, Failed):
             self.finished = True
-            return _broken(fault_of_failure(event))
-        out = self._writing.add(event)
-        made = [self._chunk({"content": out})] if out else []
-        return [*made, *await self._end()] if self._writing.over else made
+            return _error_frames(fault_of_failure(event))
+        new = self._answer.add(event)
+        chunks = [self._chunk(ChunkDelta(content=new))] if new else []
+        return [*chunks, *await self._end()] if self._answer.finished else chunks
 
     def render_error(self, error: Exception) -> list[SseFrame]:
-        """One error, which the SDKs raise, and no end."""
-        return _broken(fault_of(error))
+        """Return one error, which the SDKs raise, and no end."""
+        return _error_frames(fault_of(error))
 
     async def _end(self) -> list[SseFrame]:
         self.finished = True
-        writing = self._writing
-        await self._question.end(writing, writing.sent)
-        cited = _annotations(writing.citations(writing.sent))
-        made = [self._chunk({"annotations": cited})] if cited else []
-        made.append(self._chunk({}, writing.finish))
+        answer = self._answer
+        await self._question.finish(answer, answer.sent)
+        annotations = _annotations(answer.locate_citations(answer.sent))
+        chunks = [self._chunk(ChunkDelta(annotations=annotations))] if annotations else []
+        chunks.append(self._chunk(ChunkDelta(), answer.finish))
         if self._usage:
-            found = tokens(writing.usage, self._question.work, writing.sent)
-            made.append(SseFrame(msgspec.json.encode(self._head | {"choices": [], "usage": _usage(found)})))
-        return [*made, _DONE]
+            usage = _usage(count_tokens(answer.usage, self._question.work, answer.sent))
+            chunks.append(SseFrame(msgspec.json.encode(Chunk(**self._head, choices=[], usage=usage))))
+        return [*chunks, _DONE]
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> SseFrame:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        rest: dict[str, Any] = {"choices": [choice]} | ({"usage": None} if self._usage else {})
-        return SseFrame(msgspec.json.encode(self._head | rest))
+    def _chunk(self, delta: ChunkDelta, finish: FinishReason | None = None) -> SseFrame:
+        choice = ChunkChoice(delta=delta, finish_reason=finish)
+        chunk = Chunk(**self._head, choices=[choice], usage=None if self._usage else UNSET)
+        return SseFrame(msgspec.json.encode(chunk))
 
 
-def _head(question: SubmittedQuestion, kind: str) -> dict[str, Any]:
+def _head(question: SubmittedQuestion) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{question.answer}",
-        "object": kind,
         "created": question.accepted,
-        "model": model_of(question.work.style),
-        "system_fingerprint": None,
+        "model": model_name(question.work.style),
     }
 
 
-def _usage(found: Tokens) -> dict[str, Any]:
-    counts = {"prompt_tokens": found.prompt, "completion_tokens": found.completion, "total_tokens": found.total}
-    return counts | found.mark
+def _usage(tokens: TokenCounts) -> CompletionUsage:
+    return CompletionUsage(
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        total_tokens=tokens.total,
+        estimated=tokens.mark,
+    )
 
 
-def _annotations(cited: Sequence[Citation]) -> list[dict[str, Any]]:
+def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:
     return [
-        {
-            "type": "url_citation",
-            "url_citation": {
-                "start_index": one.start,
-                "end_index": one.end,
-                "title": one.source.title,
-                "url": one.source.url,
-            },
-        }
-        for one in cited
+        MessageAnnotation(
+            url_citation=UrlCitation(
+                start_index=citation.start,
+                end_index=citation.end,
+                title=citation.source.title,
+                url=citation.source.url,
+            )
+        )
+        for citation in citations
     ]
 
 
-def _broken(fault: Fault) -> list[SseFrame]:
+def _error_frames(fault: Fault) -> list[SseFrame]:
     return [SseFrame(msgspec.json.encode({"error": fault.error}))]

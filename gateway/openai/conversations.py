@@ -1,7 +1,7 @@
-"""Conversations over an API without any: which token a question goes on with.
+"""Conversations over an API that has none: finds the token that a question continues.
 
-A state is a digest of who asks and of all that was said up to an answer: whoever comes back with just that goes on from
-there. Nobody can tell a state, or a token, who doesn't know the gateways' secret.
+A state is a digest of the client and of the message history up to an answer: a request with the same history continues
+the conversation. States and tokens can't be computed without the gateways' secret.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.openai.messages import Talk
+from gateway.openai.messages import ChatPrompt
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
@@ -24,43 +24,43 @@ _LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Digests:
-    """Digests for one client, `scope`."""
+class ConversationDigests:
+    """The digests of one client, `scope`."""
 
     secret: bytes
     scope: str
 
     def digest(self, *parts: str) -> str:
-        """A digest of parts."""
+        """Return the digest of `parts`."""
         return hmac.digest(self.secret, json.dumps([self.scope, *parts]).encode(), hashlib.sha256).hex()
 
-    def state(self, said: Iterable[HistoryMessage], start: str = "") -> str:
-        """Where a conversation stands after all that was said, beginning at the state `start`."""
+    def history_state(self, messages: Iterable[HistoryMessage], start: str = "") -> str:
+        """Return the state of a conversation after `messages`, from the state `start` on."""
         state = start or self.digest("conversation")
-        for one in said:
-            state = self.digest("said", state, one.role, one.text.strip())
+        for message in messages:
+            state = self.digest("said", state, message.role, message.text.strip())
         return state
 
-    def response(self, answer: str) -> str:
-        """Where a conversation stands after an answer that is gone on from by its id."""
+    def answer_state(self, answer: str) -> str:
+        """Return the state of a conversation after an answer, for a client that names the answer's id."""
         return self.digest("response", answer)
 
-    def token(self, name: str) -> str:
-        """The token of the conversation that its client calls so."""
+    def derive_token(self, name: str) -> str:
+        """Return the token of the conversation that its client has given a name."""
         return str(uuid.UUID(hex=self.digest("token", name)[:32], version=4))
 
 
 @dataclass(frozen=True)
 class Thread:
-    """How a question goes on with a conversation.
+    """The conversation that a question continues.
 
-    `standing`: with which one, and from which of its answers ('' for whichever is the last); None begins another.
-    `named` by its client, it begins if it isn't there. The answer is known by `state` ('' if nobody will ask for it by
-    that); `stale` are the states that the conversation leaves.
+    `indexed` is its token and the answer to continue from ('' for the last one); None begins a new conversation.
+    One that is `named` by its client is created if it doesn't exist. After the answer the conversation is found by
+    `state` ('' for one that isn't found by its history), and no longer by the `stale` states.
     """
 
-    digests: Digests
-    standing: IndexedConversation | None
+    digests: ConversationDigests
+    indexed: IndexedConversation | None
     named: bool = False
     state: str = ""
     stale: tuple[str, ...] = ()
@@ -68,44 +68,44 @@ class Thread:
 
 @dataclass(frozen=True)
 class ConversationLookup:
-    """Finds conversations, and notes where they stand."""
+    """Finds conversations and keeps their index."""
 
     secret: HmacSecret
     index: Index
 
-    async def of(self, scope: str) -> Digests:
-        """The digests of a client. StoreUnavailableError."""
-        return Digests(await self.secret.read(), scope)
+    async def load_digests(self, scope: str) -> ConversationDigests:
+        """Return the digests of a client. StoreUnavailableError."""
+        return ConversationDigests(await self.secret.read(), scope)
 
-    def named(self, digests: Digests, name: str) -> Thread:
-        """The conversation that its client calls so."""
-        return Thread(digests, IndexedConversation(digests.token(name), ""), named=True)
+    def find_by_name(self, digests: ConversationDigests, name: str) -> Thread:
+        """Return the conversation that its client has given a name."""
+        return Thread(digests, IndexedConversation(digests.derive_token(name), ""), named=True)
 
-    async def after(self, digests: Digests, answer: str) -> Thread:
-        """The conversation whose last answer is that. StoreUnavailableError."""
-        state = digests.response(answer)
+    async def find_by_answer(self, digests: ConversationDigests, answer: str) -> Thread:
+        """Return the conversation with that last answer. StoreUnavailableError."""
+        state = digests.answer_state(answer)
         return Thread(digests, await self.index.find(state), stale=(state,))
 
-    async def told(self, digests: Digests, talk: Talk) -> Thread:
-        """The conversation of which everything up to the question was said. StoreUnavailableError."""
-        before = digests.state(talk.said[: talk.known])
-        after = digests.state(talk.said[talk.known :], before)
-        standing = await self.index.find(before) if talk.known else None
-        if standing is None:
+    async def find_by_history(self, digests: ConversationDigests, prompt: ChatPrompt) -> Thread:
+        """Return the conversation with the messages before the question. StoreUnavailableError."""
+        before = digests.history_state(prompt.messages[: prompt.known])
+        after = digests.history_state(prompt.messages[prompt.known :], before)
+        indexed = await self.index.find(before) if prompt.known else None
+        if indexed is None:
             return Thread(digests, None, state=after)
-        return Thread(digests, standing, state=after, stale=(before, digests.response(standing.answer)))
+        return Thread(digests, indexed, state=after, stale=(before, digests.answer_state(indexed.answer)))
 
-    async def note(self, thread: Thread, standing: IndexedConversation, text: str, *, kept: bool) -> None:
-        """The answer `text` has been given; `kept`: it may be gone on from by its id.
+    async def record(self, thread: Thread, indexed: IndexedConversation, text: str, *, kept: bool) -> None:
+        """Index a conversation after the answer `text`; `kept`: it is found by the answer's id too.
 
-        Without Redis the next question finds nothing, and begins a conversation that is told what was said.
+        Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
         digests = thread.digests
-        states = [digests.state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
-        states += [digests.response(standing.answer)] if kept else []
+        states = [digests.history_state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
+        states += [digests.answer_state(indexed.answer)] if kept else []
         if not states and not thread.stale:
             return
         try:
-            await self.index.record(standing, states, thread.stale)
+            await self.index.record(indexed, states, thread.stale)
         except StoreUnavailableError as error:
-            _LOG.warning("conversation not noted", answer=standing.answer, cause=str(error))
+            _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))

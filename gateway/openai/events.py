@@ -1,23 +1,127 @@
-"""The events of a streamed response. The same answer makes the same events at any gateway, with the same numbers."""
+"""The events of a streamed response. An answer makes the same events, with the same numbers, at any gateway."""
 
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
 
 from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
-from gateway.openai.response_body import ResponseBody, annotations
+from gateway.openai.models import Count
+from gateway.openai.response_body import (
+    Empty,
+    OutputMessage,
+    OutputText,
+    ResponseBody,
+    ResponseObject,
+    TextCitation,
+    build_annotations,
+)
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from wire.messages import Event, Failed, Final
 
-_PLACE = {"output_index": 0, "content_index": 0}
+
+class ResponseStateEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The state of the whole response."""
+
+    response: ResponseObject
+    type: Literal[
+        "response.created", "response.in_progress", "response.completed", "response.incomplete", "response.failed"
+    ]
+    sequence_number: Count = 0
+
+
+class OutputItemEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The beginning or the end of the message."""
+
+    output_index: Literal[0] = 0
+    item: OutputMessage
+    type: Literal["response.output_item.added", "response.output_item.done"]
+    sequence_number: Count = 0
+
+
+class ContentPartEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The beginning or the end of the text."""
+
+    item_id: str
+    output_index: Literal[0] = 0
+    content_index: Literal[0] = 0
+    part: OutputText
+    type: Literal["response.content_part.added", "response.content_part.done"]
+    sequence_number: Count = 0
+
+
+class TextDeltaEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """New text."""
+
+    item_id: str
+    output_index: Literal[0] = 0
+    content_index: Literal[0] = 0
+    delta: str
+    logprobs: Empty = []
+    type: Literal["response.output_text.delta"] = "response.output_text.delta"
+    sequence_number: Count = 0
+
+
+class AnnotationEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A citation of the text."""
+
+    item_id: str
+    output_index: Literal[0] = 0
+    content_index: Literal[0] = 0
+    annotation_index: Count
+    annotation: TextCitation
+    type: Literal["response.output_text.annotation.added"] = "response.output_text.annotation.added"
+    sequence_number: Count = 0
+
+
+class TextEndEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The whole text."""
+
+    item_id: str
+    output_index: Literal[0] = 0
+    content_index: Literal[0] = 0
+    text: str
+    logprobs: Empty = []
+    type: Literal["response.output_text.done"] = "response.output_text.done"
+    sequence_number: Count = 0
+
+
+class ErrorDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An error as the SDKs read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The end of a stream that breaks off. The SDKs raise at it; `response.failed` is an event like others to them."""
+
+    message: str
+    type: Literal["error"] = "error"
+    param: str | None
+    code: str | None
+    error: Annotated[ErrorDetails, msgspec.Meta(description="The same, as under `error` of a response.")]
+    sequence_number: Count = 0
+
+
+ResponseEvent = (
+    ResponseStateEvent
+    | OutputItemEvent
+    | ContentPartEvent
+    | TextDeltaEvent
+    | AnnotationEvent
+    | TextEndEvent
+    | ErrorEvent
+)
 
 
 class ResponseEvents:
-    """Tells an answer in events; see gateway.http.sse.Presenter. What has a number up to `after` is left out.
+    """Renders an answer as events; see gateway.http.sse.Presenter. Events with a number up to `after` are left out.
 
-    `resumed`: somebody was told of the response already, so that its failure is one of its events.
+    `resumed`: a client has got the response before, so that a failure is one of its events.
     """
 
     reconnects = False
@@ -25,15 +129,15 @@ class ResponseEvents:
     def __init__(
         self,
         question: SubmittedQuestion,
-        writing: TextAssembler,
-        reply: ResponseBody,
+        answer: TextAssembler,
+        body: ResponseBody,
         *,
         after: int = -1,
         resumed: bool = False,
     ) -> None:
         self._question = question
-        self._writing = writing
-        self._reply = reply
+        self._answer = answer
+        self._body = body
         self._after = after
         self._resumed = resumed
         self._number = -1
@@ -41,75 +145,76 @@ class ResponseEvents:
         self.finished = False
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
-        """The response as it begins. AnswerFailedError for an answer that fails at once."""
+        """Return the response as it begins. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed) and not self._resumed:
             raise AnswerFailedError(first)
-        response = self._reply.waiting("in_progress")
-        return self._told(
-            ("response.created", {"response": response}), ("response.in_progress", {"response": response})
+        response = self._body.build_empty("in_progress")
+        return self._encode(
+            ResponseStateEvent(response=response, type="response.created"),
+            ResponseStateEvent(response=response, type="response.in_progress"),
         )
 
     async def render(self, event: Event) -> list[SseFrame]:
-        """What `event` makes."""
+        """Return the events of `event`."""
         if isinstance(event, Failed):
             self.finished = True
             fault = fault_of_failure(event)
-            return self._told(("response.failed", {"response": self._reply.failed(fault)}), _error(fault))
-        out = self._writing.add(event)
-        made = self._told(*self._begin()) if out or self._writing.over else []
-        if out:
-            delta = {"item_id": self._reply.item_id, **_PLACE, "delta": out, "logprobs": []}
-            made += self._told(("response.output_text.delta", delta))
-        if self._writing.over:
-            made += await self._end(stopped=isinstance(event, Final) and event.stopped)
-        return made
+            response = self._body.build_failed(fault)
+            return self._encode(ResponseStateEvent(response=response, type="response.failed"), _error_event(fault))
+        new = self._answer.add(event)
+        frames = self._encode(*self._begin()) if new or self._answer.finished else []
+        if new:
+            frames += self._encode(TextDeltaEvent(item_id=self._body.item_id, delta=new))
+        if self._answer.finished:
+            frames += await self._end(stopped=isinstance(event, Final) and event.stopped)
+        return frames
 
     def render_error(self, error: Exception) -> list[SseFrame]:
-        """One error, which the SDKs raise, and no end."""
-        return self._told(_error(fault_of(error)))
+        """Return one error, which the SDKs raise, and no end."""
+        return self._encode(_error_event(fault_of(error)))
 
-    def _begin(self) -> list[tuple[str, dict[str, Any]]]:
+    def _begin(self) -> list[ResponseEvent]:
         if self._begun:
             return []
         self._begun = True
-        item = self._reply.item(self._writing, "", "in_progress")
-        part = {"item_id": self._reply.item_id, **_PLACE, "part": self._reply.part("", [])}
+        body = self._body
+        item, part = body.build_item(self._answer, "", "in_progress"), body.build_part("", [])
         return [
-            ("response.output_item.added", {"output_index": 0, "item": item}),
-            ("response.content_part.added", part),
+            OutputItemEvent(item=item, type="response.output_item.added"),
+            ContentPartEvent(item_id=body.item_id, part=part, type="response.content_part.added"),
         ]
 
     async def _end(self, *, stopped: bool) -> list[SseFrame]:
         self.finished = True
-        writing, reply, text = self._writing, self._reply, self._writing.sent
-        await self._question.end(writing, text)
-        cited, place = writing.citations(text), {"item_id": reply.item_id, **_PLACE}
-        response = reply.ended(writing, text, stopped=stopped)
-        return self._told(
+        answer, body, text = self._answer, self._body, self._answer.sent
+        await self._question.finish(answer, text)
+        citations, item_id = answer.locate_citations(text), body.item_id
+        response = body.build_whole(answer, text, stopped=stopped)
+        return self._encode(
             *(
-                ("response.output_text.annotation.added", {**place, "annotation_index": number, "annotation": one})
-                for number, one in enumerate(annotations(cited))
+                AnnotationEvent(item_id=item_id, annotation_index=index, annotation=annotation)
+                for index, annotation in enumerate(build_annotations(citations))
             ),
-            ("response.output_text.done", {**place, "text": text, "logprobs": []}),
-            ("response.content_part.done", {**place, "part": reply.part(text, cited)}),
-            ("response.output_item.done", {"output_index": 0, "item": response["output"][0]}),
-            (
-                "response.incomplete" if response["status"] != "completed" else "response.completed",
-                {"response": response},
+            TextEndEvent(item_id=item_id, text=text),
+            ContentPartEvent(item_id=item_id, part=body.build_part(text, citations), type="response.content_part.done"),
+            OutputItemEvent(item=response.output[0], type="response.output_item.done"),
+            ResponseStateEvent(
+                response=response,
+                type="response.completed" if response.status == "completed" else "response.incomplete",
             ),
         )
 
-    def _told(self, *events: tuple[str, dict[str, Any]]) -> list[SseFrame]:
-        """The events that the client doesn't have yet, each with the next number."""
-        made = []
-        for kind, rest in events:
+    def _encode(self, *events: ResponseEvent) -> list[SseFrame]:
+        """Return the events that the client doesn't have yet, each with the next number."""
+        frames = []
+        for event in events:
             self._number += 1
             if self._number > self._after:
-                shown = {**rest, "type": kind, "sequence_number": self._number}
-                made.append(SseFrame(msgspec.json.encode(shown), kind))
-        return made
+                event.sequence_number = self._number
+                frames.append(SseFrame(msgspec.json.encode(event), event.type))
+        return frames
 
 
-def _error(fault: Fault) -> tuple[str, dict[str, Any]]:
-    """The event at which the SDKs raise; `response.failed` alone they take for an event like any other."""
-    return "error", {**fault.error, "error": fault.error}
+def _error_event(fault: Fault) -> ErrorEvent:
+    error = ErrorDetails(message=fault.message, type=fault.type, param=fault.param, code=fault.code)
+    return ErrorEvent(message=fault.message, param=fault.param, code=fault.code, error=error)

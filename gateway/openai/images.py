@@ -14,14 +14,28 @@ from gateway.http.body import read_body
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import requests, validation
 from gateway.openai.errors import AnswerFailedError
+from gateway.openai.models import Count
 from wire.jobs import Client
 from wire.messages import Failed, Image
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
 
+class ImageUrl(msgspec.Struct, forbid_unknown_fields=True):
+    """The address of an image."""
+
+    url: str
+
+
+class ImageList(msgspec.Struct, forbid_unknown_fields=True):
+    """The images of a prompt."""
+
+    created: Count
+    data: list[ImageUrl]
+
+
 @dataclass(frozen=True)
-class Images:
+class ImageEndpoint:
     """The endpoint. `max_body` is in bytes."""
 
     questions: Questions
@@ -29,12 +43,12 @@ class Images:
     max_body: int
 
     async def generations(self, request: Request) -> Response:
-        """Pictures of what a prompt says, by their addresses."""
+        """Return the addresses of images of a prompt."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         client = self.clients.identify(request)
-        asked = requests.pictures(validation.fields(await read_body(request, self.max_body)))
-        submission, relay = await self._submit(request, client, asked.prompt), self.questions.relay
+        wanted = requests.parse_image(validation.parse_fields(await read_body(request, self.max_body)))
+        submission, relay = await self._submit(request, client, wanted.prompt), self.questions.relay
         request.state.answer = submission.answer_id
         async with (
             relay.active_requests.track(relay.time_limit, receive=request.receive),
@@ -45,8 +59,8 @@ class Images:
         if isinstance(event, Failed):
             raise AnswerFailedError(event)
         created = int((await relay.answers.read_job(submission.answer_id, client.holder)).accepted)
-        data = [{"url": address} for address in event.images[: asked.most]]
-        return responses.ok(msgspec.json.encode({"created": created, "data": data}))
+        data = [ImageUrl(address) for address in event.images[: wanted.limit]]
+        return responses.ok(msgspec.json.encode(ImageList(created, data)))
 
     async def _submit(self, request: Request, client: Client, prompt: str) -> Submission:
         work = Image(prompt, request=request.state.request_id, wait=preferred_wait(request))

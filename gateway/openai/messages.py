@@ -1,4 +1,4 @@
-"""Lists of messages, as clients tell a whole conversation each time. Pure: JSON in, a Talk or an error out."""
+"""Lists of messages, as clients send a whole conversation each time. Pure: JSON in, a ChatPrompt or an error out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,52 +17,53 @@ _ROLES: Mapping[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-# The kinds of parts that hold text, and under which name.
-_TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-_BETWEEN = "\n\n"
+# The types of parts that contain text, and the field that contains it.
+_TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_SEPARATOR = "\n\n"
 
 
 @dataclass(frozen=True)
-class Talk:
+class ChatPrompt:
     """A conversation with a question at its end.
 
-    `said` is all of it as it was told; the first `known` of that, up to the last answer, are what a conversation may be
-    known by. The rest is the same as a job holds it: `instructions`, then the `history`, then the `question`.
+    `messages` is all of it as it was sent; a conversation is found by the first `known` of them, up to the last answer.
+    The other fields are the same as a job contains it: the `instructions`, the `history` and the `question`.
     """
 
-    said: tuple[HistoryMessage, ...]
+    messages: tuple[HistoryMessage, ...]
     known: int
     instructions: str
     history: tuple[HistoryMessage, ...]
     question: str
 
 
-def talk(messages: object, param: str, instructions: str = "") -> Talk:
-    """The conversation in a list of messages, which stands in `param`; `instructions` go before its own."""
+def parse_messages(messages: object, param: str, instructions: str = "") -> ChatPrompt:
+    """Return the conversation in the list of messages of the field `param`; `instructions` precede its own."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError(f"'{param}' must be a list of messages that isn't empty.", param, "invalid_type")
-    own = [_said(message, f"{param}[{number}]") for number, message in enumerate(messages)]
-    said = (*([HistoryMessage("system", instructions)] if instructions else ()), *own)
-    leading = len(list(takewhile(lambda one: one.role == "system", said)))
-    known = max((number for number, one in enumerate(said, 1) if one.role == "assistant"), default=0)
-    # What comes after the last answer is told to a conversation that knows what was before: all of it.
-    asked = said[max(known, leading) :]
-    question = _joined(asked)
-    if not question.strip() or all(one.role == "system" for one in asked):
+    own = [_parse_message(message, f"{param}[{number}]") for number, message in enumerate(messages)]
+    sent = (*([HistoryMessage("system", instructions)] if instructions else ()), *own)
+    leading = len(list(takewhile(lambda message: message.role == "system", sent)))
+    known = max((number for number, message in enumerate(sent, 1) if message.role == "assistant"), default=0)
+    # A conversation that has the messages up to the last answer gets all that comes after it.
+    new = sent[max(known, leading) :]
+    question = _join(new)
+    if not question.strip() or all(message.role == "system" for message in new):
         raise InvalidRequestError(f"'{param}' must end with a message of the user.", param, "invalid_value")
-    return Talk(said, known, _joined(said[:leading]), tuple(one for one in said[leading:known] if one.text), question)
+    history = tuple(message for message in sent[leading:known] if message.text)
+    return ChatPrompt(sent, known, _join(sent[:leading]), history, question)
 
 
-def text_of(content: object, param: str) -> str:
-    """The text of a message's content: a string, or a list of parts that hold text."""
+def content_text(content: object, param: str) -> str:
+    """Return the text of a message's content: a string, or a list of parts that contain text."""
     if isinstance(content, str):
         return join_surrogates(content)
     if not isinstance(content, list):
         raise InvalidRequestError(f"'{param}' must be a string or a list of parts.", param, "invalid_type")
-    return _BETWEEN.join(_part(part, f"{param}[{number}]") for number, part in enumerate(content))
+    return _SEPARATOR.join(_part_text(part, f"{param}[{number}]") for number, part in enumerate(content))
 
 
-def _said(message: object, param: str) -> HistoryMessage:
+def _parse_message(message: object, param: str) -> HistoryMessage:
     if not isinstance(message, dict):
         raise InvalidRequestError(f"'{param}' must be an object.", param, "invalid_type")
     if message.get("type", "message") != "message":
@@ -74,15 +75,15 @@ def _said(message: object, param: str) -> HistoryMessage:
         )
     content = message.get("content")
     if content is None and role == "assistant":
-        # It called a tool, or refused.
+        # The assistant called a tool, or refused.
         content = message.get("refusal") or ""
-    return HistoryMessage(_ROLES[role], text_of(content, f"{param}.content"))
+    return HistoryMessage(_ROLES[role], content_text(content, f"{param}.content"))
 
 
-def _part(part: Any, param: str) -> str:
+def _part_text(part: Any, param: str) -> str:
     if not isinstance(part, dict):
         raise InvalidRequestError(f"'{param}' must be an object.", param, "invalid_type")
-    name = _TEXTS.get(str(part.get("type")))
+    name = _TEXT_FIELDS.get(str(part.get("type")))
     if name is None:
         raise InvalidRequestError(f"'{param}': only parts of text are supported.", param, "unsupported_value")
     text = part.get(name)
@@ -91,5 +92,5 @@ def _part(part: Any, param: str) -> str:
     return join_surrogates(text)
 
 
-def _joined(said: Sequence[HistoryMessage]) -> str:
-    return _BETWEEN.join(one.text for one in said if one.text.strip())
+def _join(messages: Sequence[HistoryMessage]) -> str:
+    return _SEPARATOR.join(message.text for message in messages if message.text.strip())

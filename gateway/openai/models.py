@@ -1,7 +1,7 @@
-"""The models that /v1 has: one for each style."""
+"""The models of /v1: one for each style."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -14,48 +14,63 @@ from wire.messages import Style
 
 METHODS = ["GET", "HEAD", "OPTIONS"]
 STYLES: Mapping[str, Style] = {f"bing-{style}": style for style in get_args(Style)}
-# The day on which the styles came, in Unix time.
+# The day on which the styles were introduced, in Unix time.
 _CREATED = 1677715200
 
+ModelName = Annotated[str, msgspec.Meta(description="One for each style.", extra_json_schema={"enum": list(STYLES)})]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
-def style_of(model: object) -> Style:
-    """The style that a model stands for. InvalidRequestError."""
+
+class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A model."""
+
+    id: ModelName
+    object: Literal["model"] = "model"
+    created: Count = _CREATED
+    owned_by: Literal["bing"] = "bing"
+
+
+class ModelListObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """All models."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+def style_for_model(model: object) -> Style:
+    """Return the style of a model. InvalidRequestError."""
     if not isinstance(model, str) or not model:
         raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
     if model not in STYLES:
-        told = f"The model '{model[:64]}' does not exist; there are {', '.join(STYLES)}."
-        raise InvalidRequestError(told, "model", "model_not_found", 404)
+        message = f"The model '{model[:64]}' does not exist; there are {', '.join(STYLES)}."
+        raise InvalidRequestError(message, "model", "model_not_found", 404)
     return STYLES[model]
 
 
-def model_of(style: Style) -> str:
-    """The name of the model that stands for a style."""
+def model_name(style: Style) -> str:
+    """Return the name of the model of a style."""
     return f"bing-{style}"
 
 
-class Models:
+class ModelEndpoints:
     """The endpoints."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def models(self, request: Request) -> Response:
-        """All models."""
-        return self._told(request, {"object": "list", "data": [_shown(model) for model in STYLES]})
+        """Return all models."""
+        return self._respond(request, ModelListObject(data=[Model(id=name) for name in STYLES]))
 
     async def model(self, request: Request) -> Response:
-        """One model."""
+        """Return one model."""
         name = request.path_params["model"]
         if request.method != "OPTIONS":
-            style_of(name)
-        return self._told(request, _shown(name))
+            style_for_model(name)
+        return self._respond(request, Model(id=name))
 
-    def _told(self, request: Request, body: dict[str, Any]) -> Response:
+    def _respond(self, request: Request, body: Model | ModelListObject) -> Response:
         if request.method == "OPTIONS":
             return responses.allowed(METHODS)
         self._clients.identify(request)
         return responses.ok(msgspec.json.encode(body))
-
-
-def _shown(model: str) -> dict[str, Any]:
-    return {"id": model, "object": "model", "created": _CREATED, "owned_by": "bing"}

@@ -1,105 +1,211 @@
-"""The shape of a response of /v1/responses."""
+"""The body of a response of /v1/responses."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from gateway.openai.errors import Fault
-from gateway.openai.models import model_of
+from gateway.openai.models import Count, ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.usage import Tokens, tokens
+from gateway.openai.usage import Estimated, TokenCounts, count_tokens
 
-# Why a response is not whole, by how its answer ended.
-_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+IncompleteReason = Literal["max_output_tokens", "content_filter"]
+# The reason of an incomplete response, by how its answer ended.
+_INCOMPLETE: Mapping[str, IncompleteReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_EMPTY: dict[str, Any] = {"items": {}, "maxItems": 0}
+Empty = Annotated[list[Any], Meta(extra_json_schema=_EMPTY)]
+
+
+class TextCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A source and its place in the text."""
+
+    type: Literal["url_citation"] = "url_citation"
+    start_index: Count
+    end_index: Count
+    url: str
+    title: str
+
+
+class OutputText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The text of a message."""
+
+    type: Literal["output_text"] = "output_text"
+    text: str
+    annotations: list[TextCitation]
+    logprobs: Empty = []
+
+
+class OutputMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The message of a response."""
+
+    id: str
+    type: Literal["message"] = "message"
+    status: ItemStatus
+    role: Literal["assistant"] = "assistant"
+    content: list[OutputText]
+
+
+class ResponseError(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The reason why a response failed."""
+
+    code: str
+    message: str
+
+
+class IncompleteDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The reason why a response is incomplete."""
+
+    reason: IncompleteReason
+
+
+class Reasoning(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Options without effect."""
+
+    effort: None = None
+    summary: None = None
+
+
+class PlainText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The only format."""
+
+    type: Literal["text"] = "text"
+
+
+class TextOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The format of the text."""
+
+    format: PlainText = msgspec.field(default_factory=PlainText)
+
+
+class InputDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Details of the input's tokens."""
+
+    cached_tokens: Count = 0
+
+
+class OutputDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Details of the output's tokens."""
+
+    reasoning_tokens: Count = 0
+
+
+class ResponseUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Tokens, as the upstream counted them."""
+
+    input_tokens: Count
+    input_tokens_details: InputDetails = msgspec.field(default_factory=InputDetails)
+    output_tokens: Count
+    output_tokens_details: OutputDetails = msgspec.field(default_factory=OutputDetails)
+    total_tokens: Count
+    estimated: Estimated | UnsetType = UNSET
+
+
+class ResponseObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A response, as far as it has come. The fields of the request that come back are in it."""
+
+    id: Annotated[str, Meta(description="`resp_` and the answer's id.")]
+    object: Literal["response"] = "response"
+    created_at: Count
+    status: Status
+    error: ResponseError | None = None
+    incomplete_details: IncompleteDetails | None = None
+    instructions: str | None = None
+    max_output_tokens: None = None
+    model: ModelName
+    output: list[OutputMessage]
+    parallel_tool_calls: Literal[False] = False
+    previous_response_id: str | None = None
+    reasoning: Reasoning = msgspec.field(default_factory=Reasoning)
+    store: bool = True
+    temperature: None = None
+    text: TextOptions = msgspec.field(default_factory=TextOptions)
+    tool_choice: Literal["auto"] = "auto"
+    tools: Empty = []
+    top_p: None = None
+    truncation: Literal["disabled"] = "disabled"
+    usage: ResponseUsage | None = None
+    metadata: dict[str, Any] = {}
+    user: str | UnsetType = UNSET
+    conversation: (
+        Annotated[
+            dict[str, Any], Meta(extra_json_schema={"properties": {"id": {"type": "string"}}, "required": ["id"]})
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ResponseBody:
-    """One response, as it comes to be. `echo` holds fields of the request that come back."""
+    """Builds the body of one response. `echo` contains the fields of the request that come back."""
 
     def __init__(self, question: SubmittedQuestion, echo: Mapping[str, Any] | None = None) -> None:
         self._question = question
         self._echo = echo or {}
         self.item_id = f"msg_{question.answer}"
 
-    def item(self, writing: TextAssembler, text: str, status: str) -> dict[str, Any]:
-        """The message that the response consists of."""
-        content = [] if status == "in_progress" else [self.part(text, writing.citations(text))]
-        return {"id": self.item_id, "type": "message", "status": status, "role": "assistant", "content": content}
+    def build_item(self, answer: TextAssembler, text: str, status: ItemStatus) -> OutputMessage:
+        """Return the message of the response."""
+        content = [] if status == "in_progress" else [self.build_part(text, answer.locate_citations(text))]
+        return OutputMessage(id=self.item_id, status=status, content=content)
 
-    def part(self, text: str, cited: Sequence[Citation]) -> dict[str, Any]:
-        """The message's one part."""
-        return {"type": "output_text", "text": text, "annotations": annotations(cited), "logprobs": []}
+    def build_part(self, text: str, citations: Sequence[Citation]) -> OutputText:
+        """Return the only part of the message."""
+        return OutputText(text=text, annotations=build_annotations(citations))
 
-    def waiting(self, status: str) -> dict[str, Any]:
-        """A response that has no text yet, or none that is told."""
-        return self._response(status, [])
+    def build_empty(self, status: Status) -> ResponseObject:
+        """Return the response without a text."""
+        return self._build(status, [])
 
-    def failed(self, fault: Fault) -> dict[str, Any]:
-        """A response that failed."""
-        error = {"code": fault.code or fault.type, "message": fault.message}
-        return self._response("failed", [], error=error)
+    def build_failed(self, fault: Fault) -> ResponseObject:
+        """Return the response of an answer that failed."""
+        return self._build("failed", [], error=ResponseError(code=fault.code or fault.type, message=fault.message))
 
-    def ended(self, writing: TextAssembler, text: str, *, stopped: bool = False) -> dict[str, Any]:
-        """A whole response, or as much as there is of it."""
-        reason = _INCOMPLETE.get(writing.finish)
-        status = "cancelled" if stopped else "incomplete" if reason else "completed"
-        item = self.item(writing, text, "completed" if status == "completed" else "incomplete")
-        used = tokens(writing.usage, self._question.work, text)
-        return self._response(
-            status, [item], incomplete_details={"reason": reason} if reason else None, usage=_usage(used)
+    def build_whole(self, answer: TextAssembler, text: str, *, stopped: bool = False) -> ResponseObject:
+        """Return the response of an answer that has ended."""
+        reason = _INCOMPLETE.get(answer.finish)
+        status: Status = "cancelled" if stopped else "incomplete" if reason else "completed"
+        item = self.build_item(answer, text, "completed" if status == "completed" else "incomplete")
+        return self._build(
+            status,
+            [item],
+            incomplete_details=IncompleteDetails(reason=reason) if reason else None,
+            usage=_usage(count_tokens(answer.usage, self._question.work, text)),
         )
 
-    def _response(self, status: str, output: list[Any], **rest: Any) -> dict[str, Any]:
+    def _build(self, status: Status, output: list[OutputMessage], **fields: Any) -> ResponseObject:
         work = self._question.work
-        return {
-            "id": f"resp_{self._question.answer}",
-            "object": "response",
-            "created_at": self._question.accepted,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": work.instructions or None,
-            "max_output_tokens": None,
-            "model": model_of(work.style),
-            "output": output,
-            "parallel_tool_calls": False,
-            "previous_response_id": None,
-            "reasoning": {"effort": None, "summary": None},
-            "store": True,
-            "temperature": None,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": None,
-            "truncation": "disabled",
-            "usage": None,
-            "metadata": {},
-            **self._echo,
-            **rest,
-        }
+        known = {"instructions": work.instructions or None, "model": model_name(work.style), **self._echo, **fields}
+        return ResponseObject(
+            id=f"resp_{self._question.answer}",
+            created_at=self._question.accepted,
+            status=status,
+            output=output,
+            **known,
+        )
 
 
-def annotations(cited: Sequence[Citation]) -> list[dict[str, Any]]:
-    """The citations of a text."""
+def build_annotations(citations: Sequence[Citation]) -> list[TextCitation]:
+    """Return the citations of a text."""
     return [
-        {
-            "type": "url_citation",
-            "start_index": one.start,
-            "end_index": one.end,
-            "url": one.source.url,
-            "title": one.source.title,
-        }
-        for one in cited
+        TextCitation(
+            start_index=citation.start,
+            end_index=citation.end,
+            url=citation.source.url,
+            title=citation.source.title,
+        )
+        for citation in citations
     ]
 
 
-def _usage(found: Tokens) -> dict[str, Any]:
-    return {
-        "input_tokens": found.prompt,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": found.completion,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": found.total,
-        **found.mark,
-    }
+def _usage(tokens: TokenCounts) -> ResponseUsage:
+    return ResponseUsage(
+        input_tokens=tokens.prompt,
+        output_tokens=tokens.completion,
+        total_tokens=tokens.total,
+        estimated=tokens.mark,
+    )

@@ -1,6 +1,5 @@
-"""/v1/responses: POST asks; GET, and POST …/cancel, are for a response by its id."""
+"""/v1/responses: POST asks; GET and POST …/cancel are for a response by its id."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,10 @@ from starlette.responses import Response
 from gateway.http import responses, sse
 from gateway.http.body import read_body
 from gateway.openai import requests, validation
-from gateway.openai.completions import stream
+from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
-from gateway.openai.response_body import ResponseBody
+from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
@@ -25,12 +24,12 @@ from wire.messages import Failed, Final
 METHODS = ["POST", "HEAD", "OPTIONS"]
 ONE_METHODS = ["GET", "HEAD", "OPTIONS"]
 _PREFIX = "resp_"
-# What of a request comes back with its response.
+# The fields of a request that come back in its response.
 _ECHOED = ("previous_response_id", "metadata", "store", "user")
 
 
 @dataclass(frozen=True)
-class Responses:
+class ResponseEndpoints:
     """The endpoints. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
 
     service: QuestionService
@@ -38,70 +37,71 @@ class Responses:
     list_sources: bool
 
     async def create(self, request: Request) -> Response | sse.AnswerStream:
-        """A question, answered as a whole or in events."""
+        """Answer a question, as a whole or in events."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
         client = self.service.clients.identify(request)
-        found = validation.fields(await read_body(request, self.max_body))
-        asked = requests.response(found)
-        question = await self.service.ask(request, client, found, asked)
-        writing, reply = TextAssembler(list_sources=self.list_sources), ResponseBody(question, _echo(found))
-        if asked.stream:
-            return stream(request, question, ResponseEvents(question, writing, reply))
-        await question.whole(request, writing)
-        return _ok(reply.ended(writing, writing.whole))
+        fields = validation.parse_fields(await read_body(request, self.max_body))
+        wanted = requests.parse_response(fields)
+        question = await self.service.ask(request, client, fields, wanted)
+        answer, body = self._assembler(), ResponseBody(question, _echo(fields))
+        if wanted.stream:
+            return stream_response(request, question, ResponseEvents(question, answer, body))
+        await question.collect(request, answer)
+        return _ok(body.build_whole(answer, answer.text))
 
-    async def one(self, request: Request) -> Response | sse.AnswerStream:
-        """How far a response has come; with `stream=true` its events, those after number `starting_after`."""
+    async def read(self, request: Request) -> Response | sse.AnswerStream:
+        """Return a response as it is now; with `stream=true` its events after the number `starting_after`."""
         if request.method == "OPTIONS":
             return responses.allowed(ONE_METHODS)
-        question = await self._found(request)
+        question = await self._load(request)
         if request.method == "GET" and request.query_params.get("stream") == "true":
             after = _starting_after(request)
-            telling = ResponseEvents(question, self._writing(), ResponseBody(question), after=after, resumed=True)
-            return stream(request, question, telling)
-        return await self._shown(request, question)
+            events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
+            return stream_response(request, question, events)
+        return await self._read(request, question)
 
     async def cancel(self, request: Request) -> Response:
-        """Stop a response, if it hasn't ended by itself."""
+        """Stop a response that hasn't ended."""
         if request.method != "POST":
             return responses.nothing(request, METHODS)
-        question = await self._found(request)
+        question = await self._load(request)
         await question.questions.relay.jobs.stop(question.answer, question.client.holder)
-        return await self._shown(request, question)
+        return await self._read(request, question)
 
-    async def _found(self, request: Request) -> SubmittedQuestion:
-        return await self.service.by_id(request, self.service.clients.identify(request), _answer(request))
+    async def _load(self, request: Request) -> SubmittedQuestion:
+        client = self.service.clients.identify(request)
+        return await self.service.load_by_id(request, client, _answer(request))
 
-    def _writing(self) -> TextAssembler:
+    def _assembler(self) -> TextAssembler:
         return TextAssembler(list_sources=self.list_sources)
 
-    async def _shown(self, request: Request, question: SubmittedQuestion) -> Response:
+    async def _read(self, request: Request, question: SubmittedQuestion) -> Response:
         progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
         request.state.provider = progress.provider
-        reply = ResponseBody(question)
+        body = ResponseBody(question)
         match progress.end:
             case Final() as end:
-                writing = self._writing()
-                writing.add(end)
-                await question.end(writing, writing.whole)
-                return _ok(reply.ended(writing, writing.whole, stopped=end.stopped))
+                answer = self._assembler()
+                answer.add(end)
+                await question.finish(answer, answer.text)
+                return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
             case Failed() as end:
-                return _ok(reply.failed(fault_of_failure(end)))
-        return _ok(reply.waiting(_status(progress)))
+                return _ok(body.build_failed(fault_of_failure(end)))
+        return _ok(body.build_empty(_status(progress)))
 
 
-def _ok(body: Mapping[str, Any]) -> Response:
+def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
 
 
-def _status(progress: Progress) -> str:
+def _status(progress: Progress) -> Status:
     return "queued" if progress.state == "queued" else "in_progress"
 
 
-def _echo(found: Fields) -> dict[str, Any]:
-    echoed = {name: found[name] for name in _ECHOED if found.get(name) is not None}
-    conversation = found.get("conversation")
+def _echo(fields: Fields) -> dict[str, Any]:
+    echoed = {name: fields[name] for name in _ECHOED if fields.get(name) is not None}
+    conversation = fields.get("conversation")
     if conversation is not None:
         echoed["conversation"] = {"id": conversation} if isinstance(conversation, str) else conversation
     return echoed
@@ -117,6 +117,6 @@ def _answer(request: Request) -> str:
 def _starting_after(request: Request) -> int:
     given = request.query_params.get("starting_after", "-1")
     if given != "-1" and not (given.isascii() and given.isdecimal() and len(given) < 10):
-        told = "'starting_after' must be the sequence_number of an event."
-        raise InvalidRequestError(told, "starting_after", "invalid_value")
+        message = "'starting_after' must be the sequence_number of an event."
+        raise InvalidRequestError(message, "starting_after", "invalid_value")
     return int(given)

@@ -1,4 +1,4 @@
-"""Hands questions of /v1 over, each to the conversation that it goes on with."""
+"""Submits questions of /v1, each to the conversation that it continues."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gateway.auth.clients import Clients, read_api_key
 from gateway.http import sse
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
-from gateway.openai.conversations import ConversationLookup, Digests, Thread
+from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.text_assembler import TextAssembler
@@ -34,10 +34,7 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class SubmittedQuestion:
-    """A question that was handed over; `answer` is its answer's id, `new` unless it was asked before.
-
-    `kept`: a later question may go on from the answer by its id.
-    """
+    """A question that was submitted. `kept`: a later question may continue from the answer by its id."""
 
     questions: Questions
     conversations: ConversationLookup
@@ -54,133 +51,138 @@ class SubmittedQuestion:
         return self.submission.answer_id
 
     def follow(self) -> AnswerSubscription:
-        """The answer's events, from the first one on."""
+        """Return a subscription to the answer's events, from the first one on."""
         return self.questions.follow(self.submission)
 
-    async def end(self, writing: TextAssembler, text: str) -> None:
-        """The client has all of the answer, as `text`: stop the rest of it, and note where the conversation stands."""
-        if writing.cut:
+    async def finish(self, answer: TextAssembler, text: str) -> None:
+        """Stop an answer that was cut, and index its conversation: the client has got all of it, as `text`."""
+        if answer.cut:
             try:
                 await self.questions.relay.jobs.stop(self.answer, self.client.holder)
             except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
-        await self.conversations.note(self.thread, indexed, text, kept=self.kept)
+        await self.conversations.record(self.thread, indexed, text, kept=self.kept)
 
-    async def whole(self, request: Request, writing: TextAssembler) -> None:
-        """Let the answer be written to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
+    async def collect(self, request: Request, answer: TextAssembler) -> None:
+        """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
         relay = self.questions.relay
         async with (
             relay.active_requests.track(relay.time_limit, receive=request.receive),
-            self.follow() as entries,
+            self.follow() as events,
         ):
-            async for entry in entries:
+            async for entry in events:
                 request.state.provider = entry.event.provider or getattr(request.state, "provider", "")
                 if isinstance(entry.event, Failed):
                     raise AnswerFailedError(entry.event)
-                writing.add(entry.event)
-                if writing.over:
-                    await self.end(writing, writing.whole)
+                answer.add(entry.event)
+                if answer.finished:
+                    await self.finish(answer, answer.text)
                     return
         raise AnswerLostError
 
 
 @dataclass(frozen=True)
 class QuestionService:
-    """Asks for clients, whom it tells apart."""
+    """Submits the questions of clients and finds them again by their answers' ids."""
 
     questions: Questions
     clients: Clients
     conversations: ConversationLookup
 
-    async def ask(self, request: Request, client: Client, found: Fields, asked: CompletionRequest) -> SubmittedQuestion:
-        """Hand over what a request asks, unless it asks for the rest of an answer.
+    async def ask(
+        self, request: Request, client: Client, fields: Fields, wanted: CompletionRequest
+    ) -> SubmittedQuestion:
+        """Submit the question of a request, or find the one whose stream it resumes.
 
-        InvalidRequestError, and whatever the gateway's table of errors knows.
+        InvalidRequestError, and the errors of Questions.submit.
         """
-        name = validation.conversation(
-            found, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
+        name = validation.read_conversation_id(
+            fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
-        digests = await self.conversations.of(self._scope(request, client))
-        thread = await self._thread(digests, asked, name)
-        position = sse.parse_event_id(request.headers.get("last-event-id", "")) if asked.stream else None
-        if position is not None:
-            question = await self.found(request, client, position.answer, thread, kept=asked.kept)
-            talk, work = asked.talk, question.work
-            if (talk.instructions, talk.history, talk.question) != (work.instructions, work.history, work.question):
+        digests = await self.conversations.load_digests(self._scope(request, client))
+        thread = await self._find_thread(digests, wanted, name)
+        last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
+        if last_event is not None:
+            question = await self.load(request, client, last_event.answer, thread, kept=wanted.kept)
+            prompt, work = wanted.prompt, question.work
+            if (prompt.instructions, prompt.history, prompt.question) != (
+                work.instructions,
+                work.history,
+                work.question,
+            ):
                 raise AnswerNotFoundError
             return question
-        submission = await self._submit(request, client, asked, thread)
+        submission = await self._submit(request, client, wanted, thread)
         request.state.answer = submission.answer_id
         if submission.new:
             _LOG.info("question accepted", answer=submission.answer_id)
-        return await self.found(request, client, submission.answer_id, thread, new=submission.new, kept=asked.kept)
+        return await self.load(request, client, submission.answer_id, thread, new=submission.new, kept=wanted.kept)
 
-    async def found(
+    async def load(
         self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, kept: bool = True
     ) -> SubmittedQuestion:
-        """A question that was handed over, by its answer's id. AnswerNotFoundError if the client asked no such one."""
-        asked = await self.questions.relay.answers.read_job(answer, client.holder)
-        if not isinstance(asked.work, Chat):
+        """Return a question of the client by its answer's id. AnswerNotFoundError."""
+        job = await self.questions.relay.answers.read_job(answer, client.holder)
+        if not isinstance(job.work, Chat):
             raise AnswerNotFoundError
         request.state.answer = answer
-        submission = Submission(answer, asked.token, new)
+        submission = Submission(answer, job.token, new)
         return SubmittedQuestion(
-            self.questions, self.conversations, client, thread, submission, asked.work, int(asked.accepted), kept
+            self.questions, self.conversations, client, thread, submission, job.work, int(job.accepted), kept
         )
 
-    async def by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
-        """As `found`, for somebody who has nothing but the id."""
-        digests = await self.conversations.of(self._scope(request, client))
-        return await self.found(request, client, answer, Thread(digests, None))
+    async def load_by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
+        """Return a question of the client for a request that contains nothing but the id."""
+        digests = await self.conversations.load_digests(self._scope(request, client))
+        return await self.load(request, client, answer, Thread(digests, None))
 
     def _scope(self, request: Request, client: Client) -> str:
-        """Who shares conversations: a key's holder; without a list of keys, who sends the same from one address."""
+        """Return whose conversations these are: a key's holder's, or else those of one key sent from one address."""
         if client.holder:
             return f"holder:{client.holder}"
         return f"{client.name} {hashlib.sha256(read_api_key(request).encode('utf-8', 'replace')).hexdigest()}"
 
-    async def _thread(self, digests: Digests, asked: CompletionRequest, name: str | None) -> Thread:
+    async def _find_thread(self, digests: ConversationDigests, wanted: CompletionRequest, name: str | None) -> Thread:
         if name is not None:
-            return self.conversations.named(digests, name)
-        if asked.previous is not None:
-            return await self.conversations.after(digests, asked.previous.removeprefix("resp_"))
-        return await self.conversations.told(digests, asked.talk)
+            return self.conversations.find_by_name(digests, name)
+        if wanted.previous is not None:
+            return await self.conversations.find_by_answer(digests, wanted.previous.removeprefix("resp_"))
+        return await self.conversations.find_by_history(digests, wanted.prompt)
 
-    async def _submit(self, request: Request, client: Client, asked: CompletionRequest, thread: Thread) -> Submission:
+    async def _submit(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
-        talk, standing, submit = asked.talk, thread.standing, self.questions.submit
+        prompt, indexed, submit = wanted.prompt, thread.indexed, self.questions.submit
         work = Chat(
-            asked.style,
-            talk.question,
+            wanted.style,
+            prompt.question,
             request=request.state.request_id,
             wait=preferred_wait(request),
-            instructions=talk.instructions,
-            history=talk.history,
+            instructions=prompt.instructions,
+            history=prompt.history,
         )
-        key = self._key(request, asked, thread)
-        if standing is None and asked.previous is None:
+        key = self._key(request, wanted, thread)
+        if indexed is None and wanted.previous is None:
             return await submit(work, client, token=None, key=key)
         # Of a response that is not known, an Idempotency-Key may still know the next one.
-        token, after = (new_token(), "") if standing is None else (standing.token, standing.answer)
+        token, after = (new_token(), "") if indexed is None else (indexed.token, indexed.answer)
         try:
             return await submit(work, client, token=token, create=thread.named, key=key, after=after)
         except (TokenUnknownError, ConversationMovedError):
-            if asked.previous is not None:
-                told = (
-                    f"The conversation does not go on from '{asked.previous}': it is unknown, or not the last response."
-                )
-                raise InvalidRequestError(told, "previous_response_id", "previous_response_not_found") from None
+            if wanted.previous is not None:
+                previous = wanted.previous
+                message = f"The conversation does not go on from '{previous}': it is unknown, or not the last response."
+                raise InvalidRequestError(message, "previous_response_id", "previous_response_not_found") from None
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
 
-    def _key(self, request: Request, asked: CompletionRequest, thread: Thread) -> RequestKey | None:
+    def _key(self, request: Request, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
         """Return the request's Idempotency-Key.
 
-        Where the conversation is found by its history, the key counts for all: a repeat may find it moved on.
+        Where the conversation is found by its history, the key is valid for all: a repeat may find it continued.
         """
         key = idempotency_key(request)
         if key is None:
             return None
-        named = thread.standing.token if thread.named and thread.standing else None
-        return RequestKey(key, " ".join([request.url.path, *([asked.previous] if asked.previous else [])]), named)
+        named = thread.indexed.token if thread.named and thread.indexed else None
+        return RequestKey(key, " ".join([request.url.path, *([wanted.previous] if wanted.previous else [])]), named)

@@ -1,4 +1,4 @@
-"""The pages that an answer cites: a list for people, and citations for programs."""
+"""The sources of an answer: a list for people, and citations for programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from wire.messages import Source
 
 @dataclass(frozen=True)
 class Citation:
-    """A source, and where in the text it stands."""
+    """A source and its place in the text."""
 
     source: Source
     start: int
     end: int
 
 
-def listed(sources: Sequence[Source]) -> str:
-    """A numbered list to go behind a text; empty for none."""
+def format_sources(sources: Sequence[Source]) -> str:
+    """Return a numbered list to append to a text; empty without sources."""
     return "\n\n" + "\n".join(_lines(sources)) if sources else ""
 
 
-def citations(sources: Sequence[Source], text: str, *, in_text: bool) -> list[Citation]:
-    """The sources of a text, which ends with their list if they are `in_text`; otherwise they stand at its end."""
+def locate_citations(sources: Sequence[Source], text: str, *, in_text: bool) -> list[Citation]:
+    """Return the sources of a text that ends with their list, if they are `in_text`; otherwise all are at its end."""
     if not in_text:
         return [Citation(source, len(text), len(text)) for source in sources]
-    found, start = [], len(text) - len("\n".join(_lines(sources)))
+    citations, start = [], len(text) - len("\n".join(_lines(sources)))
     for source, line in zip(sources, _lines(sources), strict=True):
-        found.append(Citation(source, start, start + len(line)))
+        citations.append(Citation(source, start, start + len(line)))
         start += len(line) + 1
-    return found
+    return citations
 
 
 def _lines(sources: Sequence[Source]) -> list[str]:

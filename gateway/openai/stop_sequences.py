@@ -1,10 +1,10 @@
-"""Stop sequences: the text up to the first one, while the text still comes."""
+"""Stop sequences: an answer's text ends before the first one, also while it is streamed."""
 
 from collections.abc import Sequence
 
 
 class StopSequences:
-    """Lets text through up to a stop sequence. What may be the beginning of one is held back."""
+    """Passes text on up to the first stop sequence. Text that may be the beginning of one is held back."""
 
     def __init__(self, sequences: Sequence[str]) -> None:
         self._sequences = sequences
@@ -12,32 +12,32 @@ class StopSequences:
         self.hit = False
 
     def add(self, text: str) -> str:
-        """What may be shown now that `text` has come; nothing after a hit."""
+        """Add `text` and return what may be shown now; nothing after a hit."""
         if self.hit:
             return ""
         self._held += text
-        found = [place for one in self._sequences if (place := self._held.find(one)) >= 0]
-        if found:
+        places = [place for sequence in self._sequences if (place := self._held.find(sequence)) >= 0]
+        if places:
             self.hit = True
-            return self._let(min(found))
-        return self._let(len(self._held) - self._undecided())
+            return self._release(min(places))
+        return self._release(len(self._held) - self._undecided())
 
-    def rest(self) -> str:
-        """What was held back, now that no more text comes."""
-        return self._let(0 if self.hit else len(self._held))
+    def flush(self) -> str:
+        """Return the text that was held back, after the last text."""
+        return self._release(0 if self.hit else len(self._held))
 
-    def forget(self) -> None:
-        """What was held back is no longer part of the text."""
+    def discard(self) -> None:
+        """Drop the text that was held back: it is no longer part of the answer."""
         self._held = ""
 
-    def _let(self, count: int) -> str:
+    def _release(self, count: int) -> str:
         shown, self._held = self._held[:count], self._held[count:]
         return shown
 
     def _undecided(self) -> int:
-        """How much of the end may be the beginning of a sequence."""
+        """Return how many characters at the end may be the beginning of a sequence."""
         longest = min(max(map(len, self._sequences), default=1) - 1, len(self._held))
         for count in range(longest, 0, -1):
-            if any(one.startswith(self._held[-count:]) for one in self._sequences):
+            if any(sequence.startswith(self._held[-count:]) for sequence in self._sequences):
                 return count
         return 0

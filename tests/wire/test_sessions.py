@@ -169,7 +169,7 @@ async def test_finish_after_the_end_adds_no_event_but_saves_and_advances(scenari
     assert (following.answer, following.session) == (waiting.answer, b"saved")
     (event,) = await scenario.events(asked.answer)
     assert isinstance(event, Failed)
-    assert event.code == 503
+    assert event.reason == "queue.timeout"
 
 
 async def test_an_answer_that_ended_before_it_was_sent_is_not_sent(scenario: Scenario) -> None:

@@ -15,12 +15,12 @@ function back(account) {
 }
 
 function why(account) {
-  const told = [];
-  if (account.paused && account.state !== "ready") told.push(w[account.state]);
-  if (account.reason && account.state !== "ready") told.push(reason(account.reason));
-  if (back(account)) told.push(back(account));
-  if (!account.known) told.push(w.noWorker);
-  return told.join(" · ");
+  const parts = [];
+  if (account.paused && account.state !== "ready") parts.push(w[account.state]);
+  if (account.reason && account.state !== "ready") parts.push(reason(account.reason));
+  if (back(account)) parts.push(back(account));
+  if (!account.known) parts.push(w.noWorker);
+  return parts.join(" · ");
 }
 
 function state(account) {
@@ -29,11 +29,11 @@ function state(account) {
   return [shown(account), why(account), apart ? shown(pictures) : "", apart ? why(pictures) : ""];
 }
 
-function drawState([word, told, pictures, toldOfPictures]) {
+function drawState([word, reasons, pictures, reasonsOfPictures]) {
   return [
     badge(word),
-    told && el("span", { class: "why" }, told),
-    pictures && el("div", { class: "pictures" }, `${w.pictures}: `, badge(pictures), toldOfPictures && el("span", { class: "why" }, toldOfPictures)),
+    reasons && el("span", { class: "why" }, reasons),
+    pictures && el("div", { class: "pictures" }, `${w.pictures}: `, badge(pictures), reasonsOfPictures && el("span", { class: "why" }, reasonsOfPictures)),
   ];
 }
 

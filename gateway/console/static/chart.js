@@ -1,4 +1,4 @@
-// One chart as SVG: stacked columns or lines over time, with a legend that tells the values, and the same as a table.
+// One chart as SVG: stacked columns or lines over time, with a legend that shows the values, and the same as a table.
 
 import { el, svg } from "./dom.js";
 import { clock } from "./times.js";

@@ -1,11 +1,11 @@
-// The line to a gateway: events come in, orders go out. The key goes in a header, never into an address.
+// The connection to a gateway: events come in, orders go out. The key is sent in a header, never in an address.
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
-// A gateway says something every 10 s.
+// A gateway sends something every 10 s.
 const SILENCE = 25_000;
 
-/** What a gateway refuses; `status` is HTTP's, `wait` the seconds after which to come back. */
+/** The refusal of a request; `status` is HTTP's, `wait` the seconds after which to try again. */
 export class Refusal extends Error {
   constructor(status, message, wait) {
     super(message);
@@ -15,11 +15,11 @@ export class Refusal extends Error {
 }
 
 async function refusal(response) {
-  const told = await response.json().catch(() => ({}));
-  return new Refusal(response.status, told.message ?? response.statusText, Number(response.headers.get("retry-after")) || 0);
+  const body = await response.json().catch(() => ({}));
+  return new Refusal(response.status, body.message ?? response.statusText, Number(response.headers.get("retry-after")) || 0);
 }
 
-/** Do something: POST with a JSON body. Refusal, or TypeError when nobody answers. */
+/** Send an order: POST with a JSON body. Throws Refusal, or TypeError without an answer. */
 export async function order(key, path, body) {
   const response = await fetch(path, {
     method: "POST",
@@ -29,7 +29,11 @@ export async function order(key, path, body) {
   if (!response.ok) throw await refusal(response);
 }
 
-/** Tell what comes, and the state of the line, until `close`d. A key that is refused ends it. */
+/**
+ * Report events and the state of the connection until `close`d. It ends when the key is refused.
+ *
+ * A gateway that drains ends the stream, with or without its last chunk; either way the connection is opened again.
+ */
 export class Connection {
   #key;
   #on;
@@ -68,7 +72,7 @@ export class Connection {
     }
   }
 
-  /** Once it was let in, only a key that is refused sends it away: gateways come and go. */
+  /** After a first success only a refused key is final: gateways stop and start. */
   #isFinal(error) {
     return error instanceof Refusal && (error.status === 401 || (!this.#met && [404, 429].includes(error.status)));
   }

@@ -29,11 +29,11 @@ function sentence(event) {
 }
 
 function more(event) {
-  const told = [];
-  if (event.kind === "account" && event.reason && event.state !== "ready") told.push(reason(event.reason));
-  if (["account", "order"].includes(event.kind) && event.state === "cooling" && Number(event.until)) told.push(w.until(clock(Number(event.until))));
-  if ("by" in event) told.push(w.by(event.by));
-  return told.join(" · ");
+  const parts = [];
+  if (event.kind === "account" && event.reason && event.state !== "ready") parts.push(reason(event.reason));
+  if (["account", "order"].includes(event.kind) && event.state === "cooling" && Number(event.until)) parts.push(w.until(clock(Number(event.until))));
+  if ("by" in event) parts.push(w.by(event.by));
+  return parts.join(" · ");
 }
 
 /** How grave an event is: it colours the line's edge. */
@@ -54,7 +54,7 @@ export class Events {
     ]);
   }
 
-  /** Those that are new, oldest first. A stream that begins anew tells what is known already. */
+  /** Return the new events, oldest first. A new stream repeats events that are known already. */
   add(events) {
     const known = new Set(this.#all.map((one) => one.id));
     this.#all = [...events.filter((one) => !known.has(one.id)).reverse(), ...this.#all].slice(0, MOST);

@@ -61,7 +61,7 @@ const listener = {
   },
 };
 
-/** What the line is like; told only when that changes. */
+/** Show the state of the connection when it changes. */
 function say(kind, text) {
   line = { kind, text };
   byId("connection").dataset.kind = kind;

@@ -27,7 +27,7 @@ function parts(ms) {
   return [Math.round(seconds / 86400), "day"];
 }
 
-/** How long: "12 min"; `fine` tells parts of a second. */
+/** A duration: "12 min"; with `fine` in parts of a second. */
 export function span(ms, fine = false) {
   const [amount, unit] = fine && ms < 10_000 ? [ms / 1000, "second"] : parts(ms);
   const unitDisplay = unit === "second" ? "narrow" : "short";

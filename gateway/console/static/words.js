@@ -1,4 +1,4 @@
-// What the page says, in two languages.
+// The texts of the page, in two languages.
 
 const EN = {
   title: "Console", leave: "Sign out", other: "中文", enter: "Operator's console",
@@ -14,8 +14,8 @@ const EN = {
   addHint: "Paste an export in any usual form: JSON of an extension, cookies.txt, a Cookie header, a cURL command. It goes to a worker that may write its folder, and is shown to nobody.",
   addName: "Account", addExport: "Cookie export",
   addAsk: (name) => [`Hand in cookies for ${name}?`, `A worker adds the account ${name}, or replaces its cookies, which makes it ready again.`, "Hand in"],
-  addDone: (name) => `Handed in for ${name}: the log below says what became of it.`,
-  none: "–", never: "never", now: "now", unknown: "unknown", noAccounts: "No worker has told of an account yet.",
+  addDone: (name) => `Submitted for ${name}: the log below shows the result.`,
+  none: "–", never: "never", now: "now", unknown: "unknown", noAccounts: "No worker has reported an account yet.",
   noAnswers: "Nothing waits or runs.", noProcesses: "None has spoken yet.", noEvents: "Nothing has happened yet.",
   account: "Account", state: "State", today: "Last 24 h", flying: "In flight", failures: "Failures in a row",
   expires: "Cookie expires", weight: "Weight", actions: "Actions", name: "Name", version: "Version", load: "Load",
@@ -27,7 +27,7 @@ const EN = {
   back: (clock, wait) => `back at ${clock}, ${wait}`, of: (n, m) => `${n} of ${m}`, slots: (n, m) => `${n} of ${m} slots`,
   silent: (s) => `silent for ${s}`,
   pause: "Pause", resume: "Resume", release: "Release", reset: "Reset", cookies: "New cookies", stop: "Stop",
-  pauseAsk: (n) => [`Pause ${n}?`, "It gets no new questions. Those that run go on.", "Pause"],
+  pauseAsk: (n) => [`Pause ${n}?`, "It gets no new questions. Those that run continue.", "Pause"],
   resumeAsk: (n) => [`Resume ${n}?`, "It may be asked again.", "Resume"],
   releaseAsk: (n) => [`Release ${n}?`, "It returns now: one question tries it, and if that goes well, all may ask it.", "Release"],
   resetAsk: (n) => [`Reset ${n}?`, "It becomes ready, as if nothing had happened: pause, failures and today's count are forgotten.", "Reset"],
@@ -156,7 +156,7 @@ let chinese = (localStorage.getItem(KEPT) ?? navigator.language).toLowerCase().s
 /** The words of the language that is chosen. */
 export let w = chinese ? ZH : EN;
 
-/** A typed reason as people say it. */
+/** A reason as text. */
 export const reason = (code) => REASONS[code]?.[chinese ? 1 : 0] ?? code;
 
 export const locale = () => (chinese ? "zh-CN" : "en-GB");

@@ -1,4 +1,4 @@
-"""How errors are told under /v1, by status."""
+"""The error responses under /v1, by status."""
 
 from collections.abc import Sequence
 
@@ -50,12 +50,12 @@ _WHEN = {
 
 
 def responses() -> dict[str, Node]:
-    """All of them, by name."""
+    """Return all of them, by name."""
     return {f"Fault{status}": _response(status) for status in _WHEN}
 
 
 def references(*statuses: int) -> Node:
-    """The responses of some statuses."""
+    """Return references to the responses of some statuses."""
     return {str(status): {"$ref": f"#/components/responses/Fault{status}"} for status in statuses}
 
 

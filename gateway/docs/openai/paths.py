@@ -70,14 +70,14 @@ _RESPONSE: dict[str, Any] = {
     "metadata": {},
 }
 _CONVERSATIONS = (
-    "A conversation goes on where its client's own name for it says so, or where all of its messages up to the "
-    "last answer were said here before; otherwise a fresh one is told them. "
+    "A question continues the conversation that its client has named, or the one that has all of its messages up to "
+    "the last answer; otherwise a new conversation gets them. "
 )
-_RETRIES = "Fields that aren't listed are ignored. An error says in `x-should-retry` whether it is worth another try."
+_RETRIES = "Fields that aren't listed are ignored. `x-should-retry` of an error is true when another try may succeed."
 
 
 def paths() -> dict[str, Node]:
-    """The paths with their operations."""
+    """Return the paths with their operations."""
     parts = headers.parameter_refs("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
@@ -89,7 +89,7 @@ def paths() -> dict[str, Node]:
                 "cancelResponse",
                 "Stop a response",
                 "It ends at once with the text so far. One that has ended stays as it is.",
-                _json("Response", _RESPONSE) | references(401, 404, 503),
+                _json("ResponseObject", _RESPONSE) | references(401, 404, 503),
             ),
         },
         "/v1/images/generations": {"post": _images()},
@@ -109,7 +109,7 @@ def _completions() -> Node:
         "Ask, with all that was said before",
         _CONVERSATIONS + _RETRIES,
         _body("CompletionRequest", example),
-        _json("Completion", _COMPLETION, events),
+        _json("CompletionObject", _COMPLETION, events),
     )
 
 
@@ -118,10 +118,10 @@ def _responses() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     return _asking(
         "respond",
-        "Ask, and get a response that can be gone on from",
+        "Ask, and get a response that can be continued",
         _CONVERSATIONS + _RETRIES,
         _body("ResponseRequest", example),
-        _json("Response", _RESPONSE, events),
+        _json("ResponseObject", _RESPONSE, events),
     )
 
 
@@ -132,7 +132,7 @@ def _images() -> Node:
         "Get pictures for a prompt",
         _RETRIES,
         _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
-        _json("Images", pictures),
+        _json("ImageList", pictures),
     )
     return operation | {"parameters": headers.parameter_refs(*headers.QUESTION_HEADERS)}
 
@@ -140,8 +140,8 @@ def _images() -> Node:
 def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
-    responses = _json("Response", _RESPONSE, events) | references(400, 401, 404, 503)
-    return _operation("response", "See how far a response has come", described, responses) | {
+    responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 404, 503)
+    return _operation("response", "Read a response", described, responses) | {
         "parameters": [
             headers.query_parameter("stream", enum("true", "false"), "Whether to get its events."),
             headers.query_parameter(
@@ -157,14 +157,14 @@ def _response() -> Node:
 
 def _models() -> Node:
     listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
-    responses = _json("Models", listed) | references(401)
+    responses = _json("ModelListObject", listed) | references(401)
     return _operation("models", "All models", "One for each style.", responses)
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    told = responses | references(400, 401, 404, 408, 413, 422, 429, 500, 503)
+    all_responses = responses | references(400, 401, 404, 408, 413, 422, 429, 500, 503)
     sent = headers.parameter_refs(*headers.QUESTION_HEADERS, "X-Conversation-ID", "Last-Event-ID", "Accept")
-    return _operation(operation, summary, description, told) | {"parameters": sent, "requestBody": body}
+    return _operation(operation, summary, description, all_responses) | {"parameters": sent, "requestBody": body}
 
 
 def _operation(operation: str, summary: str, description: str, responses: Node) -> Node:

@@ -1,4 +1,4 @@
-"""What is asked under /v1. Fields that stand nowhere here are ignored."""
+"""The schemas of the requests under /v1. Other fields are ignored."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ _FILLED: Node = {"type": "string", "minLength": 1}
 
 
 def request_schemas() -> dict[str, Node]:
-    """All of them, by name, and what they consist of."""
+    """Return all of them, by name, and the schemas that they refer to."""
     return {
         "CompletionRequest": _open(
             {"model": MODEL, "messages": _messages()},
@@ -65,9 +65,9 @@ def _response() -> dict[str, Node]:
     return {
         "instructions": described(nullable(STRING), "How the answer shall be; goes before the input."),
         "previous_response_id": described(
-            nullable(STRING), "The response to go on from: the last one of its conversation."
+            nullable(STRING), "The response to continue from: the last one of its conversation."
         ),
-        "store": described(nullable(BOOLEAN), "false: no later request goes on from this response by its id."),
+        "store": described(nullable(BOOLEAN), "false: no later request can continue from this response by its id."),
         "text": _unsupported(nullable(text)),
         "background": _unsupported(enum(False, None)),
         "top_logprobs": _unsupported(enum(0, None)),
@@ -117,7 +117,7 @@ def _messages() -> Node:
 def _message() -> Node:
     text = _open({"type": enum("text", "input_text", "output_text"), "text": STRING}, {})
     refusal = _open({"type": const("refusal"), "refusal": STRING}, {})
-    described = "Something that was said. The last one of a list is the user's; an assistant's may lack its content."
+    described = "A message. The last one of a list is the user's; an assistant's may lack its content."
     content = one_of_schemas(STRING, array_of(one_of_schemas(text, refusal)), _NULL)
     return {
         "description": described,

@@ -1,4 +1,4 @@
-/** Tells a screen reader how an answer comes along, without interrupting itself. */
+/** Announces the progress of an answer to a screen reader, without interrupting itself. */
 
 import { $ } from "./element.js";
 import { say } from "./language.js";
@@ -14,7 +14,7 @@ export class Announcer {
   #timer = null;
   #word = null;
 
-  /** The answer has grown to `text`; `status` tells what it waits for, if it does. */
+  /** The answer has grown to `text`; `status` is what it waits for, if it does. */
   grown(text, status) {
     const word = status?.[1] ?? null;
     if (word !== this.#word && word) announce(say(...status.slice(1)));

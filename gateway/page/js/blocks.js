@@ -12,7 +12,7 @@ const ITEM = /\n(?=(?:[-*+]|\d{1,9}[.)])[ \t])/g;
 /**
  * The next part of `text`: `{at, prefix, joined}`, or null while there is none.
  *
- * What comes before `at` is settled. The rest goes on as if `prefix` stood before it: the head of a table that was
+ * What comes before `at` is settled. The rest continues as if `prefix` came before it: the head of a table that was
  * parted, or the first line of a code block, which is then `joined` to what came before.
  * `blocks(text)` gives `{type, line}` of each top-level block.
  */

@@ -41,7 +41,7 @@ export class Chat {
     }
   }
 
-  /** What a run tells of itself, null without one. */
+  /** The state that a run reports, null without one. */
   live(id) {
     return this.#runs.get(id)?.live ?? null;
   }

@@ -5,7 +5,7 @@ import { copyButton } from "./copy.js";
 import { say } from "./language.js";
 import { spans } from "./markdown.js";
 
-/** Larger ones stay plain, in characters: colours are not worth a page that stands still. */
+/** Larger ones stay plain, in characters: colours are not worth a page that freezes. */
 const LARGEST = 40_000;
 let highlighter = null;
 

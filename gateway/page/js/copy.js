@@ -19,7 +19,7 @@ export async function copy(text) {
   return undefined;
 }
 
-/** A button named `word` that copies what `text()` gives, and says so. */
+/** A button named `word` that copies what `text()` returns, and shows that. */
 export function copyButton(word, text) {
   const button = make(
     "button",

@@ -2,7 +2,7 @@
  * A question and what became of it:
  *
  * - `id`, `conversation`, `created`, `kind` ("chat" or "image"), `style`, `question`
- * - `token` it was asked with, null for the first; `given`, the one to go on with; `key`, its Idempotency-Key
+ * - `token` it was asked with, null for the first; `given`, the one to continue with; `key`, its Idempotency-Key
  * - `afresh`: the conversation was no longer known, so that this began a new one
  * - `answer`, the answer's id once it is known
  * - `state`: "running", "done", "stopped" or "failed"
@@ -38,7 +38,7 @@ export function unanswered() {
   };
 }
 
-/** Put the end of an answer, as the gateway tells it, into `exchange`. */
+/** Put the end of an answer, as the gateway sends it, into `exchange`. */
 export function finish(exchange, data) {
   const { state, text, urls, images, suggestions, turns, reset, error, token = null } = data;
   Object.assign(exchange, {

@@ -1,4 +1,4 @@
-/** The API key: kept for this tab, or for this browser if its owner says so. */
+/** The API key: kept for this tab, or for this browser if its owner wants that. */
 
 import { choice, choose } from "./choices.js";
 

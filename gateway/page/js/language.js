@@ -16,7 +16,7 @@ export function preferred(languages) {
   return languages.map((name) => name.toLowerCase().split("-")[0]).find((name) => name in WORDS) ?? "en";
 }
 
-/** What the page says for `word`; `parts` fill it in. */
+/** The text for `word`; `parts` fill it in. */
 export function say(word, ...parts) {
   const said = WORDS[language()][word];
   return typeof said === "function" ? said(...parts) : said;

@@ -12,7 +12,7 @@ export class Log {
   #hooks;
   #near;
 
-  /** `ask` and `again` as a View has them; `live(id)` is what a run tells of itself. */
+  /** `ask` and `again` as a View has them; `live(id)` is the state that a run reports. */
   constructor(hooks) {
     this.#hooks = hooks;
     this.#near = new IntersectionObserver(

@@ -26,7 +26,7 @@ md.use(maths);
 md.renderer.rules.image = picture;
 for (const cell of ["th_open", "td_open"]) md.renderer.rules[cell] = aligned;
 
-/** A picture is a link: nothing is loaded because an answer says so. Within a link it is its text. */
+/** A picture is a link: an answer can't make the page load anything. Within a link it is its text. */
 function picture(tokens, at, options, env, renderer) {
   const token = tokens[at];
   const text = md.utils.escapeHtml(
@@ -67,7 +67,7 @@ export function rendered(text, context) {
   return fragment;
 }
 
-/** Make a link lead away without telling from where. */
+/** Make a link send no referrer. */
 export function outward(link) {
   link.rel = "noopener noreferrer nofollow";
   link.target = "_blank";

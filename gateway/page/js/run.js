@@ -36,7 +36,7 @@ export class Run {
     this.#needKey = needKey;
   }
 
-  /** Go on until there is an end, or until stop() or leave(). */
+  /** Continue until there is an end, or until stop() or leave(). */
   async follow() {
     const { signal } = this.#over;
     while (this.exchange.state === "running" && !signal.aborted) {
@@ -82,7 +82,7 @@ export class Run {
     return sleep(pause(this.#tries), this.#over.signal).catch(() => null);
   }
 
-  /** Ask, or go on with the answer that there is. */
+  /** Ask, or resume the answer that there is. */
   async #talk() {
     const { exchange } = this;
     if (exchange.answer) return this.#resume();
@@ -113,7 +113,7 @@ export class Run {
     if (await this.#taken(response)) await this.#read(response);
   }
 
-  /** How far the answer has come, put into the exchange if it has ended; null when it can't be told. */
+  /** How far the answer has come, put into the exchange if it has ended; null when it can't be read. */
   async #look() {
     const response = await api.progress(this.exchange.answer, this.#over.signal);
     if (!(await this.#taken(response))) return null;
@@ -154,10 +154,10 @@ export class Run {
     }
     if (code === 200) Object.assign(exchange, { text: data.answer, urls: data.urls, given: data.token });
     this.#show();
-    // What an end brings besides stands in the answer itself. It also tells whether an error is the answer's own.
+    // The other fields of an end are in the answer itself, as is whether an error is the answer's own.
     const found = await this.#look().catch(() => null);
     if (exchange.state !== "running") return true;
-    // The gateway's error, not the answer's: it goes on, perhaps at another one.
+    // The gateway's error, not the answer's: it continues, perhaps at another gateway.
     if (found) return this.#lost().then(() => true);
     if (code === 200) Object.assign(exchange, { state: "done", reset: data.reset });
     else fail(exchange, { code, message });
@@ -177,7 +177,7 @@ export class Run {
         else if (this.live.phase === "queued") this.#place(data);
       }
     } catch {
-      // The stream itself tells what became of it.
+      // The stream itself contains the result.
     }
   }
 

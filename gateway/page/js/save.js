@@ -17,7 +17,7 @@ export function asMarkdown(conversation, exchanges) {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The conversation as JSON: what was asked and answered, but nothing that would let others go on with it. */
+/** The conversation as JSON: what was asked and answered, but nothing that would let others continue it. */
 export function asJson({ title, created }, exchanges) {
   const said = exchanges.map(
     ({ kind, style, question, created: asked, state, text, urls, images, suggestions, error }) => ({

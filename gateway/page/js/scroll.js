@@ -13,7 +13,7 @@ export class Scroll {
     this.#box = box;
     this.#button = button;
     box.addEventListener("scroll", () => this.#look(), { passive: true });
-    // The reader moves before the page has told: from then on nothing pulls back.
+    // The reader scrolls before the page has reported it: from then on nothing scrolls back.
     box.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#free(), { passive: true });
     button.addEventListener("click", () => this.latest());
     const watch = new ResizeObserver(() => this.#grown());

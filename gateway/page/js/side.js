@@ -11,7 +11,7 @@ export class Side {
   #hooks;
   #seen = null;
 
-  /** `open(id)`, `rename(conversation)` and `remove(conversation)` do what they say. */
+  /** `open(id)`, `rename(conversation)` and `remove(conversation)` act on one conversation. */
   constructor(hooks) {
     this.#hooks = hooks;
     $("open-side").addEventListener("click", () => this.#drawer(true));
@@ -33,7 +33,7 @@ export class Side {
     $("open-side").focus();
   }
 
-  /** Show these conversations, of which `current` is open; `running` tells which have an answer under way. */
+  /** Show these conversations, of which `current` is open; `running` are those with an answer under way. */
   show(conversations, current, running) {
     const seen = [language(), current, ...conversations.flatMap(({ id, title }) => [id, title, running.has(id)])].join(
       "\n",

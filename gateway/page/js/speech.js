@@ -1,18 +1,18 @@
-/** What a screen reader is told of a growing answer: whole sentences, in portions, not each delta. */
+/** The portions of a growing answer that a screen reader reads: whole sentences, not each delta. */
 
 const END = /[.!?…:]["”’)]?(?=\s)|[。！？；：]["”’）]?|\n/g;
 const PORTION = 160;
 
 export class Speech {
-  #told = 0;
+  #announced = 0;
 
   /** The next portion of `text`, which grows; "" while there is none. With `ended`, all that is left. */
   next(text, ended = false) {
-    if (this.#told > text.length) this.#told = 0;
-    const rest = text.slice(this.#told);
+    if (this.#announced > text.length) this.#announced = 0;
+    const rest = text.slice(this.#announced);
     const end = ended ? rest.length : lastEnd(rest);
     if (!ended && end < PORTION) return "";
-    this.#told += end;
+    this.#announced += end;
     return plain(rest.slice(0, end));
   }
 }

@@ -1,7 +1,7 @@
 /** Server-sent events, from text in any pieces. */
 
 /**
- * The events of a stream of text: `{id, data}` each. An event without data tells its id alone; comments tell nothing.
+ * The events of a stream of text: `{id, data}` each. An event without data has its id alone; comments are skipped.
  * What is cut off within an event is no event.
  */
 export async function* events(pieces) {

@@ -1,6 +1,6 @@
-/** What stands under a question: how its answer comes along, or why there is none. */
+/** The line under a question: the progress of its answer, or why there is none. */
 
-/** `[picture, word, ...parts]` for say(); null when there is nothing to tell. `live` is what a run tells of itself. */
+/** `[picture, word, ...parts]` for say(); null when there is nothing to show. `live` is the state that a run reports. */
 export function status(exchange, live = null) {
   if (exchange.state === "running") return going(exchange, live ?? { phase: "asking" });
   if (exchange.state === "stopped") return ["stop", "stopped"];

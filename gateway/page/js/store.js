@@ -49,7 +49,7 @@ export class Store {
   }
 
   async put(store, value) {
-    // A full disk must not end an answer: what can't be kept is lost with the page, and it says so.
+    // A full disk must not end an answer: what can't be saved is lost with the page, which shows that.
     if (this.#database)
       this.lasting = await done(this.#change(store).put(value)).then(
         () => true,

@@ -35,7 +35,7 @@ export class View {
     this.element = make("article", { className: "exchange", "data-id": exchange.id }, ...this.#asked(), this.#answer);
   }
 
-  /** Show what `exchange` has become; `live` is what a run tells of itself, `last` whether nothing comes after it. */
+  /** Show what `exchange` has become; `live` is the state that a run reports, `last` whether nothing comes after it. */
   show(exchange, live, last) {
     this.exchange = exchange;
     this.#shown = true;
@@ -43,7 +43,7 @@ export class View {
     this.element.classList.toggle("running", running);
     this.#live.element.hidden = !exchange.text;
     if (exchange.text) this.#live.show(exchange.text, !running);
-    this.#tell(status(exchange, live));
+    this.#showStatus(status(exchange, live));
     const drawn = JSON.stringify([
       exchange.state,
       exchange.urls,
@@ -56,7 +56,7 @@ export class View {
     this.#drawn = drawn;
   }
 
-  /** Show it when it comes near; until then its text stands there as it is, so that it can be searched for. */
+  /** Show it when it comes near; until then its text is shown as it is, so that it can be searched for. */
   wait(exchange) {
     if (this.#shown) return;
     this.exchange = exchange;
@@ -84,12 +84,12 @@ export class View {
     return afresh ? [divider(), asked] : [asked];
   }
 
-  #tell(told) {
-    this.#status.hidden = told === null;
-    const key = JSON.stringify(told);
-    if (told === null || this.#status.dataset.key === key) return;
+  #showStatus(status) {
+    this.#status.hidden = status === null;
+    const key = JSON.stringify(status);
+    if (status === null || this.#status.dataset.key === key) return;
     this.#status.dataset.key = key;
-    const [picture, word, ...parts] = told;
+    const [picture, word, ...parts] = status;
     const text = make("bdi", { textContent: visible(say(word, ...parts)) });
     this.#status.replaceChildren(
       picture ? icon(picture) : make("span", { className: "dots", "aria-hidden": "true" }),

@@ -1,4 +1,4 @@
-/** All that the page says, in both languages. A word with a part to fill in is a function. */
+/** All texts of the page, in both languages. A text with a part to fill in is a function. */
 
 const two = (number) => String(number).padStart(2, "0");
 const clock = (time) => `${two(new Date(time).getHours())}:${two(new Date(time).getMinutes())}`;

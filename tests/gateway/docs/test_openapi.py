@@ -95,7 +95,9 @@ def test_every_query_parameter_that_is_read_is_documented() -> None:
 
 
 def test_every_field_that_v1_reads_is_documented() -> None:
-    read = sources(r'found(?:\.get\(|, )"(\w+)"', "openai/requests.py", "openai/validation.py", "openai/completions.py")
+    read = sources(
+        r'fields(?:\.get\(|, )"(\w+)"', "openai/requests.py", "openai/validation.py", "openai/completions.py"
+    )
     read |= sources(r'"(\w+)": \(', "openai/requests.py")
     assert len(read) > 15
     requests = ("CompletionRequest", "ResponseRequest", "ImageRequest")

@@ -113,19 +113,19 @@ async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningG
 
 @pytest.mark.parametrize("before", [[], [Delta("some")]])
 @pytest.mark.parametrize(
-    ("failed", "frame"),
+    ("failed", "code", "message"),
     [
-        (Failed("interrupted"), {"code": 500, "message": "回答中断,请重新提问"}),
-        (Failed("account.throttled"), {"code": 120, "message": "已上限,24小时后尝试"}),
+        (Failed("interrupted"), 500, "回答中断,请重新提问"),
+        (Failed("account.throttled", retry_after=60), 120, "已上限,24小时后尝试"),
     ],
 )
 async def test_a_failure_after_acceptance_is_one_frame(
-    gateway: RunningGateway, before: list[Delta], failed: Failed, frame: dict[str, object]
+    gateway: RunningGateway, before: list[Delta], failed: Failed, code: int, message: str
 ) -> None:
     gateway.worker.scripts["fail"] = [*before, failed]
     response = await gateway.client.get("/api_stream", params=ASK | {"question": "fail"})
     assert response.status_code == 200
-    assert frames_of(response.content)[len(before) :] == [frame]
+    assert frames_of(response.content)[len(before) :] == [{"code": code, "message": message}]
 
 
 async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> None:

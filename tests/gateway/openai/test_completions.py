@@ -343,7 +343,7 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway, h
 async def test_a_stream_begins_without_its_first_event_when_that_takes_too_long(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.openai.completions.PATIENCE", 0.05)
+    monkeypatch.setattr("gateway.openai.completions.FIRST_EVENT_WAIT", 0.05)
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [gate, FAILED]
         async with gateway.client.stream("POST", PATH, json=chat("hi", stream=True)) as response:

@@ -15,8 +15,8 @@ from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
-from gateway.openai.conversations import ConversationLookup, Digests, Thread
-from gateway.openai.messages import talk
+from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
+from gateway.openai.messages import parse_messages
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
@@ -80,7 +80,7 @@ class World:
         """The same question, sent so many times at once."""
         told = (*before, HistoryMessage("user", question))
         messages = [{"role": one.role, "content": one.text} for one in told]
-        asked = CompletionRequest("balanced", talk(messages, "messages"), stream=False)
+        asked = CompletionRequest("balanced", parse_messages(messages, "messages"), stream=False)
         name, _, key = who.partition("/")
         sent, client = request(key), Client(name)
         questions = await asyncio.gather(*(self.service.ask(sent, client, {}, asked) for _ in range(copies)))
@@ -97,9 +97,9 @@ class World:
                 HistoryMessage("assistant", answer if ending == "done" else "half"),
             )
             if ending == "done":
-                writing = TextAssembler()
-                writing.add(Final(f" {answer}\n"))
-                await one.end(writing, writing.whole)
+                assembler = TextAssembler()
+                assembler.add(Final(f" {answer}\n"))
+                await one.finish(assembler, assembler.text)
                 self.known.setdefault(who, []).append((*told, HistoryMessage("assistant", answer)))
 
 
@@ -175,21 +175,36 @@ def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
 
 def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
     said = [HistoryMessage("user", "a"), HistoryMessage("assistant", "b")]
-    one, other = Digests(b"s" * 32, "one"), Digests(b"s" * 32, "other")
-    assert one.state(said) == one.state(said[1:], one.state(said[:1])) == Digests(b"s" * 32, "one").state(said)
-    assert len({one.state(said), other.state(said), Digests(b"t" * 32, "one").state(said)}) == 3
-    assert one.token("x") != other.token("x") != one.token("y")
-    assert one.state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != one.state(
+    one, other = ConversationDigests(b"s" * 32, "one"), ConversationDigests(b"s" * 32, "other")
+    assert (
+        one.history_state(said)
+        == one.history_state(said[1:], one.history_state(said[:1]))
+        == ConversationDigests(b"s" * 32, "one").history_state(said)
+    )
+    assert (
+        len(
+            {
+                one.history_state(said),
+                other.history_state(said),
+                ConversationDigests(b"t" * 32, "one").history_state(said),
+            }
+        )
+        == 3
+    )
+    assert one.derive_token("x") != other.derive_token("x") != one.derive_token("y")
+    assert one.history_state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != one.history_state(
         [HistoryMessage("user", "ab")]
     )
-    assert one.state([HistoryMessage("user", " a\n")]) == one.state([HistoryMessage("user", "a")])
+    assert one.history_state([HistoryMessage("user", " a\n")]) == one.history_state([HistoryMessage("user", "a")])
 
 
 @pytest.mark.anyio
 async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     store = Store("redis://127.0.0.1:1/0")
-    found = service(store).conversations
+    conversations = service(store).conversations
     with capture_logs() as logs:
-        await found.note(Thread(Digests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True)
+        await conversations.record(
+            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True
+        )
     await store.close()
-    assert [entry["event"] for entry in logs] == ["conversation not noted"]
+    assert [entry["event"] for entry in logs] == ["could not save the conversation index"]

@@ -65,7 +65,7 @@ async def test_what_no_table_knows_tells_nothing(gateway: RunningGateway, monkey
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.openai.requests.completion", broken)
+    monkeypatch.setattr("gateway.openai.requests.parse_completion", broken)
     response = await gateway.client.post(PATH, json=chat("hi"))
     assert response.status_code == 500
     assert response.json() == {

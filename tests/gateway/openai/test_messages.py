@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.messages import talk
+from gateway.openai.messages import parse_messages
 from wire.messages import HistoryMessage
 
 
@@ -22,19 +22,19 @@ def system(text: Any, role: str = "system") -> dict[str, Any]:
 
 
 def test_what_is_said_first_by_the_system_are_instructions() -> None:
-    found = talk([system("be brief"), system("be kind", "developer"), user("hi")], "messages")
+    found = parse_messages([system("be brief"), system("be kind", "developer"), user("hi")], "messages")
     assert (found.instructions, found.history, found.question) == ("be brief\n\nbe kind", (), "hi")
     assert found.known == 0
 
 
 def test_instructions_of_the_request_go_before_those_of_the_messages() -> None:
-    found = talk([system("second"), user("hi")], "input", "first")
+    found = parse_messages([system("second"), user("hi")], "input", "first")
     assert found.instructions == "first\n\nsecond"
-    assert found.said[0] == HistoryMessage("system", "first")
+    assert found.messages[0] == HistoryMessage("system", "first")
 
 
 def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
-    found = talk(
+    found = parse_messages(
         [
             user("one"),
             assistant("1"),
@@ -57,17 +57,17 @@ def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
 
 
 def test_what_the_system_says_beside_the_question_is_not_lost() -> None:
-    found = talk([user("one"), assistant("1"), user("two"), system("in French")], "messages")
+    found = parse_messages([user("one"), assistant("1"), user("two"), system("in French")], "messages")
     assert found.question == "two\n\nin French"
 
 
 def test_parts_of_text_are_joined() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "input_text", "text": "b"}, {"type": "output_text", "text": "c"}]
-    assert talk([user(parts)], "input").question == "a\n\nb\n\nc"
+    assert parse_messages([user(parts)], "input").question == "a\n\nb\n\nc"
 
 
 def test_half_a_surrogate_pair_is_replaced() -> None:
-    assert talk([user("a\ud83d")], "messages").question == "a\ufffd"
+    assert parse_messages([user("a\ud83d")], "messages").question == "a\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -95,5 +95,5 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
 )
 def test_what_can_not_be_understood_is_named(messages: Any, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        talk(messages, "messages")
+        parse_messages(messages, "messages")
     assert (caught.value.fault.status, caught.value.fault.param) == (400, param)

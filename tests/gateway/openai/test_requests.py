@@ -12,8 +12,8 @@ RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
 
 
 def test_a_completion_is_a_question_in_a_style() -> None:
-    asked = requests.completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
-    assert (asked.style, asked.talk.question, asked.stream, asked.usage, asked.stops) == (
+    asked = requests.parse_completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
+    assert (asked.style, asked.prompt.question, asked.stream, asked.usage, asked.stops) == (
         "precise",
         "hi",
         True,
@@ -35,7 +35,7 @@ def test_what_changes_nothing_is_accepted() -> None:
         "stream_options": None,
         "store": True,
     }
-    assert requests.completion(CHAT | plain) == requests.completion(CHAT)
+    assert requests.parse_completion(CHAT | plain) == requests.parse_completion(CHAT)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_changes_nothing_is_accepted() -> None:
 )
 def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        requests.completion(CHAT | {name: value})
+        requests.parse_completion(CHAT | {name: value})
     fault = caught.value.fault
     assert (fault.status, fault.param, fault.code) == (400, name, "unsupported_parameter")
 
@@ -61,30 +61,30 @@ def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -
     ("value", "stops"), [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ("", ()), (["", "a"], ("a",))]
 )
 def test_stop_sequences_come_alone_or_as_a_list(value: object, stops: tuple[str, ...]) -> None:
-    assert requests.completion(CHAT | {"stop": value}).stops == stops
+    assert requests.parse_completion(CHAT | {"stop": value}).stops == stops
 
 
 @pytest.mark.parametrize("value", [5, [5], list("abcde"), "x" * 1025, {"a": 1}])
 def test_other_stop_sequences_are_refused(value: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        requests.completion(CHAT | {"stop": value})
+        requests.parse_completion(CHAT | {"stop": value})
     assert caught.value.fault.param == "stop"
 
 
 def test_a_model_that_is_none_is_not_found() -> None:
     for model, status in (("gpt-4o", 404), (None, 400), (5, 400)):
         with pytest.raises(InvalidRequestError) as caught:
-            requests.completion(CHAT | {"model": model})
+            requests.parse_completion(CHAT | {"model": model})
         assert (caught.value.fault.status, caught.value.fault.param) == (status, "model")
 
 
 def test_a_response_takes_a_string_or_items() -> None:
     items = [{"role": "developer", "content": "b"}, {"type": "message", "role": "user", "content": "hi"}]
-    assert requests.response(RESPONSE).talk.question == "hi"
-    asked = requests.response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
-    assert (asked.talk.instructions, asked.talk.question, asked.previous) == ("a\n\nb", "hi", "resp_1")
+    assert requests.parse_response(RESPONSE).prompt.question == "hi"
+    asked = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
+    assert (asked.prompt.instructions, asked.prompt.question, asked.previous) == ("a\n\nb", "hi", "resp_1")
     assert asked.kept
-    assert not requests.response(RESPONSE | {"store": False}).kept
+    assert not requests.parse_response(RESPONSE | {"store": False}).kept
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_response_takes_a_string_or_items() -> None:
 )
 def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        requests.response(RESPONSE | change)
+        requests.parse_response(RESPONSE | change)
     assert caught.value.fault.param == param
 
 
@@ -115,7 +115,7 @@ def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any
     ],
 )
 def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param: str) -> None:
-    assert requests.pictures({"prompt": "a cat", "model": "any", "size": "1024x1024", "n": 2}).most == 2
+    assert requests.parse_image({"prompt": "a cat", "model": "any", "size": "1024x1024", "n": 2}).limit == 2
     with pytest.raises(InvalidRequestError) as caught:
-        requests.pictures({"prompt": "a cat"} | change)
+        requests.parse_image({"prompt": "a cat"} | change)
     assert caught.value.fault.param == param

@@ -18,7 +18,7 @@ def test_text_ends_before_the_first_sequence_wherever_the_deltas_are_cut(
     for piece in pieces:
         shown += stops.add(piece)
         assert not any(one in shown for one in sequences)
-    shown += stops.rest()
+    shown += stops.flush()
     text = "".join(pieces)
     places = [place for one in sequences if (place := text.find(one)) >= 0]
     assert stops.hit == bool(places)
@@ -43,4 +43,4 @@ def test_only_what_may_begin_a_sequence_is_held_back(text: str, sequence: str) -
 
 def test_nothing_is_held_back_without_sequences() -> None:
     stops = StopSequences([])
-    assert (stops.add("a"), stops.rest()) == ("a", "")
+    assert (stops.add("a"), stops.flush()) == ("a", "")

@@ -1,16 +1,18 @@
 """Tokens: counted upstream, or estimated and marked so."""
 
-from gateway.openai.usage import tokens
+from msgspec import UNSET
+
+from gateway.openai.usage import count_tokens
 from wire.messages import Chat, HistoryMessage, Usage
 
 WORK = Chat("balanced", "你好", instructions="abc", history=(HistoryMessage("user", "d"),))
 
 
 def test_the_upstreams_own_count_counts() -> None:
-    found = tokens(Usage(3, 4), WORK, "text")
-    assert (found.prompt, found.completion, found.total, found.mark) == (3, 4, 7, {})
+    found = count_tokens(Usage(3, 4), WORK, "text")
+    assert (found.prompt, found.completion, found.total, found.mark) == (3, 4, 7, UNSET)
 
 
 def test_without_one_it_is_a_quarter_of_the_bytes_and_says_so() -> None:
-    found = tokens(None, WORK, "12345")
-    assert (found.prompt, found.completion, found.total, found.mark) == (3, 2, 5, {"estimated": True})
+    found = count_tokens(None, WORK, "12345")
+    assert (found.prompt, found.completion, found.total, found.mark) == (3, 2, 5, True)

@@ -11,36 +11,36 @@ from gateway.openai.errors import InvalidRequestError
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
-        validation.fields(body)
+        validation.parse_fields(body)
 
 
 @pytest.mark.parametrize(
     "body", ['"temperature": 1', '"temperature": null', '"seed": 5', '"user": "x"', '"unknown": [1]']
 )
 def test_what_has_no_effect_is_accepted(body: str) -> None:
-    assert validation.fields(f"{{{body}}}".encode())
+    assert validation.parse_fields(f"{{{body}}}".encode())
 
 
 @pytest.mark.parametrize("name", validation.WITHOUT_EFFECT)
 def test_what_has_no_effect_must_be_of_its_kind_all_the_same(name: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        validation.fields(f'{{"{name}": [true]}}'.encode())
+        validation.parse_fields(f'{{"{name}": [true]}}'.encode())
     assert caught.value.fault.param == name
 
 
 def test_a_boolean_is_no_number() -> None:
     with pytest.raises(InvalidRequestError):
-        validation.of_kind({"n": True}, "n", int)
+        validation.read_field({"n": True}, "n", int)
 
 
 def test_only_what_is_allowed_is_not_refused() -> None:
     good: list[object] = [None, 1, []]
     bad: list[object] = [2, True, "1", [1]]
     for value in good:
-        validation.refuse({"n": value}, "n", (1, []))
+        validation.reject_unsupported({"n": value}, "n", (1, []))
     for value in bad:
         with pytest.raises(InvalidRequestError) as caught:
-            validation.refuse({"n": value}, "n", (1, []))
+            validation.reject_unsupported({"n": value}, "n", (1, []))
         assert (caught.value.fault.param, caught.value.fault.code) == ("n", "unsupported_parameter")
 
 
@@ -58,7 +58,7 @@ def test_only_what_is_allowed_is_not_refused() -> None:
 def test_the_header_names_a_conversation_before_the_field_and_the_metadata(
     found: dict[str, Any], header: str | None, named: str | None
 ) -> None:
-    assert validation.conversation(found, header, 1) == named
+    assert validation.read_conversation_id(found, header, 1) == named
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_the_header_names_a_conversation_before_the_field_and_the_metadata(
 )
 def test_a_name_that_can_not_be_one_is_refused(found: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        validation.conversation(found, None, 16)
+        validation.read_conversation_id(found, None, 16)
     assert caught.value.fault.param == "conversation"
 
 
 def test_a_name_that_can_not_be_one_is_refused_behind_a_sound_one_too() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        validation.conversation({"conversation": [None]}, "the header that counts", 16)
+        validation.read_conversation_id({"conversation": [None]}, "the header that counts", 16)
     assert caught.value.fault.param == "conversation"
