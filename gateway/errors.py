@@ -357,7 +357,7 @@ class DeadlineError(TurnEndedError):
 
 
 class DrainingError(TurnEndedError):
-    """This gateway is going down."""
+    """The gateway is going down."""
 
 
 class ClientGoneError(TurnEndedError):

@@ -1,7 +1,10 @@
 """The rules of the layout: who may import what, and who may read the environment."""
 
 import ast
+import io
 import re
+import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +136,125 @@ def mirror(source: Path) -> Path:
 def test_a_tests_name_has_at_most_eighty_characters() -> None:
     names = [name for path in (ROOT / "tests").rglob("test_*.py") for name in TEST_NAME.findall(path.read_text())]
     assert [name for name in names if len(name) > 80] == []
+
+
+# Inside a package an import leads only to an earlier entry, or stays in its own room.
+LAYERS = {
+    "gateway": [
+        "errors",
+        "auth",
+        "settings",
+        "answering",
+        "http",
+        "ops",
+        "legacy",
+        "v2 openai console",
+        "docs page",
+        "app",
+        "server",
+        "__main__",
+    ],
+    "worker": [
+        "errors",
+        "settings heartbeat",
+        "accounts",
+        "providers",
+        "turns",
+        "leases reaper cli",
+        "dispatcher",
+        "worker",
+        "metrics status",
+        "service",
+        "__main__",
+    ],
+}
+
+
+def module_name(path: Path) -> str:
+    """Return a source's dotted name."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in SOURCES}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules of ours that a source imports, for types alone or not."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in inner}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return (names & MODULES.keys()) - {module_name(path)}
+
+
+def room(module: str) -> str:
+    """Return the first part of a module's name inside its package."""
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_an_import_leads_only_to_an_earlier_layer(package: str) -> None:
+    layer = {name: number for number, entry in enumerate(LAYERS[package]) for name in entry.split()}
+    upward = [
+        f"{module} imports {imported}"
+        for module, path in MODULES.items()
+        if module.startswith(f"{package}.")
+        for imported in imported_modules(path)
+        if imported.startswith(f"{package}.") and room(module) != room(imported)
+        if layer[room(imported)] >= layer[room(module)]
+    ]
+    assert upward == []
+
+
+def test_no_imports_form_a_circle() -> None:
+    left = {module: imported_modules(path) for module, path in MODULES.items()}
+    while free := [module for module, imported in left.items() if not imported & left.keys()]:
+        for module in free:
+            del left[module]
+    assert sorted(left) == []
+
+
+def test_no_class_name_is_used_twice() -> None:
+    names = Counter(
+        node.name
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+BANNED = re.compile(r"\b(whom|told|telling|stands|comes to nothing)\b", re.IGNORECASE)
+# tests/external holds environments of other people's programs once they are set up.
+INSTALLED = re.compile(r"/(\.venv[\w-]*|node_modules)/")
+PROSE = [
+    *SOURCES,
+    *(path for folder in ("bench", "tools", "tests") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+PROSE = [path for path in PROSE if not INSTALLED.search(path.as_posix())]
+
+
+def prose(path: Path) -> Iterator[str]:
+    """Return what people read in a file: of a source its comments, docstrings and log events, of a document all."""
+    if path.suffix != ".py":
+        yield path.read_text()
+        return
+    source = path.read_text()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_LOG.", "log.")) and node.args:
+            yield ast.unparse(node.args[0])
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_is_plain_english(path: Path) -> None:
+    assert [match[0] for text in prose(path) for match in BANNED.finditer(text)] == []

@@ -49,7 +49,7 @@ FRAMES = """() => {
 
 @contextmanager
 def traced(session: CDPSession) -> Iterator[list[dict[str, Any]]]:
-    """The browser's trace of what happens within, there afterwards."""
+    """Trace what the browser does during the body; the events are there afterwards."""
     events: list[dict[str, Any]] = []
     ended: list[bool] = []
     session.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))
@@ -85,7 +85,7 @@ def first_paint(browser: Browser, url: str) -> dict[str, float]:
 
 
 def streaming(browser: Browser, url: str, rate: int) -> dict[str, float]:
-    """The frames of a long answer below a long history."""
+    """Measure the frames of a long answer below a long history."""
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
         visitor = Visitor(page)
@@ -103,6 +103,7 @@ def streaming(browser: Browser, url: str, rate: int) -> dict[str, float]:
 
 
 def spread(page: Page, busy: list[float]) -> dict[str, float]:
+    """Return the spread of the frame times, in milliseconds."""
     frames: list[float] = page.evaluate("window.frames_seen")
     return {
         "frames": len(frames),

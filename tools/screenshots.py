@@ -31,7 +31,7 @@ _TROUBLE = [(0.3, "bob", "internal"), (0.5, "alice", "close-mid"), (0.6, "dora",
 
 
 def wide(browser: Browser, url: str) -> None:
-    """A conversation on a wide screen, in English, by day."""
+    """Take a conversation on a wide screen, in English, by day."""
     with browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 860}, color_scheme="light") as context:
         visitor = Visitor(context.new_page())
         visitor.open(url)
@@ -45,7 +45,7 @@ def wide(browser: Browser, url: str) -> None:
 
 
 def narrow(browser: Browser, url: str) -> None:
-    """The same on a phone, in Chinese, by night, with pictures."""
+    """Take the same on a phone, in Chinese, by night, with pictures."""
     phone: Any = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5, "has_touch": True}
     with browser.new_context(locale="zh-CN", color_scheme="dark", **phone) as context:
         visitor = Visitor(context.new_page())
@@ -83,7 +83,7 @@ def ask(system: ConsoleDeployment, until: float, number: int) -> None:
 
 
 def trouble(system: ConsoleDeployment, began: float, seconds: float) -> None:
-    """What is to go wrong, when its time comes."""
+    """Let the accounts fail when their time comes."""
     for part, account, outcome in _TROUBLE:
         time.sleep(max(0.0, began + part * seconds - time.monotonic()))
         system.script(account=account, chat={"outcome": outcome, "times": 1})

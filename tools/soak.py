@@ -65,7 +65,7 @@ class Soak:
         self.exchanges += clients.exchanges
 
     async def _rest(self) -> dict[str, Footprint]:
-        """What those take at rest that are never ended; without the connections of whoever looked for rest."""
+        """Measure the processes that are never ended, at rest, without the connections of the observer."""
         try:
             await asyncio.to_thread(await_quiescence, self._cluster, REST)
         except AssertionError as error:
@@ -98,7 +98,7 @@ def told(seed: int, run: Soak) -> bool:
 
 
 def main() -> int:
-    """The exit code: 1 if anything was wrong."""
+    """Run a soak and return the exit code: 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)

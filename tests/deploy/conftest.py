@@ -35,17 +35,17 @@ class Front:
 
     @property
     def port(self) -> int:
-        """nginx's own."""
+        """Nginx's own."""
         return int(self.url.rpartition(":")[2])
 
     @property
     def requests(self) -> str:
-        """nginx's log of requests."""
+        """Nginx's log of requests."""
         return (self.folder / "access.log").read_text()
 
     @property
     def errors(self) -> str:
-        """nginx's log of errors."""
+        """Nginx's log of errors."""
         return (self.folder / "error.log").read_text()
 
     @property
@@ -99,7 +99,7 @@ def nginx(folder: Path, configuration: str) -> Iterator[None]:
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    """nginx in front of two gateways."""
+    """Nginx in front of two gateways."""
     port, gateway_port = free_port(), free_port()
     names = Names({"gateway": list(ADDRESSES)})
     async with AsyncExitStack() as stack:

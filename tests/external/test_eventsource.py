@@ -26,10 +26,10 @@ DELTAS = 60
 
 
 class Listener:
-    """The output of a running resume.mjs; `told` is all that has been waited for so far."""
+    """The output of a running resume.mjs; `lines` is all that has been waited for so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.told: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []
         self._process = process
         self._lines: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read)
@@ -43,11 +43,11 @@ class Listener:
     def until(self, what: str, times: int = 1) -> None:
         """Wait until something that holds `what` has been said `times` times in all."""
         deadline = time.monotonic() + LIMIT
-        while sum(what in told for told in self.told) < times:
+        while sum(what in line for line in self.lines) < times:
             try:
-                self.told.append(json.loads(self._lines.get(timeout=max(0, deadline - time.monotonic()))))
+                self.lines.append(json.loads(self._lines.get(timeout=max(0, deadline - time.monotonic()))))
             except Empty:
-                raise AssertionError(f"no {what} within {LIMIT} s after {self.told[-3:]}") from None
+                raise AssertionError(f"no {what} within {LIMIT} s after {self.lines[-3:]}") from None
 
     def end(self) -> None:
         self._process.kill()
@@ -83,17 +83,17 @@ def test_an_event_source_goes_on_at_another_gateway(
             listener.until("frame", times=10)
             mortal.send_signal(end)
             listener.until("closed")
-        check(listener.told, [first, second])
+        check(listener.lines, [first, second])
         assert len(deployed.turns(question)) == 1
 
 
-def check(told: list[dict[str, Any]], gateways: list[str]) -> None:
+def check(lines: list[dict[str, Any]], gateways: list[str]) -> None:
     """The whole text came once, from one gateway and then the other, and 204 ended it."""
-    assert [line["opened"] for line in told if "opened" in line] == gateways
+    assert [line["opened"] for line in lines if "opened" in line] == gateways
     # The connection was lost; then, after the end, the stream was closed; then 204.
-    assert [line["error"] for line in told if "error" in line] == [None, None, 204]
-    frames = [line["frame"] for line in told if "frame" in line]
-    ids = [line["id"] for line in told if "frame" in line]
+    assert [line["error"] for line in lines if "error" in line] == [None, None, 204]
+    frames = [line["frame"] for line in lines if "frame" in line]
+    ids = [line["id"] for line in lines if "frame" in line]
     assert len(set(ids)) == len(ids), "no event came twice"
     assert len(frames) > DELTAS / 2, "it was a stream"
     assert [frame["data"]["done"] for frame in frames] == [False] * (len(frames) - 1) + [True]

@@ -85,7 +85,7 @@ class Visitor:
         expect(self.text).to_contain_text(re.compile(pattern), timeout=LIMIT)
 
     def sees(self, expression: str) -> None:
-        """Wait until an expression holds in the page. (Playwright's own way needs eval, which the page forbids.)"""
+        """Wait until an expression holds in the page: Playwright's own way needs eval, which the page forbids."""
         wait_until(lambda: self.page.evaluate(expression), expression)
 
     def violations(self) -> list[str]:

@@ -106,7 +106,7 @@ class Node:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
-        """kill -9, and wait for it."""
+        """Kill -9, and wait for it."""
         self._told = True
         self._signal(signal.SIGKILL)
         self.wait()
