@@ -15,7 +15,7 @@ from tests.support.wire.scenario import Scenario, log
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
-from wire.errors import AnswerNotFoundError, StoreUnavailableError
+from wire.errors import AnswerLostError, StoreUnavailableError
 from wire.jobs import new_answer_id
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.redis.store import Store
@@ -157,27 +157,27 @@ async def test_messages_twice_and_out_of_order_change_nothing(scenario: Scenario
 
 
 async def test_an_unknown_answer_is_gone(answers: Answers) -> None:
-    with pytest.raises(AnswerNotFoundError):
+    with pytest.raises(AnswerLostError):
         await everything(answers, "s0-none")
 
 
 async def test_a_new_answer_that_is_lost_at_once_is_gone_at_the_second_look(impatient: Answers) -> None:
     async with asyncio.timeout(10), impatient.follow(new_answer_id(), first=lambda _: None) as entries:
-        with pytest.raises(AnswerNotFoundError):
+        with pytest.raises(AnswerLostError):
             await anext(entries)
 
 
 async def test_an_answer_that_vanishes_while_followed_is_gone(scenario: Scenario, impatient: Answers) -> None:
     async with streaming(scenario, impatient) as (_, entries):
         await scenario.redis.flushall()
-        with pytest.raises(AnswerNotFoundError):
+        with pytest.raises(AnswerLostError):
             await anext(entries)
 
 
 async def test_an_answer_whose_events_were_lost_is_gone(scenario: Scenario, answers: Answers) -> None:
     await scenario.answered("s0-a", "token", 3)
     await scenario.redis.delete(keys.log_key("s0-a"))
-    with pytest.raises(AnswerNotFoundError):
+    with pytest.raises(AnswerLostError):
         await everything(answers, "s0-a", 2)
 
 

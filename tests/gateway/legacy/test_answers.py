@@ -114,7 +114,12 @@ async def test_a_failed_answer_keeps_its_text_and_tells_its_reason(gateway: Runn
     answer, _ = await ended(gateway, "fail")
     found = await standing(gateway, answer)
     assert (found["state"], found["seq"], found["text"], found["reset"]) == ("failed", 2, "half", True)
-    assert found["error"] == {"code": 500, "message": "回答中断", "reason": "interrupted", "retry_after": None}
+    assert found["error"] == {
+        "code": 500,
+        "message": "回答中断,请重新提问",
+        "reason": "interrupted",
+        "retry_after": None,
+    }
 
 
 async def test_a_question_that_waits_is_queued(store: Store) -> None:

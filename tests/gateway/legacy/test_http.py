@@ -118,7 +118,7 @@ async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
 
 async def test_a_picture_that_fails_is_told(gateway: RunningGateway) -> None:
     gateway.worker.scripts["cat"] = [Failed("image.blocked")]
-    assert code(await gateway.client.get("/image", params={"keyword": "cat"})) == (500, 500, "图片被拒")
+    assert code(await gateway.client.get("/image", params={"keyword": "cat"})) == (500, 500, "图片描述被屏蔽")
 
 
 @pytest.mark.parametrize(("keyword", "message"), [("", "参数不能为空"), ("猫", "仅支持英文"), ("1cat", "仅支持英文")])
