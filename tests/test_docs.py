@@ -19,7 +19,7 @@ from wire.answers import Answers
 from wire.reasons import Reason
 from wire.redis.store import Store
 from worker.accounts.config import AccountOptions, parse_config
-from worker.metrics import WorkerMetrics as WorkerMetrics
+from worker.metrics import WorkerMetrics
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 

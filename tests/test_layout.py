@@ -232,11 +232,15 @@ BANNED = re.compile(r"\b(whom|told|telling|stands|comes to nothing)\b", re.IGNOR
 INSTALLED = re.compile(r"/(\.venv[\w-]*|node_modules)/")
 PROSE = [
     *SOURCES,
-    *(path for folder in ("bench", "tools", "tests") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *(
+        path
+        for folder in ("bench", "tools", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not INSTALLED.search(path.as_posix())
+    ),
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-PROSE = [path for path in PROSE if not INSTALLED.search(path.as_posix())]
 
 
 def prose(path: Path) -> Iterator[str]:
