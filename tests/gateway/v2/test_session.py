@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.support.conditions import until
-from tests.support.gateway.harness import RunningGateway, Step, closing_gate, has_tokens, running, settings
+from tests.support.gateway.harness import (
+    RunningGateway,
+    Step,
+    closing_gate,
+    has_tokens,
+    read_close_code,
+    running,
+    settings,
+)
 from wire import keys
 from wire.answers import Answers
 from wire.jobs import Jobs, new_answer_id
@@ -72,15 +80,6 @@ async def answered(
         await ask(socket, question)
         frames = await whole(socket)
     return frames[0]["answer"], frames
-
-
-async def closed_with(socket: ClientConnection) -> int:
-    """Return the code that the socket is closed with; nothing else may come before."""
-    with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(5):
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
 
 
 def refusal(frame: Any) -> tuple[int, str, int | None]:
@@ -229,7 +228,7 @@ async def test_a_message_can_be_had_in_english(gateway: RunningGateway) -> None:
 async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
     async with running(store, settings(max_body=1000)) as gateway, speaking(gateway) as socket:
         await ask(socket, "x" * 1000)
-        assert await closed_with(socket) == 1009
+        assert await read_close_code(socket) == 1009
 
 
 @pytest.mark.parametrize(("limit", "code", "reason"), [("queue", 503, "queue.full"), ("client", 429, "client.limit")])
@@ -597,7 +596,7 @@ async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
             await ask(socket, "slow", "second")
             answers = {frame["id"]: frame["answer"] for frame in [await hear(socket) for _ in range(3)]}
             gateway.active_requests.drain()
-            assert await closed_with(idle) == 1012
+            assert await read_close_code(idle) == 1012
             await ask(socket, id_="late")
             assert refusal(await hear(socket)) == (503, "gateway.draining", 1)
             await say(socket, "resume", id="late", answer=answers["first"])
@@ -606,7 +605,7 @@ async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
             assert (await hear(socket))["stopped"] is True
             gate.set()
             assert [frame["text"] for frame in await whole(socket)] == ["b", "ab"]
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert len(gateway.worker.asked) == 2
 
 
@@ -624,7 +623,7 @@ async def test_a_question_that_is_accepted_as_the_drain_begins_is_answered(
     async with speaking(gateway) as socket:
         await ask(socket)
         assert (await whole(socket))[-1]["type"] == "final"
-        assert await closed_with(socket) == 1012
+        assert await read_close_code(socket) == 1012
 
 
 @pytest.mark.parametrize("store_url", ["memory://"])
@@ -649,7 +648,7 @@ async def test_too_many_messages_ahead_close_with_1008_whatever_runs(
                 await say(socket, "ask")
             gate.set()
             assert (await hear(socket))["type"] == "accepted"
-            assert await closed_with(socket) == 1008
+            assert await read_close_code(socket) == 1008
 
 
 async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_elsewhere(store: Store) -> None:
@@ -660,7 +659,7 @@ async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_else
                 await ask(socket, "slow")
                 before = [await hear(socket) for _ in range(2)]
                 gateway.active_requests.drain()
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
             gate.set()
             async with speaking(other) as socket:
                 await say(socket, "resume", id="q", answer=before[0]["answer"], after=1)
