@@ -102,7 +102,6 @@ TESTED_BY = {
     "gateway/docs/headers.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/openai/error_responses.py": "tests/gateway/docs/test_errors.py",
     "gateway/docs/openai/paths.py": "tests/gateway/docs/test_openapi.py",
-    "gateway/docs/openai/requests.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/openai/schemas.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/operations.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/legacy.py": "tests/gateway/docs/test_openapi.py",

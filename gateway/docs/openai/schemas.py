@@ -2,14 +2,25 @@
 
 from typing import get_args
 
-from gateway.docs.json_schema import STRING, Node, described, enum, nullable, object_of, ref, reply_schemas
+from gateway.docs.json_schema import (
+    STRING,
+    Node,
+    body_schemas,
+    described,
+    enum,
+    nullable,
+    object_of,
+    ref,
+    reply_schemas,
+)
 from gateway.docs.openai.error_responses import TYPES
-from gateway.docs.openai.requests import request_schemas
 from gateway.docs.schemas import stream_event
 from gateway.openai.chunks import Chunk, CompletionObject
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
+from gateway.openai.messages import MessageFields
 from gateway.openai.models import Model, ModelListObject
+from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
 
 _EVENTS = get_args(ResponseEvent)
@@ -25,7 +36,7 @@ def schemas() -> dict[str, Node]:
     }
     return {
         "ApiError": object_of({"error": object_of(error)}, description="An error under /v1."),
-        **request_schemas(),
+        **_requests(),
         **reply_schemas(Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS),
         "ChunkEvent": stream_event(
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
@@ -40,3 +51,17 @@ def schemas() -> dict[str, Node]:
             ref("ResponseEventData"), "One server-sent event, named by the `type` of its data.", named=True
         ),
     }
+
+
+def _requests() -> dict[str, Node]:
+    schemas = body_schemas(
+        OptionFields,
+        CompletionRequest=CompletionFields,
+        ResponseRequest=ResponseFields,
+        ImageRequest=ImageFields,
+        Message=MessageFields,
+    )
+    options = schemas.pop("OptionFields")["properties"]
+    for name in ("CompletionRequest", "ResponseRequest"):
+        schemas[name]["properties"] |= options
+    return schemas
