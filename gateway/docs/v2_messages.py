@@ -16,6 +16,7 @@ from gateway.docs.json_schema import (
 )
 from gateway.docs.schemas import STYLES
 from gateway.http.fields import MAX_WAIT
+from wire.reasons import Reason
 
 _ID: Node = described(
     {"type": "string", "minLength": 1, "maxLength": 64}, "A name of the client's own, which comes back in each frame."
@@ -139,7 +140,7 @@ EXAMPLES: dict[str, Node] = {
         "seq": 2,
         "code": 500,
         "message": "等待上游回答超时",
-        "reason": "timeout.first",
+        "reason": Reason.TIMEOUT_FIRST,
         "text": "",
         "reset": True,
         "retry_after": None,
@@ -149,7 +150,7 @@ EXAMPLES: dict[str, Node] = {
         "id": "1",
         "code": 120,
         "message": "token不存在",
-        "reason": "token.unknown",
+        "reason": Reason.TOKEN_UNKNOWN,
         "retry_after": None,
     },
 }

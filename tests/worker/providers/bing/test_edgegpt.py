@@ -14,6 +14,7 @@ import anyio
 import pytest
 from aiohttp import WSCloseCode, web
 
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -423,7 +424,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     assert len(stage.questions) == 1
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError("upstream.internal"), TimeoutError("late")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError(Reason.UPSTREAM_INTERNAL), TimeoutError("late")])
 async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
