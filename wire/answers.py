@@ -21,6 +21,7 @@ _ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _LOG = structlog.get_logger()
 
 Outcome = Literal["done", "failed", "stopped"]
+AnswerState = Literal["queued", "running", Outcome]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Progress:
     token: str
     seq: int
     text: str
-    state: Literal["queued", "running"] | Outcome
+    state: AnswerState
     end: Final | Failed | None = None
     position: QueuePosition | None = None
     provider: str = ""

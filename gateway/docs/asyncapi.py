@@ -116,11 +116,12 @@ def _channel(address: str, title: str, description: str, messages: Iterable[str]
 
 
 def _operations() -> Node:
-    sent = list(v2_messages.request_schemas())
+    sent = list(v2_messages.REQUESTS)
+    replies = [name for name in v2_messages.EXAMPLES if name not in sent]
     return {
         "ask": _receive("ws", "Ask", ["Question"], ["Answer", "Error"]),
         "askStreaming": _receive("ws_stream", "Ask, and get the answer as it comes", ["Question"], ["Frame", "Error"]),
-        "converse": _receive("v2", "Ask, resume and stop", sent, list(v2_messages.frame_schemas())),
+        "converse": _receive("v2", "Ask, resume and stop", sent, replies),
     }
 
 
@@ -141,7 +142,8 @@ def _receive(channel: str, summary: str, messages: list[str], replies: list[str]
 
 
 def _messages() -> Node:
-    v2 = {name: (v2_messages.SUMMARIES[name], example) for name, example in v2_messages.EXAMPLES.items()}
+    described = v2_messages.REQUESTS | v2_messages.FRAMES
+    v2 = {name: (described[name]["description"], example) for name, example in v2_messages.EXAMPLES.items()}
     return {name: _message(name, summary, example) for name, (summary, example) in (_OLD | v2).items()}
 
 
@@ -153,5 +155,4 @@ def _message(name: str, summary: str, example: Any) -> Node:
 
 
 def _schemas() -> dict[str, Node]:
-    shared = schemas.answers(token=False) | {"Question": _QUESTION, "Turns": schemas.schemas()["Turns"]}
-    return shared | v2_messages.request_schemas() | v2_messages.frame_schemas()
+    return schemas.answers(token=False) | {"Question": _QUESTION} | v2_messages.REQUESTS | v2_messages.FRAMES

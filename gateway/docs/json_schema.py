@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 Node = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
 
 STRING: Node = {"type": "string"}
 BOOLEAN: Node = {"type": "boolean"}
@@ -17,22 +20,58 @@ ANSWER = "s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
 
 def ref(name: str) -> Node:
     """Return a reference to a named schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": _REF.format(name=name)}
 
 
-def struct_schemas(*structs: type[msgspec.Struct]) -> dict[str, Node]:
-    """Return the schemas of bodies that the gateway sends, and of all that they contain, by class name.
+def reply_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
+    """Return the schemas of bodies that the gateway sends, and of all that they contain.
 
-    A field with a default is always sent; only one that may be UNSET may be missing.
+    They contain exactly their fields. A field with a default is always sent; only one that may be UNSET may be missing.
     """
-    _, schemas = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    schemas = _struct_schemas(*structs, **named)
     for schema in schemas.values():
         properties = schema.get("properties", {})
         sent = [name for name, value in properties.items() if name in schema["required"] or "default" in value]
-        schema["required"] = sent
+        schema |= {"required": sent, "additionalProperties": False}
         for value in properties.values():
             value.pop("default", None)
     return schemas
+
+
+def body_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
+    """Return the schemas of bodies that the gateway gets, and of all that they contain. Other fields are ignored."""
+    schemas = _struct_schemas(*structs, **named)
+    for schema in schemas.values():
+        for value in schema["properties"].values():
+            if value.get("default", ...) is None:
+                del value["default"]
+    return schemas
+
+
+def _struct_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
+    """Return the schemas by name: that of the class, except for those that are `named` otherwise."""
+    names = {struct.__name__: name for name, struct in named.items()}
+    _, schemas = msgspec.json.schema_components([*structs, *named.values()], ref_template=_REF)
+    schemas = {names.get(name, name): _simplify(schema, names) for name, schema in schemas.items()}
+    for name, schema in schemas.items():
+        schema["title"] = name
+    return schemas
+
+
+def _simplify(node: Any, names: Mapping[str, str]) -> Any:
+    """Return a part of a schema with its references renamed, and an enum of one value as a constant."""
+    match node:
+        case {"$ref": str(path), **rest}:
+            name = path.rpartition("/")[2]
+            return {**ref(names.get(name, name)), **rest}
+        case {"enum": [value], **rest}:
+            return {"const": value, **rest}
+        case dict():
+            return {key: _simplify(value, names) for key, value in node.items()}
+        case list():
+            return [_simplify(value, names) for value in node]
+        case _:
+            return node
 
 
 def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), description: str = "") -> Node:

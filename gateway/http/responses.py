@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gateway.errors import Problem, problem_of
 
+# A number in a body.
+Count = Annotated[int, msgspec.Meta(ge=0)]
 NO_STORE = {"cache-control": "no-store"}
 # Makes the response to a request that failed, and counts the error.
 Renderer = Callable[[HTTPConnection, Exception], Awaitable[Response]]

@@ -2,12 +2,52 @@
 
 import json
 from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from gateway.errors import failure_of
-from wire.answers import Progress
-from wire.messages import Failed, Final, Source
+from gateway.http.responses import Count
+from wire.answers import AnswerState, Progress
+from wire.messages import Failed, Final, Source, TurnCount
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class AnswerError(msgspec.Struct):
+    """How an answer failed; `retry_after` is in seconds."""
+
+    code: int
+    message: str
+    reason: str
+    retry_after: Count | None
+
+
+class AnswerProgress(msgspec.Struct, kw_only=True):
+    """How far an answer has come. What only its end brings is empty until then."""
+
+    answer: Annotated[str, Meta(description="The answer's id.")]
+    token: Annotated[str, Meta(description="Send it with the next question to continue the conversation.")]
+    state: AnswerState
+    position: Annotated[
+        Count | None, Meta(description="While it is queued: 1 is the next one, 0 one that waits for an account.")
+    ]
+    wait: Annotated[Count | None, Meta(description="While it is queued: an estimate, in seconds.")]
+    seq: Annotated[Count, Meta(description="The number of its last event.")]
+    text: Annotated[str, Meta(description="The text so far.")]
+    urls: Sequence[Source]
+    images: Annotated[Sequence[str], Meta(description="The addresses of pictures, for an image request.")]
+    suggestions: Annotated[Sequence[str], Meta(description="What the user may want to ask next.")]
+    turns: Annotated[TurnCount | None, Meta(description="The upstream conversation's turns, where they are known.")]
+    reset: Annotated[
+        bool,
+        Meta(
+            description="The conversation was not continued: this answer comes from a new one, or the next answer will."
+        ),
+    ]
+    error: AnswerError | None
+    provider: Annotated[str | None, Meta(description="Who answers, once it is known.")]
 
 
 def encode_text(text: str) -> bytes:
@@ -41,35 +81,31 @@ def encode_images(addresses: Sequence[str]) -> bytes:
 
 def encode_progress(answer: str, progress: Progress, *, english: bool) -> bytes:
     """Return the state of an answer. What only its end brings is empty until then."""
-    end = progress.end
+    end, place = progress.end, progress.position
     final = end if isinstance(end, Final) else Final(progress.text)
     failed = end if isinstance(end, Failed) else None
-    place = progress.position
-    data: dict[str, object] = {
-        "answer": answer,
-        "token": progress.token,
-        "state": progress.state,
-        "position": None if place is None else place.position,
-        "wait": None if place is None else place.wait,
-        "seq": progress.seq,
-        "text": progress.text,
-        "urls": [{"title": url.title, "url": url.url} for url in final.urls],
-        "images": list(final.images),
-        "suggestions": list(final.suggestions),
-        "turns": None if final.turns is None else {"used": final.turns.used, "limit": final.turns.limit},
-        "reset": final.reset or (failed is not None and failed.reset),
-        "error": None,
-        "provider": progress.provider or None,
-    }
-    if failed is not None:
-        problem = failure_of(failed, english)
-        data["error"] = {
-            "code": problem.code,
-            "message": problem.message,
-            "reason": failed.reason,
-            "retry_after": failed.retry_after,
-        }
-    return _encode_success(data)
+    body = AnswerProgress(
+        answer=answer,
+        token=progress.token,
+        state=progress.state,
+        position=None if place is None else place.position,
+        wait=None if place is None else place.wait,
+        seq=progress.seq,
+        text=progress.text,
+        urls=final.urls,
+        images=final.images,
+        suggestions=final.suggestions,
+        turns=final.turns,
+        reset=final.reset or (failed is not None and failed.reset),
+        error=None if failed is None else _error(failed, english),
+        provider=progress.provider or None,
+    )
+    return _encode_success(msgspec.to_builtins(body))
+
+
+def _error(failed: Failed, english: bool) -> AnswerError:
+    problem = failure_of(failed, english)
+    return AnswerError(problem.code, problem.message, failed.reason, failed.retry_after)
 
 
 def _encode_success(data: object) -> bytes:

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.http.responses import Count
 from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
-from gateway.openai.models import Count, ModelName, model_name
+from gateway.openai.models import ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.text_assembler import TextAssembler
@@ -18,7 +19,7 @@ from wire.messages import Event, Failed, FinishReason
 _DONE = SseFrame(b"[DONE]")
 
 
-class CompletionUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CompletionUsage(msgspec.Struct, kw_only=True):
     """Tokens, as the upstream counted them."""
 
     prompt_tokens: Count
@@ -27,7 +28,7 @@ class CompletionUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     estimated: Estimated | UnsetType = UNSET
 
 
-class UrlCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class UrlCitation(msgspec.Struct, kw_only=True):
     """A source and its place in the text."""
 
     start_index: Count
@@ -36,14 +37,14 @@ class UrlCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     url: str
 
 
-class MessageAnnotation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class MessageAnnotation(msgspec.Struct, kw_only=True):
     """A citation of a message."""
 
     type: Literal["url_citation"] = "url_citation"
     url_citation: UrlCitation
 
 
-class ChoiceMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChoiceMessage(msgspec.Struct, kw_only=True):
     """The answer."""
 
     role: Literal["assistant"] = "assistant"
@@ -52,7 +53,7 @@ class ChoiceMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     annotations: list[MessageAnnotation]
 
 
-class CompletionChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CompletionChoice(msgspec.Struct, kw_only=True):
     """The only choice of a completion."""
 
     index: Literal[0] = 0
@@ -61,7 +62,7 @@ class CompletionChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     finish_reason: FinishReason
 
 
-class CompletionObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CompletionObject(msgspec.Struct, kw_only=True):
     """A whole completion."""
 
     id: str
@@ -73,7 +74,7 @@ class CompletionObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     usage: CompletionUsage
 
 
-class ChunkDelta(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChunkDelta(msgspec.Struct, kw_only=True):
     """The new part of a message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
@@ -81,7 +82,7 @@ class ChunkDelta(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     annotations: list[MessageAnnotation] | UnsetType = UNSET
 
 
-class ChunkChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChunkChoice(msgspec.Struct, kw_only=True):
     """The only choice of a chunk."""
 
     index: Literal[0] = 0
@@ -90,7 +91,7 @@ class ChunkChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     finish_reason: FinishReason | None = None
 
 
-class Chunk(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Chunk(msgspec.Struct, kw_only=True):
     """A part of a streamed completion."""
 
     id: str

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.http.responses import Count
 from gateway.http.sse import SseFrame
 from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
-from gateway.openai.models import Count
 from gateway.openai.response_body import (
     Empty,
     OutputMessage,
@@ -21,7 +21,7 @@ from gateway.openai.text_assembler import TextAssembler
 from wire.messages import Event, Failed, Final
 
 
-class ResponseStateEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ResponseStateEvent(msgspec.Struct, kw_only=True):
     """The state of the whole response."""
 
     response: ResponseObject
@@ -31,7 +31,7 @@ class ResponseStateEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     sequence_number: Count = 0
 
 
-class OutputItemEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OutputItemEvent(msgspec.Struct, kw_only=True):
     """The beginning or the end of the message."""
 
     output_index: Literal[0] = 0
@@ -40,7 +40,7 @@ class OutputItemEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sequence_number: Count = 0
 
 
-class ContentPartEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ContentPartEvent(msgspec.Struct, kw_only=True):
     """The beginning or the end of the text."""
 
     item_id: str
@@ -51,7 +51,7 @@ class ContentPartEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     sequence_number: Count = 0
 
 
-class TextDeltaEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TextDeltaEvent(msgspec.Struct, kw_only=True):
     """New text."""
 
     item_id: str
@@ -63,7 +63,7 @@ class TextDeltaEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sequence_number: Count = 0
 
 
-class AnnotationEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AnnotationEvent(msgspec.Struct, kw_only=True):
     """A citation of the text."""
 
     item_id: str
@@ -75,7 +75,7 @@ class AnnotationEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sequence_number: Count = 0
 
 
-class TextEndEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TextEndEvent(msgspec.Struct, kw_only=True):
     """The whole text."""
 
     item_id: str
@@ -87,7 +87,7 @@ class TextEndEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sequence_number: Count = 0
 
 
-class ErrorDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ErrorDetails(msgspec.Struct, kw_only=True):
     """An error as the SDKs read it."""
 
     message: str
@@ -96,7 +96,7 @@ class ErrorDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     code: str | None
 
 
-class ErrorEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ErrorEvent(msgspec.Struct, kw_only=True):
     """The end of a stream that breaks off. The SDKs raise at it; `response.failed` is an event like others to them."""
 
     message: str

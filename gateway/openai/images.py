@@ -12,22 +12,22 @@ from gateway.auth.clients import Clients
 from gateway.http import responses
 from gateway.http.body import read_body
 from gateway.http.fields import idempotency_key, preferred_wait
+from gateway.http.responses import Count
 from gateway.openai import requests, validation
 from gateway.openai.errors import AnswerFailedError
-from gateway.openai.models import Count
 from wire.jobs import Client
 from wire.messages import Failed, Image
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
 
-class ImageUrl(msgspec.Struct, forbid_unknown_fields=True):
+class ImageUrl(msgspec.Struct):
     """The address of an image."""
 
     url: str
 
 
-class ImageList(msgspec.Struct, forbid_unknown_fields=True):
+class ImageList(msgspec.Struct):
     """The images of a prompt."""
 
     created: Count

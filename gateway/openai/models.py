@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.auth.clients import Clients
 from gateway.http import responses
+from gateway.http.responses import Count
 from gateway.openai.errors import InvalidRequestError
 from wire.messages import Style
 
@@ -18,10 +19,9 @@ STYLES: Mapping[str, Style] = {f"bing-{style}": style for style in get_args(Styl
 _CREATED = 1677715200
 
 ModelName = Annotated[str, msgspec.Meta(description="One for each style.", extra_json_schema={"enum": list(STYLES)})]
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Model(msgspec.Struct, kw_only=True):
     """A model."""
 
     id: ModelName
@@ -30,7 +30,7 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     owned_by: Literal["bing"] = "bing"
 
 
-class ModelListObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ModelListObject(msgspec.Struct, kw_only=True):
     """All models."""
 
     object: Literal["list"] = "list"

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.http.responses import Count
 from gateway.openai.errors import Fault
-from gateway.openai.models import Count, ModelName, model_name
+from gateway.openai.models import ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.text_assembler import TextAssembler
@@ -22,7 +23,7 @@ _EMPTY: dict[str, Any] = {"items": {}, "maxItems": 0}
 Empty = Annotated[list[Any], Meta(extra_json_schema=_EMPTY)]
 
 
-class TextCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TextCitation(msgspec.Struct, kw_only=True):
     """A source and its place in the text."""
 
     type: Literal["url_citation"] = "url_citation"
@@ -32,7 +33,7 @@ class TextCitation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: str
 
 
-class OutputText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OutputText(msgspec.Struct, kw_only=True):
     """The text of a message."""
 
     type: Literal["output_text"] = "output_text"
@@ -41,7 +42,7 @@ class OutputText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     logprobs: Empty = []
 
 
-class OutputMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OutputMessage(msgspec.Struct, kw_only=True):
     """The message of a response."""
 
     id: str
@@ -51,51 +52,51 @@ class OutputMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     content: list[OutputText]
 
 
-class ResponseError(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ResponseError(msgspec.Struct, kw_only=True):
     """The reason why a response failed."""
 
     code: str
     message: str
 
 
-class IncompleteDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class IncompleteDetails(msgspec.Struct, kw_only=True):
     """The reason why a response is incomplete."""
 
     reason: IncompleteReason
 
 
-class Reasoning(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Reasoning(msgspec.Struct, kw_only=True):
     """Options without effect."""
 
     effort: None = None
     summary: None = None
 
 
-class PlainText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class PlainText(msgspec.Struct, kw_only=True):
     """The only format."""
 
     type: Literal["text"] = "text"
 
 
-class TextOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TextOptions(msgspec.Struct, kw_only=True):
     """The format of the text."""
 
     format: PlainText = msgspec.field(default_factory=PlainText)
 
 
-class InputDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class InputDetails(msgspec.Struct, kw_only=True):
     """Details of the input's tokens."""
 
     cached_tokens: Count = 0
 
 
-class OutputDetails(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OutputDetails(msgspec.Struct, kw_only=True):
     """Details of the output's tokens."""
 
     reasoning_tokens: Count = 0
 
 
-class ResponseUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ResponseUsage(msgspec.Struct, kw_only=True):
     """Tokens, as the upstream counted them."""
 
     input_tokens: Count
@@ -106,7 +107,7 @@ class ResponseUsage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     estimated: Estimated | UnsetType = UNSET
 
 
-class ResponseObject(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ResponseObject(msgspec.Struct, kw_only=True):
     """A response, as far as it has come. The fields of the request that come back are in it."""
 
     id: Annotated[str, Meta(description="`resp_` and the answer's id.")]

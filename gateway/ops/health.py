@@ -1,16 +1,32 @@
 """Health checks: whether the process is alive, and whether it should get work."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.answering.drain import ActiveRequests
-from gateway.http.responses import NO_STORE
+from gateway.http.responses import NO_STORE, Count
 from wire.errors import StoreUnavailableError
 from wire.sessions import Sessions
+
+
+class Liveness(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(msgspec.Struct):
+    """Whether the process should get work, and what that depends on."""
+
+    ready: bool
+    redis: bool
+    workers: Count
+    draining: bool
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,7 @@ class HealthEndpoints:
 
     async def healthz(self, _: Request) -> Response:
         """Return 200: the process answers."""
-        return _json({"status": "ok"}, 200)
+        return _json(Liveness(), 200)
 
     async def readyz(self, _: Request) -> Response:
         """Return 200 when Redis answers, a worker is alive and the process doesn't drain; else 503."""
@@ -32,9 +48,8 @@ class HealthEndpoints:
             redis, workers = False, 0
         draining = self.active_requests.draining
         ready = redis and workers > 0 and not draining
-        content = {"ready": ready, "redis": redis, "workers": workers, "draining": draining}
-        return _json(content, 200 if ready else 503)
+        return _json(Readiness(ready, redis, workers, draining), 200 if ready else 503)
 
 
-def _json(content: Mapping[str, object], status: int) -> Response:
-    return Response(json.dumps(content), status, NO_STORE, "application/json")
+def _json(content: Liveness | Readiness, status: int) -> Response:
+    return Response(json.dumps(msgspec.to_builtins(content)), status, NO_STORE, "application/json")

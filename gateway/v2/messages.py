@@ -1,27 +1,66 @@
-"""The messages of the WebSocket subprotocol `bing-chat.v2`. Pure: JSON in, requests or RefusedError out, and back.
-
-Every frame begins with `type`, then `id` if the client named the question, `answer` and `seq` where they are known.
-"""
+"""The messages of a client of the WebSocket subprotocol `bing-chat.v2`. Pure: JSON in, requests or RefusedError out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from gateway.errors import Problem, RefusedError, failure_of
+from gateway.errors import RefusedError
 from gateway.http.fields import MAX_WAIT
 from gateway.http.sse import parse_event_id
 from gateway.legacy import params
-from wire.answer_reader import AnswerEvent
-from wire.answers import QueuePosition
 from wire.errors import AnswerNotFoundError
-from wire.messages import Delta, Failed, Final, Replace
+from wire.messages import Style
 from wire.reasons import Reason
 
 SUBPROTOCOL = "bing-chat.v2"
 _MAX_ID = 64
-_MAX_SEQ = 10**9
+_MAX_SEQ = 10**9 - 1
+
+RequestId = Annotated[
+    str,
+    Meta(min_length=1, max_length=_MAX_ID, description="A name of the client's own, which comes back in each frame."),
+]
+AnswerId = Annotated[str, Meta(pattern=r"^s\d{1,4}-[0-9a-f]{32}$", description="The answer's id.")]
+
+
+class AskFields(msgspec.Struct, kw_only=True, tag_field="type", tag="ask"):
+    """Ask a question."""
+
+    id: RequestId
+    style: Style
+    question: Annotated[str, Meta(min_length=1)]
+    token: Annotated[
+        str | None, Meta(description="Without one a new conversation begins, which remains after the socket.")
+    ] = None
+    idempotency_key: Annotated[
+        Annotated[str, Meta(max_length=255)] | None, Meta(description="Makes it safe to send again.")
+    ] = None
+    wait: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=MAX_WAIT,
+            description="For how many seconds to wait for an account's return rather than be refused.",
+        ),
+    ] = 0
+
+
+class ResumeFields(msgspec.Struct, kw_only=True, tag_field="type", tag="resume"):
+    """Resume an answer. One that has ended by then sends its end again."""
+
+    id: RequestId | UnsetType = UNSET
+    answer: AnswerId
+    after: Annotated[int, Meta(ge=0, le=_MAX_SEQ, description="The `seq` of the last event that the client has.")] = 0
+
+
+class StopFields(msgspec.Struct, kw_only=True, tag_field="type", tag="stop"):
+    """End an answer with the text so far. It is answered by that answer's end."""
+
+    id: RequestId | UnsetType = UNSET
+    answer: AnswerId
 
 
 @dataclass(frozen=True)
@@ -92,7 +131,7 @@ def _answer(message: Message) -> str:
 
 def _after(message: Message) -> int:
     after = message.get("after", 0)
-    if type(after) is not int or not 0 <= after < _MAX_SEQ:
+    if type(after) is not int or not 0 <= after <= _MAX_SEQ:
         raise RefusedError(Reason.REQUEST_FORMAT)
     return after
 
@@ -111,83 +150,3 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-@dataclass(frozen=True)
-class V2Frames:
-    """Renders the frames of one answer, for a client that named its question `id`."""
-
-    id: str | None
-    answer: str
-    english: bool = False
-
-    def render_accepted(self, token: str) -> bytes:
-        """Return the frame of a question that is in Redis."""
-        return self._frame("accepted", seq=0, token=token)
-
-    def render_queued(self, place: QueuePosition) -> bytes:
-        """Return the frame of a question's place in the queue."""
-        return self._frame("queued", seq=0, position=place.position, wait=place.wait)
-
-    def render(self, entry: AnswerEvent) -> bytes:
-        """Return the frame of an event of the answer."""
-        match entry.event:
-            case Delta(text=text, provider=provider):
-                return self._frame("delta", seq=entry.seq, text=text, **_provider(provider))
-            case Replace(text=text, provider=provider):
-                return self._frame("replace", seq=entry.seq, text=text, **_provider(provider))
-            case Final() as final:
-                return self._final(entry.seq, final)
-            case Failed() as failed:
-                return self._failed(entry.seq, failed)
-
-    def render_error(self, problem: Problem) -> bytes:
-        """Return the frame that ends following: it is no event of the answer, which may continue."""
-        return self._frame("failed", **_error(problem))
-
-    def _final(self, seq: int, event: Final) -> bytes:
-        rest: dict[str, Any] = {"urls": event.urls, "suggestions": event.suggestions, "turns": event.turns}
-        rest |= {"reset": event.reset, "stopped": event.stopped}
-        if event.images:
-            rest["images"] = event.images
-        return self._frame("final", seq=seq, text=event.text, **rest, **_provider(event.provider))
-
-    def _failed(self, seq: int, event: Failed) -> bytes:
-        problem = failure_of(event, self.english)
-        return self._frame(
-            "failed",
-            seq=seq,
-            code=problem.code,
-            message=problem.message,
-            reason=event.reason,
-            text=event.text,
-            reset=event.reset,
-            retry_after=event.retry_after,
-            **_provider(event.provider),
-        )
-
-    def _frame(self, kind: str, **rest: Any) -> bytes:
-        return _frame(kind, self.id, answer=self.answer, **rest)
-
-
-def _provider(name: str) -> dict[str, str]:
-    return {"provider": name} if name else {}
-
-
-def render_refusal(id_: str | None, problem: Problem) -> bytes:
-    """Return the frame of a client's message that was refused."""
-    return _frame("failed", id_, **_error(problem))
-
-
-def _error(problem: Problem) -> dict[str, Any]:
-    return {
-        "code": problem.code,
-        "message": problem.message,
-        "reason": problem.reason,
-        "retry_after": problem.retry_after,
-    }
-
-
-def _frame(kind: str, id_: str | None, **rest: Any) -> bytes:
-    named = {} if id_ is None else {"id": id_}
-    return msgspec.json.encode({"type": kind, **named, **rest})

@@ -24,6 +24,7 @@ from gateway.http.fields import parse_object
 from gateway.http.streaming import detach
 from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.v2 import messages
+from gateway.v2.frames import V2Frames, render_refusal
 from telemetry import traces
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
@@ -86,13 +87,13 @@ class V2Session:
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
-                    await self._stop(messages.V2Frames(id_, stop.answer, self._english))
+                    await self._stop(V2Frames(id_, stop.answer, self._english))
                 case messages.ResumeMessage() as resume:
-                    await self._resume(messages.V2Frames(id_, resume.answer, self._english), resume.after)
+                    await self._resume(V2Frames(id_, resume.answer, self._english), resume.after)
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            await self._connection.send_last(messages.render_refusal(id_, self._problem(error)))
+            await self._connection.send_last(render_refusal(id_, self._problem(error)))
 
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()
@@ -101,15 +102,15 @@ class V2Session:
         key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
-        frames = messages.V2Frames(id_, submission.answer_id, self._english)
+        frames = V2Frames(id_, submission.answer_id, self._english)
         await self._follow(frames, submission.token, self._questions.follow(submission))
 
-    async def _resume(self, frames: messages.V2Frames, after: int) -> None:
+    async def _resume(self, frames: V2Frames, after: int) -> None:
         self._check_room()
         token = await self._relay.answers.read_token(frames.answer, self._client.holder)
         await self._follow(frames, token, self._relay.subscribe(frames.answer, after))
 
-    async def _stop(self, frames: messages.V2Frames) -> None:
+    async def _stop(self, frames: V2Frames) -> None:
         """Stop an answer. Its end is sent here only if no task of this socket follows it."""
         await self._relay.jobs.stop(frames.answer, self._client.holder)
         if frames.answer not in self._followed.values():
@@ -121,7 +122,7 @@ class V2Session:
         if len(self._followed) >= _MAX_ANSWERS:
             raise SocketFullError
 
-    async def _follow(self, frames: messages.V2Frames, token: str, subscription: AnswerSubscription) -> None:
+    async def _follow(self, frames: V2Frames, token: str, subscription: AnswerSubscription) -> None:
         """Confirm the answer, and start a task that follows it."""
         await self._connection.send_last(frames.render_accepted(token))
         task = asyncio.create_task(self._relay_answer(frames, subscription))
@@ -132,7 +133,7 @@ class V2Session:
         del self._followed[task]
         self._settle()
 
-    async def _relay_answer(self, frames: messages.V2Frames, subscription: AnswerSubscription) -> None:
+    async def _relay_answer(self, frames: V2Frames, subscription: AnswerSubscription) -> None:
         """Send one answer up to its end. A client that is cut off in a drain resumes at another gateway."""
         try:
             async with (
@@ -146,7 +147,7 @@ class V2Session:
             with contextlib.suppress(ClientGoneError):
                 await self._connection.send_last(frames.render_error(self._problem(error)))
 
-    async def _send_events(self, frames: messages.V2Frames, events: AnswerReader) -> None:
+    async def _send_events(self, frames: V2Frames, events: AnswerReader) -> None:
         async with background(self._send_places(frames)):
             entry = await anext(events, None)
         # None: the answer had ended before `after`, but the client still has to get an end.
@@ -161,7 +162,7 @@ class V2Session:
             raise AnswerLostError from error
         await self._connection.send(frames.render(end))
 
-    async def _send_places(self, frames: messages.V2Frames) -> None:
+    async def _send_places(self, frames: V2Frames) -> None:
         """Send the question's place in the queue whenever it has changed, until it is cancelled."""
         sent, pause = None, _FIRST_LOOK
         with contextlib.suppress(ClientGoneError):

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from gateway.docs.json_schema import STRING, Node, described, enum, nullable, object_of, ref, struct_schemas
+from gateway.docs.json_schema import STRING, Node, described, enum, nullable, object_of, ref, reply_schemas
 from gateway.docs.openai.error_responses import TYPES
 from gateway.docs.openai.requests import request_schemas
 from gateway.docs.schemas import stream_event
@@ -26,7 +26,7 @@ def schemas() -> dict[str, Node]:
     return {
         "ApiError": object_of({"error": object_of(error)}, description="An error under /v1."),
         **request_schemas(),
-        **struct_schemas(Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS),
+        **reply_schemas(Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS),
         "ChunkEvent": stream_event(
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "

@@ -19,7 +19,8 @@ from tests.support.api_document import Document
 from tests.support.gateway.harness import running
 from wire.redis.store import Store
 
-V2 = (Path(__file__).parents[3] / "gateway/v2/messages.py").read_text()
+V2 = Path(__file__).parents[3] / "gateway/v2"
+MESSAGES, FRAMES = ((V2 / name).read_text() for name in ("messages.py", "frames.py"))
 FOUND = asyncapi.document()
 DOCUMENT = Document(FOUND)
 SCHEMAS = FOUND["components"]["schemas"]
@@ -44,17 +45,18 @@ def test_every_close_code_is_documented() -> None:
 
 
 def test_every_message_of_v2_is_documented() -> None:
-    sent = set(re.findall(r'case "(\w+)":', V2))
-    got = set(re.findall(r'_frame\("(\w+)"', V2))
+    sent = set(re.findall(r'case "(\w+)":', MESSAGES))
+    got = set(re.findall(r'tag="(\w+)"', FRAMES))
     documented = {
         schema["properties"]["type"]["const"] for schema in SCHEMAS.values() if "type" in schema.get("properties", {})
     }
     assert len(sent) == 3
+    assert len(got) == 6
     assert documented == sent | got
 
 
 def test_every_field_of_a_message_of_v2_is_documented() -> None:
-    read = set(re.findall(r'message\.get\("(\w+)"', V2))
+    read = set(re.findall(r'message\.get\("(\w+)"', MESSAGES))
     assert len(read) > 5
     assert read <= {name for one in ("Ask", "Resume", "Stop") for name in SCHEMAS[one]["properties"]}
 

@@ -3,7 +3,8 @@
 import json
 
 from gateway.legacy import envelope
-from wire.messages import Final, Source
+from wire.answers import Progress, QueuePosition
+from wire.messages import Failed, Final, Source, TurnCount
 
 URLS = (Source("标题", "https://example.org"),)
 WHOLE = (
@@ -33,3 +34,26 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
 def test_an_answer_outside_a_stream_has_no_done() -> None:
     found = json.loads(envelope.encode_final(Final("a", reset=True), None, streaming=False))
     assert found["data"] == {"answer": "a", "urls": [], "reset": True}
+
+
+def test_the_state_of_an_answer_has_all_its_fields_in_order() -> None:
+    end = Final("你", URLS, suggestions=("why?",), turns=TurnCount(1, 30), images=("i",))
+    done = Progress("t", 4, "你", "done", end, provider="p")
+    assert envelope.encode_progress("s0-0a", done, english=False).decode() == (
+        '{"code": 200, "message": "success", "data": {"answer": "s0-0a", "token": "t", "state": "done", '
+        '"position": null, "wait": null, "seq": 4, "text": "你", '
+        '"urls": [{"title": "标题", "url": "https://example.org"}], "images": ["i"], "suggestions": ["why?"], '
+        '"turns": {"used": 1, "limit": 30}, "reset": false, "error": null, "provider": "p"}}'
+    )
+
+
+def test_the_state_of_an_answer_that_waits_or_failed_has_them_too() -> None:
+    queued = Progress("t", 0, "", "queued", position=QueuePosition(3, 12))
+    assert b'"position": 3, "wait": 12, "seq": 0' in envelope.encode_progress("s0-0a", queued, english=False)
+    failed = Progress("t", 2, "a\udc00", "failed", Failed("account.throttled", "a", retry_after=60))
+    assert envelope.encode_progress("s0-0a", failed, english=False).decode() == (
+        '{"code": 200, "message": "success", "data": {"answer": "s0-0a", "token": "t", "state": "failed", '
+        '"position": null, "wait": null, "seq": 2, "text": "a?", "urls": [], "images": [], "suggestions": [], '
+        '"turns": null, "reset": true, "error": {"code": 120, "message": "已上限,24小时后尝试", '
+        '"reason": "account.throttled", "retry_after": 60}, "provider": null}}'
+    )

@@ -1,20 +1,17 @@
-"""The messages of `bing-chat.v2`: what clients may say, and the frames they get, to the byte."""
+"""The messages of `bing-chat.v2`: what clients may say."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Problem, RefusedError
+from gateway.errors import RefusedError
 from gateway.legacy import params
 from gateway.v2 import messages
-from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage, V2Frames
-from wire.answer_reader import AnswerEvent
-from wire.answers import QueuePosition
+from gateway.v2.messages import AskMessage, ResumeMessage, StopMessage
 from wire.errors import AnswerNotFoundError
-from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
 from wire.reasons import Reason
 
 ANSWER = "s0-" + "0a" * 16
@@ -99,58 +96,6 @@ def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     assert isinstance(found, AskMessage | StopMessage | ResumeMessage)
 
 
-FRAMES = V2Frames("q1", ANSWER)
-HEAD = f'"id":"q1","answer":"{ANSWER}"'
-
-
-def test_frames_begin_with_type_id_answer_and_seq() -> None:
-    assert FRAMES.render_accepted("t").decode() == f'{{"type":"accepted",{HEAD},"seq":0,"token":"t"}}'
-    assert (
-        FRAMES.render_queued(QueuePosition(2, 9)).decode()
-        == f'{{"type":"queued",{HEAD},"seq":0,"position":2,"wait":9}}'
-    )
-    assert FRAMES.render(AnswerEvent(3, Delta("天\n"))).decode() == f'{{"type":"delta",{HEAD},"seq":3,"text":"天\\n"}}'
-    assert FRAMES.render(AnswerEvent(4, Replace("b"))).decode() == f'{{"type":"replace",{HEAD},"seq":4,"text":"b"}}'
-
-
-def test_a_final_frame_holds_the_whole_answer() -> None:
-    end = Final("ab", (Source("t", "u"),), reset=True, suggestions=("why?",), turns=TurnCount(1, 30))
-    assert FRAMES.render(AnswerEvent(5, end)).decode() == (
-        f'{{"type":"final",{HEAD},"seq":5,"text":"ab","urls":[{{"title":"t","url":"u"}}],"suggestions":["why?"],'
-        '"turns":{"used":1,"limit":30},"reset":true,"stopped":false}'
-    )
-    assert FRAMES.render(AnswerEvent(1, Final("", stopped=True, images=("i",)))).decode() == (
-        f'{{"type":"final",{HEAD},"seq":1,"text":"","urls":[],"suggestions":[],'
-        '"turns":null,"reset":false,"stopped":true,"images":["i"]}'
-    )
-
-
-def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
-    event = Failed("account.throttled", "half", reset=False, retry_after=60)
-    assert FRAMES.render(AnswerEvent(2, event)).decode() == (
-        f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限,24小时后尝试","reason":"account.throttled","text":"half",'
-        '"reset":false,"retry_after":60}'
-    )
-
-
-def test_who_answers_is_told_where_an_event_tells_it() -> None:
-    for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
-        assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
-    assert json.loads(FRAMES.render(AnswerEvent(1, Failed("interrupted", provider="p"))))["provider"] == "p"
-
-
-def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
-    problem = Problem(500, "回答超时", None, "timeout.gateway")
-    told = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
-    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{told}}}'
-    assert messages.render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{told}}}'
-    assert messages.render_refusal(None, problem).decode() == f'{{"type":"failed",{told}}}'
-
-
-def test_without_an_id_frames_have_none() -> None:
-    assert list(json.loads(V2Frames(None, ANSWER).render_accepted("t"))) == ["type", "answer", "seq", "token"]
-
-
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])
 def test_a_wait_that_is_none_is_refused(wait: object) -> None:
     with pytest.raises(RefusedError):
@@ -161,3 +106,42 @@ def test_a_wait_is_taken_along() -> None:
     found = messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
     assert isinstance(found, messages.AskMessage)
     assert found.wait == 2.5
+
+
+# Texts that UTF-8 can hold: the schema can't rule the others out.
+asks = st.fixed_dictionaries(
+    {
+        "type": st.just("ask"),
+        "id": st.text(min_size=1, max_size=64),
+        "style": st.sampled_from(["balanced", "creative", "precise"]),
+        "question": st.text(min_size=1),
+    },
+    optional={
+        "token": st.none() | st.text(),
+        "idempotency_key": st.none() | st.text(max_size=255),
+        "wait": st.floats(0, 300) | st.integers(0, 300),
+    },
+)
+
+
+@given(asks)
+def test_an_ask_as_the_document_describes_it_has_no_wrong_format(message: dict[str, Any]) -> None:
+    msgspec.convert(message, messages.AskFields)
+    try:
+        found = messages.parse_request(message)
+    except RefusedError as refused:
+        assert refused.reason in (Reason.REQUEST_EMPTY, Reason.TOKEN_UNKNOWN)  # noqa: PT017 - most aren't refused
+    else:
+        assert isinstance(found, AskMessage)
+
+
+@pytest.mark.parametrize("after", [0, 1, 10**9 - 1, -1, 10**9, 1.5, "1", None, True])
+def test_the_document_has_the_limits_of_a_place_in_an_answer(after: object) -> None:
+    message = {"type": "resume", "answer": ANSWER, "after": after}
+    try:
+        msgspec.convert(message, messages.ResumeFields)
+    except msgspec.ValidationError:
+        with pytest.raises(RefusedError):
+            messages.parse_request(message)
+    else:
+        assert isinstance(messages.parse_request(message), ResumeMessage)
