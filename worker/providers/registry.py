@@ -81,8 +81,9 @@ def server_providers() -> frozenset[str]:
 
 
 def build_provider_order(settings: WorkerSettings) -> ProviderOrder:
-    """Return the order of accounts that PROVIDER sets."""
-    return ProviderOrder(settings.providers, server_providers())
+    """Return the order of accounts that PROVIDER sets, and what the table has of their providers."""
+    chat_only = frozenset(name for name, spec in PROVIDERS.items() if spec.images is None)
+    return ProviderOrder(settings.providers, server_providers(), chat_only)
 
 
 def account_watcher(settings: WorkerSettings) -> DirectoryWatcher:

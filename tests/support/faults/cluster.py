@@ -151,7 +151,7 @@ class Node:
 
 
 class Cluster:
-    """Gateways and workers on a Valkey of their own, and the stand-in for the upstreams.
+    """Gateways and workers on a Valkey of their own, and the emulator as the upstreams.
 
     Of the four accounts the last `servers` are at its OpenAI face, the others at Bing's. With `proxy_thread`, each
     gateway and each worker reaches Redis over a proxy of its own (`proxies` by the node's name), and all workers reach
@@ -308,7 +308,7 @@ class Cluster:
             return False
 
     def script(self, **commands: Any) -> None:
-        """Tell the stand-in how to behave."""
+        """Set how the emulator behaves."""
         httpx.post(f"{self.emulator_url}/_script", json=commands, timeout=5, verify=False).raise_for_status()
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
@@ -378,7 +378,7 @@ class Cluster:
         return None
 
     def gauges(self, node: Node) -> dict[str, float]:
-        """What a gateway or a worker tells of itself, without labels. httpx.TransportError."""
+        """What a gateway or a worker reports of itself, without labels. httpx.TransportError."""
         told = httpx.get(self._metrics[node.name], timeout=5, verify=False, headers={"connection": "close"})
         pairs = [line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in pairs if "{" not in name}

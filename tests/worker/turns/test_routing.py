@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
+from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, HistoryMessage
 from wire.reasons import Reason
@@ -16,6 +16,7 @@ from worker.accounts.penalties import NO_PENALTY
 from worker.accounts.pool import AccountPool
 from worker.errors import UpstreamError
 from worker.providers import SavedConversation
+from worker.providers.registry import PROVIDERS, ProviderSpec
 from worker.providers.transcript import History
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
@@ -120,3 +121,18 @@ async def test_pictures_need_an_account_that_makes_them(harness: WorkerHarness, 
     with pytest.raises(UpstreamError) as raised:
         await router(harness, pool, await harness.picture()).reserve()
     assert raised.value.reason == "image.none"
+
+
+async def test_pictures_are_not_asked_of_a_provider_that_makes_none(
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its account names an image_model, and PROVIDER has it first."""
+    monkeypatch.setitem(PROVIDERS, "parrot", ProviderSpec("no.such.module:Parrot", None, ServerAccount))
+    polly = ServerAccount("polly", "http://127.0.0.1:1", "grey", image_model="green", provider="parrot")
+    pool = pool_on(harness.client.store, settings_with(provider="parrot,edgegpt"), [polly, ACCOUNTS[0]])
+    await pool.announce()
+    await pool.refresh()
+    assert {status.name for status in pool.own_statuses} == {"polly", "a", "a/images"}
+    assert await reserve(router(harness, pool, await harness.task())) == "polly"
+    assert await reserve(router(harness, pool, await harness.picture())) == "a"
+    await pool.close(1)

@@ -577,7 +577,7 @@ async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: Rea
     assert len(shop.provider.asks) == 1
 
 
-@pytest.mark.parametrize("reason", [Reason.SESSION_LIMIT, Reason.UPSTREAM_INTERNAL, Reason.IMAGE_BLOCKED])
+@pytest.mark.parametrize("reason", [Reason.SESSION_DISENGAGED, Reason.UPSTREAM_INTERNAL, Reason.IMAGE_BLOCKED])
 async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b"))
     assert failed(outcome).retry_after is None

@@ -159,7 +159,7 @@ async def asked(
 
 
 def order(bing: Emulator, text: str) -> None:
-    """Tell the stand-in how alice's next request goes."""
+    """Set how the emulator answers alice's next request."""
     bing.run_script(text.encode())
 
 
