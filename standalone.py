@@ -1,7 +1,7 @@
 """Gateway and worker in one process, without a Redis: `make run`.
 
 They share `memory://` as their store. The upstream is OPENAI_BASE_URL and the accounts in COOKIES_DIR; without any
-account it is the built-in stand-in for Bing.
+account it is the emulator.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from worker.settings import WorkerSettings
 
 # Seconds for running turns after Ctrl-C: a part of the 2 s within which the process ends.
 _DRAIN_TIMEOUT = 0.5
-# The stand-in allows any number of turns at once.
+# The emulator allows any number of turns at once.
 _DEMO_ACCOUNT = CookieAccount("demo", {"_U": "demo"}, turns=0)
 
 
@@ -57,9 +57,9 @@ def _describe(accounts: Sequence[Account], directory: Path) -> str:
 
 @asynccontextmanager
 async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher) -> AsyncIterator[UpstreamChoice]:
-    """Choose the configured accounts or, without any, run the stand-in during the body.
+    """Choose the configured accounts or, without any, run the emulator during the body.
 
-    Accounts that the console adds for the stand-in are removed at the end: in COOKIES_DIR they would be used for Bing.
+    Accounts that the console adds for the emulator are removed at the end: in COOKIES_DIR they would be used for Bing.
     """
     contents = directory.load()
     directory.log_problems(contents)

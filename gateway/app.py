@@ -73,20 +73,13 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
 
     Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
-    answers, sessions = Answers(store), Sessions(store, settings)
-    jobs = Jobs(store, settings)
+    answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
     relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text)
-    clients = Clients(
-        load_keys(settings.api_keys_file) if settings.api_keys_file else None,
-        parse_networks(settings.trusted_proxies or ""),
-    )
+    clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
-    service = QuestionService(questions, clients, conversations)
-    health = HealthEndpoints(sessions, active_requests)
-    traced = [Middleware(TracingMiddleware)] if traces.is_exporting() else []
     metrics = GatewayMetrics(active_requests, answers, first_text, store)
 
     @asynccontextmanager
@@ -96,18 +89,11 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
         await jobs.close()
 
     return _Application(
-        [
-            Middleware(RequestIdMiddleware),
-            *traced,
-            Middleware(MetricsMiddleware, metrics=metrics),
-            Middleware(StreamMiddleware),
-        ],
+        _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions),
-            *_openai(settings, service),
-            Route("/healthz", health.healthz),
-            Route("/readyz", health.readyz),
-            Route("/metrics", metrics.metrics),
+            *_openai(settings, QuestionService(questions, clients, conversations)),
+            *_ops(HealthEndpoints(sessions, active_requests), metrics),
             *page.routes(),
             *docs.routes(),
             *console.routes(settings, store, active_requests, jobs),
@@ -121,6 +107,22 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
         lifespan=lifespan,
     )
+
+
+def _clients(settings: GatewaySettings) -> Clients:
+    """Return what identifies clients. ValueError for an invalid file of keys."""
+    api_keys = load_keys(settings.api_keys_file) if settings.api_keys_file else None
+    return Clients(api_keys, parse_networks(settings.trusted_proxies or ""))
+
+
+def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
+    """Return what is outside of Starlette's own middleware, and so sees the end of a stream."""
+    return [
+        Middleware(RequestIdMiddleware),
+        *([Middleware(TracingMiddleware)] if traces.is_exporting() else []),
+        Middleware(MetricsMiddleware, metrics=metrics),
+        Middleware(StreamMiddleware),
+    ]
 
 
 def _drop_in(
@@ -166,6 +168,15 @@ def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
         Route(one, replies.read, methods=openai_responses.ONE_METHODS),
         Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
+    ]
+
+
+def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:
+    """Return the routes for whoever runs the service."""
+    return [
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", metrics.metrics),
     ]
 
 

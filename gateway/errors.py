@@ -244,12 +244,6 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "context_length_exceeded",
         "The conversation is too long for the model.",
     ),
-    Reason.SESSION_LIMIT: _failed(
-        Reason.SESSION_LIMIT,
-        "本轮对话已达上限",
-        "The conversation has reached its limit; the next question begins a new one",
-        "The conversation has reached its limit; the next question begins a new one.",
-    ),
     Reason.SESSION_DISENGAGED: _failed(
         Reason.SESSION_DISENGAGED,
         "上游结束了本轮对话",

@@ -86,7 +86,7 @@ def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
             assert node.end_lineno - node.lineno < 60, f"{node.name} is too long"
 
 
-def test_no_trace_is_told_to_bing() -> None:
+def test_no_trace_is_sent_to_bing() -> None:
     """Of all that asks an upstream, only what asks servers that speak the OpenAI API knows of traces."""
     providers = sorted((ROOT / "worker" / "providers").rglob("*.py"))
     assert [path.name for path in providers if "traces" in path.read_text()] == ["client.py"]
@@ -95,8 +95,6 @@ def test_no_trace_is_told_to_bing() -> None:
 TEST_NAME = re.compile(r"def (test_\w+)")
 # Sources without a test file of their own name, and the file that tests them.
 TESTED_BY = {
-    "gateway/console/__init__.py": "tests/gateway/console/test_stream.py",
-    "gateway/console/poller.py": "tests/gateway/console/test_stream.py",
     "gateway/docs/answers.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/v2_messages.py": "tests/gateway/docs/test_asyncapi.py",
     "gateway/docs/headers.py": "tests/gateway/docs/test_openapi.py",
@@ -108,9 +106,6 @@ TESTED_BY = {
     "gateway/docs/error_responses.py": "tests/gateway/docs/test_errors.py",
     "gateway/docs/schemas.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/json_schema.py": "tests/gateway/docs/test_openapi.py",
-    "gateway/openai/service.py": "tests/gateway/openai/test_completions.py",
-    "telemetry/otel.py": "tests/e2e/test_traces.py",
-    "bench/errors.py": "tests/bench/test_command.py",
     "bench/scenario/http_users.py": "tests/external/test_locust.py",
     "bench/scenario/locustfile.py": "tests/external/test_locust.py",
     "bench/scenario/socket_users.py": "tests/external/test_locust.py",
@@ -226,7 +221,9 @@ def test_no_class_name_is_used_twice() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-BANNED = re.compile(r"\b(whom|told|telling|stands|comes to nothing)\b", re.IGNORECASE)
+BANNED = re.compile(
+    r"\b(whom|tell|tells|told|telling|stands|goes on|gone on|comes to nothing|for its sake)\b", re.IGNORECASE
+)
 # tests/external holds environments of other people's programs once they are set up.
 INSTALLED = re.compile(r"/(\.venv[\w-]*|node_modules)/")
 PROSE = [

@@ -1,6 +1,6 @@
 """Take the documents' pictures from real processes: `python -m tools.screenshots page|console [--minutes N]`.
 
-`page` takes the chat page's pictures. `console` asks the stand-in for so many minutes, more and less, and has it make
+`page` takes the chat page's pictures. `console` asks the emulator for so many minutes, more and less, and has it make
 trouble, so that everything in the console's picture has happened.
 """
 

@@ -4,7 +4,7 @@ WireError
  ├── BadMessageError        bytes that are no message of ours
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
  ├── TokenUnknownError      the token is not alive
- ├── ConversationMovedError the conversation has gone on from where it was to be continued
+ ├── ConversationMovedError the answer to continue from is not the conversation's last one
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
  ├── KeyReusedError         the Idempotency-Key belongs to another question
@@ -34,7 +34,7 @@ class TokenUnknownError(WireError):
 
 
 class ConversationMovedError(WireError):
-    """The conversation has gone on from where it was to be continued."""
+    """The answer to continue from is no longer the last one of its conversation."""
 
 
 class QueueFullError(WireError):

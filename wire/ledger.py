@@ -211,7 +211,7 @@ class Ledger:
         return msgspec.json.decode(reply, type=AccountChange)
 
     async def free_slots(self, worker: str) -> None:
-        """Free all slots of a dead worker."""
+        """Free all slots that a worker holds: a dead one, or one that leaves."""
         await self._store.run("vacate", keys.accounts_key(), self._prefix, worker)
 
     async def execute_order(self, name: str, order: Order, by: str = "") -> AccountState | None:

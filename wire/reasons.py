@@ -53,7 +53,6 @@ class Reason(StrEnum):
     ACCOUNT_NONE = "account.none"
     SESSION_EXPIRED = "session.expired"
     SESSION_TOO_LONG = "session.toolong"
-    SESSION_LIMIT = "session.limit"
     SESSION_DISENGAGED = "session.disengaged"
     QUESTION_REFUSED = "question.refused"
     ANSWER_EMPTY = "answer.empty"

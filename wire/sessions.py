@@ -320,13 +320,16 @@ class Sessions:
         )
         encoded = msgspec.json.encode(exchange) if exchange else b""
         reply = await self._run_for(job.lease, "finish", arguments, encode(event), session or b"", encoded)
-        finished = msgspec.json.decode(reply, type=_Finished)
+        return await self._next_job(job.lease, session, msgspec.json.decode(reply, type=_Finished))
+
+    async def _next_job(self, lease: Lease, session: bytes | None, finished: _Finished) -> ClaimedJob | None:
+        """Return the job that the end of a turn has claimed, if it has. LeaseLostError."""
         if finished.status == "stale":
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
         kept, waited = session if finished.kept else None, finished.waited / 1000
-        following = ClaimedJob(job.lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
+        following = ClaimedJob(lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
         return await self._read(following, finished.work)
 
     async def release(self, lease: Lease) -> bool:

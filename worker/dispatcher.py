@@ -1,4 +1,4 @@
-"""Running the jobs of scheduled tokens: claim, turn, end, and the token's next job."""
+"""Run the jobs of scheduled tokens: claim, turn, end, and the token's next job."""
 
 import asyncio
 from collections import Counter

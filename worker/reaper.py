@@ -1,4 +1,4 @@
-"""Taking over the tokens of dead workers."""
+"""Take over the tokens of dead workers."""
 
 import asyncio
 import contextlib
@@ -33,5 +33,5 @@ class Reaper:
             while (left := await self._sessions.reap(self._pool.worker, dead)) > 0:
                 pass
             if left == 0:
-                await self._pool.vacate(dead)
+                await self._pool.free_slots(dead)
                 _LOG.warning("a worker died, its tokens continue elsewhere", dead=dead)

@@ -167,7 +167,7 @@ class Worker:
         try:
             async with asyncio.timeout(self._grace):
                 await self._leases.release_idle()
-                await self._upstream.pool.vacate(self.id)
+                await self._upstream.pool.free_slots(self.id)
                 await self._sessions.leave(self.id)
                 await reporter.leave()
         except (StoreUnavailableError, TimeoutError) as error:

@@ -25,7 +25,7 @@ TURNS = (2, 5)
 CUT_AFTER = (1, 10)
 
 _STYLES = ("balanced", "creative", "precise")
-# The stand-in reads the options in these and gives long and short answers; any other upstream takes them for text.
+# The emulator reads the options in these and gives long and short answers; any other upstream takes them for text.
 _QUESTIONS = (
     "What is a river?",
     "!deltas=20 !rate=20 Why is the sky blue?",

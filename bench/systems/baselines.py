@@ -61,14 +61,14 @@ async def start_litellm(processes: Processes, folder: Path, emulator: Emulator) 
 
 
 async def start_standalone(processes: Processes, folder: Path) -> System:
-    """Start everything in one process on memory://, with the built-in stand-in, as `make run` does without accounts."""
+    """Start everything in one process on memory://, with the built-in emulator, as `make run` does without accounts."""
     [port] = free_ports(1)
     (folder / "no-cookies").mkdir()
     settings = {
         "GATEWAY_PORT": port,
         "COOKIES_DIR": folder / "no-cookies",
         "LOG_FORMAT": "json",
-        # The path is measured, not the limit of an account, nor the stand-in's quota.
+        # The path is measured, not the limit of an account, nor the emulator's quota.
         "ACCOUNT_TURNS": 0,
         "EMULATOR_DAILY_QUOTA": 0,
     }

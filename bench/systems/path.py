@@ -40,7 +40,7 @@ class System:
 
 @dataclass(frozen=True)
 class Emulator:
-    """The running stand-in for Bing."""
+    """The running emulator."""
 
     pid: int
     port: int
@@ -161,7 +161,7 @@ async def _logged(running: RunningProcess, words: str) -> bool:
 
 
 async def start_emulator(processes: Processes) -> Emulator:
-    """Start the stand-in for Bing, without a limit on what an account may ask."""
+    """Start the emulator, without a limit on what an account may ask."""
     [port] = free_ports(1)
     settings = {"EMULATOR_HOST": "127.0.0.1", "EMULATOR_PORT": port, "EMULATOR_DAILY_QUOTA": 0}
     running = await processes.start_module("emulator", "emulator", settings)

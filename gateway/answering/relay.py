@@ -1,4 +1,4 @@
-"""Follow answers: their events, while a keep-alive tells Redis that somebody waits."""
+"""Follow answers: their events, while a keep-alive renews a client's interest in each."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field

@@ -121,7 +121,7 @@ class TracingMiddleware:
 
 
 def is_preflight(scope: Scope) -> bool:
-    """Whether a browser asks, for a page, whether it may ask: no client's request."""
+    """Return whether the request is a CORS preflight: browsers send it by themselves, before a page's own request."""
     return scope.get("method") == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
 
 

@@ -39,14 +39,14 @@ def problem_response(problem: Problem) -> Response:
     return response
 
 
-def allowed(methods: Iterable[str]) -> Response:
+def options(methods: Iterable[str]) -> Response:
     """Return the response to OPTIONS."""
     return Response(status_code=204, headers={"allow": ", ".join(methods)})
 
 
-def nothing(request: Request, methods: Iterable[str], media_type: str = "application/json") -> Response:
-    """Return the response to HEAD and OPTIONS, which must ask nothing."""
-    return Response(media_type=media_type) if request.method == "HEAD" else allowed(methods)
+def empty(request: Request, methods: Iterable[str], media_type: str = "application/json") -> Response:
+    """Return the response to HEAD and OPTIONS of an endpoint that asks a question: they ask none."""
+    return Response(media_type=media_type) if request.method == "HEAD" else options(methods)
 
 
 async def error_response(request: HTTPConnection, error: Exception) -> Response:

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,7 +35,7 @@ class StaticFile:
 
     @classmethod
     def read(cls, path: Path, headers: Mapping[str, str], *, compress: bool = False) -> "StaticFile":
-        """Read a file whose media type its suffix says."""
+        """Read a file; its suffix determines the media type."""
         return cls(path.read_bytes(), _MEDIA_TYPES[path.suffix], headers, compress)
 
     @functools.cached_property
@@ -66,14 +66,23 @@ class VersionedFiles:
     """Files under a path that contains their version, so that a browser may keep them for good.
 
     A version that isn't ours belongs to another gateway, during an update: it gets our files, but must not keep them.
+    `generated` are the names and contents of further ones that are in no folder.
     """
 
-    def __init__(self, root: Path, patterns: Iterable[str], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        patterns: Iterable[str],
+        headers: Mapping[str, str],
+        generated: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
         self.files = {
             path.relative_to(root).as_posix(): StaticFile.read(path, headers, compress=True)
             for pattern in patterns
             for path in sorted(root.glob(pattern))
         }
+        for name, content in generated:
+            self.files[name] = StaticFile(content, _MEDIA_TYPES[PurePath(name).suffix], headers, compress=True)
         digest = hashlib.sha256()
         for name, file in self.files.items():
             digest.update(name.encode() + b"\0" + file.content)

@@ -29,7 +29,7 @@ class AnswerEndpoints:
     async def answer(self, request: Request) -> Response:
         """Return state and text so far; DELETE stops the answer first, if it hasn't ended by itself."""
         if request.method == "OPTIONS":
-            return responses.allowed(ANSWER_METHODS)
+            return responses.options(ANSWER_METHODS)
         holder, answer = self.clients.identify(request).holder, _answer_id(request)
         if request.method == "DELETE":
             await self.relay.jobs.stop(answer, holder)
@@ -40,7 +40,7 @@ class AnswerEndpoints:
     async def stream(self, request: Request) -> Response | sse.AnswerStream:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""
         if request.method == "OPTIONS":
-            return responses.allowed(STREAM_METHODS)
+            return responses.options(STREAM_METHODS)
         holder = self.clients.identify(request).holder
         last_event = sse.EventId(_answer_id(request), _after(request))
         if request.method == "HEAD":

@@ -37,7 +37,7 @@ class LegacyApi:
     async def api(self, request: Request) -> Response:
         """Answer a question as one JSON document."""
         if request.method in ("HEAD", "OPTIONS"):
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         client = self.clients.identify(request)
         question = params.parse_question(await self._fields(request))
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
@@ -49,7 +49,7 @@ class LegacyApi:
     async def image(self, request: Request) -> Response:
         """Return pictures for a keyword."""
         if request.method in ("HEAD", "OPTIONS"):
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         client = self.clients.identify(request)
         keyword = params.parse_keyword(await self._fields(request))
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
@@ -61,7 +61,7 @@ class LegacyApi:
     async def api_stream(self, request: Request) -> Response | sse.AnswerStream:
         """Answer a question as server-sent events."""
         if request.method in ("HEAD", "OPTIONS"):
-            return responses.nothing(request, METHODS, "text/event-stream")
+            return responses.empty(request, METHODS, "text/event-stream")
         client = self.clients.identify(request)
         event_source = "text/event-stream" in request.headers.get("accept", "")
         last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))

@@ -27,7 +27,7 @@ class CompletionEndpoint:
     async def completions(self, request: Request) -> Response | sse.AnswerStream:
         """Answer the question at the end of a list of messages, as a whole or in chunks."""
         if request.method != "POST":
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         fields = validation.parse_fields(await read_body(request, self.max_body))
         wanted = requests.parse_completion(fields)

@@ -45,7 +45,7 @@ class ImageEndpoint:
     async def generations(self, request: Request) -> Response:
         """Return the addresses of images of a prompt."""
         if request.method != "POST":
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         client = self.clients.identify(request)
         wanted = requests.parse_image(validation.parse_fields(await read_body(request, self.max_body)))
         submission, relay = await self._submit(request, client, wanted.prompt), self.questions.relay

@@ -71,6 +71,6 @@ class ModelEndpoints:
 
     def _respond(self, request: Request, body: Model | ModelListObject) -> Response:
         if request.method == "OPTIONS":
-            return responses.allowed(METHODS)
+            return responses.options(METHODS)
         self._clients.identify(request)
         return responses.ok(msgspec.json.encode(body))

@@ -39,7 +39,7 @@ class ResponseEndpoints:
     async def create(self, request: Request) -> Response | sse.AnswerStream:
         """Answer a question, as a whole or in events."""
         if request.method != "POST":
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         fields = validation.parse_fields(await read_body(request, self.max_body))
         wanted = requests.parse_response(fields)
@@ -53,7 +53,7 @@ class ResponseEndpoints:
     async def read(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now; with `stream=true` its events after the number `starting_after`."""
         if request.method == "OPTIONS":
-            return responses.allowed(ONE_METHODS)
+            return responses.options(ONE_METHODS)
         question = await self._load(request)
         if request.method == "GET" and request.query_params.get("stream") == "true":
             after = _starting_after(request)
@@ -64,7 +64,7 @@ class ResponseEndpoints:
     async def cancel(self, request: Request) -> Response:
         """Stop a response that hasn't ended."""
         if request.method != "POST":
-            return responses.nothing(request, METHODS)
+            return responses.empty(request, METHODS)
         question = await self._load(request)
         await question.questions.relay.jobs.stop(question.answer, question.client.holder)
         return await self._read(request, question)

@@ -276,6 +276,18 @@ def test_the_language_is_switched_and_kept(operator: Operator) -> None:
     expect(page.locator("h1")).to_have_text("Console")
 
 
+def test_a_refused_key_is_shown_in_the_language_that_is_chosen_later(
+    browser: Browser, system: ConsoleDeployment
+) -> None:
+    with browser.new_context(locale="en-GB") as context:
+        operator = Operator(context.new_page())
+        operator.open(system.url, "wrong")
+        alert = operator.page.get_by_role("alert")
+        expect(alert).to_have_text("That is none of the admin keys.")
+        operator.page.locator("#language").click()
+        expect(alert).to_have_text("不是有效的管理密钥。")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_state(browser: Browser, system: ConsoleDeployment, scheme: str, width: int) -> None:

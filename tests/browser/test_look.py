@@ -52,17 +52,44 @@ def test_the_page_speaks_the_browsers_language_else_english(
         expect(visitor.page.locator("html")).to_have_attribute("lang", "zh-CN" if "zh" in locale else "en")
 
 
+def choose_chinese(visitor: Visitor) -> None:
+    visitor.page.get_by_role("button", name="Preferences").click()
+    visitor.page.get_by_label("中文").check(force=True)
+    visitor.page.keyboard.press("Escape")
+
+
 def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Visitor) -> None:
     page = visitor.page
     visitor.ask("what is a stream?")
     visitor.answered()
-    page.get_by_role("button", name="Preferences").click()
-    page.get_by_label("中文").check(force=True)
-    page.keyboard.press("Escape")
+    choose_chinese(visitor)
     expect(visitor.exchange.get_by_role("button", name="重新提问")).to_be_visible()
     expect(page.locator("#turns .full")).to_have_text("第 1 轮,共 30 轮")
     visitor.reload()
     expect(page.get_by_role("button", name="新对话")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("question", "english", "chinese"),
+    [
+        ("!internal why?", "It failed (500): The upstream had an internal error", "失败(500):上游内部错误"),
+        (
+            "/image a river !blocked",
+            "It failed (500): The picture's description was blocked",
+            "失败(500):图片描述被屏蔽",
+        ),
+    ],
+)
+def test_a_failure_is_shown_in_the_language_that_is_chosen_later(
+    visitor: Visitor, question: str, english: str, chinese: str
+) -> None:
+    visitor.page.locator("#question").fill(question)
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.status).to_have_text(english, timeout=LIMIT)
+    choose_chinese(visitor)
+    expect(visitor.status).to_have_text(chinese)
+    visitor.reload()
+    expect(visitor.status).to_have_text(chinese)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,4 +1,4 @@
-"""Chromium's EventSource goes on by itself where its connection was cut, and asks once."""
+"""Chromium's EventSource continues by itself where its connection was cut, and asks once."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are given fits what gateways and workers tell."""
+"""What Prometheus and Grafana are given fits what gateways and workers report."""
 
 import json
 import os
@@ -27,7 +27,7 @@ MONITORING = ROOT / "deploy" / "monitoring"
 DASHBOARD = MONITORING / "grafana" / "dashboards" / "overview.json"
 RULES = MONITORING / "alerts.yml"
 CASES = Path(__file__).parent / "alerts_test.yml"
-# What else of a deployment's a query may ask for: what Prometheus adds itself, and what every process tells of itself.
+# What else a query may ask for: what Prometheus adds itself, and what every process reports of itself.
 BESIDES = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"}
 ADDED_BY_PROMETHEUS = {"job", "instance"}
 # How many values a label of one metric has at most.

@@ -109,7 +109,7 @@ class Keeper:
         await self.answers_again(name)
 
     async def _quiet(self, name: str) -> float:
-        """Since when no turn that was out before can still arrive; turns of the others go on meanwhile."""
+        """Since when no turn that was out before can still arrive; turns of the others continue meanwhile."""
         await until(lambda: at_rest(self.store, name), limit=PATIENCE)
         gone = time.time()
         others = len(self.deployed.turns("of the load"))

@@ -25,7 +25,7 @@ def fields(question: str, **more: str) -> dict[str, str]:
 
 
 def standing(deployed: Deployment, answer: str) -> Any:
-    """How far the answer has come, as the last gateway tells it."""
+    """How far the answer has come, as the last gateway reports it."""
     response = httpx.get(f"{deployed.gateways[-1]}/answers/{answer}", timeout=10)
     assert response.status_code == 200
     return response.json()["data"]

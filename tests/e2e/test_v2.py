@@ -1,4 +1,4 @@
-"""`bing-chat.v2` through real processes, in both shapes: cut, gone on with elsewhere, stopped."""
+"""`bing-chat.v2` through real processes, in both shapes: cut, resumed elsewhere, stopped."""
 
 import json
 import socket as sockets

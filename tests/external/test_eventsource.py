@@ -1,4 +1,4 @@
-"""npm's eventsource goes on at another gateway when its own dies, by itself and without asking again."""
+"""npm's eventsource continues at another gateway when its own dies, by itself and without asking again."""
 
 import json
 import signal

@@ -68,7 +68,7 @@ def gateway_on(machine: Machine, cluster: Cluster, port: int, folder: Path) -> N
 
 
 def nginx_on(machine: Machine, port: int, gateway_port: int, folder: Path) -> Node:
-    """The shipped configuration, and what the compose file tells the kernel."""
+    """The shipped configuration, and what the compose file sets in the kernel."""
     with machine.inside():
         for name, value in re.findall(r'net\.ipv4\.(\w+): "(\d+)"', (ROOT / "docker-compose.yml").read_text()):
             Path(f"/proc/sys/net/ipv4/{name}").write_text(value)

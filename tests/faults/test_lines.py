@@ -112,7 +112,7 @@ async def test_a_gateway_whose_line_to_redis_goes_deaf_makes_up_for_it(scenario:
 
 
 async def test_a_gateway_whose_subscriptions_alone_go_half_open_makes_up_for_it(scenario: FaultScenario) -> None:
-    """Commands go through all the while: only the probe can tell."""
+    """Commands go through all the while: only the probe notices."""
     url, proxy = scenario.cluster.urls[0], scenario.cluster.proxies["gateway0"]
     first = [scenario.clients.start("eventsource", unique("!deltas=120 !rate=30"), gateway=url) for _ in range(3)]
     await scenario.streaming(*first)

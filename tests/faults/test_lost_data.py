@@ -81,7 +81,7 @@ async def test_a_redis_that_forgets_all_before_a_question_is_sent_costs_at_most_
 async def test_an_answer_that_is_streamed_while_redis_forgets_everything_stays_whole(
     scenario: FaultScenario, how: str
 ) -> None:
-    """Its worker says again what it holds, and goes on."""
+    """Its worker reports again what it holds, and continues."""
     asked = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
     await scenario.streaming(asked)
     forget_everything(scenario, how)

@@ -12,7 +12,7 @@ from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
-# Detection, and the time that a loaded machine takes to tell.
+# Detection, and the time that a loaded machine takes to notice.
 FOUND = LEASE_TTL + 3 + 1.5
 
 

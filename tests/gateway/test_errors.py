@@ -103,8 +103,7 @@ def test_each_reason_is_used() -> None:
     tables = {ROOT / "wire/reasons.py", ROOT / "gateway/errors.py"}
     paths = {path for package in ("gateway", "worker", "wire") for path in (ROOT / package).rglob("*.py")} - tables
     sources = "\n".join(path.read_text() for path in sorted(paths))
-    # Providers of other people end a conversation for it.
-    mapped = {Reason.SESSION_LIMIT, *errors.REASONS.values(), *errors.STATUS_REASONS.values(), Reason.INTERNAL}
+    mapped = {*errors.REASONS.values(), *errors.STATUS_REASONS.values(), Reason.INTERNAL}
     unused = [reason for reason in Reason if f"Reason.{reason.name}" not in sources and f'"{reason}"' not in sources]
     assert set(unused) <= mapped
 

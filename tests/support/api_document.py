@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator
 
-# What every server sends; the document tells only of ours.
+# What every server sends; the document describes only ours.
 TRANSPORT = re.compile(
     r"date|server|connection|allow|cache-control|content-.*|transfer-encoding|access-control-.*|x-accel-buffering"
     r"|www-authenticate|x-content-type-options|referrer-policy"

@@ -59,7 +59,7 @@ class ConsoleDeployment:
         return [turn for turn in ledger["turns"] if text in turn["question"]]
 
     def script(self, **commands: Any) -> None:
-        """Tell the stand-in how to behave."""
+        """Set how the emulator behaves."""
         httpx.post(f"{self.emulator}/_script", json=commands).raise_for_status()
 
     def order(self, path: str) -> None:

@@ -210,7 +210,7 @@ class Deployment:
         wait_until(seen, "the new cookies are used")
 
     def script(self, **commands: Any) -> None:
-        """Tell the stand-in how to behave."""
+        """Set how the emulator behaves."""
         httpx.post(f"{self.emulator}/_script", json=commands).raise_for_status()
 
 

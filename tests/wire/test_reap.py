@@ -1,4 +1,4 @@
-"""The reaper: what a dead worker left goes on without anybody's next question."""
+"""The reaper: what a dead worker left continues without anybody's next question."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A Redis that lost data: nobody goes on before all said what they hold, and what they say wins."""
+"""A Redis that lost data: no worker continues before all have reported what they hold, and what they report wins."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -41,7 +41,7 @@ class RedisConnection(asyncio.Protocol):
         self._on_message = on_message
         self._reply_timeout = reply_timeout
         self._reader = hiredis.Reader()
-        # Who waits, what parses the reply, and until when.
+        # Of each pending command: its future, the parser of its reply, and its deadline.
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[Reply], Any], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._out: list[bytes] = []
@@ -65,7 +65,7 @@ class RedisConnection(asyncio.Protocol):
         self._end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
 
     def execute(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
-        """Send a command; return what `read` makes of its reply, or raises.
+        """Send a command; the future gets what `read` returns for its reply, or raises.
 
         The commands of one turn of the loop are sent together.
 

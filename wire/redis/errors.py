@@ -20,12 +20,12 @@ def translate_errors() -> Iterator[None]:
     ends; it is raised here, or the task would never end.
     """
     task = asyncio.current_task()
-    asked = task.cancelling() if task else 0
+    cancellations = task.cancelling() if task else 0
     try:
         yield
     except _BROKEN as error:
-        if task and task.cancelling() > asked:
+        if task and task.cancelling() > cancellations:
             raise asyncio.CancelledError from error
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
-    if task and task.cancelling() > asked:
+    if task and task.cancelling() > cancellations:
         raise asyncio.CancelledError

@@ -65,7 +65,7 @@ class MemoryPipeline:
         self._scripts = {name: client.register_script(text) for name, text in sources.items()}
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
-        """Start a script; return what `read` makes of its reply, or raises. StoreUnavailableError."""
+        """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
 
         async def started() -> T:
             return read(await self.run(script, key, *args))

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from wire.errors import StoreUnavailableError
@@ -31,12 +31,8 @@ class Pipeline:
         self._connecting: asyncio.Task[RedisConnection] | None = None
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
-        """Start a script; return what `read` makes of its reply, or raises. StoreUnavailableError."""
-        if self._connection is None or self._connection.lost.done():
-            return asyncio.ensure_future(
-                self._reconnect(lambda connection: self._send(connection, script, key, *args, read=read))
-            )
-        return self._send(self._connection, script, key, *args, read=read)
+        """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
+        return self._start(lambda connection: self._send(connection, script, key, *args, read=read))
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run a script and return its reply; repeat it once if the connection is lost. StoreUnavailableError."""
@@ -44,14 +40,15 @@ class Pipeline:
 
     async def execute(self, *command: Argument) -> Any:
         """Execute a command and return its raw reply; repeat it like a script. StoreUnavailableError."""
-        return await self._repeat_once(lambda: self._start_command(command))
+        return await self._repeat_once(
+            lambda: self._start(lambda connection: connection.execute(*command, read=_identity))
+        )
 
-    def _start_command(self, command: Sequence[Argument]) -> "asyncio.Future[Any]":
+    def _start(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> "asyncio.Future[T]":
+        """Call `begin` with the connection, now or once there is one again."""
         if self._connection is None or self._connection.lost.done():
-            return asyncio.ensure_future(
-                self._reconnect(lambda connection: connection.execute(*command, read=_identity))
-            )
-        return self._connection.execute(*command, read=_identity)
+            return asyncio.ensure_future(self._reconnect(begin))
+        return begin(self._connection)
 
     async def _repeat_once(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
         try:

@@ -92,9 +92,9 @@ class Store:
         return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
-        """Start one script; return what `read` makes of its reply, or raises. Raises as `run`, without a repeat.
+        """Start one script; the future gets what `read` returns for its reply, or raises. Raises as `run`.
 
-        For the path of every delta: it creates no task.
+        For the path of every delta: it creates no task, and a lost connection fails the call at once.
         """
         return self._pipeline.start(script, key, *args, read=read)
 

@@ -66,7 +66,7 @@ class ServerAccount(_AccountSettings):
 
     @property
     def makes_images(self) -> bool:
-        """Whether it makes images."""
+        """Whether it has a model that makes images."""
         return self.image_model is not None
 
     @property

@@ -97,7 +97,8 @@ class AccountPool:
 
     def names(self, *, pictures: bool) -> list[str]:
         """Return the accounts' names; for `pictures` only of those that make images."""
-        return [name for name, account in self._accounts.items() if account.makes_images or not pictures]
+        makes_images = self._provider_order.makes_images
+        return [name for name, account in self._accounts.items() if not pictures or makes_images(account)]
 
     @property
     def own_statuses(self) -> list[AccountStatus]:
@@ -123,10 +124,10 @@ class AccountPool:
                 ):
                     _LOG.info("account has a new cookie, ready again", account=entry)
 
-    @staticmethod
-    def _entries(account: Account) -> list[str]:
+    def _entries(self, account: Account) -> list[str]:
         """Return the account's names in the ledger."""
-        return [account.name, account.name + PICTURES] if account.makes_images else [account.name]
+        makes_images = self._provider_order.makes_images(account)
+        return [account.name, account.name + PICTURES] if makes_images else [account.name]
 
     def _record(self, account: Account, entry: str) -> AccountRecord:
         turns = self._settings.account_turns if account.turns is None else account.turns
@@ -140,9 +141,9 @@ class AccountPool:
             self._provider_order.provider_name(account),
         )
 
-    async def vacate(self, dead: str) -> None:
-        """Free the slots of a worker that died. StoreUnavailableError."""
-        await self._ledger.free_slots(dead)
+    async def free_slots(self, worker: str) -> None:
+        """Free all slots that a worker holds. StoreUnavailableError."""
+        await self._ledger.free_slots(worker)
 
     async def run(self) -> None:
         """Follow changes of the folder, and synchronize with the ledger, until cancelled."""

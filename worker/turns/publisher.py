@@ -1,4 +1,4 @@
-"""Publishing one answer's text while it grows: one append in flight, later text goes into the next one."""
+"""Publish one answer's text while it grows: one append in flight, later text goes into the next one."""
 
 import asyncio
 from functools import partial

@@ -28,6 +28,7 @@ let key = "";
 let connection = null;
 let state = null;
 let line = { kind: "", text: () => "" };
+let problem = () => "";
 let admin = "";
 let drawnAt = 0;
 
@@ -68,6 +69,12 @@ function say(kind, text) {
   put(byId("connection"), text());
 }
 
+/** Show why nobody is signed in. */
+function showProblem(text) {
+  problem = text;
+  put(byId("key-problem"), text());
+}
+
 function signIn(sent) {
   key = sent;
   connection?.close();
@@ -87,7 +94,7 @@ function signOut(refusal) {
   byId("console").hidden = byId("leave").hidden = true;
   say("", () => "");
   const problems = { 401: () => w.wrongKey, 404: () => w.off, 429: () => w.tooMany(refusal.wait) };
-  byId("key-problem").textContent = refusal ? problems[refusal.status]() : "";
+  showProblem(refusal ? problems[refusal.status] : () => "");
   byId("key").value = "";
   byId("key").focus();
 }
@@ -154,6 +161,7 @@ function drawAll() {
   byId("language").lang = w.other === "中文" ? "zh-CN" : "en";
   for (const table of Object.values(tables)) table.relabel();
   say(line.kind, line.text);
+  showProblem(problem);
   drawState();
   drawHistory();
   events.relabel();
@@ -191,7 +199,7 @@ byId("leave").addEventListener("click", () => signOut(null));
 byId("language").addEventListener("click", () => { switchLanguage(); drawAll(); });
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  byId("key-problem").textContent = "";
+  showProblem(() => "");
   signIn(byId("key").value.trim());
 });
 for (const choice of document.querySelectorAll("input[name=range]")) choice.addEventListener("change", drawHistory);

@@ -133,7 +133,6 @@ const REASONS = {
   "session.closed": ["The conversation was closed", "会话已关闭"],
   "job.unreadable": ["The worker could not read the question", "无法识别的请求"],
   "session.toolong": ["The conversation is longer than the upstream allows", "对话内容超过了上游的长度限制"],
-  "session.limit": ["The conversation has reached its limit; the next question begins a new one", "本轮对话已达上限"],
   "session.disengaged": ["The upstream ended the conversation", "上游结束了本轮对话"],
   "question.refused": ["The upstream refused the question", "上游拒绝了这个问题"],
   "answer.empty": ["The upstream gave no answer", "上游没有给出回答"],

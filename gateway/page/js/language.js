@@ -2,6 +2,7 @@
 
 import { choice } from "./choices.js";
 import { icon } from "./icons.js";
+import { REASONS } from "./reasons.js";
 import { WORDS } from "./words.js";
 
 /** "en" or "zh". */
@@ -16,10 +17,15 @@ export function preferred(languages) {
   return languages.map((name) => name.toLowerCase().split("-")[0]).find((name) => name in WORDS) ?? "en";
 }
 
-/** The text for `word`; `parts` fill it in. */
+/** The text for `word`; `parts` fill it in, a failure by its sentence. */
 export function say(word, ...parts) {
   const said = WORDS[language()][word];
-  return typeof said === "function" ? said(...parts) : said;
+  return typeof said === "function" ? said(...parts.map((part) => (part?.reason ? sentence(part) : part))) : said;
+}
+
+/** The sentence of a failure, `{reason, message}`: what the gateway sent, in the language of then, if it is unknown. */
+export function sentence({ reason, message }) {
+  return REASONS[language()][reason] ?? message;
 }
 
 /** Write what is marked in `root`: `data-say` as text, `data-label` as name, `data-hint` as placeholder, icons. */

@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { copy } from "./copy.js";
 import { askFormat, askRemoval, askTitle, help, preferences } from "./dialogs.js";
 import { $ } from "./element.js";
-import { say, write } from "./language.js";
+import { say, sentence, write } from "./language.js";
 import { Log } from "./log.js";
 import { asJson, asMarkdown, download } from "./save.js";
 import { Scroll } from "./scroll.js";
@@ -84,8 +84,9 @@ function chosen() {
 
 async function save() {
   const format = await askFormat();
-  if (format === "md") download(chat.current.title, "md", "text/markdown", asMarkdown(chat.current, chat.exchanges));
-  if (format === "json") download(chat.current.title, "json", "application/json", asJson(chat.current, chat.exchanges));
+  const { current, exchanges } = chat;
+  if (format === "md") download(current.title, "md", "text/markdown", asMarkdown(current, exchanges, sentence));
+  if (format === "json") download(current.title, "json", "application/json", asJson(current, exchanges, sentence));
 }
 
 $("fresh").addEventListener("click", () => (side.close(), open(null)));

@@ -15,6 +15,8 @@ const A_MOMENT = 5;
 /** Of a token that is no longer alive; the accounts' quota has the same code, and a time to come back. */
 const TOKEN_UNKNOWN = 120;
 const LOST = { code: 0, message: "", reason: "interrupted" };
+/** Of a refusal, which has no reason with it, by its code. */
+const REASONS = { 110: "request.format", 408: "request.slow", 500: "internal" };
 
 export class Run {
   #show;
@@ -190,8 +192,17 @@ export class Run {
       .json()
       .catch(() => ({ code: response.status, message: "" }));
     if (copy.code === 200) return true;
+    if (await this.#failed(response.headers.get("X-Answer-ID"))) return false;
     await this.#refused(copy, Number(response.headers.get("Retry-After")) || null);
     return false;
+  }
+
+  /** Whether a response that isn't a stream names an answer that has failed: that has the reason. */
+  async #failed(answer) {
+    if (!answer || this.exchange.answer) return false;
+    this.exchange.answer = answer;
+    await this.#look();
+    return this.exchange.state !== "running";
   }
 
   async #refused({ code, message }, retryAfter) {
@@ -210,7 +221,7 @@ export class Run {
       this.#tell({ phase: "busy", seconds: retryAfter ?? 1 });
       return sleep((retryAfter ?? 1) * 1000, this.#over.signal).catch(() => null);
     }
-    return fail(exchange, { code, message, retry_after: retryAfter });
+    return fail(exchange, { code, message, reason: REASONS[code], retry_after: retryAfter });
   }
 }
 

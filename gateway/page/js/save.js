@@ -2,8 +2,8 @@
 
 import { make } from "./element.js";
 
-/** The conversation in Markdown. */
-export function asMarkdown(conversation, exchanges) {
+/** The conversation in Markdown; `sentence(error)` is the sentence of a failure. */
+export function asMarkdown(conversation, exchanges, sentence) {
   const parts = [`# ${oneLine(conversation.title)}`];
   for (const { question, text, urls, images, error } of exchanges) {
     parts.push(`## ${oneLine(question)}`);
@@ -12,13 +12,13 @@ export function asMarkdown(conversation, exchanges) {
     if (images.length) parts.push(images.map((address) => `![](${address})`).join("\n"));
     if (urls.length)
       parts.push(urls.map(({ title, url }, at) => `${at + 1}. [${oneLine(title || url)}](${url})`).join("\n"));
-    if (error) parts.push(`*${error.code} ${oneLine(error.message)}*`);
+    if (error) parts.push(`*${error.code} ${oneLine(sentence(error))}*`);
   }
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The conversation as JSON: what was asked and answered, but nothing that would let others continue it. */
-export function asJson({ title, created }, exchanges) {
+/** The same as JSON: what was asked and answered, but nothing that would let others continue it. */
+export function asJson({ title, created }, exchanges, sentence) {
   const said = exchanges.map(
     ({ kind, style, question, created: asked, state, text, urls, images, suggestions, error }) => ({
       kind,
@@ -30,7 +30,7 @@ export function asJson({ title, created }, exchanges) {
       urls,
       images,
       suggestions,
-      error: error && { code: error.code, message: error.message },
+      error: error && { code: error.code, message: sentence(error) },
     }),
   );
   return `${JSON.stringify({ title, created: new Date(created).toISOString(), exchanges: said }, null, 2)}\n`;

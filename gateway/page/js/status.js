@@ -27,5 +27,5 @@ function broken({ error, text }) {
   if (code === 401) return ["warning", "needKey"];
   if (reason.startsWith("timeout.") && !text) return ["warning", "late"];
   if (reason === "interrupted" || text) return ["warning", "interrupted"];
-  return ["warning", "failed", code, message];
+  return ["warning", "failed", code, reason ? { reason, message } : message];
 }

@@ -66,6 +66,7 @@ export class View {
   /** Put it into the page's present language. */
   rewrite(live, last) {
     this.#drawn = null;
+    delete this.#status.dataset.key;
     this.#answer.querySelector("h2").textContent = say("answer");
     this.element.querySelector(".asked h2").textContent = say("you");
     if (this.#shown) this.show(this.exchange, live, last);

@@ -16,7 +16,7 @@ COMMAND = Path(sys.executable).with_name("llm")
 
 
 def configure(folder: Path, job: Job) -> None:
-    """Tell of one model; JSON is YAML."""
+    """Describe one model; JSON is YAML."""
     model = {"model_id": job["model"], "model_name": job["model"], "api_base": job["url"], "api_key_name": "bing"}
     (folder / "extra-openai-models.yaml").write_text(json.dumps([model]))
     (folder / "keys.json").write_text(json.dumps({"bing": job["key"]}))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from gateway.errors import Problem
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.responses import allowed, encode_error, error_response, nothing, ok, problem_response
+from gateway.http.responses import empty, encode_error, error_response, ok, options, problem_response
 
 
 def request(method: str) -> Request:
@@ -46,9 +46,9 @@ async def test_an_error_comes_in_the_clients_language_with_its_headers(english: 
 
 
 def test_head_and_options_get_no_body() -> None:
-    assert (nothing(request("HEAD"), ["GET"]).status_code, nothing(request("HEAD"), ["GET"]).body) == (200, b"")
-    assert nothing(request("OPTIONS"), ["GET", "POST"]).headers["allow"] == "GET, POST"
-    assert (allowed(["GET"]).status_code, allowed(["GET"]).body) == (204, b"")
+    assert (empty(request("HEAD"), ["GET"]).status_code, empty(request("HEAD"), ["GET"]).body) == (200, b"")
+    assert empty(request("OPTIONS"), ["GET", "POST"]).headers["allow"] == "GET, POST"
+    assert (options(["GET"]).status_code, options(["GET"]).body) == (204, b"")
 
 
 def test_an_error_is_code_and_message() -> None:

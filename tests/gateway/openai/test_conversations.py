@@ -1,4 +1,4 @@
-"""Which conversation a list of messages goes on with: a model of many clients that fork, edit, repeat and fail."""
+"""The conversation that a list of messages continues: a model of many clients that fork, edit, repeat and fail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

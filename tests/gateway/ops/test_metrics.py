@@ -1,4 +1,4 @@
-"""What `/metrics` tells of real requests."""
+"""What `/metrics` reports of real requests."""
 
 import asyncio
 import hashlib

@@ -52,6 +52,8 @@ test("each failure has a word, and a time where there is one", () => {
   assert.equal(failed({ code: 500, message: "", reason: "timeout.first" })[1], "late");
   assert.equal(failed({ code: 500, message: "x" }, "half")[1], "interrupted");
   assert.deepEqual(failed({ code: 500, message: "未知错误" }), ["warning", "failed", 500, "未知错误"]);
+  const reason = "upstream.internal";
+  assert.deepEqual(failed({ code: 500, message: "m", reason }), ["warning", "failed", 500, { reason, message: "m" }]);
 });
 
 test("what goes on has a word until there is text", () => {
@@ -91,4 +93,13 @@ test("an export has what was said, and no token or key", () => {
   assert.equal(JSON.parse(json).exchanges[0].answer, "Because.");
   assert.ok(!json.includes(exchange.key));
   assert.ok(!/token|"t"/.test(json));
+});
+
+test("an export has a failure's sentence in the page's language", () => {
+  const exchange = asked();
+  fail(exchange, { code: 500, message: "未知错误", reason: "internal" });
+  const sentence = ({ reason }) => `for ${reason}`;
+  assert.ok(asMarkdown(conversation, [exchange], sentence).includes("*500 for internal*"));
+  const { error } = JSON.parse(asJson(conversation, [exchange], sentence)).exchanges[0];
+  assert.deepEqual(error, { code: 500, message: "for internal" });
 });

@@ -1,11 +1,13 @@
 """The page at /."""
 
 import gzip
+import json
 import re
 
 import httpx
 import pytest
 
+from gateway.errors import ERRORS
 from tests.support.gateway.harness import RunningGateway
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory://"])]
@@ -63,6 +65,14 @@ async def test_the_page_and_all_its_files_weigh_less_than_300_kb(gateway: Runnin
     assert any("highlight" in address for address in files)
     assert all(response.headers["content-encoding"] == "gzip" for response in files.values())
     assert sum(int(response.headers["content-length"]) for response in files.values()) < HEAVIEST
+
+
+async def test_the_page_has_the_sentence_of_each_reason_in_both_languages(gateway: RunningGateway) -> None:
+    files = await parts(gateway)
+    (source,) = [response.text for address, response in files.items() if address.endswith("js/reasons.js")]
+    sentences = json.loads(source.removeprefix("export const REASONS = ").rstrip(";\n"))
+    assert sentences["en"] == {reason: spec.en for reason, spec in ERRORS.items()}
+    assert sentences["zh"] == {reason: spec.zh for reason, spec in ERRORS.items()}
 
 
 async def test_a_client_that_takes_no_gzip_gets_plain_files(gateway: RunningGateway) -> None:

@@ -16,7 +16,7 @@ from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State
 from wire.terminal_events import INTERRUPTED
 
-# What a gateway does; and what a worker does, where it fits: else it goes on with a turn, or claims its next.
+# What a gateway does; and what a worker does, where it fits: else it continues a turn, or claims its next.
 Wish = Literal["ask", "expire", "stop", "end session"]
 Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
 Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]

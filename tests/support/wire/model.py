@@ -362,7 +362,7 @@ class Model:
         if token is None:
             known = self.tokens.get(lease.token)
             again = known is not None and known.op == ("release", lease)
-            # Both words tell its caller that the token is no longer its own.
+            # With both words its caller learns that the token is no longer its own.
             assert reply in ((b"stale", b"released") if again else (b"stale",))
             return False
         job = token.running
@@ -475,7 +475,7 @@ class Model:
         }
 
     def _check_hints(self, seen: Seen) -> None:
-        """Whatever waits and has nobody who will go on to it by himself has an entry where a worker sees it."""
+        """Whatever waits and has nobody who will continue with it by himself has an entry where a worker sees it."""
         own = {keys.own_stream(worker): entries for worker, entries in seen["jobs_of"].items()}
         shared = seen["jobs"].get("", [])
         streams = {keys.shared_stream(): shared, **own}

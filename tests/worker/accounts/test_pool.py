@@ -208,7 +208,7 @@ async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: Ho
 async def test_the_places_of_a_dead_worker_are_free(store: HookedStore, pool: AccountPool) -> None:
     dead = pool_on(store, settings_with(account_turns=1), worker="dead")
     await dead.reserve(place("one", "dead"), ReservationRequest(["a"]), soon())
-    await pool.vacate("dead")
+    await pool.free_slots("dead")
     assert (await pool.reserve(place("two"), ReservationRequest(["a"]), soon())).account.name == "a"
 
 

@@ -75,7 +75,7 @@ def test_a_cookie_may_have_the_name_of_a_part_of_a_har() -> None:
 
 
 def messages_of(error: BaseException | None) -> Iterator[str]:
-    """All that an exception can be made to tell, with what led to it."""
+    """All that an exception can be made to reveal, with what led to it."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args))
         error = error.__cause__ or error.__context__

@@ -51,7 +51,7 @@ def local(bing: Emulator, name: str) -> Account:
 
 
 def order(bing: Emulator, account: str, outcome: str) -> None:
-    """Tell the stand-in how the account's next question goes."""
+    """Set how the emulator answers the account's next question."""
     bing.run_script(f'{{"account": "{account}", "chat": {{"outcome": "{outcome}"}}}}'.encode())
 
 
