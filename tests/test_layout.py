@@ -105,7 +105,6 @@ TESTED_BY = {
     "gateway/docs/legacy.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/error_responses.py": "tests/gateway/docs/test_errors.py",
     "gateway/docs/schemas.py": "tests/gateway/docs/test_openapi.py",
-    "gateway/docs/json_schema.py": "tests/gateway/docs/test_openapi.py",
     "bench/scenario/http_users.py": "tests/external/test_locust.py",
     "bench/scenario/locustfile.py": "tests/external/test_locust.py",
     "bench/scenario/socket_users.py": "tests/external/test_locust.py",
