@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, web
 
 from tests.support.conditions import until
 from tests.support.tcp_table import is_established
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -431,7 +432,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     assert len(stage.questions) == 1
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError("upstream.internal"), TimeoutError("late")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError(Reason.UPSTREAM_INTERNAL), TimeoutError("late")])
 async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
