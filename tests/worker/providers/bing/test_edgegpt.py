@@ -18,6 +18,7 @@ from aiohttp import WSCloseCode, web
 from tests.support.conditions import until
 from tests.support.processes import open_files
 from tests.support.tcp_table import is_established
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -271,6 +272,17 @@ async def test_a_refused_turn_is_told_by_its_result(
     assert (error.reason, error.refused, seen) == (reason, refused, [])
 
 
+async def test_citation_marks_are_no_part_of_what_is_shown(stage: Any) -> None:
+    stage.script = says(update("a [^1"), update("a [^1^] b[^"), answer("a [^1^] b[^2^]"))
+    assert [update.text for update in await updates(asking(stage.settings))] == ["a ", "a  b", "a  b"]
+
+
+async def test_an_open_mark_is_shown_when_the_turn_fails(stage: Any) -> None:
+    stage.script = says(update("half [^1"), '{"type":3,"error":"oops"}\x1e')
+    _, seen = await failure(asking(stage.settings))
+    assert seen == [Snapshot("half "), Snapshot("half [^1")]
+
+
 async def test_an_internal_error_after_the_whole_text_leaves_the_text_shown(stage: Any) -> None:
     result = {"value": "InternalError", "message": "Unhandled Exception", "error": "Unhandled Exception"}
     stage.script = says(update("all of it"), json.dumps({"type": 2, "item": {"result": result}}) + "\x1e")
@@ -417,7 +429,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     assert len(stage.questions) == 1
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError("upstream.internal"), TimeoutError("late")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError(Reason.UPSTREAM_INTERNAL), TimeoutError("late")])
 async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.support.conditions import until
 from tests.support.processes import open_files
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
@@ -216,7 +217,7 @@ async def test_a_cut_connection_is_told(studio: Studio) -> None:
     assert (await failure(studio.settings)).reason == "transport.closed"
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError(Reason.UPSTREAM_INTERNAL)])
 async def test_a_veto_passes_through_and_nothing_is_sent(studio: Studio, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
