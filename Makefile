@@ -1,7 +1,8 @@
 # `make run` and `make test` do everything; the rest are their parts.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+# A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
+PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
 .PHONY: run test check coverage install lock faults soak external browser bench load up
 

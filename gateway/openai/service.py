@@ -115,8 +115,6 @@ class QuestionService:
             return question
         submission = await self._submit(request, client, wanted, thread)
         request.state.answer = submission.answer_id
-        if submission.new:
-            _LOG.info("question accepted", answer=submission.answer_id)
         return await self.load(request, client, submission.answer_id, thread, new=submission.new, kept=wanted.kept)
 
     async def load(

@@ -1,26 +1,17 @@
 """A measurement's exit code and output."""
 
 import asyncio
-import resource
 from typing import Any
 
 import pytest
 
 from bench.command import run_command
-from bench.errors import BenchError
 
-
-@pytest.fixture(autouse=True)
-def keep_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("keep_the_limit_of_files")
 
 
 async def measured() -> dict[str, Any]:
     return {"answer": "必应"}
-
-
-async def failed() -> dict[str, Any]:
-    raise BenchError("no such port")
 
 
 async def interrupted() -> dict[str, Any]:
@@ -33,11 +24,6 @@ def test_the_document_is_printed_whether_it_succeeded_or_not(
 ) -> None:
     assert run_command(measured(), lambda _: succeeded) == code
     assert capsys.readouterr().out == '{\n  "answer": "必应"\n}\n'
-
-
-def test_what_keeps_it_from_measuring_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(failed(), lambda _: True) == 1
-    assert capsys.readouterr() == ("", "no such port\n")
 
 
 def test_an_interruption_has_an_exit_code_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from bench.measure.cases import Case
 from bench.measure.rounds import AnswerCounts, Round
 from bench.systems.path import System
 from bench.systems.processes import ROOT
+from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +47,12 @@ def children(pid: int) -> list[int]:
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
+
+
+def at_least(count: int, pid: int) -> list[int] | None:
+    """Return a process's children once there are so many."""
+    found = children(pid)
+    return found if len(found) >= count else None
 
 
 def running(pid: int) -> bool:
@@ -93,12 +100,9 @@ async def test_memory_counts_only_where_a_system_never_had_more_streams(monkeypa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interrupted_run_leaves_no_process(number: signal.Signals) -> None:
     run = await bench()
-    seen: list[int] = []
     try:
+        processes = await until(lambda: at_least(4, run.pid), "the processes of a run", limit=DEADLINE)
         async with asyncio.timeout(DEADLINE):
-            while len(seen) < 4:
-                seen = children(run.pid)
-                await asyncio.sleep(0.02)
             run.send_signal(number)
             output, errors = await run.communicate()
     finally:
@@ -107,4 +111,4 @@ async def test_an_interrupted_run_leaves_no_process(number: signal.Signals) -> N
             await run.wait()
     assert run.returncode == 130, errors.decode()
     assert output == b""
-    assert not [pid for pid in seen if running(pid)]
+    assert not [pid for pid in processes if running(pid)]

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import anyio
 import httpx
 import pytest
 
+from tests.support.conditions import until
 from tests.support.deploy.upstreams import Gateway, Names, name_server, serving
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT, free_port
@@ -111,19 +111,16 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
             await service.enter_async_context(serving(gateway, gateway_port))
             front.gateways.append(gateway)
             front.services.append(service)
-        await _listening(front)
+        await until(lambda: _accepts(front), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
         yield front
 
 
-async def _listening(front: Front) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        try:
-            async with await anyio.connect_tcp("127.0.0.1", front.port):
-                return
-        except OSError:
-            await anyio.sleep(0.02)
-    pytest.fail(f"nginx did not start: {front.errors}")
+async def _accepts(front: Front) -> bool:
+    try:
+        async with await anyio.connect_tcp("127.0.0.1", front.port):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture

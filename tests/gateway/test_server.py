@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -16,6 +15,7 @@ from gateway.server import serve
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
 from tests.support.prerequisites import unavailable
+from tests.support.tcp_table import TcpConnection, tcp_connections
 from wire.messages import Delta, Final
 from wire.redis.store import Store
 
@@ -120,6 +120,8 @@ def socket_with_peer(address: tuple[str, int]) -> socket.socket | None:
     return None
 
 
+# The kernel's code for a timer that sends the next keep-alive probe.
+KEEPALIVE_PROBE = "02"
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
@@ -147,17 +149,12 @@ async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gatew
         unavailable("Linux")
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     port = writer.get_extra_info("sockname")[1]
-    await until(lambda: kernel_timer(gateway.port, port) is not None)
-    kind, hundredths = kernel_timer(gateway.port, port) or ("", 0)
-    assert (kind, hundredths <= 1500) == ("02", True)
+    connection = await until(lambda: accepted_connection(gateway.port, port), "the connection is accepted")
+    assert (connection.timer, connection.expires <= 1500) == (KEEPALIVE_PROBE, True)
     writer.close()
 
 
-def kernel_timer(here: int, there: int) -> tuple[str, int] | None:
-    """Return what the kernel waits for on a connection of 127.0.0.1 (02: the next keep-alive probe), and how long."""
-    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, _, _, timer, *_ = row.split()
-        if local.endswith(f":{here:04X}") and remote.endswith(f":{there:04X}"):
-            kind, _, left = timer.partition(":")
-            return kind, int(left, 16)
-    return None
+def accepted_connection(port: int, client_port: int) -> TcpConnection | None:
+    """Return the gateway's end of a connection."""
+    ends = (end for end in tcp_connections() if (end.local_port, end.remote_port) == (port, client_port))
+    return next(ends, None)

@@ -1,13 +1,18 @@
 """A TCP proxy between a process and its server that a test can delay, silence, cut and refuse."""
 
 import asyncio
+import fcntl
 import socket
 import struct
+import sys
+import termios
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
+
+from tests.support.conditions import until
 
 T = TypeVar("T")
 _WAIT = 10.0
@@ -154,7 +159,8 @@ class TcpProxy:
             passed += len(data)
             if (left := self._left_of(data, passed)) is not None:
                 writer.write(data[:left])
-                await asyncio.sleep(0.02)  # or RST would overtake what was written
+                # RST overtakes what the other end has not acknowledged.
+                await until(lambda: _unacknowledged(writer) == 0, "the other end has the data", limit=_WAIT)
                 raise ConnectionResetError("cut")
             await self._pass(data, writer, dead)
         # What the other side said last arrives before its end does.
@@ -167,8 +173,8 @@ class TcpProxy:
         if self._cut_after is not None and passed >= self._cut_after:
             left, self._cut_after = max(len(data) - (passed - self._cut_after), 0), None
             return left
-        if self._halved is not None and (place := data.find(self._halved)) >= 0:
-            left, self._halved = place + len(self._halved) // 2, None
+        if self._halved is not None and (middle := data.find(self._halved)) >= 0:
+            left, self._halved = middle + len(self._halved) // 2, None
             self.lost += 1
             return left
         return None
@@ -182,6 +188,14 @@ class TcpProxy:
         if not dead.is_set():
             writer.write(data)
             await writer.drain()
+
+
+def _unacknowledged(writer: asyncio.StreamWriter) -> int:
+    """Return how many bytes the other end has not acknowledged; 0 if the connection has ended."""
+    if writer.is_closing():
+        return 0
+    queued = fcntl.ioctl(writer.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    return writer.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
 
 async def _abort(writer: asyncio.StreamWriter) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from wire.messages import FinishReason, Source, Style, TurnCount, Usage
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.transcript import Recall, no_history
@@ -114,12 +115,12 @@ class ImageProvider(Protocol):
 def require_cookies(account: Account) -> CookieAccount:
     """Return the account as one with cookies. UpstreamError `account.refused` if it is of another kind."""
     if not isinstance(account, CookieAccount):
-        raise UpstreamError("account.refused", "an account without cookies")
+        raise UpstreamError(Reason.ACCOUNT_REFUSED, "an account without cookies")
     return account
 
 
 def require_server(account: Account) -> ServerAccount:
     """Return the account as one at a server. UpstreamError `account.refused` if it is of another kind."""
     if not isinstance(account, ServerAccount):
-        raise UpstreamError("account.refused", "an account without a server")
+        raise UpstreamError(Reason.ACCOUNT_REFUSED, "an account without a server")
     return account

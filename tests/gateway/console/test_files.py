@@ -7,7 +7,6 @@ import pytest
 
 import gateway.console.files
 from tests.support.gateway.console_client import console
-from tests.support.gateway.harness import RunningGateway
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -15,13 +14,6 @@ pytestmark = pytest.mark.anyio
 STATIC = Path(gateway.console.files.__file__).parent / "static"
 FILES = sorted(path.name for path in STATIC.iterdir())
 MEDIA_TYPES = {"text/html", "text/javascript", "text/css", "image/svg+xml"}
-
-
-async def test_without_admin_keys_there_is_no_console(gateway: RunningGateway) -> None:
-    for path in ["/console", "/console/live", *(f"/console/{name}" for name in FILES)]:
-        assert (await gateway.client.get(path)).status_code == 404
-    for path in ("/console/accounts", "/console/accounts/a/pause", "/console/answers/a/stop"):
-        assert (await gateway.client.post(path)).status_code == 404
 
 
 async def test_each_file_is_served_to_anybody_with_a_strict_policy(store: Store, tmp_path: Path) -> None:

@@ -14,12 +14,9 @@ import gateway.console.poller
 import gateway.console.stream
 from gateway.console.poller import ConsoleSnapshot, Poller
 from gateway.console.stream import ConsoleStreamResponse, SentState
-from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, KEY, console, looking, sees
-from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.wire.scenario import Scenario
 from wire.audit_log import AuditEvent, AuditLog
-from wire.errors import StoreUnavailableError
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Chat, Delta, Final
 from wire.overview import Overview
@@ -32,7 +29,7 @@ SECRETS = ("planted-question", "planted-print", KEY)
 
 
 @pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.05)
 
 
@@ -49,22 +46,22 @@ async def test_a_console_sees_accounts_workers_gateways_and_events(store: Store,
     await ledger.announce(
         AccountRecord("alice", "planted-print", daily=200, provider="edgegpt"), AccountStatus("alice")
     )
-    speaker = Reporter(
+    reporter = Reporter(
         store, "worker", "scripted", lambda: ProcessLoad(slots=8, used=2), lambda: {"done": 3}, lambda: False
     )
     async with console(store, tmp_path) as gateway, looking(gateway) as page:
-        await speaker.report()
+        await reporter.report()
         await sees(lambda: page.account("alice") and page.minutes and page.state["workers"][0]["slots"])
         assert page.last["hello"]["admin"] == "olivia"
         assert page.account("alice")["provider"] == "edgegpt"
         assert page.account("alice")["daily"] == 200
         (worker,) = page.state["workers"]
         assert (worker["name"], worker["state"], worker["slots"], worker["used"]) == ("scripted", "up", 8, 2)
-        await sees(lambda: [one["state"] for one in page.state["gateways"]] == ["up"])
+        await sees(lambda: [process["state"] for process in page.state["gateways"]] == ["up"])
         await sees(lambda: sum(counts.get("done", 0) for counts in page.minutes.values()) == 3)
-        place = AccountSlot("answer", 1, "w")
-        await ledger.reserve(place, {"alice": 0}, 60)
-        await ledger.record("alice", place, "planted-print", "cooling", "account.throttled", sent=True, pause=3600)
+        slot = AccountSlot("answer", 1, "w")
+        await ledger.reserve(slot, {"alice": 0}, 60)
+        await ledger.record("alice", slot, "planted-print", "cooling", "account.throttled", sent=True, pause=3600)
         await sees(lambda: page.account("alice")["state"] == "cooling")
         assert page.account("alice")["reason"] == "account.throttled"
         assert page.account("alice")["until"] - page.last["state"]["now"] > 3_500_000
@@ -77,42 +74,22 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
     async with console(store, tmp_path) as gateway, looking(gateway) as page:
         gateway.worker.scripts["planted-question"] = [Delta("planted-text"), gate, Final("planted-text")]
         scenario = Scenario(store)
-        asked = await scenario.ask("planted-question")
-        load = ProcessLoad(slots=8, used=1, running=((asked.answer, "chat"),))
+        question = await scenario.ask("planted-question")
+        load = ProcessLoad(slots=8, used=1, running=((question.answer, "chat"),))
         await Reporter(store, "worker", "scripted", lambda: load, dict, lambda: False).report()
         await sees(lambda: page.state.get("answers") and page.state["answers"][0]["state"] == "STREAMING")
         (answer,) = page.state["answers"]
-        assert (answer["id"], answer["kind"], answer["worker"], answer["seq"]) == (asked.answer, "chat", "scripted", 1)
+        assert (answer["id"], answer["kind"], answer["worker"], answer["seq"]) == (
+            question.answer,
+            "chat",
+            "scripted",
+            1,
+        )
         gate.set()
         await sees(lambda: page.state["answers"] == [])
         assert gateway.worker.asked[0][1] == Chat("balanced", "planted-question")
         assert "planted" not in page.raw.replace(KEY, "")
-        assert asked.token not in page.raw
-
-
-async def test_all_consoles_share_one_pair_of_eyes_that_close_with_the_last(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks = 0
-    look = Overview.read_queue
-
-    async def counted(self: Overview, first: int) -> object:
-        nonlocal looks
-        looks += 1
-        return await look(self, first)
-
-    monkeypatch.setattr(Overview, "read_queue", counted)
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.2)
-    async with console(store, tmp_path) as gateway_:
-        async with looking(gateway_) as one, looking(gateway_) as other, looking(gateway_) as third:
-            await sees(lambda: one.state and other.state and third.state)
-            before, began = looks, asyncio.get_running_loop().time()
-            await until(lambda: looks >= before + 3)
-            assert looks - before <= (asyncio.get_running_loop().time() - began) / 0.2 + 1
-        await until(lambda: not looking_tasks())
-        after = looks
-        assert (await gateway_.client.get("/readyz")).status_code == 200
-        assert looks == after
+        assert question.token not in page.raw
 
 
 async def test_only_so_many_consoles_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,53 +162,7 @@ async def test_a_console_that_does_not_read_is_let_go(
         assert poller.subscribers == 0
 
 
-async def test_a_redis_that_is_away_is_said(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
-        await sees(lambda: page.state)
-
-        async def away(*_: object) -> None:
-            raise StoreUnavailableError("away")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(Overview, "read_queue", away)
-            await sees(lambda: page.names[-1] == "away")
-        await sees(lambda: page.names[-1] != "away")
-        assert "state" in page.names[page.names.index("away") :]
-
-
-async def test_a_look_that_fails_is_logged_and_the_next_one_comes(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
-        with monkeypatch.context() as patched:
-            patched.setattr(gateway.console.poller, "build_snapshot", lambda *_: 1 / 0)
-            await sees(lambda: "away" in page.names)
-        await sees(lambda: page.names[-1] != "away")
-
-
-async def test_a_gateway_speaks_of_itself_until_it_leaves(store: Store, gateway: RunningGateway) -> None:
-    overview = Overview(store)
-
-    async def speaking() -> bool:
-        return [one.kind for one in await overview.read_processes() if one.kind == "gateway"] == ["gateway"]
-
-    await until(speaking)
-    async with running(store, settings(), worker=False):
-        await until(lambda: _two(overview))
-    await until(speaking)
-
-
-def looking_tasks() -> list[str]:
-    """Tasks of the console's that run in this process, gateway and test together."""
-    names = [str(task.get_coro()) for task in asyncio.all_tasks()]
-    return [name for name in names if "Poller." in name or "ConsoleStream" in name]
-
-
-async def _two(overview: Overview) -> bool:
-    return len([one for one in await overview.read_processes() if one.kind == "gateway"]) == 2
-
-
-def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:
+def test_an_unchanged_state_is_sent_again_after_ten_seconds() -> None:
     sent, snapshot = SentState(), ConsoleSnapshot(state=b'{"a":1}', now=5)
     assert list(sent.render_changes(snapshot, 100.0)) == [b'event: state\ndata: {"now":5,"state":{"a":1}}\n\n']
     assert list(sent.render_changes(snapshot, 109.0)) == []
@@ -240,7 +171,7 @@ def test_what_has_not_changed_is_told_again_after_ten_seconds() -> None:
     assert len(list(sent.render_changes(snapshot, 111.0))) == 1
 
 
-def test_minutes_and_events_are_told_once() -> None:
+def test_minutes_and_events_are_sent_once() -> None:
     sent, snapshot = (
         SentState(state=b"{}", at=0.0),
         ConsoleSnapshot(state=b"{}", minutes={1: {"done": 1}, 2: {"done": 2}}),

@@ -367,7 +367,7 @@ async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_i
     send_last = WebSocketConnection.send_last
 
     async def slowly(connection: WebSocketConnection, frame: bytes) -> None:
-        await asyncio.sleep(0.3)  # longer than uvicorn takes to notice that it is to stop
+        await asyncio.sleep(0.3)  # a slow frame: uvicorn looks every 0.1 s whether it should stop
         await send_last(connection, frame)
 
     monkeypatch.setattr(WebSocketConnection, "send_last", slowly)

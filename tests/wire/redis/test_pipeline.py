@@ -13,7 +13,10 @@ from wire.redis.store import Store
 pytestmark = pytest.mark.anyio
 
 
-async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_store: Store) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 3, 10])
+async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_store: Store, turns: int) -> None:
+    """Half of them start so many turns of the event loop later, while it connects."""
+
     async def pipelines() -> int:
         return len([client for client in await valkey_store.commands.client_list() if client["cmd"] == "evalsha"])
 
@@ -21,7 +24,8 @@ async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_st
         key = keys.job_key("s0-none")
         args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
         started = [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
-        await asyncio.sleep(0.001)
+        for _ in range(turns):
+            await asyncio.sleep(0)
         started += [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
         assert set(await asyncio.gather(*started)) == {-1}
         assert await pipelines() == 1

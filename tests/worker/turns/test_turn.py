@@ -102,7 +102,7 @@ def saved(outcome: Outcome) -> SessionState:
     return found
 
 
-def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
+def refusing(reason: Reason, *accounts: str, sent: bool = True) -> Play:
     """Accounts that refuse with the reason, after the question has left or before; others answer."""
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
@@ -117,7 +117,7 @@ def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
     return play
 
 
-def failing_unsent(reason: str, *accounts: str) -> Play:
+def failing_unsent(reason: Reason, *accounts: str) -> Play:
     """Accounts that can't be reached; others answer."""
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
@@ -284,7 +284,7 @@ async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
         states.append(await shop.state(task))
         await ask.send()
         states.append(await shop.state(task))
-        async for update in refusing("account.throttled", "a", sent=False)(ask) if ask.account == "a" else done():
+        async for update in refusing(Reason.ACCOUNT_THROTTLED, "a", sent=False)(ask) if ask.account == "a" else done():
             yield update
 
     async def done() -> AsyncIterator[ChatUpdate]:
@@ -351,7 +351,7 @@ async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lo
     task, away = await shop.harness.task(), Away(2)
     store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["refused"] = away
-    shop.provider.play = refusing("account.throttled", "a")
+    shop.provider.play = refusing(Reason.ACCOUNT_THROTTLED, "a")
     final(await shop.turn(task).run())
     assert away.met == 2
     assert shop.provider.questions == ["hello", "hello"]
@@ -361,7 +361,7 @@ async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -
     shop.settings = settings_with(answer_timeout=0.05)
     task = await shop.harness.task()
     shop.harness.client.store.before["refused"] = Away()
-    shop.provider.play = refusing("account.throttled", "a")
+    shop.provider.play = refusing(Reason.ACCOUNT_THROTTLED, "a")
     with pytest.raises(StoreUnavailableError):
         await shop.turn(task).run()
 
@@ -396,7 +396,7 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
 
 @pytest.mark.parametrize("reason", sorted(ACCOUNT_REASONS))
 @pytest.mark.parametrize("sent", [True, False])
-async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, sent: bool) -> None:
+async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: Reason, sent: bool) -> None:
     outcome = await shop.outcome(refusing(reason, "a", sent=sent))
     assert final(outcome).text == "you asked: hello"
     assert not final(outcome).reset
@@ -408,7 +408,7 @@ async def test_a_conversation_that_moves_to_another_account_continues_with_its_h
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="three", token=token)
     assert not final(outcome).reset
     assert saved(outcome) == SessionState("b", b"conversation 4")
     context = shop.provider.arrived[-1].context
@@ -423,9 +423,9 @@ async def test_a_conversation_that_moves_to_another_account_continues_with_its_h
 async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
-    await shop.outcome(refusing("account.captcha", "a"), question="two", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_CAPTCHA, "a"), question="two", token=token)
     await shop.pool.replace([*ACCOUNTS, THIRD])
-    outcome = await shop.outcome(refusing("account.captcha", "b"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_CAPTCHA, "b"), question="three", token=token)
     assert not final(outcome).reset
     last = shop.provider.arrived[-1]
     assert last.account == "c"
@@ -440,7 +440,7 @@ async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="three", token=token)
     assert final(outcome).reset
     assert "one" not in shop.provider.arrived[-1].context
     assert "two" in shop.provider.arrived[-1].context
@@ -451,16 +451,16 @@ async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(sh
     await shop.outcome(question="one", token=token)
     await shop.outcome(completing(Completion("The last answer.", None)), question="two", token=token)
     await shop.outcome(question="three", token=token)
-    await shop.outcome(refusing("account.throttled", "a", "b"), question="four", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), question="four", token=token)
     await shop.give_back("a", "b")
-    await shop.outcome(refusing("account.throttled", "a"), question="five", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="five", token=token)
     assert not any("one" in asked.context for asked in shop.provider.arrived)
 
 
 async def test_a_conversation_whose_account_pauses_shortly_waits_for_it(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
-    await shop.outcome(failing_unsent("transport.connect", "b"), question="other")
+    await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "b"), question="other")
     outcome = await shop.outcome(question="two", token=token)
     assert saved(outcome).account == "a"
 
@@ -475,27 +475,27 @@ async def test_a_conversation_whose_account_was_taken_away_is_reset(shop: Shop) 
 
 
 async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop) -> None:
-    outcome = await shop.outcome(failing_unsent("transport.connect", "a"))
+    outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a"))
     assert final(outcome).text == "you asked: hello"
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
     assert [asked.account for asked in shop.provider.arrived] == ["b"]
 
 
 async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
-    outcome = await shop.outcome(failing_unsent("transport.connect", "a", "b"))
+    outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a", "b"))
     assert failed(outcome) == Failed("transport.connect")
     assert len(shop.provider.asks) == 2
 
 
 async def test_no_more_accounts_are_tried_than_allowed(shop: Shop) -> None:
     shop.settings = settings_with(account_tries=1)
-    outcome = await shop.outcome(refusing("account.throttled", "a"))
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
     assert failed(outcome) == Failed("account.none", reset=False, retry_after=5)
     assert len(shop.provider.asks) == 1
 
 
 async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: Shop) -> None:
-    outcome = await shop.outcome(refusing("account.throttled", "a", "b"))
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     assert failed(outcome) == Failed("account.throttled", reset=False, retry_after=24 * 3600)
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
 
@@ -503,7 +503,7 @@ async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: S
 async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
     token = new_token()
     before = await shop.outcome(token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a", "b"), token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), token=token)
     assert failed(outcome).reason == "account.throttled"
     assert outcome.session == before.session
     await shop.give_back("a", "b")
@@ -515,14 +515,14 @@ async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
 async def test_one_throttled_account_says_more_than_what_the_others_have(shop: Shop) -> None:
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
-        raise UpstreamError("account.throttled" if ask.account == "a" else "account.captcha", refused=True)
+        raise UpstreamError(Reason.ACCOUNT_THROTTLED if ask.account == "a" else Reason.ACCOUNT_CAPTCHA, refused=True)
         yield Snapshot("")
 
     assert failed(await shop.outcome(play)).reason == "account.throttled"
 
 
-@pytest.mark.parametrize("reason", ["account.captcha", "account.unauthorized"])
-async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.ACCOUNT_CAPTCHA, Reason.ACCOUNT_UNAUTHORIZED])
+async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b", sent=False))
     assert failed(outcome) == Failed("account.none", reset=False, retry_after=5)
     assert len(shop.provider.asks) == 2
@@ -542,7 +542,7 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.conversation is not None:
             await ask.send()
-            raise UpstreamError("session.expired", refused=True)
+            raise UpstreamError(Reason.SESSION_EXPIRED, refused=True)
         async for update in echo(ask):
             yield update
 
@@ -556,36 +556,36 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
 async def test_a_session_that_expires_again_at_once_is_an_error(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(token=token)
-    outcome = await shop.outcome(refusing("session.expired", "a", "b"), token=token)
+    outcome = await shop.outcome(refusing(Reason.SESSION_EXPIRED, "a", "b"), token=token)
     assert failed(outcome) == Failed("session.expired")
     assert len(shop.provider.asks) == 3
     assert outcome.session is None
 
 
 async def test_a_refusal_after_text_is_final(shop: Shop) -> None:
-    outcome = await shop.outcome(failing(lambda: UpstreamError("account.throttled", refused=True), "some text"))
+    outcome = await shop.outcome(failing(lambda: UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True), "some text"))
     assert failed(outcome) == Failed("account.throttled", "some text")
     assert len(shop.provider.asks) == 1
     assert outcome.session is None
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.ACCOUNT_NONE}))
-async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: str) -> None:
+async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(failing(lambda: UpstreamError(reason, "its own words")))
     assert failed(outcome) == Failed(reason)
     assert outcome.session is None
     assert len(shop.provider.asks) == 1
 
 
-@pytest.mark.parametrize("reason", ["session.disengaged", "upstream.internal", "image.blocked"])
-async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.SESSION_DISENGAGED, Reason.UPSTREAM_INTERNAL, Reason.IMAGE_BLOCKED])
+async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b"))
     assert failed(outcome).retry_after is None
     assert len(shop.provider.asks) == 1
 
 
 async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> None:
-    await shop.outcome(refusing("account.throttled", "a"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
     await shop.outcome()
     await shop.give_back("a")
     await shop.outcome()
@@ -594,7 +594,7 @@ async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> Non
 
 async def test_the_text_before_an_error_is_kept(shop: Shop) -> None:
     task = await shop.harness.task()
-    shop.provider.play = failing(lambda: UpstreamError("transport.closed"), "half [^1")
+    shop.provider.play = failing(lambda: UpstreamError(Reason.TRANSPORT_CLOSED), "half [^1")
     outcome = await shop.turn(task).run()
     assert failed(outcome) == Failed("transport.closed", "half [^1")
     events = await shop.harness.client.so_far(task.answer)
@@ -637,7 +637,7 @@ async def test_nothing_counts_after_the_end(shop: Shop) -> None:
 
 async def test_questions_stay_out_of_the_log(shop: Shop) -> None:
     with capture_logs() as logs:
-        await shop.outcome(refusing("account.throttled", "a", "b"), question="my secret")
+        await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), question="my secret")
         await shop.outcome(failing(ZeroDivisionError), question="my secret")
     assert logs
     assert "my secret" not in repr([line for line in logs if line["log_level"] != "debug"])
@@ -713,7 +713,7 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         if ask.account == "a":
-            raise UpstreamError("account.throttled", refused=True)
+            raise UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
         await asyncio.Event().wait()
         yield Snapshot("")
 
@@ -747,7 +747,7 @@ async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop)
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.account == "a":
             await ask.send()
-            raise UpstreamError("account.throttled", refused=True)
+            raise UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
         connecting.set()
         await asyncio.Event().wait()
         yield Snapshot("")
@@ -787,7 +787,7 @@ async def test_pictures_are_drawn(shop: Shop) -> None:
 
 
 async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:
-    shop.pictures.outcomes = [UpstreamError("account.unauthorized", refused=True), ("https://example.com/1",)]
+    shop.pictures.outcomes = [UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, refused=True), ("https://example.com/1",)]
     outcome = await shop.turn(await shop.harness.picture()).run()
     assert final(outcome).images == ("https://example.com/1",)
     assert not final(outcome).reset
@@ -795,7 +795,7 @@ async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop)
 
 
 @pytest.mark.parametrize("reason", sorted(reason for reason in Reason if reason.startswith("image.")))
-async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: str) -> None:
+async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: Reason) -> None:
     shop.pictures.outcomes = [UpstreamError(reason)]
     outcome = await shop.turn(await shop.harness.picture()).run()
     assert failed(outcome) == Failed(reason)
@@ -814,7 +814,7 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
 
 async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
     store = shop.harness.client.store
-    await shop.outcome(refusing("account.throttled", "a", "b"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     shop.provider.play = echo
     await advance(store, 24 * 3600 - 10)
     task = replace(await shop.harness.task("patient"), work=Chat("balanced", "patient", wait=15))
@@ -840,6 +840,6 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
 
 
 async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
-    await shop.outcome(refusing("account.throttled", "a", "b"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
     assert failed(await shop.turn(task).run()).reason == "account.throttled"

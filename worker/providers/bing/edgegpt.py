@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from wire.messages import Style
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_cookies
@@ -101,12 +102,12 @@ class EdgeGPTProvider:
             chathub.ssl_context,
             httpx.Timeout(self._settings.connect_timeout),
         )
-        with upstream_errors("timeout.connect"):
+        with upstream_errors(Reason.TIMEOUT_CONNECT):
             try:
                 async with asyncio.timeout_at(deadline), browser:
                     response = await browser.get(url, follow_redirects=True)
             except TimeoutError as error:
-                raise UpstreamError("timeout.connect", "no conversation in time") from error
+                raise UpstreamError(Reason.TIMEOUT_CONNECT, "no conversation in time") from error
         return parse_creation(response.status_code, response.headers, response.content)
 
     def _hub(self, bing: BingConversation, invocation: int) -> Any:
@@ -132,7 +133,7 @@ def _raise_failure(failure: Exception | None, hub_socket: ChatHubSocket, reply: 
         return
     if isinstance(failure, UpstreamError) or failure is hub_socket.veto:
         raise failure
-    raise UpstreamError("upstream.protocol", f"EdgeGPT: {failure}") from failure
+    raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"EdgeGPT: {failure}") from failure
 
 
 @dataclass(frozen=True)

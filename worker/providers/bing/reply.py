@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from wire.messages import TurnCount
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.bing.errors import map_turn_failure
@@ -62,15 +63,15 @@ class BingReply:
     def completion(self, state: bytes) -> Completion:
         """Return the turn's end; `state` is saved if the conversation continues. UpstreamError if the turn failed."""
         if self._end is None:
-            raise UpstreamError("transport.closed", "no final frame")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, "no final frame")
         result = self._end.result
         if result is None:
-            raise UpstreamError("upstream.protocol", "a final frame without a result")
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a final frame without a result")
         if result.value != "Success":
             raise self._failure(result)
         answer = self._shown
         if answer is None or not self.text:
-            raise UpstreamError("session.disengaged" if self._disengaged else "answer.empty")
+            raise UpstreamError(Reason.SESSION_DISENGAGED if self._disengaged else Reason.ANSWER_EMPTY)
         over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent
         return Completion(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
 
@@ -96,9 +97,9 @@ class BingReply:
             self._read_messages(self._end.messages or [])
             return ReplyUpdate.END
         if frame.type == COMPLETION:
-            raise UpstreamError("upstream.internal", frame.error or "the turn ended without a final frame")
+            raise UpstreamError(Reason.UPSTREAM_INTERNAL, frame.error or "the turn ended without a final frame")
         if frame.type == CLOSE:
-            raise UpstreamError("transport.closed", frame.error or "closed by the upstream")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, frame.error or "closed by the upstream")
         return ReplyUpdate.PING if frame.type == PING else ReplyUpdate.NOTHING
 
     def _count(self, throttling: ChatHubQuota | None) -> None:

@@ -9,11 +9,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
 from aiohttp import WSCloseCode, web
 
+from tests.support.conditions import until
+from tests.support.tcp_table import is_established
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -48,12 +52,6 @@ def says(*messages: str) -> Callable[[web.WebSocketResponse], Awaitable[None]]:
             await socket.send_str(message)
 
     return script
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens at the server or in the kernel
-            await anyio.sleep(0.002)
 
 
 def asking(
@@ -184,7 +182,7 @@ async def test_a_few_empty_messages_do_no_harm(stage: Any) -> None:
 async def test_the_servers_pings_are_answered_but_not_each_one(stage: Any) -> None:
     stage.script = says(*['{"type":6}\x1e'] * 50, answer("a"))
     await updates(asking(stage.settings))
-    await until(lambda: bool(stage.codes))
+    await until(lambda: bool(stage.codes), limit=5)
     assert 1 <= sum(record == {"type": 6} for record in stage.received) <= 5
 
 
@@ -194,8 +192,8 @@ async def test_the_line_is_closed_politely_and_at_once(stage: Any) -> None:
     async with aclosing(asking(stage.settings)) as asked:
         async for update in asked:
             if isinstance(update, Completion):
-                await until(lambda: stage.codes == [1000])
-    await until(lambda: open_files() <= files)
+                await until(lambda: stage.codes == [1000], limit=5)
+    await until(lambda: open_files() <= files, limit=5)
 
 
 # What ends a turn without an answer.
@@ -246,7 +244,7 @@ async def test_a_broken_turn_is_one_error(stage: Any, script: Any, reason: str, 
     error, seen = await failure(asking(stage.settings))
     assert (error.reason, error.refused) == (reason, False)
     assert [update.text for update in seen] == ([text] if text else [])
-    await until(lambda: len(stage.codes) == 1)
+    await until(lambda: len(stage.codes) == 1, limit=5)
 
 
 async def test_text_of_the_message_that_breaks_off_is_not_lost(stage: Any) -> None:
@@ -346,7 +344,7 @@ async def test_a_silent_handshake_ends_in_time(stage: Any) -> None:
     settings = stage.settings.model_copy(update={"connect_timeout": 0.2})
     error, _ = await failure(asking(settings, before_send=_unreachable))
     assert error.reason == "timeout.connect"
-    await until(lambda: len(stage.codes) == 1)
+    await until(lambda: len(stage.codes) == 1, limit=5)
 
 
 async def test_a_silent_creation_ends_in_time(stage: Any) -> None:
@@ -414,7 +412,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     marked: list[int] = []
 
     async def mark() -> None:
-        await until(lambda: len(stage.received) == 1)
+        await until(lambda: len(stage.received) == 1, limit=5)
         marked.append(len(stage.questions))
 
     stage.script = says(answer("a"))
@@ -423,7 +421,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     assert len(stage.questions) == 1
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError("upstream.internal"), TimeoutError("late")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError(Reason.UPSTREAM_INTERNAL), TimeoutError("late")])
 async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
@@ -431,21 +429,22 @@ async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Excep
     with pytest.raises(type(veto)) as caught:
         await updates(asking(stage.settings, before_send=refuse))
     assert caught.value is veto
-    await until(lambda: len(stage.codes) == 1)
+    await until(lambda: len(stage.codes) == 1, limit=5)
     assert stage.questions == []
 
 
 async def test_a_line_that_breaks_at_the_mark_is_a_cut(stage: Any) -> None:
-    gone = asyncio.Event()
+    client_port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def shake(socket: web.WebSocketResponse) -> None:
         await socket.send_str("{}\x1e")
+        port = socket.get_extra_info("peername")[1]
         await cut(socket)
-        gone.set()
+        client_port.set_result(port)
 
     async def mark() -> None:
-        await gone.wait()
-        await anyio.sleep(0.05)  # the reset must cross the loopback; nothing shows when it has
+        port, server_port = await client_port, urlsplit(stage.url).port
+        await until(lambda: not is_established(port, server_port), "the reset has crossed the loopback", limit=5)
 
     stage.shake = shake
     error, _ = await failure(asking(stage.settings, before_send=mark))
@@ -461,8 +460,8 @@ async def test_closing_in_the_middle_hangs_up_at_once(stage: Any) -> None:
     asked = asking(stage.settings)
     assert await anext(asked) == Snapshot("a")
     await asked.aclose()
-    await until(lambda: stage.codes == [WSCloseCode.OK])
-    await until(lambda: open_files() <= files)
+    await until(lambda: stage.codes == [WSCloseCode.OK], limit=5)
+    await until(lambda: open_files() <= files, limit=5)
 
 
 @pytest.mark.parametrize("moment", ["create", "handshake", "mark", "answer"])
@@ -492,7 +491,7 @@ async def test_cancelling_at_any_moment_hangs_up_at_once(stage: Any, moment: str
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(gone.is_set if moment == "create" else lambda: len(stage.codes) == 1)
-    await until(lambda: open_files() <= files)
+    await until(lambda: open_files() <= files, limit=5)
 
 
 async def test_a_server_that_does_not_hang_up_delays_nothing(stage: Any) -> None:
@@ -527,7 +526,7 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
     assert cookies == {f"_U=u{n}" for n in range(50)}
     await provider.close()
-    await until(lambda: open_files() <= files)
+    await until(lambda: open_files() <= files, limit=5)
 
 
 # Manners.

@@ -8,6 +8,7 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
+from tests.support.conditions import until
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -199,9 +200,7 @@ async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
     assert bool(seen) is text
     assert all(isinstance(update, Snapshot) for update in seen)
     assert (marks, len(bing.ledger.turns)) == (1, 1)
-    with anyio.fail_after(5):
-        while bing.ledger.turns[0].ended is None:  # noqa: ASYNC110 - the ledger sets no event
-            await anyio.sleep(0.002)
+    await until(lambda: bing.ledger.turns[0].ended is not None)
 
 
 @pytest.mark.parametrize("word", ENDED)
@@ -217,16 +216,12 @@ async def test_a_conversation_that_is_over_has_no_state(bing: Emulator, word: st
 @pytest.mark.parametrize("word", SILENT)
 async def test_a_silent_turn_is_left_to_its_caller(bing: Emulator, word: str) -> None:
     task = asyncio.ensure_future(asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}"))
-    with anyio.fail_after(5):
-        while not bing.ledger.turns or (SILENT[word] and not bing.ledger.turns[0].deltas):  # noqa: ASYNC110 - as above
-            await anyio.sleep(0.002)
+    await until(lambda: bing.ledger.turns and (bing.ledger.turns[0].deltas or not SILENT[word]))
     assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    with anyio.fail_after(1):
-        while bing.ledger.turns[0].ended is None:  # noqa: ASYNC110 - as above
-            await anyio.sleep(0.002)
+    await until(lambda: bing.ledger.turns[0].ended is not None, limit=1)
     assert bing.ledger.turns[0].outcome == "client gone"
 
 

@@ -9,6 +9,8 @@ import anyio
 import pytest
 from aiohttp import web
 
+from tests.support.conditions import until
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
@@ -214,7 +216,7 @@ async def test_a_cut_connection_is_told(studio: Studio) -> None:
     assert (await failure(studio.settings)).reason == "transport.closed"
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError(Reason.UPSTREAM_INTERNAL)])
 async def test_a_veto_passes_through_and_nothing_is_sent(studio: Studio, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
@@ -236,9 +238,7 @@ async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
 
     studio.hold = hold
     task = asyncio.ensure_future(draw(studio.settings))
-    with anyio.fail_after(5):
-        while not studio.seen:  # noqa: ASYNC110 - the server sets no event
-            await anyio.sleep(0.002)
+    await until(lambda: studio.seen)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -254,9 +254,7 @@ async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
     assert set(drawn) == {PICTURES}
     assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}
     await provider.close()
-    with anyio.fail_after(5):
-        while len(os.listdir("/proc/self/fd")) > files:  # noqa: ASYNC110 - the server closes its ends in its own time
-            await anyio.sleep(0.002)
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "the server has closed its ends")
 
 
 async def test_the_environments_proxies_have_no_effect(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

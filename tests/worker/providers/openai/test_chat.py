@@ -17,6 +17,7 @@ from tests.support.worker import openai_server
 from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
 from wire.messages import Failed, HistoryMessage
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Snapshot
@@ -268,7 +269,7 @@ async def test_the_mark_is_set_before_anything_is_written() -> None:
     assert marks == [(0, [])]
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError(Reason.UPSTREAM_INTERNAL)])
 async def test_a_veto_passes_through_and_nothing_is_sent(veto: Exception) -> None:
     async def refuse() -> None:
         raise veto

@@ -1,0 +1,219 @@
+"""How questions of /v1 reach the conversation that they continue."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.gateway.openai_client import (
+    COMPLETIONS,
+    EVENTS,
+    asked_chats,
+    asked_tokens,
+    chat,
+    chunks_of,
+    complete,
+    joined,
+)
+from wire import keys
+from wire.errors import StoreUnavailableError
+from wire.jobs import Jobs
+from wire.messages import Delta, Failed, Final, HistoryMessage
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+KEY = {"Idempotency-Key": "0123456789abcdef"}
+FAILED = Failed("interrupted")
+
+
+# Conversations
+
+
+async def test_a_conversation_sent_in_full_continues_its_token_and_asks_only_what_is_new(
+    gateway: RunningGateway,
+) -> None:
+    first = await complete(gateway, "hi")
+    response = await gateway.client.post(COMPLETIONS, json=chat("hi", f" {first}\n", "two", stream=True))
+    second = joined(chunks_of(response.text))
+    await complete(gateway, "hi", first, "two", second, "three")
+    assert len(set(asked_tokens(gateway))) == 1
+    assert [work.question for work in asked_chats(gateway)] == ["hi", "two", "three"]
+    assert asked_chats(gateway)[1].history == (HistoryMessage("user", "hi"), HistoryMessage("assistant", f" {first}\n"))
+
+
+async def test_an_edited_history_begins_another_conversation_that_gets_it(gateway: RunningGateway) -> None:
+    first = await complete(gateway, "hi")
+    await complete(gateway, "hi, edited", first, "two")
+    assert len(set(asked_tokens(gateway))) == 2
+    assert asked_chats(gateway)[1].history == (HistoryMessage("user", "hi, edited"), HistoryMessage("assistant", first))
+
+
+async def test_a_second_continuation_of_one_answer_begins_another_conversation(gateway: RunningGateway) -> None:
+    first = await complete(gateway, "hi")
+    for question in ("two", "other", "two"):
+        await complete(gateway, "hi", first, question)
+    assert len(set(asked_tokens(gateway))) == 3
+
+
+async def test_two_users_with_the_same_messages_have_two_conversations(gateway: RunningGateway) -> None:
+    users = ({"authorization": "Bearer one"}, {"authorization": "Bearer two"})
+    first, _ = [await complete(gateway, "hi", **user) for user in users]
+    for user in users:
+        await complete(gateway, "hi", first, "on", **user)
+    first_token, second_token, *later = asked_tokens(gateway)
+    assert first_token != second_token
+    assert later == [first_token, second_token]
+
+
+async def test_holders_of_two_keys_share_nothing(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("".join(f"{name} {hashlib.sha256(name.encode() * 20).hexdigest()}\n" for name in ("al", "bo")))
+    async with running(store, settings(api_keys_file=path)) as gateway:
+        users = [{"authorization": f"Bearer {name * 20}"} for name in ("al", "bo")]
+        first, _ = [await complete(gateway, "hi", **user) for user in users]
+        for user in users:
+            await complete(gateway, "hi", first, "on", **user)
+            await complete(gateway, "named", **user, **{"x-conversation-id": "n"})
+        assert len(set(asked_tokens(gateway))) == 4
+        refused = await gateway.client.post(COMPLETIONS, json=chat("hi"), headers={"authorization": "Bearer wrong"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"headers": {"X-Conversation-ID": "a-name-of-16-chars"}},
+        {"conversation": "a-name-of-16-chars"},
+        {"conversation": {"id": "a-name-of-16-chars"}},
+        {"metadata": {"conversation_id": "a-name-of-16-chars"}},
+    ],
+)
+async def test_a_conversation_that_the_client_names_continues_whatever_its_history(
+    gateway: RunningGateway, named: dict[str, Any]
+) -> None:
+    headers, fields = named.get("headers", {}), {name: named[name] for name in named if name != "headers"}
+    for texts in (["hi"], ["something", "else", "two"], ["three"]):
+        await gateway.client.post(COMPLETIONS, json=chat(*texts) | fields, headers=headers)
+    assert len(set(asked_tokens(gateway))) == 1
+    assert [work.question for work in asked_chats(gateway)] == ["hi", "two", "three"]
+
+
+async def test_a_name_that_others_may_guess_is_refused(gateway: RunningGateway) -> None:
+    response = await gateway.client.post(COMPLETIONS, json=chat("hi"), headers={"X-Conversation-ID": "short"})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "X-Conversation-ID")
+
+
+async def test_a_conversation_that_is_no_longer_kept_begins_anew(gateway: RunningGateway) -> None:
+    first = await complete(gateway, "hi")
+    await gateway.store.commands.delete(keys.token_key(asked_tokens(gateway)[0]))
+    await complete(gateway, "hi", first, "on")
+    assert len(set(asked_tokens(gateway))) == 2
+    assert asked_chats(gateway)[1].history
+
+
+async def test_a_conversation_does_not_continue_twice_after_a_failed_turn(gateway: RunningGateway) -> None:
+    first = await complete(gateway, "hi")
+    gateway.worker.scripts["bad"] = [FAILED]
+    await gateway.client.post(COMPLETIONS, json=chat("hi", first, "bad"))
+    await complete(gateway, "hi", first, "on")
+    first_token, second_token, third_token = asked_tokens(gateway)
+    assert first_token == second_token != third_token
+
+
+async def test_instructions_wait_and_request_id_are_part_of_the_job(gateway: RunningGateway) -> None:
+    body = chat("hi")
+    body["messages"].insert(0, {"role": "system", "content": "be brief"})
+    await gateway.client.post(COMPLETIONS, json=body, headers={"prefer": "wait=7", "x-request-id": "mine"})
+    (work,) = asked_chats(gateway)
+    assert (work.instructions, work.wait, work.request) == ("be brief", 7.0, "mine")
+
+
+# Idempotency-Key, and resumed streams
+
+
+async def test_a_repeated_request_gets_the_same_answer(
+    gateway: RunningGateway,
+) -> None:
+    """Also after the conversation has continued."""
+    first = await complete(gateway, "hi")
+    body = chat("hi", first, "two")
+    before = await gateway.client.post(COMPLETIONS, json=body, headers=KEY)
+    await complete(gateway, "hi", first, "two", before.json()["choices"][0]["message"]["content"], "three")
+    again = await gateway.client.post(COMPLETIONS, json=body, headers=KEY)
+    assert again.content == before.content
+    assert again.headers["x-answer-id"] == before.headers["x-answer-id"]
+    assert len(asked_tokens(gateway)) == 3
+    for changed in (chat("hi", "other", "two"), chat("hi", first, "other")):
+        refused = await gateway.client.post(COMPLETIONS, json=changed, headers=KEY)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "key.reused")
+
+
+async def test_parallel_repeats_under_a_key_are_asked_once(gateway: RunningGateway) -> None:
+    first = await complete(gateway, "hi")
+    requests = [gateway.client.post(COMPLETIONS, json=chat("hi", first, "two"), headers=KEY) for _ in range(10)]
+    responses = await asyncio.gather(*requests)
+    assert len({response.content for response in responses}) == 1
+    assert len(asked_tokens(gateway)) == 2
+
+
+async def test_an_event_source_resumes_where_it_stopped_without_asking_again(store: Store) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = [Delta("a"), Delta("b"), Delta("c"), Final("abcd")]
+        body = chat("hi", stream=True, stream_options={"include_usage": True})
+        whole = (await gateway.client.post(COMPLETIONS, json=body, headers=EVENTS)).text
+        opening, *events = whole.split("\n\n")[:-1]
+        answer = opening.rpartition("id: ")[2].removesuffix(".0")
+        for number, event in enumerate(events):
+            if not event.startswith("id: "):
+                continue
+            last = event.split("\n")[0].removeprefix("id: ")
+            headers = EVENTS | {"last-event-id": last}
+            rest = (await other.client.post(COMPLETIONS, json=body, headers=headers)).text.split("\n\n")[:-1]
+            assert rest[1:] == events[number + 1 :]
+        assert answer
+        assert len(asked_tokens(gateway)) == 1
+        mistaken = EVENTS | {"last-event-id": f"{answer}.2"}
+        refused = await other.client.post(COMPLETIONS, json=chat("other", stream=True), headers=mistaken)
+        assert refused.status_code == 404
+
+
+# Stops, logs, and ids of other answers
+
+
+async def test_an_answer_that_can_not_be_stopped_upstream_is_complete_all_the_same(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop sequence ends the answer here; without Redis it only runs on upstream."""
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(Jobs, "stop", away)
+    gateway.worker.scripts["hi"] = [Delta("one STOP two"), Final("one STOP two")]
+    with capture_logs() as logs:
+        response = await gateway.client.post(COMPLETIONS, json=chat("hi", stop=["STOP"]))
+    assert response.json()["choices"][0]["message"]["content"] == "one "
+    (line,) = [line for line in logs if line["event"] == "answer not stopped"]
+    assert (line["answer"], line["cause"]) == (response.headers["x-answer-id"], "away")
+    await complete(gateway, "hi", "one ", "on")
+    assert len(set(asked_tokens(gateway))) == 1
+
+
+async def test_a_question_is_logged_once_however_often_it_is_repeated(gateway: RunningGateway) -> None:
+    with capture_logs() as logs:
+        responses = [await gateway.client.post(COMPLETIONS, json=chat("hi"), headers=KEY) for _ in range(3)]
+    (answer,) = {response.headers["x-answer-id"] for response in responses}
+    assert [line["answer"] for line in logs if line["event"] == "question accepted"] == [answer]
+
+
+async def test_the_answer_to_an_image_request_is_no_response(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["cat"] = [Final("", images=("https://e.org/1.png",))]
+    image = await gateway.client.post("/v1/images/generations", json={"prompt": "cat"})
+    assert image.status_code == 200, image.text
+    response = await gateway.client.get(f"/v1/responses/resp_{image.headers['x-answer-id']}")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
