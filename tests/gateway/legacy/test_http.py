@@ -141,7 +141,7 @@ async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gatewa
 
 
 async def test_a_stopped_answer_is_a_success_that_resets(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["stop"] = [Delta("so"), Final("so", stopped=True)]
+    gateway.worker.scripts["stop"] = [Delta("so"), Final("so", reset=True, stopped=True)]
     found = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
     assert (found["code"], found["data"]["answer"], found["data"]["reset"]) == (200, "so", True)
 

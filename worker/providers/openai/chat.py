@@ -29,6 +29,8 @@ _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_RE
 class OpenAIProvider:
     """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context."""
 
+    stateless = True
+
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout)
