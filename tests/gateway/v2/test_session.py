@@ -47,6 +47,13 @@ async def hear(socket: ClientConnection) -> Any:
         return json.loads(await socket.recv())
 
 
+async def hear_past_queue(socket: ClientConnection) -> Any:
+    """Return the next frame that is no place in the queue: a busy machine adds those."""
+    while (frame := await hear(socket))["type"] == "queued":
+        pass
+    return frame
+
+
 async def whole(socket: ClientConnection) -> list[Any]:
     """Frames up to the first one that ends something."""
     frames = [await hear(socket)]
@@ -239,9 +246,7 @@ async def test_a_full_queue_says_when_to_come_back(store: Store, limit: str, cod
         await ask(socket, id_="first")
         assert (await hear(socket))["type"] == "accepted"
         await ask(socket, id_="second")
-        frame = await hear(socket)
-        while frame["type"] == "queued":
-            frame = await hear(socket)
+        frame = await hear_past_queue(socket)
         assert frame["id"] == "second"
         assert refusal(frame)[:2] == (code, reason)
         assert frame["retry_after"] >= 1
@@ -315,16 +320,16 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
         async with speaking(gateway) as socket:
             for number in range(32):
                 await ask(socket, "slow", str(number))
-            answers = [(await hear(socket))["answer"] for _ in range(32)]
+            answers = [(await hear_past_queue(socket))["answer"] for _ in range(32)]
             for kind, fields in (("ask", {"style": "precise", "question": "hi"}), ("resume", {"answer": answers[0]})):
                 await say(socket, kind, id="33", **fields)
-                assert refusal(await hear(socket)) == (429, "socket.limit", 1)
+                assert refusal(await hear_past_queue(socket)) == (429, "socket.limit", 1)
             await say(socket, "stop", answer=answers[0])
-            frame = await hear(socket)
+            frame = await hear_past_queue(socket)
             assert (frame["type"], frame["answer"]) == ("final", answers[0])
             await until(lambda: len(gateway.active_requests._running) == 31)
             await say(socket, "resume", id="33", answer=answers[1])
-            assert (await hear(socket))["type"] == "accepted"
+            assert (await hear_past_queue(socket))["type"] == "accepted"
 
 
 # Waiting

@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wire.messages import Delta, Replace, encode
@@ -61,7 +61,6 @@ def stepwise(steps: list[tuple[int, str]]) -> list[str]:
     return list(accumulate(steps, lambda text, step: text[: max(0, len(text) - step[0])] + step[1], initial=""))
 
 
-@settings(deadline=None)
 @given(_steps)
 @example([(0, "x" * 300), (0, "[^1"), (1, "2"), (0, "^]y"), (200, "z" * 300)])
 def test_what_was_sent_is_what_one_look_at_the_text_shows_or_goes_beyond_it(steps: list[tuple[int, str]]) -> None:
@@ -74,7 +73,6 @@ def test_what_was_sent_is_what_one_look_at_the_text_shows_or_goes_beyond_it(step
         assert screen == sure or (screen == before and screen.startswith(sure))
 
 
-@settings(deadline=None)
 @given(_steps, st.lists(st.tuples(st.integers(0, 2000), _text), max_size=4), _steps)
 def test_whatever_is_changed_far_back_the_end_is_right(
     before: list[tuple[int, str]], changes: list[tuple[int, str]], after: list[tuple[int, str]]
