@@ -59,13 +59,15 @@ def _struct_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, 
 
 
 def _simplify(node: Any, names: Mapping[str, str]) -> Any:
-    """Return a part of a schema with its references renamed, and an enum of one value as a constant."""
+    """Return a part of a schema with its references renamed, and as short as it can be."""
     match node:
         case {"$ref": str(path), **rest}:
             name = path.rpartition("/")[2]
             return {**ref(names.get(name, name)), **rest}
         case {"enum": [value], **rest}:
             return {"const": value, **rest}
+        case {"anyOf": [{"type": kind, **limits}, {"type": "null"}], **rest} if "enum" not in limits:
+            return _simplify({"type": [kind, "null"], **limits, **rest}, names)
         case dict():
             return {key: _simplify(value, names) for key, value in node.items()}
         case list():

@@ -35,7 +35,7 @@ class SavedConversation:
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The answer's whole text so far, as the upstream writes it, including citation marks."""
+    """The answer's whole text so far, as clients get it."""
 
     text: str
 
@@ -44,8 +44,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 class Completion:
     """The end of a successful turn.
 
-    `text` is the whole answer, including citation marks. `state` is the conversation to save; None if it can't be
-    continued (turn limit reached, disengaged), so that the next question begins a new one. `usage` and `finish` are set
+    `text` is the whole answer. `state` is the conversation to save; None if it can't be continued (turn limit reached,
+    disengaged), so that the next question begins a new one. `usage` and `finish` are set
     where the upstream reports them.
     """
 

@@ -22,7 +22,7 @@ from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
-from worker.turns.deltas import strip_citations
+from worker.turns.deltas import join_surrogates
 from worker.turns.outcome import Outcome
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
@@ -30,8 +30,6 @@ from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
 _LOG = structlog.get_logger()
-# The model writes that it has lost the thread: the next question gets a fresh conversation.
-_GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
 
 
 class Turn:
@@ -180,18 +178,17 @@ class Turn:
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider ended without an end")
 
     async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
-        text = strip_citations(completion.text)
+        text = join_surrogates(completion.text)
         if not text:
             raise UpstreamError(Reason.ANSWER_EMPTY)
         await publisher.finish(completion.text)
-        given_up = completion.state is None or any(phrase in text for phrase in _GIVE_UP_PHRASES)
         session = None
-        if not given_up and completion.state is not None:
+        if completion.state is not None:
             session = encode(SessionState(account.name, completion.state))
         event = Final(
             text=text,
             urls=completion.urls,
-            reset=self._router.reset or given_up,
+            reset=self._router.reset or session is None,
             suggestions=completion.suggestions,
             turns=completion.turns,
             finish=completion.finish,

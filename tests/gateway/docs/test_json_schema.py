@@ -20,11 +20,13 @@ class Branch(msgspec.Struct, kw_only=True):
     kind: Literal["oak"] = "oak"
     leaf: Leaf | None = None
     name: str | UnsetType = UNSET
+    age: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="In years.")] = None
 
 
 LEAF = {"description": "A leaf.", "type": "object"}
 SIZE = {"description": "In mm.", "type": "integer", "minimum": 0}
 BRANCH = {"description": "A branch.", "type": "object"}
+AGE = {"description": "In years.", "type": ["integer", "null"], "minimum": 1}
 KIND: dict[str, Any] = {"const": "oak"}
 
 
@@ -40,8 +42,8 @@ def test_a_reply_has_exactly_its_fields_and_lacks_only_what_is_unset() -> None:
         "Branch": BRANCH
         | {
             "title": "Branch",
-            "properties": {"kind": KIND, "leaf": leaf("Leaf"), "name": {"type": "string"}},
-            "required": ["kind", "leaf"],
+            "properties": {"kind": KIND, "leaf": leaf("Leaf"), "name": {"type": "string"}, "age": AGE},
+            "required": ["kind", "leaf", "age"],
             "additionalProperties": False,
         },
     }
@@ -53,7 +55,12 @@ def test_a_body_may_lack_what_has_a_default_and_null_is_not_named_as_one() -> No
         "Branch": BRANCH
         | {
             "title": "Branch",
-            "properties": {"kind": KIND | {"default": "oak"}, "leaf": leaf("Leaf"), "name": {"type": "string"}},
+            "properties": {
+                "kind": KIND | {"default": "oak"},
+                "leaf": leaf("Leaf"),
+                "name": {"type": "string"},
+                "age": AGE,
+            },
             "required": [],
         },
     }

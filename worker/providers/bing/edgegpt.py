@@ -22,6 +22,7 @@ from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_cookies
+from worker.providers.bing.citations import CitationFilter, remove_citations
 from worker.providers.bing.conversation import (
     BingConversation,
     decode_conversation,
@@ -70,18 +71,18 @@ class EdgeGPTProvider:
         stream = hub.ask_stream(
             prompt=question, wss_link=hub_socket, conversation_style=style, raw=True, webpage_context=context or None
         )
-        shown, failure = "", None
+        citations, shown, failure = CitationFilter(), "", None
         async with _closing(stream, hub_socket):
             # Run EdgeGPT until its stream ends, and yield the reply's text whenever it has changed.
             try:
                 async for _ in stream:
-                    if reply.text != shown:
-                        shown = reply.text
+                    if (text := citations.update(reply.text)) != shown:
+                        shown = text
                         yield Snapshot(shown)
             except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions
                 failure = error
-            if reply.text != shown:
-                yield Snapshot(reply.text)
+            if (text := remove_citations(reply.text)) != shown:
+                yield Snapshot(text)
             _raise_failure(failure, hub_socket, reply)
         yield reply.completion(encode_conversation(bing))
 

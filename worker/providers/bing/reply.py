@@ -6,6 +6,7 @@ from wire.messages import TurnCount
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.bing.citations import remove_citations
 from worker.providers.bing.errors import map_turn_failure
 from worker.providers.bing.frames import (
     CLOSE,
@@ -21,6 +22,9 @@ from worker.providers.bing.frames import (
     read_frames,
 )
 
+# The model writes that it has lost the thread: the next question gets a fresh conversation.
+_GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
+
 
 class ReplyUpdate(IntEnum):
     """The most important content of a WebSocket message."""
@@ -34,8 +38,8 @@ class ReplyUpdate(IntEnum):
 class BingReply:
     """One turn of a conversation.
 
-    `text` is the answer so far. The answer is the bot's last message without a type; an apology never replaces text
-    that was already shown.
+    `text` is the answer so far, including citation marks. The answer is the bot's last message without a type; an
+    apology never replaces text that was already shown.
     """
 
     def __init__(self) -> None:
@@ -69,11 +73,11 @@ class BingReply:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a final frame without a result")
         if result.value != "Success":
             raise self._failure(result)
-        answer = self._shown
-        if answer is None or not self.text:
+        answer, text = self._shown, remove_citations(self.text)
+        if answer is None or not text:
             raise UpstreamError(Reason.SESSION_DISENGAGED if self._disengaged else Reason.ANSWER_EMPTY)
-        over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent
-        return Completion(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
+        over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent or _gives_up(text)
+        return Completion(text, None if over else state, answer.sources, self._suggestions, self._turns)
 
     @property
     def _spent(self) -> bool:
@@ -119,3 +123,7 @@ class BingReply:
         if is_apology and self._shown and self._shown.content_origin != "Apology":
             return
         self._shown, self.text = answer, text
+
+
+def _gives_up(text: str) -> bool:
+    return any(phrase in text for phrase in _GIVE_UP_PHRASES)

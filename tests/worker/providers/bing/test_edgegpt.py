@@ -275,6 +275,17 @@ async def test_a_refused_turn_is_told_by_its_result(
     assert (error.reason, error.refused, seen) == (reason, refused, [])
 
 
+async def test_citation_marks_are_no_part_of_what_is_shown(stage: Any) -> None:
+    stage.script = says(update("a [^1"), update("a [^1^] b[^"), answer("a [^1^] b[^2^]"))
+    assert [update.text for update in await updates(asking(stage.settings))] == ["a ", "a  b", "a  b"]
+
+
+async def test_an_open_mark_is_shown_when_the_turn_fails(stage: Any) -> None:
+    stage.script = says(update("half [^1"), '{"type":3,"error":"oops"}\x1e')
+    _, seen = await failure(asking(stage.settings))
+    assert seen == [Snapshot("half "), Snapshot("half [^1")]
+
+
 async def test_an_internal_error_after_the_whole_text_leaves_the_text_shown(stage: Any) -> None:
     result = {"value": "InternalError", "message": "Unhandled Exception", "error": "Unhandled Exception"}
     stage.script = says(update("all of it"), json.dumps({"type": 2, "item": {"result": result}}) + "\x1e")
