@@ -109,7 +109,7 @@ def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMIN
 
 def _listen(host: str, port: int, options: Sequence[tuple[str, str, int]]) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, because asyncio active_requests Nagle's delay off only for sockets that are.
+    # Named as TCP, because asyncio turns Nagle's delay off only for sockets that are.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

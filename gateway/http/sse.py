@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
-from gateway.errors import ClientGoneError, DrainingError, problem_of
+from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
 from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError
 from wire.messages import Event
-from wire.reasons import Reason
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -32,7 +30,6 @@ _RETRY_MS = 1000
 # The number of events that are sent in one chunk at most.
 _BATCH = 64
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
-_LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -183,10 +180,7 @@ class AnswerStream:
         """Send an error inside the stream."""
         if self.presenter.reconnects and isinstance(error, DrainingError):
             return
-        problem = problem_of(error)
-        if problem.reason == Reason.INTERNAL:
-            _LOG.error("stream failed", answer=self.answer, exc_info=error)
-        metrics.count(problem)
+        metrics.record(error, answer=self.answer)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.last_send_limit):
                 await _send_chunk(send, _join(self.presenter.render_error(error)))
