@@ -66,6 +66,14 @@ class Shop:
         )
         return outcome
 
+    async def cancel_turn(self, task: ClaimedJob, reached: asyncio.Event) -> None:
+        """Run a turn, and cancel it once it has got so far; it ends with the cancellation."""
+        running = asyncio.create_task(self.turn(task).run())
+        await reached.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
@@ -738,11 +746,7 @@ async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop)
         yield Snapshot("")
 
     shop.provider.play = play
-    running = asyncio.create_task(shop.turn(task).run())
-    await connecting.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await shop.cancel_turn(task, connecting)
     assert await shop.state(task) == "CLAIMED"
     assert shop.provider.hung_up == 1
 
@@ -759,11 +763,7 @@ async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop)
         yield Snapshot("")
 
     shop.provider.play = play
-    running = asyncio.create_task(shop.turn(task).run())
-    await connecting.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await shop.cancel_turn(task, connecting)
     assert await shop.state(task) == "CLAIMED"
 
 

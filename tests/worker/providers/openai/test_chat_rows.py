@@ -1,13 +1,11 @@
 """Everything that the stand-in can do as a server of the OpenAI API, through the providers, and what its ledger saw."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
-from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
@@ -98,12 +96,6 @@ UNDRAWN = {
     "http-500": ("upstream.internal", False),
     "html": ("image.protocol", False),
 }
-
-
-@pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
-    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
-        yield emulator
 
 
 def account_at(bing: Emulator) -> Account:
