@@ -23,6 +23,7 @@ from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
 from gateway.http.middleware import (
     CorsMiddleware,
+    DrainMiddleware,
     ErrorMiddleware,
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
@@ -101,6 +102,7 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
         ],
         middleware=[
             Middleware(ResponseHeadersMiddleware),
+            Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
         ],
