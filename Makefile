@@ -1,8 +1,8 @@
 # `make run` and `make test` do everything; the rest are their parts.
 PYTHON ?= python3
 BIN := .venv/bin
-# xdist would run a test that ended its process again and again.
-PYTEST := $(BIN)/python -m pytest --max-worker-restart=1
+# A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
+PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
 .PHONY: run test check coverage install lock faults soak external browser bench load up
 
@@ -11,7 +11,7 @@ run: .venv/.ready
 
 # All but the long kinds of tests, and a sample of each of those. Three at once keep two cores busy, since tests wait a
 # third of the time. In the order of their names: files of few long tests would be last otherwise, alone.
-SHORT := -n 3 --dist loadfile --no-loadscope-reorder -o faulthandler_timeout=400 -m "(not faults and not external and not browser) or sample"
+SHORT := -n 3 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
 
 test: .venv/.ready
 	$(PYTEST) $(SHORT) $(TEST_OPTIONS)

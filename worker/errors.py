@@ -21,21 +21,18 @@ class UpstreamError(Exception):
     upstream sent it.
     """
 
+    # A subclass of a third-party provider may have a reason of its own.
     reason: str
     retry_after: float | None = None
-    # The sentence for the client, of a provider that has reasons of its own.
+    # The sentence for the client, where the reason is not one of wire.reasons.
     message = ""
 
     def __init__(
-        self, reason: str, detail: str = "", *, refused: bool = False, retry_after: float | None = None
+        self, reason: Reason, detail: str = "", *, refused: bool = False, retry_after: float | None = None
     ) -> None:
-        if reason not in _REASONS:
-            raise ValueError(f"unknown reason: {reason}")
-        super().__init__(f"{reason}: {detail}" if detail else reason)
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        # A third-party provider may pass a value, such as "account.throttled".
         self.reason = Reason(reason)
         self.detail = detail
         self.refused = refused
         self.retry_after = retry_after
-
-
-_REASONS = frozenset(Reason)

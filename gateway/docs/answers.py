@@ -22,7 +22,7 @@ _QUEUED = PROGRESS | {
 _FAILED = PROGRESS | {
     "state": "failed",
     "reset": True,
-    "error": {"code": 500, "message": "等待上游回答超时", "reason": "timeout.first", "retry_after": None},
+    "error": {"code": 500, "message": "等待上游回答超时", "reason": Reason.TIMEOUT_FIRST, "retry_after": None},
 }
 
 

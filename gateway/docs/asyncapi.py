@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway.docs import schemas, v2_messages
-from gateway.docs.json_schema import STRING, Node, described, nullable, object_of, ref
+from gateway.docs.json_schema import STRING, Node, described, object_of, ref
 from gateway.docs.openapi import info
 from gateway.docs.schemas import ANSWER_DATA, STYLES, error, success
 from gateway.v2.messages import SUBPROTOCOL
@@ -27,7 +27,9 @@ _QUESTION: Node = object_of(
     {
         "style": {"type": "string", "enum": STYLES},
         "question": {"type": "string", "minLength": 1},
-        "token": described(nullable(STRING), "To continue a conversation over HTTP; frames then contain it too."),
+        "token": described(
+            {"type": ["string", "null"]}, "To continue a conversation over HTTP; frames then contain it too."
+        ),
     },
     optional=["token"],
 ) | {"additionalProperties": True}

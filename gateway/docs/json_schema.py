@@ -1,4 +1,4 @@
-"""JSON Schema: the parts of which schemas are built."""
+"""JSON Schema: schemas from Structs, and the parts of those that have none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def ref(name: str) -> Node:
 
 
 def reply_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
-    """Return the schemas of bodies that the gateway sends, and of all that they contain.
+    """Return the schemas of replies, and of all that they contain.
 
     They contain exactly their fields. A field with a default is always sent; only one that may be UNSET may be missing.
     """
@@ -38,8 +38,8 @@ def reply_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, No
     return schemas
 
 
-def body_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
-    """Return the schemas of bodies that the gateway gets, and of all that they contain. Other fields are ignored."""
+def request_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, Node]:
+    """Return the schemas of requests, and of all that they contain. Other fields are ignored."""
     schemas = _struct_schemas(*structs, **named)
     for schema in schemas.values():
         for value in schema["properties"].values():
@@ -59,13 +59,15 @@ def _struct_schemas(*structs: type[Struct], **named: type[Struct]) -> dict[str, 
 
 
 def _simplify(node: Any, names: Mapping[str, str]) -> Any:
-    """Return a part of a schema with its references renamed, and an enum of one value as a constant."""
+    """Return a part of a schema with its references renamed, and as short as it can be."""
     match node:
         case {"$ref": str(path), **rest}:
             name = path.rpartition("/")[2]
             return {**ref(names.get(name, name)), **rest}
         case {"enum": [value], **rest}:
             return {"const": value, **rest}
+        case {"anyOf": [{"type": kind, **limits}, {"type": "null"}], **rest} if "enum" not in limits:
+            return _simplify({"type": [kind, "null"], **limits, **rest}, names)
         case dict():
             return {key: _simplify(value, names) for key, value in node.items()}
         case list():
@@ -88,16 +90,6 @@ def object_of(properties: Mapping[str, Node], *, optional: Sequence[str] = (), d
 def array_of(items: Node) -> Node:
     """Return the schema of a list."""
     return {"type": "array", "items": items}
-
-
-def one_of_schemas(*shapes: Node) -> Node:
-    """Return the schema of a value that matches one of several."""
-    return {"oneOf": list(shapes)}
-
-
-def nullable(shape: Node) -> Node:
-    """Return a schema that null matches too."""
-    return {**shape, "type": [shape["type"], "null"]} if "type" in shape else one_of_schemas(shape, {"type": "null"})
 
 
 def described(shape: Node, description: str) -> Node:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.docs import headers
 from gateway.docs.error_responses import THROTTLED, references
-from gateway.docs.json_schema import ANSWER, TOKEN, Node, named_examples, object_of, one_of_schemas, ref
+from gateway.docs.json_schema import ANSWER, TOKEN, Node, named_examples, object_of, ref
 from gateway.docs.schemas import ANSWER_DATA, PICTURES, STYLES, error, success
 from wire.reasons import Reason
 
@@ -124,7 +124,7 @@ def _sent(streaming: bool) -> list[Node]:
 
 
 def _answered(schema: str, examples: Node) -> Node:
-    content = {"application/json": {"schema": one_of_schemas(ref(schema), ref("Error")), "examples": examples}}
+    content = {"application/json": {"schema": {"oneOf": [ref(schema), ref("Error")]}, "examples": examples}}
     described = "What was asked for, or a refusal with code 110 or 120."
     return {"200": {"description": described, "headers": _headers(), "content": content}}
 

@@ -1,11 +1,12 @@
 """The messages of `bing-chat.v2`."""
 
-from gateway.docs.json_schema import ANSWER, TOKEN, Node, body_schemas, reply_schemas
+from gateway.docs.json_schema import ANSWER, TOKEN, Node, reply_schemas, request_schemas
 from gateway.v2 import frames, messages
 from wire.messages import TurnCount
+from wire.reasons import Reason
 
 # The schemas of the messages of a client, by name.
-REQUESTS = body_schemas(Ask=messages.AskFields, Resume=messages.ResumeFields, Stop=messages.StopFields)
+REQUESTS = request_schemas(Ask=messages.AskFields, Resume=messages.ResumeFields, Stop=messages.StopFields)
 # The schemas of the frames that a client gets, and of what they contain, by name.
 FRAMES = reply_schemas(
     Accepted=frames.AcceptedFrame,
@@ -46,7 +47,7 @@ EXAMPLES: dict[str, Node] = {
         "seq": 2,
         "code": 500,
         "message": "等待上游回答超时",
-        "reason": "timeout.first",
+        "reason": Reason.TIMEOUT_FIRST,
         "text": "",
         "reset": True,
         "retry_after": None,
@@ -56,7 +57,7 @@ EXAMPLES: dict[str, Node] = {
         "id": "1",
         "code": 120,
         "message": "token不存在",
-        "reason": "token.unknown",
+        "reason": Reason.TOKEN_UNKNOWN,
         "retry_after": None,
     },
 }

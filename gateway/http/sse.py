@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
-from gateway.errors import ClientGoneError, DrainingError, problem_of
+from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError
 from wire.messages import Event
-from wire.reasons import Reason
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -34,7 +32,6 @@ _BATCH = 64
 # How long a client that doesn't read may delay the last frame, in seconds.
 _LAST_SEND = 5.0
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
-_LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -179,10 +176,7 @@ class AnswerStream:
         """Send an error inside the stream."""
         if self.presenter.reconnects and isinstance(error, DrainingError):
             return
-        problem = problem_of(error)
-        if problem.reason == Reason.INTERNAL:
-            _LOG.error("stream failed", answer=self.answer, exc_info=error)
-        metrics.count(problem)
+        metrics.record(error, answer=self.answer)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SEND):
                 await _send_chunk(send, _join(self.presenter.render_error(error)))

@@ -199,4 +199,4 @@ def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:
 
 
 def _error_frames(fault: Fault) -> list[SseFrame]:
-    return [SseFrame(msgspec.json.encode({"error": fault.error}))]
+    return [SseFrame(msgspec.json.encode(fault.body))]

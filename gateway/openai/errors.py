@@ -8,8 +8,10 @@ of no use.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -22,6 +24,23 @@ PREFIX = "/v1/"
 # The longest pause in seconds that the SDKs keep to before they try again.
 _LONGEST_PAUSE = 60
 _TIMEOUTS = ("timeout.", ".timeout")
+
+
+class ErrorDetails(msgspec.Struct, kw_only=True):
+    """An error as the SDKs read it."""
+
+    message: str
+    type: str
+    param: Annotated[str | None, Meta(description="The invalid field.")]
+    code: Annotated[
+        str | None, Meta(description="The reason: one of OpenAI's, or the gateway's own, such as `queue.full`.")
+    ]
+
+
+class ApiError(msgspec.Struct):
+    """An error under /v1."""
+
+    error: ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -37,9 +56,9 @@ class Fault:
     retry_after: int | None = None
 
     @property
-    def error(self) -> dict[str, str | None]:
-        """The error object."""
-        return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+    def body(self) -> ApiError:
+        """The body of a response."""
+        return ApiError(ErrorDetails(message=self.message, type=self.type, param=self.param, code=self.code))
 
     def response(self) -> Response:
         """Return the whole response."""
@@ -47,7 +66,7 @@ class Fault:
         headers = {"cache-control": "no-store", "x-should-retry": "true" if again else "false"}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
-        return Response(msgspec.json.encode({"error": self.error}), self.status, headers, "application/json")
+        return Response(msgspec.json.encode(self.body), self.status, headers, "application/json")
 
 
 class InvalidRequestError(Exception):

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.http.responses import Count
 from gateway.http.sse import SseFrame
-from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
+from gateway.openai.errors import AnswerFailedError, ErrorDetails, Fault, fault_of, fault_of_failure
 from gateway.openai.response_body import (
     Empty,
     OutputMessage,
@@ -85,15 +85,6 @@ class TextEndEvent(msgspec.Struct, kw_only=True):
     logprobs: Empty = []
     type: Literal["response.output_text.done"] = "response.output_text.done"
     sequence_number: Count = 0
-
-
-class ErrorDetails(msgspec.Struct, kw_only=True):
-    """An error as the SDKs read it."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
 
 
 class ErrorEvent(msgspec.Struct, kw_only=True):
@@ -216,5 +207,4 @@ class ResponseEvents:
 
 
 def _error_event(fault: Fault) -> ErrorEvent:
-    error = ErrorDetails(message=fault.message, type=fault.type, param=fault.param, code=fault.code)
-    return ErrorEvent(message=fault.message, param=fault.param, code=fault.code, error=error)
+    return ErrorEvent(message=fault.message, param=fault.param, code=fault.code, error=fault.body.error)

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from gateway.http.fields import join_surrogates
 from gateway.openai.errors import InvalidRequestError
@@ -20,6 +23,34 @@ _ROLES: Mapping[str, Role] = {
 # The types of parts that contain text, and the field that contains it.
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _SEPARATOR = "\n\n"
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """A part of a message."""
+
+    text: str
+
+
+class InputTextPart(TextPart, tag="input_text"):
+    """A part of a message that a user or the program sent."""
+
+
+class OutputTextPart(TextPart, tag="output_text"):
+    """A part of an answer."""
+
+
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+    """A part of an answer that refuses."""
+
+    refusal: str
+
+
+class MessageFields(msgspec.Struct, kw_only=True):
+    """A message. The last one of a list is the user's; an assistant's may lack its content."""
+
+    type: Literal["message"] = "message"
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(_ROLES)})]
+    content: str | list[TextPart | InputTextPart | OutputTextPart | RefusalPart] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,28 @@
 """The requests of /v1. Pure: the fields of a body in, a request or InvalidRequestError out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.http.fields import join_surrogates
 from gateway.openai import messages, models, validation
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.messages import ChatPrompt
+from gateway.openai.request_fields import (
+    MAX_IMAGES,
+    MAX_STOP_LENGTH,
+    MAX_STOPS,
+    CompletionFields,
+    ImageFields,
+    ResponseFields,
+    accepted_values,
+)
 from gateway.openai.validation import Fields
 from wire.messages import Style
 
-_MAX_STOPS = 4
-_MAX_STOP_LENGTH = 1024
-_MAX_IMAGES = 10
-_PLAIN_TEXT = ({"type": "text"},)
-_NO_TOOLS: Sequence[object] = ([], "none", "auto")
+_PLAIN_TEXT = {"type": "text"}
+_COMPLETION_VALUES = accepted_values(CompletionFields)
+_RESPONSE_VALUES = accepted_values(ResponseFields)
+_IMAGE_VALUES = accepted_values(ImageFields)
 
 
 @dataclass(frozen=True)
@@ -44,18 +52,7 @@ class ImagePrompt:
 def parse_completion(fields: Fields) -> CompletionRequest:
     """Return the request of a body of /v1/chat/completions."""
     style = models.style_for_model(fields.get("model"))
-    for name, allowed in {
-        "n": (1,),
-        "tools": ([],),
-        "tool_choice": _NO_TOOLS,
-        "functions": ([],),
-        "function_call": _NO_TOOLS,
-        "response_format": _PLAIN_TEXT,
-        "logprobs": (False,),
-        "top_logprobs": (0,),
-        "modalities": ([], ["text"]),
-    }.items():
-        validation.reject_unsupported(fields, name, allowed)
+    _reject_unsupported(fields, _COMPLETION_VALUES)
     options = validation.read_field(fields, "stream_options", dict) or {}
     stream = bool(validation.read_field(fields, "stream", bool))
     prompt = messages.parse_messages(fields.get("messages"), "messages")
@@ -67,16 +64,9 @@ def parse_completion(fields: Fields) -> CompletionRequest:
 def parse_response(fields: Fields) -> CompletionRequest:
     """Return the request of a body of /v1/responses."""
     style = models.style_for_model(fields.get("model"))
-    for name, allowed in {
-        "tools": ([],),
-        "tool_choice": _NO_TOOLS,
-        "background": (False,),
-        "top_logprobs": (0,),
-        "prompt": (),
-    }.items():
-        validation.reject_unsupported(fields, name, allowed)
+    _reject_unsupported(fields, _RESPONSE_VALUES)
     form = validation.read_field(fields, "text", dict) or {}
-    if form.get("format") not in (None, *_PLAIN_TEXT):
+    if form.get("format") not in (None, _PLAIN_TEXT):
         raise InvalidRequestError("'text.format' must be of type 'text'.", "text.format", "unsupported_parameter")
     given = fields.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -91,15 +81,19 @@ def parse_response(fields: Fields) -> CompletionRequest:
 
 def parse_image(fields: Fields) -> ImagePrompt:
     """Return the prompt of a body of /v1/images/generations."""
-    for name, allowed in {"response_format": ("url",), "stream": (False,)}.items():
-        validation.reject_unsupported(fields, name, allowed)
+    _reject_unsupported(fields, _IMAGE_VALUES)
     validation.read_field(fields, "model", str)
     prompt, limit = validation.read_text(fields, "prompt"), validation.read_field(fields, "n", int)
     if not prompt.strip():
         raise InvalidRequestError("You must provide a 'prompt'.", "prompt", "invalid_value")
-    if limit is not None and not 1 <= limit <= _MAX_IMAGES:
-        raise InvalidRequestError(f"'n' must be 1 to {_MAX_IMAGES}.", "n", "invalid_value")
-    return ImagePrompt(prompt, limit or _MAX_IMAGES)
+    if limit is not None and not 1 <= limit <= MAX_IMAGES:
+        raise InvalidRequestError(f"'n' must be 1 to {MAX_IMAGES}.", "n", "invalid_value")
+    return ImagePrompt(prompt, limit or MAX_IMAGES)
+
+
+def _reject_unsupported(fields: Fields, accepted: Mapping[str, Sequence[object]]) -> None:
+    for name, values in accepted.items():
+        validation.reject_unsupported(fields, name, values)
 
 
 def _stops(given: object) -> tuple[str, ...]:
@@ -107,7 +101,7 @@ def _stops(given: object) -> tuple[str, ...]:
     stops = [] if given is None else [given] if isinstance(given, str) else given
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
         raise InvalidRequestError("'stop' must be a string or a list of strings.", "stop", "invalid_type")
-    if len(stops) > _MAX_STOPS or any(len(stop) > _MAX_STOP_LENGTH for stop in stops):
-        message = f"'stop' may hold up to {_MAX_STOPS} sequences of up to {_MAX_STOP_LENGTH} characters."
+    if len(stops) > MAX_STOPS or any(len(stop) > MAX_STOP_LENGTH for stop in stops):
+        message = f"'stop' may hold up to {MAX_STOPS} sequences of up to {MAX_STOP_LENGTH} characters."
         raise InvalidRequestError(message, "stop", "invalid_value")
     return tuple(join_surrogates(stop) for stop in stops if stop)

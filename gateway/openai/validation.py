@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.http.fields import join_surrogates
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.request_fields import MAX_CONVERSATION_ID, option_types
 
 Fields = Mapping[str, Any]
 
@@ -16,22 +17,8 @@ _KINDS: Mapping[type, str] = {
     float: "a number",
     dict: "an object",
 }
-# Fields without effect, whose type is checked all the same.
-WITHOUT_EFFECT: Mapping[str, type] = {
-    "temperature": float,
-    "top_p": float,
-    "frequency_penalty": float,
-    "presence_penalty": float,
-    "max_tokens": int,
-    "max_completion_tokens": int,
-    "max_output_tokens": int,
-    "seed": int,
-    "user": str,
-    "metadata": dict,
-    "logit_bias": dict,
-    "parallel_tool_calls": bool,
-}
-_MAX_ID = 255
+# The fields whose types are checked in every request, most of them without effect.
+WITHOUT_EFFECT: Mapping[str, type] = option_types()
 
 
 def parse_fields(body: bytes) -> Fields:
@@ -80,7 +67,7 @@ def read_conversation_id(fields: Fields, header: str | None, min_length: int) ->
         "metadata.conversation_id": (fields.get("metadata") or {}).get("conversation_id"),
     }
     for param, id_ in candidates.items():
-        if id_ is not None and not (isinstance(id_, str) and min_length <= len(id_) <= _MAX_ID):
-            message = f"'{param}' must be a string of {min_length} to {_MAX_ID} characters."
+        if id_ is not None and not (isinstance(id_, str) and min_length <= len(id_) <= MAX_CONVERSATION_ID):
+            message = f"'{param}' must be a string of {min_length} to {MAX_CONVERSATION_ID} characters."
             raise InvalidRequestError(message, param, "invalid_value")
     return next((join_surrogates(id_) for id_ in candidates.values() if id_ is not None), None)

@@ -6,6 +6,7 @@ import pytest
 
 from bench.question import Question
 from bench.synthetic import Synthetic
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import Completion, Snapshot
@@ -40,7 +41,7 @@ async def test_the_text_grows_by_a_piece_at_a_time_and_ends_whole() -> None:
 
 async def test_nothing_is_made_when_the_question_must_not_be_sent() -> None:
     async def veto() -> None:
-        raise UpstreamError("timeout.total")
+        raise UpstreamError(Reason.TIMEOUT_TOTAL)
 
     asking = Synthetic(WorkerSettings()).ask(ACCOUNT, None, "balanced", "hello", veto)
     with pytest.raises(UpstreamError):

@@ -8,6 +8,7 @@ import time
 import aiohttp
 import anyio
 import httpx
+import msgspec
 import pytest
 
 from gateway.errors import ERRORS, problem_for
@@ -157,7 +158,7 @@ async def test_under_v1_refusals_have_the_shape_of_the_openai_api(front: Front, 
     too_large = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
     assert (too_large.status_code, too_large.json()) == (
         413,
-        {"error": openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).error},
+        msgspec.to_builtins(openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).body),
     )
     front.names.addresses.clear()
     busy = await client.get("/v1/models")

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.conditions import until
+from tests.support.faults import flows
 from tests.support.faults.clients import unique
 from tests.support.faults.cluster import LEASE_TTL
 from tests.support.faults.scenario import FaultScenario
@@ -44,13 +45,7 @@ async def test_a_worker_killed_mid_stream_ends_the_answer_once_within_the_lease(
 
 
 async def test_a_worker_killed_after_sending_and_before_any_text_is_never_asked_again(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!first=20 hello"))
-    await until(lambda: scenario.cluster.turns(asked.question), "the question is out")
-    (await scenario.holder(asked)).kill()
-    await scenario.clients.ended(asked)
-    assert asked.code == 500
-    assert len(scenario.cluster.turns(asked.question)) == 1
-    await scenario.verify()
+    await flows.kill_worker_after_sending(scenario)
 
 
 async def test_after_an_interruption_the_token_goes_on_in_a_fresh_conversation(scenario: FaultScenario) -> None:

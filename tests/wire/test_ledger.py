@@ -506,7 +506,7 @@ STEP = st.tuples(st.sampled_from(["reserve", "ok", "cooling", "trouble", "none",
 
 
 @given(st.lists(STEP, max_size=40), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @pytest.mark.anyio
 async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
     steps: list[tuple[str, int]], bound: int

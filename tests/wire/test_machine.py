@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -22,8 +22,6 @@ PROFILE = settings(
     max_examples=int(os.environ.get("MACHINE_EXAMPLES", "15")),
     stateful_step_count=50,
     derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 MOST_WORKERS = 4
 # How many rounds the workers get for everything that waits.

@@ -1,6 +1,5 @@
 """The jobs of tokens, as a whole worker claims, runs and ends them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,15 +20,9 @@ from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
 from wire.terminal_events import INTERRUPTED, STATE_LOST
-from worker.providers import ChatUpdate, Snapshot
+from worker.providers import ChatUpdate
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
-
-
-async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Never gets as far as sending."""
-    await asyncio.Event().wait()
-    yield Snapshot("")
 
 
 # Turns

@@ -19,6 +19,7 @@ from tests.support.worker.scripted_provider import Ask, Pictures, Play, Scripted
 from wire.jobs import Jobs, new_token
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
 from wire.messages import Image
+from wire.reasons import Reason
 from worker import metrics
 from worker.accounts.account import CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL
@@ -151,8 +152,8 @@ async def test_a_pictures_token_is_not_held(client: Client) -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (UpstreamError("transport.closed"), "transport.closed"),
-        (UpstreamError("account.throttled", refused=True), "account.throttled"),
+        (UpstreamError(Reason.TRANSPORT_CLOSED), "transport.closed"),
+        (UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True), "account.throttled"),
         (RuntimeError("a fault of somebody's own provider"), "upstream.protocol"),
         (ForeignError(), "other"),
     ],

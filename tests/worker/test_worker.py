@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from unittest import mock
 
 import pytest
@@ -20,7 +19,7 @@ from tests.support.worker.harness import (
     settings_with,
 )
 from tests.support.worker.running_worker import at_rest, serving
-from tests.support.worker.scripted_provider import Ask, Gate, Only, Pictures, ScriptedProvider
+from tests.support.worker.scripted_provider import Gate, Only, Pictures, ScriptedProvider, connecting
 from wire import keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
@@ -28,18 +27,11 @@ from wire.jobs import new_token
 from wire.messages import Delta, Failed, Final
 from wire.sessions import Sessions
 from wire.terminal_events import INTERRUPTED
-from worker.providers import ChatUpdate, Snapshot
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
 from worker.worker import Worker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
-
-
-async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
-    """Never gets as far as sending."""
-    await asyncio.Event().wait()
-    yield Snapshot("")
 
 
 # Draining

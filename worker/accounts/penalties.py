@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wire.ledger import TurnOutcome
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 
 # Seconds. Quotas are daily, unless the upstream sends a time.
@@ -11,8 +12,8 @@ _DAY = 24 * 3600.0
 _TRANSPORT_PAUSE = 1.0
 _INTERNAL = 10.0
 
-_TRANSPORT_REASONS = ("transport.", "timeout.connect")
-_INTERNAL_REASONS = frozenset({"upstream.internal", "upstream.protocol", "timeout.first"})
+_TRANSPORT_REASONS = ("transport.", Reason.TIMEOUT_CONNECT)
+_INTERNAL_REASONS = frozenset({Reason.UPSTREAM_INTERNAL, Reason.UPSTREAM_PROTOCOL, Reason.TIMEOUT_FIRST})
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ NO_PENALTY = Penalty("none")
 def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
     """Return the penalty for `error`; `sent`: the question had left, so that it may be what was refused."""
     reason = error.reason
-    if reason == "account.throttled":
+    if reason == Reason.ACCOUNT_THROTTLED:
         return Penalty("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
-    if reason == "account.captcha":
+    if reason == Reason.ACCOUNT_CAPTCHA:
         return Penalty("quarantined", reason)
-    if reason == "account.refused":
+    if reason == Reason.ACCOUNT_REFUSED:
         # The server checks the key with each question, and has rejected it or its use.
         return Penalty("dead", reason)
-    if reason == "account.unauthorized":
+    if reason == Reason.ACCOUNT_UNAUTHORIZED:
         # A question may be refused because of its conversation; if the account is at fault, the next creation fails.
         return Penalty("trouble", reason, _TRANSPORT_PAUSE) if sent else Penalty("dead", reason)
     if reason.startswith(_TRANSPORT_REASONS):

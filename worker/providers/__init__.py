@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from wire.messages import FinishReason, Source, Style, TurnCount, Usage
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.transcript import Recall, no_history
@@ -34,7 +35,7 @@ class SavedConversation:
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The answer's whole text so far, as the upstream writes it, including citation marks."""
+    """The answer's whole text so far, as clients get it."""
 
     text: str
 
@@ -43,8 +44,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 class Completion:
     """The end of a successful turn.
 
-    `text` is the whole answer, including citation marks. `state` is the conversation to save; None if it can't be
-    continued (turn limit reached, disengaged), so that the next question begins a new one. `usage` and `finish` are set
+    `text` is the whole answer. `state` is the conversation to save; None if it can't be continued (turn limit reached,
+    disengaged), so that the next question begins a new one. `usage` and `finish` are set
     where the upstream reports them.
     """
 
@@ -114,12 +115,12 @@ class ImageProvider(Protocol):
 def require_cookies(account: Account) -> CookieAccount:
     """Return the account as one with cookies. UpstreamError `account.refused` if it is of another kind."""
     if not isinstance(account, CookieAccount):
-        raise UpstreamError("account.refused", "an account without cookies")
+        raise UpstreamError(Reason.ACCOUNT_REFUSED, "an account without cookies")
     return account
 
 
 def require_server(account: Account) -> ServerAccount:
     """Return the account as one at a server. UpstreamError `account.refused` if it is of another kind."""
     if not isinstance(account, ServerAccount):
-        raise UpstreamError("account.refused", "an account without a server")
+        raise UpstreamError(Reason.ACCOUNT_REFUSED, "an account without a server")
     return account

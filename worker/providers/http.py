@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.proxy import open_transport
@@ -43,7 +44,7 @@ def open_browser(
 
 
 @contextmanager
-def upstream_errors(silence: str) -> Iterator[None]:
+def upstream_errors(silence: Reason) -> Iterator[None]:
     """Translate httpx's errors to UpstreamError; `silence` is the reason for a server that takes too long to answer.
 
     Errors after connecting are logged by class name only: h11's messages contain lines of the request or the response.
@@ -51,15 +52,15 @@ def upstream_errors(silence: str) -> Iterator[None]:
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise UpstreamError("timeout.connect", "no connection in time") from error
+        raise UpstreamError(Reason.TIMEOUT_CONNECT, "no connection in time") from error
     except httpx.TimeoutException as error:
         raise UpstreamError(silence, type(error).__name__) from error
     except (httpx.ConnectError, httpx.ProxyError) as error:
-        raise UpstreamError("transport.connect", str(error)) from error
+        raise UpstreamError(Reason.TRANSPORT_CONNECT, str(error)) from error
     except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        raise UpstreamError("transport.closed", type(error).__name__) from error
+        raise UpstreamError(Reason.TRANSPORT_CLOSED, type(error).__name__) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise UpstreamError("upstream.protocol", type(error).__name__) from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, type(error).__name__) from error
 
 
 def _site(host: str) -> str:

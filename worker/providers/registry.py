@@ -7,6 +7,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.endpoints import environment_accounts
 from worker.accounts.pool import AccountPool
@@ -61,7 +62,7 @@ def image_provider(name: str) -> type[ImageProvider]:
     """Import and return the class that makes a provider's images. UpstreamError `image.none` if it makes none."""
     location = find_provider(name).images
     if location is None:
-        raise UpstreamError("image.none", f"the provider {name} makes no images")
+        raise UpstreamError(Reason.IMAGE_NONE, f"the provider {name} makes no images")
     provider: type[ImageProvider] = _load(name, location)
     return provider
 

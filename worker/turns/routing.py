@@ -3,6 +3,7 @@
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
 from wire.messages import HistoryMessage, Image
+from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account
@@ -15,7 +16,7 @@ from worker.turns.session_state import decode
 # Seconds to wait for an account in any case, before another one is asked or the job fails.
 _SHORT_WAIT = 5.0
 # Failures before the question was sent that another account may not have.
-_RETRY_ELSEWHERE = ("transport.", "timeout.connect", "upstream.")
+_RETRY_ELSEWHERE = ("transport.", Reason.TIMEOUT_CONNECT, "upstream.")
 
 
 class AttemptRouter:
@@ -87,7 +88,7 @@ class AttemptRouter:
                 await self._leave_account(self._account)
         able = self._pool.names(pictures=isinstance(self._job.work, Image))
         if not able and len(self._pool):
-            raise UpstreamError("image.none")
+            raise UpstreamError(Reason.IMAGE_NONE)
         names = [name for name in able if name not in self._tried]
         try:
             return await self._reserve_or_wait(names)
@@ -141,10 +142,10 @@ def _tries_exhausted(error: UpstreamError) -> UpstreamError:
     """Return the error for a job that has used its tries, though other accounts may be available."""
     if not error.reason.startswith("account."):
         return error
-    return UpstreamError("account.none", error.reason, retry_after=RETRY_AFTER)
+    return UpstreamError(Reason.ACCOUNT_NONE, error.reason, retry_after=RETRY_AFTER)
 
 
 def _none_available(error: NoAccountError) -> UpstreamError:
     """Return the error for a pool in which no account is available before a quota or a pause ends."""
-    reason = "account.throttled" if error.reason == "account.throttled" else "account.none"
+    reason = Reason.ACCOUNT_THROTTLED if error.reason == Reason.ACCOUNT_THROTTLED else Reason.ACCOUNT_NONE
     return UpstreamError(reason, error.reason, retry_after=RETRY_AFTER if error.returns is None else error.returns)

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from telemetry import traces
 from wire.errors import LeaseLostError, WireError
 from wire.messages import Failed, Final, Image
+from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from wire.terminal_events import INTERRUPTED
@@ -21,7 +22,7 @@ from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
-from worker.turns.deltas import strip_citations
+from worker.turns.deltas import join_surrogates
 from worker.turns.outcome import Outcome
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
@@ -29,8 +30,6 @@ from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
 _LOG = structlog.get_logger()
-# The model writes that it has lost the thread: the next question gets a fresh conversation.
-_GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
 
 
 class Turn:
@@ -78,7 +77,7 @@ class Turn:
                 outcome = Outcome("FAILED", _with_text(INTERRUPTED, publisher.published_text), None)
             except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
                 _LOG.exception("provider failed")
-                outcome = await self._fail(publisher, UpstreamError("upstream.protocol", type(error).__name__))
+                outcome = await self._fail(publisher, UpstreamError(Reason.UPSTREAM_PROTOCOL, type(error).__name__))
         return replace(outcome, event=msgspec.structs.replace(outcome.event, provider=publisher.provider))
 
     def stopped_outcome(self) -> Outcome:
@@ -156,7 +155,7 @@ class Turn:
                 images = self._upstream.providers.images_for(account)
                 pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
-            raise UpstreamError("image.timeout") from None
+            raise UpstreamError(Reason.IMAGE_TIMEOUT) from None
         return Outcome("DONE", Final(text="", images=pictures), None)
 
     async def _listen(self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
@@ -174,23 +173,22 @@ class Turn:
                     idle_limit.reset()
         except TimeoutError:
             if asyncio.get_running_loop().time() >= self._deadline:
-                raise UpstreamError("timeout.total") from None
-            raise UpstreamError("timeout.idle" if publisher.has_text else "timeout.first") from None
-        raise UpstreamError("upstream.protocol", "the provider ended without an end")
+                raise UpstreamError(Reason.TIMEOUT_TOTAL) from None
+            raise UpstreamError(Reason.TIMEOUT_IDLE if publisher.has_text else Reason.TIMEOUT_FIRST) from None
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider ended without an end")
 
     async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
-        text = strip_citations(completion.text)
+        text = join_surrogates(completion.text)
         if not text:
-            raise UpstreamError("answer.empty")
+            raise UpstreamError(Reason.ANSWER_EMPTY)
         await publisher.finish(completion.text)
-        given_up = completion.state is None or any(phrase in text for phrase in _GIVE_UP_PHRASES)
         session = None
-        if not given_up and completion.state is not None:
+        if completion.state is not None:
             session = encode(SessionState(account.name, completion.state))
         event = Final(
             text=text,
             urls=completion.urls,
-            reset=self._router.reset or given_up,
+            reset=self._router.reset or session is None,
             suggestions=completion.suggestions,
             turns=completion.turns,
             finish=completion.finish,

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from gateway.docs import headers
 from gateway.docs.json_schema import Node, ref
 from gateway.errors import ERRORS as SPECS
@@ -67,7 +69,7 @@ def _response(status: int) -> Node:
         "content": {
             "application/json": {
                 "schema": ref("ApiError"),
-                "examples": {_name(fault): {"value": {"error": fault.error}} for fault in found},
+                "examples": {_name(fault): {"value": msgspec.to_builtins(fault.body)} for fault in found},
             }
         },
     }

@@ -2,14 +2,16 @@
 
 from typing import get_args
 
-from gateway.docs.json_schema import STRING, Node, described, enum, nullable, object_of, ref, reply_schemas
+from gateway.docs.json_schema import Node, enum, ref, reply_schemas, request_schemas
 from gateway.docs.openai.error_responses import TYPES
-from gateway.docs.openai.requests import request_schemas
 from gateway.docs.schemas import stream_event
 from gateway.openai.chunks import Chunk, CompletionObject
+from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
+from gateway.openai.messages import MessageFields
 from gateway.openai.models import Model, ModelListObject
+from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
 
 _EVENTS = get_args(ResponseEvent)
@@ -17,16 +19,9 @@ _EVENTS = get_args(ResponseEvent)
 
 def schemas() -> dict[str, Node]:
     """Return all of them, by name."""
-    error = {
-        "message": STRING,
-        "type": enum(*TYPES),
-        "param": described(nullable(STRING), "The invalid field."),
-        "code": described(nullable(STRING), "The reason: one of OpenAI's, or the gateway's own, such as `queue.full`."),
-    }
     return {
-        "ApiError": object_of({"error": object_of(error)}, description="An error under /v1."),
-        **request_schemas(),
-        **reply_schemas(Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS),
+        **_requests(),
+        **_replies(),
         "ChunkEvent": stream_event(
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
@@ -40,3 +35,25 @@ def schemas() -> dict[str, Node]:
             ref("ResponseEventData"), "One server-sent event, named by the `type` of its data.", named=True
         ),
     }
+
+
+def _replies() -> dict[str, Node]:
+    schemas = reply_schemas(
+        ApiError, Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS
+    )
+    schemas["ErrorDetails"]["properties"]["type"] |= enum(*TYPES)
+    return schemas
+
+
+def _requests() -> dict[str, Node]:
+    schemas = request_schemas(
+        OptionFields,
+        CompletionRequest=CompletionFields,
+        ResponseRequest=ResponseFields,
+        ImageRequest=ImageFields,
+        Message=MessageFields,
+    )
+    options = schemas.pop("OptionFields")["properties"]
+    for name in ("CompletionRequest", "ResponseRequest"):
+        schemas[name]["properties"] |= options
+    return schemas

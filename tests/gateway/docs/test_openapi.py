@@ -14,6 +14,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.docs import openapi
 from gateway.docs.openai import error_responses
+from gateway.openai.request_fields import CompletionFields, ImageFields, ResponseFields, accepted_values
 from gateway.openai.validation import WITHOUT_EFFECT
 from gateway.settings import GatewaySettings
 from tests.support.api_document import Document
@@ -98,7 +99,8 @@ def test_every_field_that_v1_reads_is_documented() -> None:
     read = sources(
         r'fields(?:\.get\(|, )"(\w+)"', "openai/requests.py", "openai/validation.py", "openai/completions.py"
     )
-    read |= sources(r'"(\w+)": \(', "openai/requests.py")
+    for struct in (CompletionFields, ResponseFields, ImageFields):
+        read |= set(accepted_values(struct))
     assert len(read) > 15
     requests = ("CompletionRequest", "ResponseRequest", "ImageRequest")
     documented = {name for one in requests for name in FOUND["components"]["schemas"][one]["properties"]}

@@ -25,6 +25,7 @@ from tests.support.gateway.harness import (
     closing_gate,
     has_tokens,
     joined,
+    read_close_code,
     received,
     running,
     settings,
@@ -289,15 +290,6 @@ async def taken_in(socket: ClientConnection) -> None:
             await (await socket.ping())
 
 
-async def closed_with(socket: ClientConnection) -> int:
-    """Return the code that the socket is closed with; nothing else may come before."""
-    with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(5):
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
-
-
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
 async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_1012(
     gateway: RunningGateway, path: str
@@ -313,7 +305,7 @@ async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_
             gate.set()
             answers = [(await received(socket))[-1]["data"]["answer"] for _ in range(3)]
             assert answers == ["first", "second", "third"]
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert len(gateway.worker.asked) == 3
 
 
@@ -324,12 +316,12 @@ async def test_in_a_drain_an_idle_socket_closes_at_once_with_1012(gateway: Runni
             await busy.send(ask("slow"))
             await busy.recv()
             gateway.active_requests.drain()
-            assert await closed_with(idle) == 1012
+            assert await read_close_code(idle) == 1012
             async with gateway.socket("/ws") as late:
-                assert await closed_with(late) == 1012
+                assert await read_close_code(late) == 1012
             gate.set()
             assert (await received(busy))[-1]["data"]["done"] is True
-            assert await closed_with(busy) == 1012
+            assert await read_close_code(busy) == 1012
 
 
 async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> None:
@@ -343,7 +335,7 @@ async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> No
             await taken_in(socket)
             gate.set()
             assert (await received(socket))[-1]["data"]["done"] is True
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["slow"]
 
 
@@ -358,7 +350,7 @@ async def test_a_drain_that_takes_too_long_gives_each_question_its_frame(store: 
                 gateway.active_requests.drain()
                 for _ in range(3):
                     assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
 
 
 async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_is_closed(
@@ -379,7 +371,7 @@ async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_i
                 await taken_in(socket)
                 gateway.active_requests.drain()
                 assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
 
 
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])

@@ -129,7 +129,7 @@ def on_a_store(play: Callable[[Store], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(STEP, max_size=12))
 def test_no_conversation_is_shared_or_gone_on_from_twice(
     steps: list[tuple[str, int, bool, str, str, str, int]],

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
@@ -194,6 +196,15 @@ async def received(socket: ClientConnection) -> list[Any]:
             frames.append(json.loads(await socket.recv()))
             if frames[-1]["code"] != 200 or frames[-1]["data"].get("done", True):
                 return frames
+
+
+async def read_close_code(socket: ClientConnection) -> int:
+    """Return the code that the socket is closed with; nothing else may come before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(5):
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
 
 
 @contextlib.contextmanager

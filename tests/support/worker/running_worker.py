@@ -18,6 +18,18 @@ from worker.worker import GRACE, Worker, new_worker_id
 
 
 @asynccontextmanager
+async def drained(worker: Worker) -> AsyncIterator[None]:
+    """Run a worker during the body, and drain it at the end."""
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.drain()
+        async with asyncio.timeout(SOON):
+            await running
+
+
+@asynccontextmanager
 async def serving(
     store: HookedStore,
     provider: ScriptedProvider,
@@ -34,13 +46,8 @@ async def serving(
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
     make_reporter = partial(status_reporter, interval=report_interval)
     served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
-    running = asyncio.create_task(served.run())
-    try:
+    async with drained(served):
         yield served
-    finally:
-        served.drain()
-        async with asyncio.timeout(SOON):
-            await running
 
 
 async def at_rest(client: Client) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountSlot, AccountStatus, DisplayState, Ledger, Order
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount
 from worker.cli.check import CheckResult, check_account
 from worker.errors import UpstreamError
@@ -60,10 +61,14 @@ async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "state"),
-    [("account.unauthorized", "dead"), ("account.captcha", "quarantined"), ("account.throttled", "cooling")],
+    [
+        (Reason.ACCOUNT_UNAUTHORIZED, "dead"),
+        (Reason.ACCOUNT_CAPTCHA, "quarantined"),
+        (Reason.ACCOUNT_THROTTLED, "cooling"),
+    ],
 )
 async def test_a_refusal_is_told_and_counts(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: str, state: DisplayState
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: Reason, state: DisplayState
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError(reason, refused=True))
     result = await check_account(SETTINGS, ledger, ALICE)
@@ -76,13 +81,13 @@ async def test_a_refusal_is_told_and_counts(
 async def test_trouble_on_the_way_proves_nothing_of_the_account(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Probed, "failure", UpstreamError("transport.connect", "planted-secret"))
+    monkeypatch.setattr(Probed, "failure", UpstreamError(Reason.TRANSPORT_CONNECT, "planted-secret"))
     result = await check_account(SETTINGS, ledger, ALICE)
     assert result.sentence == "a could not be checked: transport.connect; it stays ready"
     assert (await standing(ledger)).failures == 0
 
 
-@pytest.mark.parametrize("failure", [None, UpstreamError("account.throttled", refused=True)])
+@pytest.mark.parametrize("failure", [None, UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)])
 @pytest.mark.parametrize("order", [None, "pause", "release"])
 async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, order: Order | None, failure: UpstreamError | None

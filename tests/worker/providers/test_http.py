@@ -3,6 +3,7 @@ import ssl
 import httpx
 import pytest
 
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.http import open_browser, upstream_errors
@@ -54,7 +55,7 @@ def errors(kind: type[Exception]) -> set[type[Exception]]:
 @pytest.mark.parametrize("kind", sorted(errors(httpx.HTTPError) | {httpx.InvalidURL}, key=str))
 def test_each_error_of_httpx_is_ours(kind: type[Exception]) -> None:
     arguments = {"request": None, "response": None} if kind is httpx.HTTPStatusError else {}
-    with pytest.raises(UpstreamError) as caught, upstream_errors("image.timeout"):
+    with pytest.raises(UpstreamError) as caught, upstream_errors(Reason.IMAGE_TIMEOUT):
         raise kind("x", **arguments)
     expected = {
         httpx.ConnectTimeout: "timeout.connect",
@@ -69,5 +70,5 @@ def test_each_error_of_httpx_is_ours(kind: type[Exception]) -> None:
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(KeyError), upstream_errors("image.timeout"):
+    with pytest.raises(KeyError), upstream_errors(Reason.IMAGE_TIMEOUT):
         raise KeyError

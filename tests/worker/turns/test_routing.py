@@ -9,6 +9,7 @@ import pytest
 from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
 from wire.messages import Chat, HistoryMessage
+from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from worker.accounts.account import ServerAccount
 from worker.accounts.penalties import NO_PENALTY
@@ -66,7 +67,7 @@ async def test_an_expired_session_starts_anew_at_its_account(harness: WorkerHarn
     attempts = router(harness, pool, job)
     attempts.restore_session()
     account = (await attempts.reserve()).account
-    await attempts.prepare_retry(UpstreamError("session.expired", refused=True), account, sent=True)
+    await attempts.prepare_retry(UpstreamError(Reason.SESSION_EXPIRED, refused=True), account, sent=True)
     assert (attempts.conversation, attempts.reset, attempts.starts_transcript) == (None, True, True)
     assert await reserve(attempts) == "b"
 
@@ -74,10 +75,10 @@ async def test_an_expired_session_starts_anew_at_its_account(harness: WorkerHarn
 async def test_a_refused_account_is_not_asked_again(harness: WorkerHarness, pool: AccountPool) -> None:
     attempts = router(harness, pool, await harness.task())
     first = (await attempts.reserve()).account
-    await attempts.prepare_retry(UpstreamError("account.captcha", refused=True), first, sent=True)
+    await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_CAPTCHA, refused=True), first, sent=True)
     second = (await attempts.reserve()).account
     assert {first.name, second.name} == {"a", "b"}
-    await attempts.prepare_retry(UpstreamError("account.captcha", refused=True), second, sent=True)
+    await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_CAPTCHA, refused=True), second, sent=True)
     with pytest.raises(UpstreamError) as raised:
         await attempts.reserve()
     assert (raised.value.reason, raised.value.retry_after) == ("account.none", RETRY_AFTER)
@@ -87,13 +88,13 @@ async def test_the_last_try_ends_the_job(harness: WorkerHarness, pool: AccountPo
     attempts = router(harness, pool, await harness.task(), tries=1)
     account = (await attempts.reserve()).account
     with pytest.raises(UpstreamError) as raised:
-        await attempts.prepare_retry(UpstreamError("account.throttled", refused=True), account, sent=True)
+        await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True), account, sent=True)
     assert (raised.value.reason, raised.value.retry_after) == ("account.none", RETRY_AFTER)
 
 
-@pytest.mark.parametrize(("reason", "sent"), [("transport.closed", True), ("question.refused", False)])
+@pytest.mark.parametrize(("reason", "sent"), [(Reason.TRANSPORT_CLOSED, True), (Reason.QUESTION_REFUSED, False)])
 async def test_a_failure_that_another_account_would_have_too_is_final(
-    harness: WorkerHarness, pool: AccountPool, reason: str, sent: bool
+    harness: WorkerHarness, pool: AccountPool, reason: Reason, sent: bool
 ) -> None:
     attempts = router(harness, pool, await harness.task())
     account, failure = (await attempts.reserve()).account, UpstreamError(reason)
@@ -109,7 +110,7 @@ async def test_the_clients_own_history_is_used_instead_of_the_transcript(
     attempts = router(harness, pool, harness.with_session(job, encode(SessionState("a", b"old")), sent=1))
     attempts.restore_session()
     account = (await attempts.reserve()).account
-    await attempts.prepare_retry(UpstreamError("account.captcha", refused=True), account, sent=True)
+    await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_CAPTCHA, refused=True), account, sent=True)
     assert await reserve(attempts) == "b"
     assert await attempts.load_history() == History("Be brief.", EARLIER)
     assert (attempts.reset, attempts.starts_transcript) == (False, True)

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import pytest
 from structlog.testing import capture_logs
@@ -65,6 +66,14 @@ class Shop:
         )
         return outcome
 
+    async def cancel_turn(self, task: ClaimedJob, reached: asyncio.Event) -> None:
+        """Run a turn, and cancel it once it has got so far; it ends with the cancellation."""
+        running = asyncio.create_task(self.turn(task).run())
+        await reached.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
     async def give_back(self, *accounts: str) -> None:
         """Nothing speaks against these accounts any more."""
         for account in accounts:
@@ -102,7 +111,7 @@ def saved(outcome: Outcome) -> SessionState:
     return found
 
 
-def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
+def refusing(reason: Reason, *accounts: str, sent: bool = True) -> Play:
     """Accounts that refuse with the reason, after the question has left or before; others answer."""
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
@@ -117,7 +126,7 @@ def refusing(reason: str, *accounts: str, sent: bool = True) -> Play:
     return play
 
 
-def failing_unsent(reason: str, *accounts: str) -> Play:
+def failing_unsent(reason: Reason, *accounts: str) -> Play:
     """Accounts that can't be reached; others answer."""
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
@@ -155,7 +164,7 @@ def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
 async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: Shop) -> None:
     task = await shop.harness.task()
     urls, turns = (Source("A page", "https://example.com/"),), TurnCount(1, 5)
-    shop.provider.play = completing(Completion("one[^1^] two", b"state", urls, ("and?",), turns), "one[^1")
+    shop.provider.play = completing(Completion("one two", b"state", urls, ("and?",), turns), "one")
     outcome = await shop.turn(task).run()
     assert final(outcome) == Final("one two", urls, False, ("and?",), turns)
     assert saved(outcome) == SessionState("a", b"state")
@@ -204,27 +213,32 @@ async def test_style_and_question_reach_the_provider(shop: Shop) -> None:
     assert (ask.style, ask.question, ask.conversation) == ("balanced", "why?", None)
 
 
-@pytest.mark.parametrize("text", ["", "[^1^]"])
-async def test_an_empty_answer_is_a_failure(shop: Shop, text: str) -> None:
-    outcome = await shop.outcome(completing(Completion(text, b"state")))
+async def test_an_empty_answer_is_a_failure(shop: Shop) -> None:
+    outcome = await shop.outcome(completing(Completion("", b"state")))
     assert failed(outcome) == Failed("answer.empty")
     assert outcome.session is None
 
 
-@pytest.mark.parametrize("words", ["I’m still learning", "我还在学习"])
-async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop, words: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["[^1^]", 're.sub(r"[^abc^]", "", text)', "I’m still learning 我还在学习", " \n", "\0\x1e"]
+)
+async def test_text_arrives_code_point_for_code_point_and_resets_nothing(shop: Shop, text: str) -> None:
+    task = await shop.harness.task()
+    shop.provider.play = completing(Completion(text, b"state"), *accumulate(text))
+    outcome = await shop.turn(task).run()
+    assert (final(outcome).text, final(outcome).reset) == (text, False)
+    events = await shop.harness.client.so_far(task.answer)
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == text
+
+
+async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop) -> None:
     token = new_token()
-    outcome = await shop.outcome(completing(Completion(f"Sorry. {words} to talk.", b"state"), "Sorry. "), token=token)
+    outcome = await shop.outcome(completing(Completion("Sorry.", None), "Sorry."), token=token)
     assert final(outcome).reset
     assert outcome.session is None
     following = await shop.outcome(token=token)
     assert not final(following).reset
     assert shop.provider.asks[-1].conversation is None
-
-
-async def test_words_of_giving_up_that_were_taken_back_reset_nothing(shop: Shop) -> None:
-    outcome = await shop.outcome(completing(Completion("Cats are animals.", b"state"), "I’m still learning"))
-    assert not final(outcome).reset
 
 
 async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
@@ -284,7 +298,7 @@ async def test_a_further_attempt_has_a_mark_of_its_own(shop: Shop) -> None:
         states.append(await shop.state(task))
         await ask.send()
         states.append(await shop.state(task))
-        async for update in refusing("account.throttled", "a", sent=False)(ask) if ask.account == "a" else done():
+        async for update in refusing(Reason.ACCOUNT_THROTTLED, "a", sent=False)(ask) if ask.account == "a" else done():
             yield update
 
     async def done() -> AsyncIterator[ChatUpdate]:
@@ -351,7 +365,7 @@ async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lo
     task, away = await shop.harness.task(), Away(2)
     store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["refused"] = away
-    shop.provider.play = refusing("account.throttled", "a")
+    shop.provider.play = refusing(Reason.ACCOUNT_THROTTLED, "a")
     final(await shop.turn(task).run())
     assert away.met == 2
     assert shop.provider.questions == ["hello", "hello"]
@@ -361,7 +375,7 @@ async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -
     shop.settings = settings_with(answer_timeout=0.05)
     task = await shop.harness.task()
     shop.harness.client.store.before["refused"] = Away()
-    shop.provider.play = refusing("account.throttled", "a")
+    shop.provider.play = refusing(Reason.ACCOUNT_THROTTLED, "a")
     with pytest.raises(StoreUnavailableError):
         await shop.turn(task).run()
 
@@ -396,7 +410,7 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
 
 @pytest.mark.parametrize("reason", sorted(ACCOUNT_REASONS))
 @pytest.mark.parametrize("sent", [True, False])
-async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: str, sent: bool) -> None:
+async def test_a_refused_account_gives_way_to_another(shop: Shop, reason: Reason, sent: bool) -> None:
     outcome = await shop.outcome(refusing(reason, "a", sent=sent))
     assert final(outcome).text == "you asked: hello"
     assert not final(outcome).reset
@@ -408,7 +422,7 @@ async def test_a_conversation_that_moves_to_another_account_continues_with_its_h
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="three", token=token)
     assert not final(outcome).reset
     assert saved(outcome) == SessionState("b", b"conversation 4")
     context = shop.provider.arrived[-1].context
@@ -423,9 +437,9 @@ async def test_a_conversation_that_moves_to_another_account_continues_with_its_h
 async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
-    await shop.outcome(refusing("account.captcha", "a"), question="two", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_CAPTCHA, "a"), question="two", token=token)
     await shop.pool.replace([*ACCOUNTS, THIRD])
-    outcome = await shop.outcome(refusing("account.captcha", "b"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_CAPTCHA, "b"), question="three", token=token)
     assert not final(outcome).reset
     last = shop.provider.arrived[-1]
     assert last.account == "c"
@@ -440,7 +454,7 @@ async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a"), question="three", token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="three", token=token)
     assert final(outcome).reset
     assert "one" not in shop.provider.arrived[-1].context
     assert "two" in shop.provider.arrived[-1].context
@@ -451,16 +465,16 @@ async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(sh
     await shop.outcome(question="one", token=token)
     await shop.outcome(completing(Completion("The last answer.", None)), question="two", token=token)
     await shop.outcome(question="three", token=token)
-    await shop.outcome(refusing("account.throttled", "a", "b"), question="four", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), question="four", token=token)
     await shop.give_back("a", "b")
-    await shop.outcome(refusing("account.throttled", "a"), question="five", token=token)
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="five", token=token)
     assert not any("one" in asked.context for asked in shop.provider.arrived)
 
 
 async def test_a_conversation_whose_account_pauses_shortly_waits_for_it(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
-    await shop.outcome(failing_unsent("transport.connect", "b"), question="other")
+    await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "b"), question="other")
     outcome = await shop.outcome(question="two", token=token)
     assert saved(outcome).account == "a"
 
@@ -475,27 +489,27 @@ async def test_a_conversation_whose_account_was_taken_away_is_reset(shop: Shop) 
 
 
 async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop) -> None:
-    outcome = await shop.outcome(failing_unsent("transport.connect", "a"))
+    outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a"))
     assert final(outcome).text == "you asked: hello"
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
     assert [asked.account for asked in shop.provider.arrived] == ["b"]
 
 
 async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
-    outcome = await shop.outcome(failing_unsent("transport.connect", "a", "b"))
+    outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a", "b"))
     assert failed(outcome) == Failed("transport.connect")
     assert len(shop.provider.asks) == 2
 
 
 async def test_no_more_accounts_are_tried_than_allowed(shop: Shop) -> None:
     shop.settings = settings_with(account_tries=1)
-    outcome = await shop.outcome(refusing("account.throttled", "a"))
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
     assert failed(outcome) == Failed("account.none", reset=False, retry_after=5)
     assert len(shop.provider.asks) == 1
 
 
 async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: Shop) -> None:
-    outcome = await shop.outcome(refusing("account.throttled", "a", "b"))
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     assert failed(outcome) == Failed("account.throttled", reset=False, retry_after=24 * 3600)
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
 
@@ -503,7 +517,7 @@ async def test_each_account_is_asked_once_and_then_the_pool_is_exhausted(shop: S
 async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
     token = new_token()
     before = await shop.outcome(token=token)
-    outcome = await shop.outcome(refusing("account.throttled", "a", "b"), token=token)
+    outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), token=token)
     assert failed(outcome).reason == "account.throttled"
     assert outcome.session == before.session
     await shop.give_back("a", "b")
@@ -515,14 +529,14 @@ async def test_an_exhausted_pool_keeps_the_conversation(shop: Shop) -> None:
 async def test_one_throttled_account_says_more_than_what_the_others_have(shop: Shop) -> None:
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
-        raise UpstreamError("account.throttled" if ask.account == "a" else "account.captcha", refused=True)
+        raise UpstreamError(Reason.ACCOUNT_THROTTLED if ask.account == "a" else Reason.ACCOUNT_CAPTCHA, refused=True)
         yield Snapshot("")
 
     assert failed(await shop.outcome(play)).reason == "account.throttled"
 
 
-@pytest.mark.parametrize("reason", ["account.captcha", "account.unauthorized"])
-async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.ACCOUNT_CAPTCHA, Reason.ACCOUNT_UNAUTHORIZED])
+async def test_accounts_that_all_refuse_otherwise_are_none(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b", sent=False))
     assert failed(outcome) == Failed("account.none", reset=False, retry_after=5)
     assert len(shop.provider.asks) == 2
@@ -542,7 +556,7 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.conversation is not None:
             await ask.send()
-            raise UpstreamError("session.expired", refused=True)
+            raise UpstreamError(Reason.SESSION_EXPIRED, refused=True)
         async for update in echo(ask):
             yield update
 
@@ -556,36 +570,36 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
 async def test_a_session_that_expires_again_at_once_is_an_error(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(token=token)
-    outcome = await shop.outcome(refusing("session.expired", "a", "b"), token=token)
+    outcome = await shop.outcome(refusing(Reason.SESSION_EXPIRED, "a", "b"), token=token)
     assert failed(outcome) == Failed("session.expired")
     assert len(shop.provider.asks) == 3
     assert outcome.session is None
 
 
 async def test_a_refusal_after_text_is_final(shop: Shop) -> None:
-    outcome = await shop.outcome(failing(lambda: UpstreamError("account.throttled", refused=True), "some text"))
+    outcome = await shop.outcome(failing(lambda: UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True), "some text"))
     assert failed(outcome) == Failed("account.throttled", "some text")
     assert len(shop.provider.asks) == 1
     assert outcome.session is None
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.ACCOUNT_NONE}))
-async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: str) -> None:
+async def test_what_was_not_refused_is_never_asked_again(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(failing(lambda: UpstreamError(reason, "its own words")))
     assert failed(outcome) == Failed(reason)
     assert outcome.session is None
     assert len(shop.provider.asks) == 1
 
 
-@pytest.mark.parametrize("reason", ["session.disengaged", "upstream.internal", "image.blocked"])
-async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.SESSION_DISENGAGED, Reason.UPSTREAM_INTERNAL, Reason.IMAGE_BLOCKED])
+async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, reason: Reason) -> None:
     outcome = await shop.outcome(refusing(reason, "a", "b"))
     assert failed(outcome).retry_after is None
     assert len(shop.provider.asks) == 1
 
 
 async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> None:
-    await shop.outcome(refusing("account.throttled", "a"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
     await shop.outcome()
     await shop.give_back("a")
     await shop.outcome()
@@ -594,7 +608,7 @@ async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> Non
 
 async def test_the_text_before_an_error_is_kept(shop: Shop) -> None:
     task = await shop.harness.task()
-    shop.provider.play = failing(lambda: UpstreamError("transport.closed"), "half [^1")
+    shop.provider.play = failing(lambda: UpstreamError(Reason.TRANSPORT_CLOSED), "half [^1")
     outcome = await shop.turn(task).run()
     assert failed(outcome) == Failed("transport.closed", "half [^1")
     events = await shop.harness.client.so_far(task.answer)
@@ -637,7 +651,7 @@ async def test_nothing_counts_after_the_end(shop: Shop) -> None:
 
 async def test_questions_stay_out_of_the_log(shop: Shop) -> None:
     with capture_logs() as logs:
-        await shop.outcome(refusing("account.throttled", "a", "b"), question="my secret")
+        await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), question="my secret")
         await shop.outcome(failing(ZeroDivisionError), question="my secret")
     assert logs
     assert "my secret" not in repr([line for line in logs if line["log_level"] != "debug"])
@@ -713,7 +727,7 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         if ask.account == "a":
-            raise UpstreamError("account.throttled", refused=True)
+            raise UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
         await asyncio.Event().wait()
         yield Snapshot("")
 
@@ -732,11 +746,7 @@ async def test_a_turn_that_is_cancelled_before_the_mark_ends_nothing(shop: Shop)
         yield Snapshot("")
 
     shop.provider.play = play
-    running = asyncio.create_task(shop.turn(task).run())
-    await connecting.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await shop.cancel_turn(task, connecting)
     assert await shop.state(task) == "CLAIMED"
     assert shop.provider.hung_up == 1
 
@@ -747,17 +757,13 @@ async def test_a_turn_that_is_cancelled_after_a_refusal_ends_nothing(shop: Shop)
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         if ask.account == "a":
             await ask.send()
-            raise UpstreamError("account.throttled", refused=True)
+            raise UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
         connecting.set()
         await asyncio.Event().wait()
         yield Snapshot("")
 
     shop.provider.play = play
-    running = asyncio.create_task(shop.turn(task).run())
-    await connecting.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await shop.cancel_turn(task, connecting)
     assert await shop.state(task) == "CLAIMED"
 
 
@@ -787,7 +793,7 @@ async def test_pictures_are_drawn(shop: Shop) -> None:
 
 
 async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:
-    shop.pictures.outcomes = [UpstreamError("account.unauthorized", refused=True), ("https://example.com/1",)]
+    shop.pictures.outcomes = [UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, refused=True), ("https://example.com/1",)]
     outcome = await shop.turn(await shop.harness.picture()).run()
     assert final(outcome).images == ("https://example.com/1",)
     assert not final(outcome).reset
@@ -795,7 +801,7 @@ async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop)
 
 
 @pytest.mark.parametrize("reason", sorted(reason for reason in Reason if reason.startswith("image.")))
-async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: str) -> None:
+async def test_pictures_that_are_not_made_are_an_error_of_their_own(shop: Shop, reason: Reason) -> None:
     shop.pictures.outcomes = [UpstreamError(reason)]
     outcome = await shop.turn(await shop.harness.picture()).run()
     assert failed(outcome) == Failed(reason)
@@ -814,7 +820,7 @@ async def test_pictures_have_the_limit_of_a_whole_answer(shop: Shop) -> None:
 
 async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(shop: Shop) -> None:
     store = shop.harness.client.store
-    await shop.outcome(refusing("account.throttled", "a", "b"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     shop.provider.play = echo
     await advance(store, 24 * 3600 - 10)
     task = replace(await shop.harness.task("patient"), work=Chat("balanced", "patient", wait=15))
@@ -840,6 +846,6 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
 
 
 async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:
-    await shop.outcome(refusing("account.throttled", "a", "b"))
+    await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
     assert failed(await shop.turn(task).run()).reason == "account.throttled"

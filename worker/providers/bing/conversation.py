@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.bing.errors import map_create_failure
 from worker.providers.bing.frames import ChatHubResult
@@ -54,7 +55,7 @@ def decode_conversation(state: bytes) -> BingConversation:
         return _saved.decode(state)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UpstreamError(
-            "session.expired", f"the saved conversation can't be read: {error}", refused=True
+            Reason.SESSION_EXPIRED, f"the saved conversation can't be read: {error}", refused=True
         ) from error
 
 
@@ -67,18 +68,18 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 def parse_creation(status: int, headers: Mapping[str, str], body: bytes) -> BingConversation:
     """Parse the response to a creation; `headers` ignores case. UpstreamError if it contains no conversation."""
     if status in (401, 403):
-        raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
+        raise UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, f"HTTP {status}", refused=True)
     if status == 429:
-        raise UpstreamError("account.throttled", f"HTTP {status}", refused=True, retry_after=_retry_after(headers))
+        raise UpstreamError(Reason.ACCOUNT_THROTTLED, f"HTTP {status}", refused=True, retry_after=_retry_after(headers))
     if status == 404 or status >= 500:
-        raise UpstreamError("upstream.internal", f"HTTP {status}")
+        raise UpstreamError(Reason.UPSTREAM_INTERNAL, f"HTTP {status}")
     if status != 200:
-        raise UpstreamError("upstream.protocol", f"HTTP {status}")
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {status}")
     try:
         response = _created.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = headers.get("content-type", "no content type")
-        raise UpstreamError("upstream.protocol", f"no conversation in {len(body)} bytes of {kind}") from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"no conversation in {len(body)} bytes of {kind}") from error
     result = response.result
     if result and result.value != "Success":
         reason, refused = map_create_failure(result.value)
@@ -86,5 +87,5 @@ def parse_creation(status: int, headers: Mapping[str, str], body: bytes) -> Bing
     signature = response.conversation_signature or headers.get("x-sydney-conversationsignature")
     token = headers.get("x-sydney-encryptedconversationsignature")
     if not response.conversation_id or not response.client_id or not (signature or token):
-        raise UpstreamError("upstream.protocol", "a conversation without id, client id or signature")
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a conversation without id, client id or signature")
     return BingConversation(response.conversation_id, response.client_id, signature, token)

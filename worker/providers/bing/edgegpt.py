@@ -18,9 +18,11 @@ from typing import Any
 import httpx
 
 from wire.messages import Style
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_cookies
+from worker.providers.bing.citations import CitationFilter, remove_citations
 from worker.providers.bing.conversation import (
     BingConversation,
     decode_conversation,
@@ -69,18 +71,18 @@ class EdgeGPTProvider:
         stream = hub.ask_stream(
             prompt=question, wss_link=hub_socket, conversation_style=style, raw=True, webpage_context=context or None
         )
-        shown, failure = "", None
+        citations, shown, failure = CitationFilter(), "", None
         async with _closing(stream, hub_socket):
             # Run EdgeGPT until its stream ends, and yield the reply's text whenever it has changed.
             try:
                 async for _ in stream:
-                    if reply.text != shown:
-                        shown = reply.text
+                    if (text := citations.update(reply.text)) != shown:
+                        shown = text
                         yield Snapshot(shown)
             except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions
                 failure = error
-            if reply.text != shown:
-                yield Snapshot(reply.text)
+            if (text := remove_citations(reply.text)) != shown:
+                yield Snapshot(text)
             _raise_failure(failure, hub_socket, reply)
         yield reply.completion(encode_conversation(bing))
 
@@ -101,12 +103,12 @@ class EdgeGPTProvider:
             chathub.ssl_context,
             httpx.Timeout(self._settings.connect_timeout),
         )
-        with upstream_errors("timeout.connect"):
+        with upstream_errors(Reason.TIMEOUT_CONNECT):
             try:
                 async with asyncio.timeout_at(deadline), browser:
                     response = await browser.get(url, follow_redirects=True)
             except TimeoutError as error:
-                raise UpstreamError("timeout.connect", "no conversation in time") from error
+                raise UpstreamError(Reason.TIMEOUT_CONNECT, "no conversation in time") from error
         return parse_creation(response.status_code, response.headers, response.content)
 
     def _hub(self, bing: BingConversation, invocation: int) -> Any:
@@ -132,7 +134,7 @@ def _raise_failure(failure: Exception | None, hub_socket: ChatHubSocket, reply: 
         return
     if isinstance(failure, UpstreamError) or failure is hub_socket.veto:
         raise failure
-    raise UpstreamError("upstream.protocol", f"EdgeGPT: {failure}") from failure
+    raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"EdgeGPT: {failure}") from failure
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,30 @@
 
 import re
 
+from wire.reasons import Reason
+
 _ACCOUNT = {
-    "Throttled": "account.throttled",
-    "CaptchaChallenge": "account.captcha",
-    "UnauthorizedRequest": "account.unauthorized",
-    "Forbidden": "account.unauthorized",
+    "Throttled": Reason.ACCOUNT_THROTTLED,
+    "CaptchaChallenge": Reason.ACCOUNT_CAPTCHA,
+    "UnauthorizedRequest": Reason.ACCOUNT_UNAUTHORIZED,
+    "Forbidden": Reason.ACCOUNT_UNAUTHORIZED,
 }
 _INTERNAL = frozenset({"InternalError", "InternalServerError", "TryLater"})
 # UnauthorizedRequest may also mean that the conversation's signature or token has expired: the account is fine.
 _CONVERSATION_TOKEN = re.compile(r"signature|token|lifetime", re.IGNORECASE)
 
 
-def map_turn_failure(value: str, message: str) -> tuple[str, bool]:
+def map_turn_failure(value: str, message: str) -> tuple[Reason, bool]:
     """Map a turn's `result.value` other than Success."""
     if value == "InvalidSession":
-        return "session.expired", True
+        return Reason.SESSION_EXPIRED, True
     if value in ("UnauthorizedRequest", "Forbidden") and _CONVERSATION_TOKEN.search(message):
-        return "session.expired", True
+        return Reason.SESSION_EXPIRED, True
     return map_create_failure(value)
 
 
-def map_create_failure(value: str) -> tuple[str, bool]:
+def map_create_failure(value: str) -> tuple[Reason, bool]:
     """Map the `result.value` other than Success of a request for a new conversation."""
     if value in _ACCOUNT:
         return _ACCOUNT[value], True
-    return ("upstream.internal" if value in _INTERNAL else "upstream.protocol"), False
+    return (Reason.UPSTREAM_INTERNAL if value in _INTERNAL else Reason.UPSTREAM_PROTOCOL), False

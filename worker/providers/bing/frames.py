@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from wire.messages import Source
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 
 DELIMITER = "\x1e"
@@ -146,12 +147,12 @@ def _decode(record: bytes) -> ChatHubFrame:
     try:
         return _frame.decode(record)
     except msgspec.ValidationError as error:
-        raise UpstreamError("upstream.protocol", str(error)) from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         whole = _ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record)
         if whole != record:
             return _decode(whole)
-        raise UpstreamError("upstream.protocol", f"not JSON: {error}") from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"not JSON: {error}") from error
 
 
 def _loads(data: msgspec.Raw | bytes) -> Any:

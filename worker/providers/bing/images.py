@@ -8,6 +8,7 @@ from types import ModuleType
 import certifi
 import httpx
 
+from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, require_cookies
@@ -20,7 +21,7 @@ from worker.settings import WorkerSettings
 REQUEST_TIMEOUT = 30.0
 
 # The library's messages for failures that our session doesn't detect.
-_OUTCOMES = {"Bad images": "image.bad", "No images": "image.empty"}
+_OUTCOMES = {"Bad images": Reason.IMAGE_BAD, "No images": Reason.IMAGE_EMPTY}
 
 
 class BingImageProvider:
@@ -47,10 +48,10 @@ class BingImageProvider:
                 if error is hook.veto or isinstance(error, UpstreamError):
                     raise
                 if limit.expired():
-                    raise UpstreamError("image.timeout", "no pictures in time") from error
-                raise UpstreamError(_OUTCOMES.get(str(error), "image.protocol"), str(error)) from error
+                    raise UpstreamError(Reason.IMAGE_TIMEOUT, "no pictures in time") from error
+                raise UpstreamError(_OUTCOMES.get(str(error), Reason.IMAGE_PROTOCOL), str(error)) from error
         if not (urls := find_pictures(session.page)):
-            raise UpstreamError("image.empty", "only icons")
+            raise UpstreamError(Reason.IMAGE_EMPTY, "only icons")
         return urls
 
     async def close(self) -> None:
@@ -71,14 +72,14 @@ class ImageSession:
 
     async def post(self, url: str, *, data: str | None = None, **_: object) -> httpx.Response:
         """Request images. Redirects are not followed; the library's time limit is ignored."""
-        with upstream_errors("image.timeout"):
+        with upstream_errors(Reason.IMAGE_TIMEOUT):
             response = await self._browser.post(url, content=data, extensions={"trace": self._hook.trace})
         check_order(response.status_code, response.headers.get("location", ""), response.text)
         return response
 
     async def get(self, url: str) -> httpx.Response:
         """Open the request's page, or poll for its results."""
-        with upstream_errors("image.timeout"):
+        with upstream_errors(Reason.IMAGE_TIMEOUT):
             response = await self._browser.get(url)
         if "/async/results/" in response.url.path:
             self.page = response.text

@@ -3,19 +3,20 @@
 import re
 from html import unescape
 
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 
 # The pages' phrases in lower case, with the reason, and whether another account may succeed (an explicit refusal).
 _OUTCOMES = (
-    ("this prompt has been blocked", "image.blocked", False),
-    ("unsafe image content detected", "image.blocked", False),
-    ("content warning", "image.blocked", False),
-    ("this prompt is being reviewed", "image.reviewed", False),
-    ("offer image creator in more languages", "image.unsupported_lang", False),
-    ("can't submit any more prompts", "account.throttled", True),
-    ("please sign in to create images", "account.unauthorized", True),
-    ("can't create your images right now", "image.busy", False),
-    ("high demand", "image.busy", False),
+    ("this prompt has been blocked", Reason.IMAGE_BLOCKED, False),
+    ("unsafe image content detected", Reason.IMAGE_BLOCKED, False),
+    ("content warning", Reason.IMAGE_BLOCKED, False),
+    ("this prompt is being reviewed", Reason.IMAGE_REVIEWED, False),
+    ("offer image creator in more languages", Reason.IMAGE_UNSUPPORTED_LANGUAGE, False),
+    ("can't submit any more prompts", Reason.ACCOUNT_THROTTLED, True),
+    ("please sign in to create images", Reason.ACCOUNT_UNAUTHORIZED, True),
+    ("can't create your images right now", Reason.IMAGE_BUSY, False),
+    ("high demand", Reason.IMAGE_BUSY, False),
 )
 _SOURCE = re.compile(r'src="([^"]+)"')
 
@@ -31,9 +32,9 @@ def check_page(page: str) -> None:
 def check_order(status: int, location: str, page: str) -> None:
     """Raise UpstreamError if the response to a request for images is a refusal, or has no valid redirect."""
     if status in (401, 403) or "signin" in location or "login." in location:
-        raise UpstreamError("account.unauthorized", f"HTTP {status}", refused=True)
+        raise UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, f"HTTP {status}", refused=True)
     if status == 302 and not (location.startswith("/") and "id=" in location):
-        raise UpstreamError("image.protocol", "a redirect without an id")
+        raise UpstreamError(Reason.IMAGE_PROTOCOL, "a redirect without an id")
     check_page(page)
 
 

@@ -3,8 +3,10 @@
 from enum import IntEnum
 
 from wire.messages import TurnCount
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.bing.citations import remove_citations
 from worker.providers.bing.errors import map_turn_failure
 from worker.providers.bing.frames import (
     CLOSE,
@@ -20,6 +22,9 @@ from worker.providers.bing.frames import (
     read_frames,
 )
 
+# The model writes that it has lost the thread: the next question gets a fresh conversation.
+_GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
+
 
 class ReplyUpdate(IntEnum):
     """The most important content of a WebSocket message."""
@@ -33,8 +38,8 @@ class ReplyUpdate(IntEnum):
 class BingReply:
     """One turn of a conversation.
 
-    `text` is the answer so far. The answer is the bot's last message without a type; an apology never replaces text
-    that was already shown.
+    `text` is the answer so far, including citation marks. The answer is the bot's last message without a type; an
+    apology never replaces text that was already shown.
     """
 
     def __init__(self) -> None:
@@ -62,17 +67,17 @@ class BingReply:
     def completion(self, state: bytes) -> Completion:
         """Return the turn's end; `state` is saved if the conversation continues. UpstreamError if the turn failed."""
         if self._end is None:
-            raise UpstreamError("transport.closed", "no final frame")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, "no final frame")
         result = self._end.result
         if result is None:
-            raise UpstreamError("upstream.protocol", "a final frame without a result")
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a final frame without a result")
         if result.value != "Success":
             raise self._failure(result)
-        answer = self._shown
-        if answer is None or not self.text:
-            raise UpstreamError("session.disengaged" if self._disengaged else "answer.empty")
-        over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent
-        return Completion(self.text, None if over else state, answer.sources, self._suggestions, self._turns)
+        answer, text = self._shown, remove_citations(self.text)
+        if answer is None or not text:
+            raise UpstreamError(Reason.SESSION_DISENGAGED if self._disengaged else Reason.ANSWER_EMPTY)
+        over = self._disengaged or answer.content_origin == "TurnLimiter" or self._spent or _gives_up(text)
+        return Completion(text, None if over else state, answer.sources, self._suggestions, self._turns)
 
     @property
     def _spent(self) -> bool:
@@ -96,9 +101,9 @@ class BingReply:
             self._read_messages(self._end.messages or [])
             return ReplyUpdate.END
         if frame.type == COMPLETION:
-            raise UpstreamError("upstream.internal", frame.error or "the turn ended without a final frame")
+            raise UpstreamError(Reason.UPSTREAM_INTERNAL, frame.error or "the turn ended without a final frame")
         if frame.type == CLOSE:
-            raise UpstreamError("transport.closed", frame.error or "closed by the upstream")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, frame.error or "closed by the upstream")
         return ReplyUpdate.PING if frame.type == PING else ReplyUpdate.NOTHING
 
     def _count(self, throttling: ChatHubQuota | None) -> None:
@@ -118,3 +123,7 @@ class BingReply:
         if is_apology and self._shown and self._shown.content_origin != "Apology":
             return
         self._shown, self.text = answer, text
+
+
+def _gives_up(text: str) -> bool:
+    return any(phrase in text for phrase in _GIVE_UP_PHRASES)

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from yarl import URL
 
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
@@ -82,11 +83,11 @@ class ChatHubSocket:
                     decode_text=False,
                 )
         except (TimeoutError, ProxyTimeoutError) as error:
-            raise UpstreamError("timeout.connect", "no connection in time") from error
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no connection in time") from error
         except aiohttp.WSServerHandshakeError as error:
-            raise UpstreamError("transport.upgrade", f"HTTP {error.status}") from error
+            raise UpstreamError(Reason.TRANSPORT_UPGRADE, f"HTTP {error.status}") from error
         except (aiohttp.ClientError, ProxyError, ProxyConnectionError, asyncio.IncompleteReadError, OSError) as error:
-            raise UpstreamError("transport.connect", str(error)) from error
+            raise UpstreamError(Reason.TRANSPORT_CONNECT, str(error)) from error
 
     async def send_str(self, data: str) -> None:
         """Send a record from EdgeGPT: the handshake, a ping or the question."""
@@ -103,7 +104,7 @@ class ChatHubSocket:
         try:
             await self._open_socket.send_str(data)
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError("transport.closed", str(error)) from error
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, str(error)) from error
 
     async def receive_str(self) -> str:
         """Return a replacement for the next message that matters to EdgeGPT. An empty message is returned unchanged."""
@@ -135,7 +136,7 @@ class ChatHubSocket:
     @property
     def _open_socket(self) -> "aiohttp.ClientWebSocketResponse[Literal[False]]":
         if self._socket is None:
-            raise UpstreamError("transport.closed", "not connected")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, "not connected")
         return self._socket
 
     async def _ping(self, data: str) -> None:
@@ -151,22 +152,22 @@ class ChatHubSocket:
             async with asyncio.timeout_at(self._deadline):
                 received = await self._open_socket.receive()
         except TimeoutError as error:
-            raise UpstreamError("timeout.connect", "no handshake in time") from error
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no handshake in time") from error
         message: bytes = received.data if received.type is _TEXT else self._raise_closed(received.type, received.data)
         for frame in read_frames(message):
             if frame.error:
-                raise UpstreamError("transport.upgrade", frame.error)
+                raise UpstreamError(Reason.TRANSPORT_UPGRADE, frame.error)
         self._handshake_done = True
         return message.decode(errors="replace")
 
     def _raise_closed(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
         """Raise the error for a message that isn't text."""
         if kind is aiohttp.WSMsgType.BINARY:
-            raise UpstreamError("upstream.protocol", "a binary message")
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a binary message")
         if kind is aiohttp.WSMsgType.ERROR and isinstance(data, aiohttp.WebSocketError):
             too_big = data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-            raise UpstreamError("transport.toobig" if too_big else "upstream.protocol", str(data))
-        raise UpstreamError("transport.closed", f"close code {self._open_socket.close_code}")
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG if too_big else Reason.UPSTREAM_PROTOCOL, str(data))
+        raise UpstreamError(Reason.TRANSPORT_CLOSED, f"close code {self._open_socket.close_code}")
 
 
 class ChatHubSession:

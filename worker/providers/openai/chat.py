@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from wire.messages import Style
+from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
@@ -22,7 +23,7 @@ from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 
-_REASONS = FailureReasons(silence="timeout.idle", policy="question.refused")
+_REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 
 
 class OpenAIProvider:
@@ -67,7 +68,7 @@ class OpenAIProvider:
             async with asyncio.timeout(self._settings.connect_timeout):
                 await self._client.get(require_server(account), "/models")
         except TimeoutError as error:
-            raise UpstreamError("timeout.connect", "no answer in time") from error
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
 
     async def close(self) -> None:
         """Do nothing: no resources are held."""
@@ -91,7 +92,7 @@ async def _snapshots(response: httpx.Response, completion: CompletionStream) -> 
     """
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "text/event-stream":
-        raise UpstreamError("upstream.protocol", "not a stream of events")
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "not a stream of events")
     events, reasoning, shown = EventParser(), 0, ""
     async for chunk in response.aiter_raw():
         failure = _read(events.feed(chunk), completion)

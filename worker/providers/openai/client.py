@@ -15,6 +15,7 @@ import certifi
 import httpx
 
 from telemetry import traces
+from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.http import upstream_errors
@@ -31,8 +32,8 @@ _ERROR_TIMEOUT = 5.0
 class FailureReasons:
     """The reasons of errors when a server is too slow (`silence`), and when it rejects a question (`policy`)."""
 
-    silence: str
-    policy: str
+    silence: Reason
+    policy: Reason
 
 
 class ServerClient:
@@ -67,10 +68,10 @@ class ServerClient:
     async def get(self, server: ServerAccount, path: str) -> None:
         """Send a GET request, and ignore the body of the response. UpstreamError if it is an error."""
         async with self._open_client(server) as client:
-            with upstream_errors("timeout.connect"):
+            with upstream_errors(Reason.TIMEOUT_CONNECT):
                 async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
                     if response.status_code in (404, 405):
-                        raise UpstreamError("upstream.protocol", f"HTTP {response.status_code}")
+                        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
                     await _check_response(response)
 
     def _open_client(self, server: ServerAccount) -> httpx.AsyncClient:
@@ -110,13 +111,13 @@ def _trace() -> dict[bytes, bytes]:
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
-async def _check_response(response: httpx.Response, policy: str = "question.refused") -> None:
+async def _check_response(response: httpx.Response, policy: Reason = Reason.QUESTION_REFUSED) -> None:
     """Raise UpstreamError unless the response is successful and has no content encoding."""
     if not response.is_success:
         report = parse_error_response(response.status_code, await _read_error(response))
         raise report.to_upstream_error(parse_retry_after(response.headers), policy)
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise UpstreamError("upstream.protocol", "a response in an encoding that was not asked for")
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 
 
 async def _read_error(response: httpx.Response) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 
 # Seconds: the pause if the server sends none, and the longest that is accepted from it.
@@ -51,26 +52,28 @@ class ErrorReport:
     codes: tuple[str, ...] = ()
     message: str = ""
 
-    def to_upstream_error(self, retry_after: float | None = None, policy: str = "question.refused") -> UpstreamError:
+    def to_upstream_error(
+        self, retry_after: float | None = None, policy: Reason = Reason.QUESTION_REFUSED
+    ) -> UpstreamError:
         """Return our error for a question that has got no text yet.
 
         `retry_after` is the pause that the server sent, in seconds; `policy` is the reason for a rejected question.
         """
         if self.status in (None, 400, 413, 422) and self._matches(_TOO_LONG, _TOO_LONG_WORDS):
-            return self._refused("session.toolong")
+            return self._refused(Reason.SESSION_TOO_LONG)
         if self.status in (None, 400, 403, 422) and self._matches(_POLICY, _POLICY_WORDS):
             return self._refused(policy)
         if self.status in (401, 403, 404) or self._matches_without_status(_ACCOUNT):
-            return self._refused("account.refused")
+            return self._refused(Reason.ACCOUNT_REFUSED)
         if self.status == 400 and self._matches(_ACCOUNT_400, _ACCOUNT_400_WORDS):
-            return self._refused("account.refused")
+            return self._refused(Reason.ACCOUNT_REFUSED)
         if self.status in (402, 429) or self._matches_without_status(_THROTTLED):
             return self._throttled(retry_after)
         if self.status is None or self.status == 408 or self.status >= 500:
-            return UpstreamError("upstream.internal", self.detail)
+            return UpstreamError(Reason.UPSTREAM_INTERNAL, self.detail)
         if self.status >= 400:
-            return self._refused("question.refused")
-        return UpstreamError("upstream.protocol", self.detail)
+            return self._refused(Reason.QUESTION_REFUSED)
+        return UpstreamError(Reason.UPSTREAM_PROTOCOL, self.detail)
 
     @property
     def detail(self) -> str:
@@ -88,9 +91,9 @@ class ErrorReport:
     def _throttled(self, retry_after: float | None) -> UpstreamError:
         if retry_after is None and self.status != 402 and not self._matches(_BROKE):
             retry_after = RETRY_AFTER
-        return UpstreamError("account.throttled", self.detail, refused=True, retry_after=retry_after)
+        return UpstreamError(Reason.ACCOUNT_THROTTLED, self.detail, refused=True, retry_after=retry_after)
 
-    def _refused(self, reason: str) -> UpstreamError:
+    def _refused(self, reason: Reason) -> UpstreamError:
         return UpstreamError(reason, self.detail, refused=True)
 
 

@@ -3,6 +3,7 @@
 import httpx
 import msgspec
 
+from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, require_server
@@ -12,7 +13,7 @@ from worker.settings import WorkerSettings
 
 # Bytes of a response: URLs need few, and image data is not supported.
 _MAX_BODY = 1024 * 1024
-_REASONS = FailureReasons(silence="image.timeout", policy="image.blocked")
+_REASONS = FailureReasons(silence=Reason.IMAGE_TIMEOUT, policy=Reason.IMAGE_BLOCKED)
 
 
 class _ImageData(msgspec.Struct):
@@ -41,7 +42,7 @@ class OpenAIImageProvider:
         """Return the URLs of the images, in the server's order. UpstreamError if there are none."""
         server = require_server(account)
         if server.image_model is None:
-            raise UpstreamError("image.none", "no image model")
+            raise UpstreamError(Reason.IMAGE_NONE, "no image model")
         body = msgspec.json.encode({"model": server.image_model, "prompt": keyword})
         request = self._client.post(server, "/images/generations", body, SendHook(before_send), _REASONS)
         async with request as response:
@@ -56,7 +57,7 @@ async def _read_body(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > _MAX_BODY:
-            raise UpstreamError("image.protocol", "too large for addresses; are these the pictures themselves?")
+            raise UpstreamError(Reason.IMAGE_PROTOCOL, "too large for addresses; are these the pictures themselves?")
     return body
 
 
@@ -64,10 +65,10 @@ def _image_urls(body: bytes) -> tuple[str, ...]:
     try:
         images = _response.decode(body).data
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UpstreamError("image.protocol", "not a list of pictures") from error
+        raise UpstreamError(Reason.IMAGE_PROTOCOL, "not a list of pictures") from error
     urls = tuple(image.url for image in images if image.url and image.url.startswith(("https://", "http://")))
     if not urls and any(image.b64_json for image in images):
-        raise UpstreamError("image.protocol", "the pictures themselves instead of their addresses")
+        raise UpstreamError(Reason.IMAGE_PROTOCOL, "the pictures themselves instead of their addresses")
     if not urls:
-        raise UpstreamError("image.empty", "no addresses")
+        raise UpstreamError(Reason.IMAGE_EMPTY, "no addresses")
     return tuple(dict.fromkeys(urls))

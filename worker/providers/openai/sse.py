@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 
 # The limit of one event, in bytes; real ones are far smaller.
@@ -29,7 +30,7 @@ class EventParser:
         if _LINE_END.search(chunk):
             yield from self._events()
         if self._size > MAX_EVENT:
-            raise UpstreamError("transport.toobig", "an event without an end")
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event without an end")
 
     def end(self) -> Iterator[str]:
         """Yield the data of an event that ends with the response."""

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from wire.messages import FinishReason, Source, Usage
+from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.openai.errors import parse_error
@@ -83,7 +84,7 @@ class CompletionStream:
             if choice.index == 0:
                 self._read_choice(choice)
         if len(self.text) > MAX_TEXT:
-            raise UpstreamError("transport.toobig", "an answer without an end")
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
         self._cite(chunk.citations)
         self._cite(chunk.search_results)
         questions = chunk.related_questions if isinstance(chunk.related_questions, list) else []
@@ -93,9 +94,9 @@ class CompletionStream:
     def completion(self, state: bytes) -> Completion:
         """Return the whole answer. UpstreamError if the server hasn't sent its end and a finish_reason."""
         if not self.done:
-            raise UpstreamError("transport.closed", f"no {DONE}")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, f"no {DONE}")
         if self._finish is None:
-            raise UpstreamError("transport.closed", "no finish_reason")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, "no finish_reason")
         sources = tuple(Source(title or url, url) for url, title in self._titles.items())
         finish = _FINISHES.get(self._finish, "stop")
         return Completion(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
@@ -126,21 +127,21 @@ class CompletionStream:
         """Return the error that a chunk reports; once there is text it isn't a refusal, whatever its code is."""
         value = chunk.error or {"type": chunk.type, "code": chunk.code, "message": chunk.message}
         error = parse_error(value).to_upstream_error()
-        return UpstreamError("upstream.internal", error.detail) if self.text else error
+        return UpstreamError(Reason.UPSTREAM_INTERNAL, error.detail) if self.text else error
 
 
 def _decode(data: str) -> _Chunk:
     try:
         return _chunk.decode(data)
     except msgspec.ValidationError as error:
-        raise UpstreamError("upstream.protocol", "a chunk of another shape") from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a chunk of another shape") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:
         # json accepts halves of surrogate pairs: some servers split characters over two chunks.
         return msgspec.convert(json.loads(data), _Chunk)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise UpstreamError("upstream.protocol", "a chunk that is not JSON") from error
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a chunk that is not JSON") from error
 
 
 def _string(value: Any) -> str:

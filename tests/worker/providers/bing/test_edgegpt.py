@@ -16,7 +16,9 @@ import pytest
 from aiohttp import WSCloseCode, web
 
 from tests.support.conditions import until
+from tests.support.processes import open_files
 from tests.support.tcp_table import is_established
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -79,10 +81,6 @@ async def failure(asked: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamErro
             except UpstreamError as error:
                 return error, seen
     raise AssertionError(f"answered: {seen}")
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 async def test_an_answer_is_streamed_and_completed(stage: Any) -> None:
@@ -187,12 +185,12 @@ async def test_the_servers_pings_are_answered_but_not_each_one(stage: Any) -> No
 
 async def test_the_line_is_closed_politely_and_at_once(stage: Any) -> None:
     stage.script = says(answer("a"))
-    files = open_files()
+    files = len(open_files(os.getpid()))
     async with aclosing(asking(stage.settings)) as asked:
         async for update in asked:
             if isinstance(update, Completion):
                 await until(lambda: stage.codes == [1000], limit=5)
-    await until(lambda: open_files() <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
 
 
 # What ends a turn without an answer.
@@ -272,6 +270,17 @@ async def test_a_refused_turn_is_told_by_its_result(
     stage.script = says(json.dumps({"type": 2, "item": {"result": result}}) + '\x1e{"type":3}\x1e')
     error, seen = await failure(asking(stage.settings))
     assert (error.reason, error.refused, seen) == (reason, refused, [])
+
+
+async def test_citation_marks_are_no_part_of_what_is_shown(stage: Any) -> None:
+    stage.script = says(update("a [^1"), update("a [^1^] b[^"), answer("a [^1^] b[^2^]"))
+    assert [update.text for update in await updates(asking(stage.settings))] == ["a ", "a  b", "a  b"]
+
+
+async def test_an_open_mark_is_shown_when_the_turn_fails(stage: Any) -> None:
+    stage.script = says(update("half [^1"), '{"type":3,"error":"oops"}\x1e')
+    _, seen = await failure(asking(stage.settings))
+    assert seen == [Snapshot("half "), Snapshot("half [^1")]
 
 
 async def test_an_internal_error_after_the_whole_text_leaves_the_text_shown(stage: Any) -> None:
@@ -420,7 +429,7 @@ async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any
     assert len(stage.questions) == 1
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError("upstream.internal"), TimeoutError("late")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), UpstreamError(Reason.UPSTREAM_INTERNAL), TimeoutError("late")])
 async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
@@ -455,12 +464,12 @@ async def test_a_line_that_breaks_at_the_mark_is_a_cut(stage: Any) -> None:
 
 async def test_closing_in_the_middle_hangs_up_at_once(stage: Any) -> None:
     stage.script = says(update("a"))
-    files = open_files()
+    files = len(open_files(os.getpid()))
     asked = asking(stage.settings)
     assert await anext(asked) == Snapshot("a")
     await asked.aclose()
     await until(lambda: stage.codes == [WSCloseCode.OK], limit=5)
-    await until(lambda: open_files() <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
 
 
 @pytest.mark.parametrize("moment", ["create", "handshake", "mark", "answer"])
@@ -481,7 +490,7 @@ async def test_cancelling_at_any_moment_hangs_up_at_once(stage: Any, moment: str
         stage.shake = says()
     else:
         stage.script = says()
-    files = open_files()
+    files = len(open_files(os.getpid()))
     task = asyncio.ensure_future(updates(asking(stage.settings, before_send=hold if moment == "mark" else nothing)))
     await until(
         {"handshake": lambda: bool(stage.upgrades), "answer": lambda: bool(stage.questions)}.get(moment, reached.is_set)
@@ -490,7 +499,7 @@ async def test_cancelling_at_any_moment_hangs_up_at_once(stage: Any, moment: str
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(gone.is_set if moment == "create" else lambda: len(stage.codes) == 1)
-    await until(lambda: open_files() <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
 
 
 async def test_a_server_that_does_not_hang_up_delays_nothing(stage: Any) -> None:
@@ -516,7 +525,7 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
 
     stage.script = echo
     provider = EdgeGPTProvider(stage.settings)
-    files = open_files()
+    files = len(open_files(os.getpid()))
     asked = (
         provider.ask(CookieAccount(f"a{n}", {"_U": f"u{n}"}), None, "precise", f"q{n}", nothing) for n in range(50)
     )
@@ -525,7 +534,7 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
     assert cookies == {f"_U=u{n}" for n in range(50)}
     await provider.close()
-    await until(lambda: open_files() <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
 
 
 # Manners.

@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 
 from tests.support.conditions import until
+from tests.support.processes import open_files
+from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
@@ -215,7 +217,7 @@ async def test_a_cut_connection_is_told(studio: Studio) -> None:
     assert (await failure(studio.settings)).reason == "transport.closed"
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError(Reason.UPSTREAM_INTERNAL)])
 async def test_a_veto_passes_through_and_nothing_is_sent(studio: Studio, veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
@@ -247,13 +249,13 @@ async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
 
 async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
     provider = BingImageProvider(studio.settings)
-    files = len(os.listdir("/proc/self/fd"))
+    files = len(open_files(os.getpid()))
     accounts = (CookieAccount(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
     drawn = await asyncio.gather(*(provider.draw(account, "x", nothing) for account in accounts))
     assert set(drawn) == {PICTURES}
     assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}
     await provider.close()
-    await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "the server has closed its ends")
+    await until(lambda: len(open_files(os.getpid())) <= files, "the server has closed its ends")
 
 
 async def test_the_environments_proxies_have_no_effect(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,21 @@ def test_the_end_carries_everything() -> None:
         suggestedResponses=[{"text": "one"}, {"text": "two"}],
     )
     done = completion(update(bot("It")), final(USER, answer, throttling=throttling(3, 30)))
-    assert done == Completion("It is [^1^].", STATE, (Source("Name", "https://a"),), ("one", "two"), TurnCount(3, 30))
+    assert done == Completion("It is .", STATE, (Source("Name", "https://a"),), ("one", "two"), TurnCount(3, 30))
+
+
+def test_an_answer_of_marks_alone_is_empty() -> None:
+    assert failure(final(bot("[^1^]"))).reason == "answer.empty"
+
+
+@pytest.mark.parametrize("words", ["I’m still learning", "我还在学习"])
+def test_an_answer_that_gives_up_ends_the_conversation(words: str) -> None:
+    done = completion(update(bot("Sorry. ")), final(bot(f"Sorry. {words} to talk.")))
+    assert (done.text, done.state) == (f"Sorry. {words} to talk.", None)
+
+
+def test_words_of_giving_up_that_were_taken_back_end_nothing() -> None:
+    assert completion(update(bot("I’m still learning")), final(bot("Cats are animals."))).state == STATE
 
 
 def test_suggestions_of_an_update_are_kept() -> None:

@@ -13,10 +13,12 @@ from structlog.testing import capture_logs
 from telemetry import traces
 from tests.support.conditions import SOON, until
 from tests.support.outbound_proxy import OutboundProxy
+from tests.support.processes import open_files
 from tests.support.worker import openai_server
 from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
 from wire.messages import Failed, HistoryMessage
+from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Snapshot
@@ -268,7 +270,7 @@ async def test_the_mark_is_set_before_anything_is_written() -> None:
     assert marks == [(0, [])]
 
 
-@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError("upstream.internal")])
+@pytest.mark.parametrize("veto", [RuntimeError("stale"), TimeoutError("late"), UpstreamError(Reason.UPSTREAM_INTERNAL)])
 async def test_a_veto_passes_through_and_nothing_is_sent(veto: Exception) -> None:
     async def refuse() -> None:
         raise veto
@@ -296,22 +298,17 @@ async def test_closing_hangs_up_at_once() -> None:
 async def test_cancelling_hangs_up_at_once(play: Play) -> None:
     async with OpenAIServer(play) as server_stub:
         task = asyncio.ensure_future(ask(server_stub.account()))
-        await until(lambda: bool(server_stub.asked))
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        async with asyncio.timeout(SOON):
-            await server_stub.left.wait()
+        await server_stub.cancel_once_asked(task)
 
 
 async def test_each_ask_has_a_connection_of_its_own_and_leaves_none() -> None:
     async with OpenAIServer() as server_stub:
         provider = OpenAIProvider(SETTINGS)
-        files = len(os.listdir("/proc/self/fd"))
+        files = len(open_files(os.getpid()))
         for _ in range(5):
             assert [one async for one in provider.ask(server_stub.account(), None, "balanced", "q", unmarked)]
         assert server_stub.connections == 5
-        await until(lambda: len(os.listdir("/proc/self/fd")) <= files)
+        await until(lambda: len(open_files(os.getpid())) <= files)
         await provider.close()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wire.reasons import Reason
 from worker.accounts.penalties import penalty_for
 from worker.providers.openai.errors import ErrorReport, parse_error, parse_error_response, parse_retry_after
 
@@ -79,7 +80,7 @@ def test_an_error_without_a_status_is_told_by_its_codes(value: Any, reason: str)
 
 def test_what_a_server_says_of_a_question_has_the_reason_asked_for() -> None:
     assert (
-        ErrorReport(400, ("content_policy_violation",)).to_upstream_error(policy="image.blocked").reason
+        ErrorReport(400, ("content_policy_violation",)).to_upstream_error(policy=Reason.IMAGE_BLOCKED).reason
         == "image.blocked"
     )
 

@@ -1,0 +1,160 @@
+"""The fields of the requests of /v1, as the documentation has them; other fields are ignored.
+
+The parsers check the fields by hand, since each error has a text of its own. What they accept only with some values,
+and what has no effect, they read from here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from gateway.openai.messages import MessageFields
+from gateway.openai.models import ModelName
+
+MAX_STOPS = 4
+MAX_STOP_LENGTH = 1024
+MAX_IMAGES = 10
+MAX_CONVERSATION_ID = 255
+
+_T = TypeVar("_T")
+
+
+def only(*values: object) -> Meta:
+    """Return the mark of a field that is refused unless it is missing, null or one of `values`."""
+    # As JSON: typing takes types for the same whose marks are equal, as 0 and False are.
+    return Meta(
+        description="Another value is refused.",
+        extra_json_schema={"enum": [*values, None]},
+        extra={"only": json.dumps(values)},
+    )
+
+
+Ignored = Annotated[_T | None, Meta(description="Has no effect.")]
+NoTools = Annotated[Any, only([])]
+NoToolChoice = Annotated[Any, only([], "none", "auto")]
+FilledText = Annotated[str, Meta(min_length=1)]
+MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
+# With an API key a shorter one will do.
+ConversationName = Annotated[str, Meta(min_length=16, max_length=MAX_CONVERSATION_ID)]
+_METADATA: dict[str, Any] = {
+    "properties": {
+        "conversation_id": {"type": ["string", "null"], "minLength": 16, "maxLength": MAX_CONVERSATION_ID},
+    }
+}
+
+
+class OptionFields(msgspec.Struct, kw_only=True):
+    """Fields that every request may have, and whose types are checked in every request."""
+
+    temperature: Ignored[float] = None
+    top_p: Ignored[float] = None
+    frequency_penalty: Ignored[float] = None
+    presence_penalty: Ignored[float] = None
+    max_tokens: Ignored[int] = None
+    max_completion_tokens: Ignored[int] = None
+    max_output_tokens: Ignored[int] = None
+    seed: Ignored[int] = None
+    user: Ignored[str] = None
+    metadata: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="`conversation_id` in it is as `conversation`, which goes before it.",
+            extra_json_schema=_METADATA,
+        ),
+    ] = None
+    logit_bias: Ignored[dict[str, Any]] = None
+    parallel_tool_calls: Ignored[bool] = None
+
+
+class NamedConversation(msgspec.Struct):
+    """A conversation by its name."""
+
+    id: ConversationName
+
+
+class QuestionFields(msgspec.Struct, kw_only=True):
+    """The fields of a question of either kind."""
+
+    model: ModelName
+    stream: Annotated[bool | None, Meta(description="Whether the answer comes as server-sent events.")] = None
+    conversation: Annotated[
+        ConversationName | NamedConversation | None,
+        Meta(description="As the header X-Conversation-ID, which goes before it."),
+    ] = None
+
+
+class StreamOptions(msgspec.Struct):
+    """Options of a stream."""
+
+    include_usage: bool | None = None
+
+
+class CompletionFields(QuestionFields, kw_only=True):
+    """A question after all messages before it."""
+
+    messages: MessageList
+    stream_options: StreamOptions | None = None
+    stop: Annotated[
+        str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
+        Meta(description="The answer ends before any of these."),
+    ] = None
+    n: Annotated[Any, only(1)] = None
+    tools: NoTools = None
+    tool_choice: NoToolChoice = None
+    functions: NoTools = None
+    function_call: NoToolChoice = None
+    response_format: Annotated[Any, only({"type": "text"})] = None
+    logprobs: Annotated[Any, only(False)] = None
+    top_logprobs: Annotated[Any, only(0)] = None
+    modalities: Annotated[Any, only([], ["text"])] = None
+
+
+class FormatFields(msgspec.Struct):
+    """The format of the answer."""
+
+    format: Annotated[Any, only({"type": "text"})] = None
+
+
+class ResponseFields(QuestionFields, kw_only=True):
+    """A question that may continue from a response."""
+
+    input: FilledText | MessageList
+    instructions: Annotated[str | None, Meta(description="How the answer shall be; goes before the input.")] = None
+    previous_response_id: Annotated[
+        str | None, Meta(description="The response to continue from: the last one of its conversation.")
+    ] = None
+    store: Annotated[
+        bool | None, Meta(description="false: no later request can continue from this response by its id.")
+    ] = None
+    text: FormatFields | None = None
+    tools: NoTools = None
+    tool_choice: NoToolChoice = None
+    background: Annotated[Any, only(False)] = None
+    top_logprobs: Annotated[Any, only(0)] = None
+    prompt: Annotated[Any, only()] = None
+
+
+class ImageFields(msgspec.Struct, kw_only=True):
+    """A prompt for images."""
+
+    prompt: FilledText
+    n: Annotated[Annotated[int, Meta(ge=1, le=MAX_IMAGES)] | None, Meta(description="At most so many pictures.")] = None
+    model: Ignored[str] = None
+    response_format: Annotated[Any, only("url")] = None
+    stream: Annotated[Any, only(False)] = None
+
+
+def option_types() -> Mapping[str, type]:
+    """Return the types of OptionFields, without null."""
+    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(OptionFields).items()}
+    return {name: get_origin(kind) or kind for name, kind in kinds.items()}
+
+
+def accepted_values(struct: type[msgspec.Struct]) -> Mapping[str, Sequence[object]]:
+    """Return the accepted values of those fields that accept only some."""
+    hints = get_type_hints(struct, include_extras=True)
+    marks = {name: hint.__metadata__[-1].extra for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {name: json.loads(extra["only"]) for name, extra in marks.items() if extra}
