@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvicorn
@@ -12,12 +12,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.http.listener import address_of, listen, stop_connections
+from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
 from gateway.http.streaming import is_idle, protocols
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.redis.store import Store
 
-_PING_EVERY = 20.0
 # Above the idle time of any proxy in front, so that the proxy is the one that closes the connection.
 _KEEP_ALIVE = 75
 # Seconds for the error frames of aborted answers, and then for the requests of connections that are open and for the
@@ -80,15 +80,19 @@ async def serve(
     active_requests: ActiveRequests,
     *,
     ready: Callable[[str], None] | None = None,
+    timings: Timings = TIMINGS,
+    socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> None:
     """Serve until `active_requests` is drained, or until cancelled.
 
     After `active_requests.drain()` running answers get the drain timeout, after `abort()` nothing; then it returns
-    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. Raises
-    OSError if the port can't be bound, ValueError if a file that the settings name is invalid.
+    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. The
+    listening socket gets `socket_options`, each the names of a level and an option, and its value. Raises OSError if
+    the port can't be bound, ValueError if a file that the settings name is invalid.
     """
-    server = _Server(config(create_app(settings, store, active_requests), settings), active_requests)
-    with listen(settings.gateway_host, settings.gateway_port) as sock:
+    app = create_app(settings, store, active_requests, timings=timings)
+    server = _Server(config(app, settings, ping_every=timings.socket_ping_every), active_requests)
+    with listen(settings.gateway_host, settings.gateway_port, socket_options) as sock:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:
             await server.listening.wait()
@@ -107,7 +111,7 @@ async def serve(
             _LOG.info("gateway ended")
 
 
-def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
+def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMINGS.socket_ping_every) -> uvicorn.Config:
     """Return the configuration with which every gateway runs `app`."""
     http, websocket = protocols()
     return uvicorn.Config(
@@ -115,8 +119,8 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         http=http,
         ws=websocket,
         ws_max_size=settings.max_body,
-        ws_ping_interval=_PING_EVERY,
-        ws_ping_timeout=_PING_EVERY,
+        ws_ping_interval=ping_every,
+        ws_ping_timeout=ping_every,
         ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small
         lifespan="on",
         log_config=None,

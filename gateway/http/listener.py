@@ -5,11 +5,12 @@ import ctypes
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 
 _BACKLOG = 2048
 # A client that vanished is noticed within a minute, whether we send or only wait: after 15 s of silence the kernel
 # sends a probe every 5 s, and sent data may stay unacknowledged for 25 s. At worst one follows the other.
-_TCP_KEEPALIVE = (
+SOCKET_OPTIONS: Sequence[tuple[str, str, int]] = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 15),
     ("IPPROTO_TCP", "TCP_KEEPINTVL", 5),
@@ -29,14 +30,17 @@ _NO_SYN = (
 )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Raises OSError if the port can't be bound."""
+def listen(host: str, port: int, options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS) -> socket.socket:
+    """Return a socket that listens, with `options`: of each the names of its level and of itself, and its value.
+
+    Raises OSError if the port can't be bound.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP, because asyncio turns Nagle's delay off only for sockets that are.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _enable_keepalive(sock)
+        _set_options(sock, options)
         sock.bind((host, port))
         sock.listen(_BACKLOG)
     except OSError:
@@ -45,9 +49,9 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _enable_keepalive(sock: socket.socket) -> None:
+def _set_options(sock: socket.socket, options: Sequence[tuple[str, str, int]]) -> None:
     """Set the options, which accepted connections inherit on Linux; options that a platform lacks are skipped."""
-    for level, option, value in _TCP_KEEPALIVE:
+    for level, option, value in options:
         if hasattr(socket, option):
             sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
 
