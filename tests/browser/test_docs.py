@@ -64,7 +64,7 @@ def test_a_search_leaves_what_holds_its_words(docs: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("place", ["http/ask", "http/complete", "sockets/v2-Final", "examples"])
+@pytest.mark.parametrize("path", ["http/ask", "http/complete", "sockets/v2-Final", "examples"])
 def test_it_can_be_used_by_everybody_on_every_screen(
     browser: Browser, deployed: Deployment, scheme: Any, width: int, path: str
 ) -> None:

@@ -41,7 +41,7 @@ def test_an_ordinary_answer_breaks_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind"),
+    ("only", "kind"),
     [
         (exchange(delta("a", 1)), "lost"),
         (exchange(delta("a", 1), hung=True), "hung"),
@@ -53,14 +53,14 @@ def test_an_ordinary_answer_breaks_nothing() -> None:
         (exchange(delta("a", 1), delta("b", 2), final("b", 3)), "torn"),
     ],
 )
-def test_what_is_wrong_with_one_answer_is_found(exchanges: Exchange, kind: str) -> None:
-    assert kind in kinds([exchanges], [turn()])
+def test_what_is_wrong_with_one_answer_is_found(only: Exchange, kind: str) -> None:
+    assert kind in kinds([only], [turn()])
 
 
 def test_text_that_the_upstream_took_back_may_be_followed_by_the_whole_answer() -> None:
     question = "!replace q"
-    exchanges = exchange(delta("a", 1), delta("b", 2), final("b", 3), question=question)
-    assert kinds([exchanges], [turn(question)]) == []
+    only = exchange(delta("a", 1), delta("b", 2), final("b", 3), question=question)
+    assert kinds([only], [turn(question)]) == []
 
 
 def test_a_client_that_was_cut_off_and_a_refusal_are_no_loss() -> None:
@@ -68,17 +68,17 @@ def test_a_client_that_was_cut_off_and_a_refusal_are_no_loss() -> None:
 
 
 def test_a_second_turn_is_found_unless_the_first_was_refused_before_any_text() -> None:
-    exchanges = exchange(final("", 1))
+    only = exchange(final("", 1))
     again = turn(started=2, ended=3, conversation="d")
-    assert kinds([exchanges], [turn(), again]) == ["doubled"]
-    assert kinds([exchanges], [turn(outcome="Throttled", length=0), again]) == []
-    assert kinds([exchanges], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
+    assert kinds([only], [turn(), again]) == ["doubled"]
+    assert kinds([only], [turn(outcome="Throttled", length=0), again]) == []
+    assert kinds([only], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
 
 
 def test_a_picture_that_is_asked_for_twice_is_found() -> None:
-    exchanges = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
-    assert kinds([exchanges], [], ["cat"]) == []
-    assert kinds([exchanges], [], ["cat", "cat"]) == ["doubled"]
+    only = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
+    assert kinds([only], [], ["cat"]) == []
+    assert kinds([only], [], ["cat", "cat"]) == ["doubled"]
 
 
 @pytest.mark.parametrize(
