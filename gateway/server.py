@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvicorn
@@ -13,15 +13,15 @@ from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.http.streaming import protocols
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.redis.store import Store
 
 _BACKLOG = 2048
-_PING_EVERY = 20.0
 # Above the idle time of any proxy in front, so that the proxy is the one that closes the connection.
 _KEEP_ALIVE = 75
 # A client that vanished is noticed within a minute, whether we send or only wait: after 15 s of silence the kernel
 # sends a probe every 5 s, and sent data may stay unacknowledged for 25 s. At worst one follows the other.
-_TCP_KEEPALIVE = (
+SOCKET_OPTIONS: Sequence[tuple[str, str, int]] = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 15),
     ("IPPROTO_TCP", "TCP_KEEPINTVL", 5),
@@ -56,15 +56,19 @@ async def serve(
     active_requests: ActiveRequests,
     *,
     ready: Callable[[str], None] | None = None,
+    timings: Timings = TIMINGS,
+    socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> None:
     """Serve until `active_requests` is drained, or until cancelled.
 
     After `active_requests.drain()` running answers get the drain timeout, after `abort()` nothing; then it returns
-    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. Raises
-    OSError if the port can't be bound, ValueError if a file that the settings name is invalid.
+    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. The
+    listening socket gets `socket_options`, each the names of a level and an option, and its value. Raises OSError if
+    the port can't be bound, ValueError if a file that the settings name is invalid.
     """
-    server = _Server(config(create_app(settings, store, active_requests), settings))
-    sock = _listen(settings.gateway_host, settings.gateway_port)
+    app = create_app(settings, store, active_requests, timings=timings)
+    server = _Server(config(app, settings, ping_every=timings.socket_ping_every))
+    sock = _listen(settings.gateway_host, settings.gateway_port, socket_options)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await server.listening.wait()
@@ -81,7 +85,7 @@ async def serve(
         _LOG.info("gateway ended")
 
 
-def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
+def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMINGS.socket_ping_every) -> uvicorn.Config:
     """Return the configuration with which every gateway runs `app`."""
     http, websocket = protocols()
     return uvicorn.Config(
@@ -89,8 +93,8 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         http=http,
         ws=websocket,
         ws_max_size=settings.max_body,
-        ws_ping_interval=_PING_EVERY,
-        ws_ping_timeout=_PING_EVERY,
+        ws_ping_interval=ping_every,
+        ws_ping_timeout=ping_every,
         ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small
         lifespan="on",
         log_config=None,
@@ -103,13 +107,13 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, options: Sequence[tuple[str, str, int]]) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP, because asyncio turns Nagle's delay off only for sockets that are.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _enable_keepalive(sock)
+        _set_options(sock, options)
         sock.bind((host, port))
         sock.listen(_BACKLOG)
     except OSError:
@@ -118,9 +122,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _enable_keepalive(sock: socket.socket) -> None:
+def _set_options(sock: socket.socket, options: Sequence[tuple[str, str, int]]) -> None:
     """Set the options, which accepted connections inherit on Linux; options that a platform lacks are skipped."""
-    for level, option, value in _TCP_KEEPALIVE:
+    for level, option, value in options:
         if hasattr(socket, option):
             sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
 

@@ -69,6 +69,16 @@ def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Vi
     expect(page.get_by_role("button", name="新对话")).to_be_visible()
 
 
+def test_code_and_tables_are_named_in_the_language_that_is_chosen_later(visitor: Visitor) -> None:
+    visitor.ask("play: rich")
+    visitor.answered()
+    expect(visitor.exchange.get_by_role("group", name="Table").first).to_be_attached()
+    choose_chinese(visitor)
+    expect(visitor.exchange.get_by_role("button", name="复制代码").first).to_have_attribute("title", "复制代码")
+    expect(visitor.exchange.get_by_role("group", name="代码,python").first).to_be_attached()
+    expect(visitor.exchange.get_by_role("group", name="表格").first).to_be_attached()
+
+
 @pytest.mark.parametrize(
     ("question", "english", "chinese"),
     [

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
 from tests.support.prerequisites import unavailable
@@ -128,9 +129,8 @@ HANDSHAKE = (
 )
 
 
-async def test_a_client_that_answers_no_ping_is_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.server._PING_EVERY", 0.1)
-    async with running(store, worker=False) as gateway:
+async def test_a_client_that_answers_no_ping_is_dropped(store: Store) -> None:
+    async with running(store, worker=False, timings=Timings(socket_ping_every=0.1)) as gateway:
         everything = await gateway.raw(HANDSHAKE)
         _, _, frames = everything.partition(b"\r\n\r\n")
         assert frames[:2] == b"\x89\x04", "a ping"
