@@ -11,8 +11,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from gateway.http.listener import SOCKET_OPTIONS
 from gateway.http.sse import parse_event_id
-from gateway.server import SOCKET_OPTIONS
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
 from wire import keys

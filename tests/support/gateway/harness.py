@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.answering.drain import ActiveRequests
-from gateway.server import SOCKET_OPTIONS, serve
+from gateway.http.listener import SOCKET_OPTIONS
+from gateway.server import serve
 from gateway.settings import GatewaySettings
 from gateway.timings import TIMINGS, Timings
 from wire.errors import AnswerEndedError, StoreUnavailableError
