@@ -24,6 +24,12 @@ from wire.redis.store import Store
 from wire.sessions import Sessions
 
 
+def test_a_request_may_take_the_limits_of_queue_and_answer_and_the_margin() -> None:
+    jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
+    relay = Relay(jobs, answers, ActiveRequests(), 60, 20, first_text_histogram(), Timings(answer_margin=0.5))
+    assert relay.time_limit == 80.5
+
+
 @pytest.mark.anyio
 async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
     async def entries() -> AsyncIterator[AnswerEvent]:
