@@ -11,7 +11,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from gateway import server
+from gateway.http.listener import SOCKET_OPTIONS
 from gateway.http.sse import parse_event_id
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
@@ -31,11 +31,10 @@ TEXTS = [chr(ord("a") + number % 26) * PIECE for number in range(EVENTS)]
 
 
 @pytest.fixture
-async def gateway(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGateway]:
+async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
     # Accepted sockets inherit it.
-    small = (*server._TCP_KEEPALIVE, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
-    monkeypatch.setattr(server, "_TCP_KEEPALIVE", small)
-    async with running(store) as found:
+    small = (*SOCKET_OPTIONS, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
+    async with running(store, socket_options=small) as found:
         found.worker.scripts["big"] = [*map(Delta, TEXTS), Final("".join(TEXTS))]
         yield found
 

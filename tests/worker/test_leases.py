@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
-import worker.leases
 from tests.support.conditions import until
 from tests.support.wire.snapshot import Remembered, forget_since, remember
 from tests.support.worker.harness import Away, Client, HookedStore
@@ -201,13 +200,10 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
     assert await client.owner(token) == "elsewhere"
 
 
-async def test_an_end_that_was_written_before_a_long_outage_is_told_too(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.leases, "_LOST_SECONDS", 0.5)
+async def test_an_end_that_was_written_before_a_long_outage_is_told_too(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
-    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1):
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1, lost_seconds=0.5):
         answer = await client.ask("one")
         assert await client.text(answer) == "you asked: one"
         await until(lambda: "release" in client.store.calls)

@@ -15,6 +15,7 @@ def test_every_question_has_a_style_that_the_service_knows() -> None:
 def test_a_long_answer_outlasts_the_cut() -> None:
     deltas = int(mix.long_question()["question"].split()[0].removeprefix("!deltas="))
     assert deltas > mix.CUT_AFTER[1]
+    assert {mix.cut_after() for _ in range(100)} <= set(range(1, deltas))
 
 
 def test_a_picture_is_asked_for_by_a_keyword() -> None:

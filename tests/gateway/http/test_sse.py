@@ -15,6 +15,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.legacy.frames import LegacyFrames
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -134,9 +135,9 @@ async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> N
         assert frames_of(response.content) == [{"code": 503, "message": "服务繁忙,请稍后再试"}]
 
 
-async def test_a_deadline_within_the_stream_is_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_within_the_stream_is_one_frame(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             response = await gateway.client.get("/api_stream", params=ASK | {"question": "hang"})
@@ -196,12 +197,12 @@ async def test_events_have_ids_only_for_an_event_source(gateway: RunningGateway)
     assert "id:" not in (await gateway.client.get("/api_stream", params=ASK)).text
 
 
-async def test_an_event_source_is_pinged(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.sse._PING_EVERY", 0.05)
-    with closing_gate() as gate:
-        gateway.worker.scripts["slow"] = [gate, Final("ab")]
-        async with streamed(gateway, "slow", **EVENTS) as chunks:
-            await read_until(chunks, ": ping\n\n: ping\n\n")
+async def test_an_event_source_is_pinged(store: Store) -> None:
+    async with running(store, timings=Timings(sse_ping_every=0.05)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [gate, Final("ab")]
+            async with streamed(gateway, "slow", **EVENTS) as chunks:
+                await read_until(chunks, ": ping\n\n: ping\n\n")
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
@@ -288,9 +289,8 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
     assert response.text == f"retry: 1000\nid: {last}\n\n"
 
 
-async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.legacy.http._FIRST_EVENT_WAIT", 0.0)
-    async with running(store, worker=False) as gateway:
+async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store) -> None:
+    async with running(store, worker=False, timings=Timings(drop_in_first_event=0.0)) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
         await store.commands.flushall()
@@ -300,10 +300,7 @@ async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monke
 # Without a server.
 
 
-async def test_a_client_that_does_not_read_holds_nothing_for_ever(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.http.sse._LAST_SEND", 0.01)
+async def test_a_client_that_does_not_read_holds_nothing_for_ever(store: Store) -> None:
     hanging = asyncio.Event()
 
     async def send(message: dict[str, object]) -> None:
@@ -316,7 +313,15 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
 
     async with Answers(store) as answers, asyncio.timeout(5):
         told = LegacyFrames("token", reconnects=True)
-        stream = sse.AnswerStream(ActiveRequests(), 0.05, answers.follow("s0-none"), "s0-none", told, event_source=True)
+        stream = sse.AnswerStream(
+            ActiveRequests(),
+            0.05,
+            answers.follow("s0-none"),
+            "s0-none",
+            told,
+            event_source=True,
+            timings=Timings(last_send_limit=0.01),
+        )
         await stream({"state": {"error_metrics": ErrorMetrics()}}, receive, send)  # type: ignore[arg-type]
 
 

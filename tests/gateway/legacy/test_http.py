@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.settings import GatewaySettings
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
 from wire.jobs import Jobs
@@ -191,9 +192,9 @@ async def test_a_body_above_the_limit_is_told(store: Store, kind: str) -> None:
         assert (await gateway.client.post("/api", content=fits)).json()["code"] == 200
 
 
-async def test_a_body_that_never_comes_is_given_up(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.body._TIMEOUT", 0.05)
-    response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
+async def test_a_body_that_never_comes_is_given_up(store: Store) -> None:
+    async with running(store, worker=False, timings=Timings(body_limit=0.05)) as gateway:
+        response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")
     assert response.startswith(b"HTTP/1.1 408 ")
     assert json.loads(body_of(response)) == {"code": 408, "message": "请求超时"}
 
@@ -265,9 +266,9 @@ async def test_a_question_that_nobody_takes_ends_unspent(store: Store) -> None:
         assert int(response.headers["retry-after"]) > 0
 
 
-async def test_an_answer_that_never_ends_meets_the_deadline(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_an_answer_that_never_ends_meets_the_deadline(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             response = await gateway.client.get("/api", params=ASK | {"question": "hang"})
@@ -322,17 +323,15 @@ async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
     assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
 
 
-async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.legacy.http._FIRST_EVENT_WAIT", 60.0)
-    with closing_gate() as gate:
-        gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
-        fields = ASK | {"question": "who"}
-        events = {"accept": "text/event-stream"}
-        async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
-            assert "x-provider" not in response.headers
-            naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
-            await until(lambda: gateway.active_requests.running == 2)
-            gate.set()
-            assert (await naive).headers["x-provider"] == "p"
+async def test_a_naive_client_waits_a_moment_for_the_headers_and_an_event_source_does_not(store: Store) -> None:
+    async with running(store, timings=Timings(drop_in_first_event=60.0)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["who"] = [gate, Final("a", provider="p")]
+            fields = ASK | {"question": "who"}
+            events = {"accept": "text/event-stream"}
+            async with gateway.client.stream("GET", "/api_stream", params=fields, headers=events) as response:
+                assert "x-provider" not in response.headers
+                naive = asyncio.create_task(gateway.client.get("/api_stream", params=fields))
+                await until(lambda: gateway.active_requests.running == 2)
+                gate.set()
+                assert (await naive).headers["x-provider"] == "p"

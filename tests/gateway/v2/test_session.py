@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -333,16 +334,22 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
 # Waiting
 
 
+# Places in the queue are looked at more often.
+IMPATIENT = Timings(first_place_after=0.02, place_every=0.02)
+
+
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Places in the queue are looked at more often."""
-    monkeypatch.setattr("gateway.v2.session._FIRST_LOOK", 0.02)
-    monkeypatch.setattr("gateway.v2.session._LOOK_EVERY", 0.02)
+async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
+    async with running(store, timings=IMPATIENT) as found:
+        yield found
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -> None:
-    async with running(store, worker=False) as gateway, speaking(gateway) as first, speaking(gateway) as second:
+    async with (
+        running(store, worker=False, timings=IMPATIENT) as gateway,
+        speaking(gateway) as first,
+        speaking(gateway) as second,
+    ):
         await ask(first, id_="first")
         accepted = await hear_any(first)
         told = await hear_any(first)
@@ -364,7 +371,6 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
         assert (frames[-1]["type"], frames[-1]["seq"]) == ("final", 1)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     look = Answers.read_position
@@ -376,7 +382,7 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         return found
 
     monkeypatch.setattr(Answers, "read_position", counted)
-    async with running(store, worker=False) as gateway, speaking(gateway) as socket:
+    async with running(store, worker=False, timings=IMPATIENT) as gateway, speaking(gateway) as socket:
         await ask(socket)
         answer = (await hear_any(socket))["answer"]
         await until(lambda: looks > 10)
@@ -388,19 +394,18 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         assert len(set(told)) == len(told)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_once_something_has_come_nobody_looks_any_more(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+    impatient: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing_gate() as begin, closing_gate() as end:
-        gateway.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
+        impatient.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
         looked = asyncio.Event()
 
         async def look(*_: object) -> None:
             looked.set()
 
         monkeypatch.setattr(Answers, "read_position", look)
-        async with speaking(gateway) as socket:
+        async with speaking(impatient) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):
                 await looked.wait()
@@ -495,11 +500,9 @@ async def test_an_answer_whose_data_is_lost_ends_without_a_seq(gateway: RunningG
         assert "seq" not in last
 
 
-async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             async with speaking(gateway) as socket:

@@ -14,8 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.answering.drain import ActiveRequests
+from gateway.http.listener import SOCKET_OPTIONS
 from gateway.server import serve
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
 from wire.redis.store import Store
@@ -137,12 +139,25 @@ def settings(**changes: Any) -> GatewaySettings:
 
 @asynccontextmanager
 async def running(
-    store: Store, config: GatewaySettings | None = None, *, worker: bool = True
+    store: Store,
+    config: GatewaySettings | None = None,
+    *,
+    worker: bool = True,
+    timings: Timings = TIMINGS,
+    socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> AsyncIterator[RunningGateway]:
     """A gateway on a port of its own, with a scripted worker beside it."""
     active_requests, scripted = ActiveRequests(), ScriptedWorker(store)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    tasks = [asyncio.create_task(serve(config or settings(), store, active_requests, ready=listening.set_result))]
+    serving = serve(
+        config or settings(),
+        store,
+        active_requests,
+        ready=listening.set_result,
+        timings=timings,
+        socket_options=socket_options,
+    )
+    tasks = [asyncio.create_task(serving)]
     if worker:
         tasks.append(asyncio.create_task(scripted.run()))
     try:

@@ -6,7 +6,6 @@ from itertools import accumulate
 import pytest
 from structlog.testing import capture_logs
 
-import wire.sessions
 from tests.support.conditions import until
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
@@ -447,10 +446,8 @@ async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(sh
     assert "you asked: two" in last.context
 
 
-async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire.sessions, "_TRANSCRIPT", 90)
+async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(shop: Shop) -> None:
+    shop.harness.sessions = replace(shop.harness.sessions, transcript_limit=90)
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(question="two", token=token)

@@ -23,6 +23,7 @@ from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
+from worker.providers.openai.client import ERROR_TIMEOUT
 from worker.providers.registry import ProviderRegistry, Upstream, chat_provider
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
@@ -43,15 +44,21 @@ async def ask(
     before_send: Callable[[], Awaitable[None]] = unmarked,
     recall: Recall = no_history,
     settings: WorkerSettings = SETTINGS,
+    error_timeout: float = ERROR_TIMEOUT,
 ) -> list[Snapshot | Completion]:
     async with asyncio.timeout(SOON):
-        asking = OpenAIProvider(settings).ask(account, None, "balanced", SECRET, before_send, recall)
+        provider = OpenAIProvider(settings, error_timeout=error_timeout)
+        asking = provider.ask(account, None, "balanced", SECRET, before_send, recall)
         return [update async for update in asking]
 
 
-async def failure(account: Account, before_send: Callable[[], Awaitable[None]] = unmarked) -> UpstreamError:
+async def failure(
+    account: Account,
+    before_send: Callable[[], Awaitable[None]] = unmarked,
+    error_timeout: float = ERROR_TIMEOUT,
+) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
-        await ask(account, before_send)
+        await ask(account, before_send, error_timeout=error_timeout)
     return caught.value
 
 
@@ -193,11 +200,10 @@ async def test_when_to_come_back_is_told() -> None:
         assert (await failure(server_stub.account())).retry_after == 7.0
 
 
-async def test_a_refusal_whose_body_never_ends_is_known_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.openai.client._ERROR_TIMEOUT", 0.05)
+async def test_a_refusal_whose_body_never_ends_is_known_by_its_status() -> None:
     head = b"HTTP/1.1 429 No\r\nContent-Length: 100\r\n\r\n{"
     async with OpenAIServer(openai_server.stopping(head)) as server_stub:
-        assert (await failure(server_stub.account())).reason == "account.throttled"
+        assert (await failure(server_stub.account(), error_timeout=0.05)).reason == "account.throttled"
 
 
 async def unreachable() -> None:
