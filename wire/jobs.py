@@ -146,7 +146,7 @@ class Jobs:
         client: Client,
         once: IdempotencyKey | None,
         after: str,
-        attempt: str,
+        attempt: str = "",
     ) -> str:
         limits = self._limits
         if trace := traces.current_traceparent():

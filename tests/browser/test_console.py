@@ -222,7 +222,7 @@ def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Co
 
 
 def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
-    found = operator.page.evaluate("""async () => {
+    counts = operator.page.evaluate("""async () => {
         const { History, classes, quantile, rates, slots } = await import("/console/history.js");
         const history = new History(), minute = 60_000, now = 1000 * minute + 30_000;
         history.add({
@@ -238,7 +238,7 @@ def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
             five: five.map((bin) => [bin.at / minute, bin.counts.done ?? 0]),
         };
     }""")
-    assert found == {
+    assert counts == {
         "rates": [[0, 0, 0], [1, 0.1, 0], [0.5, 2 / 60, 0], [0.5, 0, 0.1]],
         "slots": [[None, None], [2, 1], [1, 0], [None, None]],
         "classes": {"names": ["a", ""], "rows": [[0, 0], [6, 0], [1, 1], [0, 0]]},

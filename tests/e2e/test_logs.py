@@ -28,8 +28,8 @@ class Logged:
 
     def lines(self, name: str, value: str) -> list[dict[str, Any]]:
         """The lines in which a field has that value; each must be one JSON object."""
-        told = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in told if line.get(name) == value]
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get(name) == value]
 
     def story(self, request: str, last: str = "answer ended") -> list[dict[str, Any]]:
         """The log of a request up to the line `last`, and up to the turn's end, if it has one."""
@@ -175,6 +175,6 @@ def test_questions_side_by_side_are_told_apart(logged: Logged) -> None:
 def test_no_line_has_a_question_or_a_cookie(logged: Logged) -> None:
     ask(logged, "nothing-of-it")
     logged.story("nothing-of-it")
-    told = logged.log.read_text()
+    text = logged.log.read_text()
     for secret in (QUESTION, '"_U"', "balanced"):
-        assert secret not in told
+        assert secret not in text

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
-    found = {await HmacSecret(store).read() for _ in range(3)}
-    assert len(found) == 1
-    assert len(found.pop()) == 32
+    secrets = {await HmacSecret(store).read() for _ in range(3)}
+    assert len(secrets) == 1
+    assert len(secrets.pop()) == 32
 
 
 async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:

@@ -41,10 +41,10 @@ async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scenario: 
     overview = Overview(store)
     empty = await overview.read_queue(10)
     assert (empty.length, empty.oldest_since, empty.wait, empty.first_answers) == (0, 0, 0, ())
-    asked = [(await scenario.ask(str(number))).answer for number in range(3)]
+    answers = [(await scenario.ask(str(number))).answer for number in range(3)]
     seen = await overview.read_queue(2)
     assert (seen.length, len(seen.first_answers)) == (3, 2)
-    assert set(seen.first_answers) < set(asked)
+    assert set(seen.first_answers) < set(answers)
     assert 0 < seen.oldest_since <= seen.now
     assert 1 <= seen.wait <= 60
 

@@ -131,8 +131,8 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
     ledger = Ledger(store)
 
     async def stands(name: str, state: str | None) -> bool:
-        found = {one.name: one.state for one in await ledger.read_statuses()}
-        return found.get(name) == state
+        states = {status.name: status.state for status in await ledger.read_statuses()}
+        return states.get(name) == state
 
     async with (
         open_worker(settings(tmp_path), store, accounts, folder, block=SHORT_READ) as opened,
@@ -141,9 +141,9 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         running = asyncio.create_task(opened.run())
         client = Client(store, answers)
         await until(lambda: stands("one", "ready"))
-        place = AccountSlot("s0-job", 1, "w")
-        await ledger.reserve(place, {"one": 0}, 60)
-        await ledger.record("one", place, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
+        slot = AccountSlot("s0-job", 1, "w")
+        await ledger.reserve(slot, {"one": 0}, 60)
+        await ledger.record("one", slot, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
         token = new_token()
         refused = await client.end(await client.ask("refused", token))
         assert isinstance(refused, Failed)

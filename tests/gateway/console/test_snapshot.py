@@ -47,9 +47,9 @@ def test_only_a_cooling_account_tells_when_it_returns() -> None:
 def test_a_heartbeat_has_an_age_only_when_it_is_late() -> None:
     heard = (NOW, NOW - 4999, NOW - 5000, NOW - 9000, 0)
     processes = tuple(Process("worker", str(at), "up", at, ProcessLoad(slots=4, used=1)) for at in heard)
-    found = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, ProcessLoad(turns=3, sockets=2))))
-    assert [one["silent"] for one in found["workers"]] == [0, 0, 5, 9, 0]
-    assert found["gateways"] == [
+    snapshot = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, ProcessLoad(turns=3, sockets=2))))
+    assert [worker["silent"] for worker in snapshot["workers"]] == [0, 0, 5, 9, 0]
+    assert snapshot["gateways"] == [
         {"name": "g", "state": "draining", "version": ProcessLoad().version, "silent": 0, "turns": 3, "sockets": 2}
     ]
 

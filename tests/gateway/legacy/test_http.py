@@ -22,9 +22,9 @@ ASK = {"style": "balanced", "question": "hi"}
 
 def code(response: httpx.Response) -> tuple[int, int, str]:
     """Status, code and message of an error; it holds nothing else."""
-    found = response.json()
-    assert list(found) == ["code", "message"]
-    return response.status_code, found["code"], found["message"]
+    body = response.json()
+    assert list(body) == ["code", "message"]
+    return response.status_code, body["code"], body["message"]
 
 
 async def test_an_answer_has_exactly_these_bytes(gateway: RunningGateway) -> None:
@@ -113,7 +113,7 @@ async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
     posted = await gateway.client.post("/image", json={"keyword": "cat"})
     assert posted.json() == response.json()
     assert [work for _, work in gateway.worker.asked] == [
-        Image("cat", request=made.headers["x-request-id"]) for made in (response, posted)
+        Image("cat", request=reply.headers["x-request-id"]) for reply in (response, posted)
     ]
 
 
@@ -143,8 +143,8 @@ async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gatewa
 
 async def test_a_stopped_answer_is_a_success_that_resets(gateway: RunningGateway) -> None:
     gateway.worker.scripts["stop"] = [Delta("so"), Final("so", stopped=True)]
-    found = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
-    assert (found["code"], found["data"]["answer"], found["data"]["reset"]) == (200, "so", True)
+    body = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
+    assert (body["code"], body["data"]["answer"], body["data"]["reset"]) == (200, "so", True)
 
 
 @pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
@@ -316,9 +316,9 @@ async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
     gateway.worker.scripts["who"] = [Delta("a", provider="edgegpt"), Final("ab", provider="edgegpt")]
     gateway.worker.scripts["cat"] = [Final("", images=("x",), provider="bingimage")]
     for path in ("/api", "/api_stream"):
-        found = await gateway.client.get(path, params=ASK | {"question": "who"})
-        assert found.headers["x-provider"] == "edgegpt"
-        assert "edgegpt" not in found.text
+        response = await gateway.client.get(path, params=ASK | {"question": "who"})
+        assert response.headers["x-provider"] == "edgegpt"
+        assert "edgegpt" not in response.text
         assert "x-provider" not in (await gateway.client.get(path, params=ASK)).headers
     assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
 

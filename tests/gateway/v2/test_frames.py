@@ -51,10 +51,10 @@ def test_who_answers_is_told_where_an_event_tells_it() -> None:
 
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
     problem = Problem(500, "回答超时", None, "timeout.gateway")
-    told = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
-    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{told}}}'
-    assert render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{told}}}'
-    assert render_refusal(None, problem).decode() == f'{{"type":"failed",{told}}}'
+    tail = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
+    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{tail}}}'
+    assert render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{tail}}}'
+    assert render_refusal(None, problem).decode() == f'{{"type":"failed",{tail}}}'
 
 
 def test_without_an_id_frames_have_none() -> None:

@@ -22,14 +22,14 @@ def same(reply: Any) -> Any:
 
 @pytest.fixture
 async def link(valkey_url: str, anyio_backend: str) -> AsyncIterator[RedisConnection]:
-    found = await connect(valkey_url, 5, 0.8)
-    yield found
-    await found.close()
+    connection = await connect(valkey_url, 5, 0.8)
+    yield connection
+    await connection.close()
 
 
 async def test_each_command_gets_its_own_reply(link: RedisConnection) -> None:
-    asked = [link.execute("ECHO", str(number), read=int) for number in range(100)]
-    assert await asyncio.gather(*asked) == list(range(100))
+    replies = [link.execute("ECHO", str(number), read=int) for number in range(100)]
+    assert await asyncio.gather(*replies) == list(range(100))
 
 
 async def test_an_error_of_redis_is_that_commands_alone(link: RedisConnection) -> None:

@@ -35,12 +35,12 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
 
 
 async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
-    one, other = Store("memory://"), Store("memory://")
-    await one.commands.set("k", "v")
-    blocking = one.open_blocking(1.0)
+    first, second = Store("memory://"), Store("memory://")
+    await first.commands.set("k", "v")
+    blocking = first.open_blocking(1.0)
     assert await blocking.execute("GET", "k") == b"v"
-    assert await other.commands.get("k") is None
-    for closing in (blocking, one, other):
+    assert await second.commands.get("k") is None
+    for closing in (blocking, first, second):
         await closing.close()
 
 

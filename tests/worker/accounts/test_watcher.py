@@ -40,23 +40,23 @@ def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
     """Grows with each reading of the folder."""
-    found: list[DirectoryContents] = []
+    contents: list[DirectoryContents] = []
 
     def read(folder: Path, providers: Collection[str]) -> DirectoryContents:
-        found.append(read_folder(folder, providers))
-        return found[-1]
+        contents.append(read_folder(folder, providers))
+        return contents[-1]
 
     monkeypatch.setattr(worker.accounts.watcher, "read_folder", read)
-    return found
+    return contents
 
 
 @pytest.fixture
 async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
     """Yield the states of an empty folder, after the first one."""
-    found = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
-    assert await anext(found) == DirectoryState()
-    yield found
-    await found.aclose()
+    changes = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
+    assert await anext(changes) == DirectoryState()
+    yield changes
+    await changes.aclose()
 
 
 async def next_state(changes: Changes) -> DirectoryState:

@@ -74,10 +74,10 @@ class Terminal:
         """Record the end of a turn of that account."""
 
         async def fallen(ledger: Ledger) -> None:
-            place = AccountSlot("one", 1, "w")
-            assert await ledger.reserve(place, {entry: 0}, 60) == entry
+            slot = AccountSlot("one", 1, "w")
+            assert await ledger.reserve(slot, {entry: 0}, 60) == entry
             print_ = CookieAccount("", {"_U": entry.removesuffix("/images")}).fingerprint
-            await ledger.record(entry, place, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
+            await ledger.record(entry, slot, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
 
         asyncio.run(self._on_ledger(fallen))
 

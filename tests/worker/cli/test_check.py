@@ -93,9 +93,9 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, order: Order | None, failure: UpstreamError | None
 ) -> None:
     monkeypatch.setattr(Probed, "failure", failure)
-    place = AccountSlot("one", 1, "w")
-    await ledger.reserve(place, {"a": 0}, 60)
-    await ledger.record("a", place, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
+    slot = AccountSlot("one", 1, "w")
+    await ledger.reserve(slot, {"a": 0}, 60)
+    await ledger.record("a", slot, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
     if order is not None:
         await ledger.execute_order("a", order)
     before = await standing(ledger)

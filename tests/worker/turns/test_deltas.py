@@ -78,8 +78,8 @@ def test_whatever_is_changed_far_back_the_end_is_right(
     before: list[tuple[int, str]], changes: list[tuple[int, str]], after: list[tuple[int, str]]
 ) -> None:
     texts = stepwise(before)
-    for place, piece in changes:
-        texts.append(texts[-1][:place] + piece + texts[-1][place + len(piece) :])
+    for position, piece in changes:
+        texts.append(texts[-1][:position] + piece + texts[-1][position + len(piece) :])
     texts += stepwise([(0, texts[-1]), *after])
     assert shown(play(texts, texts[-1])) == join_surrogates(texts[-1])
 

@@ -16,8 +16,8 @@ END = chunk(None, "stop")
 
 def read(*chunks: Any) -> Completion:
     completion = CompletionStream()
-    for one in chunks:
-        completion.read(one if isinstance(one, str) else json.dumps(one))
+    for part in chunks:
+        completion.read(part if isinstance(part, str) else json.dumps(part))
     completion.read(DONE)
     return completion.completion(b"")
 
