@@ -50,7 +50,7 @@ def settings() -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize(("name", "default"), settings(), ids=lambda value: str(value)[:40])
-def test_every_setting_stands_in_the_readme_with_its_default(readme: str, name: str, default: object) -> None:
+def test_every_setting_is_in_the_readme_with_its_default(readme: str, name: str, default: object) -> None:
     defaults = [row[1] for row in rows(readme) if row[0] == f"`{name}`"]
     assert len(defaults) == 1, f"{name} has {len(defaults)} rows"
     if default != "None":
@@ -67,7 +67,7 @@ def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> None:
+def test_every_endpoint_is_in_the_readme(readme: str, tmp_path: Path) -> None:
     (tmp_path / "admins").write_text(f"olivia {'0' * 64}")
     app = create_app(GatewaySettings(admin_keys_file=tmp_path / "admins"), Store("memory://"), ActiveRequests())
     paths = {route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)}
@@ -106,7 +106,7 @@ async def test_the_readmes_metrics_are_those_there_are(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_every_error_code_stands_in_the_readme(readme: str) -> None:
+def test_every_error_code_is_in_the_readme(readme: str) -> None:
     codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented

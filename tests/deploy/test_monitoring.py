@@ -109,13 +109,13 @@ def test_each_alert_is_tried_both_ways() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
-def test_each_alert_stands_in_the_readme(readme: str) -> None:
+def test_each_alert_is_in_the_readme(readme: str) -> None:
     documented = {name for row in rows(readme) for name in re.findall(r"`([A-Z]\w+[a-z])`", row[0]) if len(row) == 2}
     assert {rule["alert"] for rule in rules()} <= documented
 
 
 @pytest.mark.parametrize("query", sorted({*queries(), *(rule["expr"] for rule in rules())}))
-def test_a_query_asks_only_for_what_is_told(query: str) -> None:
+def test_a_query_asks_only_for_what_is_reported(query: str) -> None:
     known = documented()
     metrics = metrics_in(query)
     assert metrics <= {*known, *BESIDES}

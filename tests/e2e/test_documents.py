@@ -95,7 +95,7 @@ def test_every_operation_answers_as_documented_in_every_type_of_content(client: 
     assert {checked for checked in call.document.checked if checked[2].startswith("2")} == documented
 
 
-def test_errors_of_the_upstream_are_told_as_documented(client: httpx.Client, deployed: Deployment) -> None:
+def test_errors_of_the_upstream_are_reported_as_documented(client: httpx.Client, deployed: Deployment) -> None:
     call = Caller(client)
     for word in ("!close-mid", "!close-before", "!empty", "!captcha"):
         fields = {"style": "balanced", "question": f"{word} hello"}

@@ -215,7 +215,9 @@ async def test_a_gateway_that_redis_cuts_off_for_falling_behind_misses_nothing(
     await scenario.verify()
 
 
-async def test_an_upstream_line_that_breaks_mid_answer_is_told_and_never_asked_again(scenario: FaultScenario) -> None:
+async def test_an_upstream_line_that_breaks_mid_answer_is_reported_and_never_asked_again(
+    scenario: FaultScenario,
+) -> None:
     exchange = scenario.clients.start("eventsource", unique("!deltas=200 !rate=30"))
     await scenario.streaming(exchange)
     upstream(scenario).reset()

@@ -53,7 +53,7 @@ async def test_a_socket_that_does_not_open_spends_nothing(scenario: FaultScenari
     await scenario.verify()
 
 
-async def test_an_upstream_killed_mid_answer_is_told_and_comes_back(scenario: FaultScenario) -> None:
+async def test_an_upstream_killed_mid_answer_is_reported_and_comes_back(scenario: FaultScenario) -> None:
     exchanges = [scenario.clients.start("eventsource", unique("!deltas=400 !rate=30")) for _ in range(3)]
     await scenario.streaming(*exchanges)
     scenario.cluster.emulator.kill()

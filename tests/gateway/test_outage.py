@@ -48,7 +48,7 @@ async def gateway(server: ValkeyServer, process: int) -> AsyncIterator[RunningGa
     await store.close()
 
 
-async def test_a_frozen_redis_is_told_within_two_seconds(gateway: RunningGateway, process: int) -> None:
+async def test_a_frozen_redis_is_reported_within_two_seconds(gateway: RunningGateway, process: int) -> None:
     assert (await gateway.client.get("/api", params=ASK)).status_code == 200
     async with gateway.socket("/ws_stream") as ws:
         os.kill(process, signal.SIGSTOP)

@@ -79,7 +79,7 @@ async def test_whoever_comes_late_gets_exactly_the_rest(scenario: Scenario, answ
     assert await everything(answers, "s0-a", after) == whole(5, after)
 
 
-async def test_the_first_event_is_told_once(scenario: Scenario, answers: Answers) -> None:
+async def test_the_first_event_is_reported_once(scenario: Scenario, answers: Answers) -> None:
     await scenario.answered("s0-a", "token", 3)
     first_events: list[Event] = []
     for after in (0, 2, 100):

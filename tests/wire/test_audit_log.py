@@ -41,7 +41,7 @@ async def test_it_stays_short(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", [Store, RepeatingStore])
-async def test_each_change_of_an_account_is_told_once(store_url: str, kind: type[Store]) -> None:
+async def test_each_change_of_an_account_is_reported_once(store_url: str, kind: type[Store]) -> None:
     store = kind(store_url)
     ledger, slot = Ledger(store), AccountSlot("answer", 1, "w")
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
@@ -67,7 +67,7 @@ async def test_each_change_of_an_account_is_told_once(store_url: str, kind: type
 
 
 @pytest.mark.parametrize("kind", [Store, RepeatingStore])
-async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, kind: type[Store]) -> None:
+async def test_orders_and_exports_are_reported_with_who_gave_them(store_url: str, kind: type[Store]) -> None:
     store = kind(store_url)
     ledger = Ledger(store)
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))

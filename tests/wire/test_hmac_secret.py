@@ -37,7 +37,7 @@ def test_a_file_holds_it_without_white_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "short"])
-def test_a_file_that_is_no_good_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_is_no_good_is_reported_in_a_sentence(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "secret"
     if content is not None:
         path.write_text(content)

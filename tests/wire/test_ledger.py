@@ -409,7 +409,7 @@ async def fall(book: Book, *names: str, outcome: TurnOutcome = "quarantined", pa
         await book.end(f"fall of {name}", name, outcome, pause)
 
 
-async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Book) -> None:
+async def test_what_waits_for_a_person_is_reported_once_with_each_change(watched: Book) -> None:
     assert await news(watched) == []
     await fall(watched, "a", "a/images")
     await fall(watched, "b", outcome="cooling", pause=60)
@@ -422,13 +422,13 @@ async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Bo
     assert await news(watched) == []
 
 
-async def test_of_two_workers_that_look_at_once_one_is_told(watched: Book) -> None:
+async def test_of_two_workers_that_look_at_once_one_gets_the_alert(watched: Book) -> None:
     await fall(watched, "a", "b", "c")
     both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
     assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
 
 
-async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(watched: Book) -> None:
+async def test_a_lack_of_ready_accounts_is_reported_when_it_comes_and_when_it_goes(watched: Book) -> None:
     await fall(watched, "a", "a/images", outcome="cooling", pause=50)
     await fall(watched, "b", outcome="cooling", pause=20)
     assert await news(watched) == []

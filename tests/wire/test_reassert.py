@@ -314,7 +314,7 @@ async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> No
     assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scenario) -> None:
+async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: Scenario) -> None:
     """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
@@ -328,7 +328,7 @@ async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scena
     assert await scenario.events(second.answer) == [Final("done")]
 
 
-async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scenario: Scenario) -> None:
+async def test_a_reset_that_nobody_was_told_of_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
     question = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")

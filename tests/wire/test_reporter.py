@@ -107,7 +107,7 @@ async def test_reports_that_arrive_twice_count_once(store_url: str) -> None:
     await store.close()
 
 
-async def test_coming_draining_and_leaving_is_told_once_each(store: Store) -> None:
+async def test_coming_draining_and_leaving_is_reported_once_each(store: Store) -> None:
     speaker = Speaker(store)
     await speaker.reporter.report()
     await speaker.reporter.report()

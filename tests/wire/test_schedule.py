@@ -142,7 +142,7 @@ async def test_making_the_streams_twice_loses_nothing(scenario: Scenario) -> Non
         assert [entry.token for entry in await reader.read(1)] == [question.token]
 
 
-async def test_other_refusals_of_redis_are_told(valkey_store: Store) -> None:
+async def test_other_refusals_of_redis_are_reported(valkey_store: Store) -> None:
     await valkey_store.commands.set(keys.shared_stream(), "no stream")
     async with Schedule(valkey_store, "w1", 15.0) as reader:
         with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):

@@ -87,7 +87,7 @@ async def test_it_beats_often_enough_to_keep_the_lease(store: HookedStore) -> No
         assert heart.lease_valid
 
 
-async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedStore) -> None:
+async def test_a_redis_that_goes_and_comes_back_is_reported_once_each(store: HookedStore) -> None:
     heart, away = heartbeat(store), Away(3)
     store.before["beat"] = away
     with capture_logs() as logs:
@@ -128,7 +128,7 @@ async def test_redis_is_told_what_the_worker_holds_only_when_it_may_have_forgott
     assert reasserted.times == 1
 
 
-async def test_what_could_not_be_told_is_told_with_the_next_beat(store: HookedStore) -> None:
+async def test_what_could_not_be_told_is_reported_with_the_next_beat(store: HookedStore) -> None:
     reasserted = Said(failing=2)
     heart = heartbeat(store, reassert=reasserted)
     await heart.beat()

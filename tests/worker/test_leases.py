@@ -142,7 +142,7 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
     ]
 
 
-async def test_an_end_that_meets_a_forgotten_lease_is_told_before_it_is_given_up(client: Client) -> None:
+async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_given_up(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=30.0):

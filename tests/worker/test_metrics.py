@@ -200,7 +200,7 @@ async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> 
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
 
 
-async def test_how_long_questions_waited_is_told_once_for_each(client: Client) -> None:
+async def test_how_long_questions_waited_is_reported_once_for_each(client: Client) -> None:
     token = new_token()
     for question in ("one", "two"):
         answer = await client.ask(question, token)
@@ -211,7 +211,7 @@ async def test_how_long_questions_waited_is_told_once_for_each(client: Client) -
     assert 0 < metrics["bing_queue_wait_seconds_sum"] < 2 * SOON
 
 
-async def test_tasks_and_the_process_are_told_of(client: Client) -> None:
+async def test_tasks_and_the_process_are_reported(client: Client) -> None:
     async with scraping(client) as (_, address):
         metrics = await scraped(address)
         for name in (
@@ -284,7 +284,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         }
 
 
-async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
+async def test_an_accounts_cookie_reports_when_it_expires(client: Client) -> None:
     async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
         metrics = await scraped_until(address, lambda metrics: of("a", metrics).get("cookie_expires_seconds", 0) > 0)

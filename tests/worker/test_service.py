@@ -36,7 +36,7 @@ async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
     assert logs == []
 
 
-async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported_once_and_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "cookies"
     with capture_logs() as logs:
         waiting = asyncio.create_task(await_accounts(DirectoryWatcher(folder, timings=QUICK)))
@@ -51,7 +51,7 @@ async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> N
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
-async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
+async def test_each_thing_about_the_folder_is_reported_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
         waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path, timings=QUICK)))
         await until(lambda: len(logs) == 1)
@@ -68,7 +68,7 @@ async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> None:
+async def test_a_malformed_file_beside_a_good_one_is_reported(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one")
     (tmp_path / "two.json").touch(mode=0o600)
     (tmp_path / "two.json").write_text("[]")

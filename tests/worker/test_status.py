@@ -28,7 +28,7 @@ async def counted(store: Store, name: str) -> int:
     return sum(counts.get(name, 0) for counts in found.values())
 
 
-async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
+async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(client: Client) -> None:
     gate = Gate("hello")
     async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4, report_interval=OFTEN) as worker:
         answer = await client.ask("hello")

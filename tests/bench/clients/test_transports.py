@@ -8,7 +8,7 @@ from bench.question import Question
 QUESTION = Question(60, 20.0)
 
 
-def test_over_http_the_question_stands_in_the_query() -> None:
+def test_over_http_the_question_is_in_the_query() -> None:
     request = TRANSPORTS[SSE].request(QUESTION).decode()
     assert request.startswith(
         "GET /api_stream?style=balanced&question=%21deltas%3D60%20%21rate%3D20%20%21stamp HTTP/1.1"

@@ -124,7 +124,7 @@ async def test_a_question_that_waited_in_vain_may_be_asked_again(store: Store) -
         assert len(gateway.worker.asked) == 1
 
 
-async def test_a_failure_of_what_was_asked_is_told_again(gateway: RunningGateway) -> None:
+async def test_a_failure_of_what_was_asked_is_reported_again(gateway: RunningGateway) -> None:
     gateway.worker.scripts["hi"] = [Delta("a"), Failed("interrupted", text="a")]
     first, again = [await gateway.client.get("/api", params=ASK, headers=HEADER) for _ in range(2)]
     assert (first.status_code, first.content) == (again.status_code, again.content)

@@ -172,7 +172,7 @@ async def test_the_same_idempotency_key_of_two_clients_is_two_keys(store: Store,
         assert len(gateway.worker.asked) == 2
 
 
-async def test_a_key_stands_in_no_log_and_not_in_redis(store: Store, keys_file: Path) -> None:
+async def test_a_key_is_in_no_log_and_not_in_redis(store: Store, keys_file: Path) -> None:
     with capture_logs() as logs:
         async with running(store, settings(api_keys_file=keys_file)) as gateway:
             await gateway.client.get("/api", params=ASK | {"api_key": ALICE}, headers=as_(ALICE))

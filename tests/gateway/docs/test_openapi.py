@@ -115,7 +115,7 @@ def test_every_error_has_its_status() -> None:
     assert {f"Fault{status}" for status in statuses} == {name for name in responses if name.startswith("Fault")}
 
 
-def test_every_kind_of_error_under_v1_is_among_those_that_are_told() -> None:
+def test_every_kind_of_error_under_v1_is_among_those_that_are_reported() -> None:
     never = {*errors.EXPORT_REASONS, Reason.REQUEST_METHOD, Reason.REQUEST_RATE, Reason.SOCKET_LIMIT}
     codes = {fault.code for fault in error_responses.FAULTS}
     assert {spec.openai.code for reason, spec in errors.ERRORS.items() if reason not in never} <= codes

@@ -106,7 +106,7 @@ async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: Runn
     assert [frame["data"]["done"] for frame in frames] == [False] * 4 + [True]
 
 
-async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningGateway) -> None:
+async def test_a_token_that_is_not_alive_is_reported_in_plain_json(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK | {"token": "dead"})
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"code": 120, "message": "token不存在"}

@@ -109,7 +109,7 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
     )
 
 
-async def test_a_failed_answer_keeps_its_text_and_tells_its_reason(gateway: RunningGateway) -> None:
+async def test_a_failed_answer_keeps_its_text_and_reports_its_reason(gateway: RunningGateway) -> None:
     gateway.worker.scripts["fail"] = [Delta("half"), Failed("interrupted", "half")]
     answer, _ = await ended(gateway, "fail")
     body = await standing(gateway, answer)

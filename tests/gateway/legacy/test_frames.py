@@ -90,7 +90,7 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_answer_is_told_up_to_its_end() -> None:
+async def test_an_answer_is_rendered_up_to_its_end() -> None:
     frames = LegacyFrames("t", reconnects=True)
     assert frames.preamble(None) == []
     shown = [json.loads(one.data)["data"] for event in (Delta("a"), Final("ab")) for one in await frames.render(event)]
@@ -98,7 +98,7 @@ async def test_an_answer_is_told_up_to_its_end() -> None:
     assert frames.finished
 
 
-def test_what_is_in_no_table_tells_nothing_of_itself() -> None:
+def test_what_is_in_no_table_reports_nothing_of_itself() -> None:
     frames = LegacyFrames("t", reconnects=False)
     assert [json.loads(frame.data)["code"] for frame in frames.render_error(RuntimeError("secret"))] == [500]
     assert b"secret" not in frames.render_error(RuntimeError("secret"))[0].data

@@ -401,7 +401,7 @@ async def test_a_session_that_can_not_be_ended_is_left_to_expire(
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api", "/"])
-async def test_a_socket_to_another_path_is_told(gateway: RunningGateway, path: str) -> None:
+async def test_a_socket_to_another_path_is_reported(gateway: RunningGateway, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with gateway.socket(path):
             pass

@@ -72,7 +72,7 @@ async def test_it_is_in_prometheus_text_format(gateway: RunningGateway) -> None:
     assert "# HELP bing_turns Old name of bing_active_answers, for one release.\n" in response.text
 
 
-async def test_the_process_is_told_of(gateway: RunningGateway) -> None:
+async def test_the_process_is_reported(gateway: RunningGateway) -> None:
     metrics = await scraped(gateway)
     for name in ("process_open_fds", "process_resident_memory_bytes", "process_cpu_seconds_total"):
         assert metrics[name] > 0
@@ -224,7 +224,7 @@ async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
         assert metrics["bing_queue_oldest_seconds"] < 10
 
 
-async def test_while_redis_is_away_nothing_old_is_told_of_it(
+async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(_: Store) -> None:

@@ -174,7 +174,7 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
     assert (frames[0]["token"], frames[-1]["type"]) == (token, "final")
 
 
-async def test_a_failure_is_told_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
+async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
     _, frames = await answered(
         gateway, script=[Delta("half"), Failed("x.y", "half", retry_after=3, code=500, message="坏了")]
     )
@@ -344,7 +344,7 @@ async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
         yield found
 
 
-async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -> None:
+async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
     async with (
         running(store, worker=False, timings=IMPATIENT) as gateway,
         speaking(gateway) as first,
@@ -376,7 +376,7 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
         assert (frames[-1]["type"], frames[-1]["seq"]) == ("final", 1)
 
 
-async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     look = Answers.read_position
 

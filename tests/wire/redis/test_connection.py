@@ -111,6 +111,6 @@ async def test_a_unix_socket_and_tls_are_ways_too(tmp_path: Path) -> None:
             await connect(url, 5, 0.8)
 
 
-async def test_a_server_that_does_not_speak_tls_is_told_in_time(valkey: ValkeyServer) -> None:
+async def test_a_server_that_does_not_speak_tls_is_reported_in_time(valkey: ValkeyServer) -> None:
     with pytest.raises(StoreUnavailableError):
         await connect(f"rediss://127.0.0.1:{valkey.port}/0?ssl_cert_reqs=none", 1, 0.8)

@@ -58,7 +58,7 @@ async def test_a_full_account_is_not_waited_for_longer_than_allowed(pool: Accoun
         await pool.reserve(place("two"), ReservationRequest(["a"]), asyncio.get_running_loop().time() + 0.1)
 
 
-async def test_the_first_account_to_return_is_told(pool: AccountPool) -> None:
+async def test_the_first_account_to_return_is_reported(pool: AccountPool) -> None:
     for name, pause in (("a", 50.0), ("b", 20.0)):
         reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
         await reservation.release(Penalty("cooling", "account.throttled", pause), sent=True)
@@ -196,7 +196,9 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     assert standings["b"].state == "ready"
 
 
-async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: HookedStore, pool: AccountPool) -> None:
+async def test_what_the_ledger_could_not_be_told_at_once_is_reported_again(
+    store: HookedStore, pool: AccountPool
+) -> None:
     reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     store.before["record"] = Away(2)
     reservation.release_soon(NO_PENALTY, sent=True)

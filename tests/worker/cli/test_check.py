@@ -49,7 +49,7 @@ async def standing(ledger: Ledger) -> AccountStatus:
     return next(status for status in await ledger.read_statuses() if status.name == "a")
 
 
-async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
+async def test_a_success_is_reported_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
     result = await check_account(SETTINGS, ledger, ALICE)
     assert result == CheckResult("a", "", "ready", "ready")
@@ -67,7 +67,7 @@ async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
         (Reason.ACCOUNT_THROTTLED, "cooling"),
     ],
 )
-async def test_a_refusal_is_told_and_counts(
+async def test_a_refusal_is_reported_and_counts(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: Reason, state: DisplayState
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError(reason, refused=True))

@@ -166,14 +166,14 @@ def test_a_change_not_far_back_shows_at_once() -> None:
     assert deltas.update("two" + long + "y") == Replace("two" + long + "y")
 
 
-def test_a_change_far_back_is_told_with_the_end() -> None:
+def test_a_change_far_back_is_reported_with_the_end() -> None:
     deltas, long = DeltaBuilder(), "x" * 1000
     assert deltas.update("one" + long) == Delta("one" + long)
     assert deltas.update("two" + long + "y") == Delta("y")
     assert deltas.finish("two" + long + "y") == Replace("two" + long + "y")
 
 
-def test_a_change_far_back_is_told_with_the_next_one_that_shows() -> None:
+def test_a_change_far_back_is_reported_with_the_next_one_that_shows() -> None:
     deltas, long = DeltaBuilder(), "x" * 1000
     deltas.update("one" + long)
     deltas.update("two" + long + "y")

@@ -246,7 +246,7 @@ async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
     assert outcome.session is None
 
 
-async def test_a_reset_by_an_earlier_attempt_is_told(shop: Shop) -> None:
+async def test_a_reset_by_an_earlier_attempt_is_reported(shop: Shop) -> None:
     task = await shop.harness.task()
     from_before = ClaimedJob(task.lease, task.answer, task.work, reset=True)
     assert final(await shop.turn(from_before).run()).reset
@@ -360,7 +360,7 @@ async def test_a_mark_that_redis_did_not_confirm_is_written_again(shop: Shop, lo
 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
-async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lost: str) -> None:
+async def test_a_refusal_that_redis_did_not_confirm_is_reported_again(shop: Shop, lost: str) -> None:
     task, away = await shop.harness.task(), Away(2)
     store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["refused"] = away
@@ -492,7 +492,7 @@ async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop
     assert [arrival.account for arrival in shop.provider.arrived] == ["b"]
 
 
-async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
+async def test_a_trouble_that_all_accounts_meet_is_reported_as_it_is(shop: Shop) -> None:
     outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a", "b"))
     assert failed(outcome) == Failed("transport.connect")
     assert len(shop.provider.asks) == 2

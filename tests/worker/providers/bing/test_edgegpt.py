@@ -263,7 +263,7 @@ async def test_text_of_the_message_that_breaks_off_is_not_lost(stage: Any) -> No
     ],
 )
 @pytest.mark.parametrize("with_error", [True, False])
-async def test_a_refused_turn_is_told_by_its_result(
+async def test_a_refused_turn_is_recognised_by_its_result(
     stage: Any, value: str, message: str, reason: str, refused: bool, with_error: bool
 ) -> None:
     result = {"value": value, "message": message, **({"error": message} if with_error else {})}
@@ -386,7 +386,9 @@ async def test_a_silent_upgrade_ends_in_time(silent_port: int) -> None:
         (lambda: web.json_response({"result": {"value": "InternalServerError"}}), "upstream.internal", False),
     ],
 )
-async def test_a_failed_creation_is_told_by_its_response(stage: Any, response: Any, reason: str, refused: bool) -> None:
+async def test_a_failed_creation_is_recognised_by_its_response(
+    stage: Any, response: Any, reason: str, refused: bool
+) -> None:
     stage.create = response
     error, _ = await failure(asking(stage.settings, before_send=_unreachable))
     assert (error.reason, error.refused) == (reason, refused)

@@ -100,7 +100,7 @@ async def test_a_style_is_a_system_prompt_and_a_temperature(
     assert server_stub.asked[0].json.get("temperature") == temperature
 
 
-async def test_what_was_said_before_is_told_as_far_as_the_setting_goes() -> None:
+async def test_what_was_said_before_is_sent_as_far_as_the_setting_goes() -> None:
     async def recall() -> History:
         return History(
             "Be kind.",
@@ -176,7 +176,7 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.answering(*[b"x" * 1024 * 1024] * 5), "transport.toobig", False),
     ],
 )
-async def test_each_failure_has_its_reason_and_tells_nothing_of_the_question_or_the_key(
+async def test_each_failure_has_its_reason_and_reports_nothing_of_the_question_or_the_key(
     play: Play, reason: str, refused: bool
 ) -> None:
     async with OpenAIServer(play) as server_stub:
@@ -195,7 +195,7 @@ async def test_text_before_a_failure_is_shown_first() -> None:
             await anext(asking)
 
 
-async def test_when_to_come_back_is_told() -> None:
+async def test_when_to_come_back_is_reported() -> None:
     async with OpenAIServer(openai_server.refusing(429, Retry_After="7")) as server_stub:
         assert (await failure(server_stub.account())).retry_after == 7.0
 

@@ -27,7 +27,7 @@ def test_without_a_past_there_is_only_the_question() -> None:
 
 
 @given(st.lists(SAID, max_size=12), st.integers(0, 12))
-def test_only_the_newest_is_told_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
+def test_only_the_newest_is_sent_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
     # Numbers instead of texts, so that what was merged can be distinguished again.
     numbered = tuple(HistoryMessage(message.role, str(number)) for number, message in enumerate(said))
     built = build_messages("", History("", numbered), "q", most)

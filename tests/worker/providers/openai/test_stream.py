@@ -53,7 +53,7 @@ def test_thoughts_and_calls_of_tools_are_no_text() -> None:
     ("report", "finish"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("something_new", "stop")],
 )
-def test_why_it_ended_is_told(report: str, finish: str) -> None:
+def test_why_it_ended_is_reported(report: str, finish: str) -> None:
     assert read(chunk("a"), chunk(None, report)).finish == finish
 
 
