@@ -22,7 +22,7 @@ _UNREADABLE = Failed(Reason.JOB_UNREADABLE)
 _UNREAD = Chat("balanced", "")
 
 # How many bytes of a conversation's transcript are kept, in case it must continue with another account.
-_TRANSCRIPT = 64 * 1024
+TRANSCRIPT_LIMIT = 64 * 1024
 # How many tokens one call of the reaper takes over: Redis serves no other client meanwhile.
 _BATCH = 100
 
@@ -129,6 +129,7 @@ class Sessions:
     store: Store
     limits: SessionLimits = field(default_factory=SharedSettings.model_construct)
     lease_ttl: float = LEASE_TTL
+    transcript_limit: int = TRANSCRIPT_LIMIT
 
     async def beat(self, worker: str) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases.
@@ -256,7 +257,7 @@ class Sessions:
         conversation then continues, whatever becomes of the answer. LeaseLostError or AnswerEndedError when the
         question must not be sent.
         """
-        rules = {"begins": stateless.begins, "limit": _TRANSCRIPT} if stateless else None
+        rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
             job, op=_mark(job, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl, stateless=rules
         )
@@ -326,7 +327,7 @@ class Sessions:
             sent=sent,
             seq=seq,
             begins=begins,
-            transcript_limit=_TRANSCRIPT,
+            transcript_limit=self.transcript_limit,
             reports_reset=isinstance(event, Final) or event.reset,
             spent=spent,
         )

@@ -8,14 +8,12 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
+from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
 from wire.errors import AnswerLostError
 from wire.jobs import Jobs
 from wire.messages import Event, Failed, Final, apply_event
-
-# Added to the limits of queue and answer, in seconds, so that theirs end an answer first.
-_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,22 @@ class Relay:
     queue_timeout: float
     answer_timeout: float
     first_text: Histogram
+    timings: Timings = TIMINGS
     _keep_alive: QueueKeepAlive = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_keep_alive", QueueKeepAlive(self.jobs, self.queue_timeout))
+        keep_alive = QueueKeepAlive(
+            self.jobs,
+            self.queue_timeout,
+            renew_every=self.timings.renew_every,
+            away_pause=self.timings.away_pause,
+        )
+        object.__setattr__(self, "_keep_alive", keep_alive)
 
     @property
     def time_limit(self) -> float:
         """The time that a request may take in all."""
-        return self.queue_timeout + self.answer_timeout + _MARGIN
+        return self.queue_timeout + self.answer_timeout + self.timings.answer_margin
 
     def subscribe(
         self, answer: str, after: int = 0, *, new: bool = False, submit: Callable[[], Awaitable[str]] | None = None
@@ -47,7 +52,7 @@ class Relay:
         subscription is being made.
         """
         reader = self.answers.follow(answer, after, self._timer() if new else None)
-        return AnswerSubscription(self._keep_alive, answer, reader, submit)
+        return AnswerSubscription(self._keep_alive, answer, reader, self.answers.follow, submit)
 
     async def read_end(self, events: AsyncIterator[AnswerEvent]) -> Final | Failed:
         """Return the terminal event. Raises AnswerLostError when the events stop without one."""
@@ -70,18 +75,20 @@ class Relay:
 class AnswerSubscription:
     """A context manager that follows an answer and keeps it alive; its value is the reader of the answer's events."""
 
-    __slots__ = ("_job", "_keep_alive", "_reader", "_submit")
+    __slots__ = ("_follow", "_job", "_keep_alive", "_reader", "_submit")
 
     def __init__(
         self,
         keep_alive: QueueKeepAlive,
         answer: str,
         reader: AnswerReader,
+        follow: Callable[[str], AnswerReader],
         submit: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._keep_alive = keep_alive
         self._job = WaitingJob(answer)
         self._reader = reader
+        self._follow = follow
         self._submit = submit
 
     async def __aenter__(self) -> AnswerReader:
@@ -89,11 +96,16 @@ class AnswerSubscription:
         events = await self._reader.__aenter__()
         if self._submit is not None:
             try:
-                await self._submit()
+                submitted = await self._submit()
             except BaseException:
                 await self._reader.__aexit__()
                 raise
             self._submit = None
+            if submitted != self._job.answer:
+                # The same request reached another gateway before, whose answer this is.
+                await self._reader.__aexit__()
+                self._job, self._reader = WaitingJob(submitted), self._follow(submitted)
+                events = await self._reader.__aenter__()
         self._keep_alive.add(self._job)
         return events
 

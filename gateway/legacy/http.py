@@ -11,7 +11,7 @@ from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
 from gateway.errors import failure_of
 from gateway.http import responses, sse
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
 from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
@@ -21,18 +21,15 @@ from wire.jobs import Client
 from wire.messages import Chat, Failed, Final, Image, Work
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# How long a stream's headers wait for the first event, which names the provider, in seconds; an EventSource gets them
-# at once.
-_FIRST_EVENT_WAIT = 1.0
 
 
 @dataclass(frozen=True)
 class LegacyApi:
-    """The endpoints. `max_body` is in bytes."""
+    """The endpoints."""
 
     questions: Questions
     clients: Clients
-    max_body: int
+    bodies: BodyReader
 
     async def api(self, request: Request) -> Response:
         """Answer a question as one JSON document."""
@@ -41,7 +38,7 @@ class LegacyApi:
         client = self.clients.identify(request)
         question = params.parse_question(await self._fields(request))
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
-        event = await self._read_end(request, submission, subscription)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
@@ -53,7 +50,8 @@ class LegacyApi:
         client = self.clients.identify(request)
         keyword = params.parse_keyword(await self._fields(request))
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
-        event = await self._read_end(request, *await self._submit(request, client, work, None))
+        _, subscription = await self._submit(request, client, work, None)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_images(event.images))
@@ -77,7 +75,8 @@ class LegacyApi:
             submission.answer_id,
             LegacyFrames(submission.token, english=request.state.english, reconnects=event_source),
             event_source,
-            first_event_wait=0.0 if event_source else _FIRST_EVENT_WAIT,
+            first_event_wait=0.0 if event_source else relay.timings.drop_in_first_event,
+            timings=relay.timings,
         )
 
     async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:
@@ -93,18 +92,16 @@ class LegacyApi:
         """Submit a question: under an Idempotency-Key now, else together with subscribing to its answer."""
         key = idempotency_key(request)
         if key is None:
-            return self.questions.ask(work, client, token=token)
+            return self.questions.ask(work, client, token=token, attempt=self.clients.read_attempt(request))
         request_key = RequestKey(key, request.url.path, token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
         return submission, self.questions.follow(submission)
 
-    async def _read_end(
-        self, request: Request, submission: Submission, subscription: AnswerSubscription
-    ) -> Final | Failed:
+    async def _read_end(self, request: Request, subscription: AnswerSubscription) -> Final | Failed:
         relay = self.questions.relay
         async with relay.active_requests.track(relay.time_limit, receive=request.receive), subscription as events:
-            request.state.answer = submission.answer_id
+            request.state.answer = events.answer
             event = await relay.read_end(events)
         request.state.provider = event.provider
         return event
@@ -114,7 +111,7 @@ class LegacyApi:
         query = parse_query(request.scope["query_string"])
         if request.method != "POST":
             return query
-        body = params.parse_body(await read_body(request, self.max_body), request.headers.get("content-type", ""))
+        body = params.parse_body(await self.bodies.read(request), request.headers.get("content-type", ""))
         return query | {name: value for name, value in body.items() if value}
 
 

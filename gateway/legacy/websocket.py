@@ -31,12 +31,14 @@ class LegacySession:
     def __init__(
         self, socket: WebSocket, questions: Questions, max_message: int, client: Client, *, streaming: bool
     ) -> None:
-        self._connection = WebSocketConnection(socket, max_message, self._abort)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
+        self._connection = WebSocketConnection(
+            socket, max_message, self._abort, last_send_limit=self._relay.timings.last_send_limit
+        )
         self._client = client
         self._streaming = streaming
         self._active: ActiveRequest | None = None

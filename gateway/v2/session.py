@@ -26,9 +26,6 @@ from wire.messages import TERMINAL, Chat
 
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
-# Seconds before a question's place in the queue is read for the first time, and between two reads.
-_FIRST_LOOK = 0.3
-_LOOK_EVERY = 1.0
 _ENDPOINT = "/ws_stream"
 
 
@@ -36,12 +33,14 @@ class V2Session:
     """One connection. Its messages are handled in order; each answer is followed in a task of its own."""
 
     def __init__(self, socket: WebSocket, questions: Questions, max_message: int, client: Client) -> None:
-        self._connection = WebSocketConnection(socket, max_message, self._cancel)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
+        self._connection = WebSocketConnection(
+            socket, max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+        )
         self._client = client
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
@@ -155,11 +154,11 @@ class V2Session:
 
     async def _send_places(self, frames: V2Frames) -> None:
         """Send the question's place in the queue whenever it has changed, until it is cancelled."""
-        sent, pause = None, _FIRST_LOOK
+        sent, pause = None, self._relay.timings.first_place_after
         with contextlib.suppress(ClientGoneError):
             while True:
                 await asyncio.sleep(pause)
-                pause = _LOOK_EVERY
+                pause = self._relay.timings.place_every
                 with contextlib.suppress(StoreUnavailableError):
                     place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != sent:

@@ -5,14 +5,14 @@
 -- the conversation isn't reset.
 -- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's.
 local job, before, after, answer_ttl, holder = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local found = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder', 'attempts', 'stateless')
-local state, token = found[1], found[2]
-if ARGV[7] ~= '1' and (found[3] or '') ~= holder then return false end
+local fields = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder', 'attempts', 'stateless')
+local state, token = fields[1], fields[2]
+if ARGV[7] ~= '1' and (fields[3] or '') ~= holder then return false end
 if not state or TERMINAL[state] then return state end
 
 -- Where the upstream remembers nothing the conversation continues: from what was sent, or from before what wasn't.
 local function keeps_context()
-  if found[5] or found[4] then return found[5] end
+  if fields[5] or fields[4] then return fields[5] end
   local conversation = redis.call('HMGET', key('token', token), 'session', 'stateless', 'reset')
   return conversation[1] and conversation[2] and not conversation[3]
 end

@@ -19,6 +19,7 @@ from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -87,7 +88,7 @@ async def test_a_client_that_sends_a_token_goes_on_with_it_and_gets_it_back(gate
         assert {frame["data"]["token"] for frame in frames} == {token}
         await socket.send(ask())
         assert all("token" not in frame["data"] for frame in await received(socket))
-    assert [asked == token for asked, _ in gateway.worker.asked] == [True, True, False]
+    assert [job == token for job, _ in gateway.worker.asked] == [True, True, False]
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
@@ -243,9 +244,9 @@ async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> N
         assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
 
 
-async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             async with gateway.socket("/ws") as socket:
@@ -400,7 +401,7 @@ async def test_a_session_that_can_not_be_ended_is_left_to_expire(
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api", "/"])
-async def test_a_socket_to_another_path_is_told(gateway: RunningGateway, path: str) -> None:
+async def test_a_socket_to_another_path_is_reported(gateway: RunningGateway, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with gateway.socket(path):
             pass
@@ -418,8 +419,7 @@ async def test_an_accepted_socket_has_a_request_id(gateway: RunningGateway) -> N
 
 
 @pytest.mark.parametrize("store_url", ["memory://"])
-async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.websocket._LAST_SEND", 0.05)
+async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
     messages: list[dict[str, object]] = [
         {"type": "websocket.connect"},
         {"type": "websocket.receive", "text": "no question"},
@@ -435,7 +435,8 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
         if message["type"] == "websocket.send":
             await never.wait()
 
-    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
+    jobs, timings = Jobs(store, GatewaySettings()), Timings(last_send_limit=0.05)
+    relay = Relay(jobs, Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)

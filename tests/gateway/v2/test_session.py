@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -145,9 +146,9 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
     async with speaking(gateway, additional_headers={"x-request-id": "mine"}) as socket:
         await ask(socket, id_="天")
         accepted, *events = await raw(socket)
-    found = json.loads(accepted)
-    head = f'"id":"天","answer":"{found["answer"]}"'
-    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{found["token"]}"}}'
+    body = json.loads(accepted)
+    head = f'"id":"天","answer":"{body["answer"]}"'
+    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{body["token"]}"}}'
     assert [event.decode() for event in events] == [
         f'{{"type":"delta",{head},"seq":1,"text":"a"}}',
         f'{{"type":"replace",{head},"seq":2,"text":"b"}}',
@@ -157,7 +158,7 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
         f'{{"type":"final",{head},"seq":6,"text":"b天d","urls":[{{"title":"标题","url":"https://e.org"}}],'
         '"suggestions":["why?"],"turns":{"used":2,"limit":30},"reset":false,"stopped":false}',
     ]
-    assert gateway.worker.asked == [(found["token"], Chat("balanced", "hi", request="mine"))]
+    assert gateway.worker.asked == [(body["token"], Chat("balanced", "hi", request="mine"))]
 
 
 async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGateway) -> None:
@@ -173,7 +174,7 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
     assert (frames[0]["token"], frames[-1]["type"]) == (token, "final")
 
 
-async def test_a_failure_is_told_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
+async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
     _, frames = await answered(
         gateway, script=[Delta("half"), Failed("x.y", "half", retry_after=3, code=500, message="坏了")]
     )
@@ -275,11 +276,11 @@ async def test_the_same_key_gets_the_same_answer_and_another_question_is_refused
     gateway.worker.scripts["hi"] = LONG
     key = "0123456789abcdef"
     async with running(gateway.store, worker=False) as other, speaking(gateway) as first, speaking(other) as second:
-        found = []
+        answers = []
         for socket in (first, second, second):
             await ask(socket, idempotency_key=key)
-            found.append(await whole(socket))
-        assert found[0] == found[1] == found[2]
+            answers.append(await whole(socket))
+        assert answers[0] == answers[1] == answers[2]
         await ask(second, "another", idempotency_key=key)
         assert refusal(await hear(second)) == (422, "key.reused", None)
     assert len(gateway.worker.asked) == 1
@@ -333,23 +334,34 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
 # Waiting
 
 
+# Places in the queue are looked at more often.
+IMPATIENT = Timings(first_place_after=0.02, place_every=0.02)
+
+
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Places in the queue are looked at more often."""
-    monkeypatch.setattr("gateway.v2.session._FIRST_LOOK", 0.02)
-    monkeypatch.setattr("gateway.v2.session._LOOK_EVERY", 0.02)
+async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
+    async with running(store, timings=IMPATIENT) as found:
+        yield found
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -> None:
-    async with running(store, worker=False) as gateway, speaking(gateway) as first, speaking(gateway) as second:
+async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
+    async with (
+        running(store, worker=False, timings=IMPATIENT) as gateway,
+        speaking(gateway) as first,
+        speaking(gateway) as second,
+    ):
         await ask(first, id_="first")
         accepted = await hear_any(first)
-        told = await hear_any(first)
-        assert list(told) == ["type", "id", "answer", "seq", "position", "wait"]
-        assert (told["type"], told["id"], told["answer"], told["seq"]) == ("queued", "first", accepted["answer"], 0)
-        assert told["position"] == 1
-        assert told["wait"] >= 1
+        waiting = await hear_any(first)
+        assert list(waiting) == ["type", "id", "answer", "seq", "position", "wait"]
+        assert (waiting["type"], waiting["id"], waiting["answer"], waiting["seq"]) == (
+            "queued",
+            "first",
+            accepted["answer"],
+            0,
+        )
+        assert waiting["position"] == 1
+        assert waiting["wait"] >= 1
         await ask(second, id_="second")
         behind = (await hear_any(second))["answer"]
         assert (await hear_any(second))["position"] == 2
@@ -364,8 +376,7 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
         assert (frames[-1]["type"], frames[-1]["seq"]) == ("final", 1)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     look = Answers.read_position
 
@@ -376,31 +387,30 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         return found
 
     monkeypatch.setattr(Answers, "read_position", counted)
-    async with running(store, worker=False) as gateway, speaking(gateway) as socket:
+    async with running(store, worker=False, timings=IMPATIENT) as gateway, speaking(gateway) as socket:
         await ask(socket)
         answer = (await hear_any(socket))["answer"]
         await until(lambda: looks > 10)
         await say(socket, "stop", answer=answer)
-        told = []
+        positions = []
         while (frame := await hear_any(socket))["type"] == "queued":
-            told.append((frame["position"], frame["wait"]))
-        assert told
-        assert len(set(told)) == len(told)
+            positions.append((frame["position"], frame["wait"]))
+        assert positions
+        assert len(set(positions)) == len(positions)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_once_something_has_come_nobody_looks_any_more(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+    impatient: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing_gate() as begin, closing_gate() as end:
-        gateway.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
+        impatient.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
         looked = asyncio.Event()
 
         async def look(*_: object) -> None:
             looked.set()
 
         monkeypatch.setattr(Answers, "read_position", look)
-        async with speaking(gateway) as socket:
+        async with speaking(impatient) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):
                 await looked.wait()
@@ -495,11 +505,9 @@ async def test_an_answer_whose_data_is_lost_ends_without_a_seq(gateway: RunningG
         assert "seq" not in last
 
 
-async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             async with speaking(gateway) as socket:

@@ -12,6 +12,7 @@ from wire import keys
 from wire.reporter import REPORT_INTERVAL
 from wire.sessions import Sessions
 from worker.accounts.pool import REFRESH_INTERVAL
+from worker.leases import LOST_SECONDS
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
 from worker.worker import GRACE, Worker, new_worker_id
@@ -38,6 +39,7 @@ async def serving(
     report_interval: float = REPORT_INTERVAL,
     grace: float = GRACE,
     refresh_every: float = REFRESH_INTERVAL,
+    lost_seconds: float = LOST_SECONDS,
     **changed: object,
 ) -> AsyncIterator[Worker]:
     """Run a worker that is drained at the end, with short reads, since draining waits for one."""
@@ -45,7 +47,7 @@ async def serving(
     pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=refresh_every)
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
     make_reporter = partial(status_reporter, interval=report_interval)
-    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
+    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace, lost_seconds=lost_seconds)
     async with drained(served):
         yield served
 

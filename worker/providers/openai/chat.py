@@ -15,7 +15,7 @@ from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
-from worker.providers.openai.client import FailureReasons, ServerClient
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.sse import EventParser
 from worker.providers.openai.stream import DONE, CompletionStream
@@ -27,13 +27,16 @@ _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_RE
 
 
 class OpenAIProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context."""
+    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+
+    The body of an error may take `error_timeout` seconds.
+    """
 
     stateless = True
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT) -> None:
         self._settings = settings
-        self._client = ServerClient(settings.connect_timeout)
+        self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
         self._systems = {
             "balanced": settings.openai_system_balanced,
             "creative": settings.openai_system_creative,

@@ -130,7 +130,7 @@ async def test_pictures_come_from_the_same_server(store: HookedStore, client: Cl
 
 
 @pytest.mark.parametrize("outcome", ["reset-mid", "error-mid"])
-async def test_after_an_error_in_the_middle_the_conversation_goes_on_with_the_text_so_far(
+async def test_after_an_error_the_conversation_goes_on_with_the_text_so_far(
     store: HookedStore, client: Client, bing: Emulator, outcome: str
 ) -> None:
     token = new_token()
