@@ -73,7 +73,7 @@ async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None
 async def test_a_stream_has_its_headers(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["x-answer-id"].startswith("s0-")
