@@ -24,6 +24,7 @@ from gateway.auth.clients import Clients
 from gateway.http.body import BodyReader
 from gateway.http.middleware import (
     CorsMiddleware,
+    DrainMiddleware,
     ErrorMiddleware,
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
@@ -109,6 +110,7 @@ def create_app(
         ],
         middleware=[
             Middleware(ResponseHeadersMiddleware),
+            Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
             Middleware(LongAddressMiddleware, render=_render_error),

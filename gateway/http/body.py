@@ -17,13 +17,13 @@ class BodyReader:
     time_limit: float = TIMINGS.body_limit
 
     async def read(self, request: Request) -> bytes:
-        """Return the body, whether or not its length was announced. Raises HTTPException 413 and 408."""
+        """Return the body, whether or not its length was announced. Raises HTTPException 413 and 408, DrainingError."""
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > self.max_bytes:
             raise HTTPException(413)
         body = bytearray()
         try:
-            async with asyncio.timeout(self.time_limit):
+            async with request.state.active_requests.read(), asyncio.timeout(self.time_limit):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > self.max_bytes:

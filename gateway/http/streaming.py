@@ -32,7 +32,11 @@ it then needs more memory, HTTP/1.0 gets chunks, and an address that is too long
 HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, and a mark on a request whose address is too long.
 """
 
+import array
 import asyncio
+import contextlib
+import fcntl
+import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any, cast
@@ -133,6 +137,16 @@ def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
         _LOG.warning("uvicorn's own protocols are used: they need more memory", missing=missing)
         return HttpToolsProtocol, WSProtocol
     return HttpProtocol, SocketProtocol
+
+
+def is_idle(connection: HttpToolsProtocol) -> bool:
+    """Return whether a connection has no request now: none is answered, and nothing of one has arrived."""
+    if connection.cycle is not None and not connection.cycle.response_complete:
+        return False
+    unread = array.array("i", [0])
+    with contextlib.suppress(OSError, ValueError):  # it may have been closed meanwhile
+        fcntl.ioctl(connection.transport.get_extra_info("socket").fileno(), termios.FIONREAD, unread)
+    return not unread[0]
 
 
 def _mentions(function: Any, attribute: str) -> bool:

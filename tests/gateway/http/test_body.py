@@ -8,7 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
+from gateway.answering.drain import ActiveRequests
+from gateway.errors import DrainingError
 from gateway.http.body import BodyReader
+from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +25,8 @@ def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ends: bool =
         body = left.pop(0) if left else b""
         return {"type": "http.request", "body": body, "more_body": bool(left) or not ends}
 
-    return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+    scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
+    return Request(scope, receive)
 
 
 async def test_a_body_is_read_whole() -> None:
@@ -40,3 +44,14 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     with pytest.raises(HTTPException) as caught:
         await BodyReader(4, time_limit=0.01).read(request([b"a"], ends=False))
     assert caught.value.status_code == 408
+
+
+async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> None:
+    sent = request([b"a"], ends=False)
+    active_requests: ActiveRequests = sent.state.active_requests
+    reading = asyncio.create_task(BodyReader(4).read(sent))
+    await until(lambda: bool(active_requests._reading), "it is read")
+    active_requests.stop_reading()
+    with pytest.raises(DrainingError):
+        await reading
+    assert not active_requests._reading

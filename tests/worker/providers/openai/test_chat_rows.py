@@ -174,7 +174,7 @@ async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
 
 
 @pytest.mark.parametrize("word", sorted(WAITS))
-async def test_when_an_account_returns_is_told(bing: Emulator, word: str) -> None:
+async def test_when_an_account_returns_is_reported(bing: Emulator, word: str) -> None:
     _, error, _ = await asked(bing, f"rivers !{word}")
     assert error is not None
     assert error.retry_after == WAITS[word]
