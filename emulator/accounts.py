@@ -55,9 +55,10 @@ class EmulatorAccount:
 
 
 class EmulatorAccounts:
-    """Accounts by name, made when first seen; beyond KEPT the one longest unused is forgotten."""
+    """Accounts by name, made when first seen; beyond `kept` the one longest unused is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
         self._accounts: OrderedDict[str, EmulatorAccount] = OrderedDict()
 
     def get(self, name: str) -> EmulatorAccount:
@@ -65,7 +66,7 @@ class EmulatorAccounts:
         account = self._accounts.get(name)
         if account is None:
             account = self._accounts[name] = EmulatorAccount(name)
-            if len(self._accounts) > KEPT:
+            if len(self._accounts) > self._kept:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(name)
         return account

@@ -21,8 +21,10 @@ from gateway.answering.submit import Questions
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
+from gateway.http.body import BodyReader
 from gateway.http.middleware import (
     CorsMiddleware,
+    DrainMiddleware,
     ErrorMiddleware,
     RequestIdMiddleware,
     ResponseHeadersMiddleware,
@@ -42,6 +44,7 @@ from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from gateway.v2.messages import SUBPROTOCOL
 from gateway.v2.session import V2Endpoint
 from telemetry import traces
@@ -68,14 +71,16 @@ class _Application(Starlette):
         return app
 
 
-def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveRequests) -> Starlette:
+def create_app(
+    settings: GatewaySettings, store: Store, active_requests: ActiveRequests, *, timings: Timings = TIMINGS
+) -> Starlette:
     """Return the application of one process. The caller drains it by `active_requests`, and closes `store`.
 
     Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
-    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text)
+    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text, timings)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     questions = Questions(relay, Idempotency(secret))
@@ -84,7 +89,8 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with answers, report_status(store, active_requests, metrics, jobs, first_text):
+        reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
+        async with answers, reporting:
             yield
         await jobs.close()
 
@@ -96,11 +102,12 @@ def create_app(settings: GatewaySettings, store: Store, active_requests: ActiveR
             *_ops(HealthEndpoints(sessions, active_requests), metrics),
             *page.routes(),
             *docs.routes(),
-            *console.routes(settings, store, active_requests, jobs),
+            *console.routes(settings, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
             Middleware(ResponseHeadersMiddleware),
+            Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
         ],
@@ -129,7 +136,9 @@ def _drop_in(
     settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
-    api, answers = LegacyApi(questions, clients, settings.max_body), AnswerEndpoints(questions.relay, clients)
+    relay = questions.relay
+    api = LegacyApi(questions, clients, BodyReader(settings.max_body, relay.timings.body_limit))
+    answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings.max_body)
     v2 = V2Endpoint(questions, clients, settings.max_body)
     return [
@@ -155,9 +164,10 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 
 def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
     """Return the routes of the OpenAI API."""
-    chat = completions.CompletionEndpoint(service, settings.max_body, settings.sources_in_text)
-    replies = openai_responses.ResponseEndpoints(service, settings.max_body, settings.sources_in_text)
-    pictures = images.ImageEndpoint(service.questions, service.clients, settings.max_body)
+    bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
+    chat = completions.CompletionEndpoint(service, bodies, settings.sources_in_text)
+    replies = openai_responses.ResponseEndpoints(service, bodies, settings.sources_in_text)
+    pictures = images.ImageEndpoint(service.questions, service.clients, bodies)
     listed = models.ModelEndpoints(service.clients)
     one = "/v1/responses/{response}"
     return [

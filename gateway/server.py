@@ -3,51 +3,75 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.http.streaming import protocols
+from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
+from gateway.http.streaming import is_idle, protocols
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.redis.store import Store
 
-_BACKLOG = 2048
-_PING_EVERY = 20.0
 # Above the idle time of any proxy in front, so that the proxy is the one that closes the connection.
 _KEEP_ALIVE = 75
-# A client that vanished is noticed within a minute, whether we send or only wait: after 15 s of silence the kernel
-# sends a probe every 5 s, and sent data may stay unacknowledged for 25 s. At worst one follows the other.
-_TCP_KEEPALIVE = (
-    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
-    ("IPPROTO_TCP", "TCP_KEEPIDLE", 15),
-    ("IPPROTO_TCP", "TCP_KEEPINTVL", 5),
-    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
-    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 25_000),
-)
-# Seconds for the error frames of aborted answers, before uvicorn closes their sockets, and for the last bytes of open
-# connections.
+# Seconds for the error frames of aborted answers, and then for the requests of connections that are open and for the
+# last bytes of all: at least so long as a handshake takes that has begun. What is left then gets the last moments.
 _ABORT_TIMEOUT = 0.5
 _CLOSE_TIMEOUT = 1
+_HANDSHAKE_TIME = 0.1
+_LAST_MOMENTS = 0.2
+_TICK = 0.02
 _LOG = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers: the caller handles signals, and drains the process."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, active_requests: ActiveRequests) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._active_requests = active_requests
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
+        try:
+            await super().startup(sockets)
+        finally:
+            self.listening.set()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         return contextlib.nullcontext()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer whatever the kernel has accepted, each request with a refusal by now, and only then close."""
+        for sock in sockets or []:
+            stop_connections(sock)
+        await asyncio.sleep(_HANDSHAKE_TIME)
+        await self._wait_for(lambda: not self.server_state.connections, _CLOSE_TIMEOUT - _HANDSHAKE_TIME)
+        self._active_requests.stop_reading()
+        await self._wait_for(self._close_idle, _LAST_MOMENTS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+    def _close_idle(self) -> bool:
+        """Close the connections without a request, and return whether no other is open."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol) and is_idle(connection):
+                connection.transport.close()
+        return not self.server_state.connections
+
+    @staticmethod
+    async def _wait_for(condition: Callable[[], bool], limit: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while not condition():  # noqa: ASYNC110 - connections have no event to wait for
+                    await asyncio.sleep(_TICK)
 
 
 async def serve(
@@ -56,32 +80,38 @@ async def serve(
     active_requests: ActiveRequests,
     *,
     ready: Callable[[str], None] | None = None,
+    timings: Timings = TIMINGS,
+    socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> None:
     """Serve until `active_requests` is drained, or until cancelled.
 
     After `active_requests.drain()` running answers get the drain timeout, after `abort()` nothing; then it returns
-    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. Raises
-    OSError if the port can't be bound, ValueError if a file that the settings name is invalid.
+    within 2 s. `ready` is called with the address, including the real port, once connections are accepted. The
+    listening socket gets `socket_options`, each the names of a level and an option, and its value. Raises OSError if
+    the port can't be bound, ValueError if a file that the settings name is invalid.
     """
-    server = _Server(config(create_app(settings, store, active_requests), settings))
-    sock = _listen(settings.gateway_host, settings.gateway_port)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    try:
-        await server.listening.wait()
-        address = _address(sock)
-        _LOG.info("gateway listens", address=address)
-        if ready is not None:
-            ready(address)
-        await active_requests.wait_drained(settings.drain_timeout)
-    finally:
-        active_requests.abort()
-        await active_requests.wait_closed(_ABORT_TIMEOUT)
-        server.should_exit = True
-        await serving
-        _LOG.info("gateway ended")
+    app = create_app(settings, store, active_requests, timings=timings)
+    server = _Server(config(app, settings, ping_every=timings.socket_ping_every), active_requests)
+    with listen(settings.gateway_host, settings.gateway_port, socket_options) as sock:
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            await server.listening.wait()
+            if serving.done():
+                await serving  # the start has failed
+            address = address_of(sock)
+            _LOG.info("gateway listens", address=address)
+            if ready is not None:
+                ready(address)
+            await active_requests.wait_drained(settings.drain_timeout)
+        finally:
+            active_requests.abort()
+            await active_requests.wait_closed(_ABORT_TIMEOUT)
+            server.should_exit = True
+            await serving
+            _LOG.info("gateway ended")
 
 
-def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
+def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMINGS.socket_ping_every) -> uvicorn.Config:
     """Return the configuration with which every gateway runs `app`."""
     http, websocket = protocols()
     return uvicorn.Config(
@@ -89,8 +119,8 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         http=http,
         ws=websocket,
         ws_max_size=settings.max_body,
-        ws_ping_interval=_PING_EVERY,
-        ws_ping_timeout=_PING_EVERY,
+        ws_ping_interval=ping_every,
+        ws_ping_timeout=ping_every,
         ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small
         lifespan="on",
         log_config=None,
@@ -101,30 +131,3 @@ def config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, because asyncio active_requests Nagle's delay off only for sockets that are.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _enable_keepalive(sock)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _enable_keepalive(sock: socket.socket) -> None:
-    """Set the options, which accepted connections inherit on Linux; options that a platform lacks are skipped."""
-    for level, option, value in _TCP_KEEPALIVE:
-        if hasattr(socket, option):
-            sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -22,7 +22,7 @@ _UNREADABLE = Failed(Reason.JOB_UNREADABLE)
 _UNREAD = Chat("balanced", "")
 
 # How many bytes of a conversation's transcript are kept, in case it must continue with another account.
-_TRANSCRIPT = 64 * 1024
+TRANSCRIPT_LIMIT = 64 * 1024
 # How many tokens one call of the reaper takes over: Redis serves no other client meanwhile.
 _BATCH = 100
 
@@ -121,6 +121,7 @@ class Sessions:
     store: Store
     limits: SessionLimits = field(default_factory=SharedSettings.model_construct)
     lease_ttl: float = LEASE_TTL
+    transcript_limit: int = TRANSCRIPT_LIMIT
 
     async def beat(self, worker: str) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases.
@@ -314,7 +315,7 @@ class Sessions:
             sent=sent,
             seq=seq,
             begins=begins,
-            transcript_limit=_TRANSCRIPT,
+            transcript_limit=self.transcript_limit,
             reports_reset=isinstance(event, Final) or event.reset,
             spent=spent,
         )

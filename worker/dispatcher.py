@@ -16,7 +16,7 @@ from wire.messages import Chat, Image
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.heartbeat import Heartbeat
-from worker.leases import LeaseTable
+from worker.leases import LOST_SECONDS, LeaseTable
 from worker.providers.registry import Upstream
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.turn import Turn
@@ -40,12 +40,14 @@ class Dispatcher:
     `turn_counts` counts ended turns by provider, outcome and reason; `queue_wait` observes how long jobs were queued.
     """
 
-    def __init__(self, upstream: Upstream, sessions: Sessions, schedule: Schedule) -> None:
+    def __init__(
+        self, upstream: Upstream, sessions: Sessions, schedule: Schedule, *, lost_seconds: float = LOST_SECONDS
+    ) -> None:
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
         self.queue_wait = queue_wait_histogram()
         self.draining = asyncio.Event()
         self._worker_id = upstream.pool.worker
-        self.leases = LeaseTable(sessions, self._worker_id)
+        self.leases = LeaseTable(sessions, self._worker_id, lost_seconds=lost_seconds)
         self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert)
         self._upstream = upstream
         self._settings = upstream.settings

@@ -11,7 +11,7 @@ from wire.sessions import ClaimedJob, Lease, Sessions
 from worker.turns.turn import Turn
 
 # Seconds that a Redis which restarts with its append-only file may lose: the file is synced each second, at best.
-_LOST_SECONDS = 5.0
+LOST_SECONDS = 5.0
 _MAX_ENDED = 10_000
 
 
@@ -34,11 +34,15 @@ class _EndedAnswer:
 
 
 class LeaseTable:
-    """One worker's leases. Redis decides who holds a token; this is what Redis gets when it may have forgotten it."""
+    """One worker's leases. Redis decides who holds a token; this is what Redis gets when it may have forgotten it.
 
-    def __init__(self, sessions: Sessions, worker: str) -> None:
+    A restart may lose what was written in the last `lost_seconds`.
+    """
+
+    def __init__(self, sessions: Sessions, worker: str, *, lost_seconds: float = LOST_SECONDS) -> None:
         self._sessions = sessions
         self._worker = worker
+        self._lost_seconds = lost_seconds
         self._claiming: Counter[str] = Counter()
         self._turns: dict[str, Turn] = {}
         self._idle: dict[str, _IdleLease] = {}
@@ -105,7 +109,7 @@ class LeaseTable:
 
         Return the answers that can't continue. Raises StoreUnavailableError: call it again.
         """
-        for end in [end for end in self._ended if end.at >= last_beat - _LOST_SECONDS]:
+        for end in [end for end in self._ended if end.at >= last_beat - self._lost_seconds]:
             await self._sessions.report_end(end.token, end.answer, end.seq)
         lost = []
         for turn in list(self._turns.values()):

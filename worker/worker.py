@@ -20,6 +20,7 @@ from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
 from worker.dispatcher import Dispatcher
+from worker.leases import LOST_SECONDS
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
@@ -41,7 +42,7 @@ class Worker:
     """One worker process. `run` serves until `drain` is called, then ends.
 
     `make_reporter` returns what reports the worker's status, once it is ready. `block` is how long a read waits for
-    work, and `grace` how long each step of the end may take, both in seconds.
+    work, and `grace` how long each step of the end may take, both in seconds. `lost_seconds`: see LeaseTable.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Worker:
         *,
         block: float = BLOCK,
         grace: float = GRACE,
+        lost_seconds: float = LOST_SECONDS,
     ) -> None:
         self.id = upstream.pool.worker
         self._settings = settings
@@ -62,7 +64,7 @@ class Worker:
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, settings, settings.lease_ttl)
         self._schedule = Schedule(store, self.id, settings.lease_ttl, block=block)
-        self._dispatcher = Dispatcher(upstream, self._sessions, self._schedule)
+        self._dispatcher = Dispatcher(upstream, self._sessions, self._schedule, lost_seconds=lost_seconds)
         self._heartbeat = self._dispatcher.heartbeat
         self._leases = self._dispatcher.leases
         self._grace = grace

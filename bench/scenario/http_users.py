@@ -55,7 +55,7 @@ class ReconnectUser(ScenarioUser):
     def resume(self) -> None:
         """Reconnect and get the whole text."""
         with self.action("SSE", "resume") as timer:
-            questions.ask_and_reconnect(self.address, mix.long_question(), timer.first)
+            questions.ask_and_reconnect(self.address, mix.long_question(), timer.first, cut_after=mix.cut_after())
 
 
 class StopUser(ScenarioUser):
@@ -67,7 +67,7 @@ class StopUser(ScenarioUser):
     def interrupt(self) -> None:
         """Send DELETE /answers/{id} while it streams."""
         with self.action("SSE", "stop") as timer:
-            questions.ask_and_stop(self.address, mix.long_question(), timer.first)
+            questions.ask_and_stop(self.address, mix.long_question(), timer.first, stop_after=mix.cut_after())
 
 
 class ImageUser(ScenarioUser):

@@ -47,6 +47,11 @@ def long_question() -> dict[str, str]:
     return {"style": random.choice(_STYLES), "question": _LONG}
 
 
+def cut_after() -> int:
+    """Return the number of deltas after which a user cuts its connection, or stops its answer."""
+    return random.randint(*CUT_AFTER)
+
+
 def picture() -> dict[str, str]:
     """Return what /image takes."""
     return {"keyword": random.choice(_PICTURES)}

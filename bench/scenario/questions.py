@@ -4,7 +4,6 @@ Each function gets the address, and calls `first` when the first delta has come.
 or OSError, and http.client.HTTPException when the connection breaks.
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPResponse
@@ -51,10 +50,14 @@ def ask_images(host: str, fields: Mapping[str, str]) -> None:
         raise WrongEndError("no pictures")
 
 
-def ask_and_reconnect(host: str, fields: Mapping[str, str], first: First) -> None:
-    """Ask as an EventSource whose connection is cut within the answer; it reconnects and gets the whole text."""
+def ask_and_reconnect(
+    host: str, fields: Mapping[str, str], first: First, *, cut_after: int, reconnect_s: float = mix.RECONNECT_S
+) -> None:
+    """Ask as an EventSource whose connection is cut after `cut_after` deltas.
+
+    It reconnects `reconnect_s` seconds later and gets the whole text.
+    """
     reader, events = AnswerReader(), EventStream()
-    cut_after = random.randint(*mix.CUT_AFTER)
     for _ in range(mix.RECONNECTIONS):
         headers = {"accept": STREAM} | ({"last-event-id": events.last_id} if events.last_id else {})
         with request(host, "/api_stream", fields, headers) as response:
@@ -67,7 +70,7 @@ def ask_and_reconnect(host: str, fields: Mapping[str, str], first: First) -> Non
             _check_no_content(host, fields, events.last_id)
             return
         cut_after = 0
-        time.sleep(mix.RECONNECT_S)
+        time.sleep(reconnect_s)
     raise WrongEndError(f"no end after {mix.RECONNECTIONS} connections")
 
 
@@ -78,10 +81,9 @@ def _check_no_content(host: str, fields: Mapping[str, str], last_id: str) -> Non
             raise WrongEndError(f"{response.status} in place of 204 after the end")
 
 
-def ask_and_stop(host: str, fields: Mapping[str, str], first: First) -> None:
-    """Stop a stream within the answer; it must end with the text so far."""
-    reader, stop_after = AnswerReader(), random.randint(*mix.CUT_AFTER)
-    state = ""
+def ask_and_stop(host: str, fields: Mapping[str, str], first: First, *, stop_after: int) -> None:
+    """Stop a stream after `stop_after` deltas; it must end with the text so far."""
+    reader, state = AnswerReader(), ""
     with request(host, "/api_stream", fields) as response:
         _check_stream(response)
         answer = response.headers["x-answer-id"]

@@ -43,9 +43,10 @@ class ChatHubConversation:
 
 
 class ChatHubConversations:
-    """Conversations by id; beyond KEPT the oldest is forgotten."""
+    """Conversations by id; beyond `kept` the oldest is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
         self._conversations: OrderedDict[str, ChatHubConversation] = OrderedDict()
 
     def create(self, account: EmulatorAccount, now: float, header_only: bool = False) -> ChatHubConversation:
@@ -62,7 +63,7 @@ class ChatHubConversations:
             header_only=header_only,
         )
         self._conversations[conversation.id] = conversation
-        if len(self._conversations) > KEPT:
+        if len(self._conversations) > self._kept:
             self._conversations.popitem(last=False)
         return conversation
 

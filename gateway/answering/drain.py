@@ -90,6 +90,7 @@ class ActiveRequests:
         self._timer_resolution = timer_resolution
         self._running: set[ActiveRequest] = set()
         self._sockets: set[Callable[[], None]] = set()
+        self._reading: set[asyncio.Timeout] = set()
         self._draining = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed = asyncio.Event()
@@ -142,6 +143,26 @@ class ActiveRequests:
         finally:
             self._sockets.discard(on_drain)
             self._settle()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[None]:
+        """Read a request in the body. Raises DrainingError there when `stop_reading` is called meanwhile."""
+        timeout = asyncio.timeout(None)
+        self._reading.add(timeout)
+        try:
+            async with timeout:
+                yield
+        except TimeoutError:
+            if timeout.expired():
+                raise DrainingError from None
+            raise
+        finally:
+            self._reading.discard(timeout)
+
+    def stop_reading(self) -> None:
+        """End the reading of requests that haven't arrived whole."""
+        for timeout in self._reading:
+            timeout.reschedule(asyncio.get_running_loop().time())
 
     def drain(self) -> None:
         """Refuse new requests; those that run, or that a socket has accepted, may end."""

@@ -5,12 +5,10 @@ import contextvars
 
 import structlog
 
+from gateway.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 
-# How often a job's interest is renewed, and how soon again after Redis was unavailable, in seconds.
-_RENEW_EVERY = 5.0
-_AWAY_PAUSE = 0.5
 # How many jobs are renewed at the same time.
 _BATCH = 50
 _LOG = structlog.get_logger()
@@ -31,12 +29,22 @@ class QueueKeepAlive:
     """Renews the interest in all waiting jobs of a process, in one task while there are any.
 
     One task per answer would dominate the memory of an open stream. A job may wait for `queue_timeout` seconds; one
-    that runs by then is left alone.
+    that runs by then is left alone. A job's interest is renewed every `renew_every` seconds, and `away_pause` seconds
+    after Redis was unavailable.
     """
 
-    def __init__(self, jobs: Jobs, queue_timeout: float) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        queue_timeout: float,
+        *,
+        renew_every: float = TIMINGS.renew_every,
+        away_pause: float = TIMINGS.away_pause,
+    ) -> None:
         self._jobs = jobs
         self._queue_timeout = queue_timeout
+        self._renew_every = renew_every
+        self._away_pause = away_pause
         self._waiting: set[WaitingJob] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +52,7 @@ class QueueKeepAlive:
         """Keep `job` alive from now on."""
         now = asyncio.get_running_loop().time()
         job.expires = now + self._queue_timeout
-        job.due = min(now + _RENEW_EVERY, job.expires)
+        job.due = min(now + self._renew_every, job.expires)
         self._waiting.add(job)
         if self._task is None:
             # It serves many requests, so it logs without the context of the one that starts it.
@@ -60,7 +68,7 @@ class QueueKeepAlive:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(_AWAY_PAUSE, _RENEW_EVERY, self._queue_timeout))
+            await asyncio.sleep(min(self._away_pause, self._renew_every, self._queue_timeout))
             due = [job for job in self._waiting if job.due <= loop.time()]
             for first in range(0, len(due), _BATCH):
                 await asyncio.gather(*map(self._update, due[first : first + _BATCH]))
@@ -69,7 +77,7 @@ class QueueKeepAlive:
         try:
             await self._renew_or_expire(job)
         except StoreUnavailableError:
-            job.due = asyncio.get_running_loop().time() + _AWAY_PAUSE
+            job.due = asyncio.get_running_loop().time() + self._away_pause
             job.expires = max(job.expires, job.due)
         except Exception as error:  # noqa: BLE001 - one job's error must not end the others'
             self._waiting.discard(job)
@@ -81,6 +89,6 @@ class QueueKeepAlive:
                 _LOG.warning("question waited too long", answer=job.answer)
             self._waiting.discard(job)
         elif await self._jobs.keep_alive(job.answer):
-            job.due = min(asyncio.get_running_loop().time() + _RENEW_EVERY, job.expires)
+            job.due = min(asyncio.get_running_loop().time() + self._renew_every, job.expires)
         else:
             job.due = job.expires

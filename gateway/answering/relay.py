@@ -8,14 +8,12 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
+from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
 from wire.errors import AnswerLostError
 from wire.jobs import Jobs
 from wire.messages import Event, Failed, Final, apply_event
-
-# Added to the limits of queue and answer, in seconds, so that theirs end an answer first.
-_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,22 @@ class Relay:
     queue_timeout: float
     answer_timeout: float
     first_text: Histogram
+    timings: Timings = TIMINGS
     _keep_alive: QueueKeepAlive = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_keep_alive", QueueKeepAlive(self.jobs, self.queue_timeout))
+        keep_alive = QueueKeepAlive(
+            self.jobs,
+            self.queue_timeout,
+            renew_every=self.timings.renew_every,
+            away_pause=self.timings.away_pause,
+        )
+        object.__setattr__(self, "_keep_alive", keep_alive)
 
     @property
     def time_limit(self) -> float:
         """The time that a request may take in all."""
-        return self.queue_timeout + self.answer_timeout + _MARGIN
+        return self.queue_timeout + self.answer_timeout + self.timings.answer_margin
 
     def subscribe(
         self, answer: str, after: int = 0, *, new: bool = False, submit: Callable[[], Awaitable[str]] | None = None

@@ -11,6 +11,7 @@ from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.console.stream import ConsoleStream
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.audit_log import AuditLog
 from wire.jobs import Jobs
 from wire.ledger import Ledger
@@ -18,7 +19,14 @@ from wire.overview import Overview
 from wire.redis.store import Store
 
 
-def routes(settings: GatewaySettings, store: Store, active_requests: ActiveRequests, jobs: Jobs) -> list[Route]:
+def routes(
+    settings: GatewaySettings,
+    store: Store,
+    active_requests: ActiveRequests,
+    jobs: Jobs,
+    *,
+    timings: Timings = TIMINGS,
+) -> list[Route]:
     """Return the console's routes; none when it is off.
 
     ValueError, with one sentence, when the file of keys is invalid.
@@ -28,11 +36,12 @@ def routes(settings: GatewaySettings, store: Store, active_requests: ActiveReque
     keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
     admins = Admins(keys, parse_networks(settings.trusted_proxies or ""))
     ledger, audit_log = Ledger(store), AuditLog(store)
-    poller = Poller(Overview(store), ledger, audit_log)
-    actions = Actions(admins, ledger, jobs, audit_log, poller)
+    poller = Poller(Overview(store), ledger, audit_log, poll_every=timings.console_poll_every)
+    actions = Actions(admins, ledger, jobs, audit_log, poller, timings.body_limit)
+    stream = ConsoleStream(admins, poller, active_requests, timings.console_send_limit)
     return [
         *files.routes(),
-        Route("/console/live", ConsoleStream(admins, poller, active_requests).live),
+        Route("/console/live", stream.live),
         Route("/console/accounts", actions.import_account, methods=["POST"]),
         Route("/console/accounts/{name}/{order}", actions.execute_order, methods=["POST"]),
         Route("/console/answers/{answer}/stop", actions.stop_answer, methods=["POST"]),

@@ -13,7 +13,8 @@ from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.errors import RefusedError
 from gateway.http import responses
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
+from gateway.timings import TIMINGS
 from wire.audit_log import AuditLog
 from wire.jobs import Jobs
 from wire.ledger import PICTURES, Ledger, Order
@@ -41,6 +42,7 @@ class Actions:
     jobs: Jobs
     audit_log: AuditLog
     poller: Poller
+    body_limit: float = TIMINGS.body_limit
 
     async def execute_order(self, request: Request) -> Response:
         """Pause, resume, release or reset an account, for chat and for images. HTTPException 401, 404."""
@@ -59,7 +61,7 @@ class Actions:
     async def import_account(self, request: Request) -> Response:
         """Store an export, from which a worker adds or replaces the account. HTTPException 401, 413, 429."""
         admin = self.admins.authenticate(request)
-        body = await read_body(request, _MAX_BODY)
+        body = await BodyReader(_MAX_BODY, self.body_limit).read(request)
         account = _parse_export(body, request.headers.get("content-type", ""))
         export = account.export.encode("utf-8", "replace")
         if not 0 < len(export) <= _MAX_EXPORT:

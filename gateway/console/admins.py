@@ -1,7 +1,7 @@
 """Authenticates operators by their admin keys, and limits the tries of an address."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import structlog
@@ -19,11 +19,12 @@ _LOG = structlog.get_logger()
 
 
 class Admins:
-    """The holders of admin keys."""
+    """The holders of admin keys. `clock` returns seconds that only grow."""
 
-    def __init__(self, keys: Sequence[ApiKey], trusted: Networks) -> None:
+    def __init__(self, keys: Sequence[ApiKey], trusted: Networks, *, clock: Callable[[], float] = monotonic) -> None:
         self._keys = keys
         self._trusted = trusted
+        self._clock = clock
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
 
     def authenticate(self, connection: HTTPConnection) -> str:
@@ -45,14 +46,14 @@ class Admins:
         raise HTTPException(401, headers={"www-authenticate": "Bearer"})
 
     def _check_failures(self, address: str) -> None:
-        failed, now = self._failed.get(address), monotonic()
+        failed, now = self._failed.get(address), self._clock()
         while failed and now - failed[0] >= _WINDOW:
             failed.popleft()
         if failed and len(failed) >= _MAX_FAILURES:
             raise HTTPException(429, headers={"retry-after": str(int(_WINDOW - (now - failed[0])) + 1)})
 
     def _record_failure(self, address: str) -> None:
-        self._failed.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(monotonic())
+        self._failed.setdefault(address, deque(maxlen=_MAX_FAILURES)).append(self._clock())
         self._failed.move_to_end(address)
         if len(self._failed) > _MAX_ADDRESSES:
             self._failed.popitem(last=False)

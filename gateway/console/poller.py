@@ -11,14 +11,13 @@ import msgspec
 import structlog
 
 from gateway.console.snapshot import build_snapshot
+from gateway.timings import TIMINGS
 from wire.audit_log import AuditEvent, AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
 from wire.overview import Overview
 from wire.reporter import HOURS
 
-# The pause between two reads, in seconds.
-_INTERVAL = 2.0
 _MAX_ANSWERS = 200
 _MAX_WAITING = 50
 _MAX_EVENTS = 200
@@ -44,13 +43,21 @@ class ConsoleSnapshot:
 
 
 class Poller:
-    """Reads Redis every 2 s while there are subscribers, and notifies them."""
+    """Reads Redis every `poll_every` seconds while there are subscribers, and notifies them."""
 
-    def __init__(self, overview: Overview, ledger: Ledger, audit_log: AuditLog) -> None:
+    def __init__(
+        self,
+        overview: Overview,
+        ledger: Ledger,
+        audit_log: AuditLog,
+        *,
+        poll_every: float = TIMINGS.console_poll_every,
+    ) -> None:
         self.snapshot = ConsoleSnapshot()
         self._overview = overview
         self._ledger = ledger
         self._audit_log = audit_log
+        self._poll_every = poll_every
         self._subscribers: set[asyncio.Event] = set()
         self._soon = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -93,7 +100,7 @@ class Poller:
             for changed in self._subscribers:
                 changed.set()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_INTERVAL):
+                async with asyncio.timeout(self._poll_every):
                     await self._soon.wait()
             self._soon.clear()
 

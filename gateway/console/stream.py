@@ -19,13 +19,12 @@ from gateway.console.admins import Admins
 from gateway.console.poller import ConsoleSnapshot, MinuteCounts, Poller
 from gateway.http import sse
 from gateway.ops.metrics import FIRST_TEXT_BUCKETS
+from gateway.timings import TIMINGS
 from wire.version import VERSION
 
 _MAX_CONSOLES = 32
 # An unchanged snapshot is sent again after this many seconds, so that a page notices a dead connection.
 _REPEAT = 10.0
-# How long a console may take to read one chunk, in seconds.
-_SEND_LIMIT = 25.0
 
 # sse-starlette ends its streams by itself once a uvicorn server of the process got a signal: without the last chunk,
 # and for good, since its flag is never cleared. Here the drain ends them (ActiveRequests), each with its last chunk.
@@ -71,11 +70,12 @@ def encode_event(name: str, data: Any) -> bytes:
 
 @dataclass(frozen=True)
 class ConsoleStream:
-    """The endpoint."""
+    """The endpoint. A console may take `send_limit` seconds to read one chunk."""
 
     admins: Admins
     poller: Poller
     active_requests: ActiveRequests
+    send_limit: float = TIMINGS.console_send_limit
 
     async def live(self, request: Request) -> "Response | ConsoleStreamResponse":
         """Return the stream. HTTPException 401, 429."""
@@ -84,7 +84,7 @@ class ConsoleStream:
             return Response(headers=sse.HEADERS)
         if self.poller.subscribers >= _MAX_CONSOLES:
             raise HTTPException(429, headers={"retry-after": "10"})
-        return ConsoleStreamResponse(self.poller, self.active_requests, admin)
+        return ConsoleStreamResponse(self.poller, self.active_requests, admin, self.send_limit)
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class ConsoleStreamResponse:
     poller: Poller
     active_requests: ActiveRequests
     admin: str
+    send_limit: float = TIMINGS.console_send_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream as an ASGI application."""
@@ -104,7 +105,7 @@ class ConsoleStreamResponse:
             changed.set()
 
         response = EventSourceResponse(
-            self._events(changed, drained), headers=sse.HEADERS, ping=0, send_timeout=_SEND_LIMIT
+            self._events(changed, drained), headers=sse.HEADERS, ping=0, send_timeout=self.send_limit
         )
         # It concerns one connection alone, and is forbidden in HTTP/2.
         del response.headers["connection"]

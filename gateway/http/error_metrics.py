@@ -4,7 +4,7 @@ from collections import Counter
 
 import structlog
 
-from gateway.errors import EXPORT_REASONS, STATUS_REASONS, Problem
+from gateway.errors import EXPORT_REASONS, STATUS_REASONS, Problem, problem_of
 from wire.reasons import Reason
 
 # The service's own reasons. They exist from the start: Prometheus sees no growth in a series that appears with its
@@ -23,6 +23,14 @@ class ErrorMetrics:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(_SERVICE_REASONS, 0))
+
+    def record(self, error: Exception, english: bool = False, **context: str) -> Problem:
+        """Count an error and return what the client gets; log the cause of one that nobody expects."""
+        problem = problem_of(error, english)
+        if problem.reason == Reason.INTERNAL:
+            _LOG.error("request failed", exc_info=error, **context)
+        self.count(problem)
+        return problem
 
     def count(self, problem: Problem) -> None:
         """Count and log an error that a client gets."""

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.answering.drain import ActiveRequests
 from gateway.errors import ClientGoneError, prefers_english, problem_of
 from gateway.http.responses import Renderer
 from telemetry import traces
@@ -93,6 +94,31 @@ class ResponseHeadersMiddleware:
                     headers["x-answer-id"] = state["answer"]
                 if state.get("provider"):
                     headers["x-provider"] = state["provider"]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class DrainMiddleware:
+    """Closes each connection behind its response while the process drains, so that its client goes elsewhere.
+
+    Endpoints find the process's requests in `request.state.active_requests`.
+    """
+
+    def __init__(self, app: ASGIApp, active_requests: ActiveRequests) -> None:
+        self._app = app
+        self._active_requests = active_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["state"]["active_requests"] = self._active_requests
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._active_requests.draining:
+                MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
         await self._app(scope, receive, sending)

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
-from gateway.errors import ClientGoneError, DrainingError, problem_of
+from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
+from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError
 from wire.messages import Event
-from wire.reasons import Reason
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -28,13 +27,9 @@ HEADERS = {
 }
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _RETRY_MS = 1000
-_PING_EVERY = 15.0
 # The number of events that are sent in one chunk at most.
 _BATCH = 64
-# How long a client that doesn't read may delay the last frame, in seconds.
-_LAST_SEND = 5.0
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
-_LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -115,6 +110,7 @@ class AnswerStream:
     event_source: bool
     first_event_wait: float = 0.0
     after: int = 0
+    timings: Timings = TIMINGS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -131,7 +127,7 @@ class AnswerStream:
         except Exception as error:  # noqa: BLE001 - it is sent in the stream
             await self._fail(error, metrics, send)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SEND):
+            async with asyncio.timeout(self.timings.last_send_limit):
                 await send({"type": "http.response.body", "body": b""})
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
@@ -158,7 +154,7 @@ class AnswerStream:
             if preamble and not self.after:
                 await _send_chunk(body, _join(preamble))
             del preamble
-            async with background(_ping(body)) if self.event_source else contextlib.nullcontext():
+            async with background(self._ping(body)) if self.event_source else contextlib.nullcontext():
                 await self._relay(events, body)
 
     async def _relay(self, events: AsyncIterator[AnswerEvent], send: Send) -> None:
@@ -175,16 +171,18 @@ class AnswerStream:
                 return
         raise AnswerLostError
 
+    async def _ping(self, send: Send) -> None:
+        while True:
+            await asyncio.sleep(self.timings.sse_ping_every)
+            await _send_chunk(send, b": ping\n\n")
+
     async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
         """Send an error inside the stream."""
         if self.presenter.reconnects and isinstance(error, DrainingError):
             return
-        problem = problem_of(error)
-        if problem.reason == Reason.INTERNAL:
-            _LOG.error("stream failed", answer=self.answer, exc_info=error)
-        metrics.count(problem)
+        metrics.record(error, answer=self.answer)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SEND):
+            async with asyncio.timeout(self.timings.last_send_limit):
                 await _send_chunk(send, _join(self.presenter.render_error(error)))
 
 
@@ -199,9 +197,3 @@ def _join(frames: list[SseFrame], event_id: EventId | None = None) -> bytes:
 
 async def _send_chunk(send: Send, data: bytes) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": True})
-
-
-async def _ping(send: Send) -> None:
-    while True:
-        await asyncio.sleep(_PING_EVERY)
-        await _send_chunk(send, b": ping\n\n")

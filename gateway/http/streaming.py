@@ -30,7 +30,11 @@ set where it is expected; when one is gone, after an update, the gateway logs th
 it then needs more memory, and nothing else changes.
 """
 
+import array
 import asyncio
+import contextlib
+import fcntl
+import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any, cast
@@ -126,6 +130,16 @@ def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
         _LOG.warning("uvicorn's own protocols are used: they need more memory", missing=missing)
         return HttpToolsProtocol, WSProtocol
     return HttpProtocol, SocketProtocol
+
+
+def is_idle(connection: HttpToolsProtocol) -> bool:
+    """Return whether a connection has no request now: none is answered, and nothing of one has arrived."""
+    if connection.cycle is not None and not connection.cycle.response_complete:
+        return False
+    unread = array.array("i", [0])
+    with contextlib.suppress(OSError, ValueError):  # it may have been closed meanwhile
+        fcntl.ioctl(connection.transport.get_extra_info("socket").fileno(), termios.FIONREAD, unread)
+    return not unread[0]
 
 
 def _mentions(function: Any, attribute: str) -> bool:

@@ -13,13 +13,13 @@ from gateway.auth.clients import Clients
 from gateway.errors import ClientGoneError
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
+from gateway.timings import TIMINGS
 from wire.jobs import Client
 
 # The number of messages that a client may send ahead. Reading continues meanwhile, to see pongs and the disconnect.
 _AHEAD = 256
 _POLICY_VIOLATION = 1008
 _SERVICE_RESTART = 1012
-_LAST_SEND = 5.0
 
 
 async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None:
@@ -78,16 +78,24 @@ class Inbox:
 
 
 class WebSocketConnection:
-    """An accepted socket. Messages may be `max_message` bytes long.
+    """An accepted socket. Messages may be `max_message` bytes long; its last frames may take `last_send_limit` seconds.
 
     When the client has gone, `gone` is set and `on_close` is called.
     """
 
-    def __init__(self, socket: WebSocket, max_message: int, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        max_message: int,
+        on_close: Callable[[], None],
+        *,
+        last_send_limit: float = TIMINGS.last_send_limit,
+    ) -> None:
         self._send = server_send(socket.scope, socket.send)
         self._receive = server_receive(socket.scope, socket.receive)
         self._inbox = Inbox(2 * max_message)
         self._on_close: Callable[[], None] | None = on_close
+        self._last_send_limit = last_send_limit
         self._sending = asyncio.Lock()
         self.gone = False
         self._overflow = False
@@ -125,7 +133,7 @@ class WebSocketConnection:
     async def send_last(self, frame: bytes) -> None:
         """Send outside a request's time limit: a client that doesn't take one frame within seconds counts as gone."""
         try:
-            async with asyncio.timeout(_LAST_SEND):
+            async with asyncio.timeout(self._last_send_limit):
                 await self.send(frame)
         except TimeoutError:
             self._leave()
@@ -150,5 +158,5 @@ class WebSocketConnection:
     async def _close(self, code: int, reason: str | None = None) -> None:
         """Close the socket, if the client still takes that."""
         with contextlib.suppress(WebSocketDisconnect, OSError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(_LAST_SEND), self._sending:
+            async with asyncio.timeout(self._last_send_limit), self._sending:
                 await self._send({"type": "websocket.close", "code": code, "reason": reason or ""})

@@ -75,6 +75,7 @@ async def resume_stream(
         LegacyFrames(token, english=request.state.english, reconnects=True),
         event_source=True,
         after=seq,
+        timings=relay.timings,
     )
 
 

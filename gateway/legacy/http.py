@@ -11,7 +11,7 @@ from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
 from gateway.errors import failure_of
 from gateway.http import responses, sse
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
 from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
@@ -21,18 +21,15 @@ from wire.jobs import Client
 from wire.messages import Chat, Failed, Final, Image, Work
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# How long a stream's headers wait for the first event, which names the provider, in seconds; an EventSource gets them
-# at once.
-_FIRST_EVENT_WAIT = 1.0
 
 
 @dataclass(frozen=True)
 class LegacyApi:
-    """The endpoints. `max_body` is in bytes."""
+    """The endpoints."""
 
     questions: Questions
     clients: Clients
-    max_body: int
+    bodies: BodyReader
 
     async def api(self, request: Request) -> Response:
         """Answer a question as one JSON document."""
@@ -77,7 +74,8 @@ class LegacyApi:
             submission.answer_id,
             LegacyFrames(submission.token, english=request.state.english, reconnects=event_source),
             event_source,
-            first_event_wait=0.0 if event_source else _FIRST_EVENT_WAIT,
+            first_event_wait=0.0 if event_source else relay.timings.drop_in_first_event,
+            timings=relay.timings,
         )
 
     async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:
@@ -114,7 +112,7 @@ class LegacyApi:
         query = parse_query(request.scope["query_string"])
         if request.method != "POST":
             return query
-        body = params.parse_body(await read_body(request, self.max_body), request.headers.get("content-type", ""))
+        body = params.parse_body(await self.bodies.read(request), request.headers.get("content-type", ""))
         return query | {name: value for name, value in body.items() if value}
 
 

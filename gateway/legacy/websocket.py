@@ -4,14 +4,13 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import ActiveRequest
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients, key_subprotocol
-from gateway.errors import ClientGoneError, failure_of, problem_of
+from gateway.errors import ClientGoneError, failure_of
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.responses import encode_error
 from gateway.http.streaming import detach
@@ -23,10 +22,7 @@ from wire.answer_reader import AnswerReader
 from wire.errors import AnswerLostError, StoreUnavailableError
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Final
-from wire.reasons import Reason
 from wire.sessions import Sessions
-
-_LOG = structlog.get_logger()
 
 
 class LegacySession:
@@ -35,12 +31,14 @@ class LegacySession:
     def __init__(
         self, socket: WebSocket, questions: Questions, max_message: int, client: Client, *, streaming: bool
     ) -> None:
-        self._connection = WebSocketConnection(socket, max_message, self._abort)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
+        self._connection = WebSocketConnection(
+            socket, max_message, self._abort, last_send_limit=self._relay.timings.last_send_limit
+        )
         self._client = client
         self._streaming = streaming
         self._active: ActiveRequest | None = None
@@ -67,10 +65,7 @@ class LegacySession:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            problem = problem_of(error, self._english)
-            if problem.reason == Reason.INTERNAL:
-                _LOG.error("question failed", exc_info=error)
-            self._error_metrics.count(problem)
+            problem = self._error_metrics.record(error, self._english)
             await self._connection.send_last(encode_error(problem))
         finally:
             self._active = None

@@ -6,22 +6,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import responses, sse
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
 from gateway.openai import chunks, requests, validation
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
-# How long a stream waits for its first event, in seconds, so that an immediate failure is an HTTP error.
-FIRST_EVENT_WAIT = 5.0
 
 
 @dataclass(frozen=True)
 class CompletionEndpoint:
-    """The endpoint. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
+    """The endpoint. `list_sources`: an answer's text ends with its sources."""
 
     service: QuestionService
-    max_body: int
+    bodies: BodyReader
     list_sources: bool
 
     async def completions(self, request: Request) -> Response | sse.AnswerStream:
@@ -29,7 +27,7 @@ class CompletionEndpoint:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = validation.parse_fields(await read_body(request, self.max_body))
+        fields = validation.parse_fields(await self.bodies.read(request))
         wanted = requests.parse_completion(fields)
         question = await self.service.ask(request, client, fields, wanted)
         answer = TextAssembler(wanted.stops, list_sources=self.list_sources)
@@ -51,6 +49,7 @@ def stream_response(request: Request, question: SubmittedQuestion, presenter: ss
         question.answer,
         presenter,
         event_source,
-        FIRST_EVENT_WAIT,
-        after,
+        first_event_wait=relay.timings.openai_first_event,
+        after=after,
+        timings=relay.timings,
     )

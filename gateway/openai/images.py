@@ -10,7 +10,7 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
 from gateway.http import responses
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.http.responses import Count
 from gateway.openai import requests, validation
@@ -36,18 +36,18 @@ class ImageList(msgspec.Struct):
 
 @dataclass(frozen=True)
 class ImageEndpoint:
-    """The endpoint. `max_body` is in bytes."""
+    """The endpoint."""
 
     questions: Questions
     clients: Clients
-    max_body: int
+    bodies: BodyReader
 
     async def generations(self, request: Request) -> Response:
         """Return the addresses of images of a prompt."""
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.clients.identify(request)
-        wanted = requests.parse_image(validation.parse_fields(await read_body(request, self.max_body)))
+        wanted = requests.parse_image(validation.parse_fields(await self.bodies.read(request)))
         submission, relay = await self._submit(request, client, wanted.prompt), self.questions.relay
         request.state.answer = submission.answer_id
         async with (

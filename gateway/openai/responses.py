@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import responses, sse
-from gateway.http.body import read_body
+from gateway.http.body import BodyReader
 from gateway.openai import requests, validation
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
@@ -30,10 +30,10 @@ _ECHOED = ("previous_response_id", "metadata", "store", "user")
 
 @dataclass(frozen=True)
 class ResponseEndpoints:
-    """The endpoints. `max_body` is in bytes; `list_sources`: an answer's text ends with its sources."""
+    """The endpoints. `list_sources`: an answer's text ends with its sources."""
 
     service: QuestionService
-    max_body: int
+    bodies: BodyReader
     list_sources: bool
 
     async def create(self, request: Request) -> Response | sse.AnswerStream:
@@ -41,7 +41,7 @@ class ResponseEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = validation.parse_fields(await read_body(request, self.max_body))
+        fields = validation.parse_fields(await self.bodies.read(request))
         wanted = requests.parse_response(fields)
         question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question, _echo(fields))

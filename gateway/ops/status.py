@@ -13,10 +13,11 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests, background
 from gateway.ops.metrics import GatewayMetrics
+from gateway.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.redis.store import Store
-from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
+from wire.reporter import ProcessLoad, Reporter
 
 # Seconds for the report of a gateway's end, which nothing depends on.
 _LAST_REPORT = 0.5
@@ -25,9 +26,15 @@ _LOG = structlog.get_logger()
 
 @asynccontextmanager
 async def report_status(
-    store: Store, active_requests: ActiveRequests, metrics: GatewayMetrics, jobs: Jobs, first_text: Histogram
+    store: Store,
+    active_requests: ActiveRequests,
+    metrics: GatewayMetrics,
+    jobs: Jobs,
+    first_text: Histogram,
+    *,
+    report_every: float = TIMINGS.report_every,
 ) -> AsyncIterator[None]:
-    """Report the gateway's status during the body."""
+    """Report the gateway's status every `report_every` seconds during the body."""
 
     def counts() -> Mapping[str, int]:
         refusals = {f"refused:{reason}": count for reason, count in jobs.refusals.items()}
@@ -40,22 +47,23 @@ async def report_status(
         lambda: ProcessLoad(turns=active_requests.running, sockets=metrics.sockets),
         counts,
         lambda: active_requests.draining,
+        interval=report_every,
     )
-    async with background(_report(reporter)):
+    async with background(_report(reporter, report_every)):
         yield
     with contextlib.suppress(StoreUnavailableError, TimeoutError):
         async with asyncio.timeout(_LAST_REPORT):
             await reporter.leave()
 
 
-async def _report(reporter: Reporter) -> None:
+async def _report(reporter: Reporter, pause: float) -> None:
     """Report for ever: an error must not end the reports for good."""
     while True:
         try:
             await reporter.run()
         except Exception:  # noqa: BLE001 - logged; nothing else may suffer from it
             _LOG.exception("status report failed")
-            await asyncio.sleep(REPORT_INTERVAL)
+            await asyncio.sleep(pause)
 
 
 def _first_texts(first_text: Histogram) -> Counter[str]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-import structlog
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import background
@@ -12,13 +11,7 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
-from gateway.errors import (
-    ClientGoneError,
-    DrainingError,
-    Problem,
-    SocketFullError,
-    problem_of,
-)
+from gateway.errors import ClientGoneError, DrainingError, SocketFullError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
 from gateway.http.streaming import detach
@@ -30,27 +23,24 @@ from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import Client
 from wire.messages import TERMINAL, Chat
-from wire.reasons import Reason
 
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
-# Seconds before a question's place in the queue is read for the first time, and between two reads.
-_FIRST_LOOK = 0.3
-_LOOK_EVERY = 1.0
 _ENDPOINT = "/ws_stream"
-_LOG = structlog.get_logger()
 
 
 class V2Session:
     """One connection. Its messages are handled in order; each answer is followed in a task of its own."""
 
     def __init__(self, socket: WebSocket, questions: Questions, max_message: int, client: Client) -> None:
-        self._connection = WebSocketConnection(socket, max_message, self._cancel)
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
+        self._connection = WebSocketConnection(
+            socket, max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+        )
         self._client = client
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
@@ -93,7 +83,7 @@ class V2Session:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            await self._connection.send_last(render_refusal(id_, self._problem(error)))
+            await self._connection.send_last(render_refusal(id_, self._error_metrics.record(error, self._english)))
 
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()
@@ -145,7 +135,7 @@ class V2Session:
             return
         except Exception as error:  # noqa: BLE001 - the socket survives every error
             with contextlib.suppress(ClientGoneError):
-                await self._connection.send_last(frames.render_error(self._problem(error)))
+                await self._connection.send_last(frames.render_error(self._error_metrics.record(error, self._english)))
 
     async def _send_events(self, frames: V2Frames, events: AnswerReader) -> None:
         async with background(self._send_places(frames)):
@@ -164,11 +154,11 @@ class V2Session:
 
     async def _send_places(self, frames: V2Frames) -> None:
         """Send the question's place in the queue whenever it has changed, until it is cancelled."""
-        sent, pause = None, _FIRST_LOOK
+        sent, pause = None, self._relay.timings.first_place_after
         with contextlib.suppress(ClientGoneError):
             while True:
                 await asyncio.sleep(pause)
-                pause = _LOOK_EVERY
+                pause = self._relay.timings.place_every
                 with contextlib.suppress(StoreUnavailableError):
                     place = await self._relay.answers.read_position(frames.answer)
                     if place is not None and place != sent:
@@ -181,13 +171,6 @@ class V2Session:
         if progress.end is None:
             raise AnswerLostError
         return AnswerEvent(progress.seq, progress.end)
-
-    def _problem(self, error: Exception) -> Problem:
-        problem = problem_of(error, self._english)
-        if problem.reason == Reason.INTERNAL:
-            _LOG.error("message failed", exc_info=error)
-        self._error_metrics.count(problem)
-        return problem
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,16 @@ def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Vi
     expect(page.get_by_role("button", name="新对话")).to_be_visible()
 
 
+def test_code_and_tables_are_named_in_the_language_that_is_chosen_later(visitor: Visitor) -> None:
+    visitor.ask("play: rich")
+    visitor.answered()
+    expect(visitor.exchange.get_by_role("group", name="Table").first).to_be_attached()
+    choose_chinese(visitor)
+    expect(visitor.exchange.get_by_role("button", name="复制代码").first).to_have_attribute("title", "复制代码")
+    expect(visitor.exchange.get_by_role("group", name="代码,python").first).to_be_attached()
+    expect(visitor.exchange.get_by_role("group", name="表格").first).to_be_attached()
+
+
 @pytest.mark.parametrize(
     ("question", "english", "chinese"),
     [
@@ -206,9 +216,9 @@ def test_a_reader_who_has_scrolled_up_stays_there_and_can_jump_to_the_end(visito
     page.locator("#scroll").hover()
     page.mouse.wheel(0, -3000)
     expect(page.locator("#latest")).to_be_visible()
-    place = page.evaluate("document.querySelector('#scroll').scrollTop")
+    scroll = page.evaluate("document.querySelector('#scroll').scrollTop")
     visitor.grows("delta 000040")
-    assert page.evaluate("document.querySelector('#scroll').scrollTop") == place
+    assert page.evaluate("document.querySelector('#scroll').scrollTop") == scroll
     page.locator("#latest").click()
     expect(page.locator("#latest")).to_be_hidden()
     visitor.answered()

@@ -1,6 +1,3 @@
-import pytest
-
-from emulator import accounts
 from emulator.accounts import ANONYMOUS, DAY, EVERYONE, EmulatorAccount, EmulatorAccounts, ScriptedOutcome
 
 
@@ -32,9 +29,8 @@ def test_a_script_is_used_up_and_the_one_for_everyone_comes_second() -> None:
     assert known.take_outcome("a1", "create") is None
 
 
-def test_the_account_longest_unused_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "KEPT", 2)
-    known = EmulatorAccounts()
+def test_the_account_longest_unused_is_forgotten() -> None:
+    known = EmulatorAccounts(kept=2)
     for name in ("a1", "a2", "a1", "a3"):
         known.get(name).used += 1
     assert [known.get(name).used for name in ("a1", "a3", "a2")] == [2, 1, 0]

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
 from tests.support.prerequisites import unavailable
@@ -62,6 +63,76 @@ async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> N
     assert b"HTTP/1.1 200" not in await reader.read()
 
 
+def ask(client: socket.socket, request: bytes = b"GET /readyz HTTP/1.1\r\nHost: g\r\n\r\n") -> bytes:
+    """Send a request and return everything up to the connection's end."""
+    received = b""
+    client.settimeout(5)
+    client.sendall(request)
+    while data := client.recv(65536):
+        received += data
+    return received
+
+
+def ask_until_nobody_listens(port: int) -> list[bytes]:
+    """Return what each connection got that the kernel has made."""
+    got: list[bytes] = []
+    while True:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=0.5)
+        except OSError:
+            return got
+        with client:
+            got.append(ask(client))
+
+
+async def test_every_connection_that_is_made_while_it_goes_down_is_answered(store: Store) -> None:
+    async with running(store) as gateway:
+        asking = [asyncio.create_task(asyncio.to_thread(ask_until_nobody_listens, gateway.port)) for _ in range(4)]
+        gateway.active_requests.drain()
+        got = [one for each in await asyncio.gather(*asking) for one in each]
+    assert got
+    assert {one.split(b"\r\n")[0] for one in got} == {b"HTTP/1.1 503 Service Unavailable"}
+    assert all(b"\r\nconnection: close\r\n" in one for one in got)
+
+
+async def test_a_connection_that_was_silent_so_far_is_answered_while_it_closes(store: Store) -> None:
+    """A new one, and one that was kept open behind an earlier answer."""
+    async with running(store) as gateway:
+        new, kept = (socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(2))
+        with new, kept:
+            kept.sendall(b"HEAD /api HTTP/1.1\r\nHost: g\r\n\r\n")
+            assert (await asyncio.to_thread(kept.recv, 65536)).endswith(b"\r\n\r\n")
+            gateway.active_requests.drain()
+            while await asyncio.to_thread(connects, gateway.port):
+                pass
+            query = b"GET /api?style=balanced&question=hi HTTP/1.1\r\nHost: g\r\n\r\n"
+            for client in (new, kept):
+                got = await asyncio.to_thread(ask, client, query)
+                assert got.startswith(b"HTTP/1.1 503 ")
+                assert b"\r\nretry-after: 1\r\n" in got
+    assert not gateway.worker.asked
+
+
+def connects(port: int) -> bool:
+    """Return whether a connection is made within a tenth of a second."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.1).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_request_that_does_not_arrive_whole_is_refused_at_the_end(store: Store) -> None:
+    async with running(store) as gateway:
+        begun = b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{"
+        asking = asyncio.create_task(gateway.raw(begun))
+        await until(lambda: bool(gateway.active_requests._reading), "its body is read")
+        gateway.active_requests.drain()
+        got = await asking
+    assert got.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in got
+
+
 async def test_cancelling_ends_it_too(store: Store) -> None:
     active_requests, listening = ActiveRequests(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings(), store, active_requests, ready=listening.set_result))
@@ -78,6 +149,18 @@ async def test_a_port_that_is_taken_is_an_oserror(gateway: RunningGateway, store
         await serve(settings().model_copy(update={"gateway_port": gateway.port}), store, ActiveRequests())
 
 
+async def test_a_start_that_fails_is_an_error_and_no_endless_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("uvicorn.Server.startup", fail)
+    async with asyncio.timeout(5):
+        with pytest.raises(OSError, match="no room"):
+            await serve(settings(), store, ActiveRequests())
+
+
 async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
     active_requests = ActiveRequests()
     active_requests.drain()
@@ -85,7 +168,7 @@ async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
         await serve(settings(), store, active_requests)
 
 
-async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
+async def test_an_ipv6_host_is_reported_in_brackets(store: Store) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -128,9 +211,8 @@ HANDSHAKE = (
 )
 
 
-async def test_a_client_that_answers_no_ping_is_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.server._PING_EVERY", 0.1)
-    async with running(store, worker=False) as gateway:
+async def test_a_client_that_answers_no_ping_is_dropped(store: Store) -> None:
+    async with running(store, worker=False, timings=Timings(socket_ping_every=0.1)) as gateway:
         everything = await gateway.raw(HANDSHAKE)
         _, _, frames = everything.partition(b"\r\n\r\n")
         assert frames[:2] == b"\x89\x04", "a ping"

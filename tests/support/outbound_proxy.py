@@ -1,60 +1,32 @@
-"""An outbound proxy on 127.0.0.1 that speaks HTTP and SOCKS5, and remembers who was asked for."""
+"""An outbound proxy on 127.0.0.1 that speaks HTTP and SOCKS5, and records where its clients connect to."""
 
 import asyncio
 import base64
-import contextlib
-from types import TracebackType
+
+from tests.support.tcp_server import TcpServer
 
 
-class OutboundProxy:
-    """An async context manager. `asked` holds `host:port` of each connection; `refuse` makes it refuse to connect.
+class OutboundProxy(TcpServer):
+    """A proxy. `asked` holds `host:port` of each connection; `refuse` makes it refuse to connect.
 
-    `user` and `password` are asked for, if there are any. With `mute` it takes connections and never says anything;
-    with `words` it answers whatever comes with these, and hangs up.
+    It requires `user` and `password`, if there are any. With `mute` it accepts connections and sends nothing;
+    with `words` it answers everything with these, and hangs up.
     """
 
     def __init__(self, user: str = "", password: str = "") -> None:
+        super().__init__()
         self._credentials = (user, password)
-        self._server: asyncio.Server | None = None
-        self._lines: set[asyncio.Task[None]] = set()
-        self.port = 0
         self.asked: list[str] = []
         self.refused = 0
         self.refuse = False
         self.mute = False
         self.words: bytes | None = None
 
-    async def __aenter__(self) -> "OutboundProxy":
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for line in self._lines:
-            line.cancel()
-        await asyncio.gather(*self._lines, return_exceptions=True)
-        await self._server.wait_closed()
-
     def url(self, scheme: str, login: str = "") -> str:
         """Its address in accounts.toml."""
         return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}"
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = asyncio.current_task()
-        assert line is not None
-        self._lines.add(line)
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._lines.discard(line)
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.readexactly(1)
         if self.mute:
             await asyncio.Event().wait()
@@ -111,8 +83,8 @@ class OutboundProxy:
 
     async def _logs_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         await reader.readexactly(1)
-        told = [(await reader.readexactly((await reader.readexactly(1))[0])).decode() for _ in range(2)]
-        right = tuple(told) == self._credentials
+        login = [(await reader.readexactly((await reader.readexactly(1))[0])).decode() for _ in range(2)]
+        right = tuple(login) == self._credentials
         self.refused += not right
         writer.write(b"\x01" + (b"\x00" if right else b"\x01"))
         return right

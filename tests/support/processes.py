@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], Any], what: str, limit: float = START_LIM
 
 
 def open_files(pid: int) -> list[str]:
-    """What a process's descriptors stand for (`socket:[inode]`, a path, …), but for those that it closes meanwhile."""
+    """Return what a process has open (`socket:[inode]`, a path, …), but for what it closes meanwhile."""
     files = []
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):

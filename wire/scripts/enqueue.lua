@@ -14,10 +14,10 @@ local now = now_ms()
 
 -- The standing of an Idempotency-Key that is known; false if it is free.
 local function asked_before()
-  local found = name ~= '' and redis.call('GET', key('idem', name))
-  if not found then return false end
-  local answer, asked = found:match('(%S+) (%S+)')
-  if asked ~= question then return { 'reused', '' } end
+  local entry = name ~= '' and redis.call('GET', key('idem', name))
+  if not entry then return false end
+  local answer, digest = entry:match('(%S+) (%S+)')
+  if digest ~= question then return { 'reused', '' } end
   local seq = redis.call('HGET', key('job', answer), 'seq')
   if not seq or (seq ~= '0' and redis.call('EXISTS', key('log', answer)) == 0) then return { 'spent', '' } end
   return { 'existing', answer }
@@ -43,10 +43,10 @@ end
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
 local before = asked_before()
 if before then return before end
-local found = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
-if not found[1] and not args.create then return { 'unknown', '' } end
-if found[2] or (found[1] and (found[3] or '') ~= holder) then return { 'unknown', '' } end
-if args.after ~= '' and found[4] ~= args.after then return { 'moved', '' } end
+local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
+if not fields[1] and not args.create then return { 'unknown', '' } end
+if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
+if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
 if client ~= '' then
   local own = count(key('client', client))
   if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
@@ -56,7 +56,7 @@ local waiting = count(key('queued'))
 if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
 
 redis.call('HSET', KEYS[1], 'work', work, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
-redis.call('HSET', KEYS[1], 'holder', holder, 'before', found[4] or '')
+redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '')
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
@@ -73,7 +73,7 @@ else
 end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
-if not found[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
+if not fields[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
 redis.call('HSET', key('token', token), 'last', job)
 redis.call('EXPIRE', key('token', token), session_ttl)
 local running = redis.call('HEXISTS', key('token', token), 'running') == 1

@@ -2,7 +2,7 @@
 
 import { make } from "./element.js";
 import { copyButton } from "./copy.js";
-import { say } from "./language.js";
+import { label } from "./language.js";
 import { spans } from "./markdown.js";
 
 /** Larger ones stay plain, in characters: colours are not worth a page that freezes. */
@@ -17,7 +17,7 @@ export function framed(pre) {
   pre.replaceWith(figure);
   pre.tabIndex = 0;
   pre.setAttribute("role", "group");
-  pre.setAttribute("aria-label", say("code", language));
+  label(pre, "code", language);
   const copy = copyButton("copyCode", () => code.textContent.replace(/\n$/, ""));
   figure.append(make("figcaption", {}, make("span", { textContent: language }), copy), pre);
   return figure;

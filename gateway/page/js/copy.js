@@ -2,7 +2,7 @@
 
 import { make } from "./element.js";
 import { icon } from "./icons.js";
-import { say } from "./language.js";
+import { label, say } from "./language.js";
 
 const SHOWN = 1500;
 
@@ -21,11 +21,8 @@ export async function copy(text) {
 
 /** A button named `word` that copies what `text()` returns, and shows that. */
 export function copyButton(word, text) {
-  const button = make(
-    "button",
-    { type: "button", className: "plain small", title: say(word), "aria-label": say(word) },
-    icon("copy"),
-  );
+  const button = make("button", { type: "button", className: "plain small" }, icon("copy"));
+  label(button, word);
   button.addEventListener("click", async () => {
     await copy(text());
     button.replaceChildren(icon("done"), say("copied"));

@@ -32,8 +32,16 @@ export function sentence({ reason, message }) {
 export function write(root) {
   for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
   for (const element of root.querySelectorAll("[data-hint]")) element.placeholder = say(element.dataset.hint);
-  for (const element of root.querySelectorAll("[data-label]")) named(element, say(element.dataset.label));
+  for (const element of root.querySelectorAll("[data-label]")) {
+    named(element, say(element.dataset.label, element.dataset.part));
+  }
   for (const element of root.querySelectorAll("[data-icon]:empty")) element.append(icon(element.dataset.icon));
+}
+
+/** Name `element` with `word`, which `part` fills in, in this language and in one that is chosen later. */
+export function label(element, word, part = "") {
+  Object.assign(element.dataset, { label: word, part });
+  named(element, say(word, part));
 }
 
 function named(element, name) {

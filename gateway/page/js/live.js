@@ -5,7 +5,7 @@ import { coloured, framed, joined } from "./code.js";
 import { make } from "./element.js";
 import { everyFrame } from "./frame.js";
 import { LOWEST, levelled } from "./headings.js";
-import { say } from "./language.js";
+import { label } from "./language.js";
 import { blocks, newContext, rendered } from "./markdown.js";
 
 /** How much settled text makes a chunk: what is out of sight is passed over chunk by chunk. In characters. */
@@ -114,7 +114,8 @@ export class Live {
 
 /** A wide table scrolls by itself. */
 function scrolled(table) {
-  const box = make("div", { className: "table", tabIndex: 0, role: "group", "aria-label": say("table") });
+  const box = make("div", { className: "table", tabIndex: 0, role: "group" });
+  label(box, "table");
   table.replaceWith(box);
   box.append(table);
 }

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from bench.scenario import mix, questions
+from bench.scenario import questions
 from bench.scenario.errors import RefusedError, WrongEndError
 from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.messages import Delta, Failed, Final, Replace
@@ -18,9 +19,7 @@ ASK = {"style": "balanced", "question": "hello"}
 
 
 @pytest.fixture
-async def gateway(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGateway]:
-    monkeypatch.setattr(mix, "RECONNECT_S", 0.01)
-    monkeypatch.setattr(mix, "CUT_AFTER", (1, 1))
+async def gateway() -> AsyncIterator[RunningGateway]:
     store = Store("memory://")
     async with running(store) as gateway:
         gateway.worker.scripts["a cat"] = [Final("", images=("https://example.org/cat",))]
@@ -35,7 +34,7 @@ async def run(action: Callable[..., Any], gateway: RunningGateway, *more: Any) -
 async def test_a_question_is_asked_and_its_conversation_goes_on(gateway: RunningGateway) -> None:
     token = await run(questions.ask_whole, gateway, ASK)
     assert await run(questions.ask_stream, gateway, ASK | {"token": token}, lambda: None) == token
-    assert [asked for asked, _ in gateway.worker.asked] == [token, token]
+    assert [job for job, _ in gateway.worker.asked] == [token, token]
 
 
 async def test_the_first_delta_is_reported_once(gateway: RunningGateway) -> None:
@@ -52,7 +51,8 @@ async def test_who_resumes_asks_once_and_misses_nothing(gateway: RunningGateway)
     gate = asyncio.Event()
     gateway.worker.scripts["hello"] = [Delta("a"), gate, Delta("b"), Final("ab")]
     loop = asyncio.get_running_loop()
-    await run(questions.ask_and_reconnect, gateway, ASK, lambda: loop.call_soon_threadsafe(gate.set))
+    action = partial(questions.ask_and_reconnect, cut_after=1, reconnect_s=0.01)
+    await run(action, gateway, ASK, lambda: loop.call_soon_threadsafe(gate.set))
     assert len(gateway.worker.asked) == 1
 
 
@@ -60,23 +60,27 @@ async def test_who_stops_gets_an_end_that_resets(gateway: RunningGateway) -> Non
     never = asyncio.Event()
     gateway.worker.scripts["hello"] = [Delta("a"), never, Final("a")]
     try:
-        await run(questions.ask_and_stop, gateway, ASK, lambda: None)
+        await run(partial(questions.ask_and_stop, stop_after=1), gateway, ASK, lambda: None)
     finally:
         never.set()
 
 
 async def test_who_stops_too_late_gets_the_whole_answer(gateway: RunningGateway) -> None:
-    await run(questions.ask_and_stop, gateway, ASK, lambda: None)
+    await run(partial(questions.ask_and_stop, stop_after=1), gateway, ASK, lambda: None)
 
 
-@pytest.mark.parametrize("action", [questions.ask_stream, questions.ask_and_reconnect, questions.ask_and_stop])
+@pytest.mark.parametrize(
+    "action",
+    [
+        questions.ask_stream,
+        partial(questions.ask_and_reconnect, cut_after=9, reconnect_s=0.01),
+        partial(questions.ask_and_stop, stop_after=9),
+    ],
+)
 @pytest.mark.parametrize(
     "script", [[Delta("a"), Replace("b"), Final("b")], [Delta("a"), Failed("x.y", code=500, message="broken")]]
 )
-async def test_a_wrong_end_is_noticed(
-    gateway: RunningGateway, action: Callable[..., Any], script: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mix, "CUT_AFTER", (9, 9))
+async def test_a_wrong_end_is_noticed(gateway: RunningGateway, action: Callable[..., Any], script: Any) -> None:
     gateway.worker.scripts["hello"] = script
     with pytest.raises(WrongEndError):
         await run(action, gateway, ASK, lambda: None)

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from emulator.accounts import ANONYMOUS, EmulatorAccount
-from emulator.bing import conversations
 from emulator.bing.conversations import LIFETIME, ChatHubConversation, ChatHubConversations, find_refusal
 
 NOW = 1_000.0
@@ -66,9 +65,8 @@ def test_signatures_only_in_headers_need_the_access_token() -> None:
     assert refusal_of(conversation, token=conversation.access_token) is None
 
 
-def test_the_oldest_conversation_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversations, "KEPT", 2)
-    known = ChatHubConversations()
+def test_the_oldest_conversation_is_forgotten() -> None:
+    known = ChatHubConversations(kept=2)
     ids = [known.create(EmulatorAccount("a1"), NOW).id for _ in range(3)]
     assert [known.get(identity) is not None for identity in ids] == [False, True, True]
     known.drop(ids[1])

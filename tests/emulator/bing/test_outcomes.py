@@ -11,48 +11,18 @@ from emulator.bing import outcomes
 from emulator.server import Emulator
 from tests.support.conditions import until
 from tests.support.emulator.bing_client import BingClient, listen, question
+from tests.support.emulator.bing_outcomes import ANSWERED
 
 pytestmark = pytest.mark.anyio
 
 SUCCESS = [
-    "plain",
-    "search",
-    "search-no-cards",
-    "image",
-    "learning",
-    "surrogate",
-    "surrogate-end",
-    "cite-cut",
-    "open-mark",
-    "shrink",
-    "replace",
-    "final-only",
-    "final-longer",
-    "two-answers",
-    "batch",
-    "pings",
-    "progress",
-    "internal-suggestions",
-    "no-cards",
-    "empty-cards",
-    "card-only",
-    "image-block",
-    "apology",
-    "apology-no-text",
-    "apology-first",
+    *ANSWERED,
     "disengaged",
     "disengaged-mid",
     "turn-limit",
     "empty",
     "pause-mid",
-    "unknown-type",
     "wrong-types",
-    "no-origin",
-    "no-messages",
-    "final-empty",
-    "final-no-origin",
-    "no-throttling",
-    "after-final",
     "split-record",
 ]
 VALUES = {

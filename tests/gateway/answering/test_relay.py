@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.answering import keepalive
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.relay import Relay
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import running, settings
 from wire import keys
@@ -24,15 +24,21 @@ from wire.redis.store import Store
 from wire.sessions import Sessions
 
 
+def test_a_request_may_take_the_limits_of_queue_and_answer_and_the_margin() -> None:
+    jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
+    relay = Relay(jobs, answers, ActiveRequests(), 60, 20, first_text_histogram(), Timings(answer_margin=0.5))
+    assert relay.time_limit == 80.5
+
+
 @pytest.mark.anyio
 async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
     async def entries() -> AsyncIterator[AnswerEvent]:
         yield AnswerEvent(1, Delta("a"))
 
     jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
-    made = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
+    relay = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
     with pytest.raises(AnswerLostError):
-        await made.read_end(entries())
+        await relay.read_end(entries())
 
 
 @pytest.mark.anyio
@@ -49,10 +55,10 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
     monkeypatch.setattr(Jobs, "expire", expire)
     async with Answers(store) as answers, asyncio.timeout(10):
         jobs = Jobs(store, GatewaySettings())
-        made = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
+        relay = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with made.subscribe("s0-1", new=True, submit=submit) as entries:
-            event = await made.read_end(entries)
+        async with relay.subscribe("s0-1", new=True, submit=submit) as entries:
+            event = await relay.read_end(entries)
     await store.close()
     assert isinstance(event, Failed)
     assert event.reason == "queue.timeout"
@@ -71,13 +77,19 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
 
     following = Jobs.keep_alive
     monkeypatch.setattr(Jobs, "keep_alive", follow)
-    monkeypatch.setattr(keepalive, "_RENEW_EVERY", 0.01)
-    monkeypatch.setattr(keepalive, "_AWAY_PAUSE", 0.01)
     async with Answers(store) as answers, asyncio.timeout(10):
         jobs = Jobs(store, GatewaySettings())
-        made = Relay(jobs, answers, ActiveRequests(), 60, 1, first_text_histogram())
+        relay = Relay(
+            jobs,
+            answers,
+            ActiveRequests(),
+            60,
+            1,
+            first_text_histogram(),
+            Timings(renew_every=0.01, away_pause=0.01),
+        )
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with made.subscribe("s0-1", new=True, submit=submit):
+        async with relay.subscribe("s0-1", new=True, submit=submit):
             redis: Any = store.commands
             for _ in range(2):
                 await redis.hset(keys.job_key("s0-1"), "followed_until", 1)
@@ -86,12 +98,10 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
 
 
 @pytest.mark.anyio
-async def test_a_waiting_question_whose_client_left_is_never_asked(
-    store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keepalive, "_RENEW_EVERY", 0.05)
+async def test_a_waiting_question_whose_client_left_is_never_asked(store_url: str) -> None:
     store = Store(store_url)
-    async with running(store, settings(follow_grace=0.5), worker=False) as gateway:
+    config, timings = settings(follow_grace=0.5), Timings(renew_every=0.05)
+    async with running(store, config, worker=False, timings=timings) as gateway:
 
         async def waiting() -> int:
             found: int = await store.commands.zcard(keys.queued_key())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from structlog.testing import capture_logs
 
 import gateway.console.poller
 from gateway.console.poller import Poller
+from gateway.timings import Timings
 from tests.support.conditions import until
-from tests.support.gateway.console_client import console, looking, sees
+from tests.support.gateway import console_client
+from tests.support.gateway.console_client import looking, sees
 from wire.audit_log import AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import AccountRecord, AccountStatus, Ledger
@@ -21,14 +24,18 @@ from wire.reporter import HOURS
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.05)
+OFTEN = 0.05
+
+console = partial(console_client.console, timings=Timings(console_poll_every=OFTEN))
+
+
+def build_poller(store: Store, poll_every: float) -> Poller:
+    return Poller(Overview(store), Ledger(store), AuditLog(store), poll_every=poll_every)
 
 
 @pytest.fixture
 def poller(store: Store) -> Poller:
-    return Poller(Overview(store), Ledger(store), AuditLog(store))
+    return build_poller(store, OFTEN)
 
 
 def poller_tasks() -> list[str]:
@@ -49,8 +56,7 @@ async def test_all_consoles_share_one_poll_that_ends_with_the_last(
         return await read_queue(self, first)
 
     monkeypatch.setattr(Overview, "read_queue", count_poll)
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.2)
-    async with console(store, tmp_path) as gateway_:
+    async with console(store, tmp_path, timings=Timings(console_poll_every=0.2)) as gateway_:
         async with looking(gateway_) as first, looking(gateway_) as second, looking(gateway_) as third:
             await sees(lambda: first.state and second.state and third.state)
             before, began = polls, asyncio.get_running_loop().time()
@@ -89,8 +95,8 @@ async def test_a_poll_that_fails_is_logged_and_the_next_one_comes(
         assert "console poll failed" in [entry["event"] for entry in logs]
 
 
-async def test_a_second_subscriber_gets_the_snapshot_at_once(poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 60)
+async def test_a_second_subscriber_gets_the_snapshot_at_once(store: Store) -> None:
+    poller = build_poller(store, poll_every=60)
     first, second = asyncio.Event(), asyncio.Event()
     with poller.subscribe(first):
         assert not first.is_set()
@@ -110,10 +116,8 @@ async def test_the_last_subscriber_ends_the_polling_and_drops_the_snapshot(polle
     await until(lambda: not poller_tasks())
 
 
-async def test_a_poll_is_brought_forward_after_a_change(
-    store: Store, poller: Poller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 60)
+async def test_a_poll_is_brought_forward_after_a_change(store: Store) -> None:
+    poller = build_poller(store, poll_every=60)
     changed = asyncio.Event()
     with poller.subscribe(changed):
         await until(changed.is_set)

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,11 @@ import pytest
 import uvicorn
 from sse_starlette.sse import AppStatus
 
-import gateway.console.poller
-import gateway.console.stream
 from gateway.console.poller import ConsoleSnapshot, Poller
 from gateway.console.stream import ConsoleStreamResponse, SentState
-from tests.support.gateway.console_client import BEARER, KEY, console, looking, sees
+from gateway.timings import Timings
+from tests.support.gateway import console_client
+from tests.support.gateway.console_client import BEARER, KEY, looking, sees
 from tests.support.wire.scenario import Scenario
 from wire.audit_log import AuditEvent, AuditLog
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
@@ -28,9 +30,9 @@ pytestmark = pytest.mark.anyio
 SECRETS = ("planted-question", "planted-print", KEY)
 
 
-@pytest.fixture(autouse=True)
-def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.poller, "_INTERVAL", 0.05)
+MAX_CONSOLES = 32
+
+console = partial(console_client.console, timings=Timings(console_poll_every=0.05))
 
 
 async def test_it_needs_a_key(store: Store, tmp_path: Path) -> None:
@@ -92,10 +94,12 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
         assert question.token not in page.raw
 
 
-async def test_only_so_many_consoles_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.console.stream, "_MAX_CONSOLES", 1)
-    async with console(store, tmp_path) as gateway_, looking(gateway_) as page:
+async def test_only_so_many_consoles_at_once(store: Store, tmp_path: Path) -> None:
+    async with console(store, tmp_path) as gateway_, looking(gateway_) as page, AsyncExitStack() as consoles:
         await sees(lambda: page.state)
+        for _ in range(MAX_CONSOLES - 1):
+            stream = gateway_.client.stream("GET", "/console/live", headers=BEARER)
+            assert (await consoles.enter_async_context(stream)).status_code == 200
         response = await gateway_.client.get("/console/live", headers=BEARER)
         assert (response.status_code, response.headers["retry-after"]) == (429, "10")
 
@@ -137,11 +141,7 @@ async def test_no_state_of_the_process_ends_a_stream(store: Store, tmp_path: Pat
         await sees(lambda: len(page.names) > 2)
 
 
-async def test_a_console_that_does_not_read_is_let_go(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gateway.console.stream, "_SEND_LIMIT", 0.05)
-
+async def test_a_console_that_does_not_read_is_let_go(store: Store, tmp_path: Path) -> None:
     async def receive() -> dict[str, str]:
         await asyncio.Event().wait()
         raise AssertionError
@@ -155,7 +155,7 @@ async def test_a_console_that_does_not_read_is_let_go(
             if message["type"] == "http.response.body":
                 await asyncio.Event().wait()
 
-        response = ConsoleStreamResponse(poller, gateway_.active_requests, "olivia")
+        response = ConsoleStreamResponse(poller, gateway_.active_requests, "olivia", send_limit=0.05)
         async with asyncio.timeout(5):
             await response({"type": "http", "method": "GET"}, receive, send)
         assert sent == ["http.response.start", "http.response.body"]

@@ -8,7 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from gateway.http.body import read_body
+from gateway.answering.drain import ActiveRequests
+from gateway.errors import DrainingError
+from gateway.http.body import BodyReader
+from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
 
@@ -22,22 +25,33 @@ def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ends: bool =
         body = left.pop(0) if left else b""
         return {"type": "http.request", "body": body, "more_body": bool(left) or not ends}
 
-    return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+    scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
+    return Request(scope, receive)
 
 
 async def test_a_body_is_read_whole() -> None:
-    assert await read_body(request([b"ab", b"cd"]), 4) == b"abcd"
+    assert await BodyReader(4).read(request([b"ab", b"cd"])) == b"abcd"
 
 
 @pytest.mark.parametrize("sent", [request([b"ab", b"cde"]), request([], (b"content-length", b"5"))])
 async def test_a_body_that_is_too_large_is_not_read_on(sent: Request) -> None:
     with pytest.raises(HTTPException) as caught:
-        await read_body(sent, 4)
+        await BodyReader(4).read(sent)
     assert caught.value.status_code == 413
 
 
-async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.body._TIMEOUT", 0.01)
+async def test_a_body_that_does_not_come_is_given_up() -> None:
     with pytest.raises(HTTPException) as caught:
-        await read_body(request([b"a"], ends=False), 4)
+        await BodyReader(4, time_limit=0.01).read(request([b"a"], ends=False))
     assert caught.value.status_code == 408
+
+
+async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> None:
+    sent = request([b"a"], ends=False)
+    active_requests: ActiveRequests = sent.state.active_requests
+    reading = asyncio.create_task(BodyReader(4).read(sent))
+    await until(lambda: bool(active_requests._reading), "it is read")
+    active_requests.stop_reading()
+    with pytest.raises(DrainingError):
+        await reading
+    assert not active_requests._reading

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.errors import Problem, problem_for
+from gateway.errors import DrainingError, Problem, problem_for
 from gateway.http.error_metrics import ErrorMetrics
 from wire.reasons import Reason
 
@@ -46,3 +46,14 @@ def test_labels_of_dashboards_stay(reason: Reason, label: str) -> None:
     refusals = ErrorMetrics()
     refusals.count(problem_for(reason))
     assert refusals.counts[label] == 1
+
+
+def test_the_cause_of_an_error_is_logged_only_if_nobody_expects_it() -> None:
+    refusals = ErrorMetrics()
+    with capture_logs() as logs:
+        expected = refusals.record(DrainingError(), english=True)
+        unexpected = refusals.record(ZeroDivisionError(), answer="s0-a")
+    assert (expected.reason, expected.message) == ("gateway.draining", "The service is busy, come back later")
+    assert (unexpected.reason, unexpected.message) == ("internal", "未知错误")
+    assert [line["answer"] for line in logs if line["event"] == "request failed"] == ["s0-a"]
+    assert refusals.counts["gateway.draining"] == refusals.counts["internal"] == 1

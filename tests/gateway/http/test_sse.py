@@ -15,6 +15,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.legacy.frames import LegacyFrames
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -42,19 +43,19 @@ EVENTS = {"accept": "text/event-stream"}
 @asynccontextmanager
 async def streamed(gateway: RunningGateway, question: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
     """Yield the chunks of a stream as text."""
-    asked = {"style": "balanced", "question": question}
-    async with gateway.client.stream("GET", "/api_stream", params=asked, headers=headers) as response:
+    fields = {"style": "balanced", "question": question}
+    async with gateway.client.stream("GET", "/api_stream", params=fields, headers=headers) as response:
         assert response.status_code == 200
         yield response.aiter_text()
 
 
 async def read_until(chunks: AsyncIterator[str], text: str) -> str:
     """Return what comes up to `text`."""
-    found = ""
+    stream = ""
     async with asyncio.timeout(5):
-        while text not in found:
-            found += await anext(chunks)
-    return found
+        while text not in stream:
+            stream += await anext(chunks)
+    return stream
 
 
 async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None:
@@ -94,7 +95,7 @@ async def test_a_post_streams_too_and_a_token_goes_on(gateway: RunningGateway) -
     token = first[-1]["data"]["token"]
     second = frames_of((await gateway.client.post("/api_stream", data=ASK | {"token": token})).content)
     assert {frame["data"]["token"] for frame in [*first, *second]} == {token}
-    assert [asked for asked, _ in gateway.worker.asked] == [token, token]
+    assert [job for job, _ in gateway.worker.asked] == [token, token]
 
 
 async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: RunningGateway) -> None:
@@ -105,7 +106,7 @@ async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: Runn
     assert [frame["data"]["done"] for frame in frames] == [False] * 4 + [True]
 
 
-async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningGateway) -> None:
+async def test_a_token_that_is_not_alive_is_reported_in_plain_json(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK | {"token": "dead"})
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"code": 120, "message": "token不存在"}
@@ -134,9 +135,9 @@ async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> N
         assert frames_of(response.content) == [{"code": 503, "message": "服务繁忙,请稍后再试"}]
 
 
-async def test_a_deadline_within_the_stream_is_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_within_the_stream_is_one_frame(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             response = await gateway.client.get("/api_stream", params=ASK | {"question": "hang"})
@@ -196,12 +197,12 @@ async def test_events_have_ids_only_for_an_event_source(gateway: RunningGateway)
     assert "id:" not in (await gateway.client.get("/api_stream", params=ASK)).text
 
 
-async def test_an_event_source_is_pinged(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.sse._PING_EVERY", 0.05)
-    with closing_gate() as gate:
-        gateway.worker.scripts["slow"] = [gate, Final("ab")]
-        async with streamed(gateway, "slow", **EVENTS) as chunks:
-            await read_until(chunks, ": ping\n\n: ping\n\n")
+async def test_an_event_source_is_pinged(store: Store) -> None:
+    async with running(store, timings=Timings(sse_ping_every=0.05)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [gate, Final("ab")]
+            async with streamed(gateway, "slow", **EVENTS) as chunks:
+                await read_until(chunks, ": ping\n\n: ping\n\n")
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
@@ -288,9 +289,8 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
     assert response.text == f"retry: 1000\nid: {last}\n\n"
 
 
-async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.legacy.http._FIRST_EVENT_WAIT", 0.0)
-    async with running(store, worker=False) as gateway:
+async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store) -> None:
+    async with running(store, worker=False, timings=Timings(drop_in_first_event=0.0)) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
         await store.commands.flushall()
@@ -300,10 +300,7 @@ async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store, monke
 # Without a server.
 
 
-async def test_a_client_that_does_not_read_holds_nothing_for_ever(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.http.sse._LAST_SEND", 0.01)
+async def test_a_client_that_does_not_read_holds_nothing_for_ever(store: Store) -> None:
     hanging = asyncio.Event()
 
     async def send(message: dict[str, object]) -> None:
@@ -315,8 +312,16 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        told = LegacyFrames("token", reconnects=True)
-        stream = sse.AnswerStream(ActiveRequests(), 0.05, answers.follow("s0-none"), "s0-none", told, event_source=True)
+        frames = LegacyFrames("token", reconnects=True)
+        stream = sse.AnswerStream(
+            ActiveRequests(),
+            0.05,
+            answers.follow("s0-none"),
+            "s0-none",
+            frames,
+            event_source=True,
+            timings=Timings(last_send_limit=0.01),
+        )
         await stream({"state": {"error_metrics": ErrorMetrics()}}, receive, send)  # type: ignore[arg-type]
 
 
@@ -357,8 +362,8 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
 
 @given(st.from_regex(r"s[0-9]{1,4}-[0-9a-f]{32}", fullmatch=True), st.integers(0, 10**9 - 1))
 def test_an_event_id_names_its_position(answer: str, seq: int) -> None:
-    place = sse.EventId(answer, seq)
-    assert sse.parse_event_id(str(place)) == place
+    event_id = sse.EventId(answer, seq)
+    assert sse.parse_event_id(str(event_id)) == event_id
 
 
 @given(st.text())

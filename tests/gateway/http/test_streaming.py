@@ -73,15 +73,15 @@ async def leave(gateway: RunningGateway) -> None:
 
 
 async def socket(gateway: RunningGateway) -> None:
-    async with gateway.socket("/ws_stream") as found:
-        await found.send(json.dumps(ASK))
-        assert (await received(found))[-1]["data"]["done"]
+    async with gateway.socket("/ws_stream") as socket:
+        await socket.send(json.dumps(ASK))
+        assert (await received(socket))[-1]["data"]["done"]
 
 
 async def dialogue(gateway: RunningGateway) -> None:
-    async with gateway.socket("/ws_stream", subprotocols=["bing-chat.v2"]) as found:
-        await found.send(json.dumps({"type": "ask", "id": "1", **ASK}))
-        while json.loads(await found.recv())["type"] != "final":
+    async with gateway.socket("/ws_stream", subprotocols=["bing-chat.v2"]) as socket:
+        await socket.send(json.dumps({"type": "ask", "id": "1", **ASK}))
+        while json.loads(await socket.recv())["type"] != "final":
             pass
 
 
@@ -118,8 +118,8 @@ async def test_requests_that_come_while_one_is_answered_are_answered_in_their_or
         answering = asyncio.create_task(gateway.raw("".join(lines).encode()))
         await until(lambda: bool(gateway.worker.asked))
         gate.set()
-        found = await answering
-    assert [line[-1:] for line in found.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
+        replies = await answering
+    assert [line[-1:] for line in replies.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
 
 
 async def nothing(*_: Any) -> Any:

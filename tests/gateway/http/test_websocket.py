@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket
 
 from gateway.errors import ClientGoneError
 from gateway.http.websocket import Inbox, WebSocketConnection
+from gateway.timings import TIMINGS
 
 pytestmark = pytest.mark.anyio
 
@@ -19,13 +20,13 @@ async def test_an_inbox_is_bounded_in_size() -> None:
 
 
 async def test_an_inbox_that_closes_while_empty_ends() -> None:
-    inbox, found = Inbox(10), []
+    inbox, messages = Inbox(10), []
     inbox.put("a")
     async with asyncio.timeout(5):
         async for message in inbox.messages():
-            found.append(message)
+            messages.append(message)
             inbox.close()
-    assert found == ["a"]
+    assert messages == ["a"]
 
 
 async def test_a_sealed_inbox_hands_out_what_it_holds_and_ends() -> None:
@@ -56,11 +57,11 @@ class Line:
         self.sending = 0
         self.open_ = asyncio.Event()
 
-    async def accepted(self) -> WebSocketConnection:
+    async def accepted(self, last_send_limit: float = TIMINGS.last_send_limit) -> WebSocketConnection:
         """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
-        return WebSocketConnection(socket, 1000, self._leave)
+        return WebSocketConnection(socket, 1000, self._leave, last_send_limit=last_send_limit)
 
     async def _receive(self) -> Message:
         return {"type": "websocket.connect"}
@@ -89,10 +90,9 @@ async def test_frames_go_out_one_at_a_time_and_in_order() -> None:
     assert line.sent == frames
 
 
-async def test_who_takes_no_last_frame_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.websocket._LAST_SEND", 0.01)
+async def test_who_takes_no_last_frame_counts_as_gone() -> None:
     line = Line()
-    connection = await line.accepted()
+    connection = await line.accepted(last_send_limit=0.01)
     with pytest.raises(ClientGoneError):
         await connection.send_last(b"last")
     assert (connection.gone, line.left, line.sent) == (True, 1, [])

@@ -121,8 +121,8 @@ def test_an_uploaded_file_is_no_parameter() -> None:
 def test_multipart_text_is_utf8_and_an_empty_part_is_empty() -> None:
     part = '--b\r\nContent-Disposition: form-data; name="question"\r\n\r\n你好\r\n'
     none = '--b\r\nContent-Disposition: form-data; name="style"\r\n\r\n\r\n--b--\r\n'
-    found = params.parse_body((part + none).encode(), "multipart/form-data; boundary=b")
-    assert found == {"question": "你好", "style": ""}
+    fields = params.parse_body((part + none).encode(), "multipart/form-data; boundary=b")
+    assert fields == {"question": "你好", "style": ""}
 
 
 @pytest.mark.parametrize("content_type", ["", FORM, "text/plain"])
@@ -168,8 +168,8 @@ def test_fields_that_nobody_asked_for_may_be_anything() -> None:
 
 
 def test_surrogates_are_joined_or_replaced() -> None:
-    found = params.parse_message(r'{"question": "\ud83d\ude00 \ud83d"}')["question"]
-    assert found == "😀 \ufffd"
+    question = params.parse_message(r'{"question": "\ud83d\ude00 \ud83d"}')["question"]
+    assert question == "😀 \ufffd"
 
 
 @given(st.text())

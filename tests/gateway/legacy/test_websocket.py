@@ -19,12 +19,14 @@ from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
     closing_gate,
     has_tokens,
     joined,
+    read_close_code,
     received,
     running,
     settings,
@@ -86,7 +88,7 @@ async def test_a_client_that_sends_a_token_goes_on_with_it_and_gets_it_back(gate
         assert {frame["data"]["token"] for frame in frames} == {token}
         await socket.send(ask())
         assert all("token" not in frame["data"] for frame in await received(socket))
-    assert [asked == token for asked, _ in gateway.worker.asked] == [True, True, False]
+    assert [job == token for job, _ in gateway.worker.asked] == [True, True, False]
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
@@ -242,9 +244,9 @@ async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> N
         assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
 
 
-async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             async with gateway.socket("/ws") as socket:
@@ -289,15 +291,6 @@ async def taken_in(socket: ClientConnection) -> None:
             await (await socket.ping())
 
 
-async def closed_with(socket: ClientConnection) -> int:
-    """Return the code that the socket is closed with; nothing else may come before."""
-    with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(5):
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
-
-
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
 async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_1012(
     gateway: RunningGateway, path: str
@@ -313,7 +306,7 @@ async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_
             gate.set()
             answers = [(await received(socket))[-1]["data"]["answer"] for _ in range(3)]
             assert answers == ["first", "second", "third"]
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert len(gateway.worker.asked) == 3
 
 
@@ -324,12 +317,12 @@ async def test_in_a_drain_an_idle_socket_closes_at_once_with_1012(gateway: Runni
             await busy.send(ask("slow"))
             await busy.recv()
             gateway.active_requests.drain()
-            assert await closed_with(idle) == 1012
+            assert await read_close_code(idle) == 1012
             async with gateway.socket("/ws") as late:
-                assert await closed_with(late) == 1012
+                assert await read_close_code(late) == 1012
             gate.set()
             assert (await received(busy))[-1]["data"]["done"] is True
-            assert await closed_with(busy) == 1012
+            assert await read_close_code(busy) == 1012
 
 
 async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> None:
@@ -343,7 +336,7 @@ async def test_what_comes_in_a_drain_is_not_asked(gateway: RunningGateway) -> No
             await taken_in(socket)
             gate.set()
             assert (await received(socket))[-1]["data"]["done"] is True
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["slow"]
 
 
@@ -358,7 +351,7 @@ async def test_a_drain_that_takes_too_long_gives_each_question_its_frame(store: 
                 gateway.active_requests.drain()
                 for _ in range(3):
                     assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
 
 
 async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_is_closed(
@@ -379,7 +372,7 @@ async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_i
                 await taken_in(socket)
                 gateway.active_requests.drain()
                 assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
 
 
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
@@ -408,7 +401,7 @@ async def test_a_session_that_can_not_be_ended_is_left_to_expire(
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api", "/"])
-async def test_a_socket_to_another_path_is_told(gateway: RunningGateway, path: str) -> None:
+async def test_a_socket_to_another_path_is_reported(gateway: RunningGateway, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with gateway.socket(path):
             pass
@@ -426,8 +419,7 @@ async def test_an_accepted_socket_has_a_request_id(gateway: RunningGateway) -> N
 
 
 @pytest.mark.parametrize("store_url", ["memory://"])
-async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.websocket._LAST_SEND", 0.05)
+async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
     messages: list[dict[str, object]] = [
         {"type": "websocket.connect"},
         {"type": "websocket.receive", "text": "no question"},
@@ -443,7 +435,8 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store, monkeypatch
         if message["type"] == "websocket.send":
             await never.wait()
 
-    relay = Relay(Jobs(store, GatewaySettings()), Answers(store), ActiveRequests(), 1, 1, first_text_histogram())
+    jobs, timings = Jobs(store, GatewaySettings()), Timings(last_send_limit=0.05)
+    relay = Relay(jobs, Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import DrainingError
 from gateway.settings import GatewaySettings
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from tests.support.gateway.openai_client import (
@@ -190,17 +191,15 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway, h
     assert json.loads(data_of(stream.split("\n\n")[-2]))["error"]["code"] == "gateway.draining"
 
 
-async def test_a_stream_begins_without_its_first_event_when_that_takes_too_long(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.openai.completions.FIRST_EVENT_WAIT", 0.05)
-    with closing_gate() as gate:
-        gateway.worker.scripts["hi"] = [gate, FAILED]
-        async with gateway.client.stream("POST", COMPLETIONS, json=chat("hi", stream=True)) as response:
-            text = response.aiter_text()
-            assert json.loads(data_of((await anext(text)).strip()))["choices"][0]["delta"]["role"] == "assistant"
-            gate.set()
-            assert '"interrupted"' in "".join([part async for part in text])
+async def test_a_stream_begins_without_its_first_event_when_that_takes_too_long(store: Store) -> None:
+    async with running(store, timings=Timings(openai_first_event=0.05)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["hi"] = [gate, FAILED]
+            async with gateway.client.stream("POST", COMPLETIONS, json=chat("hi", stream=True)) as response:
+                text = response.aiter_text()
+                assert json.loads(data_of((await anext(text)).strip()))["choices"][0]["delta"]["role"] == "assistant"
+                gate.set()
+                assert '"interrupted"' in "".join([part async for part in text])
 
 
 async def test_a_question_that_may_run_already_is_not_to_be_sent_again_without_a_key(store: Store) -> None:

@@ -1,11 +1,11 @@
 """What a gateway reports of itself for the console."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-import wire.reporter
+from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.overview import Overview
@@ -14,11 +14,13 @@ from wire.redis.store import Store
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 ASK = {"style": "balanced", "question": "hi"}
+OFTEN = Timings(report_every=0.02)
 
 
-@pytest.fixture(autouse=True)
-def speak_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire.reporter, "REPORT_INTERVAL", 0.02)
+@pytest.fixture
+async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
+    async with running(store, timings=OFTEN) as found:
+        yield found
 
 
 async def counted(store: Store) -> Counter[str]:
@@ -40,17 +42,17 @@ async def becomes(store: Store, holds: Callable[[Counter[str]], bool]) -> None:
 async def test_how_soon_text_came_is_counted_once(gateway: RunningGateway) -> None:
     for _ in range(3):
         await gateway.client.get("/api", params=ASK)
-    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 3)
+    await becomes(gateway.store, lambda counts: sum(counts[f"text:{bucket}"] for bucket in range(13)) == 3)
     await gateway.client.get("/api", params=ASK)
-    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 4)
+    await becomes(gateway.store, lambda counts: sum(counts[f"text:{bucket}"] for bucket in range(13)) == 4)
 
 
 async def test_what_is_refused_is_counted_by_its_reason(store: Store) -> None:
     config = settings(client_limit=1, queue_timeout=0.3)
-    async with running(store, config, worker=False) as gateway:
+    async with running(store, config, worker=False, timings=OFTEN) as gateway:
         first, second = await gateway.client.get("/api", params=ASK), await gateway.client.get("/api", params=ASK)
         assert [first.status_code, second.status_code] == [503, 503]
-        await becomes(store, lambda found: found["refused:queue.timeout"] == 2)
+        await becomes(store, lambda counts: counts["refused:queue.timeout"] == 2)
 
 
 async def test_a_gateway_reports_itself_until_it_ends(store: Store, gateway: RunningGateway) -> None:

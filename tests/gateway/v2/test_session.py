@@ -3,17 +3,26 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.timings import Timings
 from tests.support.conditions import until
-from tests.support.gateway.harness import RunningGateway, Step, closing_gate, has_tokens, running, settings
+from tests.support.gateway.harness import (
+    RunningGateway,
+    Step,
+    closing_gate,
+    has_tokens,
+    read_close_code,
+    running,
+    settings,
+)
 from wire import keys
 from wire.answers import Answers
 from wire.jobs import Jobs, new_answer_id
@@ -42,15 +51,15 @@ async def ask(socket: ClientConnection, question: str = "hi", id_: str = "q", **
 
 
 async def hear(socket: ClientConnection) -> Any:
-    async with asyncio.timeout(10):
-        return json.loads(await socket.recv())
-
-
-async def hear_past_queue(socket: ClientConnection) -> Any:
     """Return the next frame that is no place in the queue: a busy machine adds those."""
-    while (frame := await hear(socket))["type"] == "queued":
+    while (frame := await hear_any(socket)).get("type") == "queued":
         pass
     return frame
+
+
+async def hear_any(socket: ClientConnection) -> Any:
+    async with asyncio.timeout(10):
+        return json.loads(await socket.recv())
 
 
 async def whole(socket: ClientConnection) -> list[Any]:
@@ -79,15 +88,6 @@ async def answered(
         await ask(socket, question)
         frames = await whole(socket)
     return frames[0]["answer"], frames
-
-
-async def closed_with(socket: ClientConnection) -> int:
-    """Return the code that the socket is closed with; nothing else may come before."""
-    with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(5):
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
 
 
 def refusal(frame: Any) -> tuple[int, str, int | None]:
@@ -146,9 +146,9 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
     async with speaking(gateway, additional_headers={"x-request-id": "mine"}) as socket:
         await ask(socket, id_="天")
         accepted, *events = await raw(socket)
-    found = json.loads(accepted)
-    head = f'"id":"天","answer":"{found["answer"]}"'
-    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{found["token"]}"}}'
+    body = json.loads(accepted)
+    head = f'"id":"天","answer":"{body["answer"]}"'
+    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{body["token"]}"}}'
     assert [event.decode() for event in events] == [
         f'{{"type":"delta",{head},"seq":1,"text":"a"}}',
         f'{{"type":"replace",{head},"seq":2,"text":"b"}}',
@@ -158,7 +158,7 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
         f'{{"type":"final",{head},"seq":6,"text":"b天d","urls":[{{"title":"标题","url":"https://e.org"}}],'
         '"suggestions":["why?"],"turns":{"used":2,"limit":30},"reset":false,"stopped":false}',
     ]
-    assert gateway.worker.asked == [(found["token"], Chat("balanced", "hi", request="mine"))]
+    assert gateway.worker.asked == [(body["token"], Chat("balanced", "hi", request="mine"))]
 
 
 async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGateway) -> None:
@@ -174,7 +174,7 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
     assert (frames[0]["token"], frames[-1]["type"]) == (token, "final")
 
 
-async def test_a_failure_is_told_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
+async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
     _, frames = await answered(
         gateway, script=[Delta("half"), Failed("x.y", "half", retry_after=3, code=500, message="坏了")]
     )
@@ -236,7 +236,7 @@ async def test_a_message_can_be_had_in_english(gateway: RunningGateway) -> None:
 async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
     async with running(store, settings(max_body=1000)) as gateway, speaking(gateway) as socket:
         await ask(socket, "x" * 1000)
-        assert await closed_with(socket) == 1009
+        assert await read_close_code(socket) == 1009
 
 
 @pytest.mark.parametrize(("limit", "code", "reason"), [("queue", 503, "queue.full"), ("client", 429, "client.limit")])
@@ -245,7 +245,7 @@ async def test_a_full_queue_says_when_to_come_back(store: Store, limit: str, cod
         await ask(socket, id_="first")
         assert (await hear(socket))["type"] == "accepted"
         await ask(socket, id_="second")
-        frame = await hear_past_queue(socket)
+        frame = await hear(socket)
         assert frame["id"] == "second"
         assert refusal(frame)[:2] == (code, reason)
         assert frame["retry_after"] >= 1
@@ -276,11 +276,11 @@ async def test_the_same_key_gets_the_same_answer_and_another_question_is_refused
     gateway.worker.scripts["hi"] = LONG
     key = "0123456789abcdef"
     async with running(gateway.store, worker=False) as other, speaking(gateway) as first, speaking(other) as second:
-        found = []
+        answers = []
         for socket in (first, second, second):
             await ask(socket, idempotency_key=key)
-            found.append(await whole(socket))
-        assert found[0] == found[1] == found[2]
+            answers.append(await whole(socket))
+        assert answers[0] == answers[1] == answers[2]
         await ask(second, "another", idempotency_key=key)
         assert refusal(await hear(second)) == (422, "key.reused", None)
     assert len(gateway.worker.asked) == 1
@@ -319,54 +319,64 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
         async with speaking(gateway) as socket:
             for number in range(32):
                 await ask(socket, "slow", str(number))
-            answers = [(await hear_past_queue(socket))["answer"] for _ in range(32)]
+            answers = [(await hear(socket))["answer"] for _ in range(32)]
             for kind, fields in (("ask", {"style": "precise", "question": "hi"}), ("resume", {"answer": answers[0]})):
                 await say(socket, kind, id="33", **fields)
-                assert refusal(await hear_past_queue(socket)) == (429, "socket.limit", 1)
+                assert refusal(await hear(socket)) == (429, "socket.limit", 1)
             await say(socket, "stop", answer=answers[0])
-            frame = await hear_past_queue(socket)
+            frame = await hear(socket)
             assert (frame["type"], frame["answer"]) == ("final", answers[0])
             await until(lambda: len(gateway.active_requests._running) == 31)
             await say(socket, "resume", id="33", answer=answers[1])
-            assert (await hear_past_queue(socket))["type"] == "accepted"
+            assert (await hear(socket))["type"] == "accepted"
 
 
 # Waiting
 
 
+# Places in the queue are looked at more often.
+IMPATIENT = Timings(first_place_after=0.02, place_every=0.02)
+
+
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Places in the queue are looked at more often."""
-    monkeypatch.setattr("gateway.v2.session._FIRST_LOOK", 0.02)
-    monkeypatch.setattr("gateway.v2.session._LOOK_EVERY", 0.02)
+async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
+    async with running(store, timings=IMPATIENT) as found:
+        yield found
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -> None:
-    async with running(store, worker=False) as gateway, speaking(gateway) as first, speaking(gateway) as second:
+async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
+    async with (
+        running(store, worker=False, timings=IMPATIENT) as gateway,
+        speaking(gateway) as first,
+        speaking(gateway) as second,
+    ):
         await ask(first, id_="first")
-        accepted = await hear(first)
-        told = await hear(first)
-        assert list(told) == ["type", "id", "answer", "seq", "position", "wait"]
-        assert (told["type"], told["id"], told["answer"], told["seq"]) == ("queued", "first", accepted["answer"], 0)
-        assert told["position"] == 1
-        assert told["wait"] >= 1
+        accepted = await hear_any(first)
+        waiting = await hear_any(first)
+        assert list(waiting) == ["type", "id", "answer", "seq", "position", "wait"]
+        assert (waiting["type"], waiting["id"], waiting["answer"], waiting["seq"]) == (
+            "queued",
+            "first",
+            accepted["answer"],
+            0,
+        )
+        assert waiting["position"] == 1
+        assert waiting["wait"] >= 1
         await ask(second, id_="second")
-        behind = (await hear(second))["answer"]
-        assert (await hear(second))["position"] == 2
+        behind = (await hear_any(second))["answer"]
+        assert (await hear_any(second))["position"] == 2
         await say(first, "stop", answer=accepted["answer"])
         assert (await whole(first))[-1]["stopped"] is True
-        frame = await hear(second)
+        frame = await hear_any(second)
         while frame["position"] == 2:  # its `wait` may have grown meanwhile
-            frame = await hear(second)
+            frame = await hear_any(second)
         assert frame["position"] == 1
         await gateway.client.delete(f"/answers/{behind}")
         frames = await whole(second)
         assert (frames[-1]["type"], frames[-1]["seq"]) == ("final", 1)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     look = Answers.read_position
 
@@ -377,34 +387,35 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         return found
 
     monkeypatch.setattr(Answers, "read_position", counted)
-    async with running(store, worker=False) as gateway, speaking(gateway) as socket:
+    async with running(store, worker=False, timings=IMPATIENT) as gateway, speaking(gateway) as socket:
         await ask(socket)
-        answer = (await hear(socket))["answer"]
+        answer = (await hear_any(socket))["answer"]
         await until(lambda: looks > 10)
         await say(socket, "stop", answer=answer)
-        told = [(frame["position"], frame["wait"]) for frame in (await whole(socket))[:-1]]
-        assert told
-        assert len(set(told)) == len(told)
+        positions = []
+        while (frame := await hear_any(socket))["type"] == "queued":
+            positions.append((frame["position"], frame["wait"]))
+        assert positions
+        assert len(set(positions)) == len(positions)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_once_something_has_come_nobody_looks_any_more(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+    impatient: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing_gate() as begin, closing_gate() as end:
-        gateway.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
+        impatient.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
         looked = asyncio.Event()
 
         async def look(*_: object) -> None:
             looked.set()
 
         monkeypatch.setattr(Answers, "read_position", look)
-        async with speaking(gateway) as socket:
+        async with speaking(impatient) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):
                 await looked.wait()
             begin.set()
-            assert [(await hear(socket))["type"] for _ in range(2)] == ["accepted", "delta"]
+            assert [(await hear_any(socket))["type"] for _ in range(2)] == ["accepted", "delta"]
             looked.clear()
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
@@ -494,11 +505,9 @@ async def test_an_answer_whose_data_is_lost_ends_without_a_seq(gateway: RunningG
         assert "seq" not in last
 
 
-async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.answering.relay._MARGIN", 0.1)
-    async with running(store, settings(queue_timeout=0.3, answer_timeout=0.1)) as gateway:
+async def test_a_deadline_is_no_event_of_the_answer_which_can_be_resumed(store: Store) -> None:
+    config = settings(queue_timeout=0.3, answer_timeout=0.1)
+    async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
             gateway.worker.scripts["hang"] = [Delta("a"), gate, Final("a")]
             async with speaking(gateway) as socket:
@@ -602,7 +611,7 @@ async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
             await ask(socket, "slow", "second")
             answers = {frame["id"]: frame["answer"] for frame in [await hear(socket) for _ in range(3)]}
             gateway.active_requests.drain()
-            assert await closed_with(idle) == 1012
+            assert await read_close_code(idle) == 1012
             await ask(socket, id_="late")
             assert refusal(await hear(socket)) == (503, "gateway.draining", 1)
             await say(socket, "resume", id="late", answer=answers["first"])
@@ -611,7 +620,7 @@ async def test_in_a_drain_running_answers_end_and_the_socket_closes_with_1012(
             assert (await hear(socket))["stopped"] is True
             gate.set()
             assert [frame["text"] for frame in await whole(socket)] == ["b", "ab"]
-            assert await closed_with(socket) == 1012
+            assert await read_close_code(socket) == 1012
     assert len(gateway.worker.asked) == 2
 
 
@@ -629,7 +638,7 @@ async def test_a_question_that_is_accepted_as_the_drain_begins_is_answered(
     async with speaking(gateway) as socket:
         await ask(socket)
         assert (await whole(socket))[-1]["type"] == "final"
-        assert await closed_with(socket) == 1012
+        assert await read_close_code(socket) == 1012
 
 
 @pytest.mark.parametrize("store_url", ["memory://"])
@@ -654,7 +663,7 @@ async def test_too_many_messages_ahead_close_with_1008_whatever_runs(
                 await say(socket, "ask")
             gate.set()
             assert (await hear(socket))["type"] == "accepted"
-            assert await closed_with(socket) == 1008
+            assert await read_close_code(socket) == 1008
 
 
 async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_elsewhere(store: Store) -> None:
@@ -665,7 +674,7 @@ async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_else
                 await ask(socket, "slow")
                 before = [await hear(socket) for _ in range(2)]
                 gateway.active_requests.drain()
-                assert await closed_with(socket) == 1012
+                assert await read_close_code(socket) == 1012
             gate.set()
             async with speaking(other) as socket:
                 await say(socket, "resume", id="q", answer=before[0]["answer"], after=1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from gateway.timings import TIMINGS, Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.redis.store import Store
@@ -28,9 +29,12 @@ def admin_keys(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def console(store: Store, folder: Path, *, worker: bool = True, **changes: Any) -> AsyncIterator[RunningGateway]:
+async def console(
+    store: Store, folder: Path, *, worker: bool = True, timings: Timings = TIMINGS, **changes: Any
+) -> AsyncIterator[RunningGateway]:
     """A gateway whose console is on."""
-    async with running(store, settings(admin_keys_file=admin_keys(folder), **changes), worker=worker) as gateway:
+    config = settings(admin_keys_file=admin_keys(folder), **changes)
+    async with running(store, config, worker=worker, timings=timings) as gateway:
         yield gateway
 
 
@@ -46,11 +50,11 @@ class Page:
 
     @property
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.last.get("state", {}).get("state", {})
-        return found
+        state: dict[str, Any] = self.last.get("state", {}).get("state", {})
+        return state
 
     def account(self, name: str) -> dict[str, Any]:
-        return next((one for one in self.state.get("accounts", []) if one["name"] == name), {})
+        return next((account for account in self.state.get("accounts", []) if account["name"] == name), {})
 
     def take(self, block: str) -> None:
         self.raw += block

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from gateway.answering.drain import ActiveRequests
+from gateway.http.listener import SOCKET_OPTIONS
 from gateway.server import serve
 from gateway.settings import GatewaySettings
+from gateway.timings import TIMINGS, Timings
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
 from wire.redis.store import Store
@@ -66,10 +70,10 @@ class ScriptedWorker:
             task = await self._play(sessions, task)
 
     async def _play(self, sessions: Sessions, task: ClaimedJob) -> ClaimedJob | None:
-        asked = task.work.question if isinstance(task.work, Chat) else task.work.keyword
+        prompt = task.work.question if isinstance(task.work, Chat) else task.work.keyword
         self.asked.append((task.lease.token, task.work))
         try:
-            return await self._steps(sessions, task, self.scripts.get(asked, HELLO))
+            return await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
         except AnswerEndedError:
             return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
 
@@ -135,12 +139,25 @@ def settings(**changes: Any) -> GatewaySettings:
 
 @asynccontextmanager
 async def running(
-    store: Store, config: GatewaySettings | None = None, *, worker: bool = True
+    store: Store,
+    config: GatewaySettings | None = None,
+    *,
+    worker: bool = True,
+    timings: Timings = TIMINGS,
+    socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> AsyncIterator[RunningGateway]:
     """A gateway on a port of its own, with a scripted worker beside it."""
     active_requests, scripted = ActiveRequests(), ScriptedWorker(store)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    tasks = [asyncio.create_task(serve(config or settings(), store, active_requests, ready=listening.set_result))]
+    serving = serve(
+        config or settings(),
+        store,
+        active_requests,
+        ready=listening.set_result,
+        timings=timings,
+        socket_options=socket_options,
+    )
+    tasks = [asyncio.create_task(serving)]
     if worker:
         tasks.append(asyncio.create_task(scripted.run()))
     try:
@@ -166,11 +183,11 @@ def body_of(response: bytes) -> bytes:
 
 
 def _unchunked(body: bytes) -> bytes:
-    found = b""
+    whole = b""
     while body:
         size, _, rest = body.partition(b"\r\n")
-        found, body = found + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return found
+        whole, body = whole + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return whole
 
 
 def frames_of(stream: bytes) -> list[Any]:
@@ -194,6 +211,15 @@ async def received(socket: ClientConnection) -> list[Any]:
             frames.append(json.loads(await socket.recv()))
             if frames[-1]["code"] != 200 or frames[-1]["data"].get("done", True):
                 return frames
+
+
+async def read_close_code(socket: ClientConnection) -> int:
+    """Return the code that the socket is closed with; nothing else may come before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(5):
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
 """A server of the OpenAI API on 127.0.0.1 that a test scripts byte by byte."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
+import pytest
+
+from tests.support.conditions import SOON, until
+from tests.support.tcp_server import TcpServer
 from worker.accounts.account import ServerAccount
 
 KEY = "sk-test-0123456789"
@@ -32,33 +34,15 @@ class Asked:
 Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-class OpenAIServer:
-    """An async context manager. `play` answers each request; `left` is set when a client hangs up."""
+class OpenAIServer(TcpServer):
+    """The server. `play` answers each request; `left` is set when a client hangs up."""
 
     def __init__(self, play: Play | None = None) -> None:
+        super().__init__()
         self.play = play or answering(whole("hello"))
         self.asked: list[Asked] = []
         self.bytes = 0
-        self.connections = 0
         self.left = asyncio.Event()
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._lines: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "OpenAIServer":
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for line in self._lines:
-            line.cancel()
-        await asyncio.gather(*self._lines, return_exceptions=True)
-        await self._server.wait_closed()
 
     @property
     def url(self) -> str:
@@ -69,19 +53,16 @@ class OpenAIServer:
         server = {"base_url": f"{self.url}/v1", "model": "m", "key": KEY, "image_model": "p", **changed}
         return ServerAccount(name, **server)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = asyncio.current_task()
-        assert line is not None
-        self._lines.add(line)
-        self.connections += 1
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._lines.discard(line)
-            writer.close()
+    async def cancel_once_asked(self, task: asyncio.Future[Any]) -> None:
+        """Cancel a task once its request has arrived, and wait until it has hung up."""
+        await until(lambda: self.asked, "a request arrives")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(SOON):
+            await self.left.wait()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.readexactly(1)
         self.bytes += 1
         head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -112,7 +93,7 @@ def chunk(content: str | None = None, finish: str | None = None, **more: Any) ->
 
 def events(*chunks: dict[str, Any]) -> bytes:
     """The chunks as events, without the end."""
-    return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in chunks)
+    return b"".join(b"data: " + json.dumps(body).encode() + b"\n\n" for body in chunks)
 
 
 def whole(*texts: str, **more: Any) -> bytes:

@@ -12,9 +12,22 @@ from wire import keys
 from wire.reporter import REPORT_INTERVAL
 from wire.sessions import Sessions
 from worker.accounts.pool import REFRESH_INTERVAL
+from worker.leases import LOST_SECONDS
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
 from worker.worker import GRACE, Worker, new_worker_id
+
+
+@asynccontextmanager
+async def drained(worker: Worker) -> AsyncIterator[None]:
+    """Run a worker during the body, and drain it at the end."""
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.drain()
+        async with asyncio.timeout(SOON):
+            await running
 
 
 @asynccontextmanager
@@ -26,6 +39,7 @@ async def serving(
     report_interval: float = REPORT_INTERVAL,
     grace: float = GRACE,
     refresh_every: float = REFRESH_INTERVAL,
+    lost_seconds: float = LOST_SECONDS,
     **changed: object,
 ) -> AsyncIterator[Worker]:
     """Run a worker that is drained at the end, with short reads, since draining waits for one."""
@@ -33,14 +47,9 @@ async def serving(
     pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=refresh_every)
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
     make_reporter = partial(status_reporter, interval=report_interval)
-    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace)
-    running = asyncio.create_task(served.run())
-    try:
+    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace, lost_seconds=lost_seconds)
+    async with drained(served):
         yield served
-    finally:
-        served.drain()
-        async with asyncio.timeout(SOON):
-            await running
 
 
 async def at_rest(client: Client) -> None:

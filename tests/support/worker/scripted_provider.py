@@ -48,6 +48,12 @@ async def echo(ask: Ask) -> AsyncIterator[ChatUpdate]:
     yield Completion(f"you asked: {ask.question}", ask.state)
 
 
+async def connecting(ask: Ask) -> AsyncIterator[ChatUpdate]:
+    """Never gets as far as sending."""
+    await asyncio.Event().wait()
+    yield Snapshot("")
+
+
 class Gate:
     """A script that holds answers back after their questions were sent, with a list of those that wait."""
 

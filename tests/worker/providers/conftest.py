@@ -1,4 +1,4 @@
-"""A chat server that follows a test's script exactly, for behaviour that a real server would not repeat."""
+"""Two upstreams: the emulator, and a chat server that follows a test's script exactly."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from emulator.server import Emulator
+from emulator.settings import EmulatorSettings
 from worker.settings import WorkerSettings
 
 Script = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -67,6 +69,13 @@ class Stage:
             self.received += [json.loads(record) for record in message.data.split("\x1e") if record]
             if self.received[-1]["type"] == 4 and self.script is not None:
                 await self.script(socket)
+
+
+@pytest.fixture
+async def bing() -> AsyncIterator[Emulator]:
+    """Start an emulator that answers without a pause."""
+    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
+        yield emulator
 
 
 @pytest.fixture

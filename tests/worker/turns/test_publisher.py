@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -26,6 +28,17 @@ async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list
     return await harness.client.so_far(task.answer)
 
 
+@asynccontextmanager
+async def append_in_flight(harness: WorkerHarness, text: str) -> AsyncIterator[tuple[ClaimedJob, Held, Publisher]]:
+    """Publish a text whose append is held back on its way to Redis."""
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.update(text)
+        await held.waiting.wait()
+        yield task, held, answer
+
+
 async def test_text_is_published_while_it_grows(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
@@ -41,11 +54,7 @@ async def test_text_is_published_while_it_grows(harness: WorkerHarness) -> None:
 
 
 async def test_what_comes_while_an_append_is_in_flight_goes_into_the_next(harness: WorkerHarness) -> None:
-    task, held = await harness.task(), Held()
-    harness.client.store.before["append"] = held
-    async with publisher(harness, task) as answer:
-        answer.update("0")
-        await held.waiting.wait()
+    async with append_in_flight(harness, "0") as (task, held, answer):
         for number in range(1, 11):
             answer.update("".join(map(str, range(number + 1))))
             await asyncio.sleep(0)
@@ -55,11 +64,7 @@ async def test_what_comes_while_an_append_is_in_flight_goes_into_the_next(harnes
 
 
 async def test_a_text_that_came_and_went_meanwhile_is_not_published(harness: WorkerHarness) -> None:
-    task, held = await harness.task(), Held()
-    harness.client.store.before["append"] = held
-    async with publisher(harness, task) as answer:
-        answer.update("one")
-        await held.waiting.wait()
+    async with append_in_flight(harness, "one") as (task, held, answer):
         answer.update("never seen")
         answer.update("one two")
         held.go.set()
@@ -76,11 +81,7 @@ async def test_half_a_character_at_the_end_is_never_published(harness: WorkerHar
 
 
 async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) -> None:
-    task, held = await harness.task(), Held()
-    harness.client.store.before["append"] = held
-    async with publisher(harness, task) as answer:
-        answer.update("one")
-        await held.waiting.wait()
+    async with append_in_flight(harness, "one") as (task, held, answer):
         answer.update("one two")
         ending = asyncio.create_task(answer.finish("one two three"))
         await asyncio.sleep(0)
@@ -187,9 +188,6 @@ async def test_leaving_while_redis_is_away_stops_the_trying(harness: WorkerHarne
 
 
 async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> None:
-    task, held = await harness.task(), Held()
-    harness.client.store.before["append"] = held
-    async with publisher(harness, task) as answer:
-        answer.update("one")
-        await held.waiting.wait()
+    async with append_in_flight(harness, "one") as (task, _, _):
+        pass
     assert await harness.client.so_far(task.answer) == []

@@ -25,13 +25,16 @@ _OUTCOMES = {"Bad images": Reason.IMAGE_BAD, "No images": Reason.IMAGE_EMPTY}
 
 
 class BingImageProvider:
-    """An image provider (see worker.providers) that keeps nothing between requests but one TLS context."""
+    """An image provider (see worker.providers) that keeps nothing between requests but one TLS context.
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    One request may take `request_timeout` seconds.
+    """
+
+    def __init__(self, settings: WorkerSettings, *, request_timeout: float = REQUEST_TIMEOUT) -> None:
         self._settings = settings
         self._creator = _load_creator()
         self._tls = ssl.create_default_context(cafile=certifi.where())
-        self._timeout = httpx.Timeout(REQUEST_TIMEOUT, connect=settings.connect_timeout)
+        self._timeout = httpx.Timeout(request_timeout, connect=settings.connect_timeout)
 
     async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
         """Return the URLs of the images, in the order of Bing's page. UpstreamError if there are none."""

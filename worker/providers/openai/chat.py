@@ -15,7 +15,7 @@ from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
-from worker.providers.openai.client import FailureReasons, ServerClient
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
@@ -24,18 +24,20 @@ from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
-
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
-_GRACE = 1.0
+GRACE = 1.0
 
 
 class OpenAIProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context."""
+    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
+    """
+
+    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
-        self._client = ServerClient(settings.connect_timeout)
-        self._grace = min(_GRACE, settings.idle_timeout / 2)
+        self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
+        self._grace = min(grace, settings.idle_timeout / 2)
         self._systems = {
             "balanced": settings.openai_system_balanced,
             "creative": settings.openai_system_creative,

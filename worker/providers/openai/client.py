@@ -25,7 +25,7 @@ from worker.providers.sent_mark import SendHook
 
 # Limits of reading an error's body: bytes and seconds.
 _MAX_ERROR = 64 * 1024
-_ERROR_TIMEOUT = 5.0
+ERROR_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class FailureReasons:
 class ServerClient:
     """HTTP clients for servers, with the system's certificates and the browsers'; connections are not reused.
 
-    A reused connection could be dead, and the question on it would be lost.
+    A reused connection could be dead, and the question on it would be lost. Connecting may take `connect_timeout`
+    seconds, and the body of an error `error_timeout`.
     """
 
-    def __init__(self, connect_timeout: float) -> None:
+    def __init__(self, connect_timeout: float, *, error_timeout: float = ERROR_TIMEOUT) -> None:
+        self._error_timeout = error_timeout
         self._timeout = httpx.Timeout(None, connect=connect_timeout)
         self._tls = ssl.create_default_context()
         self._tls.load_verify_locations(certifi.where())
@@ -62,7 +64,7 @@ class ServerClient:
                     "POST", endpoint_url(server, path), content=body, headers=headers, extensions={"trace": hook.trace}
                 )
                 async with request as response:
-                    await _check_response(response, reasons.policy)
+                    await self._check_response(response, reasons.policy)
                     yield response
 
     async def get(self, server: ServerAccount, path: str) -> None:
@@ -72,7 +74,15 @@ class ServerClient:
                 async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
                     if response.status_code in (404, 405):
                         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
-                    await _check_response(response)
+                    await self._check_response(response)
+
+    async def _check_response(self, response: httpx.Response, policy: Reason = Reason.QUESTION_REFUSED) -> None:
+        """Raise UpstreamError unless the response is successful and has no content encoding."""
+        if not response.is_success:
+            report = parse_error_response(response.status_code, await _read_error(response, self._error_timeout))
+            raise report.to_upstream_error(parse_retry_after(response.headers), policy)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 
     def _open_client(self, server: ServerAccount) -> httpx.AsyncClient:
         # Their log lines contain URLs, which may contain a key.
@@ -111,20 +121,11 @@ def _trace() -> dict[bytes, bytes]:
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
-async def _check_response(response: httpx.Response, policy: Reason = Reason.QUESTION_REFUSED) -> None:
-    """Raise UpstreamError unless the response is successful and has no content encoding."""
-    if not response.is_success:
-        report = parse_error_response(response.status_code, await _read_error(response))
-        raise report.to_upstream_error(parse_retry_after(response.headers), policy)
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
-
-
-async def _read_error(response: httpx.Response) -> bytes:
-    """Read what arrives of an error's body within a few seconds; the status alone is mostly enough."""
+async def _read_error(response: httpx.Response, limit: float) -> bytes:
+    """Read what arrives of an error's body within `limit` seconds; the status alone is mostly enough."""
     body = b""
     with suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout(_ERROR_TIMEOUT):
+        async with asyncio.timeout(limit):
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > _MAX_ERROR:

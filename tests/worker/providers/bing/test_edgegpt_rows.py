@@ -1,14 +1,13 @@
 """Everything that the stand-in for Bing can do in a turn, through the provider, and what its ledger saw of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 
 from emulator.server import Emulator
-from emulator.settings import EmulatorSettings
 from tests.support.conditions import until
+from tests.support.emulator.bing_outcomes import ANSWERED
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
@@ -18,41 +17,6 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.anyio
 
 ALICE = CookieAccount("alice", {"_U": "alice"})
-
-ANSWERED = [
-    "plain",
-    "search",
-    "search-no-cards",
-    "image",
-    "learning",
-    "surrogate",
-    "cite-cut",
-    "open-mark",
-    "shrink",
-    "replace",
-    "final-longer",
-    "two-answers",
-    "batch",
-    "pings",
-    "progress",
-    "internal-suggestions",
-    "no-cards",
-    "empty-cards",
-    "card-only",
-    "image-block",
-    "apology",
-    "apology-no-text",
-    "apology-first",
-    "no-origin",
-    "no-messages",
-    "final-empty",
-    "final-no-origin",
-    "no-throttling",
-    "unknown-type",
-    "after-final",
-    "surrogate-end",
-    "final-only",
-]
 
 # word: reason, refused, whether text came before
 FAILED = {
@@ -122,12 +86,6 @@ UPGRADES = {
     "handshake-error": "transport.upgrade",
     "handshake-close": "transport.closed",
 }
-
-
-@pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
-    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
-        yield emulator
 
 
 def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:

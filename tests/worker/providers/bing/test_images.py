@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 
 from tests.support.conditions import until
+from tests.support.processes import open_files
 from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
-from worker.providers.bing.images import BingImageProvider
+from worker.providers.bing.images import REQUEST_TIMEOUT, BingImageProvider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -87,14 +88,23 @@ async def nothing() -> None:
     """Let every question pass, as before_send."""
 
 
-async def draw(settings: WorkerSettings, before_send: Callable[[], Awaitable[None]] = nothing) -> tuple[str, ...]:
+async def draw(
+    settings: WorkerSettings,
+    before_send: Callable[[], Awaitable[None]] = nothing,
+    request_timeout: float = REQUEST_TIMEOUT,
+) -> tuple[str, ...]:
+    provider = BingImageProvider(settings, request_timeout=request_timeout)
     with anyio.fail_after(10):
-        return await BingImageProvider(settings).draw(ALICE, "a red circle", before_send)
+        return await provider.draw(ALICE, "a red circle", before_send)
 
 
-async def failure(settings: WorkerSettings, before_send: Callable[[], Awaitable[None]] = nothing) -> UpstreamError:
+async def failure(
+    settings: WorkerSettings,
+    before_send: Callable[[], Awaitable[None]] = nothing,
+    request_timeout: float = REQUEST_TIMEOUT,
+) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
-        await draw(settings, before_send)
+        await draw(settings, before_send, request_timeout)
     return caught.value
 
 
@@ -147,7 +157,7 @@ async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_at
         (lambda: web.Response(status=302), "image.protocol", False),
     ],
 )
-async def test_a_declined_order_is_told_by_its_page(
+async def test_a_declined_order_is_recognised_by_its_page(
     studio: Studio, order: Callable[[], web.Response], reason: str, refused: bool
 ) -> None:
     studio.orders = [order]
@@ -176,7 +186,7 @@ async def test_two_declined_orders_without_a_reason_are_a_protocol_error(
         (500, "image.protocol"),
     ],
 )
-async def test_results_without_pictures_are_told_apart(studio: Studio, result: str | int, reason: str) -> None:
+async def test_results_without_pictures_are_distinguished(studio: Studio, result: str | int, reason: str) -> None:
     studio.results = [result]
     error = await failure(studio.settings)
     assert (error.reason, error.refused) == (reason, False)
@@ -189,10 +199,9 @@ async def test_results_that_never_come_end_in_time(studio: Studio, result: str) 
     assert (error.reason, error.refused) == ("image.timeout", False)
 
 
-async def test_a_request_that_is_never_answered_ends_in_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.bing.images.REQUEST_TIMEOUT", 0.2)
+async def test_a_request_that_is_never_answered_ends_in_time(studio: Studio) -> None:
     studio.hold = anyio.sleep_forever
-    assert (await failure(studio.settings)).reason == "image.timeout"
+    assert (await failure(studio.settings, request_timeout=0.2)).reason == "image.timeout"
 
 
 async def test_a_refused_connection_never_marks_the_order_as_sent() -> None:
@@ -206,7 +215,7 @@ async def test_a_refused_connection_never_marks_the_order_as_sent() -> None:
     assert (error.reason, error.refused) == ("transport.connect", False)
 
 
-async def test_a_cut_connection_is_told(studio: Studio) -> None:
+async def test_a_cut_connection_is_reported(studio: Studio) -> None:
     async def cut() -> None:
         transport = studio.seen[-1].transport
         assert transport
@@ -248,13 +257,13 @@ async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
 
 async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
     provider = BingImageProvider(studio.settings)
-    files = len(os.listdir("/proc/self/fd"))
+    files = len(open_files(os.getpid()))
     accounts = (CookieAccount(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
     drawn = await asyncio.gather(*(provider.draw(account, "x", nothing) for account in accounts))
     assert set(drawn) == {PICTURES}
     assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}
     await provider.close()
-    await until(lambda: len(os.listdir("/proc/self/fd")) <= files, "the server has closed its ends")
+    await until(lambda: len(open_files(os.getpid())) <= files, "the server has closed its ends")
 
 
 async def test_the_environments_proxies_have_no_effect(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,9 @@
 """Everything that the stand-in for Bing can do with an order of pictures, through the provider."""
 
-from collections.abc import AsyncIterator
-
 import anyio
 import pytest
 
 from emulator.server import Emulator
-from emulator.settings import EmulatorSettings
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing.images import BingImageProvider
@@ -36,12 +33,6 @@ FAILED = {
     "bad": "image.bad",
     "none": "image.empty",
 }
-
-
-@pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
-    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
-        yield emulator
 
 
 async def drawn(bing: Emulator, keyword: str, account: Account = ALICE) -> tuple[tuple[str, ...], int]:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from telemetry import traces
 from tests.support.conditions import SOON, until
 from tests.support.outbound_proxy import OutboundProxy
+from tests.support.processes import open_files
 from tests.support.worker import openai_server
 from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
@@ -22,6 +23,7 @@ from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
+from worker.providers.openai.client import ERROR_TIMEOUT
 from worker.providers.registry import ProviderRegistry, Upstream, chat_provider
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
@@ -42,15 +44,21 @@ async def ask(
     before_send: Callable[[], Awaitable[None]] = unmarked,
     recall: Recall = no_history,
     settings: WorkerSettings = SETTINGS,
+    error_timeout: float = ERROR_TIMEOUT,
 ) -> list[Snapshot | Completion]:
     async with asyncio.timeout(SOON):
-        asking = OpenAIProvider(settings).ask(account, None, "balanced", SECRET, before_send, recall)
+        provider = OpenAIProvider(settings, error_timeout=error_timeout)
+        asking = provider.ask(account, None, "balanced", SECRET, before_send, recall)
         return [update async for update in asking]
 
 
-async def failure(account: Account, before_send: Callable[[], Awaitable[None]] = unmarked) -> UpstreamError:
+async def failure(
+    account: Account,
+    before_send: Callable[[], Awaitable[None]] = unmarked,
+    error_timeout: float = ERROR_TIMEOUT,
+) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
-        await ask(account, before_send)
+        await ask(account, before_send, error_timeout=error_timeout)
     return caught.value
 
 
@@ -66,10 +74,10 @@ async def test_an_answer_is_asked_for_and_comes_in_snapshots() -> None:
         *shown, ended = await ask(server_stub.account())
     assert isinstance(ended, Completion)
     assert (ended.text, ended.state, shown[-1]) == ("hello you", b"", Snapshot("hello you"))
-    [asked] = server_stub.asked
-    assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
-    assert asked.headers["authorization"] == f"Bearer {KEY}"
-    assert asked.json == {
+    [request] = server_stub.asked
+    assert (request.method, request.target) == ("POST", "/v1/chat/completions")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {
         "model": "m",
         "messages": [{"role": "user", "content": SECRET}],
         "stream": True,
@@ -92,7 +100,7 @@ async def test_a_style_is_a_system_prompt_and_a_temperature(
     assert server_stub.asked[0].json.get("temperature") == temperature
 
 
-async def test_what_was_said_before_is_told_as_far_as_the_setting_goes() -> None:
+async def test_what_was_said_before_is_sent_as_far_as_the_setting_goes() -> None:
     async def recall() -> History:
         return History(
             "Be kind.",
@@ -166,7 +174,7 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.answering(*[b"x" * 1024 * 1024] * 5), "transport.toobig", False),
     ],
 )
-async def test_each_failure_has_its_reason_and_tells_nothing_of_the_question_or_the_key(
+async def test_each_failure_has_its_reason_and_reports_nothing_of_the_question_or_the_key(
     play: Play, reason: str, refused: bool
 ) -> None:
     async with OpenAIServer(play) as server_stub:
@@ -185,16 +193,15 @@ async def test_text_before_a_failure_is_shown_first() -> None:
             await anext(asking)
 
 
-async def test_when_to_come_back_is_told() -> None:
+async def test_when_to_come_back_is_reported() -> None:
     async with OpenAIServer(openai_server.refusing(429, Retry_After="7")) as server_stub:
         assert (await failure(server_stub.account())).retry_after == 7.0
 
 
-async def test_a_refusal_whose_body_never_ends_is_known_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.providers.openai.client._ERROR_TIMEOUT", 0.05)
+async def test_a_refusal_whose_body_never_ends_is_known_by_its_status() -> None:
     head = b"HTTP/1.1 429 No\r\nContent-Length: 100\r\n\r\n{"
     async with OpenAIServer(openai_server.stopping(head)) as server_stub:
-        assert (await failure(server_stub.account())).reason == "account.throttled"
+        assert (await failure(server_stub.account(), error_timeout=0.05)).reason == "account.throttled"
 
 
 async def unreachable() -> None:
@@ -295,22 +302,17 @@ async def test_closing_hangs_up_at_once() -> None:
 async def test_cancelling_hangs_up_at_once(play: Play) -> None:
     async with OpenAIServer(play) as server_stub:
         task = asyncio.ensure_future(ask(server_stub.account()))
-        await until(lambda: bool(server_stub.asked))
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        async with asyncio.timeout(SOON):
-            await server_stub.left.wait()
+        await server_stub.cancel_once_asked(task)
 
 
 async def test_each_ask_has_a_connection_of_its_own_and_leaves_none() -> None:
     async with OpenAIServer() as server_stub:
         provider = OpenAIProvider(SETTINGS)
-        files = len(os.listdir("/proc/self/fd"))
+        files = len(open_files(os.getpid()))
         for _ in range(5):
-            assert [one async for one in provider.ask(server_stub.account(), None, "balanced", "q", unmarked)]
+            assert [update async for update in provider.ask(server_stub.account(), None, "balanced", "q", unmarked)]
         assert server_stub.connections == 5
-        await until(lambda: len(os.listdir("/proc/self/fd")) <= files)
+        await until(lambda: len(open_files(os.getpid())) <= files)
         await provider.close()
 
 
@@ -367,7 +369,9 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         except UpstreamError as error:
             received = error.reason
     assert received == reason
-    assert [(asked.method, asked.target, asked.body) for asked in server_stub.asked] == [("GET", "/v1/models", b"")]
+    assert [(request.method, request.target, request.body) for request in server_stub.asked] == [
+        ("GET", "/v1/models", b"")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -424,7 +428,7 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
 async def test_whatever_arrives_is_a_sign_of_life_and_no_text(sign: bytes) -> None:
     async with OpenAIServer(openai_server.answering(sign, sign, whole("hello"))) as server_stub:
         *shown, ended = await ask(server_stub.account())
-    texts = [one.text for one in shown]
+    texts = [update.text for update in shown]
     assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")
 
 

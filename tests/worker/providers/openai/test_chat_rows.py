@@ -1,13 +1,11 @@
 """Everything that the stand-in can do as a server of the OpenAI API, through the providers, and what its ledger saw."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
-from emulator.settings import EmulatorSettings
 from tests.support.conditions import SOON, until
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
@@ -100,12 +98,6 @@ UNDRAWN = {
 }
 
 
-@pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
-    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
-        yield emulator
-
-
 def account_at(bing: Emulator) -> Account:
     return ServerAccount("alice", bing.openai_url, "stand-in", "alice", "stand-in-pictures")
 
@@ -184,7 +176,7 @@ async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
 
 
 @pytest.mark.parametrize("word", sorted(WAITS))
-async def test_when_an_account_returns_is_told(bing: Emulator, word: str) -> None:
+async def test_when_an_account_returns_is_reported(bing: Emulator, word: str) -> None:
     _, error, _ = await asked(bing, f"rivers !{word}")
     assert error is not None
     assert error.retry_after == WAITS[word]

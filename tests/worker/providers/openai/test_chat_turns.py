@@ -1,15 +1,13 @@
 """Whole workers before the stand-in, as a server of the OpenAI API: what a conversation is across turns."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 from emulator.server import Emulator
-from emulator.settings import EmulatorSettings
-from tests.support.conditions import SOON
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.running_worker import drained
 from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
 from worker.accounts.account import Account, CookieAccount, ServerAccount
@@ -18,12 +16,6 @@ from worker.status import status_reporter
 from worker.worker import Worker, new_worker_id
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def bing() -> AsyncIterator[Emulator]:
-    async with Emulator(EmulatorSettings(port=0, pace=0)) as emulator:
-        yield emulator
 
 
 @asynccontextmanager
@@ -37,13 +29,8 @@ async def worker(
     served = Worker(
         settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter, block=SHORT_READ
     )
-    running = asyncio.create_task(served.run())
-    try:
+    async with drained(served):
         yield served
-    finally:
-        served.drain()
-        async with asyncio.timeout(SOON):
-            await running
 
 
 def local(bing: Emulator, name: str) -> Account:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.conditions import SOON, until
+from tests.support.conditions import SOON
 from tests.support.worker import openai_server
 from tests.support.worker.openai_server import KEY, OpenAIServer, Play
 from worker.errors import UpstreamError
@@ -39,10 +39,10 @@ async def test_it_is_in_the_table() -> None:
 async def test_addresses_come_in_the_servers_order() -> None:
     async with OpenAIServer(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as server_stub:
         assert await draw(server_stub) == PICTURES
-    [asked] = server_stub.asked
-    assert (asked.method, asked.target) == ("POST", "/v1/images/generations")
-    assert asked.headers["authorization"] == f"Bearer {KEY}"
-    assert asked.json == {"model": "p", "prompt": "a zebra"}
+    [request] = server_stub.asked
+    assert (request.method, request.target) == ("POST", "/v1/images/generations")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {"model": "p", "prompt": "a zebra"}
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,4 @@ async def test_a_veto_passes_through_and_nothing_is_sent() -> None:
 async def test_cancelling_hangs_up_at_once() -> None:
     async with OpenAIServer(openai_server.stopping()) as server_stub:
         task = asyncio.ensure_future(draw(server_stub))
-        await until(lambda: bool(server_stub.asked))
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        async with asyncio.timeout(SOON):
-            await server_stub.left.wait()
+        await server_stub.cancel_once_asked(task)

@@ -16,8 +16,8 @@ END = chunk(None, "stop")
 
 def read(*chunks: Any) -> Completion:
     completion = CompletionStream()
-    for one in chunks:
-        completion.read(one if isinstance(one, str) else json.dumps(one))
+    for part in chunks:
+        completion.read(part if isinstance(part, str) else json.dumps(part))
     completion.read(DONE)
     return completion.completion(b"")
 
@@ -55,7 +55,7 @@ def test_thoughts_and_calls_of_tools_are_no_text() -> None:
     ("report", "finish"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("something_new", "stop")],
 )
-def test_why_it_ended_is_told(report: str, finish: str) -> None:
+def test_why_it_ended_is_reported(report: str, finish: str) -> None:
     assert read(chunk("a"), chunk(None, report)).finish == finish
 
 
