@@ -21,7 +21,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     """
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     address = peer
-    while hops and _is_trusted(address, trusted) and _is_address(hops[-1]):
+    while hops and is_trusted(address, trusted) and _is_address(hops[-1]):
         address = hops.pop()
     return _group(address)
 
@@ -34,7 +34,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_trusted(address: str, trusted: Networks) -> bool:
+def is_trusted(address: str, trusted: Networks) -> bool:
+    """Return whether the address is one of these networks'."""
     if not _is_address(address):
         return False
     plain = _plain(address)

@@ -1,16 +1,18 @@
 """The client of a request: the holder of an API key or, without a list of keys, an address."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from gateway.auth.addresses import Networks, client_address
+from gateway.auth.addresses import Networks, client_address, is_trusted
 from gateway.auth.api_keys import ApiKey, find_key
 from wire.jobs import Client
 
 _SUBPROTOCOL = "key."
+_ATTEMPT = re.compile(r"[\w.:-]{16,128}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Clients:
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self.trusted)
         return Client(f"address:{address}")
+
+    def read_attempt(self, connection: HTTPConnection) -> str:
+        """Return the X-Attempt-ID of a trusted proxy, '' for none: it may send the same request to another gateway."""
+        sent = connection.headers.get("x-attempt-id", "")
+        peer = connection.client.host if connection.client else ""
+        return sent if _ATTEMPT.fullmatch(sent) and is_trusted(peer, self.trusted) else ""
 
 
 def key_subprotocol(connection: HTTPConnection) -> str | None:

@@ -140,7 +140,7 @@ class AnswerStream:
             self.active_requests.track(self.time_limit, receive=receive),
             self.subscription as events,
         ):
-            scope["state"]["answer"] = self.answer
+            self.answer = scope["state"]["answer"] = events.answer
             first = await events.peek(self.first_event_wait) if self.first_event_wait else None
             preamble = self.presenter.preamble(first.event if first else None)
             if first is not None:

@@ -38,7 +38,7 @@ class LegacyApi:
         client = self.clients.identify(request)
         question = params.parse_question(await self._fields(request))
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
-        event = await self._read_end(request, submission, subscription)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
@@ -50,7 +50,8 @@ class LegacyApi:
         client = self.clients.identify(request)
         keyword = params.parse_keyword(await self._fields(request))
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
-        event = await self._read_end(request, *await self._submit(request, client, work, None))
+        _, subscription = await self._submit(request, client, work, None)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_images(event.images))
@@ -91,18 +92,16 @@ class LegacyApi:
         """Submit a question: under an Idempotency-Key now, else together with subscribing to its answer."""
         key = idempotency_key(request)
         if key is None:
-            return self.questions.ask(work, client, token=token)
+            return self.questions.ask(work, client, token=token, attempt=self.clients.read_attempt(request))
         request_key = RequestKey(key, request.url.path, token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
         return submission, self.questions.follow(submission)
 
-    async def _read_end(
-        self, request: Request, submission: Submission, subscription: AnswerSubscription
-    ) -> Final | Failed:
+    async def _read_end(self, request: Request, subscription: AnswerSubscription) -> Final | Failed:
         relay = self.questions.relay
         async with relay.active_requests.track(relay.time_limit, receive=request.receive), subscription as events:
-            request.state.answer = submission.answer_id
+            request.state.answer = events.answer
             event = await relay.read_end(events)
         request.state.provider = event.provider
         return event

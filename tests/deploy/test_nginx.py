@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import time
 
@@ -64,24 +65,57 @@ async def test_a_websocket_is_upgraded_with_its_query_and_subprotocol(front: Fro
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_gateway_that_dies_over_a_request_is_the_only_one_that_saw_it(
+async def test_a_request_over_which_a_gateway_dies_is_sent_to_another_as_the_same_attempt(
     front: Front, client: httpx.AsyncClient, method: str
 ) -> None:
+    """The second gateway can see by the id whether the first one has asked already."""
     assert_busy(await client.request(method, "/die"))
-    assert front.asked == ["/die"]
+    assert front.asked == ["/die", "/die"]
+    assert len(attempts(front)) == 1
 
 
-async def test_a_gateway_that_can_not_be_reached_is_no_reason_to_ask_another(
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_that_a_gateway_refuses_is_sent_to_another(
+    front: Front, client: httpx.AsyncClient, method: str
+) -> None:
+    front.gateways[0].draining = True
+    for _ in range(6):
+        assert (await client.request(method, "/api", params={"n": "1"})).text == ADDRESSES[1]
+    assert front.gateways[0].seen
+    assert len(attempts(front)) == 6
+
+
+async def test_what_all_gateways_refuse_is_told_in_the_last_ones_words(front: Front, client: httpx.AsyncClient) -> None:
+    for gateway in front.gateways:
+        gateway.draining = True
+    response = await client.get("/api")
+    assert (response.status_code, response.text) == (503, "going down")
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_an_attempt_has_an_id_that_no_client_can_choose(front: Front, client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await client.get("/api", headers={"X-Attempt-ID": "chosen-by-a-client"})
+    assert len(attempts(front)) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", attempt) for attempt in attempts(front))
+
+
+def attempts(front: Front) -> set[str]:
+    """The ids of the attempts that reached any gateway."""
+    return {request.headers["X-Attempt-ID"] for gateway in front.gateways for request in gateway.seen}
+
+
+async def test_an_operators_action_that_reached_a_gateway_is_sent_to_no_other(
     front: Front, client: httpx.AsyncClient
 ) -> None:
+    assert_busy(await client.post("/console/die"))
+    assert front.asked == ["/console/die"]
+
+
+async def test_a_gateway_that_can_not_be_reached_loses_no_request(front: Front, client: httpx.AsyncClient) -> None:
     await front.services[0].aclose()
     for _ in range(20):
-        response = await client.get("/api")
-        if response.status_code != 200:
-            assert_busy(response)
-            break
-    else:
-        pytest.fail("the gateway that is gone was never tried")
+        assert (await client.post("/api")).text == ADDRESSES[1]
     assert front.gateways[0].seen == []
 
 

@@ -2,9 +2,10 @@
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
 -- queue_limit, mailbox_limit, client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
--- unfollowed), after (the job that must be the token's last accepted one, '' if any may be); then the work, byte by byte.
+-- unfollowed), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
+-- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then the work, byte by byte.
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
--- and the answer of the Idempotency-Key; 'reused' (the key belongs to another question); 'spent' (its answer is
+-- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
 -- last one); 'client' or 'full' and the seconds after which to retry.
 local args, work = cjson.decode(ARGV[2]), ARGV[3]
@@ -20,6 +21,14 @@ local function asked_before()
   if digest ~= question then return { 'reused', '' } end
   local seq = redis.call('HGET', key('job', answer), 'seq')
   if not seq or (seq ~= '0' and redis.call('EXISTS', key('log', answer)) == 0) then return { 'spent', '' } end
+  return { 'existing', answer }
+end
+
+-- The job that another gateway accepted for the same attempt, which is this gateway's from now on; false if there is none.
+local function passed_on()
+  local answer = args.attempt ~= '' and redis.call('GET', key('attempt', args.attempt))
+  if not answer or redis.call('EXISTS', key('job', answer)) == 0 then return false end
+  redis.call('HSET', key('job', answer), 'adopted', job)
   return { 'existing', answer }
 end
 
@@ -41,7 +50,7 @@ local function mailbox_full()
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
-local before = asked_before()
+local before = asked_before() or passed_on()
 if before then return before end
 local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
 if not fields[1] and not args.create then return { 'unknown', '' } end
@@ -70,6 +79,10 @@ else
   -- Whoever asks under a key may come back for the answer much later.
   redis.call('HSET', KEYS[1], 'idem', name)
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
+end
+if args.attempt ~= '' then
+  redis.call('HSET', KEYS[1], 'attempt', args.attempt)
+  redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl)
 end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)

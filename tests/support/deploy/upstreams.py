@@ -63,13 +63,16 @@ class Gateway:
     seen: list[web.Request] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Everything that comes, by its path."""
         self.seen.append(request)
         self.bodies.append(len(await request.read()))
+        if self.draining:
+            return web.Response(status=503, text="going down", headers={"Retry-After": "1"})
         match request.path:
-            case "/die":
+            case "/die" | "/console/die":
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()
