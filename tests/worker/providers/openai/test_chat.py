@@ -158,16 +158,14 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.refusing(503), "upstream.internal", False),
         (openai_server.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
         (openai_server.saying(HTML), "upstream.protocol", False),
-        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.protocol", False),
+        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", False),
         (openai_server.saying(ZIPPED), "upstream.protocol", False),
         (openai_server.saying(SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(HEAD[:-2] + SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(), "transport.closed", False),
         (openai_server.saying(HEAD), "transport.closed", False),
         (openai_server.answering(events(chunk("a"))), "transport.closed", False),
-        (openai_server.answering(events(chunk("a", "stop"))), "transport.closed", False),
         (openai_server.answering(events(chunk("a"), chunk(None, "stop"))[:-9]), "transport.closed", False),
-        (openai_server.answering(events(chunk("a")) + b"data: [DONE]\n\n"), "transport.closed", False),
         (openai_server.saying(HEAD, piece(whole("a"))[:60]), "transport.closed", False),
         (openai_server.answering(b"data: {\n\n" + whole("a")), "upstream.protocol", False),
         (openai_server.answering(b"data: " + SECRET.encode() + b"\n\n"), "upstream.protocol", False),
@@ -408,9 +406,45 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
     assert "zebra" not in str(logs)
 
 
-async def test_thoughts_are_no_text_but_signs_of_life() -> None:
-    thinking = [events({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}) for _ in range(3)]
-    async with OpenAIServer(openai_server.answering(*thinking, whole("hello"))) as server_stub:
+@pytest.mark.parametrize(
+    "sign",
+    [
+        b": ping\n\n",
+        b"\n",
+        *(
+            events({"choices": [{"index": 0, "delta": {name: "hm"}}]})
+            for name in (
+                "role",
+                "reasoning_content",
+                "reasoning",
+                "thinking",
+                "reasoning_details",
+                "reasoning_text",
+                "x",
+            )
+        ),
+    ],
+)
+async def test_whatever_arrives_is_a_sign_of_life_and_no_text(sign: bytes) -> None:
+    async with OpenAIServer(openai_server.answering(sign, sign, whole("hello"))) as server_stub:
         *shown, ended = await ask(server_stub.account())
     texts = [update.text for update in shown]
     assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")
+
+
+@pytest.mark.parametrize("ending", [events(chunk(None, "stop")), events(chunk("", "stop")) + b": ping\n\n"])
+async def test_an_answer_that_has_ended_waits_but_shortly_for_the_rest(ending: bytes) -> None:
+    play = openai_server.stopping(HEAD, piece(events(chunk("hello"))), piece(ending))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account(), settings=SETTINGS.model_copy(update={"idle_timeout": 0.2})))[-1]
+        assert ended.text == "hello"
+        async with asyncio.timeout(SOON):
+            await server_stub.left.wait()
+
+
+async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
+    play = openai_server.saying(HEAD, piece(events(chunk("hello"), chunk(None, "length"))))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account()))[-1]
+    assert isinstance(ended, Completion)
+    assert (ended.text, ended.finish) == ("hello", "length")
