@@ -48,7 +48,7 @@ bench: .venv/.ready
 	$(BIN)/python -m bench --rest --output bench/results $(BENCH_OPTIONS) >/dev/null
 	@cat bench/results/table.md
 
-# Users of every kind before a running service; a page plots their response times while it goes on (LOAD_OPTIONS: locust's own).
+# Users of every kind before a running service; a page plots their response times meanwhile (LOAD_OPTIONS: locust's own).
 HOST = http://127.0.0.1:5000
 
 load: .venv-load/.ready

@@ -145,6 +145,9 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.REQUEST_TOO_LARGE: _invalid(
         "请求内容过大", "Request too large", "The request body is too large.", 413, "request_too_large"
     ),
+    Reason.REQUEST_ADDRESS: _invalid(
+        "请求地址过长", "Request address too long", "The request URL is too long.", 414, "request_url_too_long"
+    ),
     Reason.REQUEST_RATE: _too_many(),
     Reason.TOKEN_UNKNOWN: _invalid(
         "token不存在",
@@ -385,6 +388,7 @@ STATUS_REASONS: Mapping[int, Reason] = {
     405: Reason.REQUEST_METHOD,
     408: Reason.REQUEST_SLOW,
     413: Reason.REQUEST_TOO_LARGE,
+    414: Reason.REQUEST_ADDRESS,
     429: Reason.REQUEST_RATE,
 }
 # Of the console, for an account that is handed in.

@@ -50,11 +50,11 @@ def settings() -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize(("name", "default"), settings(), ids=lambda value: str(value)[:40])
-def test_every_setting_stands_in_the_readme_with_its_default(readme: str, name: str, default: object) -> None:
-    found = [row[1] for row in rows(readme) if row[0] == f"`{name}`"]
-    assert len(found) == 1, f"{name} has {len(found)} rows"
+def test_every_setting_is_in_the_readme_with_its_default(readme: str, name: str, default: object) -> None:
+    defaults = [row[1] for row in rows(readme) if row[0] == f"`{name}`"]
+    assert len(defaults) == 1, f"{name} has {len(defaults)} rows"
     if default != "None":
-        shown = found[0]
+        shown = defaults[0]
         same = shown == str(default) or (shown.isdecimal() and float(shown) == float(str(default)))
         assert same, f"{name} is {default}, not {shown}"
 
@@ -67,7 +67,7 @@ def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_every_endpoint_stands_in_the_readme(readme: str, tmp_path: Path) -> None:
+def test_every_endpoint_is_in_the_readme(readme: str, tmp_path: Path) -> None:
     (tmp_path / "admins").write_text(f"olivia {'0' * 64}")
     app = create_app(GatewaySettings(admin_keys_file=tmp_path / "admins"), Store("memory://"), ActiveRequests())
     paths = {route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)}
@@ -91,8 +91,8 @@ async def metrics() -> set[tuple[str, str]]:
         }
     return {
         (f"{family.name}_total" if family.type == "counter" else family.name, of)
-        for of, found in families.items()
-        for family in found
+        for of, help_ in families.items()
+        for family in help_
     }
 
 
@@ -106,7 +106,7 @@ async def test_the_readmes_metrics_are_those_there_are(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_every_error_code_stands_in_the_readme(readme: str) -> None:
+def test_every_error_code_is_in_the_readme(readme: str) -> None:
     codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented
@@ -130,10 +130,10 @@ def test_the_readmes_reasons_have_the_codes_of_the_table(readme: str) -> None:
 def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:
     page = (ROOT / "cookies" / "README.md").read_text().partition("## accounts.toml")[2]
     example = "\n".join(line for line in page.splitlines() if line.startswith("    "))
-    said = parse_config(example.encode())
-    assert said.problems == ()
-    assert said.options_for("alice") == AccountOptions(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
-    assert said.options_for("bob.smith") == AccountOptions(proxy="http://192.0.2.8:3128")
+    parsed = parse_config(example.encode())
+    assert parsed.problems == ()
+    assert parsed.options_for("alice") == AccountOptions(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
+    assert parsed.options_for("bob.smith") == AccountOptions(proxy="http://192.0.2.8:3128")
 
 
 def test_every_script_is_documented() -> None:

@@ -234,7 +234,7 @@ PROSE = [
         if not INSTALLED.search(path.as_posix())
     ),
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *(path for folder in ("docs", "emulator", "bench", "cookies", "gateway") for path in (ROOT / folder).rglob("*.md")),
 ]
 
 

@@ -102,9 +102,9 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
     environment = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies), setting: value}
     with process("standalone", log, **environment) as started:
         assert started.wait(20) == 1
-    told = [line for line in log.read_text().splitlines() if "[info" not in line]
-    assert len(told) == 1, log.read_text()
-    assert setting in told[0] or value in told[0]
+    lines = [line for line in log.read_text().splitlines() if "[info" not in line]
+    assert len(lines) == 1, log.read_text()
+    assert setting in lines[0] or value in lines[0]
 
 
 def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path, cookies: Path) -> None:

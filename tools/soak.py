@@ -104,12 +104,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--users", type=int, default=16)
     parser.add_argument("--servers", type=int, default=0, help="of the four accounts, those that speak the OpenAI API")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    with running(folder, workers=4, proxied=True, servers=asked.servers) as cluster:
-        run = Soak(cluster, random.Random(asked.seed), asked.users)
-        asyncio.run(run.run(asked.seconds))
-    well = told(asked.seed, run)
+    with running(folder, workers=4, proxied=True, servers=options.servers) as cluster:
+        run = Soak(cluster, random.Random(options.seed), options.users)
+        asyncio.run(run.run(options.seconds))
+    well = told(options.seed, run)
     sys.stdout.write(f"logs: {folder}\n")
     return 0 if well else 1
 

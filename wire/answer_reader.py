@@ -74,6 +74,11 @@ class AnswerReader:
         self._behind = False
         self._over = False
 
+    @property
+    def answer(self) -> str:
+        """The answer's id."""
+        return self._answer
+
     async def __aenter__(self) -> "AnswerReader":
         self._subscription = self._subscriptions.add(keys.channel(self._answer))
         return self

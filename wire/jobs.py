@@ -36,6 +36,8 @@ RETRY_AFTER = 5
 # withdrawn at a time.
 _ON_ITS_WAY = 60
 _MOST_WITHDRAWN = 1000
+# For how many seconds a proxy's attempt is known.
+_ATTEMPT_TTL = 60
 _AWAY_PAUSE = 0.2
 # Placeholder in an event for the seconds that the script computes.
 _TO_BE_MEASURED = 987654321
@@ -111,31 +113,40 @@ class Jobs:
         client: Client = ANYBODY,
         once: IdempotencyKey | None = None,
         after: str = "",
+        attempt: str = "",
     ) -> str:
         """Queue a job under an id of the caller's; `create` makes the token if it isn't alive.
 
         `after`: the answer that must be the token's last one, or else ConversationMovedError. The job gets the current
-        trace.
+        trace. `attempt` is the name under which a proxy may send the same request to another gateway.
 
-        Returns that id, or with `once` the id of the existing answer. TokenUnknownError, QueueFullError,
+        Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
         ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: a job that Redis may have accepted
         nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
         """
         try:
-            accepted = await self._submit(answer, work, token, create, client, once, after)
+            accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
         except (QueueFullError, ClientFullError) as error:
             self.refusals[Reason.QUEUE_FULL if isinstance(error, QueueFullError) else Reason.CLIENT_LIMIT] += 1
             raise
         except StoreUnavailableError as error:
             self.refusals[Reason.STORE_UNAVAILABLE] += 1
             if once is None and not isinstance(error.__cause__, ResponseError):
-                self._withdraw_soon(answer)
+                self._withdraw_soon(answer, attempt)
             raise
         _LOG.info("question accepted" if accepted == answer else "question asked before", answer=accepted)
         return accepted
 
     async def _submit(
-        self, answer: str, work: Work, token: str, create: bool, client: Client, once: IdempotencyKey | None, after: str
+        self,
+        answer: str,
+        work: Work,
+        token: str,
+        create: bool,
+        client: Client,
+        once: IdempotencyKey | None,
+        after: str,
+        attempt: str = "",
     ) -> str:
         limits = self._limits
         if trace := traces.current_traceparent():
@@ -159,19 +170,21 @@ class Jobs:
                 idem_ttl=limits.idempotency_ttl,
                 grace=self._grace_ms,
                 after=after,
+                attempt=attempt,
+                attempt_ttl=_ATTEMPT_TTL,
             ),
             encode(work),
         )
         return _accepted(answer, *reply)
 
-    def _withdraw_soon(self, answer: str) -> None:
+    def _withdraw_soon(self, answer: str, attempt: str) -> None:
         """Withdraw the job in the background."""
         if len(self._withdrawing) < _MOST_WITHDRAWN:
-            task = asyncio.create_task(self._withdraw(answer))
+            task = asyncio.create_task(self._withdraw(answer, attempt))
             self._withdrawing.add(task)
             task.add_done_callback(self._withdrawing.discard)
 
-    async def _withdraw(self, answer: str) -> None:
+    async def _withdraw(self, answer: str, attempt: str = "") -> None:
         """Withdraw the job; repeat this while Redis is away, for as long as the job may be on its way."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
         with contextlib.suppress(TimeoutError):
@@ -179,7 +192,7 @@ class Jobs:
                 while True:
                     try:
                         key, ttl = keys.job_key(answer), self._limits.answer_ttl
-                        await self._store.run("withdraw", key, prefix, answer, ttl, _ON_ITS_WAY)
+                        await self._store.run("withdraw", key, prefix, answer, ttl, _ON_ITS_WAY, attempt)
                     except StoreUnavailableError:
                         await asyncio.sleep(_AWAY_PAUSE)
                     else:

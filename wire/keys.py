@@ -25,6 +25,7 @@ NAMES = {
     "stops": "stops:",  # set: the answers that a worker runs and that were stopped; it hangs up upstream
     "owned": "owned:",  # set: the tokens whose lease a worker holds
     "idem": "idem:",  # string: the answer of an Idempotency-Key, and its question
+    "attempt": "attempt:",  # string that lives for a minute: the answer of a request that a proxy may pass on
     "conversation": "conversation:",  # string: token and last answer of a conversation that its client sends in full
     "conversations": "conversations",  # sorted set: the states of such conversations, by when they were added
     "secret": "secret",  # string: derives the tokens of new conversations under an Idempotency-Key
@@ -89,6 +90,11 @@ def mailbox_key(token: str) -> str:
 def transcript_key(token: str) -> str:
     """Return the key of a conversation's transcript."""
     return _key("transcript", token, shard_of(token))
+
+
+def attempt_key(name: str) -> str:
+    """Return the key of a proxy's attempt."""
+    return _key("attempt", name)
 
 
 def job_key(answer: str) -> str:

@@ -53,7 +53,7 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
     cases = []
     for system in systems.values():
         if system.name == "litellm":
-            cases += [_case(options, one, LITELLM_STREAMS) for one in (system, systems["path sse"])]
+            cases += [_case(options, candidate, LITELLM_STREAMS) for candidate in (system, systems["path sse"])]
         elif system.transport in options.transports or system.name not in _BY_TRANSPORT:
             cases.append(_case(options, system, streams))
         if system.name == _TWO and options.gateways[0] == 1:

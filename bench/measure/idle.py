@@ -40,7 +40,7 @@ async def first_deltas(systems: list[System], times: int = _QUESTIONS) -> dict[s
                 raise BenchError(f"{system.name} doesn't answer a single question: {outcome}")
             durations[system.name].append(round(outcome.first_delta_ms.p50 * 1e6))
     spreads = {name: spread(measured) for name, measured in durations.items()}
-    return {name: found for name, found in spreads.items() if found is not None}
+    return {name: measured_spread for name, measured_spread in spreads.items() if measured_spread is not None}
 
 
 async def measure_idle(path: System, floor: System, standalone: System) -> IdleFigures:

@@ -135,7 +135,9 @@ def growth(samples: Sequence[MemorySample], role: str) -> float | None:
     third = len(samples) // 3
     if not third:
         return None
-    middle, last = (max(one.kb[role] for one in part) for part in (samples[third : 2 * third], samples[2 * third :]))
+    middle, last = (
+        max(sample.kb[role] for sample in part) for part in (samples[third : 2 * third], samples[2 * third :])
+    )
     return round(last / middle - 1, 3)
 
 

@@ -85,7 +85,7 @@ async def measure_neighbours(system: System, rounds: int) -> NeighbourFigures:
 
 def quiet_median(rounds: Sequence[NeighbourRound]) -> float | None:
     """Return the median p99 of the quiet rounds; None if none was quiet."""
-    quiet = [one.p99_ms for one in rounds if one.cores_elsewhere <= _QUIET]
+    quiet = [round_.p99_ms for round_ in rounds if round_.cores_elsewhere <= _QUIET]
     return median(quiet) if quiet else None
 
 

@@ -48,11 +48,11 @@ def make_document(
 
 def summarize(rounds: Sequence[Round]) -> Document:
     """Return the median of each figure with the least and the most; the answers' counts are added up."""
-    made: list[Document] = [msgspec.to_builtins(one) for one in rounds]
-    answers = {key: sum(one["answers"][key] for one in made) for key in _COUNTS}
-    keys = [key for key in made[0] if key != "answers"] if made else []
-    figures = {key: spread_over([one[key] for one in made]) for key in keys}
-    return {"answers": answers, "figures": figures, "rounds": made}
+    documents: list[Document] = [msgspec.to_builtins(round_) for round_ in rounds]
+    answers = {key: sum(round_["answers"][key] for round_ in documents) for key in _COUNTS}
+    keys = [key for key in documents[0] if key != "answers"] if documents else []
+    figures = {key: spread_over([round_[key] for round_ in documents]) for key in keys}
+    return {"answers": answers, "figures": figures, "rounds": documents}
 
 
 def spread_over(values: Sequence[Any]) -> Any:

@@ -122,16 +122,16 @@ def _growth(document: Document) -> list[Goal]:
 def _gateways(document: Document) -> list[Goal]:
     """Compare more gateways with one; nothing where the others were not measured beside one."""
     first, *others = document["settings"]["gateways"]
-    main, one = _stream_counts(document)[0], cpu(side_rounds(document, "path"))
+    main, single = _stream_counts(document)[0], cpu(side_rounds(document, "path"))
     goals = []
     for count in others if first == 1 else ():
         name, sharing = f"{_COUNTS[count]} gateways", cpu(side_rounds(document, f"path x{count}"))
         if count == 2:
             alike = cpu(side_rounds(document, "path x2", "sse", 2 * main))
             figure = f"{name}, each with as many answers as the one, CPU per delta over one's"
-            goals.append(_goal(figure, _GATEWAYS, "×", ratios(alike, one)))
+            goals.append(_goal(figure, _GATEWAYS, "×", ratios(alike, single)))
         figure = f"{name} that share them, CPU per delta over one's"
-        goals.append(_goal(figure, _GATEWAYS, "×", ratios(sharing, one)))
+        goals.append(_goal(figure, _GATEWAYS, "×", ratios(sharing, single)))
     return goals
 
 

@@ -83,23 +83,8 @@ async def start_path(
     write_accounts(folder / "cookies")
     redis_port, *ports = free_ports(1 + gateways)
     redis = await start_valkey(processes, folder, f"{name}-redis", redis_port)
-    shared = {
-        "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
-        "LOG_FORMAT": "json",
-        "DRAIN_TIMEOUT": 1,
-        "ANSWER_TTL": _ANSWER_TTL,
-        "SESSION_TTL": _SESSION_TTL,
-        **changes.shared,
-    }
-    worker_settings = {
-        "PROVIDER": SYNTHETIC,
-        "COOKIES_DIR": folder / "cookies",
-        "WORKER_SLOTS": slots,
-        # The path is measured, not the limit of an account.
-        "ACCOUNT_TURNS": 0,
-        "LEASE_TTL": LEASE_TTL,
-        **changes.worker,
-    }
+    shared = {**_shared_settings(redis_port), **changes.shared}
+    worker_settings = {**_worker_settings(folder, slots), **changes.worker}
     gateway_settings = {"QUEUE_LIMIT": max(1000, slots), "CLIENT_LIMIT": max(1000, slots), **changes.gateway}
     worker = await processes.start_module(f"{name}-worker", "worker", shared | worker_settings, tree=changes.tree)
     running = [
@@ -116,6 +101,27 @@ async def start_path(
         await gateway.until("GET /readyz", partial(is_ready, port))
     roles = {"gateway": [gateway.pid for gateway in running], "worker": [worker.pid], "redis": [redis.pid]}
     return System(name, ports, roles, redis_port)
+
+
+def _shared_settings(redis_port: int) -> dict[str, object]:
+    return {
+        "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "LOG_FORMAT": "json",
+        "DRAIN_TIMEOUT": 1,
+        "ANSWER_TTL": _ANSWER_TTL,
+        "SESSION_TTL": _SESSION_TTL,
+    }
+
+
+def _worker_settings(folder: Path, slots: int) -> dict[str, object]:
+    return {
+        "PROVIDER": SYNTHETIC,
+        "COOKIES_DIR": folder / "cookies",
+        "WORKER_SLOTS": slots,
+        # The path is measured, not the limit of an account.
+        "ACCOUNT_TURNS": 0,
+        "LEASE_TTL": LEASE_TTL,
+    }
 
 
 async def start_edgegpt_path(processes: Processes, folder: Path, name: str, slots: int, emulator: Emulator) -> System:

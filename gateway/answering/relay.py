@@ -52,7 +52,7 @@ class Relay:
         subscription is being made.
         """
         reader = self.answers.follow(answer, after, self._timer() if new else None)
-        return AnswerSubscription(self._keep_alive, answer, reader, submit)
+        return AnswerSubscription(self._keep_alive, answer, reader, self.answers.follow, submit)
 
     async def read_end(self, events: AsyncIterator[AnswerEvent]) -> Final | Failed:
         """Return the terminal event. Raises AnswerLostError when the events stop without one."""
@@ -75,18 +75,20 @@ class Relay:
 class AnswerSubscription:
     """A context manager that follows an answer and keeps it alive; its value is the reader of the answer's events."""
 
-    __slots__ = ("_job", "_keep_alive", "_reader", "_submit")
+    __slots__ = ("_follow", "_job", "_keep_alive", "_reader", "_submit")
 
     def __init__(
         self,
         keep_alive: QueueKeepAlive,
         answer: str,
         reader: AnswerReader,
+        follow: Callable[[str], AnswerReader],
         submit: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._keep_alive = keep_alive
         self._job = WaitingJob(answer)
         self._reader = reader
+        self._follow = follow
         self._submit = submit
 
     async def __aenter__(self) -> AnswerReader:
@@ -94,11 +96,16 @@ class AnswerSubscription:
         events = await self._reader.__aenter__()
         if self._submit is not None:
             try:
-                await self._submit()
+                submitted = await self._submit()
             except BaseException:
                 await self._reader.__aexit__()
                 raise
             self._submit = None
+            if submitted != self._job.answer:
+                # The same request reached another gateway before, whose answer this is.
+                await self._reader.__aexit__()
+                self._job, self._reader = WaitingJob(submitted), self._follow(submitted)
+                events = await self._reader.__aenter__()
         self._keep_alive.add(self._job)
         return events
 

@@ -49,7 +49,7 @@ def _is_address(text: str) -> bool:
 
 
 def is_trusted(address: str, trusted: Networks) -> bool:
-    """Return whether a peer is one of the proxies whose headers are believed."""
+    """Return whether the address is one of these networks'."""
     if not _is_address(address):
         return False
     plain = _plain(address)

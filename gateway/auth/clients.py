@@ -1,5 +1,6 @@
 """The client of a request: the holder of an API key or, without a list of keys, an address."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from gateway.auth.api_keys import ApiKey, find_key
 from wire.jobs import Client
 
 _SUBPROTOCOL = "key."
+_ATTEMPT = re.compile(r"[\w.:-]{16,128}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Clients:
         headers, peer = connection.headers, connection.client.host if connection.client else ""
         forwarded = headers.get("x-forwarded-proto", "") if is_trusted(peer, self.trusted) else ""
         return public_origin(connection.scope["scheme"], headers.get("host", ""), forwarded)
+
+    def read_attempt(self, connection: HTTPConnection) -> str:
+        """Return the X-Attempt-ID of a trusted proxy, '' for none: it may send the same request to another gateway."""
+        sent = connection.headers.get("x-attempt-id", "")
+        peer = connection.client.host if connection.client else ""
+        return sent if _ATTEMPT.fullmatch(sent) and is_trusted(peer, self.trusted) else ""
 
 
 def key_subprotocol(connection: HTTPConnection) -> str | None:

@@ -22,7 +22,8 @@ from wire.messages import Event
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-store",
+    # A proxy that compresses a stream holds it back to its end.
+    "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
 }
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -140,7 +141,7 @@ class AnswerStream:
             self.active_requests.track(self.time_limit, receive=receive),
             self.subscription as events,
         ):
-            scope["state"]["answer"] = self.answer
+            self.answer = scope["state"]["answer"] = events.answer
             first = await events.peek(self.first_event_wait) if self.first_event_wait else None
             preamble = self.presenter.preamble(first.event if first else None)
             if first is not None:

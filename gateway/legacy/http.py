@@ -12,7 +12,7 @@ from gateway.auth.clients import Clients
 from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
-from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
+from gateway.http.fields import Fields, idempotency_key, preferred_wait
 from gateway.http.pictures import public_addresses
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
@@ -39,7 +39,7 @@ class LegacyApi:
         client = self.clients.identify(request)
         question = params.parse_question(await self._fields(request))
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
-        event = await self._read_end(request, submission, subscription)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
@@ -51,7 +51,8 @@ class LegacyApi:
         client = self.clients.identify(request)
         keyword = params.parse_keyword(await self._fields(request))
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
-        event = await self._read_end(request, *await self._submit(request, client, work, None))
+        _, subscription = await self._submit(request, client, work, None)
+        event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_images(public_addresses(self.clients.find_origin(request), event.images)))
@@ -92,25 +93,23 @@ class LegacyApi:
         """Submit a question: under an Idempotency-Key now, else together with subscribing to its answer."""
         key = idempotency_key(request)
         if key is None:
-            return self.questions.ask(work, client, token=token)
+            return self.questions.ask(work, client, token=token, attempt=self.clients.read_attempt(request))
         request_key = RequestKey(key, request.url.path, token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
         return submission, self.questions.follow(submission)
 
-    async def _read_end(
-        self, request: Request, submission: Submission, subscription: AnswerSubscription
-    ) -> Final | Failed:
+    async def _read_end(self, request: Request, subscription: AnswerSubscription) -> Final | Failed:
         relay = self.questions.relay
         async with relay.active_requests.track(relay.time_limit, receive=request.receive), subscription as events:
-            request.state.answer = submission.answer_id
+            request.state.answer = events.answer
             event = await relay.read_end(events)
         request.state.provider = event.provider
         return event
 
     async def _fields(self, request: Request) -> Fields:
         """Return the request's parameters: those of a POST's body replace those of the query."""
-        query = parse_query(request.scope["query_string"])
+        query = params.parse_form(request.scope["query_string"])
         if request.method != "POST":
             return query
         body = params.parse_body(await self.bodies.read(request), request.headers.get("content-type", ""))

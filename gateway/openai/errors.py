@@ -20,7 +20,6 @@ from gateway.http.responses import with_error_headers
 from wire.messages import Failed
 from wire.reasons import Reason
 
-PREFIX = "/v1/"
 # The longest pause in seconds that the SDKs keep to before they try again.
 _LONGEST_PAUSE = 60
 _TIMEOUTS = ("timeout.", ".timeout")

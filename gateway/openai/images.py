@@ -93,4 +93,6 @@ class ImageEndpoint:
         work = Image(prompt, request=request.state.request_id, wait=preferred_wait(request))
         key = idempotency_key(request)
         request_key = None if key is None else RequestKey(key, request.url.path)
-        return await self.questions.submit(work, client, token=None, key=request_key)
+        return await self.questions.submit(
+            work, client, token=None, key=request_key, attempt=self.clients.read_attempt(request)
+        )

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -150,7 +151,8 @@ class QuestionService:
 
     async def _submit(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
-        prompt, indexed, submit = wanted.prompt, thread.indexed, self.questions.submit
+        prompt, indexed = wanted.prompt, thread.indexed
+        submit = partial(self.questions.submit, attempt=self.clients.read_attempt(request))
         work = Chat(
             wanted.style,
             prompt.question,

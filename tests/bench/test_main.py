@@ -51,8 +51,8 @@ def children(pid: int) -> list[int]:
 
 def at_least(count: int, pid: int) -> list[int] | None:
     """Return a process's children once there are so many."""
-    found = children(pid)
-    return found if len(found) >= count else None
+    pids = children(pid)
+    return pids if len(pids) >= count else None
 
 
 def running(pid: int) -> bool:
@@ -93,7 +93,7 @@ async def test_memory_counts_only_where_a_system_never_had_more_streams(monkeypa
     system = System("path", [1], {})
     few, many = (Case(system, streams, 20.0, 1.0) for streams in (5, 50))
     results = await main.RoundRunner({"path sse": {}}).run([few, many], 2)
-    known = {name: [one.kb_per_stream is not None for one in rounds] for name, rounds in results.items()}
+    known = {name: [round_.kb_per_stream is not None for round_ in rounds] for name, rounds in results.items()}
     assert known == {"path sse 5": [True, False], "path sse 50": [True, True]}
 
 

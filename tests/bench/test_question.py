@@ -15,8 +15,8 @@ PIECE = re.compile(r"delta \d{6}  t=\d{19} ")
 
 @pytest.mark.parametrize("question", [Question(60, 20.0), Question(1, 0.5)])
 def test_the_emulator_reads_in_a_question_what_we_do(question: Question) -> None:
-    found = Directives.parse(str(question), ())
-    assert found.options == {"deltas": question.deltas, "rate": question.rate, "stamp": 1.0}
+    directives = Directives.parse(str(question), ())
+    assert directives.options == {"deltas": question.deltas, "rate": question.rate, "stamp": 1.0}
     assert parse(str(question)) == question
 
 

@@ -93,10 +93,10 @@ def test_an_answer_goes_on_in_a_second_tab_and_ends_in_both(visitor: Visitor, sy
     title = other.page.locator("#conversations .open-it")
     expect(title).to_contain_text(question)
     title.click()
-    for one in (other, visitor):
-        one.page.bring_to_front()
-        one.answered()
-        expect(one.text).to_have_text(whole(60))
+    for tab in (other, visitor):
+        tab.page.bring_to_front()
+        tab.answered()
+        expect(tab.text).to_have_text(whole(60))
     visitor.ask("and now?")
     visitor.answered()
     expect(other.page.locator(".exchange")).to_have_count(2)

@@ -68,7 +68,7 @@ def test_a_wrong_key_is_refused_and_a_key_stays_in_its_tab(page: Page, system: C
     expect(page.locator("#key")).to_be_visible()
 
 
-def test_a_throttled_account_cools_tells_when_it_returns_and_comes_back(
+def test_a_throttled_account_cools_shows_when_it_returns_and_comes_back(
     operator: Operator, system: ConsoleDeployment
 ) -> None:
     system.script(account="alice", chat={"outcome": "throttled", "times": 1})
@@ -122,7 +122,7 @@ def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, s
     assert page.locator("#adding-export").input_value() == ""
 
 
-def test_what_is_no_export_is_told_in_the_log(operator: Operator) -> None:
+def test_what_is_no_export_is_reported_in_the_log(operator: Operator) -> None:
     page = operator.page
     page.locator("#add").click()
     page.locator("#adding-name").fill("dave")
@@ -222,7 +222,7 @@ def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Co
 
 
 def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
-    found = operator.page.evaluate("""async () => {
+    counts = operator.page.evaluate("""async () => {
         const { History, classes, quantile, rates, slots } = await import("/console/history.js");
         const history = new History(), minute = 60_000, now = 1000 * minute + 30_000;
         history.add({
@@ -238,7 +238,7 @@ def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
             five: five.map((bin) => [bin.at / minute, bin.counts.done ?? 0]),
         };
     }""")
-    assert found == {
+    assert counts == {
         "rates": [[0, 0, 0], [1, 0.1, 0], [0.5, 2 / 60, 0], [0.5, 0, 0.1]],
         "slots": [[None, None], [2, 1], [1, 0], [None, None]],
         "classes": {"names": ["a", ""], "rows": [[0, 0], [6, 0], [1, 1], [0, 0]]},

@@ -64,16 +64,16 @@ def test_a_search_leaves_what_holds_its_words(docs: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("place", ["http/ask", "http/complete", "sockets/v2-Final", "examples"])
+@pytest.mark.parametrize("path", ["http/ask", "http/complete", "sockets/v2-Final", "examples"])
 def test_it_can_be_used_by_everybody_on_every_screen(
-    browser: Browser, deployed: Deployment, scheme: Any, width: int, place: str
+    browser: Browser, deployed: Deployment, scheme: Any, width: int, path: str
 ) -> None:
     if not AXE.exists():
         unavailable("axe-core: run tests/browser/setup.sh")
     with browser.new_context(viewport={"width": width, "height": 740}, color_scheme=scheme) as context:
         visitor = Visitor(context.new_page())
         page = visitor.page
-        page.goto(f"{deployed.url}/docs#{place}")
+        page.goto(f"{deployed.url}/docs#{path}")
         expect(page.locator("section").first).to_be_visible()
         for summary in page.locator("section:not([id=shapes]) > details:nth-of-type(2n) > summary").all()[:6]:
             summary.click()

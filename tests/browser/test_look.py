@@ -216,9 +216,9 @@ def test_a_reader_who_has_scrolled_up_stays_there_and_can_jump_to_the_end(visito
     page.locator("#scroll").hover()
     page.mouse.wheel(0, -3000)
     expect(page.locator("#latest")).to_be_visible()
-    place = page.evaluate("document.querySelector('#scroll').scrollTop")
+    scroll = page.evaluate("document.querySelector('#scroll').scrollTop")
     visitor.grows("delta 000040")
-    assert page.evaluate("document.querySelector('#scroll').scrollTop") == place
+    assert page.evaluate("document.querySelector('#scroll').scrollTop") == scroll
     page.locator("#latest").click()
     expect(page.locator("#latest")).to_be_hidden()
     visitor.answered()

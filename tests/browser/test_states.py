@@ -30,7 +30,7 @@ def gateway(redis_url: str, folder: Path, **settings: str) -> Iterator[str]:
         yield url
 
 
-def test_a_question_that_waits_tells_its_place_and_when_nobody_came(
+def test_a_question_that_waits_reports_its_place_and_when_nobody_came(
     visitor: Visitor, system: System, tmp_path: Path
 ) -> None:
     # A database of its own, without any worker.

@@ -28,9 +28,9 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture
 def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = project["services"]
-    assert set(found) == set(SERVICES)
-    return found
+    by_name: dict[str, dict[str, Any]] = project["services"]
+    assert set(by_name) == set(SERVICES)
+    return by_name
 
 
 def dockerfile_stage(target: str) -> str:
@@ -95,9 +95,9 @@ def test_a_container_starts_after_what_it_needs_is_well(services: dict[str, dict
         "worker": {"redis", "emulator"},
         "grafana": {"prometheus"},
     }.get(name, set())
-    found = services[name].get("depends_on", {})
-    assert set(found) == needed
-    assert all(need["condition"] == "service_healthy" for need in found.values())
+    conditions = services[name].get("depends_on", {})
+    assert set(conditions) == needed
+    assert all(need["condition"] == "service_healthy" for need in conditions.values())
 
 
 def test_any_number_of_gateways_and_workers_can_run(services: dict[str, dict[str, Any]]) -> None:
@@ -174,10 +174,10 @@ def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_nobody_can_change_anything_in_grafana(services: dict[str, dict[str, Any]]) -> None:
-    said = services["grafana"]["environment"]
-    assert said["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    environment = services["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     for name in ("SECURITY_DISABLE_INITIAL_ADMIN_CREATION", "AUTH_DISABLE_LOGIN_FORM", "PLUGINS_PREINSTALL_DISABLED"):
-        assert said[f"GF_{name}"] == "true"
+        assert environment[f"GF_{name}"] == "true"
 
 
 def test_only_what_is_asked_for_runs_beside_the_service(services: dict[str, dict[str, Any]]) -> None:

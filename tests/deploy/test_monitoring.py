@@ -44,11 +44,11 @@ BOUNDS = {
 
 
 def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/bin")
-    if found is None:
+    executable = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/bin")
+    if executable is None:
         unavailable(name)
-    assert found is not None
-    return found
+    assert executable is not None
+    return executable
 
 
 def rules() -> list[dict[str, Any]]:
@@ -77,8 +77,8 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 
 def metrics_in(query: str) -> set[str]:
     """The names of the metrics that a query asks for, as they stand in the README."""
-    found = re.findall(r"\b(?:bing|process)_\w+|\bup\b", query)
-    return {re.sub(r"(?<=_seconds)_bucket$", "", name) for name in found}
+    matches = re.findall(r"\b(?:bing|process)_\w+|\bup\b", query)
+    return {re.sub(r"(?<=_seconds)_bucket$", "", name) for name in matches}
 
 
 def labels_in(query: str) -> set[str]:
@@ -109,18 +109,18 @@ def test_each_alert_is_tried_both_ways() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
-def test_each_alert_stands_in_the_readme(readme: str) -> None:
-    told = {name for row in rows(readme) for name in re.findall(r"`([A-Z]\w+[a-z])`", row[0]) if len(row) == 2}
-    assert {rule["alert"] for rule in rules()} <= told
+def test_each_alert_is_in_the_readme(readme: str) -> None:
+    documented = {name for row in rows(readme) for name in re.findall(r"`([A-Z]\w+[a-z])`", row[0]) if len(row) == 2}
+    assert {rule["alert"] for rule in rules()} <= documented
 
 
 @pytest.mark.parametrize("query", sorted({*queries(), *(rule["expr"] for rule in rules())}))
-def test_a_query_asks_only_for_what_is_told(query: str) -> None:
+def test_a_query_asks_only_for_what_is_reported(query: str) -> None:
     known = documented()
-    asked = metrics_in(query)
-    assert asked <= {*known, *BESIDES}
-    assert asked
-    labels = {"le"}.union(*(known[name][1] for name in asked - BESIDES)) | ADDED_BY_PROMETHEUS
+    metrics = metrics_in(query)
+    assert metrics <= {*known, *BESIDES}
+    assert metrics
+    labels = {"le"}.union(*(known[name][1] for name in metrics - BESIDES)) | ADDED_BY_PROMETHEUS
     assert labels_in(query) <= labels
 
 
@@ -152,9 +152,9 @@ def test_no_panel_lies_on_another() -> None:
     taken = [
         (x, y)
         for panel in dashboard()["panels"]
-        for place in [panel["gridPos"]]
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
+        for position in [panel["gridPos"]]
+        for x in range(position["x"], position["x"] + position["w"])
+        for y in range(position["y"], position["y"] + position["h"])
     ]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) < 24
@@ -259,9 +259,9 @@ def asked(client: httpx.Client, query: str) -> list[Any]:
     response = client.get("/query", params={"query": query.replace("$__rate_interval", "1m")})
     if response.status_code == 503:
         return []  # it has just started
-    found = response.json()
-    assert found["status"] == "success", found
-    result: list[Any] = found["data"]["result"]
+    reply = response.json()
+    assert reply["status"] == "success", reply
+    result: list[Any] = reply["data"]["result"]
     return result
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import time
 
@@ -13,11 +14,13 @@ import pytest
 
 from gateway.errors import ERRORS, problem_for
 from gateway.http.middleware import _CORS
+from gateway.http.paths import OPENAI_NAMES
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.conditions import until
 from tests.support.deploy.upstreams import HALF, STREAM
+from tests.support.processes import ROOT
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
@@ -64,24 +67,57 @@ async def test_a_websocket_is_upgraded_with_its_query_and_subprotocol(front: Fro
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_gateway_that_dies_over_a_request_is_the_only_one_that_saw_it(
+async def test_a_request_over_which_a_gateway_dies_is_sent_to_another_as_the_same_attempt(
     front: Front, client: httpx.AsyncClient, method: str
 ) -> None:
+    """The second gateway can see by the id whether the first one has asked already."""
     assert_busy(await client.request(method, "/die"))
-    assert front.asked == ["/die"]
+    assert front.asked == ["/die", "/die"]
+    assert len(attempts(front)) == 1
 
 
-async def test_a_gateway_that_can_not_be_reached_is_no_reason_to_ask_another(
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_that_a_gateway_refuses_is_sent_to_another(
+    front: Front, client: httpx.AsyncClient, method: str
+) -> None:
+    front.gateways[0].draining = True
+    for _ in range(6):
+        assert (await client.request(method, "/api", params={"n": "1"})).text == ADDRESSES[1]
+    assert front.gateways[0].seen
+    assert len(attempts(front)) == 6
+
+
+async def test_what_all_gateways_refuse_is_told_in_the_last_ones_words(front: Front, client: httpx.AsyncClient) -> None:
+    for gateway in front.gateways:
+        gateway.draining = True
+    response = await client.get("/api")
+    assert (response.status_code, response.text) == (503, "going down")
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_an_attempt_has_an_id_that_no_client_can_choose(front: Front, client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await client.get("/api", headers={"X-Attempt-ID": "chosen-by-a-client"})
+    assert len(attempts(front)) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", attempt) for attempt in attempts(front))
+
+
+def attempts(front: Front) -> set[str]:
+    """The ids of the attempts that reached any gateway."""
+    return {request.headers["X-Attempt-ID"] for gateway in front.gateways for request in gateway.seen}
+
+
+async def test_an_operators_action_that_reached_a_gateway_is_sent_to_no_other(
     front: Front, client: httpx.AsyncClient
 ) -> None:
+    assert_busy(await client.post("/console/die"))
+    assert front.asked == ["/console/die"]
+
+
+async def test_a_gateway_that_can_not_be_reached_loses_no_request(front: Front, client: httpx.AsyncClient) -> None:
     await front.services[0].aclose()
     for _ in range(20):
-        response = await client.get("/api")
-        if response.status_code != 200:
-            assert_busy(response)
-            break
-    else:
-        pytest.fail("the gateway that is gone was never tried")
+        assert (await client.post("/api")).text == ADDRESSES[1]
     assert front.gateways[0].seen == []
 
 
@@ -154,14 +190,17 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
     assert front.asked == []
 
 
-async def test_under_v1_refusals_have_the_shape_of_the_openai_api(front: Front, client: httpx.AsyncClient) -> None:
-    too_large = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
+@pytest.mark.parametrize("path", ["/v1/responses", "//v1/responses/", "/v1/v1/responses", "/responses"])
+async def test_under_v1_refusals_have_the_shape_of_the_openai_api(
+    front: Front, client: httpx.AsyncClient, path: str
+) -> None:
+    too_large = await client.post(front.url + path, content=b"x" * (2 * 1024 * 1024))
     assert (too_large.status_code, too_large.json()) == (
         413,
         msgspec.to_builtins(openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).body),
     )
     front.names.addresses.clear()
-    busy = await client.get("/v1/models")
+    busy = await client.get(front.url + path.replace("responses", "models"))
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
     assert busy.json()["error"] | {"code": None} == {
         "message": ERRORS[Reason.QUEUE_FULL].openai.message,
@@ -178,15 +217,42 @@ async def test_a_long_question_fits_into_the_address(front: Front, client: httpx
     assert (await client.get("/api", params={"question": "问" * 5000})).status_code == 200
 
 
-@pytest.mark.parametrize("lines", ["GET /api?question={} HTTP/1.1\r\n", "GET /api HTTP/1.1\r\nX-Long: {}\r\n"])
-async def test_an_address_or_header_without_end_is_refused_like_a_body(front: Front, lines: str) -> None:
-    request = f"{lines.format('x' * 100_000)}Host: x\r\n\r\n"
+@pytest.mark.parametrize(
+    ("path", "openai"),
+    [("/api", False), ("/v1/models", True), ("//v1/models", True), ("/v1/v1/models", True), ("/models", True)],
+)
+async def test_an_address_without_end_is_refused_in_the_shape_of_its_api(front: Front, path: str, openai: bool) -> None:
+    received = await send_raw(front, f"GET {path}?question={'x' * 100_000} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 414 ")
+    fault = openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_ADDRESS])
+    expected = msgspec.to_builtins(fault.body) if openai else {"code": 414, "message": "请求地址过长"}
+    assert json.loads(received.partition(b"\r\n\r\n")[2]) == expected
+    assert (b"X-Should-Retry: false" in received) == openai
+
+
+async def test_a_header_without_end_is_refused_like_a_body(front: Front) -> None:
+    received = await send_raw(front, f"GET /api HTTP/1.1\r\nX-Long: {'x' * 100_000}\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+
+
+@pytest.mark.parametrize("path", ["//api", "/api/", "//v1//chat/completions/", "/v1/v1/models", "/chat/completions"])
+async def test_an_address_reaches_the_gateway_as_it_is(front: Front, path: str) -> None:
+    assert (await send_raw(front, f"POST {path} HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert front.asked == [path]
+
+
+def test_the_addresses_of_the_openai_api_are_those_of_gateways() -> None:
+    configuration = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert f"(?:{'|'.join(('v1', *OPENAI_NAMES))})(?:[/? ]|$)" in configuration
+
+
+async def send_raw(front: Front, request: str) -> bytes:
+    """Return the beginning of what nginx answers."""
     async with await anyio.connect_tcp("127.0.0.1", front.port) as stream:
         await stream.send(request.encode())
         with anyio.fail_after(LIMIT):
-            received = await stream.receive()
-    assert received.startswith(b"HTTP/1.1 413 ")
-    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+            return await stream.receive()
 
 
 async def test_a_client_can_not_choose_its_address(front: Front, client: httpx.AsyncClient) -> None:
@@ -222,6 +288,9 @@ async def test_pictures_are_the_emulators_if_there_is_one(front: Front, client: 
         "/metrics%0a",
         "/%6detrics",
         "//metrics",
+        "/%2fmetrics/",
+        "/%2f%2fmetrics",
+        "/metrics//",
         "/x/../metrics",
         "/x/..%2fmetrics",
     ],
@@ -245,6 +314,10 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get(f"/answers/{SECRET}/stream", params=query, headers=headers)
     await client.get(f"/pictures/{SECRET}", params=query, headers=headers)
     await client.post(f"/v1/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"{front.url}//v1//responses//{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"/v1/v1/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.get(f"{front.url}//answers//{SECRET}/stream", params=query, headers=headers)
     await client.post("/image", params=query, headers=headers, content=b"x" * (2 * 1024 * 1024))
     front.names.addresses.clear()
     for service in front.services:
@@ -252,9 +325,9 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get("/gone", params=query, headers=headers)
 
     async def all_logged() -> bool:
-        return front.requests.count("\n") == 7
+        return front.requests.count("\n") == 11
 
-    await until(all_logged, "seven lines in the log", limit=LIMIT)
+    await until(all_logged, "eleven lines in the log", limit=LIMIT)
     # By path: the line of a refused body is written when its connection has closed at last.
     statuses = {line["path"]: line["status"] for line in map(json.loads, front.requests.splitlines())}
     assert statuses.pop("/v1/responses/-/cancel") == statuses.pop("/pictures/-") == 200

@@ -122,7 +122,7 @@ async def true_if(found: bool) -> bool:
 
 
 async def standing(store: Store, name: str) -> AccountStatus:
-    return next(one for one in await Ledger(store).read_statuses() if one.name == name)
+    return next(status for status in await Ledger(store).read_statuses() if status.name == name)
 
 
 async def stands(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
@@ -178,7 +178,7 @@ async def counts_agree(users: Users, store: Store) -> None:
     after = turns_by_account(users.deployed)
     for name in ACCOUNTS:
         await until(functools.partial(at_rest, store, name), limit=PATIENCE)
-    counted = {one.name: one.turns_today for one in await ledger.read_statuses() if one.name in ACCOUNTS}
+    counted = {status.name: status.turns_today for status in await ledger.read_statuses() if status.name in ACCOUNTS}
     assert counted == {name: after[name] - before[name] for name in ACCOUNTS}
     assert sum(counted.values()) == 100
     assert min(counted.values()) > 0
@@ -196,8 +196,8 @@ async def test_workers_that_race_for_the_last_place_never_exceed_the_bound(tmp_p
         bound = {"ACCOUNT_TURNS": "2"}
         with deployment(tmp_path, url, workers=3, accounts=("a0", "a1"), settings=bound) as running:
             async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-                asked = [{"style": "precise", "question": f"race {n} !deltas=6 !rate=30"} for n in range(30)]
-                asking = [client.get(f"{running.url}/api", params=fields) for fields in asked]
+                questions = [{"style": "precise", "question": f"race {n} !deltas=6 !rate=30"} for n in range(30)]
+                asking = [client.get(f"{running.url}/api", params=fields) for fields in questions]
                 answers = [response.json()["code"] for response in await asyncio.gather(*asking)]
             assert answers == [200] * 30
             for name in ("a0", "a1"):

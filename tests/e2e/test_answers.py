@@ -145,9 +145,9 @@ def test_an_answer_can_be_looked_at_while_it_runs_and_after(deployed: Deployment
 
 def test_a_failed_answer_says_why(deployed: Deployment) -> None:
     response = httpx.get(f"{deployed.url}/api", params=fields(unique("!close-mid hello")), timeout=20)
-    found = standing(deployed, response.headers["x-answer-id"])
-    assert (found["state"], found["error"]["code"], found["reset"]) == ("failed", 500, True)
-    assert found["error"]["reason"] == "transport.closed"
+    body = standing(deployed, response.headers["x-answer-id"])
+    assert (body["state"], body["error"]["code"], body["reset"]) == ("failed", 500, True)
+    assert body["error"]["reason"] == "transport.closed"
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

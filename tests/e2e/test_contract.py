@@ -180,7 +180,7 @@ def test_a_keyword_must_begin_with_a_latin_letter(client: httpx.Client, keyword:
 
 
 @pytest.mark.parametrize("word", ["blocked", "reviewed", "language", "busy", "none", "bad", "sign-in"])
-def test_pictures_that_fail_are_told_in_a_sentence(client: httpx.Client, word: str) -> None:
+def test_pictures_that_fail_are_reported_in_a_sentence(client: httpx.Client, word: str) -> None:
     response = client.get("/image", params={"keyword": f"cat !{word}"})
     code = 503 if word == "sign-in" else 500
     assert response.status_code == code

@@ -41,14 +41,14 @@ class Caller:
 
 def ask_everything(call: Caller) -> None:
     """All operations of the gateway's own API."""
-    asked = {"style": "balanced", "question": "!search hello"}
-    call("GET", "/api", params=asked)
+    fields = {"style": "balanced", "question": "!search hello"}
+    call("GET", "/api", params=fields)
     call("GET", "/image", params={"keyword": "a red circle"})
     call("POST", "/image", json={"keyword": "a red circle"})
-    answer = call("POST", "/api", data=asked, headers={"idempotency-key": str(uuid.uuid4())}).headers["x-answer-id"]
+    answer = call("POST", "/api", data=fields, headers={"idempotency-key": str(uuid.uuid4())}).headers["x-answer-id"]
     for headers in ({}, BROWSER):
-        call("GET", "/api_stream", params=asked, headers=headers)
-        call("POST", "/api_stream", json=asked, headers=headers)
+        call("GET", "/api_stream", params=fields, headers=headers)
+        call("POST", "/api_stream", json=fields, headers=headers)
     call("GET", "/answers/{answer}", f"/answers/{answer}")
     call("GET", "/answers/{answer}/stream", f"/answers/{answer}/stream")
     last = call("DELETE", "/answers/{answer}", f"/answers/{answer}").json()["data"]["seq"]
@@ -95,12 +95,12 @@ def test_every_operation_answers_as_documented_in_every_type_of_content(client: 
     assert {checked for checked in call.document.checked if checked[2].startswith("2")} == documented
 
 
-def test_errors_of_the_upstream_are_told_as_documented(client: httpx.Client, deployed: Deployment) -> None:
+def test_errors_of_the_upstream_are_reported_as_documented(client: httpx.Client, deployed: Deployment) -> None:
     call = Caller(client)
     for word in ("!close-mid", "!close-before", "!empty", "!captcha"):
-        asked = {"style": "balanced", "question": f"{word} hello"}
-        call("GET", "/api", params=asked)
-        call("GET", "/api_stream", params=asked, headers=BROWSER)
+        fields = {"style": "balanced", "question": f"{word} hello"}
+        call("GET", "/api", params=fields)
+        call("GET", "/api_stream", params=fields, headers=BROWSER)
     for word in ("!blocked", "!busy", "!sign-in"):
         call("GET", "/image", params={"keyword": f"cat {word}"})
         call("POST", "/v1/images/generations", json={"prompt": f"cat {word}"})
@@ -117,7 +117,9 @@ class Recorder:
         self._document = document
         self._socket = socket
         self._operation = next(
-            one for one in found["operations"].values() if one["channel"]["$ref"] == f"#/channels/{channel}"
+            operation
+            for operation in found["operations"].values()
+            if operation["channel"]["$ref"] == f"#/channels/{channel}"
         )
         self.seen: Counter[str] = Counter()
 
@@ -132,12 +134,12 @@ class Recorder:
 
     def frame(self) -> Any:
         """The next frame, which is exactly one of those that may come."""
-        found = json.loads(self._socket.recv(timeout=15))
+        body = json.loads(self._socket.recv(timeout=15))
         names = [ref["$ref"].rpartition("/")[2] for ref in self._operation["reply"]["messages"]]
-        fitting = [name for name in names if self._fits(name, found)]
-        assert len(fitting) == 1, f"{found} is {fitting} of {names}"
+        fitting = [name for name in names if self._fits(name, body)]
+        assert len(fitting) == 1, f"{body} is {fitting} of {names}"
         self.seen[fitting[0]] += 1
-        return found
+        return body
 
     def _fits(self, name: str, frame: Any) -> bool:
         try:

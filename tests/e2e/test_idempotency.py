@@ -23,9 +23,9 @@ def test_fifty_parallel_repeats_over_all_gateways_are_one_turn_and_one_answer(de
         return response.status_code, response.content, response.headers["x-answer-id"]
 
     with ThreadPoolExecutor(REPEATS) as threads:
-        found = list(threads.map(ask, range(REPEATS)))
-    assert len(set(found)) == 1
-    status, body, _ = found[0]
+        results = list(threads.map(ask, range(REPEATS)))
+    assert len(set(results)) == 1
+    status, body, _ = results[0]
     assert status == 200
     assert json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))["data"]["done"] is True
     assert len(deployed.turns(question)) == 1
@@ -34,11 +34,11 @@ def test_fifty_parallel_repeats_over_all_gateways_are_one_turn_and_one_answer(de
 def test_another_question_under_the_key_is_refused_unspent(deployed: Deployment) -> None:
     first, second = uuid.uuid4().hex, uuid.uuid4().hex
     headers = {"Idempotency-Key": uuid.uuid4().hex}
-    told = [
+    responses = [
         httpx.post(
             f"{gateway}/api", json={"style": "balanced", "question": question}, headers=headers, trust_env=False
         ).json()["code"]
         for question, gateway in ((first, deployed.gateways[0]), (second, deployed.gateways[-1]))
     ]
-    assert told == [200, 422]
+    assert responses == [200, 422]
     assert (len(deployed.turns(first)), len(deployed.turns(second))) == (1, 0)

@@ -28,8 +28,8 @@ class Logged:
 
     def lines(self, name: str, value: str) -> list[dict[str, Any]]:
         """The lines in which a field has that value; each must be one JSON object."""
-        told = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in told if line.get(name) == value]
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get(name) == value]
 
     def story(self, request: str, last: str = "answer ended") -> list[dict[str, Any]]:
         """The log of a request up to the line `last`, and up to the turn's end, if it has one."""
@@ -109,7 +109,7 @@ def test_a_failure_says_why(logged: Logged) -> None:
     assert reasons.items() >= dict.fromkeys(("turn failed", "turn ended", "answer ended"), "upstream.internal").items()
 
 
-def test_a_stop_is_told_of_the_question_that_it_ends(logged: Logged) -> None:
+def test_a_stop_is_logged_with_the_question_that_it_ends(logged: Logged) -> None:
     fields = {"style": "balanced", "question": "!deltas=2000 !rate=50"}
     asked = {"headers": {"x-request-id": "stopped"}, "data": fields}
     with httpx.stream("POST", f"{logged.running.url}/api_stream", **asked) as response:  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def test_a_refusal_says_why(logged: Logged) -> None:
     assert (line["event"], line["code"], line["reason"]) == ("refused", 110, "request.style")
 
 
-def test_what_was_asked_before_is_told_as_such(logged: Logged) -> None:
+def test_what_was_asked_before_is_reported_as_such(logged: Logged) -> None:
     key = {"idempotency-key": "one-and-the-same"}
     answer = ask(logged, "first-time", **key).headers["x-answer-id"]
     assert ask(logged, "second-time", **key).headers["x-answer-id"] == answer
@@ -149,7 +149,7 @@ def test_a_sockets_questions_are_followed_too(logged: Logged, subprotocols: list
     assert {line["trace"] for line in story} == {TRACE}
 
 
-def test_a_trace_stands_in_every_line_of_its_request_and_in_no_other(logged: Logged) -> None:
+def test_a_trace_is_in_every_line_of_its_request_and_in_no_other(logged: Logged) -> None:
     ask(logged, "traced", traceparent=TRACEPARENT.replace("4b", "5c", 1))
     ask(logged, "not-traced")
     ask(logged, "not-sound", traceparent="00-nonsense")
@@ -160,7 +160,7 @@ def test_a_trace_stands_in_every_line_of_its_request_and_in_no_other(logged: Log
         assert all("trace" not in line for line in logged.story(other))
 
 
-def test_questions_side_by_side_are_told_apart(logged: Logged) -> None:
+def test_questions_side_by_side_are_distinguished(logged: Logged) -> None:
     requests = [f"beside-{number}" for number in range(6)]
     threads = [threading.Thread(target=ask, args=(logged, request)) for request in requests]
     for thread in threads:
@@ -175,6 +175,6 @@ def test_questions_side_by_side_are_told_apart(logged: Logged) -> None:
 def test_no_line_has_a_question_or_a_cookie(logged: Logged) -> None:
     ask(logged, "nothing-of-it")
     logged.story("nothing-of-it")
-    told = logged.log.read_text()
+    text = logged.log.read_text()
     for secret in (QUESTION, '"_U"', "balanced"):
-        assert secret not in told
+        assert secret not in text

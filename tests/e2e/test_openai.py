@@ -20,9 +20,9 @@ def unique(text: str) -> str:
     return f"{text} {uuid.uuid4().hex[:8]}"
 
 
-def body(*said: str, **rest: Any) -> dict[str, Any]:
+def body(*texts: str, **rest: Any) -> dict[str, Any]:
     roles = ("user", "assistant")
-    messages = [{"role": roles[number % 2], "content": text} for number, text in enumerate(said)]
+    messages = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
     return {"model": "bing-balanced", "messages": messages, **rest}
 
 
@@ -86,8 +86,8 @@ def test_parallel_repeats_under_a_key_are_one_turn(deployed: Deployment) -> None
     sent = body(one, answered(post(deployed, 0, body(one))), two)
     headers = {"idempotency-key": key}
     with ThreadPoolExecutor(12) as threads:
-        found = list(threads.map(lambda number: post(deployed, number, sent, **headers).content, range(12)))
-    assert len(set(found)) == 1
+        results = list(threads.map(lambda number: post(deployed, number, sent, **headers).content, range(12)))
+    assert len(set(results)) == 1
     assert len(set(conversations(deployed, one, two))) == 1
 
 

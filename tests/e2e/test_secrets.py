@@ -35,20 +35,20 @@ def test_cookies_and_questions_are_in_no_log_metric_answer_or_ledger(tmp_path: P
         url = f"redis://127.0.0.1:{server.port}/0"
         settings = {"LOG_FORMAT": log_format, "METRICS_PORT": str(metrics)}
         with deployment(tmp_path, url, accounts=(), settings=settings) as running:
-            told = ""
+            output = ""
             for outcome in (None, "internal", "throttled-after-text", "bad-json", "captcha"):
                 running.script(account="*", chat={"outcome": outcome, "times": 1})
                 fields = {"style": "balanced", "question": QUESTION}
-                told += httpx.post(f"{running.url}/api", data=fields, timeout=30).text.replace(QUESTION, "")
-            told += httpx.get(f"{running.url}/image", params={"keyword": f"Cat {QUESTION}"}, timeout=30).text
-            told += httpx.get(f"{running.url}/metrics").text
-            told += httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+                output += httpx.post(f"{running.url}/api", data=fields, timeout=30).text.replace(QUESTION, "")
+            output += httpx.get(f"{running.url}/image", params={"keyword": f"Cat {QUESTION}"}, timeout=30).text
+            output += httpx.get(f"{running.url}/metrics").text
+            output += httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
             held = everything_in(server.client())
-        told += (tmp_path / "log.txt").read_text()
-    assert "account changed" in told
+        output += (tmp_path / "log.txt").read_text()
+    assert "account changed" in output
     for secret in (SIGN_IN, OTHER, PASSWORD):
-        assert secret not in told + held
-    assert QUESTION not in told.replace(f"Cat {QUESTION}", "")
+        assert secret not in output + held
+    assert QUESTION not in output.replace(f"Cat {QUESTION}", "")
 
 
 def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
             done.append(client.post(f"/console/answers/{answer['id']}/stop"))
         asking.join(30)
         client.close()
-        told = got.decode() + "".join(response.text + str(response.headers) for response in done)
+        output = got.decode() + "".join(response.text + str(response.headers) for response in done)
         log = (tmp_path / "log.txt").read_text()
     assert [response.status_code for response in done] == [200] * 4
     assert tokens
     for secret in (SIGN_IN, OTHER, PASSWORD, QUESTION, KEY, *tokens):
-        assert secret not in told
+        assert secret not in output
         assert secret not in log

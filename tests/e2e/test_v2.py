@@ -29,20 +29,20 @@ def frame(socket: ClientConnection) -> bytes:
     return socket.recv(timeout=15, decode=False)
 
 
-def kind(found: bytes) -> str:
-    return str(json.loads(found)["type"])
+def kind(frames_: bytes) -> str:
+    return str(json.loads(frames_)["type"])
 
 
 def frames(socket: ClientConnection) -> list[bytes]:
     """What comes up to the end, but for the place in the queue, which is no event of the answer."""
-    found = [frame(socket)]
-    while kind(found[-1]) not in ("final", "failed"):
-        found.append(frame(socket))
-    return [one for one in found if kind(one) != "queued"]
+    frames_ = [frame(socket)]
+    while kind(frames_[-1]) not in ("final", "failed"):
+        frames_.append(frame(socket))
+    return [later for later in frames_ if kind(later) != "queued"]
 
 
-def seq_of(found: bytes) -> int:
-    return int(json.loads(found)["seq"])
+def seq_of(frames_: bytes) -> int:
+    return int(json.loads(frames_)["seq"])
 
 
 def unique(text: str) -> str:
@@ -90,10 +90,10 @@ def test_a_stop_hangs_up_within_a_second_and_the_token_goes_on(deployed: Deploym
     question = unique("!deltas=200 !rate=20 hello")
     with speaking(deployed, 0) as socket:
         ask(socket, question)
-        found = [frame(socket)]
-        while kind(found[-1]) != "delta":
-            found.append(frame(socket))
-        accepted = json.loads(found[0])
+        frames_ = [frame(socket)]
+        while kind(frames_[-1]) != "delta":
+            frames_.append(frame(socket))
+        accepted = json.loads(frames_[0])
         began = time.monotonic()
         say(socket, "stop", answer=accepted["answer"])
         last = json.loads(frames(socket)[-1])

@@ -48,11 +48,11 @@ def node() -> str:
 
 
 def _node() -> str:
-    found = shutil.which("node")
-    if found is None or not (HERE / "node_modules/.ready").exists():
+    executable = shutil.which("node")
+    if executable is None or not (HERE / "node_modules/.ready").exists():
         unavailable("node and its packages: run tests/external/setup.sh")
-    assert found is not None
-    return found
+    assert executable is not None
+    return executable
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,8 @@ def throttled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The same without keys, and with no account that may still be asked today."""
     with deployment(tmp_path_factory.mktemp("throttled"), None) as running:
         running.script(account="*", chat={"outcome": "throttled", "times": None})
-        asked = partial(httpx.get, f"{running.url}/api", params={"style": STYLE, "question": "hello"}, timeout=20)
-        wait_until(lambda: asked().json()["code"] == 120, "no account is left")
+        fields = partial(httpx.get, f"{running.url}/api", params={"style": STYLE, "question": "hello"}, timeout=20)
+        wait_until(lambda: fields().json()["code"] == 120, "no account is left")
         yield running
 
 
@@ -58,9 +58,9 @@ def ask(client: Client, deployed: Deployment, *texts: str, **more: Any) -> dict[
 
 def over_api(deployed: Deployment, question: str) -> str:
     """The answer to a question at the old endpoint; the stand-in always says the same."""
-    asked = {"style": STYLE, "question": question}
-    told = httpx.get(f"{deployed.url}/api", params=asked, headers={"X-API-Key": KEY}, timeout=20)
-    text: str = told.json()["data"]["answer"]
+    fields = {"style": STYLE, "question": question}
+    reply = httpx.get(f"{deployed.url}/api", params=fields, headers={"X-API-Key": KEY}, timeout=20)
+    text: str = reply.json()["data"]["answer"]
     return text
 
 
@@ -78,14 +78,14 @@ def ended(deployed: Deployment, question: str) -> dict[str, Any]:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_chat(client: Client, deployed: Deployment, stream: bool) -> None:
     question = unique("!deltas=40 !rate=100 hello") if stream else unique("hello")
-    told = ask(client, deployed, question, stream=stream)
+    reply = ask(client, deployed, question, stream=stream)
     assert len(deployed.turns(question)) == 1
-    assert told["text"] == over_api(deployed, question)
-    assert told.get("finish", "stop") == "stop"
-    assert len(told["usage"]) == 2
-    assert min(told["usage"]) > 0
+    assert reply["text"] == over_api(deployed, question)
+    assert reply.get("finish", "stop") == "stop"
+    assert len(reply["usage"]) == 2
+    assert min(reply["usage"]) > 0
     if stream:
-        assert len(told["deltas"]) > 5, "it was a stream"
+        assert len(reply["deltas"]) > 5, "it was a stream"
 
 
 def test_the_next_turn_goes_on_with_the_conversation(client: Client, deployed: Deployment) -> None:
@@ -100,9 +100,9 @@ def test_the_next_turn_goes_on_with_the_conversation(client: Client, deployed: D
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_stop_sequence_ends_the_answer_and_hangs_up(client: Client, deployed: Deployment, stream: bool) -> None:
     question = unique("!deltas=2000 !rate=50 count")
-    told = ask(client, deployed, question, stream=stream, stop=["000010"])
-    assert told["text"].rstrip().endswith("000009 delta")
-    assert told.get("finish", "stop") == "stop"
+    reply = ask(client, deployed, question, stream=stream, stop=["000010"])
+    assert reply["text"].rstrip().endswith("000009 delta")
+    assert reply.get("finish", "stop") == "stop"
     turn = ended(deployed, question)
     assert (turn["outcome"], turn["deltas"] < 500) == ("client gone", True)
 
@@ -116,17 +116,17 @@ def test_a_client_that_hangs_up_does_not_ask_again(client: Client, deployed: Dep
 
 def test_an_unknown_model_is_an_error(client: Client, deployed: Deployment) -> None:
     question = unique("hello")
-    told = ask(client, deployed, question, model="no-such-model")
-    assert told["error"] == client.errors.unknown_model
-    assert "The model 'no-such-model' does not exist" in told["message"]
+    reply = ask(client, deployed, question, model="no-such-model")
+    assert reply["error"] == client.errors.unknown_model
+    assert "The model 'no-such-model' does not exist" in reply["message"]
     assert not deployed.turns(question)
 
 
 def test_a_wrong_key_is_an_error(client: Client, deployed: Deployment) -> None:
     question = unique("hello")
-    told = ask(client, deployed, question, key="wrong")
-    assert told["error"] == client.errors.wrong_key
-    assert "Incorrect or missing API key." in told["message"]
+    reply = ask(client, deployed, question, key="wrong")
+    assert reply["error"] == client.errors.wrong_key
+    assert "Incorrect or missing API key." in reply["message"]
     assert not deployed.turns(question)
 
 
@@ -135,9 +135,9 @@ def test_an_answer_that_fails_is_an_error_and_not_asked_again(
     client: Client, deployed: Deployment, stream: bool
 ) -> None:
     question = unique("!internal hello")
-    told = ask(client, deployed, question, stream=stream, once=unique("once"))
-    assert (told["error"], told["deltas"]) == (client.errors.failed, [])
-    assert "The upstream failed." in told["message"]
+    reply = ask(client, deployed, question, stream=stream, once=unique("once"))
+    assert (reply["error"], reply["deltas"]) == (client.errors.failed, [])
+    assert "The upstream failed." in reply["message"]
     assert len(deployed.turns(question)) == 1
 
 
@@ -146,18 +146,18 @@ def test_an_answer_that_breaks_off_is_an_error_and_never_a_short_answer(
     client: Client, deployed: Deployment, how: str
 ) -> None:
     question = unique(f"!{how} hello")
-    told = ask(client, deployed, question, stream=True, once=unique("once"))
-    assert told["error"] == client.errors.broken_off
-    assert "".join(told["deltas"]), "it had begun"
+    reply = ask(client, deployed, question, stream=True, once=unique("once"))
+    assert reply["error"] == client.errors.broken_off
+    assert "".join(reply["deltas"]), "it had begun"
     assert len(deployed.turns(question)) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_pool_out_of_quota_is_an_error_and_asks_nobody(client: Client, throttled: Deployment, stream: bool) -> None:
     question = unique("hello")
-    told = ask(client, throttled, question, stream=stream)
-    assert (told["error"], told["deltas"]) == (client.errors.throttled, [])
-    assert "All accounts are out of quota." in told["message"]
+    reply = ask(client, throttled, question, stream=stream)
+    assert (reply["error"], reply["deltas"]) == (client.errors.throttled, [])
+    assert "All accounts are out of quota." in reply["message"]
     assert not throttled.turns(question)
 
 
@@ -173,12 +173,12 @@ def test_pictures_are_made(client: Client, deployed: Deployment) -> None:
 
 @pytest.mark.parametrize("client", ["ai-sdk"], indirect=True, scope="module")
 def test_pictures_as_data_are_refused(client: Client, deployed: Deployment) -> None:
-    told = client.do("image", deployed.url, key=KEY, prompt=unique("a cat"))
-    assert (told["error"], told["message"]) == ("APICallError", "'response_format' is not supported here.")
+    reply = client.do("image", deployed.url, key=KEY, prompt=unique("a cat"))
+    assert (reply["error"], reply["message"]) == ("APICallError", "'response_format' is not supported here.")
 
 
 @pytest.mark.parametrize("client", MORE, indirect=True, scope="module")
 def test_models_are_listed(client: Client, deployed: Deployment) -> None:
-    told = client.do("models", deployed.url, key=KEY)
-    assert sorted(told["models"]) == ["bing-balanced", "bing-creative", "bing-precise"]
-    assert told.get("one", "bing-balanced") == "bing-balanced"
+    reply = client.do("models", deployed.url, key=KEY)
+    assert sorted(reply["models"]) == ["bing-balanced", "bing-creative", "bing-precise"]
+    assert reply.get("one", "bing-balanced") == "bing-balanced"

@@ -28,21 +28,21 @@ class Llama:
         self.url = url
         self._headers = {"Authorization": f"Bearer {KEY}"}
 
-    def say(self, *said: str) -> str:
+    def say(self, *texts: str) -> str:
         """Its answer to a conversation of questions and answers by turns."""
-        roles = ["user", "assistant"] * len(said)
-        messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
-        asked = {"messages": messages, "temperature": 0}
-        told = httpx.post(f"{self.url}/v1/chat/completions", json=asked, headers=self._headers, timeout=60)
-        text: str = told.json()["choices"][0]["message"]["content"]
+        roles = ["user", "assistant"] * len(texts)
+        messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
+        body = {"messages": messages, "temperature": 0}
+        reply = httpx.post(f"{self.url}/v1/chat/completions", json=body, headers=self._headers, timeout=60)
+        text: str = reply.json()["choices"][0]["message"]["content"]
         return text
 
     def metrics(self, name: str) -> int:
         """One of its own counts."""
         page = httpx.get(f"{self.url}/metrics", headers=self._headers).text
-        found = re.search(rf"^llamacpp:{name} (\d+)", page, re.MULTILINE)
-        assert found, page
-        return int(found[1])
+        match = re.search(rf"^llamacpp:{name} (\d+)", page, re.MULTILINE)
+        assert match, page
+        return int(match[1])
 
 
 @contextmanager
@@ -62,11 +62,11 @@ def before(server: Llama, folder: Path, redis_url: str, key: str = KEY) -> Itera
 
 def test_all_endpoints_relay_the_very_text(llama: str, valkey_url: str, tmp_path: Path) -> None:
     with serving(llama, tmp_path) as server, before(server, tmp_path, valkey_url) as deployed:
-        told = server.say("Where is the river?")
-        assert len(told.split()) == TOKENS
-        assert deployed.ask("Where is the river?")["data"]["answer"] == told
-        assert joined(deployed.events("Where is the river?")) == told
-        assert joined(deployed.frames("Where is the river?")) == told
+        reply = server.say("Where is the river?")
+        assert len(reply.split()) == TOKENS
+        assert deployed.ask("Where is the river?")["data"]["answer"] == reply
+        assert joined(deployed.events("Where is the river?")) == reply
+        assert joined(deployed.frames("Where is the river?")) == reply
         assert deployed.account()["state"] == "ready"
 
 
@@ -97,7 +97,7 @@ def test_a_wrong_key_is_one_clear_error_and_ends_the_account(llama: str, valkey_
 
 def test_a_question_too_long_for_the_model_is_said_to_be(llama: str, valkey_url: str, tmp_path: Path) -> None:
     with serving(llama, tmp_path) as server, before(server, tmp_path, valkey_url) as deployed:
-        told = deployed.ask("river " * CONTEXT)
-        assert told == {"code": 500, "message": "对话内容超过了上游的长度限制"}
+        reply = deployed.ask("river " * CONTEXT)
+        assert reply == {"code": 500, "message": "对话内容超过了上游的长度限制"}
         assert deployed.account()["state"] == "ready"
         assert deployed.ask("Where is the river?")["code"] == 200

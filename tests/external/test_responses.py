@@ -25,12 +25,12 @@ def respond(client: Client, deployed: Deployment, question: str, **more: Any) ->
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_response(client: Client, deployed: Deployment, stream: bool) -> None:
     question = unique("!deltas=40 !rate=100 hello")
-    told = respond(client, deployed, question, stream=stream)
+    reply = respond(client, deployed, question, stream=stream)
     assert len(deployed.turns(question)) == 1
-    assert (told["status"], told["text"]) == ("completed", over_api(deployed, question))
+    assert (reply["status"], reply["text"]) == ("completed", over_api(deployed, question))
     if stream:
-        assert "".join(told["deltas"]) == told["text"]
-        assert len(told["deltas"]) > 5, "it was a stream"
+        assert "".join(reply["deltas"]) == reply["text"]
+        assert len(reply["deltas"]) > 5, "it was a stream"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -45,8 +45,8 @@ def test_the_next_response_goes_on_with_the_conversation(client: Client, deploye
 
 def test_going_on_from_an_unknown_response_is_an_error(client: Client, deployed: Deployment) -> None:
     question = unique("hello")
-    told = respond(client, deployed, question, previous="resp_unknown")
-    assert told["error"] == "BadRequestError"
+    reply = respond(client, deployed, question, previous="resp_unknown")
+    assert reply["error"] == "BadRequestError"
     assert not deployed.turns(question)
 
 
@@ -58,7 +58,7 @@ def test_a_response_that_fails_is_an_error_and_not_asked_again(client: Client, d
 
 def test_a_response_that_breaks_off_is_an_error(client: Client, deployed: Deployment) -> None:
     question = unique("!close-mid hello")
-    told = respond(client, deployed, question, stream=True)
-    assert "".join(told["deltas"]), "it had begun"
-    assert told["error"] == client.errors.broken_off
+    reply = respond(client, deployed, question, stream=True)
+    assert "".join(reply["deltas"]), "it had begun"
+    assert reply["error"] == client.errors.broken_off
     assert ended(deployed, question)["outcome"] == "closed"

@@ -15,10 +15,10 @@ STEADY = "!deltas=60 !rate=30"
 
 async def test_fifty_duplicates_at_all_gateways_are_one_turn_and_fifty_equal_answers(scenario: FaultScenario) -> None:
     question, key = unique(STEADY), unique("key-of-enough-length")
-    asked = [scenario.clients.start("eventsource", question, key=key) for _ in range(50)]
+    exchanges = [scenario.clients.start("eventsource", question, key=key) for _ in range(50)]
     await scenario.clients.ended()
-    assert all(one.answered for one in asked)
-    assert len({str([one.end.body, "".join(one.deltas)]) for one in asked if one.end}) == 1
+    assert all(exchange.answered for exchange in exchanges)
+    assert len({str([exchange.end.body, "".join(exchange.deltas)]) for exchange in exchanges if exchange.end}) == 1
     assert len(scenario.cluster.turns(question)) == 1
     await scenario.verify()
 
@@ -51,17 +51,17 @@ async def test_a_question_asked_again_after_its_worker_died_keeps_its_one_end(sc
 
 
 async def test_a_stop_at_another_gateway_hangs_up_upstream_within_a_second(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"), gateway=scenario.cluster.urls[0])
-    await scenario.streaming(asked)
-    assert await scenario.clients.stop(asked, scenario.cluster.urls[1]) == 200
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"), gateway=scenario.cluster.urls[0])
+    await scenario.streaming(exchange)
+    assert await scenario.clients.stop(exchange, scenario.cluster.urls[1]) == 200
     stopped = time.monotonic()
-    await until(lambda: scenario.cluster.turns(asked.question)[0]["ended"], "the worker hangs up")
+    await until(lambda: scenario.cluster.turns(exchange.question)[0]["ended"], "the worker hangs up")
     assert time.monotonic() - stopped < 1.5
     await scenario.clients.ended()
-    assert asked.answered
-    assert asked.end is not None
-    assert asked.end.data["reset"] is True
-    again = await scenario.clients.ask("whole", unique("go on"), asked.given_token)
+    assert exchange.answered
+    assert exchange.end is not None
+    assert exchange.end.data["reset"] is True
+    again = await scenario.clients.ask("whole", unique("go on"), exchange.given_token)
     assert again.answered
     await scenario.verify()
 
@@ -70,14 +70,14 @@ async def test_an_answer_stopped_while_its_worker_is_frozen_ends_once(
     scenario: FaultScenario,
 ) -> None:
     """The token can be used afterwards."""
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
-    await scenario.streaming(asked)
-    holder = await scenario.holder(asked)
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
+    await scenario.streaming(exchange)
+    holder = await scenario.holder(exchange)
     holder.freeze()
-    assert await scenario.clients.stop(asked, scenario.cluster.urls[2]) == 200
+    assert await scenario.clients.stop(exchange, scenario.cluster.urls[2]) == 200
     await scenario.clients.ended()
-    assert asked.answered
-    again = scenario.clients.start("whole", unique("go on"), asked.given_token)
+    assert exchange.answered
+    again = scenario.clients.start("whole", unique("go on"), exchange.given_token)
     await scenario.clients.ended()
     holder.thaw()
     assert again.answered
@@ -87,11 +87,11 @@ async def test_an_answer_stopped_while_its_worker_is_frozen_ends_once(
 async def test_an_answer_stopped_and_its_worker_killed_ends_once_and_the_token_lives_on(
     scenario: FaultScenario,
 ) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
-    await scenario.streaming(asked)
-    holder = await scenario.holder(asked)
-    assert await scenario.clients.stop(asked, scenario.cluster.urls[2]) == 200
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
+    await scenario.streaming(exchange)
+    holder = await scenario.holder(exchange)
+    assert await scenario.clients.stop(exchange, scenario.cluster.urls[2]) == 200
     holder.kill()
-    again = await scenario.clients.ask("eventsource", unique("go on"), asked.given_token)
+    again = await scenario.clients.ask("eventsource", unique("go on"), exchange.given_token)
     assert again.answered
     await scenario.verify()

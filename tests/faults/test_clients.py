@@ -42,10 +42,10 @@ async def test_clients_that_never_read_cost_bounded_memory_and_slow_nobody(scena
     with ExitStack() as deaf:
         for question in questions:
             deaf.enter_context(deaf_client(url, question))
-        asked = await scenario.clients.ask("naive", unique("hello"), gateway=url)
-        assert asked.answered
-        assert asked.ended is not None
-        assert asked.ended - asked.began < 5
+        exchange = await scenario.clients.ask("naive", unique("hello"), gateway=url)
+        assert exchange.answered
+        assert exchange.ended is not None
+        assert exchange.ended - exchange.began < 5
         await until(
             lambda: sum(len(scenario.cluster.turns(question)) for question in questions) == len(questions),
             "all asked",
@@ -74,14 +74,15 @@ async def test_a_client_that_reads_slowly_gets_the_whole_answer(scenario: FaultS
 
 
 async def test_a_client_that_vanishes_mid_stream_does_not_stop_its_question(scenario: FaultScenario) -> None:
-    asked = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in ("naive", "eventsource")]
-    await scenario.streaming(*asked)
-    for one in asked:
-        scenario.clients.leave(one)
+    exchanges = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in ("naive", "eventsource")]
+    await scenario.streaming(*exchanges)
+    for exchange in exchanges:
+        scenario.clients.leave(exchange)
     await until(
-        lambda: all(scenario.cluster.turns(one.question)[0]["outcome"] == "Success" for one in asked), "the turns end"
+        lambda: all(scenario.cluster.turns(exchange.question)[0]["outcome"] == "Success" for exchange in exchanges),
+        "the turns end",
     )
-    again = await scenario.clients.ask("whole", unique("go on"), asked[0].given_token)
+    again = await scenario.clients.ask("whole", unique("go on"), exchanges[0].given_token)
     assert again.answered
     assert scenario.cluster.turns(again.question)[0]["invocation"] == "4"
     await scenario.verify()
@@ -90,39 +91,41 @@ async def test_a_client_that_vanishes_mid_stream_does_not_stop_its_question(scen
 async def test_a_crowd_that_vanishes_leaves_no_connection_and_no_subscription(scenario: FaultScenario) -> None:
     crowd = [scenario.clients.start("naive", unique("!deltas=60 !rate=30")) for _ in range(60)]
     await scenario.streaming(*crowd, deltas=1)
-    for one in crowd:
-        scenario.clients.leave(one)
+    for exchange in crowd:
+        scenario.clients.leave(exchange)
     await until(lambda: not any(map(connections, scenario.cluster.ports)), "the connections are closed", limit=20)
     await scenario.verify()
 
 
 async def test_a_socket_that_vanishes_with_questions_sent_ahead_drops_those_unspent(scenario: FaultScenario) -> None:
     async with scenario.clients.socket() as connection:
-        asked = [await connection.send(unique("!deltas=60 !rate=30")) for _ in range(4)]
-        await scenario.streaming(asked[0])
+        exchanges = [await connection.send(unique("!deltas=60 !rate=30")) for _ in range(4)]
+        await scenario.streaming(exchanges[0])
     await scenario.clients.ended()
-    await until(lambda: scenario.cluster.turns(asked[0].question)[0]["outcome"] == "Success", "the first one ends")
+    await until(lambda: scenario.cluster.turns(exchanges[0].question)[0]["outcome"] == "Success", "the first one ends")
     await_quiescence(scenario.cluster)
-    assert [len(scenario.cluster.turns(one.question)) for one in asked] == [1, 0, 0, 0]
+    assert [len(scenario.cluster.turns(exchange.question)) for exchange in exchanges] == [1, 0, 0, 0]
     await scenario.verify()
 
 
 async def test_a_burst_over_all_gateways_is_answered_once_each(scenario: FaultScenario) -> None:
     began = time.monotonic()
     kinds: list[Kind] = ["whole", "naive", "eventsource"]
-    asked = [scenario.clients.start(kinds[n % 3], unique("!deltas=10 !rate=20")) for n in range(120)]
+    exchanges = [scenario.clients.start(kinds[n % 3], unique("!deltas=10 !rate=20")) for n in range(120)]
     await scenario.clients.ended()
-    assert all(one.answered for one in asked)
+    assert all(exchange.answered for exchange in exchanges)
     assert time.monotonic() - began < 20
     await scenario.verify()
 
 
 async def test_questions_of_one_token_at_all_gateways_at_once_run_one_at_a_time(scenario: FaultScenario) -> None:
     token = (await scenario.clients.ask("whole", unique("hello"))).given_token
-    asked = [scenario.clients.start("eventsource", unique("!deltas=10 !rate=60"), token) for _ in range(9)]
+    exchanges = [scenario.clients.start("eventsource", unique("!deltas=10 !rate=60"), token) for _ in range(9)]
     await scenario.clients.ended()
-    assert all(one.answered for one in asked)
-    turns = sorted((scenario.cluster.turns(one.question)[0] for one in asked), key=lambda turn: turn["started"])
+    assert all(exchange.answered for exchange in exchanges)
+    turns = sorted(
+        (scenario.cluster.turns(exchange.question)[0] for exchange in exchanges), key=lambda turn: turn["started"]
+    )
     assert [int(turn["invocation"]) for turn in turns] == list(range(4, 13))
     await scenario.verify()
 
@@ -133,9 +136,10 @@ async def test_a_socket_that_vanishes_and_then_its_worker_before_sending_leaves_
 ) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
     async with scenario.clients.socket() as connection:
-        asked = await connection.send(unique("hello"))
+        exchange = await connection.send(unique("hello"))
         creating = await until(
-            lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(asked.question), "a worker begins"
+            lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(exchange.question),
+            "a worker begins",
         )
     await until(lambda: not any(map(connections, scenario.cluster.ports)), "the gateway has closed it")
     if how == "killed":

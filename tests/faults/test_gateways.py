@@ -21,49 +21,52 @@ def gateway_of(scenario: FaultScenario, exchange: Exchange) -> Node:
 
 
 async def test_a_gateway_killed_mid_stream_is_resumed_at_another_without_a_second_turn(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
-    await scenario.streaming(asked)
-    first = asked.gateway
-    gateway_of(scenario, asked).kill()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert (asked.connections, asked.gateway != first) == (2, True)
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
+    await scenario.streaming(exchange)
+    first = exchange.gateway
+    gateway_of(scenario, exchange).kill()
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert (exchange.connections, exchange.gateway != first) == (2, True)
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_a_gateway_killed_before_any_text_is_resumed_at_another(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!first=2 hello"))
+    exchange = scenario.clients.start("eventsource", unique("!first=2 hello"))
     await until(
-        lambda: asked.connections and "last" in asked.headers and scenario.cluster.turns(asked.question), "an id"
+        lambda: exchange.connections and "last" in exchange.headers and scenario.cluster.turns(exchange.question),
+        "an id",
     )
-    gateway_of(scenario, asked).kill()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    gateway_of(scenario, exchange).kill()
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_all_gateways_killed_and_started_again_lose_no_answer(scenario: FaultScenario) -> None:
-    asked = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30")) for _ in range(6)]
-    await scenario.streaming(*asked)
+    exchanges = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30")) for _ in range(6)]
+    await scenario.streaming(*exchanges)
     for gateway in scenario.cluster.gateways:
         gateway.kill()
     for gateway in scenario.cluster.gateways:
         gateway.start()
     await scenario.clients.ended()
-    assert all(one.answered for one in asked)
+    assert all(exchange.answered for exchange in exchanges)
     await scenario.verify()
 
 
 async def test_a_killed_gateways_turn_goes_on_for_a_client_that_cannot_come_back(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("naive", unique("!deltas=60 !rate=30"))
-    await scenario.streaming(asked)
-    gateway_of(scenario, asked).kill()
-    await scenario.clients.ended(asked)
-    assert asked.cut
-    await until(lambda: scenario.cluster.turns(asked.question)[0]["outcome"] == "Success", "the turn ends as it should")
-    again = await scenario.clients.ask("naive", unique("go on"), asked.given_token)
+    exchange = scenario.clients.start("naive", unique("!deltas=60 !rate=30"))
+    await scenario.streaming(exchange)
+    gateway_of(scenario, exchange).kill()
+    await scenario.clients.ended(exchange)
+    assert exchange.cut
+    await until(
+        lambda: scenario.cluster.turns(exchange.question)[0]["outcome"] == "Success", "the turn ends as it should"
+    )
+    again = await scenario.clients.ask("naive", unique("go on"), exchange.given_token)
     assert again.answered
     assert scenario.cluster.turns(again.question)[0]["invocation"] == "4"
     await scenario.verify()
@@ -85,8 +88,8 @@ async def test_a_drained_gateway_lets_running_answers_end_and_takes_no_new_ones(
         assert await asyncio.to_thread(gateway.wait) == 0
         await until(lambda: socket.closed, "the socket closes")
         assert socket.closed == 1012
-    assert all(one.answered for one in running)
-    assert {one.connections for one in running[:2]} == {1}
+    assert all(exchange.answered for exchange in running)
+    assert {exchange.connections for exchange in running[:2]} == {1}
     await scenario.verify()
 
 
@@ -105,16 +108,18 @@ async def test_an_answer_longer_than_the_drain_goes_on_at_another_gateway(scenar
 
 
 async def test_a_frozen_gateway_catches_up_without_gap_or_repeat(scenario: FaultScenario) -> None:
-    asked = [
+    exchanges = [
         scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"), gateway=scenario.cluster.urls[2])
         for _ in range(5)
     ]
-    await scenario.streaming(*asked)
+    await scenario.streaming(*exchanges)
     scenario.cluster.gateways[2].freeze()
-    await until(lambda: all(scenario.cluster.turns(one.question)[0]["ended"] for one in asked), "upstream is done")
+    await until(
+        lambda: all(scenario.cluster.turns(exchange.question)[0]["ended"] for exchange in exchanges), "upstream is done"
+    )
     scenario.cluster.gateways[2].thaw()
     await scenario.clients.ended()
-    assert all(one.answered and one.connections == 1 for one in asked)
+    assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
     await scenario.verify()
 
 
@@ -152,9 +157,9 @@ async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scenario
 
     async def user(number: int) -> None:
         while not stop.is_set():
-            asked = await scenario.clients.ask("eventsource", unique("!deltas=20 !rate=30"), tokens[number])
-            tokens[number] = asked.given_token
-            if asked.refused:
+            latest = await scenario.clients.ask("eventsource", unique("!deltas=20 !rate=30"), tokens[number])
+            tokens[number] = latest.given_token
+            if latest.refused:
                 await asyncio.sleep(0.2)
 
     users = [asyncio.create_task(user(number)) for number in range(len(tokens))]
@@ -164,10 +169,10 @@ async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scenario
         await asyncio.to_thread(scenario.cluster.start)
     stop.set()
     await asyncio.gather(*users)
-    refused = [one for one in scenario.clients.exchanges if one.refused is not None]
-    assert all((one.code, "retry-after" in one.headers) == (503, True) for one in refused)
-    assert not any(scenario.cluster.turns(one.question) for one in refused)
-    accepted = [one for one in scenario.clients.exchanges if one.refused is None]
+    refused = [exchange for exchange in scenario.clients.exchanges if exchange.refused is not None]
+    assert all((exchange.code, "retry-after" in exchange.headers) == (503, True) for exchange in refused)
+    assert not any(scenario.cluster.turns(exchange.question) for exchange in refused)
+    accepted = [exchange for exchange in scenario.clients.exchanges if exchange.refused is None]
     assert len(accepted) > 20
-    assert all(one.answered for one in accepted)
+    assert all(exchange.answered for exchange in accepted)
     await scenario.verify()

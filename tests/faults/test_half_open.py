@@ -63,8 +63,8 @@ class Far:
 
 
 def gateway_on(machine: Machine, cluster: Cluster, port: int, folder: Path) -> Node:
-    place = {"REDIS_URL": f"unix://{cluster.redis_path}", "GATEWAY_HOST": "0.0.0.0", "GATEWAY_PORT": str(port)}
-    return Node("gateway", machine.command(sys.executable, "-m", "gateway"), PATIENT | place, folder)
+    overrides = {"REDIS_URL": f"unix://{cluster.redis_path}", "GATEWAY_HOST": "0.0.0.0", "GATEWAY_PORT": str(port)}
+    return Node("gateway", machine.command(sys.executable, "-m", "gateway"), PATIENT | overrides, folder)
 
 
 def nginx_on(machine: Machine, port: int, gateway_port: int, folder: Path) -> Node:
@@ -159,8 +159,8 @@ def visit(far: Far, client: Machine, stack: ExitStack) -> list[str]:
 def test_clients_that_vanish_without_a_word_are_let_go_within_a_minute(far: Far) -> None:
     with ExitStack() as stack:
         before = far.sockets()
-        asked = [question for client in far.clients for question in visit(far, client, stack)]
-        wait_until(lambda: all(far.cluster.turns(question) for question in asked), "all are asked")
+        exchanges = [question for client in far.clients for question in visit(far, client, stack)]
+        wait_until(lambda: all(far.cluster.turns(question) for question in exchanges), "all are asked")
         staying = Visitor(far, far.here, "/api_stream", "!first=70 hello")
         stack.callback(staying.socket.close)
         assert len(far.held()) == 18

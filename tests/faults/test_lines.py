@@ -77,10 +77,10 @@ async def test_a_reply_cut_in_two_on_its_way_to_a_gateway_repeats_nothing(scenar
     """Nor is anything lost."""
     for proxy in proxies(scenario, "gateway"):
         proxy.halve_reply(CUT_FOR_GATEWAYS[reply])
-    asked = await scenario.clients.ask("eventsource", unique(STEADY))
+    exchange = await scenario.clients.ask("eventsource", unique(STEADY))
     assert sum(proxy.lost for proxy in proxies(scenario, "gateway")) == 1
-    assert (asked.code, asked.connections) == (200, 1)
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert (exchange.code, exchange.connections) == (200, 1)
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
@@ -88,26 +88,26 @@ async def test_a_lost_reply_to_a_question_handed_over_asks_it_once(scenario: Fau
     question = unique("hello")
     for proxy in proxies(scenario, "gateway"):
         proxy.lose_reply(question.encode())
-    asked = await scenario.clients.ask("whole", question)
+    exchange = await scenario.clients.ask("whole", question)
     assert sum(proxy.lost for proxy in proxies(scenario, "gateway")) == 1
-    assert asked.answered
+    assert exchange.answered
     assert len(scenario.cluster.turns(question)) == 1
     await scenario.verify()
 
 
 async def test_a_gateway_whose_line_to_redis_goes_deaf_makes_up_for_it(scenario: FaultScenario) -> None:
-    asked = [
+    exchanges = [
         scenario.clients.start("eventsource", unique("!deltas=120 !rate=30"), gateway=scenario.cluster.urls[0])
         for _ in range(3)
     ]
-    await scenario.streaming(*asked)
+    await scenario.streaming(*exchanges)
     proxy = scenario.cluster.proxies["gateway0"]
     proxy.black_hole()
     refused = await scenario.clients.ask("whole", unique("hello"), gateway=scenario.cluster.urls[0])
     assert refused.code == 503
     proxy.heal()
     await scenario.clients.ended()
-    assert all(one.answered and one.connections == 1 for one in asked)
+    assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
     await scenario.verify()
 
 
@@ -117,47 +117,47 @@ async def test_a_gateway_whose_subscriptions_alone_go_half_open_makes_up_for_it(
     first = [scenario.clients.start("eventsource", unique("!deltas=120 !rate=30"), gateway=url) for _ in range(3)]
     await scenario.streaming(*first)
     proxy.silence(b"SUBSCRIBE")
-    asked = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url)
-    await scenario.streaming(asked)
-    await until(lambda: scenario.cluster.subscribers(asked.answer) == 1, "its subscription reaches Redis after all")
+    last = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url)
+    await scenario.streaming(last)
+    await until(lambda: scenario.cluster.subscribers(last.answer) == 1, "its subscription reaches Redis after all")
     await scenario.clients.ended()
     assert proxy.lost == 1
-    assert all(one.answered and one.connections == 1 for one in [*first, asked])
+    assert all(exchange.answered and exchange.connections == 1 for exchange in [*first, last])
     await scenario.verify()
 
 
 async def test_a_gateway_whose_line_to_redis_breaks_makes_up_for_it(scenario: FaultScenario) -> None:
-    asked = [
+    exchanges = [
         scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"), gateway=scenario.cluster.urls[1])
         for _ in range(3)
     ]
     for round_ in range(3):
-        await scenario.streaming(*asked, deltas=3 + 20 * round_)
+        await scenario.streaming(*exchanges, deltas=3 + 20 * round_)
         scenario.cluster.proxies["gateway1"].reset()
     await scenario.clients.ended()
-    assert all(one.answered and one.connections == 1 for one in asked)
+    assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
     await scenario.verify()
 
 
 async def test_a_worker_whose_line_to_redis_breaks_goes_on(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
+    exchange = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
     for round_ in range(3):
-        await scenario.streaming(asked, deltas=3 + 20 * round_)
-        (await proxy_of(scenario, asked)).reset()
+        await scenario.streaming(exchange, deltas=3 + 20 * round_)
+        (await proxy_of(scenario, exchange)).reset()
     await scenario.clients.ended()
-    assert asked.answered
+    assert exchange.answered
     await scenario.verify()
 
 
 async def test_a_worker_deaf_to_redis_within_its_lease_goes_on(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
-    await scenario.streaming(asked)
-    proxy = await proxy_of(scenario, asked)
+    exchange = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
+    await scenario.streaming(exchange)
+    proxy = await proxy_of(scenario, exchange)
     proxy.black_hole()
     await asyncio.sleep(LEASE_TTL / 3)
     proxy.heal()
     await scenario.clients.ended()
-    assert asked.answered
+    assert exchange.answered
     await scenario.verify()
 
 
@@ -179,23 +179,23 @@ async def test_a_worker_cut_off_past_its_lease_writes_nothing_when_it_is_back(sc
 
 async def test_a_worker_cut_off_before_sending_sends_nothing_any_more(scenario: FaultScenario) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=5", "times": 1})
-    asked = scenario.clients.start("eventsource", unique("hello"))
+    exchange = scenario.clients.start("eventsource", unique("hello"))
     await until(lambda: scenario.cluster.ledger()["creates"], "it opens a conversation")
-    proxy = await proxy_of(scenario, asked)
+    proxy = await proxy_of(scenario, exchange)
     proxy.black_hole()
-    await scenario.clients.ended(asked)
-    assert asked.answered
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
     proxy.heal()
     await scenario.verify()
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert len(scenario.cluster.turns(exchange.question)) == 1
 
 
 async def test_slow_lines_to_redis_only_cost_time(scenario: FaultScenario) -> None:
     for proxy in scenario.cluster.proxies.values():
         proxy.delay(0.05)
-    asked = [scenario.clients.start("eventsource", unique(STEADY)) for _ in range(4)]
+    exchanges = [scenario.clients.start("eventsource", unique(STEADY)) for _ in range(4)]
     await scenario.clients.ended()
-    assert all(one.answered for one in asked)
+    assert all(exchange.answered for exchange in exchanges)
     await scenario.verify()
 
 
@@ -204,44 +204,46 @@ async def test_a_gateway_that_redis_cuts_off_for_falling_behind_misses_nothing(
 ) -> None:
     """Redis hangs up on the subscriber behind a slow connection."""
     url, proxy, before = scenario.cluster.urls[2], scenario.cluster.proxies["gateway2"], scenario.cluster.cut_off
-    asked = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
-    await scenario.streaming(*asked)
+    exchanges = [scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"), gateway=url) for _ in range(4)]
+    await scenario.streaming(*exchanges)
     proxy.delay(0.1)
     scenario.cluster.flood()
     await until(lambda: scenario.cluster.cut_off > before, "Redis hangs up on the gateway")
     proxy.heal()
     await scenario.clients.ended()
-    assert all(one.answered and one.connections == 1 for one in asked)
+    assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
     await scenario.verify()
 
 
-async def test_an_upstream_line_that_breaks_mid_answer_is_told_and_never_asked_again(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=200 !rate=30"))
-    await scenario.streaming(asked)
+async def test_an_upstream_line_that_breaks_mid_answer_is_reported_and_never_asked_again(
+    scenario: FaultScenario,
+) -> None:
+    exchange = scenario.clients.start("eventsource", unique("!deltas=200 !rate=30"))
+    await scenario.streaming(exchange)
     upstream(scenario).reset()
     await scenario.clients.ended()
-    assert asked.code == 500
-    assert asked.deltas
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert exchange.code == 500
+    assert exchange.deltas
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_an_upstream_line_that_goes_deaf_mid_answer_ends_with_the_idle_limit(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
-    await scenario.streaming(asked)
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=30"))
+    await scenario.streaming(exchange)
     upstream(scenario).black_hole()
     await scenario.clients.ended()
-    assert asked.code == 500
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert exchange.code == 500
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     upstream(scenario).heal()
     await scenario.verify()
 
 
 async def test_an_upstream_that_takes_no_connection_spends_nothing(scenario: FaultScenario) -> None:
     upstream(scenario).reset(refuse=True)
-    asked = await scenario.clients.ask("whole", unique("hello"))
-    assert asked.code == 500
-    assert not scenario.cluster.turns(asked.question)
+    exchange = await scenario.clients.ask("whole", unique("hello"))
+    assert exchange.code == 500
+    assert not scenario.cluster.turns(exchange.question)
     upstream(scenario).heal()
     again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered
@@ -253,28 +255,28 @@ async def test_after_a_create_whose_reply_is_cut_in_two_another_account_answers(
 ) -> None:
     """The create spends nothing."""
     upstream(scenario).halve_reply(b"conversationId")
-    asked = await scenario.clients.ask("eventsource", unique("hello"))
+    exchange = await scenario.clients.ask("eventsource", unique("hello"))
     assert upstream(scenario).lost == 1
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_a_final_record_cut_in_two_ends_the_answer_once_and_is_never_asked_again(scenario: FaultScenario) -> None:
     upstream(scenario).halve_reply(b'"type":2')
-    asked = await scenario.clients.ask("eventsource", unique("!deltas=20 !rate=60"))
+    exchange = await scenario.clients.ask("eventsource", unique("!deltas=20 !rate=60"))
     assert upstream(scenario).lost == 1
-    assert asked.code == 500
-    assert asked.deltas
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    assert exchange.code == 500
+    assert exchange.deltas
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 @pytest.mark.parametrize("count", [600, 3000, 8000])
 async def test_an_upstream_line_cut_at_any_byte_ends_the_answer_once(scenario: FaultScenario, count: int) -> None:
     upstream(scenario).cut_after(count)
-    asked = await scenario.clients.ask("eventsource", unique("!deltas=100 !rate=200"))
+    exchange = await scenario.clients.ask("eventsource", unique("!deltas=100 !rate=200"))
     # Before the question had left another account answers it.
-    assert asked.code == (200 if count == 600 else 500)
-    assert len(scenario.cluster.turns(asked.question)) <= 1
+    assert exchange.code == (200 if count == 600 else 500)
+    assert len(scenario.cluster.turns(exchange.question)) <= 1
     await scenario.verify()

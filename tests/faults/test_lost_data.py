@@ -22,18 +22,18 @@ def forget_everything(scenario: FaultScenario, how: str) -> None:
         scenario.cluster.restart_redis(None)
 
 
-def asked_once(scenario: FaultScenario, *asked: Exchange) -> bool:
+def asked_once(scenario: FaultScenario, *exchanges: Exchange) -> bool:
     """Whether each of these questions reached the upstream, and only once."""
-    return [len(scenario.cluster.turns(one.question)) for one in asked] == [1] * len(asked)
+    return [len(scenario.cluster.turns(exchange.question)) for exchange in exchanges] == [1] * len(exchanges)
 
 
 async def serves_on(scenario: FaultScenario) -> None:
     """Everything that was asked has an explicit end, nothing is asked twice, and whoever asks now is answered."""
     await scenario.clients.ended()
-    assert all(one.code in (200, 500, 503) for one in scenario.clients.exchanges)
+    assert all(exchange.code in (200, 500, 503) for exchange in scenario.clients.exchanges)
     after = [scenario.clients.start(kind, unique("hello")) for kind in KINDS]
     await scenario.clients.ended()
-    assert all(one.answered for one in after)
+    assert all(exchange.answered for exchange in after)
     again = await scenario.clients.ask("whole", unique("go on"), after[0].given_token)
     assert again.answered
     await scenario.verify(whole=False)
@@ -44,13 +44,13 @@ async def test_a_redis_that_forgets_everything_ends_running_answers_explicitly(
     scenario: FaultScenario, how: str
 ) -> None:
     """It serves new questions afterwards."""
-    asked = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
+    exchanges = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
     async with scenario.clients.socket() as socket:
-        asked.append(await socket.send(unique(STEADY)))
-        await scenario.streaming(*(one for one in asked if one.streaming))
+        exchanges.append(await socket.send(unique(STEADY)))
+        await scenario.streaming(*(exchange for exchange in exchanges if exchange.streaming))
         forget_everything(scenario, how)
         await scenario.clients.ended()
-    assert asked_once(scenario, *asked)
+    assert asked_once(scenario, *exchanges)
     await serves_on(scenario)
 
 
@@ -61,7 +61,7 @@ async def test_a_redis_that_forgets_everything_ends_what_waited_explicitly_and_s
     first = scenario.clients.start("naive", unique(STEADY))
     await scenario.streaming(first)
     waiting = [scenario.clients.start("eventsource", unique("hello"), first.given_token) for _ in range(3)]
-    await until(lambda: all(scenario.cluster.job(one.question) for one in waiting), "all are accepted")
+    await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
     forget_everything(scenario, how)
     await serves_on(scenario)
 
@@ -71,8 +71,8 @@ async def test_a_redis_that_forgets_all_before_a_question_is_sent_costs_at_most_
     scenario: FaultScenario, how: str
 ) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=2", "times": 3})
-    asked = [scenario.clients.start(kind, unique("hello")) for kind in KINDS]
-    await until(lambda: len(scenario.cluster.ledger()["creates"]) == len(asked), "conversations are being opened")
+    exchanges = [scenario.clients.start(kind, unique("hello")) for kind in KINDS]
+    await until(lambda: len(scenario.cluster.ledger()["creates"]) == len(exchanges), "conversations are being opened")
     forget_everything(scenario, how)
     await serves_on(scenario)
 
@@ -82,29 +82,29 @@ async def test_an_answer_that_is_streamed_while_redis_forgets_everything_stays_w
     scenario: FaultScenario, how: str
 ) -> None:
     """Its worker reports again what it holds, and continues."""
-    asked = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
-    await scenario.streaming(asked)
+    exchange = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
+    await scenario.streaming(exchange)
     forget_everything(scenario, how)
     await scenario.clients.ended()
-    assert asked.code in (200, 500)
-    assert asked.answered or asked.deltas
+    assert exchange.code in (200, 500)
+    assert exchange.answered or exchange.deltas
     await serves_on(scenario)
 
 
 async def test_a_worker_frozen_while_redis_forgets_everything_writes_into_no_other_answer(
     scenario: FaultScenario,
 ) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
-    await scenario.streaming(asked)
-    holder = await scenario.holder(asked)
+    frozen = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
+    await scenario.streaming(frozen)
+    holder = await scenario.holder(frozen)
     holder.freeze()
     scenario.cluster.client.flushall()
     others = [scenario.clients.start("eventsource", unique(STEADY)) for _ in range(4)]
-    await scenario.clients.ended(asked)
+    await scenario.clients.ended(frozen)
     holder.thaw()
     await scenario.clients.ended()
-    assert all(one.answered for one in others)
-    assert asked_once(scenario, asked, *others)
+    assert all(exchange.answered for exchange in others)
+    assert asked_once(scenario, frozen, *others)
     await serves_on(scenario)
 
 
@@ -112,26 +112,26 @@ async def test_a_redis_that_loses_its_last_second_continues_or_ends_running_answ
     scenario: FaultScenario,
 ) -> None:
     """Each running answer continues, or ends with an explicit error."""
-    asked = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
-    await scenario.streaming(*asked[:2])
+    exchanges = [scenario.clients.start(kind, unique(STEADY)) for kind in KINDS]
+    await scenario.streaming(*exchanges[:2])
     data = scenario.cluster.data()
-    await scenario.streaming(*asked[:2], deltas=15)
+    await scenario.streaming(*exchanges[:2], deltas=15)
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked_once(scenario, *asked)
+    assert asked_once(scenario, *exchanges)
     await serves_on(scenario)
 
 
 async def test_a_question_sent_in_the_second_that_redis_loses_is_not_sent_again(scenario: FaultScenario) -> None:
     """As Redis remembers it, it is claimed and not sent."""
     scenario.cluster.script(account="*", create={"outcome": "slow=1", "times": 3})
-    asked = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in KINDS]
-    await until(lambda: len(scenario.cluster.ledger()["creates"]) == len(asked), "conversations are being opened")
+    exchanges = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in KINDS]
+    await until(lambda: len(scenario.cluster.ledger()["creates"]) == len(exchanges), "conversations are being opened")
     data = scenario.cluster.data()
-    await until(lambda: all(scenario.cluster.turns(one.question) for one in asked), "all are sent")
+    await until(lambda: all(scenario.cluster.turns(exchange.question) for exchange in exchanges), "all are sent")
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked_once(scenario, *asked)
+    assert asked_once(scenario, *exchanges)
     await serves_on(scenario)
 
 
@@ -157,11 +157,11 @@ async def test_a_question_whose_acceptance_redis_forgets_ends_and_is_not_sent_ag
     scenario: FaultScenario,
 ) -> None:
     data = scenario.cluster.data()
-    asked = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in KINDS]
-    await until(lambda: all(scenario.cluster.turns(one.question) for one in asked), "all are sent")
+    exchanges = [scenario.clients.start(kind, unique("!deltas=60 !rate=30")) for kind in KINDS]
+    await until(lambda: all(scenario.cluster.turns(exchange.question) for exchange in exchanges), "all are sent")
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked_once(scenario, *asked)
+    assert asked_once(scenario, *exchanges)
     await serves_on(scenario)
 
 
@@ -218,15 +218,15 @@ async def test_a_worker_that_dies_with_redis_and_its_last_second_leaves_an_expli
 ) -> None:
     """The one exception: nobody is left who knows that it was sent, so it may be sent again."""
     scenario.cluster.script(account="*", create={"outcome": "slow=1", "times": 1})
-    asked = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
+    exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
     await until(lambda: scenario.cluster.ledger()["creates"], "a conversation is being opened")
-    holder, data = await scenario.holder(asked), scenario.cluster.data()
-    await scenario.streaming(asked)
+    holder, data = await scenario.holder(exchange), scenario.cluster.data()
+    await scenario.streaming(exchange)
     holder.kill()
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked.code in (200, 500)
-    assert len(asked.terminals) == 1
-    assert len(scenario.cluster.turns(asked.question)) <= 2
+    assert exchange.code in (200, 500)
+    assert len(exchange.terminals) == 1
+    assert len(scenario.cluster.turns(exchange.question)) <= 2
     scenario.clients.exchanges.clear()
     await serves_on(scenario)

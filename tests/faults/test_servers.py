@@ -36,9 +36,9 @@ async def test_whatever_a_server_does_an_answer_ends_once_and_is_asked_once(scen
 
 @pytest.mark.parametrize("word", ["pings", "crlf", "tight", "batch", "split-record", "no-choices", "pause-mid=2"])
 async def test_a_whole_answer_is_whole_however_it_comes(scenario: FaultScenario, word: str) -> None:
-    asked = await scenario.clients.ask("eventsource", unique(f"!{word} hello"))
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    exchange = await scenario.clients.ask("eventsource", unique(f"!{word} hello"))
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
@@ -59,20 +59,20 @@ async def test_a_conversation_goes_on_at_another_worker_with_all_that_was_said(s
     first = await scenario.clients.ask("whole", unique("hello"))
     (await scenario.holder(first)).kill()
     second = await scenario.clients.ask("whole", unique("hello again"), first.given_token)
-    one, other = scenario.cluster.turns(first.question)[0], scenario.cluster.turns(second.question)[0]
-    assert (other["conversation"], other["messages"]) == (one["conversation"], 2)
+    first_turn, second_turn = scenario.cluster.turns(first.question)[0], scenario.cluster.turns(second.question)[0]
+    assert (second_turn["conversation"], second_turn["messages"]) == (first_turn["conversation"], 2)
     assert second.end is not None
     assert second.end.data["reset"] is False
     await scenario.verify()
 
 
 async def test_a_worker_killed_mid_stream_ends_the_answer_once(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
-    await scenario.streaming(asked)
-    (await scenario.holder(asked)).kill()
-    await scenario.clients.ended(asked)
-    assert asked.code == 500
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
+    await scenario.streaming(exchange)
+    (await scenario.holder(exchange)).kill()
+    await scenario.clients.ended(exchange)
+    assert exchange.code == 500
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
@@ -81,42 +81,42 @@ async def test_a_worker_killed_after_sending_is_never_asked_again(scenario: Faul
 
 
 async def test_a_gateway_killed_mid_stream_loses_nothing(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=60 !rate=20"))
-    await scenario.streaming(asked)
-    gateway_of(scenario, asked).kill()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=20"))
+    await scenario.streaming(exchange)
+    gateway_of(scenario, exchange).kill()
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_a_stop_hangs_up_within_a_second(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
-    await scenario.streaming(asked)
-    assert await scenario.clients.stop(asked, scenario.cluster.urls[0]) == 200
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
+    await scenario.streaming(exchange)
+    assert await scenario.clients.stop(exchange, scenario.cluster.urls[0]) == 200
     (turn,) = await until(
-        lambda: [turn for turn in scenario.cluster.turns(asked.question) if turn["ended"] is not None],
+        lambda: [turn for turn in scenario.cluster.turns(exchange.question) if turn["ended"] is not None],
         "it hangs up",
         limit=3,
     )
     assert turn["outcome"] == "client gone"
-    await scenario.clients.ended(asked)
+    await scenario.clients.ended(exchange)
     await scenario.verify()
 
 
 async def test_a_redis_that_restarts_mid_stream_loses_nothing(scenario: FaultScenario) -> None:
-    asked = [scenario.clients.start("eventsource", unique("!deltas=100 !rate=20")) for _ in range(3)]
-    await scenario.streaming(*asked)
+    exchanges = [scenario.clients.start("eventsource", unique("!deltas=100 !rate=20")) for _ in range(3)]
+    await scenario.streaming(*exchanges)
     await asyncio.to_thread(scenario.cluster.restart_redis, scenario.cluster.data())
     await scenario.clients.ended()
-    assert all(len(scenario.cluster.turns(one.question)) == 1 for one in asked)
+    assert all(len(scenario.cluster.turns(exchange.question)) == 1 for exchange in exchanges)
     await scenario.verify(whole=False)
 
 
 async def test_a_server_that_is_away_spends_nothing_and_comes_back(scenario: FaultScenario) -> None:
     scenario.cluster.emulator.kill()
-    asked = await scenario.clients.ask("whole", unique("hello"))
-    assert asked.code in (500, 503)
+    exchange = await scenario.clients.ask("whole", unique("hello"))
+    assert exchange.code in (500, 503)
     scenario.clients.exchanges.clear()
     scenario.cluster.start()
     await reset_accounts(scenario.cluster)

@@ -35,9 +35,9 @@ async def test_a_conversation_the_upstream_forgot_begins_afresh_and_says_so(scen
 @pytest.mark.parametrize("create", ["http-500", "http-429", "bad-json", "reset", "html", "no-ids"])
 async def test_a_create_that_fails_spends_nothing_and_the_token_lives_on(scenario: FaultScenario, create: str) -> None:
     scenario.cluster.script(account="*", create={"outcome": create, "times": None})
-    asked = await scenario.clients.ask("naive", unique("hello"))
-    assert asked.code in (500, 120, 503)
-    assert not scenario.cluster.turns(asked.question)
+    exchange = await scenario.clients.ask("naive", unique("hello"))
+    assert exchange.code in (500, 120, 503)
+    assert not scenario.cluster.turns(exchange.question)
     scenario.cluster.script(account="*", create={"outcome": None})
     again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered
@@ -47,18 +47,18 @@ async def test_a_create_that_fails_spends_nothing_and_the_token_lives_on(scenari
 @pytest.mark.parametrize("upgrade", ["http-403", "http-502", "reset", "handshake-error", "handshake-close"])
 async def test_a_socket_that_does_not_open_spends_nothing(scenario: FaultScenario, upgrade: str) -> None:
     scenario.cluster.script(account="*", upgrade={"outcome": upgrade, "times": None})
-    asked = await scenario.clients.ask("naive", unique("hello"))
-    assert asked.code in (500, 120)
-    assert not scenario.cluster.turns(asked.question)
+    exchange = await scenario.clients.ask("naive", unique("hello"))
+    assert exchange.code in (500, 120)
+    assert not scenario.cluster.turns(exchange.question)
     await scenario.verify()
 
 
-async def test_an_upstream_killed_mid_answer_is_told_and_comes_back(scenario: FaultScenario) -> None:
-    asked = [scenario.clients.start("eventsource", unique("!deltas=400 !rate=30")) for _ in range(3)]
-    await scenario.streaming(*asked)
+async def test_an_upstream_killed_mid_answer_is_reported_and_comes_back(scenario: FaultScenario) -> None:
+    exchanges = [scenario.clients.start("eventsource", unique("!deltas=400 !rate=30")) for _ in range(3)]
+    await scenario.streaming(*exchanges)
     scenario.cluster.emulator.kill()
     await scenario.clients.ended()
-    assert [one.code for one in asked] == [500, 500, 500]
+    assert [exchange.code for exchange in exchanges] == [500, 500, 500]
     scenario.clients.exchanges.clear()
     scenario.cluster.start()
     again = await scenario.clients.ask("whole", unique("hello"))

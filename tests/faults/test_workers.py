@@ -19,28 +19,28 @@ FOUND = LEASE_TTL + 3 + 1.5
 
 async def test_a_worker_killed_before_sending_loses_nothing_and_spends_nothing(scenario: FaultScenario) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    asked = scenario.clients.start("eventsource", unique("hello"))
+    exchange = scenario.clients.start("eventsource", unique("hello"))
     creating = await until(
-        lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(asked.question), "create"
+        lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(exchange.question), "create"
     )
     creating.kill()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 @pytest.mark.sample
 async def test_a_worker_killed_mid_stream_ends_the_answer_once_within_the_lease(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
-    await scenario.streaming(asked)
-    (await scenario.holder(asked)).kill()
+    exchange = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
+    await scenario.streaming(exchange)
+    (await scenario.holder(exchange)).kill()
     killed = time.monotonic()
-    await scenario.clients.ended(asked)
-    assert asked.code == 500
-    assert asked.ended is not None
-    assert asked.ended - killed < FOUND
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    await scenario.clients.ended(exchange)
+    assert exchange.code == 500
+    assert exchange.ended is not None
+    assert exchange.ended - killed < FOUND
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
@@ -56,7 +56,7 @@ async def test_after_an_interruption_the_token_goes_on_in_a_fresh_conversation(s
     await scenario.clients.ended(second)
     third = await scenario.clients.ask("whole", unique("hello"), first.given_token)
     assert (second.code, third.code) == (500, 200)
-    old, new = (scenario.cluster.turns(one.question)[0]["conversation"] for one in (second, third))
+    old, new = (scenario.cluster.turns(exchange.question)[0]["conversation"] for exchange in (second, third))
     assert old != new
     await scenario.verify()
 
@@ -69,19 +69,19 @@ async def test_a_worker_killed_between_turns_hands_the_conversation_on(scenario:
     assert second.answered
     assert second.end is not None
     assert second.end.data["reset"] is False
-    one, other = (scenario.cluster.turns(asked.question)[0] for asked in (first, second))
-    assert (one["conversation"], other["invocation"]) == (other["conversation"], "4")
+    first_turn, second_turn = (scenario.cluster.turns(exchange.question)[0] for exchange in (first, second))
+    assert (first_turn["conversation"], second_turn["invocation"]) == (second_turn["conversation"], "4")
     assert len(scenario.cluster.ledger()["creates"]) == 1
     await scenario.verify()
 
 
 async def test_a_worker_killed_with_questions_waiting_answers_them_all_in_order(scenario: FaultScenario) -> None:
     async with scenario.clients.socket() as socket:
-        asked = [await socket.send(unique(f"!deltas=60 !rate=30 number {n}")) for n in range(4)]
-        await scenario.streaming(asked[0])
-        (await scenario.holder(asked[0])).kill()
+        exchanges = [await socket.send(unique(f"!deltas=60 !rate=30 number {n}")) for n in range(4)]
+        await scenario.streaming(exchanges[0])
+        (await scenario.holder(exchanges[0])).kill()
         await scenario.clients.ended()
-    assert [one.code for one in asked] == [500, 200, 200, 200]
+    assert [exchange.code for exchange in exchanges] == [500, 200, 200, 200]
     await scenario.verify()
 
 
@@ -94,8 +94,8 @@ async def test_a_tokens_waiting_questions_keep_their_order_when_its_worker_dies(
         await until(lambda: scenario.cluster.job(waiting[-1].question), "it is accepted")
     (await scenario.holder(first)).kill()
     await scenario.clients.ended()
-    assert [one.code for one in [first, *waiting]] == [500, 200, 200, 200, 200]
-    started = [scenario.cluster.turns(one.question)[0]["started"] for one in waiting]
+    assert [exchange.code for exchange in [first, *waiting]] == [500, 200, 200, 200, 200]
+    started = [scenario.cluster.turns(exchange.question)[0]["started"] for exchange in waiting]
     assert started == sorted(started)
     await scenario.verify()
 
@@ -128,7 +128,8 @@ async def test_a_frozen_worker_past_its_lease_writes_nothing_when_it_wakes(scena
     assert third.answered
     await until(
         lambda: any(
-            "lease lost" in str(said.get("event")) or "broken off" in str(said.get("event")) for said in holder.says()
+            "lease lost" in str(record.get("event")) or "broken off" in str(record.get("event"))
+            for record in holder.says()
         ),
         "the zombie notices",
     )
@@ -137,30 +138,30 @@ async def test_a_frozen_worker_past_its_lease_writes_nothing_when_it_wakes(scena
 
 async def test_a_worker_frozen_before_sending_cannot_end_what_another_answers(scenario: FaultScenario) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    asked = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
+    exchange = scenario.clients.start("eventsource", unique("!deltas=150 !rate=30"))
     await until(lambda: scenario.cluster.ledger()["creates"], "it opens a conversation")
-    holder = await scenario.holder(asked)
+    holder = await scenario.holder(exchange)
     holder.freeze()
-    await scenario.streaming(asked)
+    await scenario.streaming(exchange)
     holder.thaw()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
 async def test_a_worker_frozen_within_its_lease_goes_on_as_if_nothing_had_been(scenario: FaultScenario) -> None:
-    asked = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
-    await scenario.streaming(asked)
-    holder = await scenario.holder(asked)
+    exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
+    await scenario.streaming(exchange)
+    holder = await scenario.holder(exchange)
     holder.freeze()
-    count = len(asked.deltas)
+    count = len(exchange.deltas)
     frozen = time.monotonic()
     await until(lambda: time.monotonic() - frozen > LEASE_TTL / 3, "a third of the lease")
     holder.thaw()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(asked.deltas) > count
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(exchange.deltas) > count
     await scenario.verify()
 
 
@@ -174,7 +175,7 @@ async def test_a_drained_worker_under_load_finishes_what_runs_and_hands_the_rest
     after += [scenario.clients.start("eventsource", unique("hello")) for _ in range(10)]
     await scenario.clients.ended()
     assert leaving.wait() == 0
-    assert all(one.answered for one in [*running, *after])
+    assert all(exchange.answered for exchange in [*running, *after])
     await scenario.verify()
 
 
@@ -183,14 +184,14 @@ async def test_a_worker_that_drains_while_it_opens_a_conversation_returns_the_qu
 ) -> None:
     """Another worker answers it."""
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": 1})
-    asked = scenario.clients.start("whole", unique("hello"))
+    exchange = scenario.clients.start("whole", unique("hello"))
     creating = await until(
-        lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(asked.question), "create"
+        lambda: scenario.cluster.ledger()["creates"] and scenario.cluster.holder(exchange.question), "create"
     )
     creating.terminate()
-    await scenario.clients.ended(asked)
-    assert asked.answered
-    assert len(scenario.cluster.turns(asked.question)) == 1
+    await scenario.clients.ended(exchange)
+    assert exchange.answered
+    assert len(scenario.cluster.turns(exchange.question)) == 1
     await scenario.verify()
 
 
@@ -200,13 +201,13 @@ async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked
     """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""
     first = [scenario.clients.start("whole", unique("!internal")) for _ in range(4)]
     await scenario.clients.ended()
-    tokens = [scenario.cluster.token(one.question) for one in first]
+    tokens = [scenario.cluster.token(exchange.question) for exchange in first]
     for worker in scenario.cluster.workers:
         worker.kill()
     await until(lambda: not scenario.cluster.alive(), "their heartbeats run out")
     scenario.cluster.script(account="*", create={"outcome": "slow=1", "times": None})
     waiting = [scenario.clients.start("eventsource", unique("!deltas=20 !rate=30"), token) for token in tokens]
-    await until(lambda: all(scenario.cluster.job(one.question) for one in waiting), "all are accepted")
+    await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
     newcomer = scenario.cluster.workers[0]
     newcomer.start()
     await until(lambda: scenario.cluster.pending == len(waiting), "it has read them")
@@ -214,8 +215,8 @@ async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked
     await asyncio.sleep(LEASE_TTL * 2 / 3)
     newcomer.thaw()
     await scenario.clients.ended()
-    assert all(one.answered for one in waiting)
-    assert [len(scenario.cluster.turns(one.question)) for one in waiting] == [1] * len(waiting)
+    assert all(exchange.answered for exchange in waiting)
+    assert [len(scenario.cluster.turns(exchange.question)) for exchange in waiting] == [1] * len(waiting)
     await scenario.verify()
 
 
@@ -225,23 +226,23 @@ async def test_a_worker_that_starts_late_answers_what_waited(scenario: FaultScen
     for worker in scenario.cluster.workers:
         worker.wait()
     waiting = [scenario.clients.start(kind, unique("hello")) for kind in ("whole", "naive", "eventsource")]
-    await until(lambda: all(scenario.cluster.job(one.question) for one in waiting), "all are accepted")
+    await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
     scenario.cluster.workers[1].start()
     await scenario.clients.ended()
-    assert all(one.answered for one in waiting)
+    assert all(exchange.answered for exchange in waiting)
     await scenario.verify()
 
 
 async def test_a_question_whose_workers_die_twice_before_sending_kills_no_third(scenario: FaultScenario) -> None:
     scenario.cluster.script(account="*", create={"outcome": "slow=20", "times": None})
-    asked = scenario.clients.start("eventsource", unique("hello"))
+    exchange = scenario.clients.start("eventsource", unique("hello"))
     await until(lambda: len(scenario.cluster.ledger()["creates"]) == 1, "a worker begins")
-    (await scenario.holder(asked)).kill()
+    (await scenario.holder(exchange)).kill()
     await until(lambda: len(scenario.cluster.ledger()["creates"]) == 2, "another one begins")
-    (await scenario.holder(asked)).kill()
+    (await scenario.holder(exchange)).kill()
     await scenario.clients.ended()
-    assert asked.code == 500
-    assert not scenario.cluster.turns(asked.question)
+    assert exchange.code == 500
+    assert not scenario.cluster.turns(exchange.question)
     scenario.cluster.script(account="*", create={"outcome": None})
     again = await scenario.clients.ask("whole", unique("hello"))
     assert again.answered

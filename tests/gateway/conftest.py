@@ -10,12 +10,12 @@ from wire.redis.store import Store
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[Store]:
-    found = Store(store_url)
-    yield found
-    await found.close()
+    store = Store(store_url)
+    yield store
+    await store.close()
 
 
 @pytest.fixture
 async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
-    async with running(store) as found:
-        yield found
+    async with running(store) as gateway:
+        yield gateway

@@ -46,11 +46,11 @@ BUSY = "服务繁忙,请稍后再试"
         (HTTPException(418), Problem(418, "未知错误")),
     ],
 )
-def test_each_error_is_told_in_its_own_way(error: Exception, problem: Problem) -> None:
+def test_each_error_is_reported_in_its_own_way(error: Exception, problem: Problem) -> None:
     assert problem_of(error) == problem
 
 
-def test_a_subclass_is_told_like_its_parent() -> None:
+def test_a_subclass_is_reported_like_its_parent() -> None:
     class WorseError(StoreUnavailableError):
         pass
 

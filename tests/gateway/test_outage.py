@@ -24,8 +24,8 @@ def server() -> Iterator[ValkeyServer]:
     """Start a server of its own, which may be frozen."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with ValkeyServer(host="127.0.0.1", port=port) as found:
-        yield found
+    with ValkeyServer(host="127.0.0.1", port=port) as valkey:
+        yield valkey
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def process(server: ValkeyServer) -> Iterator[int]:
 @pytest.fixture
 async def gateway(server: ValkeyServer, process: int) -> AsyncIterator[RunningGateway]:
     store = Store(f"redis://127.0.0.1:{server.port}/0")
-    async with running(store) as found:
-        yield found
+    async with running(store) as gateway:
+        yield gateway
         os.kill(process, signal.SIGCONT)
     await store.close()
 
 
-async def test_a_frozen_redis_is_told_within_two_seconds(gateway: RunningGateway, process: int) -> None:
+async def test_a_frozen_redis_is_reported_within_two_seconds(gateway: RunningGateway, process: int) -> None:
     assert (await gateway.client.get("/api", params=ASK)).status_code == 200
     async with gateway.socket("/ws_stream") as ws:
         os.kill(process, signal.SIGSTOP)
@@ -66,16 +66,16 @@ async def test_a_frozen_redis_is_told_within_two_seconds(gateway: RunningGateway
 async def test_a_stream_goes_on_after_redis_came_back(gateway: RunningGateway, process: int) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("abc")]
-        asked = {"style": "balanced", "question": "slow"}
-        async with gateway.client.stream("GET", "/api_stream", params=asked) as response:
+        fields = {"style": "balanced", "question": "slow"}
+        async with gateway.client.stream("GET", "/api_stream", params=fields) as response:
             chunks = response.aiter_bytes()
-            found = await anext(chunks)
+            stream = await anext(chunks)
             os.kill(process, signal.SIGSTOP)
             assert (await gateway.client.get("/readyz", timeout=3)).status_code == 503
             os.kill(process, signal.SIGCONT)
             gate.set()
             async for chunk in chunks:
-                found += chunk
-    frames = frames_of(found)
+                stream += chunk
+    frames = frames_of(stream)
     assert joined(frames) == "abc"
     assert frames[-1]["data"]["answer"] == "abc"

@@ -34,9 +34,9 @@ TEXTS = [chr(ord("a") + number % 26) * PIECE for number in range(EVENTS)]
 async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
     # Accepted sockets inherit it.
     small = (*SOCKET_OPTIONS, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
-    async with running(store, socket_options=small) as found:
-        found.worker.scripts["big"] = [*map(Delta, TEXTS), Final("".join(TEXTS))]
-        yield found
+    async with running(store, socket_options=small) as gateway:
+        gateway.worker.scripts["big"] = [*map(Delta, TEXTS), Final("".join(TEXTS))]
+        yield gateway
 
 
 async def ended(gateway: RunningGateway) -> bool:
@@ -97,7 +97,7 @@ async def test_a_slow_event_source_gets_the_whole_answer_and_keeps_nobody_waitin
     frames = [json.loads(event.partition(b"data: ")[2]) for event in events if b"data: " in event]
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
     ids = [event.partition(b"\n")[0].removeprefix(b"id: ").decode() for event in events if event.startswith(b"id: ")]
-    places = [place.seq for place in map(parse_event_id, ids) if place]
+    places = [event_id.seq for event_id in map(parse_event_id, ids) if event_id]
     assert places == sorted(set(places))
     assert places[-1] == EVENTS + 1
     await until(lambda: gateway.active_requests.running == 0)
@@ -129,8 +129,8 @@ CROWD = 12
 @asynccontextmanager
 async def crowded(store: Store) -> AsyncIterator[RunningGateway]:
     """Run a gateway whose queue has little room, without a worker so far."""
-    async with running(store, settings(queue_limit=ROOM), worker=False) as found:
-        yield found
+    async with running(store, settings(queue_limit=ROOM), worker=False) as gateway:
+        yield gateway
 
 
 async def over_http(gateway: RunningGateway, path: str) -> tuple[int, dict[str, Any], httpx.Headers]:
@@ -145,14 +145,14 @@ async def test_a_crowd_beyond_the_queue_is_refused_at_once(store: Store, path: s
     """Every accepted question is answered."""
     async with crowded(store) as gateway:
         asking = [asyncio.create_task(over_http(gateway, path)) for _ in range(CROWD)]
-        await until(lambda: sum(one.done() for one in asking) == CROWD - ROOM)
-        for status, told, headers in [one.result() for one in asking if one.done()]:
-            assert (status, told["code"]) == (503, 503)
+        await until(lambda: sum(task.done() for task in asking) == CROWD - ROOM)
+        for status, body, headers in [task.result() for task in asking if task.done()]:
+            assert (status, body["code"]) == (503, 503)
             assert 1 <= int(headers["retry-after"]) <= 60
         async with working(store):
-            answers = [await one for one in asking]
-    assert sorted(told["code"] for _, told, _ in answers) == [200] * ROOM + [503] * (CROWD - ROOM)
-    assert {told["data"]["answer"] for _, told, _ in answers if told["code"] == 200} == {'你好,wor"ld'}
+            answers = [await task for task in asking]
+    assert sorted(body["code"] for _, body, _ in answers) == [200] * ROOM + [503] * (CROWD - ROOM)
+    assert {body["data"]["answer"] for _, body, _ in answers if body["code"] == 200} == {'你好,wor"ld'}
 
 
 async def test_sockets_beyond_the_queue_get_one_frame_each_and_go_on(store: Store) -> None:

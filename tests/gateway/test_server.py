@@ -168,7 +168,7 @@ async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
         await serve(settings(), store, active_requests)
 
 
-async def test_an_ipv6_host_is_told_in_brackets(store: Store) -> None:
+async def test_an_ipv6_host_is_reported_in_brackets(store: Store) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:

@@ -202,8 +202,8 @@ async def _abort(writer: asyncio.StreamWriter) -> None:
     """End a connection with RST, unless it is closing already."""
     with suppress(OSError, ValueError):
         if not writer.is_closing():
-            found = writer.get_extra_info("socket")
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()

@@ -105,8 +105,8 @@ async def test_a_silenced_connection_is_half_open_from_the_request_named(proxy: 
     assert not reading.done()
     reading.cancel()
     _, another = await connected(proxy)
-    for one in (writer, other, another):
-        one.close()
+    for connection in (writer, other, another):
+        connection.close()
 
 
 async def test_a_lost_reply_is_that_of_the_request_named(proxy: TcpProxy) -> None:

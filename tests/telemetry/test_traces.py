@@ -43,9 +43,9 @@ def test_only_a_sound_header_is_a_trace(sent: str, passed_on: str) -> None:
 
 @given(st.text(max_size=80) | st.from_regex(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,5})?\Z"))
 def test_what_is_passed_on_is_always_sound(sent: str) -> None:
-    found = traces.normalize(sent)
-    assert found in ("", f"00{sent[2:55]}")
-    assert traces.normalize(found) == found
+    normalized = traces.normalize(sent)
+    assert normalized in ("", f"00{sent[2:55]}")
+    assert traces.normalize(normalized) == normalized
 
 
 def test_the_body_belongs_to_the_trace_and_what_comes_after_does_not() -> None:
@@ -65,8 +65,8 @@ async def test_tasks_side_by_side_are_in_traces_of_their_own() -> None:
         return traces.current_traceparent()
 
     others = SOUND.replace("4b", "5c", 1)
-    found = await asyncio.gather(enter(SOUND), enter(others), enter(""))
-    assert list(found) == [SOUND, others, ""]
+    results = await asyncio.gather(enter(SOUND), enter(others), enter(""))
+    assert list(results) == [SOUND, others, ""]
     assert traces.current_traceparent() == ""
 
 
@@ -78,8 +78,8 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
     async def handed_over() -> str:
         answer = new_answer_id()
         await Jobs(store, GatewaySettings()).submit(answer, work, new_token(), create=True)
-        found: Any = await store.commands.hget(keys.job_key(answer), "work")
-        return decode_work(found).trace
+        value: Any = await store.commands.hget(keys.job_key(answer), "work")
+        return decode_work(value).trace
 
     try:
         assert await handed_over() == ""
@@ -91,12 +91,12 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
 
 def test_without_a_collector_a_span_is_always_the_same_nothing() -> None:
     assert not traces.is_exporting()
-    with traces.use_traceparent(SOUND), traces.start_span("turn", "consumer", bing_request="r") as one:
-        one.set_attributes(bing_outcome="done")
-        one.fail("timeout.first")
+    with traces.use_traceparent(SOUND), traces.start_span("turn", "consumer", bing_request="r") as span:
+        span.set_attributes(bing_outcome="done")
+        span.fail("timeout.first")
         assert traces.current_traceparent() == SOUND
     another: object = traces.start_span("attempt", "client")
-    assert one is another
+    assert span is another
     traces.record_span("queue", 1.0)
 
 

@@ -39,12 +39,12 @@ def whole(count: int, after: int = 0) -> list[AnswerEvent]:
 async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple[ClaimedJob, Any]]:
     """Yield a job that was just sent, and a follower that has seen its first event, so that it is subscribed."""
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
-    async with asyncio.timeout(20), answers.follow(asked.answer) as entries:
+    async with asyncio.timeout(20), answers.follow(question.answer) as entries:
         await scenario.sessions.append(task, 1, Delta("1 "))
         assert await anext(entries) == AnswerEvent(1, Delta("1 "))
-        await until(lambda: subscribed(scenario.store, asked.answer))
+        await until(lambda: subscribed(scenario.store, question.answer))
         yield task, entries
 
 
@@ -79,14 +79,14 @@ async def test_whoever_comes_late_gets_exactly_the_rest(scenario: Scenario, answ
     assert await everything(answers, "s0-a", after) == whole(5, after)
 
 
-async def test_the_first_event_is_told_once(scenario: Scenario, answers: Answers) -> None:
+async def test_the_first_event_is_reported_once(scenario: Scenario, answers: Answers) -> None:
     await scenario.answered("s0-a", "token", 3)
-    told: list[Event] = []
+    first_events: list[Event] = []
     for after in (0, 2, 100):
-        async with asyncio.timeout(5), answers.follow("s0-a", after, told.append) as entries:
+        async with asyncio.timeout(5), answers.follow("s0-a", after, first_events.append) as entries:
             async for _ in entries:
                 pass
-    assert told == [Delta("1 "), Delta("3 ")]
+    assert first_events == [Delta("1 "), Delta("3 ")]
 
 
 async def test_after_more_than_there_is_comes_nothing(scenario: Scenario, answers: Answers) -> None:
@@ -118,8 +118,8 @@ async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scenario: S
             await scenario.sessions.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
         await until(lambda: true_if(len(subscription._hints) == 3))
-        found = [(entry.seq, entry.more) async for entry in entries]
-    assert found == [(2, True), (3, True), (4, False)]
+        read = [(entry.seq, entry.more) async for entry in entries]
+    assert read == [(2, True), (3, True), (4, False)]
     assert [entry.more for entry in await answers.read(task.answer)] == [True, True, True, False]
 
 
@@ -214,14 +214,14 @@ async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_noth
 
 
 async def test_whoever_stops_following_leaves_no_subscription(scenario: Scenario, answers: Answers) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
 
     async def give_up() -> None:
-        async with answers.follow(asked.answer) as entries:
+        async with answers.follow(question.answer) as entries:
             await anext(entries)
 
-    async with answers.follow(asked.answer), answers.follow(asked.answer):
-        await until(lambda: subscribed(scenario.store, asked.answer))
+    async with answers.follow(question.answer), answers.follow(question.answer):
+        await until(lambda: subscribed(scenario.store, question.answer))
     for pause in range(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(give_up)

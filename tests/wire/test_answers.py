@@ -25,10 +25,10 @@ async def read_all(answers: Answers, answer: str) -> None:
 
 async def waiting(scenario: Scenario, count: int) -> list[Asked]:
     """Questions of as many conversations, each accepted a millisecond after the one before."""
-    asked = [await scenario.ask() for _ in range(count)]
+    questions = [await scenario.ask() for _ in range(count)]
     now = (await scenario.redis.time())[0] * 1000
-    await scenario.redis.zadd(keys.queued_key(), {one.answer: now + n for n, one in enumerate(asked)})
-    return asked
+    await scenario.redis.zadd(keys.queued_key(), {question.answer: now + n for n, question in enumerate(questions)})
+    return questions
 
 
 async def test_ends_are_counted_once_for_each_reader_that_gets_there(scenario: Scenario, answers: Answers) -> None:
@@ -48,8 +48,8 @@ async def test_what_is_followed_by_several_is_one(scenario: Scenario, answers: A
 
 
 async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:
-    asked = await scenario.ask()
-    assert await answers.read_token(asked.answer) == asked.token
+    question = await scenario.ask()
+    assert await answers.read_token(question.answer) == question.token
     with pytest.raises(AnswerNotFoundError):
         await answers.read_token("s0-none")
 
@@ -58,11 +58,11 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
     scenario: Scenario, answers: Answers
 ) -> None:
     before = time.time() - 1
-    asked = await scenario.ask("why?", client=Client("key:alice", "alice"))
-    found = await answers.read_job(asked.answer, "alice")
-    assert (found.token, found.work) == (asked.token, Chat("balanced", "why?"))
-    assert before < found.accepted < time.time() + 1
-    for answer, holder in ((asked.answer, ""), (asked.answer, "bob"), (new_answer_id(), "alice")):
+    question = await scenario.ask("why?", client=Client("key:alice", "alice"))
+    job = await answers.read_job(question.answer, "alice")
+    assert (job.token, job.work) == (question.token, Chat("balanced", "why?"))
+    assert before < job.accepted < time.time() + 1
+    for answer, holder in ((question.answer, ""), (question.answer, "bob"), (new_answer_id(), "alice")):
         with pytest.raises(AnswerNotFoundError):
             await answers.read_job(answer, holder)
 
@@ -72,12 +72,12 @@ async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(
 ) -> None:
     await scenario.settle()
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    assert (await answers.read_progress(asked.answer)).provider == ""
+    question = await scenario.ask()
+    assert (await answers.read_progress(question.answer)).provider == ""
     task = await scenario.sent("w1")
     await scenario.sessions.append(task, 1, Delta("a", provider="p"))
     await scenario.sessions.append(task, 2, Delta("b"))
-    assert (await answers.read_progress(asked.answer)).provider == "p"
+    assert (await answers.read_progress(question.answer)).provider == "p"
 
 
 async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Scenario, store: Store) -> None:
@@ -86,7 +86,7 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
     first, second, third = await waiting(scenario, 3)
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 7000})
-    assert [await answers.read_position(asked.answer) for asked in (first, second, third)] == [
+    assert [await answers.read_position(question.answer) for question in (first, second, third)] == [
         QueuePosition(1, 7),
         QueuePosition(2, 14),
         QueuePosition(3, 21),
@@ -104,10 +104,10 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
 async def test_progress_tells_the_place_while_there_is_one(scenario: Scenario, store: Store) -> None:
     answers = Answers(store)
     await scenario.hire("w1")
-    _, asked = await waiting(scenario, 2)
-    found = await answers.read_progress(asked.answer)
-    assert (found.state, found.position) == ("queued", QueuePosition(2, 10))
+    _, question = await waiting(scenario, 2)
+    progress = await answers.read_progress(question.answer)
+    assert (progress.state, progress.position) == ("queued", QueuePosition(2, 10))
     for hint in await scenario.hints("w1"):
         await scenario.sessions.claim("w1", hint)
-    found = await answers.read_progress(asked.answer)
-    assert (found.state, found.position) == ("running", None)
+    progress = await answers.read_progress(question.answer)
+    assert (progress.state, progress.position) == ("running", None)

@@ -22,11 +22,11 @@ async def test_the_newest_come_first_and_only_those_after_a_known_one(store: Sto
     journal = AuditLog(store)
     for name in ("a", "b", "c"):
         await journal.record("stop", name=name, by="olivia")
-    found = await journal.read_latest(2)
-    assert [event.fields["name"] for event in found] == ["c", "b"]
-    assert found[0].fields == {"kind": "stop", "name": "c", "by": "olivia"}
-    assert [event.fields["name"] for event in await journal.read_latest(10, after=found[1].id)] == ["c"]
-    assert await journal.read_latest(10, after=found[0].id) == []
+    events = await journal.read_latest(2)
+    assert [event.fields["name"] for event in events] == ["c", "b"]
+    assert events[0].fields == {"kind": "stop", "name": "c", "by": "olivia"}
+    assert [event.fields["name"] for event in await journal.read_latest(10, after=events[1].id)] == ["c"]
+    assert await journal.read_latest(10, after=events[0].id) == []
 
 
 async def test_it_stays_short(store: Store) -> None:
@@ -41,33 +41,33 @@ async def test_it_stays_short(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", [Store, RepeatingStore])
-async def test_each_change_of_an_account_is_told_once(store_url: str, kind: type[Store]) -> None:
+async def test_each_change_of_an_account_is_reported_once(store_url: str, kind: type[Store]) -> None:
     store = kind(store_url)
-    ledger, place = Ledger(store), AccountSlot("answer", 1, "w")
+    ledger, slot = Ledger(store), AccountSlot("answer", 1, "w")
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
-    await ledger.reserve(place, {"a": 0}, 60)
-    await ledger.record("a", place, "print", "cooling", "account.throttled", sent=True, pause=60)
+    await ledger.reserve(slot, {"a": 0}, 60)
+    await ledger.record("a", slot, "print", "cooling", "account.throttled", sent=True, pause=60)
     await ledger.execute_order("a", "release", by="olivia")
-    await ledger.reserve(place, {"a": 0}, 60)
-    await ledger.record("a", place, "print", "ok", sent=True, pause=0)
+    await ledger.reserve(slot, {"a": 0}, 60)
+    await ledger.record("a", slot, "print", "ok", sent=True, pause=0)
     await ledger.announce(AccountRecord("a", "another"), AccountStatus("a"))
-    found = await events(store)
-    assert [(one["kind"], one["before"], one["state"]) for one in found] == [
+    events_logged = await events(store)
+    assert [(event["kind"], event["before"], event["state"]) for event in events_logged] == [
         ("account", "", "ready"),
         ("account", "ready", "cooling"),
         ("order", "cooling", "cooling"),
         ("account", "cooling", "ready"),
         ("cookie", "ready", "ready"),
     ]
-    assert found[1]["reason"] == "account.throttled"
-    assert int(found[1]["until"]) > 0
-    assert (found[2]["order"], found[2]["by"]) == ("release", "olivia")
+    assert events_logged[1]["reason"] == "account.throttled"
+    assert int(events_logged[1]["until"]) > 0
+    assert (events_logged[2]["order"], events_logged[2]["by"]) == ("release", "olivia")
     await store.close()
 
 
 @pytest.mark.parametrize("kind", [Store, RepeatingStore])
-async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, kind: type[Store]) -> None:
+async def test_orders_and_exports_are_reported_with_who_gave_them(store_url: str, kind: type[Store]) -> None:
     store = kind(store_url)
     ledger = Ledger(store)
     await ledger.announce(AccountRecord("a", "print"), AccountStatus("a"))
@@ -76,7 +76,7 @@ async def test_orders_and_exports_are_told_with_who_gave_them(store_url: str, ki
     await ledger.execute_order("a", "resume")
     await ledger.submit_export("b", b"planted-secret", by="olivia")
     orders = (await events(store))[1:]
-    assert [(one.get("order", ""), one.get("state", ""), one["by"]) for one in orders] == [
+    assert [(event.get("order", ""), event.get("state", ""), event["by"]) for event in orders] == [
         ("pause", "paused", "olivia"),
         ("resume", "ready", ""),
         ("", "", "olivia"),

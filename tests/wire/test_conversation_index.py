@@ -71,8 +71,8 @@ async def test_of_many_that_go_on_from_one_answer_one_does(store: Store) -> None
     scenario = Scenario(store)
     first = await scenario.ask()
     tries = [follow_up(scenario, first.token, first.answer) for _ in range(10)]
-    found = await asyncio.gather(*tries, return_exceptions=True)
-    assert [type(one) for one in found if isinstance(one, Exception)] == [ConversationMovedError] * 9
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert [type(result) for result in results if isinstance(result, Exception)] == [ConversationMovedError] * 9
     with pytest.raises(ConversationMovedError):
         await follow_up(scenario, first.token, first.answer)
 

@@ -6,9 +6,9 @@ from wire import errors
 
 
 def test_every_error_has_the_one_root_and_is_in_the_tree() -> None:
-    found = [error for error in vars(errors).values() if inspect.isclass(error)]
+    classes = [error for error in vars(errors).values() if inspect.isclass(error)]
     assert errors.__doc__ is not None
-    for error in found:
+    for error in classes:
         assert issubclass(error, errors.WireError)
         assert error.__name__ in errors.__doc__
 

@@ -49,44 +49,44 @@ async def test_a_job_that_nobody_follows_is_cancelled_unspent_and_makes_way(scen
 
 
 async def test_a_job_that_is_followed_waits_on(scenario: Scenario) -> None:
-    asked = await scenario.ask()
-    await leave(scenario, asked.answer)
-    assert await scenario.jobs.keep_alive(asked.answer)
-    assert (await scenario.take("w")).answer == asked.answer
+    question = await scenario.ask()
+    await leave(scenario, question.answer)
+    assert await scenario.jobs.keep_alive(question.answer)
+    assert (await scenario.take("w")).answer == question.answer
 
 
 async def test_following_holds_for_the_grace(store_url: str) -> None:
     store = Store(store_url)
     scenario = Scenario(store, GatewaySettings(follow_grace=7.0))
     await scenario.hire("w", may_judge=True)
-    asked = await scenario.ask()
-    accepted, until = await scenario.redis.hmget(keys.job_key(asked.answer), "accepted", "followed_until")
+    question = await scenario.ask()
+    accepted, until = await scenario.redis.hmget(keys.job_key(question.answer), "accepted", "followed_until")
     assert int(until) - int(accepted) == 7000
-    await leave(scenario, asked.answer)
-    await scenario.jobs.keep_alive(asked.answer)
-    assert int(await scenario.redis.hget(keys.job_key(asked.answer), "followed_until")) >= int(until)
+    await leave(scenario, question.answer)
+    await scenario.jobs.keep_alive(question.answer)
+    assert int(await scenario.redis.hget(keys.job_key(question.answer), "followed_until")) >= int(until)
     await store.close()
 
 
 async def test_only_a_job_that_waits_needs_to_be_followed(scenario: Scenario) -> None:
-    asked = await scenario.ask()
-    assert await scenario.jobs.keep_alive(asked.answer)
+    question = await scenario.ask()
+    assert await scenario.jobs.keep_alive(question.answer)
     task = await scenario.take("w")
-    assert await scenario.jobs.keep_alive(asked.answer)
+    assert await scenario.jobs.keep_alive(question.answer)
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    assert not await scenario.jobs.keep_alive(asked.answer)
+    assert not await scenario.jobs.keep_alive(question.answer)
     await scenario.finish(task)
-    assert not await scenario.jobs.keep_alive(asked.answer)
+    assert not await scenario.jobs.keep_alive(question.answer)
     assert not await scenario.jobs.keep_alive("s0-unknown")
 
 
 async def test_a_claimed_job_that_nobody_follows_is_not_sent(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w")
-    await leave(scenario, asked.answer)
+    await leave(scenario, question.answer)
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    assert await scenario.events(asked.answer) == [CANCELLED]
+    assert await scenario.events(question.answer) == [CANCELLED]
     assert await scenario.finish(task, session=None) is None
 
 
@@ -103,13 +103,13 @@ async def test_a_token_next_job_that_nobody_follows_is_skipped(scenario: Scenari
 
 
 async def test_a_question_that_was_refused_once_is_not_cancelled(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.record_refusal(task, 1)
-    await leave(scenario, asked.answer)
+    await leave(scenario, question.answer)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.finish(task)
-    assert await scenario.events(asked.answer) == [Final("done")]
+    assert await scenario.events(question.answer) == [Final("done")]
 
 
 @pytest.mark.parametrize(("heard", "state"), [(9_000, "CLAIMED"), (16_000, "FAILED")])
@@ -118,14 +118,14 @@ async def test_only_a_worker_that_was_heard_all_along_cancels(scenario: Scenario
     scenario = Scenario(scenario.store, lease_ttl=1.0 if heard < 10_000 else 15.0)
     await scenario.hire("w")
     await heard_for(scenario, "w", heard)
-    asked = await scenario.ask()
-    await leave(scenario, asked.answer)
+    question = await scenario.ask()
+    await leave(scenario, question.answer)
     await scenario.sessions.claim("w", await scenario.hint("w"))
-    assert await scenario.state(asked.answer) == state
+    assert await scenario.state(question.answer) == state
 
 
 async def test_a_job_under_an_idempotency_key_is_never_cancelled(scenario: Scenario) -> None:
-    asked = await scenario.ask(once=IdempotencyKey("name", "question"))
-    assert not await scenario.jobs.keep_alive(asked.answer)
-    assert not await scenario.redis.hexists(keys.job_key(asked.answer), "followed_until")
-    assert (await scenario.take("w")).answer == asked.answer
+    question = await scenario.ask(once=IdempotencyKey("name", "question"))
+    assert not await scenario.jobs.keep_alive(question.answer)
+    assert not await scenario.redis.hexists(keys.job_key(question.answer), "followed_until")
+    assert (await scenario.take("w")).answer == question.answer

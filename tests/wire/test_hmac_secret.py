@@ -12,9 +12,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
-    found = {await HmacSecret(store).read() for _ in range(3)}
-    assert len(found) == 1
-    assert len(found.pop()) == 32
+    secrets = {await HmacSecret(store).read() for _ in range(3)}
+    assert len(secrets) == 1
+    assert len(secrets.pop()) == 32
 
 
 async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
@@ -37,7 +37,7 @@ def test_a_file_holds_it_without_white_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "short"])
-def test_a_file_that_is_no_good_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_is_no_good_is_reported_in_a_sentence(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "secret"
     if content is not None:
         path.write_text(content)

@@ -33,13 +33,13 @@ def test_ids_are_unguessable_and_name_their_shard() -> None:
 
 async def test_the_same_job_again_is_the_existing_one(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     for _ in range(2):
-        await scenario.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=False)
+        await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=False)
     await scenario.finish(await scenario.take("w1"))
-    await scenario.jobs.submit(asked.answer, Chat("balanced", "hello"), asked.token, create=True)
+    await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=True)
     assert await scenario.hints("w1") == []
-    assert await scenario.events(asked.answer) == [Final("done")]
+    assert await scenario.events(question.answer) == [Final("done")]
 
 
 async def test_an_unknown_token_is_refused_and_leaves_nothing(scenario: Scenario) -> None:
@@ -79,10 +79,10 @@ async def test_jobs_that_nobody_will_ever_take_leave_the_queue(store: Store) -> 
 
 async def test_a_job_expires_once_and_only_while_it_waits(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    assert await scenario.jobs.expire(asked.answer)
-    assert not await scenario.jobs.expire(asked.answer)
-    (event,) = await scenario.events(asked.answer)
+    question = await scenario.ask()
+    assert await scenario.jobs.expire(question.answer)
+    assert not await scenario.jobs.expire(question.answer)
+    (event,) = await scenario.events(question.answer)
     assert isinstance(event, Failed)
     assert (event.reason, event.reset) == ("queue.timeout", False)
     assert event.retry_after
@@ -92,19 +92,19 @@ async def test_a_job_expires_once_and_only_while_it_waits(scenario: Scenario) ->
 @pytest.mark.parametrize("state", ["CLAIMED", "SENT", "STREAMING", "DONE"])
 async def test_a_job_that_was_taken_does_not_expire(scenario: Scenario, state: str) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.take("w1")
-    await scenario.redis.hset(keys.job_key(asked.answer), "state", state)
-    assert not await scenario.jobs.expire(asked.answer)
-    assert await scenario.events(asked.answer) == []
+    await scenario.redis.hset(keys.job_key(question.answer), "state", state)
+    assert not await scenario.jobs.expire(question.answer)
+    assert await scenario.events(question.answer) == []
 
 
 async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_and_left(scenario: Scenario) -> None:
-    asked = await scenario.ask()
-    expiring = asyncio.create_task(scenario.jobs.expire(asked.answer))
+    question = await scenario.ask()
+    expiring = asyncio.create_task(scenario.jobs.expire(question.answer))
     await asyncio.sleep(0)
     expiring.cancel()
-    await until(lambda: ended(scenario, asked.answer))
+    await until(lambda: ended(scenario, question.answer))
     assert scenario.jobs.refusals["queue.timeout"] == 1
 
 
@@ -143,37 +143,37 @@ async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scenario: Sce
 
 
 async def test_a_key_does_not_stand_for_another_question(scenario: Scenario) -> None:
-    asked = await scenario.ask(once=ONCE)
+    question = await scenario.ask(once=ONCE)
     with pytest.raises(KeyReusedError):
-        await scenario.ask(token=asked.token, once=IdempotencyKey("name", "hash-of-bye"))
+        await scenario.ask(token=question.token, once=IdempotencyKey("name", "hash-of-bye"))
     assert await scenario.redis.zcard(keys.queued_key()) == 1
-    assert (await scenario.ask(once=IdempotencyKey("other", "hash-of-hello"))).answer != asked.answer
+    assert (await scenario.ask(once=IdempotencyKey("other", "hash-of-hello"))).answer != question.answer
 
 
 @pytest.mark.parametrize("gone", [("job", "log"), ("log",)])
 async def test_a_key_whose_answer_is_gone_asks_nothing(scenario: Scenario, gone: tuple[str, ...]) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask(once=ONCE)
+    question = await scenario.ask(once=ONCE)
     task = await scenario.sent("w1")
     await scenario.finish(task)
     for kind in gone:
-        await scenario.redis.delete(keys.job_key(asked.answer) if kind == "job" else keys.log_key(asked.answer))
+        await scenario.redis.delete(keys.job_key(question.answer) if kind == "job" else keys.log_key(question.answer))
     with pytest.raises(KeySpentError):
-        await scenario.ask(token=asked.token, once=ONCE)
+        await scenario.ask(token=question.token, once=ONCE)
     assert await scenario.redis.zcard(keys.queued_key()) == 0
 
 
 @pytest.mark.parametrize("end", ["expire", "end_session", "finish", "refused", "stop"])
 async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask(once=ONCE)
+    question = await scenario.ask(once=ONCE)
     match end:
         case "expire":
-            await scenario.jobs.expire(asked.answer)
+            await scenario.jobs.expire(question.answer)
         case "end_session":
-            await scenario.sessions.end(asked.token)
+            await scenario.sessions.end(question.token)
         case "stop":
-            await scenario.jobs.stop(asked.answer)
+            await scenario.jobs.stop(question.answer)
         case _:
             task = await scenario.take("w1")
             if end == "refused":
@@ -181,23 +181,23 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
                 await scenario.sessions.record_refusal(task, 1)
             unspent = Failed("throttled", code=120, message="none left")
             await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
-    assert len(await scenario.events(asked.answer)) == 1
-    assert (await scenario.ask(once=ONCE)).answer != asked.answer
+    assert len(await scenario.events(question.answer)) == 1
+    assert (await scenario.ask(once=ONCE)).answer != question.answer
 
 
 @pytest.mark.parametrize("end", ["finish", "reap"])
 async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenario, end: str) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask(once=ONCE)
+    question = await scenario.ask(once=ONCE)
     task = await scenario.sent("w1")
     if end == "reap":
         await scenario.kill("w1")
         await scenario.sessions.reap("w2", "w1")
     else:
         await scenario.sessions.finish(task, "FAILED", Failed("internal"), None, takes_more=False)
-    assert await scenario.state(asked.answer) == "FAILED"
-    assert (await scenario.ask(token=asked.token, once=ONCE)).answer == asked.answer
+    assert await scenario.state(question.answer) == "FAILED"
+    assert (await scenario.ask(token=question.token, once=ONCE)).answer == question.answer
 
 
 async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scenario: Scenario) -> None:
@@ -222,12 +222,12 @@ async def test_a_refused_job_takes_no_key(store: Store) -> None:
 
 async def test_a_token_answers_only_to_its_holder(scenario: Scenario) -> None:
     alice, bob = Client("key:alice", "alice"), Client("key:bob", "bob")
-    asked = await scenario.ask(client=alice)
-    await scenario.ask(token=asked.token, client=alice)
+    question = await scenario.ask(client=alice)
+    await scenario.ask(token=question.token, client=alice)
     for other in (bob, Client(), Client("address:::1")):
         for create in (False, True):
             with pytest.raises(TokenUnknownError):
-                await scenario.jobs.submit("s0-x", Chat("balanced", "x"), asked.token, create=create, client=other)
+                await scenario.jobs.submit("s0-x", Chat("balanced", "x"), question.token, create=create, client=other)
     everybodys = await scenario.ask()
     with pytest.raises(TokenUnknownError):
         await scenario.ask(token=everybodys.token, client=alice)
@@ -270,15 +270,15 @@ async def test_every_end_leaves_the_clients_count(scenario: Scenario, end: str) 
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
     client = Client("address:1")
-    asked = await scenario.ask(client=client)
-    assert await scenario.redis.zrange(keys.client_key(client.name), 0, -1) == [asked.answer.encode()]
+    question = await scenario.ask(client=client)
+    assert await scenario.redis.zrange(keys.client_key(client.name), 0, -1) == [question.answer.encode()]
     match end:
         case "expire":
-            await scenario.jobs.expire(asked.answer)
+            await scenario.jobs.expire(question.answer)
         case "end_session":
-            await scenario.sessions.end(asked.token)
+            await scenario.sessions.end(question.token)
         case "stop":
-            await scenario.jobs.stop(asked.answer)
+            await scenario.jobs.stop(question.answer)
         case "finish":
             await scenario.finish(await scenario.sent("w1"))
         case _:
@@ -308,18 +308,18 @@ async def test_jobs_whose_keys_are_gone_leave_the_clients_count(store: Store) ->
 async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: Store) -> None:
     scenario = Scenario(store, GatewaySettings(mailbox_limit=2))
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.sent("w1")
-    waiting = [await scenario.ask(token=asked.token) for _ in range(2)]
+    waiting = [await scenario.ask(token=question.token) for _ in range(2)]
     with pytest.raises(QueueFullError) as refused:
-        await scenario.ask(token=asked.token)
+        await scenario.ask(token=question.token)
     assert 1 <= refused.value.retry_after <= 60
     await scenario.ask()
     await scenario.jobs.expire(waiting[0].answer)
-    last = await scenario.ask(token=asked.token)
+    last = await scenario.ask(token=question.token)
     with pytest.raises(QueueFullError):
-        await scenario.ask(token=asked.token)
-    mailbox = await scenario.redis.lrange(keys.mailbox_key(asked.token), 0, -1)
+        await scenario.ask(token=question.token)
+    mailbox = await scenario.redis.lrange(keys.mailbox_key(question.token), 0, -1)
     assert mailbox == [waiting[1].answer.encode(), last.answer.encode()]
 
 
@@ -363,11 +363,11 @@ async def test_nothing_that_ends_is_told_too(store: Store) -> None:
 
 
 async def test_who_waited_in_vain_is_told_what_was_measured(scenario: Scenario) -> None:
-    asked = [await scenario.ask() for _ in range(4)]
+    questions = [await scenario.ask() for _ in range(4)]
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
-    assert await scenario.jobs.expire(asked[0].answer)
-    (event,) = await scenario.events(asked[0].answer)
+    assert await scenario.jobs.expire(questions[0].answer)
+    (event,) = await scenario.events(questions[0].answer)
     assert event == Failed("queue.timeout", reset=False, retry_after=20)
 
 
@@ -375,11 +375,11 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
     await scenario.hire("w1")
 
     async def finish(accepted_before: int, last_end_before: int) -> tuple[float, float]:
-        asked = await scenario.ask()
+        question = await scenario.ask()
         task = await scenario.sent("w1")
         seconds, micros = await scenario.redis.time()
         now = seconds * 1000 + micros // 1000
-        await scenario.redis.hset(keys.job_key(asked.answer), "accepted", now - accepted_before)
+        await scenario.redis.hset(keys.job_key(question.answer), "accepted", now - accepted_before)
         if last_end_before:
             await scenario.redis.hset(keys.rate_key(), "at", now - last_end_before)
         await scenario.finish(task, takes_more=False)

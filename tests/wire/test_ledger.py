@@ -50,7 +50,7 @@ class Book:
         return change.state
 
     async def standing(self, name: str) -> AccountStatus:
-        return next(one for one in await self.ledger.read_statuses() if one.name == name)
+        return next(status for status in await self.ledger.read_statuses() if status.name == name)
 
 
 @pytest.fixture(params=[Store, RepeatingStore])
@@ -116,8 +116,8 @@ async def test_a_turn_counts_once_and_only_if_it_was_sent(book: Book) -> None:
     await book.end("1", "a")
     await book.reserve("2", "a")
     await book.end("2", "a", "none", sent=False)
-    found = await book.standing("a")
-    assert (found.turns_today, found.in_flight) == (1, 0)
+    status = await book.standing("a")
+    assert (status.turns_today, status.in_flight) == (1, 0)
 
 
 async def test_a_turn_of_yesterday_does_not_count(book: Book) -> None:
@@ -146,8 +146,8 @@ async def test_a_dead_workers_places_are_given_back_and_count(book: Book) -> Non
     await book.reserve("1", "a", worker="dead")
     await book.reserve("2", "a", worker="alive-not-dead")
     await book.ledger.free_slots("dead")
-    found = await book.standing("a")
-    assert (found.in_flight, found.turns_today) == (1, 1)
+    status = await book.standing("a")
+    assert (status.in_flight, status.turns_today) == (1, 1)
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("quarantined", "quarantined"), ("dead", "dead")])
@@ -261,8 +261,8 @@ async def test_a_failure_with_the_old_cookie_does_not_count_against_the_new_one(
     await book.reserve("1", "a")
     await book.announce("a", "new cookie")
     assert await book.end("1", "a", "quarantined", print_="cookie") == "ready"
-    found = await book.standing("a")
-    assert (found.in_flight, found.turns_today) == (0, 1)
+    status = await book.standing("a")
+    assert (status.in_flight, status.turns_today) == (0, 1)
 
 
 async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> None:
@@ -282,16 +282,21 @@ async def test_an_operator_pauses_resumes_releases_and_resets(book: Book) -> Non
     await book.end("3", "a", "dead")
     await book.ledger.execute_order("a", "pause")
     await book.ledger.execute_order("a", "reset")
-    found = await book.standing("a")
-    assert (found.state, found.paused, found.turns_today, found.failures) == ("ready", False, 0, 0)
+    status = await book.standing("a")
+    assert (status.state, status.paused, status.turns_today, status.failures) == ("ready", False, 0, 0)
 
 
 async def test_what_a_worker_remembers_counts_only_where_nothing_is_known(book: Book) -> None:
     last = AccountStatus("c", state="quarantined", reason="account.captcha", failures=2, turns_today=7)
     await book.announce("c", last=last)
     await book.announce("c", last=AccountStatus("c"))
-    found = await book.standing("c")
-    assert (found.state, found.reason, found.failures, found.turns_today) == ("quarantined", "account.captcha", 2, 7)
+    status = await book.standing("c")
+    assert (status.state, status.reason, status.failures, status.turns_today) == (
+        "quarantined",
+        "account.captcha",
+        2,
+        7,
+    )
 
 
 async def test_failures_are_counted_by_their_reason(book: Book) -> None:
@@ -299,8 +304,8 @@ async def test_failures_are_counted_by_their_reason(book: Book) -> None:
         await book.reserve(str(job), "a")
         await book.end(str(job), "a", outcome, pause=0)  # type: ignore[arg-type]
         await advance(book.store, 3600)
-    found = (await book.standing("a")).failures_by_reason
-    assert found == (("because.internal", 1), ("because.trouble", 2))
+    status = (await book.standing("a")).failures_by_reason
+    assert status == (("because.internal", 1), ("because.trouble", 2))
 
 
 async def test_the_ledger_has_a_tag_of_its_own(book: Book) -> None:
@@ -325,8 +330,8 @@ async def test_what_nobody_asked_about_since_is_not_counted_as_of_today_or_in_fl
     await book.end("1", "a")
     await book.reserve("2", "a")
     await advance(book.store, DAY + 1)
-    found = await book.standing("a")
-    assert (found.turns_today, found.in_flight) == (0, 0)
+    status = await book.standing("a")
+    assert (status.turns_today, status.in_flight) == (0, 0)
 
 
 async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Book) -> None:
@@ -377,8 +382,8 @@ async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: B
     redis: Any = book.store.commands
     await redis.flushall()
     await book.announce("a", last=last)
-    found = await book.standing("a")
-    assert (found.paused, found.since, found.display_state) == (True, last.since, "paused")
+    status = await book.standing("a")
+    assert (status.paused, status.since, status.display_state) == (True, last.since, "paused")
 
 
 @pytest.fixture
@@ -392,10 +397,10 @@ async def watched(store: Store) -> Book:
 
 async def news(book: Book) -> list[AccountAlert]:
     """All news of now."""
-    found = []
-    while one := await book.ledger.take_alert(0.5, "/images"):
-        found.append(one)
-    return found
+    alerts = []
+    while alert := await book.ledger.take_alert(0.5, "/images"):
+        alerts.append(alert)
+    return alerts
 
 
 async def fall(book: Book, *names: str, outcome: TurnOutcome = "quarantined", pause: float = 0.0) -> None:
@@ -404,7 +409,7 @@ async def fall(book: Book, *names: str, outcome: TurnOutcome = "quarantined", pa
         await book.end(f"fall of {name}", name, outcome, pause)
 
 
-async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Book) -> None:
+async def test_what_waits_for_a_person_is_reported_once_with_each_change(watched: Book) -> None:
     assert await news(watched) == []
     await fall(watched, "a", "a/images")
     await fall(watched, "b", outcome="cooling", pause=60)
@@ -413,17 +418,17 @@ async def test_what_waits_for_a_person_is_told_once_with_each_change(watched: Bo
     await watched.ledger.execute_order("a", "release")
     assert await news(watched) == []
     await fall(watched, "a", outcome="dead")
-    assert [(one.account, one.state) for one in await news(watched)] == [("a", "dead")]
+    assert [(alert.account, alert.state) for alert in await news(watched)] == [("a", "dead")]
     assert await news(watched) == []
 
 
-async def test_of_two_workers_that_look_at_once_one_is_told(watched: Book) -> None:
+async def test_of_two_workers_that_look_at_once_one_gets_the_alert(watched: Book) -> None:
     await fall(watched, "a", "b", "c")
     both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
     assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
 
 
-async def test_a_lack_of_ready_accounts_is_told_when_it_comes_and_when_it_goes(watched: Book) -> None:
+async def test_a_lack_of_ready_accounts_is_reported_when_it_comes_and_when_it_goes(watched: Book) -> None:
     await fall(watched, "a", "a/images", outcome="cooling", pause=50)
     await fall(watched, "b", outcome="cooling", pause=20)
     assert await news(watched) == []
@@ -455,7 +460,7 @@ async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(wat
     for name in names:
         await watched.ledger.execute_order(name, "resume")
     await fall(watched, *names, outcome="cooling", pause=60)
-    assert [one.few for one in await news(watched)] == [True]
+    assert [alert.few for alert in await news(watched)] == [True]
     for name in names:
         await watched.ledger.execute_order(name, "pause")
     assert await news(watched) == []
@@ -468,7 +473,7 @@ async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watch
     redis: Any = watched.store.commands
     await redis.flushall()
     await watched.announce("a", last=last)
-    assert [one.account for one in await news(watched)] == [None]
+    assert [alert.account for alert in await news(watched)] == [None]
 
 
 async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store) -> None:
@@ -476,7 +481,7 @@ async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store)
     assert await ledger.submit_export("alice", b"old")
     assert await ledger.submit_export("alice", b"\xffexport")
     taken = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
-    assert [one for one in taken if one] == [("alice", b"\xffexport")]
+    assert [export for export in taken if export] == [("alice", b"\xffexport")]
     assert await store.commands.keys("*export*") == []
 
 
@@ -521,7 +526,7 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
     for what, pick in steps:
         if what == "reserve":
             number += 1
-            before = {one.name: one for one in await book.ledger.read_statuses()}
+            before = {status.name: status for status in await book.ledger.read_statuses()}
             got = await book.reserve(str(number), worker=f"w{pick % 2}")
             if isinstance(got, str):
                 held[str(number)] = (got, f"w{pick % 2}")
@@ -534,8 +539,8 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
             job = sorted(held)[pick % len(held)]
             name, worker = held.pop(job)
             await book.end(job, name, what, pause=pick, worker=worker)  # type: ignore[arg-type]
-        for one in await book.ledger.read_statuses():
-            assert one.in_flight <= bound
+        for status in await book.ledger.read_statuses():
+            assert status.in_flight <= bound
     await store.close()
 
 

@@ -37,14 +37,14 @@ async def test_facts_of_another_version_do_no_harm(store: Store) -> None:
     assert [seen.load.slots for seen in await Overview(store).read_processes()] == [0]
 
 
-async def test_the_queue_tells_its_length_its_oldest_and_who_is_first(scenario: Scenario, store: Store) -> None:
+async def test_the_queue_reports_its_length_its_oldest_and_who_is_first(scenario: Scenario, store: Store) -> None:
     overview = Overview(store)
     empty = await overview.read_queue(10)
     assert (empty.length, empty.oldest_since, empty.wait, empty.first_answers) == (0, 0, 0, ())
-    asked = [(await scenario.ask(str(number))).answer for number in range(3)]
+    answers = [(await scenario.ask(str(number))).answer for number in range(3)]
     seen = await overview.read_queue(2)
     assert (seen.length, len(seen.first_answers)) == (3, 2)
-    assert set(seen.first_answers) < set(asked)
+    assert set(seen.first_answers) < set(answers)
     assert 0 < seen.oldest_since <= seen.now
     assert 1 <= seen.wait <= 60
 

@@ -16,9 +16,9 @@ async def test_what_waits_is_counted_and_who_could_work_on_it(scenario: Scenario
     await scenario.hire("w1", "w2")
     await scenario.ask()
     await scenario.ask()
-    found = await read_queue_stats(scenario.store)
-    assert (found.waiting, found.workers) == (2, 2)
-    assert 0 <= found.oldest < 5
+    stats = await read_queue_stats(scenario.store)
+    assert (stats.waiting, stats.workers) == (2, 2)
+    assert 0 <= stats.oldest < 5
 
 
 async def test_what_was_claimed_does_not_wait(scenario: Scenario) -> None:

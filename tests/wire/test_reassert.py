@@ -58,14 +58,14 @@ async def test_a_beat_tells_of_a_restart_and_of_a_loss_of_everything_once(scenar
 
 
 async def test_after_a_restart_nobody_claims_before_all_could_beat(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await restarted(scenario)
     entry = await scenario.hint("other")
     assert await scenario.sessions.claim("other", entry) == "wait"
     await passed(scenario)
     task = await scenario.sessions.claim("other", entry)
     assert isinstance(task, ClaimedJob)
-    assert task.answer == asked.answer
+    assert task.answer == question.answer
 
 
 async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scenario) -> None:
@@ -79,18 +79,18 @@ async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scen
 
 
 async def test_after_a_restart_that_lost_nothing_a_turn_goes_on(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.append(task, 1, Delta("a"))
     await restarted(scenario)
     assert await scenario.sessions.reassert(task.lease, task.answer, 1, 1)
     await scenario.sessions.append(task, 2, Delta("b"))
     await scenario.finish(task, "ab")
-    assert await scenario.events(asked.answer) == [Delta("a"), Delta("b"), Final("ab")]
+    assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Final("ab")]
 
 
 async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")
     await forget_since(scenario.store, kept)
@@ -102,8 +102,8 @@ async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenari
     assert await scenario.redis.zcard(keys.queued_key()) == 0
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.finish(task, "a")
-    assert await scenario.events(asked.answer) == [Delta("a"), Final("a")]
-    following = await scenario.ask("next", asked.token)
+    assert await scenario.events(question.answer) == [Delta("a"), Final("a")]
+    following = await scenario.ask("next", question.token)
     task = await scenario.take("w")
     assert (task.answer, task.sent) == (following.answer, 1)
 
@@ -122,26 +122,26 @@ async def test_a_question_that_was_claimed_and_not_sent_can_still_be(scenario: S
 
 async def test_the_worker_that_was_there_before_gives_way_to_the_one_that_came_after_it(scenario: Scenario) -> None:
     """The release of the one and the claim of the other were forgotten."""
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("other")
     await scenario.finish(task)
     kept = await remember(scenario.store)
     await scenario.sessions.release(task.lease)
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     with_job = await remember(scenario.store)
     later = await scenario.sent("w")
     kept[keys.job_key(second.answer).encode()] = with_job[keys.job_key(second.answer).encode()]
     await forget_since(scenario.store, kept)
     assert await scenario.sessions.reassert(later.lease, later.answer, 2, 0)
     assert not await scenario.sessions.reassert(task.lease)
-    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [asked.token]
+    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [question.token]
     assert await scenario.sessions.read_leases("other") == []
     await scenario.finish(later)
     assert await scenario.events(second.answer) == [Final("done")]
 
 
 async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.append(task, 1, Delta("a"))
     kept = await remember(scenario.store)
@@ -149,17 +149,17 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
     await scenario.sessions.append(task, 3, Delta("c"))
     await forget_since(scenario.store, kept)
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 3)
-    log = await scenario.redis.xrange(keys.log_key(asked.answer))
+    log = await scenario.redis.xrange(keys.log_key(question.answer))
     assert [id_ for id_, _ in log] == [b"1-0", b"4-0"]
     assert b"state.lost" in log[-1][1][b"e"]
-    following = await scenario.ask("next", asked.token)
+    following = await scenario.ask("next", question.token)
     going_on = await scenario.finish(task, session=None)
     assert isinstance(going_on, ClaimedJob)
     assert (going_on.answer, going_on.session) == (following.answer, None)
 
 
 async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     kept = await remember(scenario.store)
     await scenario.sessions.append(task, 1, Delta("a"))
@@ -167,35 +167,35 @@ async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scena
     with pytest.raises(StateLostError):
         await scenario.sessions.append(task, 2, Delta("b"))
     await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, takes_more=True, seq=1)
-    assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(asked.answer))] == [b"2-0"]
+    assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(question.answer))] == [b"2-0"]
 
 
 async def test_a_question_whose_end_was_forgotten_is_not_asked_again(
     scenario: Scenario,
 ) -> None:
     """The next answer of its token has `reset`."""
-    asked = await scenario.ask()
+    question = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")
     await scenario.finish(task)
     await forget_since(scenario.store, kept)
-    await scenario.sessions.report_end(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(question.token, question.answer, 1)
     assert not await scenario.sessions.reassert(task.lease)
     await passed(scenario)
     assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
-    assert await scenario.events(asked.answer) == [STATE_LOST]
-    following = await scenario.ask("next", asked.token)
+    assert await scenario.events(question.answer) == [STATE_LOST]
+    following = await scenario.ask("next", question.token)
     going_on = await scenario.take("other")
     assert (going_on.answer, going_on.session, going_on.reset) == (following.answer, None, True)
 
 
 async def test_an_end_that_is_known_stays_as_it_is(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.sent("w"))
     await restarted(scenario)
-    await scenario.sessions.report_end(asked.token, asked.answer, 1)
-    await scenario.sessions.report_end(asked.token, "s0-unknown", 1)
-    assert await scenario.events(asked.answer) == [Final("done")]
+    await scenario.sessions.report_end(question.token, question.answer, 1)
+    await scenario.sessions.report_end(question.token, "s0-unknown", 1)
+    assert await scenario.events(question.answer) == [Final("done")]
 
 
 async def test_a_turn_goes_on_although_the_end_of_the_one_before_was_forgotten(scenario: Scenario) -> None:
@@ -223,20 +223,20 @@ async def test_a_turn_that_was_stopped_meanwhile_does_not_go_on(scenario: Scenar
 
 
 async def test_of_what_was_forgotten_wholly_nothing_comes_back(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.redis.flushall()
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 3)
-    await scenario.sessions.report_end(asked.token, asked.answer, 3)
+    await scenario.sessions.report_end(question.token, question.answer, 3)
     assert await scenario.names() == set()
     with pytest.raises(TokenUnknownError):
-        await scenario.ask("next", asked.token)
+        await scenario.ask("next", question.token)
 
 
 async def test_a_token_that_was_handed_on_stays_where_it_is(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     await scenario.kill("w")
     await scenario.sessions.reap("other", "w")
     other = await scenario.take("other")
@@ -249,28 +249,28 @@ async def test_a_token_that_was_handed_on_stays_where_it_is(scenario: Scenario) 
 
 async def test_an_idle_token_with_work_that_was_never_scheduled_is_scheduled(scenario: Scenario) -> None:
     """The end of its turn was forgotten, so that a question which came then found it at work."""
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     kept = await remember(scenario.store)
     await scenario.finish(task)
     await forget_since(scenario.store, kept)
-    following = await scenario.ask("next", asked.token)
+    following = await scenario.ask("next", question.token)
     assert await scenario.hints("w") == []
-    await scenario.sessions.report_end(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(question.token, question.answer, 1)
     assert await scenario.sessions.reassert(task.lease)
     await passed(scenario)
     assert (await scenario.take("w")).answer == following.answer
 
 
 async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.finish(task)
     kept = await remember(scenario.store)
     await scenario.sessions.release(task.lease)
     await forget_since(scenario.store, kept)
-    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [asked.token]
-    following = await scenario.ask("next", asked.token)
+    assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [question.token]
+    following = await scenario.ask("next", question.token)
     await disclaimed(scenario, "w")
     await passed(scenario)
     assert (await scenario.take("other")).answer == following.answer
@@ -278,43 +278,43 @@ async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) ->
 
 
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.sent("w")
     await disclaimed(scenario, "w")
-    assert await scenario.events(asked.answer) == [STATE_LOST]
+    assert await scenario.events(question.answer) == [STATE_LOST]
 
 
 async def test_a_session_that_was_ending_ends_when_its_worker_does_not_know_it(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.sent("w")
-    await scenario.sessions.end(asked.token)
+    await scenario.sessions.end(question.token)
     await disclaimed(scenario, "w")
-    assert await scenario.events(asked.answer) == [STATE_LOST]
-    assert not await scenario.redis.exists(keys.token_key(asked.token))
+    assert await scenario.events(question.answer) == [STATE_LOST]
+    assert not await scenario.redis.exists(keys.token_key(question.token))
 
 
 async def test_a_token_that_the_worker_has_got_anew_is_not_disclaimed(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.hire("w")
     await scenario.finish(await scenario.take("w"))
-    (found,) = await scenario.sessions.read_leases("w")
-    following = await scenario.ask("next", asked.token)
+    (lease,) = await scenario.sessions.read_leases("w")
+    following = await scenario.ask("next", question.token)
     task = await scenario.take("w")
-    await scenario.sessions.disclaim(found)
+    await scenario.sessions.disclaim(lease)
     assert task.answer == following.answer
     await scenario.finish(task)
     assert await scenario.events(following.answer) == [Final("done")]
 
 
 async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.disclaim(replace(task.lease, worker="other"))
     await scenario.finish(task)
-    assert await scenario.events(asked.answer) == [Final("done")]
+    assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scenario) -> None:
+async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: Scenario) -> None:
     """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
@@ -328,19 +328,19 @@ async def test_what_came_after_the_end_that_is_told_late_goes_on(scenario: Scena
     assert await scenario.events(second.answer) == [Final("done")]
 
 
-async def test_a_reset_that_nobody_was_told_of_yet_is_told_after_a_refusal(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+async def test_a_reset_that_nobody_was_told_of_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
+    question = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")
     await scenario.finish(task)
     await forget_since(scenario.store, kept)
-    await scenario.sessions.report_end(asked.token, asked.answer, 1)
+    await scenario.sessions.report_end(question.token, question.answer, 1)
     await passed(scenario)
     assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     refused = await scenario.take("w")
     assert refused.reset
     unspent = Failed("account.throttled", reset=False)
     await scenario.sessions.finish(refused, "FAILED", unspent, None, takes_more=False)
-    await scenario.ask("third", asked.token)
+    await scenario.ask("third", question.token)
     assert (await scenario.take("w")).reset

@@ -43,8 +43,8 @@ async def counted(store: Store) -> Counter[str]:
 
 async def logged_states(store: Store) -> list[tuple[str, str]]:
     """(process, state) of the log's events, oldest first."""
-    found = await AuditLog(store).read_latest(100)
-    return [(event.fields["name"], event.fields["state"]) for event in reversed(found) if "state" in event.fields]
+    events = await AuditLog(store).read_latest(100)
+    return [(event.fields["name"], event.fields["state"]) for event in reversed(events) if "state" in event.fields]
 
 
 async def since(store: Store, name: str, seconds: float, heard: float = 0.0) -> None:
@@ -65,13 +65,13 @@ async def test_what_a_process_says_is_seen(store: Store) -> None:
 
 
 async def test_counts_are_added_up_over_all_processes(store: Store) -> None:
-    one, other = Speaker(store), Speaker(store, "other")
-    one.counts["done"] = 2
-    await one.reporter.report()
-    one.counts["done"], one.counts["failed:x"] = 5, 1
-    other.counts["done"] = 10
-    await one.reporter.report()
-    await other.reporter.report()
+    first, second = Speaker(store), Speaker(store, "other")
+    first.counts["done"] = 2
+    await first.reporter.report()
+    first.counts["done"], first.counts["failed:x"] = 5, 1
+    second.counts["done"] = 10
+    await first.reporter.report()
+    await second.reporter.report()
     assert await counted(store) == {"done": 15, "failed:x": 1}
 
 
@@ -107,13 +107,13 @@ async def test_reports_that_arrive_twice_count_once(store_url: str) -> None:
     await store.close()
 
 
-async def test_coming_draining_and_leaving_is_told_once_each(store: Store) -> None:
+async def test_coming_draining_and_leaving_is_reported_once_each(store: Store) -> None:
     speaker = Speaker(store)
     await speaker.reporter.report()
     await speaker.reporter.report()
     speaker.draining = True
     await speaker.reporter.report()
-    assert [one.state for one in await Overview(store).read_processes()] == ["draining"]
+    assert [process.state for process in await Overview(store).read_processes()] == ["draining"]
     await speaker.reporter.report()
     await speaker.reporter.leave()
     await speaker.reporter.report()

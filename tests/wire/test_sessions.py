@@ -17,25 +17,25 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask("what?")
+    question = await scenario.ask("what?")
     task = await scenario.take("w1")
-    assert task == ClaimedJob(Lease(asked.token, "w1", 1), asked.answer, Chat("balanced", "what?"))
+    assert task == ClaimedJob(Lease(question.token, "w1", 1), question.answer, Chat("balanced", "what?"))
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
     assert await scenario.finish(task, "ab", b'{"id":"\\u00e9"}') is None
-    assert await scenario.events(asked.answer) == [Delta("a"), Delta("b"), Final("ab")]
-    await scenario.ask("again", asked.token)
+    assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Final("ab")]
+    await scenario.ask("again", question.token)
     again = await scenario.take("w1")
     assert (again.session, again.sent, again.reset) == (b'{"id":"\\u00e9"}', 1, False)
 
 
 async def test_a_claim_and_a_finish_tell_how_long_the_job_waited(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask("one")
-    await scenario.ask("two", asked.token)
+    question = await scenario.ask("one")
+    await scenario.ask("two", question.token)
     before = await scenario.redis.time()
-    await scenario.redis.hset(keys.job_key(asked.answer), "accepted", before[0] * 1000 - 7000)
+    await scenario.redis.hset(keys.job_key(question.answer), "accepted", before[0] * 1000 - 7000)
     task = await scenario.take("w1")
     assert 7 <= task.waited < 20
     following = await scenario.finish(task)
@@ -48,15 +48,15 @@ async def test_a_claim_and_a_finish_tell_how_long_the_job_waited(scenario: Scena
 )
 async def test_questions_and_sessions_come_back_unchanged(scenario: Scenario, text: str) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask(text)
+    question = await scenario.ask(text)
     task = await scenario.take("w1")
     assert task.work == Chat("balanced", text)
-    await scenario.ask(text, asked.token)
+    await scenario.ask(text, question.token)
     following = await scenario.finish(task, session=text.encode())
     assert following is not None
     assert (following.work, following.session) == (task.work, text.encode())
     assert await scenario.finish(following, session=text.encode(), takes_more=False) is None
-    await scenario.ask(text, asked.token)
+    await scenario.ask(text, question.token)
     assert (await scenario.take("w1")).session == text.encode()
 
 
@@ -74,15 +74,15 @@ async def test_a_tokens_jobs_run_one_at_a_time_in_the_order_accepted(scenario: S
         if following is not None:
             assert await scenario.hints("w2") == []
             order.append(following.answer)
-    assert order == [first.answer, *(asked.answer for asked in others)]
+    assert order == [first.answer, *(question.answer for question in others)]
 
 
 async def test_the_next_job_knows_how_many_questions_the_conversation_has_had(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.ask("second", asked.token)
-    await scenario.ask("third", asked.token)
+    await scenario.ask("second", question.token)
+    await scenario.ask("third", question.token)
     second = await scenario.finish(task, session=b"saved")
     assert second is not None
     assert (second.session, second.sent) == (b"saved", 1)
@@ -94,9 +94,9 @@ async def test_the_next_job_knows_how_many_questions_the_conversation_has_had(sc
 
 async def test_a_worker_that_takes_no_more_leaves_the_next_job_to_others(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w1")
-    waiting = await scenario.ask("next", asked.token)
+    waiting = await scenario.ask("next", question.token)
     assert await scenario.finish(task, session=b"saved", takes_more=False) is None
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
     following = await scenario.take("w2")
@@ -106,10 +106,10 @@ async def test_a_worker_that_takes_no_more_leaves_the_next_job_to_others(scenari
 async def test_a_stale_holder_can_write_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     stale = await scenario.take("w1")
     await scenario.kill("w1")
-    await scenario.ask("hint", asked.token)
+    await scenario.ask("hint", question.token)
     newer = await scenario.take("w2")
     assert newer.answer == stale.answer
     await scenario.hire("w1")
@@ -123,18 +123,18 @@ async def test_a_stale_holder_can_write_nothing(scenario: Scenario) -> None:
         await scenario.finish(stale, "stale", b"stale")
     with pytest.raises(LeaseLostError):
         await scenario.sessions.release(stale.lease)
-    assert await scenario.events(asked.answer) == []
+    assert await scenario.events(question.answer) == []
     await scenario.sessions.mark_sent(newer, 1, 1, fresh=True)
     await scenario.finish(newer, "newer")
-    assert await scenario.events(asked.answer) == [Final("newer")]
+    assert await scenario.events(question.answer) == [Final("newer")]
 
 
 async def test_an_earlier_lease_of_the_same_worker_is_stale_too(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w1")
     await scenario.finish(task)
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     newer = await scenario.take("w1")
     with pytest.raises(LeaseLostError):
         await scenario.sessions.append(task, 1, Delta("late"))
@@ -145,10 +145,10 @@ async def test_an_earlier_lease_of_the_same_worker_is_stale_too(scenario: Scenar
 
 async def test_only_the_running_job_can_be_finished(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.take("w1")
-    task = await scenario.ask("waits", asked.token)
-    lease = Lease(asked.token, "w1", 1)
+    task = await scenario.ask("waits", question.token)
+    lease = Lease(question.token, "w1", 1)
     with pytest.raises(LeaseLostError):
         await scenario.finish(ClaimedJob(lease, task.answer, Chat("balanced", "waits")))
     assert await scenario.events(task.answer) == []
@@ -156,27 +156,27 @@ async def test_only_the_running_job_can_be_finished(scenario: Scenario) -> None:
 
 async def test_finish_after_the_end_adds_no_event_but_saves_and_advances(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
-    waiting = await scenario.ask("next", asked.token)
+    waiting = await scenario.ask("next", question.token)
     # As a stop does: the terminal event and nothing else.
-    await scenario.redis.hset(keys.job_key(asked.answer), "state", "QUEUED")
-    assert await scenario.jobs.expire(asked.answer)
+    await scenario.redis.hset(keys.job_key(question.answer), "state", "QUEUED")
+    assert await scenario.jobs.expire(question.answer)
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.append(task, 1, Delta("late"))
     following = await scenario.finish(task, "late", b"saved")
     assert following is not None
     assert (following.answer, following.session) == (waiting.answer, b"saved")
-    (event,) = await scenario.events(asked.answer)
+    (event,) = await scenario.events(question.answer)
     assert isinstance(event, Failed)
     assert event.reason == "queue.timeout"
 
 
 async def test_an_answer_that_ended_before_it_was_sent_is_not_sent(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w1")
-    await scenario.redis.hset(keys.job_key(asked.answer), "state", "STOPPED")
+    await scenario.redis.hset(keys.job_key(question.answer), "state", "STOPPED")
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     with pytest.raises(AnswerEndedError):
@@ -185,10 +185,10 @@ async def test_an_answer_that_ended_before_it_was_sent_is_not_sent(scenario: Sce
 
 async def test_a_late_repeat_of_the_mark_does_not_allow_what_has_ended(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scenario.redis.hset(keys.job_key(asked.answer), "state", "STOPPED")
+    await scenario.redis.hset(keys.job_key(question.answer), "state", "STOPPED")
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
 
@@ -212,25 +212,25 @@ async def test_a_question_is_sent_again_only_after_a_refusal_before_any_text(sce
 
 async def test_append_says_when_redis_lost_events(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.sessions.append(task, 1, Delta("a"))
     with pytest.raises(StateLostError):
         await scenario.sessions.append(task, 3, Delta("c"))
-    await scenario.redis.delete(keys.job_key(asked.answer))
+    await scenario.redis.delete(keys.job_key(question.answer))
     with pytest.raises(StateLostError):
         await scenario.sessions.append(task, 2, Delta("b"))
 
 
 async def test_append_twice_is_append_once(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
     for _ in range(2):
         await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
     await scenario.sessions.append(task, 1, Delta("a"))
-    assert await scenario.events(asked.answer) == [Delta("a"), Delta("b")]
+    assert await scenario.events(question.answer) == [Delta("a"), Delta("b")]
 
 
 # The work of the dead
@@ -239,34 +239,34 @@ async def test_append_twice_is_append_once(scenario: Scenario) -> None:
 async def test_a_dead_owners_unsent_job_is_done_first_by_the_claimer(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask("first")
+    question = await scenario.ask("first")
     lost = await scenario.take("w1")
-    accepted = await scenario.redis.hget(keys.job_key(asked.answer), "accepted")
+    accepted = await scenario.redis.hget(keys.job_key(question.answer), "accepted")
     await scenario.kill("w1")
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     task = await scenario.take("w2")
-    assert (task.answer, task.lease.fence > lost.lease.fence, task.reset) == (asked.answer, True, False)
-    assert await scenario.redis.hget(keys.job_key(asked.answer), "tries") == b"1"
-    assert await scenario.redis.hget(keys.job_key(asked.answer), "accepted") == accepted
+    assert (task.answer, task.lease.fence > lost.lease.fence, task.reset) == (question.answer, True, False)
+    assert await scenario.redis.hget(keys.job_key(question.answer), "tries") == b"1"
+    assert await scenario.redis.hget(keys.job_key(question.answer), "accepted") == accepted
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
     following = await scenario.finish(task)
     assert following is not None
     assert following.answer == second.answer
-    assert await scenario.events(asked.answer) == [Final("done")]
+    assert await scenario.events(question.answer) == [Final("done")]
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_dead_owners_sent_job_ends_interrupted_once(scenario: Scenario, streaming: bool) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.sent("w1"), session=b"saved")
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     lost = await scenario.sent("w1")
     if streaming:
         await scenario.sessions.append(lost, 1, Delta("a"))
     await scenario.kill("w1")
-    third = await scenario.ask("third", asked.token)
+    third = await scenario.ask("third", question.token)
     task = await scenario.take("w2")
     assert (task.answer, task.session, task.sent, task.reset) == (third.answer, None, 0, False)
     with pytest.raises(LeaseLostError):
@@ -280,13 +280,13 @@ async def test_a_dead_owners_sent_job_ends_interrupted_once(scenario: Scenario, 
 async def test_a_dead_owners_ended_job_costs_the_conversation_too(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.sent("w1"), session=b"saved")
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     await scenario.sent("w1")
     await scenario.redis.hset(keys.job_key(second.answer), "state", "STOPPED")
     await scenario.kill("w1")
-    await scenario.ask("third", asked.token)
+    await scenario.ask("third", question.token)
     assert (await scenario.take("w2")).session is None
     assert await scenario.events(second.answer) == []
 
@@ -294,20 +294,20 @@ async def test_a_dead_owners_ended_job_costs_the_conversation_too(scenario: Scen
 async def test_a_death_between_turns_costs_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.sent("w1"), session=b"saved")
     await scenario.kill("w1")
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     task = await scenario.take("w2")
     assert (task.session, task.sent, task.reset) == (b"saved", 1, False)
 
 
 async def test_who_has_not_beaten_for_a_lease_may_not_judge(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.take("w1")
     await scenario.kill("w1")
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     hint = await scenario.hint("w2")
     for _ in range(2):
         assert await scenario.sessions.claim("w2", hint) == "wait"
@@ -315,7 +315,7 @@ async def test_who_has_not_beaten_for_a_lease_may_not_judge(scenario: Scenario) 
     await scenario.redis.hset(keys.worker_key("w2"), "since", 1)
     task = await scenario.sessions.claim("w2", hint)
     assert isinstance(task, ClaimedJob)
-    assert task.answer == asked.answer
+    assert task.answer == question.answer
     assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
 
@@ -323,10 +323,10 @@ async def test_who_has_not_beaten_for_a_lease_may_not_judge(scenario: Scenario) 
 async def test_after_a_pause_of_redis_nobody_looks_dead_before_all_could_beat(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.take("w1")
     await scenario.kill("w1")
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     hint = await scenario.hint("w2")
     await scenario.redis.hset(keys.worker_key("w2"), "last", 1)
     assert await scenario.sessions.claim("w2", hint) == "wait"
@@ -339,14 +339,14 @@ async def test_after_a_pause_of_redis_nobody_looks_dead_before_all_could_beat(sc
 
 async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     hint = await scenario.hint("w1")
     await scenario.kill("w1")
     assert await scenario.sessions.claim("w1", hint) == "wait"
     await scenario.sessions.beat("w1")
     task = await scenario.sessions.claim("w1", hint)
     assert isinstance(task, ClaimedJob)
-    assert task.answer == asked.answer
+    assert task.answer == question.answer
 
 
 async def test_heartbeats_last_one_lease(store: Store) -> None:
@@ -363,16 +363,16 @@ async def test_heartbeats_last_one_lease(store: Store) -> None:
 async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.sent("w1"), session=b"saved")
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, 2, fresh=False)
     await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.sessions.record_refusal(task, 2)
     await scenario.kill("w1")
-    await scenario.ask("third", asked.token)
+    await scenario.ask("third", question.token)
     taken = await scenario.take("w2")
     assert (taken.answer, taken.session, taken.reset) == (second.answer, None, True)
     await scenario.sessions.mark_sent(taken, 1, 1, fresh=True)
@@ -386,16 +386,16 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Sce
 
 async def test_a_hint_for_another_workers_token_reaches_its_owner(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.take("w1"))
-    await scenario.redis.xadd(keys.shared_stream(), {"t": asked.token})
-    second = await scenario.ask("second", asked.token)
+    await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
+    second = await scenario.ask("second", question.token)
     streams = {keys.shared_stream(): ">"}
     ((stream, ((id_, _),)),) = await scenario.redis.xreadgroup(keys.GROUP, "w2", streams)
-    wrong = ScheduleEntry(stream.decode(), id_.decode(), asked.token)
+    wrong = ScheduleEntry(stream.decode(), id_.decode(), question.token)
     assert await scenario.sessions.claim("w2", wrong) == "nothing"
-    found = [await scenario.sessions.claim("w1", hint) for hint in await scenario.hints("w1")]
-    tasks = [task for task in found if isinstance(task, ClaimedJob)]
+    claimed = [await scenario.sessions.claim("w1", hint) for hint in await scenario.hints("w1")]
+    tasks = [task for task in claimed if isinstance(task, ClaimedJob)]
     assert [task.answer for task in tasks] == [second.answer]
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
     assert await scenario.redis.xlen(keys.own_stream("w1")) == 0
@@ -403,9 +403,9 @@ async def test_a_hint_for_another_workers_token_reaches_its_owner(scenario: Scen
 
 async def test_superfluous_hints_are_harmless(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     for _ in range(3):
-        await scenario.redis.xadd(keys.shared_stream(), {"t": asked.token})
+        await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
     first, *others = await scenario.hints("w1")
     task = await scenario.sessions.claim("w1", first)
     assert isinstance(task, ClaimedJob)
@@ -420,10 +420,10 @@ async def test_superfluous_hints_are_harmless(scenario: Scenario) -> None:
 
 async def test_a_superfluous_hint_starts_no_second_turn(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     for _ in range(2):
-        await scenario.redis.xadd(keys.shared_stream(), {"t": asked.token})
-    second = await scenario.ask("second", asked.token)
+        await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
+    second = await scenario.ask("second", question.token)
     first, own, other = await scenario.hints("w1")
     task = await scenario.sessions.claim("w1", first)
     assert isinstance(task, ClaimedJob)
@@ -437,18 +437,18 @@ async def test_a_superfluous_hint_starts_no_second_turn(scenario: Scenario) -> N
 
 async def test_expired_jobs_are_skipped(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    second = await scenario.ask("second", asked.token)
-    await scenario.jobs.expire(asked.answer)
+    question = await scenario.ask()
+    second = await scenario.ask("second", question.token)
+    await scenario.jobs.expire(question.answer)
     assert (await scenario.take("w1")).answer == second.answer
 
 
 async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    await scenario.jobs.expire(asked.answer)
+    question = await scenario.ask()
+    await scenario.jobs.expire(question.answer)
     assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
-    assert await scenario.redis.hget(keys.token_key(asked.token), "owner") is None
+    assert await scenario.redis.hget(keys.token_key(question.token), "owner") is None
 
 
 # Release
@@ -456,25 +456,25 @@ async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario
 
 async def test_a_released_token_goes_on_elsewhere(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.finish(task, session=b"saved")
     assert await scenario.sessions.release(task.lease)
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     assert (await scenario.take("w2")).session == b"saved"
 
 
 async def test_releasing_gives_an_unsent_job_back_to_the_front(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w1")
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     assert await scenario.sessions.release(task.lease)
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     taken = await scenario.take("w2")
-    assert taken.answer == asked.answer
+    assert taken.answer == question.answer
     following = await scenario.finish(taken)
     assert following is not None
     assert following.answer == second.answer
@@ -483,20 +483,20 @@ async def test_releasing_gives_an_unsent_job_back_to_the_front(scenario: Scenari
 @pytest.mark.parametrize("state", ["SENT", "STREAMING", "STOPPED"])
 async def test_a_token_whose_turn_is_not_finished_is_kept(scenario: Scenario, state: str) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.redis.hset(keys.job_key(asked.answer), "state", state)
+    await scenario.redis.hset(keys.job_key(question.answer), "state", state)
     assert not await scenario.sessions.release(task.lease)
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     assert await scenario.finish(task) is not None
 
 
 async def test_releasing_schedules_what_came_in(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.take("w1")
     await scenario.finish(task)
-    second = await scenario.ask("second", asked.token)
+    second = await scenario.ask("second", question.token)
     assert await scenario.sessions.release(task.lease)
     assert (await scenario.take("w2")).answer == second.answer
 
@@ -517,30 +517,30 @@ async def test_a_worker_that_left_is_gone_from_the_list(scenario: Scenario) -> N
 
 async def test_ending_an_idle_session_forgets_the_token(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.finish(await scenario.take("w1"))
-    await scenario.sessions.end(asked.token)
-    assert await scenario.redis.exists(keys.token_key(asked.token)) == 0
+    await scenario.sessions.end(question.token)
+    assert await scenario.redis.exists(keys.token_key(question.token)) == 0
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
     with pytest.raises(TokenUnknownError):
-        await scenario.ask("more", asked.token)
-    await scenario.sessions.end(asked.token)
+        await scenario.ask("more", question.token)
+    await scenario.sessions.end(question.token)
 
 
 async def test_ending_a_session_drops_waiting_jobs_and_lets_the_running_turn_end(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    submitted = await scenario.ask()
     task = await scenario.sent("w1")
-    waiting = [await scenario.ask(question, asked.token) for question in "abc"]
-    await scenario.sessions.end(asked.token)
+    waiting = [await scenario.ask(question, submitted.token) for question in "abc"]
+    await scenario.sessions.end(submitted.token)
     for job in waiting:
         (event,) = await scenario.events(job.answer)
         assert isinstance(event, Failed)
         assert event.reason == "session.closed"
     await scenario.sessions.append(task, 1, Delta("still "))
     assert await scenario.finish(task, "still here") is None
-    assert await scenario.events(asked.answer) == [Delta("still "), Final("still here")]
-    assert await scenario.redis.exists(keys.token_key(asked.token), keys.mailbox_key(asked.token)) == 0
+    assert await scenario.events(submitted.answer) == [Delta("still "), Final("still here")]
+    assert await scenario.redis.exists(keys.token_key(submitted.token), keys.mailbox_key(submitted.token)) == 0
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
     assert await scenario.redis.zcard(keys.queued_key()) == 0
 
@@ -548,21 +548,21 @@ async def test_ending_a_session_drops_waiting_jobs_and_lets_the_running_turn_end
 @pytest.mark.parametrize("create", [False, True])
 async def test_a_session_that_is_ending_accepts_nothing(scenario: Scenario, create: bool) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.take("w1")
-    await scenario.sessions.end(asked.token)
+    await scenario.sessions.end(question.token)
     with pytest.raises(TokenUnknownError):
-        await scenario.jobs.submit("s0-late", Chat("balanced", "late"), asked.token, create=create)
+        await scenario.jobs.submit("s0-late", Chat("balanced", "late"), question.token, create=create)
 
 
 async def test_ending_a_session_that_waits_drops_its_jobs(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    await scenario.sessions.end(asked.token)
-    (event,) = await scenario.events(asked.answer)
+    question = await scenario.ask()
+    await scenario.sessions.end(question.token)
+    (event,) = await scenario.events(question.answer)
     assert isinstance(event, Failed)
     assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
-    assert await scenario.redis.exists(keys.token_key(asked.token)) == 0
+    assert await scenario.redis.exists(keys.token_key(question.token)) == 0
 
 
 async def test_ending_an_unknown_session_does_nothing(scenario: Scenario) -> None:
@@ -576,9 +576,9 @@ async def test_ending_an_unknown_session_does_nothing(scenario: Scenario) -> Non
 async def test_what_is_kept_has_an_end(store: Store) -> None:
     scenario = Scenario(store, GatewaySettings(session_ttl=100, answer_ttl=10), lease_ttl=5)
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    token, job, log = keys.token_key(asked.token), keys.job_key(asked.answer), keys.log_key(asked.answer)
-    for key in [token, job, keys.mailbox_key(asked.token)]:
+    question = await scenario.ask()
+    token, job, log = keys.token_key(question.token), keys.job_key(question.answer), keys.log_key(question.answer)
+    for key in [token, job, keys.mailbox_key(question.token)]:
         assert 90 < await scenario.redis.ttl(key) <= 100
     assert 0 < await scenario.redis.pttl(keys.worker_key("w1")) <= 5000
     task = await scenario.sent("w1")
@@ -590,27 +590,32 @@ async def test_what_is_kept_has_an_end(store: Store) -> None:
     assert 0 < await scenario.redis.ttl(job) <= 10
     assert 0 < await scenario.redis.ttl(log) <= 10
     assert 90 < await scenario.redis.ttl(token) <= 100
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     await scenario.finish(await scenario.take("w1"), forget=True)
     assert 0 < await scenario.redis.ttl(token) <= 10
 
 
 async def test_an_expired_answer_is_kept_as_long_as_any_other(store: Store) -> None:
     scenario = Scenario(store, GatewaySettings(answer_ttl=10))
-    asked = await scenario.ask()
-    await scenario.jobs.expire(asked.answer)
-    for key in [keys.job_key(asked.answer), keys.log_key(asked.answer)]:
+    question = await scenario.ask()
+    await scenario.jobs.expire(question.answer)
+    for key in [keys.job_key(question.answer), keys.log_key(question.answer)]:
         assert 0 < await scenario.redis.ttl(key) <= 10
 
 
 async def test_at_rest_only_sessions_and_answers_are_left(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.finish(task)
     await scenario.sessions.release(task.lease)
     await scenario.sessions.leave("w1")
-    left = {keys.token_key(asked.token), keys.job_key(asked.answer), keys.log_key(asked.answer), keys.shared_stream()}
+    left = {
+        keys.token_key(question.token),
+        keys.job_key(question.answer),
+        keys.log_key(question.answer),
+        keys.shared_stream(),
+    }
     assert await scenario.names() == left | {keys.rate_key()}
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
     assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
@@ -638,12 +643,12 @@ async def again(scenario: Scenario, script: str, call: object) -> object:
 async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore) -> None:
     scenario = Scenario(forgetful)
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    second = await scenario.ask("second", asked.token)
+    question = await scenario.ask()
+    second = await scenario.ask("second", question.token)
     hint = await scenario.hint("w1")
     task = await again(scenario, "claim", lambda: scenario.sessions.claim("w1", hint))
     assert isinstance(task, ClaimedJob)
-    assert task.answer == asked.answer
+    assert task.answer == question.answer
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 1, 1, fresh=True))
     await again(scenario, "refused", lambda: scenario.sessions.record_refusal(task, 1))
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 2, 1, fresh=True))
@@ -651,14 +656,14 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     following = await again(scenario, "finish", lambda: scenario.finish(task))
     assert isinstance(following, ClaimedJob)
     assert following.answer == second.answer
-    assert await scenario.events(asked.answer) == [Delta("a"), Final("done")]
+    assert await scenario.events(question.answer) == [Delta("a"), Final("done")]
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(following, 1, 2, fresh=False))
     assert await again(scenario, "finish", lambda: scenario.finish(following, takes_more=False)) is None
     assert await scenario.events(second.answer) == [Final("done")]
     await again(
-        scenario, "enqueue", lambda: scenario.jobs.submit("s0-3", Chat("balanced", "3"), asked.token, create=False)
+        scenario, "enqueue", lambda: scenario.jobs.submit("s0-3", Chat("balanced", "3"), question.token, create=False)
     )
-    assert await scenario.redis.llen(keys.mailbox_key(asked.token)) == 1
+    assert await scenario.redis.llen(keys.mailbox_key(question.token)) == 1
     await scenario.jobs.close()
     await forgetful.close()
 
@@ -677,11 +682,11 @@ async def test_a_release_without_a_reply_shows_as_a_lost_lease(forgetful: Forget
 @pytest.mark.parametrize("waits", [False, True])
 async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scenario: Scenario, waits: bool) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     first = await scenario.sent("w1") if waits else None
-    odd = await scenario.ask("odd", asked.token) if waits else asked
+    odd = await scenario.ask("odd", question.token) if waits else question
     await scenario.redis.hset(keys.job_key(odd.answer), "work", '{"type": "poem"}')
-    last = await scenario.ask("last", asked.token)
+    last = await scenario.ask("last", question.token)
     if first is not None:
         assert await scenario.finish(first) is None
     else:

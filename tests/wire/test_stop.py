@@ -22,9 +22,9 @@ def stopped(text: str) -> Final:
 
 async def test_a_job_that_waits_ends_at_once_and_is_never_taken(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
-    assert await scenario.jobs.stop(asked.answer) == "STOPPED"
-    assert await scenario.events(asked.answer) == [stopped("")]
+    question = await scenario.ask()
+    assert await scenario.jobs.stop(question.answer) == "STOPPED"
+    assert await scenario.events(question.answer) == [stopped("")]
     assert await scenario.redis.zcard(keys.queued_key()) == 0
     assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
     assert (await scenario.sessions.beat("w1")).stopped_answers == []
@@ -84,14 +84,14 @@ async def test_the_text_of_a_stopped_answer_is_unchanged(scenario: Scenario, tex
 @pytest.mark.parametrize("end", ["DONE", "FAILED"])
 async def test_an_answer_that_has_ended_stays_as_it_is(scenario: Scenario, end: str) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     if end == "DONE":
         await scenario.finish(await scenario.sent("w1"))
     else:
-        await scenario.jobs.expire(asked.answer)
-    before = await scenario.events(asked.answer)
-    assert await scenario.jobs.stop(asked.answer) == end
-    assert await scenario.events(asked.answer) == before
+        await scenario.jobs.expire(question.answer)
+    before = await scenario.events(question.answer)
+    assert await scenario.jobs.stop(question.answer) == end
+    assert await scenario.events(question.answer) == before
     assert (await scenario.sessions.beat("w1")).stopped_answers == []
 
 
@@ -111,16 +111,16 @@ async def test_an_unknown_answer_cannot_be_stopped(scenario: Scenario) -> None:
 
 
 async def test_only_its_holder_can_stop_an_answer_or_look_at_it(scenario: Scenario, store: Store) -> None:
-    asked = await scenario.ask(client=Client("key:alice", "alice"))
+    question = await scenario.ask(client=Client("key:alice", "alice"))
     for holder in ("", "bob"):
         with pytest.raises(AnswerNotFoundError):
-            await scenario.jobs.stop(asked.answer, holder)
+            await scenario.jobs.stop(question.answer, holder)
         with pytest.raises(AnswerNotFoundError):
-            await Answers(store).read_progress(asked.answer, holder)
+            await Answers(store).read_progress(question.answer, holder)
         with pytest.raises(AnswerNotFoundError):
-            await Answers(store).read_token(asked.answer, holder)
-    assert (await Answers(store).read_progress(asked.answer, "alice")).state == "queued"
-    assert await scenario.jobs.stop(asked.answer, "alice") == "STOPPED"
+            await Answers(store).read_token(question.answer, holder)
+    assert (await Answers(store).read_progress(question.answer, "alice")).state == "queued"
+    assert await scenario.jobs.stop(question.answer, "alice") == "STOPPED"
 
 
 async def test_the_worker_is_told_with_each_beat_until_it_has_finished(scenario: Scenario) -> None:
@@ -192,13 +192,13 @@ async def test_stops_and_a_finish_at_the_same_time_write_one_end(scenario: Scena
 async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
-    asked = await scenario.ask("first")
+    question = await scenario.ask("first")
     await scenario.finish(await scenario.sent("w1"))
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", question.token)
     task = await scenario.sent("w1")
     await scenario.jobs.stop(task.answer)
     await scenario.kill("w1")
-    third = await scenario.ask("third", asked.token)
+    third = await scenario.ask("third", question.token)
     taken = await scenario.take("w2")
     assert isinstance(taken, ClaimedJob)
     assert (taken.answer, taken.session) == (third.answer, None)
@@ -222,18 +222,18 @@ async def test_a_dead_workers_flags_go_with_it(scenario: Scenario) -> None:
 
 async def test_progress_goes_from_queued_to_its_end(scenario: Scenario, store: Store) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     answers = Answers(store)
-    waits = await answers.read_progress(asked.answer)
-    assert (waits.state, waits.seq, waits.text, waits.end, waits.token) == ("queued", 0, "", None, asked.token)
+    waits = await answers.read_progress(question.answer)
+    assert (waits.state, waits.seq, waits.text, waits.end, waits.token) == ("queued", 0, "", None, question.token)
     task = await scenario.take("w1")
-    assert (await answers.read_progress(asked.answer)).state == "running"
+    assert (await answers.read_progress(question.answer)).state == "running"
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
-    runs = await answers.read_progress(asked.answer)
+    runs = await answers.read_progress(question.answer)
     assert (runs.state, runs.seq, runs.text, runs.end) == ("running", 1, "a", None)
     await scenario.finish(task, "ab")
-    done = await answers.read_progress(asked.answer)
+    done = await answers.read_progress(question.answer)
     assert (done.state, done.seq, done.text, done.end) == ("done", 2, "ab", Final("ab"))
 
 
@@ -247,8 +247,8 @@ async def test_progress_names_the_kind_of_end(scenario: Scenario, store: Store) 
 
 async def test_progress_of_a_long_answer_is_whole(scenario: Scenario, store: Store) -> None:
     await scenario.answered("s0-a", "token", 1200)
-    found = await Answers(store).read_progress("s0-a")
-    assert (found.seq, found.text, found.state) == (1201, "whole", "done")
+    progress = await Answers(store).read_progress("s0-a")
+    assert (progress.seq, progress.text, progress.state) == (1201, "whole", "done")
 
 
 async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scenario, store: Store) -> None:
@@ -262,10 +262,10 @@ async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scena
 
 async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     task = await scenario.sent("w1")
-    waiting = await scenario.ask("second", asked.token)
-    await scenario.jobs.stop(asked.answer)
+    waiting = await scenario.ask("second", question.token)
+    await scenario.jobs.stop(question.answer)
     following = await scenario.finish(task, session=b'"completed in the same instant"')
     assert following is not None
     assert (following.answer, following.session, following.sent) == (waiting.answer, None, 0)
@@ -273,9 +273,9 @@ async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Sc
 
 async def test_an_operator_may_stop_anybodys_answer(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask(client=Client("key:alice", "alice"))
+    question = await scenario.ask(client=Client("key:alice", "alice"))
     with pytest.raises(AnswerNotFoundError):
-        await scenario.jobs.stop(asked.answer)
-    assert await scenario.jobs.stop(asked.answer, holder=None) == "STOPPED"
+        await scenario.jobs.stop(question.answer)
+    assert await scenario.jobs.stop(question.answer, holder=None) == "STOPPED"
     with pytest.raises(AnswerNotFoundError):
         await scenario.jobs.stop(new_answer_id(), holder=None)

@@ -97,3 +97,37 @@ async def test_withdrawing_waits_for_redis_and_can_be_ended(store_url: str) -> N
     await scenario.jobs.close()
     assert not scenario.jobs._withdrawing
     await store.close()
+
+
+async def submitted(scenario: Scenario, answer: str, attempt: str = "attempt") -> str:
+    return await scenario.jobs.submit(answer, Chat("balanced", "hi"), new_token(), create=True, attempt=attempt)
+
+
+async def test_what_another_gateway_adopted_is_not_withdrawn_by_the_first(store_url: str) -> None:
+    store = Store(store_url)
+    scenario, first, second = Scenario(store), new_answer_id(), new_answer_id()
+    assert [await submitted(scenario, answer) for answer in (first, first, second)] == [first, first, first]
+    await scenario.jobs._withdraw(first, "attempt")
+    assert await scenario.state(first) == "QUEUED"
+    await scenario.jobs._withdraw(second, "attempt")
+    assert await scenario.state(first) == "FAILED"
+    await store.close()
+
+
+async def test_a_question_that_was_withdrawn_is_asked_afresh_when_it_is_passed_on(store_url: str) -> None:
+    store = Store(store_url)
+    scenario, first, second = Scenario(store), new_answer_id(), new_answer_id()
+    await submitted(scenario, first)
+    await scenario.jobs._withdraw(first, "attempt")
+    assert await submitted(scenario, second) == second
+    assert await scenario.state(second) == "QUEUED"
+    await store.close()
+
+
+async def test_a_late_acceptance_adopts_what_the_next_gateway_has_accepted(store_url: str) -> None:
+    store = Store(store_url)
+    scenario, first, second = Scenario(store), new_answer_id(), new_answer_id()
+    assert await submitted(scenario, second) == second
+    assert await submitted(scenario, first) == second
+    assert await scenario.redis.zcard(keys.queued_key()) == 1
+    await store.close()

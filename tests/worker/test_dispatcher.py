@@ -49,8 +49,8 @@ async def test_a_tokens_turns_run_one_at_a_time_and_in_order(client: Client) -> 
         for number, answer in enumerate(answers):
             assert await client.text(answer) == f"you asked: {number}"
     assert provider.questions == [str(number) for number in range(20)]
-    assert [asked.sent for asked in provider.arrived] == list(range(20))
-    assert {asked.state for asked in provider.arrived} == {b"conversation 1"}
+    assert [arrival.sent for arrival in provider.arrived] == list(range(20))
+    assert {arrival.state for arrival in provider.arrived} == {b"conversation 1"}
     assert not provider.overlapped
 
 
@@ -67,12 +67,12 @@ async def test_different_tokens_run_side_by_side(client: Client) -> None:
 async def test_a_tokens_next_question_waits_for_the_one_before(client: Client) -> None:
     gate, token = Gate("one"), new_token()
     async with serving(client.store, ScriptedProvider(play=gate)):
-        one, two = await client.ask("one", token), await client.ask("two", token)
+        first_answer, two = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         await client.text(await client.ask("another token's"))
         assert await client.so_far(two) == []
         gate.open("one")
-        assert [await client.text(one), await client.text(two)] == ["you asked: one", "you asked: two"]
+        assert [await client.text(first_answer), await client.text(two)] == ["you asked: one", "you asked: two"]
 
 
 async def test_slots_bound_what_runs_at_once(client: Client) -> None:
@@ -133,12 +133,12 @@ async def test_a_provider_that_raises_anything_does_not_stop_the_worker(client: 
 
 async def test_an_expired_job_is_skipped(client: Client) -> None:
     token, provider = new_token(), ScriptedProvider()
-    one, two = await client.ask("one", token), await client.ask("two", token)
-    assert await Jobs(client.store, client.limits).expire(one)
+    first_answer, two = await client.ask("one", token), await client.ask("two", token)
+    assert await Jobs(client.store, client.limits).expire(first_answer)
     async with serving(client.store, provider):
         assert await client.text(two) == "you asked: two"
     assert provider.questions == ["two"]
-    expired = await client.end(one)
+    expired = await client.end(first_answer)
     assert isinstance(expired, Failed)
     assert expired.reason == "queue.timeout"
 
@@ -147,35 +147,37 @@ async def test_an_answer_that_ended_elsewhere_is_not_asked_and_makes_way(client:
     token, held, provider = new_token(), Held(), ScriptedProvider()
     client.store.before["mark_sent"] = held
     async with serving(client.store, provider):
-        one, two = await client.ask("one", token), await client.ask("two", token)
+        first_answer, two = await client.ask("one", token), await client.ask("two", token)
         await held.waiting.wait()
-        await client.store.commands.hset(keys.job_key(one), "state", "STOPPED")
+        await client.store.commands.hset(keys.job_key(first_answer), "state", "STOPPED")
         held.go.set()
         assert await client.text(two) == "you asked: two"
     assert provider.questions == ["two"]
-    assert await client.so_far(one) == []
+    assert await client.so_far(first_answer) == []
 
 
 # Leases
 
 
 async def test_a_token_stays_with_its_worker(client: Client) -> None:
-    one, two, token = ScriptedProvider(), ScriptedProvider(), new_token()
-    async with serving(client.store, one) as first:
+    first_provider, two, token = ScriptedProvider(), ScriptedProvider(), new_token()
+    async with serving(client.store, first_provider) as first:
         await client.text(await client.ask("0", token))
         async with serving(client.store, two):
             await client.text(await client.ask("warm"))
             for number in range(1, 10):
                 await client.text(await client.ask(str(number), token))
             assert await client.owner(token) == first.id
-    assert [question for question in one.questions if question != "warm"] == [str(number) for number in range(10)]
-    assert {asked.state for asked in one.arrived if asked.question != "warm"} == {b"conversation 1"}
+    assert [question for question in first_provider.questions if question != "warm"] == [
+        str(number) for number in range(10)
+    ]
+    assert {arrival.state for arrival in first_provider.arrived if arrival.question != "warm"} == {b"conversation 1"}
 
 
 async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Client) -> None:
     gate, token = Gate("slow", "mine"), new_token()
-    one, two = ScriptedProvider(play=gate), ScriptedProvider()
-    async with serving(client.store, one, worker_slots=1):
+    first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, first_provider, worker_slots=1):
         await client.text(await client.ask("warm", token))
         slow = await client.ask("slow")
         await until(lambda: gate.waiting == ["slow"])
@@ -188,14 +190,14 @@ async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Clie
             assert await client.text(surplus) == "you asked: surplus"
         gate.open("mine")
         await client.text(mine)
-    assert one.questions == ["warm", "slow", "mine"]
+    assert first_provider.questions == ["warm", "slow", "mine"]
     assert two.questions == ["surplus"]
 
 
 async def test_an_idle_token_is_released_and_another_worker_goes_on_with_its_conversation(client: Client) -> None:
     gate, token = Gate("slow"), new_token()
-    one, two = ScriptedProvider(play=gate), ScriptedProvider()
-    async with serving(client.store, one, worker_slots=1, idle_release=0.2) as first:
+    first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, first_provider, worker_slots=1, idle_release=0.2) as first:
         await client.text(await client.ask("one", token))
         assert await client.owner(token) == first.id
         slow = await client.ask("slow")
@@ -362,14 +364,14 @@ async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(cl
 async def test_a_session_ends_after_its_running_turn(client: Client) -> None:
     gate, token = Gate("one"), new_token()
     async with serving(client.store, ScriptedProvider(play=gate)):
-        one, two = await client.ask("one", token), await client.ask("two", token)
+        first_answer, two = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         await Sessions(client.store).end(token)
         dropped = await client.end(two)
         assert isinstance(dropped, Failed)
         assert dropped.reason == "session.closed"
         gate.open("one")
-        assert await client.text(one) == "you asked: one"
+        assert await client.text(first_answer) == "you asked: one"
         with pytest.raises(TokenUnknownError):
             await Jobs(client.store, client.limits).submit(
                 new_answer_id(), Chat("balanced", "three"), token, create=False
@@ -384,7 +386,7 @@ async def test_an_idle_session_ends_at_once(client: Client) -> None:
         await Sessions(client.store).end(token)
         assert await client.owner(token) is None
         assert await client.text(await client.ask("two", token)) == "you asked: two"
-    assert [asked.state for asked in provider.arrived] == [b"conversation 1", b"conversation 2"]
+    assert [arrival.state for arrival in provider.arrived] == [b"conversation 1", b"conversation 2"]
 
 
 # Redis away
@@ -395,8 +397,8 @@ async def test_an_end_that_redis_missed_is_written_again(client: Client, lost: s
     token, away, provider = new_token(), Away(1), ScriptedProvider()
     (client.store.before if lost == "call" else client.store.after)["finish"] = away
     async with serving(client.store, provider):
-        one, two = await client.ask("one", token), await client.ask("two", token)
-        assert await client.text(one) == "you asked: one"
+        first_answer, two = await client.ask("one", token), await client.ask("two", token)
+        assert await client.text(first_answer) == "you asked: one"
         assert await client.text(two) == "you asked: two"
     assert away.met == 1
     assert provider.questions == ["one", "two"]
@@ -426,14 +428,14 @@ async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> Non
     gate, token = Gate("one"), new_token()
     with capture_logs() as logs:
         async with serving(client.store, ScriptedProvider(play=gate)):
-            one = await client.ask("one", token)
+            answer = await client.ask("one", token)
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
-            await client.store.commands.hset(keys.job_key(one), "seq", "0")
-            await client.store.commands.delete(keys.log_key(one))
+            await client.store.commands.hset(keys.job_key(answer), "seq", "0")
+            await client.store.commands.delete(keys.log_key(answer))
             gate.open("one")
-            await until(lambda: client.has_ended(one))
-            [failed] = await client.so_far(one)
+            await until(lambda: client.has_ended(answer))
+            [failed] = await client.so_far(answer)
             assert isinstance(failed, Failed)
             assert failed.reason == "state.lost"
             assert await client.text(await client.ask("two", token)) == "you asked: two"

@@ -87,7 +87,7 @@ async def test_it_beats_often_enough_to_keep_the_lease(store: HookedStore) -> No
         assert heart.lease_valid
 
 
-async def test_a_redis_that_goes_and_comes_back_is_told_once_each(store: HookedStore) -> None:
+async def test_a_redis_that_goes_and_comes_back_is_reported_once_each(store: HookedStore) -> None:
     heart, away = heartbeat(store), Away(3)
     store.before["beat"] = away
     with capture_logs() as logs:
@@ -117,20 +117,20 @@ class Said:
 
 
 async def test_redis_is_told_what_the_worker_holds_only_when_it_may_have_forgotten(store: HookedStore) -> None:
-    said = Said()
-    heart = heartbeat(store, reassert=said)
+    reasserted = Said()
+    heart = heartbeat(store, reassert=reasserted)
     await heart.beat()
     await heart.beat()
-    assert said.times == 0
+    assert reasserted.times == 0
     await store.commands.delete(keys.run_key())
     await heart.beat()
     await heart.beat()
-    assert said.times == 1
+    assert reasserted.times == 1
 
 
-async def test_what_could_not_be_told_is_told_with_the_next_beat(store: HookedStore) -> None:
-    said = Said(failing=2)
-    heart = heartbeat(store, reassert=said)
+async def test_what_could_not_be_told_is_reported_with_the_next_beat(store: HookedStore) -> None:
+    reasserted = Said(failing=2)
+    heart = heartbeat(store, reassert=reasserted)
     await heart.beat()
     await store.commands.delete(keys.run_key())
     for _ in range(2):
@@ -138,21 +138,21 @@ async def test_what_could_not_be_told_is_told_with_the_next_beat(store: HookedSt
             await heart.beat()
     await heart.beat()
     await heart.beat()
-    assert said.times == 3
+    assert reasserted.times == 3
 
 
 async def test_a_redis_that_comes_back_is_told_what_the_worker_holds(store: HookedStore) -> None:
-    said = Said()
-    heart = heartbeat(store, reassert=said)
+    reasserted = Said()
+    heart = heartbeat(store, reassert=reasserted)
     store.before["beat"] = Away(2)
     async with beating(heart):
         await until(lambda: store.calls.count("beat") >= 2)
-    assert said.times == 1
+    assert reasserted.times == 1
 
 
 async def test_it_is_told_what_was_heard_of_last_before_redis_went(store: HookedStore) -> None:
-    said = Said(failing=1)
-    heart = heartbeat(store, reassert=said)
+    reasserted = Said(failing=1)
+    heart = heartbeat(store, reassert=reasserted)
     with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
         await heart.beat()
         await store.commands.delete(keys.run_key())
@@ -161,4 +161,4 @@ async def test_it_is_told_what_was_heard_of_last_before_redis_went(store: Hooked
             await heart.beat()
         clock.return_value = 160.0
         await heart.beat()
-    assert said.heard == 100.0
+    assert reasserted.heard == 100.0

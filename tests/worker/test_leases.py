@@ -61,9 +61,9 @@ class Quiet:
 async def end(client: Client, answer: str) -> Final | Failed:
     """Return the terminal event, also after others were forgotten."""
     await until(lambda: client.has_ended(answer))
-    found = (await client.so_far(answer))[-1]
-    assert isinstance(found, Final | Failed)
-    return found
+    last = (await client.so_far(answer))[-1]
+    assert isinstance(last, Final | Failed)
+    return last
 
 
 async def nothing_waits(client: Client) -> bool:
@@ -100,7 +100,7 @@ async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost(
         assert lost.reason == "state.lost"
         assert await client.text(await client.ask("two", token)) == "you asked: two"
     assert provider.hung_up == 1
-    assert [(asked.question, asked.state) for asked in provider.arrived] == [
+    assert [(arrival.question, arrival.state) for arrival in provider.arrived] == [
         ("one", b"conversation 1"),
         ("two", b"conversation 2"),
     ]
@@ -136,13 +136,13 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
         assert isinstance(following, Final)
         assert (following.text, following.reset) == ("you asked: two", True)
         assert isinstance(await end(client, answer), Failed)
-    assert [(asked.question, asked.state) for asked in provider.arrived] == [
+    assert [(arrival.question, arrival.state) for arrival in provider.arrived] == [
         ("one", b"conversation 1"),
         ("two", b"conversation 2"),
     ]
 
 
-async def test_an_end_that_meets_a_forgotten_lease_is_told_before_it_is_given_up(client: Client) -> None:
+async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_given_up(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=30.0):
@@ -178,13 +178,13 @@ async def test_a_token_whose_end_could_not_be_written_is_free_once_redis_is_back
     client.store.before["finish"] = Away()
     with capture_logs() as logs:
         async with serving(client.store, provider, answer_timeout=1.0, lease_ttl=1.0):
-            one = await client.ask("one", token)
+            first_answer = await client.ask("one", token)
             await until(lambda: any(line["event"] == "gave up waiting for Redis" for line in logs))
             two = await client.ask("two", token)
             del client.store.before["finish"]
             client.store.before["beat"] = Away(1)
             assert await client.text(two) == "you asked: two"
-            assert isinstance(await end(client, one), Failed)
+            assert isinstance(await end(client, first_answer), Failed)
     assert provider.questions == ["one", "two"]
 
 

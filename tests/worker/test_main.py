@@ -77,7 +77,7 @@ def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settin
     assert len(told(log)) == 2
 
 
-def test_a_redis_that_is_away_is_told_once_and_waited_for(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_a_redis_that_is_away_is_reported_once_and_waited_for(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
     away = {**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     with process("worker", log, **away) as started:
@@ -107,7 +107,7 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
     assert ended.stderr.count("\n") == 1
 
 
-def test_an_unknown_command_is_told(settings: dict[str, str]) -> None:
+def test_an_unknown_command_is_reported(settings: dict[str, str]) -> None:
     ended = run_to_end("worker", "dance", **settings)
     assert ended.returncode == 2
     assert "No such command 'dance'" in ended.stderr

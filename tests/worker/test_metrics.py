@@ -52,10 +52,10 @@ async def scraped(address: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
-def turns(found: dict[str, float]) -> dict[tuple[str, str], float]:
+def turns(metrics: dict[str, float]) -> dict[tuple[str, str], float]:
     """Return the turns by outcome and reason."""
     counts = {}
-    for name, value in found.items():
+    for name, value in metrics.items():
         if name.startswith("bing_turns_total{"):
             # Labels come in the order of the alphabet, and the scripted provider has no name.
             _, outcome, _, provider, _, reason, _ = name.split('"')
@@ -98,17 +98,17 @@ async def held(ask: Ask) -> AsyncIterator[ChatUpdate]:
 
 async def test_a_turn_shows_while_it_runs_and_a_token_until_it_is_released(client: Client) -> None:
     async with scraping(client, held, idle_release=0.1) as (_, address):
-        found = await scraped(address)
-        assert [found[name] for name in ("bing_slots", *GAUGES)] == [4, 0, 0]
+        metrics = await scraped(address)
+        assert [metrics[name] for name in ("bing_slots", *GAUGES)] == [4, 0, 0]
         answer = await client.ask("one")
         await until(lambda: "append" in client.store.calls)
-        found = await scraped(address)
-        assert [found[name] for name in GAUGES] == [1, 1]
+        metrics = await scraped(address)
+        assert [metrics[name] for name in GAUGES] == [1, 1]
         await Jobs(client.store, client.limits).stop(answer)
 
         async def at_rest() -> bool:
-            found = await scraped(address)
-            return [found[name] for name in GAUGES] == [0, 0]
+            metrics = await scraped(address)
+            return [metrics[name] for name in GAUGES] == [0, 0]
 
         await until(at_rest)
         assert turns(await scraped(address)) == {("stopped", ""): 1}
@@ -119,8 +119,8 @@ async def test_a_token_without_a_turn_is_held(client: Client) -> None:
         await client.text(await client.ask("one"))
 
         async def idle() -> bool:
-            found = await scraped(address)
-            return [found[name] for name in GAUGES] == [0, 1]
+            metrics = await scraped(address)
+            return [metrics[name] for name in GAUGES] == [0, 1]
 
         await until(idle)
         assert turns(await scraped(address)) == {("done", ""): 1}
@@ -142,8 +142,8 @@ async def test_a_pictures_token_is_not_held(client: Client) -> None:
         await client.end(await client.submit(Image("cat"), new_token()))
 
         async def at_rest() -> bool:
-            found = await scraped(address)
-            return [found[name] for name in GAUGES] == [0, 0]
+            metrics = await scraped(address)
+            return [metrics[name] for name in GAUGES] == [0, 0]
 
         await until(at_rest)
         assert turns(await scraped(address)) == {("done", ""): 1}
@@ -200,33 +200,33 @@ async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> 
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")
 
 
-async def test_how_long_questions_waited_is_told_once_for_each(client: Client) -> None:
+async def test_how_long_questions_waited_is_reported_once_for_each(client: Client) -> None:
     token = new_token()
     for question in ("one", "two"):
         answer = await client.ask(question, token)
     async with scraping(client) as (_, address):
         await client.text(answer)
-        found = await scraped(address)
-    assert found["bing_queue_wait_seconds_count"] == 2
-    assert 0 < found["bing_queue_wait_seconds_sum"] < 2 * SOON
+        metrics = await scraped(address)
+    assert metrics["bing_queue_wait_seconds_count"] == 2
+    assert 0 < metrics["bing_queue_wait_seconds_sum"] < 2 * SOON
 
 
-async def test_tasks_and_the_process_are_told_of(client: Client) -> None:
+async def test_tasks_and_the_process_are_reported(client: Client) -> None:
     async with scraping(client) as (_, address):
-        found = await scraped(address)
+        metrics = await scraped(address)
         for name in (
             "bing_asyncio_tasks",
             "process_open_fds",
             "process_resident_memory_bytes",
             "process_cpu_seconds_total",
         ):
-            assert found[name] > 0
+            assert metrics[name] > 0
 
 
-def of(account: str, found: dict[str, float]) -> dict[str, float]:
+def of(account: str, metrics: dict[str, float]) -> dict[str, float]:
     """Each series of an account, by its name and its other label."""
     series = {}
-    for name, value in found.items():
+    for name, value in metrics.items():
         if match := re.fullmatch(rf'bing_account_(\w+){{account="{account}"(?:,\w+="(.*)")?}}', name):
             series[".".join(filter(None, match.groups()))] = value
     return series
@@ -262,19 +262,19 @@ AT_ONCE = 0.02
 async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
     ledger = Ledger(client.store)
     async with scraping(client, held, refresh_every=AT_ONCE) as (_, address):
-        found = await scraped_until(address, lambda found: bool(of("b", found)))
+        metrics = await scraped_until(address, lambda metrics: bool(of("b", metrics)))
         for account in ("a", "b", "a/images", "b/images"):
-            assert of(account, found) == {**AT_REST, "state.ready": 1}
+            assert of(account, metrics) == {**AT_REST, "state.ready": 1}
         answer = await client.ask("one")
-        found = await scraped_until(address, lambda found: of("a", found)["in_flight"] == 1)
-        place = AccountSlot("elsewhere", 1, "other worker")
-        assert await ledger.reserve(place, {"b": 0}, 60) == "b"
+        metrics = await scraped_until(address, lambda metrics: of("a", metrics)["in_flight"] == 1)
+        slot = AccountSlot("elsewhere", 1, "other worker")
+        assert await ledger.reserve(slot, {"b": 0}, 60) == "b"
         print_ = ACCOUNTS[1].fingerprint
-        change = await ledger.record("b", place, print_, "cooling", "account.throttled", sent=True, pause=60)
+        change = await ledger.record("b", slot, print_, "cooling", "account.throttled", sent=True, pause=60)
         await ledger.execute_order("b", "pause")
         await Jobs(client.store, client.limits).stop(answer)
-        found = await scraped_until(address, lambda found: of("b", found)["state.paused"] == 1)
-        assert of("b", found) == {
+        metrics = await scraped_until(address, lambda metrics: of("b", metrics)["state.paused"] == 1)
+        assert of("b", metrics) == {
             **AT_REST,
             "state.cooling": 1,
             "state.paused": 1,
@@ -284,17 +284,17 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         }
 
 
-async def test_an_accounts_cookie_tells_when_it_expires(client: Client) -> None:
+async def test_an_accounts_cookie_reports_when_it_expires(client: Client) -> None:
     async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await served._upstream.pool.replace([CookieAccount("a", {"_U": "a"}, expires=1_900_000_000.5)])
-        found = await scraped_until(address, lambda found: of("a", found).get("cookie_expires_seconds", 0) > 0)
-        assert of("a", found)["cookie_expires_seconds"] == 1_900_000_000
+        metrics = await scraped_until(address, lambda metrics: of("a", metrics).get("cookie_expires_seconds", 0) > 0)
+        assert of("a", metrics)["cookie_expires_seconds"] == 1_900_000_000
 
 
 async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
     async with scraping(client, refresh_every=AT_ONCE) as (served, address):
-        await scraped_until(address, lambda found: bool(of("a", found)))
+        await scraped_until(address, lambda metrics: bool(of("a", metrics)))
         assert not of("elsewhere", await scraped(address))
         await served._upstream.pool.replace(ACCOUNTS[1:])
         assert not of("a", await scraped(address))
@@ -344,8 +344,8 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
     environment = {"REDIS_URL": valkey_url, "COOKIES_DIR": str(tmp_path / "cookies"), "LOG_FORMAT": "json"}
 
     def address() -> str | None:
-        told = [json.loads(line) for line in log.read_text().splitlines()]
-        return next((line["address"] for line in told if line["event"] == "serving metrics"), None)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return next((line["address"] for line in lines if line["event"] == "serving metrics"), None)
 
     with process("worker", log, METRICS_PORT="0", **environment) as started:
         served = wait_until(address, "its address is logged")

@@ -36,7 +36,7 @@ async def test_the_accounts_of_the_folder_are_taken(tmp_path: Path) -> None:
     assert logs == []
 
 
-async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported_once_and_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "cookies"
     with capture_logs() as logs:
         waiting = asyncio.create_task(await_accounts(DirectoryWatcher(folder, timings=QUICK)))
@@ -51,7 +51,7 @@ async def test_a_missing_folder_is_told_once_and_waited_for(tmp_path: Path) -> N
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
-async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
+async def test_each_thing_about_the_folder_is_reported_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
         waiting = asyncio.create_task(await_accounts(DirectoryWatcher(tmp_path, timings=QUICK)))
         await until(lambda: len(logs) == 1)
@@ -68,7 +68,7 @@ async def test_each_thing_about_the_folder_is_told_once(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_malformed_file_beside_a_good_one_is_told(tmp_path: Path) -> None:
+async def test_a_malformed_file_beside_a_good_one_is_reported(tmp_path: Path) -> None:
     write_accounts(tmp_path, "one")
     (tmp_path / "two.json").touch(mode=0o600)
     (tmp_path / "two.json").write_text("[]")
@@ -131,8 +131,8 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
     ledger = Ledger(store)
 
     async def stands(name: str, state: str | None) -> bool:
-        found = {one.name: one.state for one in await ledger.read_statuses()}
-        return found.get(name) == state
+        states = {status.name: status.state for status in await ledger.read_statuses()}
+        return states.get(name) == state
 
     async with (
         open_worker(settings(tmp_path), store, accounts, folder, block=SHORT_READ) as opened,
@@ -141,9 +141,9 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         running = asyncio.create_task(opened.run())
         client = Client(store, answers)
         await until(lambda: stands("one", "ready"))
-        place = AccountSlot("s0-job", 1, "w")
-        await ledger.reserve(place, {"one": 0}, 60)
-        await ledger.record("one", place, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
+        slot = AccountSlot("s0-job", 1, "w")
+        await ledger.reserve(slot, {"one": 0}, 60)
+        await ledger.record("one", slot, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
         token = new_token()
         refused = await client.end(await client.ask("refused", token))
         assert isinstance(refused, Failed)

@@ -17,8 +17,8 @@ OFTEN = 0.02
 
 
 async def only(store: Store) -> Process:
-    (found,) = await Overview(store).read_processes()
-    return found
+    (process,) = await Overview(store).read_processes()
+    return process
 
 
 async def counted(store: Store, name: str) -> int:
@@ -28,14 +28,14 @@ async def counted(store: Store, name: str) -> int:
     return sum(counts.get(name, 0) for counts in found.values())
 
 
-async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_told(client: Client) -> None:
+async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(client: Client) -> None:
     gate = Gate("hello")
     async with serving(client.store, ScriptedProvider(play=gate), worker_slots=4, report_interval=OFTEN) as worker:
         answer = await client.ask("hello")
 
         async def runs() -> bool:
-            found = await Overview(client.store).read_processes()
-            return [one.load.running for one in found] == [((answer, "chat"),)]
+            processes = await Overview(client.store).read_processes()
+            return [process.load.running for process in processes] == [((answer, "chat"),)]
 
         await until(runs)
         seen = await only(client.store)

@@ -144,9 +144,9 @@ async def test_pictures_that_are_stopped_are_given_up(client: Client) -> None:
 async def test_a_stop_leaves_other_turns_alone_and_no_flag(client: Client) -> None:
     provider = ScriptedProvider(play=streaming)
     async with serving(client.store, provider) as served:
-        one, two = await client.ask("one"), await client.ask("two")
+        first_answer, two = await client.ask("one"), await client.ask("two")
         await until(lambda: len(provider.arrived) == 2)
-        await stop(client, one)
+        await stop(client, first_answer)
         await hung_up_in_time(provider)
         await until(lambda: client.store.calls.count("finish") == 1)
         beats = client.store.calls.count("beat")

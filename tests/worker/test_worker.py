@@ -39,19 +39,21 @@ pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 async def test_a_draining_worker_ends_its_turn_and_takes_no_other(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    one, two = ScriptedProvider(play=gate), ScriptedProvider()
-    async with serving(client.store, one) as first:
+    first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, first_provider) as first:
         answer, waiting = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         first.drain()
         fresh = await client.ask("fresh")
         gate.open("one")
         assert await client.text(answer) == "you asked: one"
-    assert one.questions == ["one"]
+    assert first_provider.questions == ["one"]
     async with serving(client.store, two):
         assert await client.text(waiting) == "you asked: two"
         assert await client.text(fresh) == "you asked: fresh"
-    assert [(asked.state, asked.sent) for asked in two.arrived if asked.question == "two"] == [(b"conversation 1", 1)]
+    assert [(arrival.state, arrival.sent) for arrival in two.arrived if arrival.question == "two"] == [
+        (b"conversation 1", 1)
+    ]
     await at_rest(client)
 
 
@@ -80,22 +82,22 @@ async def test_a_token_whose_turn_ends_as_draining_begins_is_given_back(client: 
 
 
 async def test_what_was_not_sent_goes_to_another_worker_when_draining_takes_too_long(client: Client) -> None:
-    one, two = ScriptedProvider(play=connecting), ScriptedProvider()
-    async with serving(client.store, one, drain_timeout=0.1):
+    first_provider, two = ScriptedProvider(play=connecting), ScriptedProvider()
+    async with serving(client.store, first_provider, drain_timeout=0.1):
         answer = await client.ask("one")
-        await until(lambda: len(one.asks) == 1)
+        await until(lambda: len(first_provider.asks) == 1)
     assert await client.state(answer) == "QUEUED"
-    assert one.hung_up == 1
+    assert first_provider.hung_up == 1
     async with serving(client.store, two):
         assert await client.text(answer) == "you asked: one"
-    assert (one.questions, two.questions) == ([], ["one"])
+    assert (first_provider.questions, two.questions) == ([], ["one"])
     await at_rest(client)
 
 
 async def test_what_was_sent_is_interrupted_when_draining_takes_too_long(client: Client) -> None:
     gate, token = Gate("one"), new_token()
-    one, two = ScriptedProvider(play=gate), ScriptedProvider()
-    async with serving(client.store, one, drain_timeout=0.1):
+    first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
+    async with serving(client.store, first_provider, drain_timeout=0.1):
         answer, waiting = await client.ask("one", token), await client.ask("two", token)
         await until(lambda: gate.waiting == ["one"])
         await until(lambda: "append" in client.store.calls)
@@ -184,18 +186,18 @@ async def test_a_turn_outlives_a_redis_that_is_away_for_a_while(proxy: TcpProxy,
     provider = ScriptedProvider(play=gate)
     async with Answers(near) as answers, serving(far, provider) as served:
         client = Client(near, answers)
-        one = await client.ask("one", token)
+        first_answer = await client.ask("one", token)
         await until(lambda: gate.waiting == ["one"])
         await until(lambda: far.calls.count("append") == 1)
         await proxy.cut(refuse=True)
         two, beats = await client.ask("two", token), far.tried["beat"]
         gate.open("one")
         await until(lambda: far.tried["append"] >= 2 and far.tried["beat"] >= beats + 2)
-        assert await client.so_far(one) == [Delta("you asked: ")]
+        assert await client.so_far(first_answer) == [Delta("you asked: ")]
         proxy.heal()
-        assert [await client.text(one), await client.text(two)] == ["you asked: one", "you asked: two"]
+        assert [await client.text(first_answer), await client.text(two)] == ["you asked: one", "you asked: two"]
         assert await client.owner(token) == served.id
-    assert [(asked.question, asked.state) for asked in provider.arrived] == [
+    assert [(arrival.question, arrival.state) for arrival in provider.arrived] == [
         ("one", b"conversation 1"),
         ("two", b"conversation 1"),
     ]

@@ -9,9 +9,9 @@ local name, print, last = args.account, args.fingerprint, args.last
 -- For so many ms a worker may not have seen a new cookie yet: its announcement of the old one changes nothing.
 local UNSEEN = 60000
 local now = now_ms()
-local found = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state')
-local known = found[1]
-if found[2] == print and known ~= print and now - tonumber(found[3]) < UNSEEN then return 0 end
+local fields = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state')
+local known = fields[1]
+if fields[2] == print and known ~= print and now - tonumber(fields[3]) < UNSEEN then return 0 end
 redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', args.weight, 'turns', args.turns, 'daily', args.daily)
 redis.call('HSET', KEYS[1], 'expires', args.expires, 'provider', args.provider)
 redis.call('PEXPIRE', KEYS[1], args.ttl)
@@ -28,7 +28,7 @@ elseif known ~= print then
   redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
-  log_event('kind', 'cookie', 'before', found[4] or '', standing(name))
+  log_event('kind', 'cookie', 'before', fields[4] or '', standing(name))
   return 1
 end
 return 0

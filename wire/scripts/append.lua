@@ -5,8 +5,8 @@
 local prefix, job, event = ARGV[1], ARGV[5], ARGV[7]
 local lease = redis.call('HMGET', prefix .. NAMES.token .. ARGV[2], 'owner', 'fence')
 if lease[1] ~= ARGV[3] or lease[2] ~= ARGV[4] then return -1 end
-local found = redis.call('HMGET', KEYS[1], 'state', 'seq')
-local state, seq, expected = found[1], tonumber(found[2]), tonumber(ARGV[6])
+local fields = redis.call('HMGET', KEYS[1], 'state', 'seq')
+local state, seq, expected = fields[1], tonumber(fields[2]), tonumber(ARGV[6])
 if not state then return -3 end
 if state == 'DONE' or state == 'FAILED' or state == 'STOPPED' then return -2 end
 -- Only the holder of the fence appends before the end, one event at a time: an event that is there already is this one.

@@ -2,9 +2,10 @@
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
 -- queue_limit, mailbox_limit, client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
--- unfollowed), after (the job that must be the token's last accepted one, '' if any may be); then the work, byte by byte.
+-- unfollowed), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
+-- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then the work, byte by byte.
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
--- and the answer of the Idempotency-Key; 'reused' (the key belongs to another question); 'spent' (its answer is
+-- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
 -- last one); 'client' or 'full' and the seconds after which to retry.
 local args, work = cjson.decode(ARGV[2]), ARGV[3]
@@ -14,12 +15,20 @@ local now = now_ms()
 
 -- The standing of an Idempotency-Key that is known; false if it is free.
 local function asked_before()
-  local found = name ~= '' and redis.call('GET', key('idem', name))
-  if not found then return false end
-  local answer, asked = found:match('(%S+) (%S+)')
-  if asked ~= question then return { 'reused', '' } end
+  local entry = name ~= '' and redis.call('GET', key('idem', name))
+  if not entry then return false end
+  local answer, digest = entry:match('(%S+) (%S+)')
+  if digest ~= question then return { 'reused', '' } end
   local seq = redis.call('HGET', key('job', answer), 'seq')
   if not seq or (seq ~= '0' and redis.call('EXISTS', key('log', answer)) == 0) then return { 'spent', '' } end
+  return { 'existing', answer }
+end
+
+-- The job that another gateway accepted for the same attempt, which is this gateway's from now on; false if there is none.
+local function passed_on()
+  local answer = args.attempt ~= '' and redis.call('GET', key('attempt', args.attempt))
+  if not answer or redis.call('EXISTS', key('job', answer)) == 0 then return false end
+  redis.call('HSET', key('job', answer), 'adopted', job)
   return { 'existing', answer }
 end
 
@@ -41,12 +50,12 @@ local function mailbox_full()
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
-local before = asked_before()
+local before = asked_before() or passed_on()
 if before then return before end
-local found = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
-if not found[1] and not args.create then return { 'unknown', '' } end
-if found[2] or (found[1] and (found[3] or '') ~= holder) then return { 'unknown', '' } end
-if args.after ~= '' and found[4] ~= args.after then return { 'moved', '' } end
+local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
+if not fields[1] and not args.create then return { 'unknown', '' } end
+if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
+if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
 if client ~= '' then
   local own = count(key('client', client))
   if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
@@ -56,7 +65,7 @@ local waiting = count(key('queued'))
 if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
 
 redis.call('HSET', KEYS[1], 'work', work, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
-redis.call('HSET', KEYS[1], 'holder', holder, 'before', found[4] or '')
+redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '')
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
@@ -71,9 +80,13 @@ else
   redis.call('HSET', KEYS[1], 'idem', name)
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
 end
+if args.attempt ~= '' then
+  redis.call('HSET', KEYS[1], 'attempt', args.attempt)
+  redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl)
+end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
-if not found[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
+if not fields[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
 redis.call('HSET', key('token', token), 'last', job)
 redis.call('EXPIRE', key('token', token), session_ttl)
 local running = redis.call('HEXISTS', key('token', token), 'running') == 1

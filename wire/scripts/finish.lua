@@ -17,9 +17,9 @@ local function extend_transcript()
     redis.call('HDEL', KEYS[1], 'said', 'cut')
   end
   redis.call('RPUSH', transcript, exchange)
-  local said = redis.call('HINCRBY', KEYS[1], 'said', #exchange)
-  while said > args.transcript_limit do
-    said = redis.call('HINCRBY', KEYS[1], 'said', -#redis.call('LPOP', transcript))
+  local size = redis.call('HINCRBY', KEYS[1], 'said', #exchange)
+  while size > args.transcript_limit do
+    size = redis.call('HINCRBY', KEYS[1], 'said', -#redis.call('LPOP', transcript))
     redis.call('HSET', KEYS[1], 'cut', '1')
   end
 end

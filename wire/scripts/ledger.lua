@@ -2,8 +2,8 @@
 
 local DAY = 24 * 3600 * 1000
 
-local function count_as_asked(name, place, now)
-  redis.call('ZADD', key('spent', name), 'NX', now, place)
+local function count_as_asked(name, slot, now)
+  redis.call('ZADD', key('spent', name), 'NX', now, slot)
   redis.call('PEXPIRE', key('spent', name), DAY)
 end
 
@@ -11,8 +11,8 @@ end
 -- its question counts as sent.
 local function in_flight(name, now)
   local flight = key('flight', name)
-  for _, place in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
-    count_as_asked(name, place, now)
+  for _, slot in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
+    count_as_asked(name, slot, now)
   end
   redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
   return redis.call('ZCARD', flight)
@@ -47,6 +47,6 @@ end
 
 -- Returns the fields by which the audit log describes an account's state.
 local function standing(name)
-  local found = redis.call('HMGET', key('account', name), 'state', 'paused', 'until', 'reason')
-  return 'name', name, 'state', found[2] and 'paused' or found[1], 'until', found[3] or '0', 'reason', found[4] or ''
+  local fields = redis.call('HMGET', key('account', name), 'state', 'paused', 'until', 'reason')
+  return 'name', name, 'state', fields[2] and 'paused' or fields[1], 'until', fields[3] or '0', 'reason', fields[4] or ''
 end

@@ -11,12 +11,12 @@ local now = now_ms()
 local ready, accounts, returns, waiting = 0, 0, 0, false
 
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - SILENCE, '+inf')) do
-  local found = redis.call('HMGET', key('account', name), 'state', 'reason', 'since', 'told', 'paused', 'until')
-  local state, back = found[1], tonumber(found[6] or '0')
-  if (state == 'quarantined' or state == 'dead') and found[3] ~= found[4] then
-    waiting = waiting or { account = name, state = state, reason = found[2] or '', since = found[3] }
+  local fields = redis.call('HMGET', key('account', name), 'state', 'reason', 'since', 'told', 'paused', 'until')
+  local state, back = fields[1], tonumber(fields[6] or '0')
+  if (state == 'quarantined' or state == 'dead') and fields[3] ~= fields[4] then
+    waiting = waiting or { account = name, state = state, reason = fields[2] or '', since = fields[3] }
   end
-  if state and not found[5] and name:sub(-#ending) ~= ending then
+  if state and not fields[5] and name:sub(-#ending) ~= ending then
     accounts = accounts + 1
     if state == 'ready' then ready = ready + 1 end
     if state == 'cooling' and (returns == 0 or back < returns) then returns = back end

@@ -4,8 +4,8 @@
 -- come; nil if it doesn't wait.
 local rank = redis.call('ZRANK', key('queued'), ARGV[2])
 if not rank then
-  local found = redis.call('HMGET', KEYS[1], 'state', 'returns')
-  if found[1] ~= 'CLAIMED' or not found[2] then return false end
-  return { 0, math.max(1, math.ceil((tonumber(found[2]) - now_ms()) / 1000)) }
+  local fields = redis.call('HMGET', KEYS[1], 'state', 'returns')
+  if fields[1] ~= 'CLAIMED' or not fields[2] then return false end
+  return { 0, math.max(1, math.ceil((tonumber(fields[2]) - now_ms()) / 1000)) }
 end
 return { rank + 1, come_back('gap', rank + 1) }

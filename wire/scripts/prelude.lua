@@ -55,11 +55,11 @@ end
 -- A job that ended unspent, never sent or each time refused, frees its Idempotency-Key: the question may be asked afresh.
 -- Its conversation is where it was before, and can be continued from there.
 local function take_back(job)
-  local found = redis.call('HMGET', key('job', job), 'idem', 'token', 'before')
-  local stands_for = found[1] and redis.call('GET', key('idem', found[1]))
-  if stands_for and stands_for:match('%S+') == job then redis.call('DEL', key('idem', found[1])) end
-  if found[3] and redis.call('HGET', key('token', found[2]), 'last') == job then
-    redis.call('HSET', key('token', found[2]), 'last', found[3])
+  local fields = redis.call('HMGET', key('job', job), 'idem', 'token', 'before')
+  local entry = fields[1] and redis.call('GET', key('idem', fields[1]))
+  if entry and entry:match('%S+') == job then redis.call('DEL', key('idem', fields[1])) end
+  if fields[3] and redis.call('HGET', key('token', fields[2]), 'last') == job then
+    redis.call('HSET', key('token', fields[2]), 'last', fields[3])
   end
 end
 
@@ -67,16 +67,16 @@ end
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
 -- the same reason.
 local function end_job(job, state, event, answer_ttl, reached, spent)
-  local found = redis.call('HMGET', key('job', job), 'state', 'seq', 'client')
-  if not found[1] or TERMINAL[found[1]] then return 0 end
-  local seq = math.max(tonumber(found[2]), reached or 0) + 1
+  local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client')
+  if not fields[1] or TERMINAL[fields[1]] then return 0 end
+  local seq = math.max(tonumber(fields[2]), reached or 0) + 1
   emit(job, seq, event)
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
-  if found[3] then redis.call('ZREM', key('client', found[3]), job) end
-  if not spent and (found[1] == 'QUEUED' or found[1] == 'CLAIMED') then take_back(job) end
+  if fields[3] then redis.call('ZREM', key('client', fields[3]), job) end
+  if not spent and (fields[1] == 'QUEUED' or fields[1] == 'CLAIMED') then take_back(job) end
   return seq
 end
 
@@ -116,26 +116,26 @@ end
 -- Puts a token with work into its live owner's stream, else into the shared one.
 local function schedule(token)
   local owner = redis.call('HGET', key('token', token), 'owner')
-  local stream, place = key('jobs'), 'shared'
+  local stream, location = key('jobs'), 'shared'
   if owner and alive(owner) then
-    stream, place = key('jobs_of', owner), owner
+    stream, location = key('jobs_of', owner), owner
   end
   redis.call('XADD', stream, '*', 't', token)
-  redis.call('HSET', key('token', token), 'scheduled', place)
+  redis.call('HSET', key('token', token), 'scheduled', location)
 end
 
 -- Returns whether an entry for the token waits where a worker will see it.
 local function is_scheduled(token)
-  local place = redis.call('HGET', key('token', token), 'scheduled')
-  return place and (place == 'shared' or alive(place))
+  local location = redis.call('HGET', key('token', token), 'scheduled')
+  return location and (location == 'shared' or alive(location))
 end
 
 -- Ends a job that nobody follows any more, before it is sent. True if the job has ended, now or before. Only a worker
 -- that has beaten without a gap may judge: after a pause the followers must have had the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
-  local found = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts')
-  if not found[1] or TERMINAL[found[1]] then return true end
-  if not found[2] or found[3] or tonumber(found[2]) >= now_ms() or not may_judge(worker, HEARD_MS) then return false end
+  local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts')
+  if not fields[1] or TERMINAL[fields[1]] then return true end
+  if not fields[2] or fields[3] or tonumber(fields[2]) >= now_ms() or not may_judge(worker, HEARD_MS) then return false end
   end_job(job, 'FAILED', ENDS.cancelled, answer_ttl)
   return true
 end

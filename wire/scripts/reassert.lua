@@ -7,8 +7,8 @@
 local token, worker, fence, job = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local sent, reached, answer_ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
-local found = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'running')
-local owner, known, running = found[1], tonumber(found[2] or '-1'), found[3]
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'running')
+local owner, known, running = fields[1], tonumber(fields[2] or '-1'), fields[3]
 local state = job ~= '' and redis.call('HGET', key('job', job), 'state')
 if known < 0 or known > fence or (known == fence and owner ~= worker) then return 'lost' end
 -- It is unknown or has ended, by its own finish perhaps, which may have handed out the next one.

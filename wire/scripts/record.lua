@@ -7,8 +7,8 @@ local name, slot, sent, print = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 local outcome, reason, pause = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local LONGEST, TOLERATED = 60 * 1000, 3
 local now = now_ms()
-local found = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures')
-local before, back, failures = found[1] or 'ready', tonumber(found[2] or '0'), tonumber(found[4] or '0')
+local fields = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures')
+local before, back, failures = fields[1] or 'ready', tonumber(fields[2] or '0'), tonumber(fields[4] or '0')
 
 local function reply()
   if changed then log_event('kind', 'account', 'before', before, standing(name)) end
@@ -19,7 +19,7 @@ end
 local counts = redis.call('ZREM', key('flight', name), slot) == 1
 if sent then count_as_asked(name, slot, now) end
 -- A repeat changes nothing; nor does a turn with a cookie that was replaced meanwhile.
-if not counts or found[3] ~= print then return reply() end
+if not counts or fields[3] ~= print then return reply() end
 
 -- Deadlines only move later; a turn that was out before doesn't end a state that waits for a person.
 local function cool(ms)

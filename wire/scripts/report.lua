@@ -29,9 +29,9 @@ end
 -- Only a process that has reported without a gap may judge others: after a pause of Redis all must have had the chance.
 local function check_others()
   local all = redis.call('HGETALL', KEYS[1])
-  for place = 1, #all, 2 do
-    local who = all[place]
-    local at, since, last, known = read(all[place + 1])
+  for index = 1, #all, 2 do
+    local who = all[index]
+    local at, since, last, known = read(all[index + 1])
     if now - at >= silence + args.shown then
       forget(who)
     elseif now - at >= silence and known ~= 'dead' then
@@ -47,9 +47,9 @@ local function count_accounts(minute)
   local accounts, ready = 0, 0
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', key('accounts'), now - UNSEEN, '+inf')) do
     if name:sub(-#args.excluded) ~= args.excluded then
-      local found = redis.call('HMGET', key('account', name), 'state', 'paused')
+      local fields = redis.call('HMGET', key('account', name), 'state', 'paused')
       accounts = accounts + 1
-      if found[1] == 'ready' and not found[2] then ready = ready + 1 end
+      if fields[1] == 'ready' and not fields[2] then ready = ready + 1 end
     end
   end
   redis.call('HSET', minute, 'at', now, 'accounts', accounts, 'ready', ready)

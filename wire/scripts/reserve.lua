@@ -12,27 +12,27 @@ local now = now_ms()
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function burden(name, rank)
-  local found = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason')
-  local state, back, weight, most = found[1], tonumber(found[2] or '0'), tonumber(found[5] or '1'), tonumber(found[6] or '0')
-  if not state or found[3] or state == 'quarantined' or state == 'dead' then return false, -1, false end
+  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason')
+  local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
+  if not state or fields[3] or state == 'quarantined' or state == 'dead' then return false, -1, false end
   local flying = in_flight(name, now)
   if state == 'cooling' then
-    if back > now then return false, back - now, false, found[10] end
+    if back > now then return false, back - now, false, fields[10] end
     -- One turn tries it before all may.
     most = 1
   end
-  local asked, forgotten = asked_today(name, now)
-  local daily = tonumber(found[7] or '0')
-  if daily > 0 and asked + flying >= daily then return false, asked > 0 and forgotten or -1, flying > 0, 'account.throttled' end
+  local sent, forgotten = asked_today(name, now)
+  local daily = tonumber(fields[7] or '0')
+  if daily > 0 and sent + flying >= daily then return false, sent > 0 and forgotten or -1, flying > 0, 'account.throttled' end
   if most > 0 and flying >= most then return false, -1, true end
-  local failing = now - tonumber(found[9] or '0') < REMEMBERED and tonumber(found[4] or '0') or 0
+  local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
   if state == 'cooling' then failing = -1 end
-  return { rank, failing, flying / weight, asked / weight, tonumber(found[8] or '0') }
+  return { rank, failing, flying / weight, sent / weight, tonumber(fields[8] or '0') }
 end
 
-local function lighter(one, other)
-  for at = 1, #one do
-    if one[at] ~= other[at] then return one[at] < other[at] end
+local function lighter(left, right)
+  for at = 1, #left do
+    if left[at] ~= right[at] then return left[at] < right[at] end
   end
   return false
 end

@@ -4,9 +4,9 @@
 -- holder whose answer it must be ('' without an API key), '1' if it may be anybody's.
 -- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's.
 local job, before, after, answer_ttl, holder = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local found = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder')
-local state, token = found[1], found[2]
-if ARGV[7] ~= '1' and (found[3] or '') ~= holder then return false end
+local fields = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder')
+local state, token = fields[1], fields[2]
+if ARGV[7] ~= '1' and (fields[3] or '') ~= holder then return false end
 if not state or TERMINAL[state] then return state end
 
 -- The text that readers have. Put together here, since an answer that streams would outrun a caller that did it.

@@ -2,10 +2,10 @@
 -- KEYS: the set of accounts. ARGV: prefix, worker.
 local now, tail = now_ms(), ':' .. ARGV[2]
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  for _, place in ipairs(redis.call('ZRANGE', key('flight', name), 0, -1)) do
-    if place:sub(-#tail) == tail then
-      redis.call('ZREM', key('flight', name), place)
-      count_as_asked(name, place, now)
+  for _, slot in ipairs(redis.call('ZRANGE', key('flight', name), 0, -1)) do
+    if slot:sub(-#tail) == tail then
+      redis.call('ZREM', key('flight', name), slot)
+      count_as_asked(name, slot, now)
     end
   end
 end

@@ -36,17 +36,17 @@ export function chart({ title, kind, times, size, series, whole }) {
     nothing && svg("text", { x: (WIDTH + LEFT) / 2, y: HEIGHT / 2, class: "nothing", "text-anchor": "middle" }, w.noData));
   const cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, x1: -9, x2: -9 });
   drawn.append(cursor);
-  const { legend, when, tell } = legendOf(series, times, size);
+  const { legend, when, showValues } = legendOf(series, times, size);
   drawn.addEventListener("pointermove", (event) => {
     const box = drawn.getBoundingClientRect();
     const at = Math.floor((((event.clientX - box.left) / box.width) * WIDTH - LEFT) / ((WIDTH - LEFT - RIGHT) / times.length));
     const inside = at >= 0 && at < times.length;
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, inside ? (x(at) + x(at + 1)) / 2 : -9);
-    tell(inside ? at : null);
+    showValues(inside ? at : null);
   });
   drawn.addEventListener("pointerleave", () => {
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, -9);
-    tell(null);
+    showValues(null);
   });
   return el("figure", {}, el("figcaption", {}, el("h3", {}, title), when, legend), drawn, asTable(title, series, times));
 }
@@ -100,12 +100,12 @@ function legendOf(series, times, size) {
   const values = series.map(() => el("b"));
   const when = el("span", { class: "when" });
   const entries = series.map((one, at) => el("li", {}, svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { class: `fill${one.tone}`, width: 10, height: 10, rx: 2 })), `${one.name} `, values[at]));
-  const tell = (at) => {
+  const showValues = (at) => {
     series.forEach((one, place) => { values[place].textContent = number(at === null ? latest(one) : one.values[at]); });
     when.textContent = at === null ? w.perBin(size) : clock(times[at]);
   };
-  tell(null);
-  return { legend: el("ul", { class: "legend" }, entries), when, tell };
+  showValues(null);
+  return { legend: el("ul", { class: "legend" }, entries), when, showValues };
 }
 
 function asTable(title, series, times) {

@@ -39,5 +39,5 @@ export const answersTable = (place, stop) => new Table(place, () => w.answers, (
     type: "button", "data-order": "stop", onclick: () => stop(id), "aria-label": `${w.stop}: ${short(id)}` }, w.stop)) },
 ]);
 
-/** An id as people can tell it from others. */
+/** An id, short but distinct to people. */
 export const short = (id) => id.slice(0, 11);

@@ -10,7 +10,7 @@ const EN = {
   lost: (s) => `Connection lost, trying again in ${s} s`,
   accounts: "Accounts", addAccount: "Add cookies", charts: "The last hours", range: "Range", oneHour: "1 h", sixHours: "6 h",
   answers: "Waiting and running", workers: "Workers", gateways: "Gateways", events: "What happened",
-  cancel: "Cancel", next: "Go on", working: "Working …",
+  cancel: "Cancel", next: "Continue", working: "Working …",
   addHint: "Paste an export in any usual form: JSON of an extension, cookies.txt, a Cookie header, a cURL command. It goes to a worker that may write its folder, and is shown to nobody.",
   addName: "Account", addExport: "Cookie export",
   addAsk: (name) => [`Hand in cookies for ${name}?`, `A worker adds the account ${name}, or replaces its cookies, which makes it ready again.`, "Hand in"],

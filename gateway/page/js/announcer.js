@@ -20,7 +20,7 @@ export class Announcer {
     if (word !== this.#word && word) announce(say(...status.slice(1)));
     this.#word = word;
     this.#text = text;
-    this.#timer ??= setTimeout(() => this.#tell(), EVERY);
+    this.#timer ??= setTimeout(() => this.#announceNext(), EVERY);
   }
 
   /** The answer has ended. */
@@ -30,7 +30,7 @@ export class Announcer {
     announce(`${rest} ${say("finished")}`.trim());
   }
 
-  #tell() {
+  #announceNext() {
     this.#timer = null;
     const portion = this.#speech.next(this.#text);
     if (portion) announce(portion);

@@ -72,14 +72,14 @@ export class Run {
     this.#over.abort(new DOMException("left", "AbortError"));
   }
 
-  #tell(live) {
+  #report(live) {
     this.live = live;
     this.#show();
   }
 
   async #lost() {
     if (Date.now() - this.#reached > GIVE_UP) return fail(this.exchange, LOST);
-    this.#tell({ phase: "lost" });
+    this.#report({ phase: "lost" });
     this.#tries += 1;
     return sleep(pause(this.#tries), this.#over.signal).catch(() => null);
   }
@@ -92,7 +92,7 @@ export class Run {
     const response = await api.ask({ style, question, ...(token && { token }) }, key, this.#over.signal);
     if (!(await this.#taken(response))) return undefined;
     exchange.answer = response.headers.get("X-Answer-ID");
-    this.#tell({ phase: "thinking" });
+    this.#report({ phase: "thinking" });
     return this.#read(response);
   }
 
@@ -125,7 +125,7 @@ export class Run {
   }
 
   #place({ state, position, wait }) {
-    this.#tell(state === "queued" ? { phase: "queued", position, wait } : { phase: "thinking" });
+    this.#report(state === "queued" ? { phase: "queued", position, wait } : { phase: "thinking" });
   }
 
   /** Read a stream to its end. */
@@ -151,7 +151,7 @@ export class Run {
     const { exchange } = this;
     if (code === 200 && !data.done) {
       exchange.text += data.answer;
-      this.#tell({ phase: "writing" });
+      this.#report({ phase: "writing" });
       return false;
     }
     if (code === 200) Object.assign(exchange, { text: data.answer, urls: data.urls, given: data.token });
@@ -208,8 +208,8 @@ export class Run {
   async #refused({ code, message }, retryAfter) {
     const { exchange } = this;
     if (code === 401) {
-      this.#tell({ phase: "key" });
-      if (await this.#needKey()) return this.#tell({ phase: "asking" });
+      this.#report({ phase: "key" });
+      if (await this.#needKey()) return this.#report({ phase: "asking" });
     }
     if (code === TOKEN_UNKNOWN && retryAfter === null && exchange.token) {
       return Object.assign(exchange, unanswered(), { token: null, afresh: true });
@@ -218,7 +218,7 @@ export class Run {
     const patient = exchange.answer ? Date.now() - this.#reached < GIVE_UP : this.#refusals < MOST_REFUSALS;
     if (soon && patient) {
       this.#refusals += 1;
-      this.#tell({ phase: "busy", seconds: retryAfter ?? 1 });
+      this.#report({ phase: "busy", seconds: retryAfter ?? 1 });
       return sleep((retryAfter ?? 1) * 1000, this.#over.signal).catch(() => null);
     }
     return fail(exchange, { code, message, reason: REASONS[code], retry_after: retryAfter });

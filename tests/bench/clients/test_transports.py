@@ -8,9 +8,11 @@ from bench.question import Question
 QUESTION = Question(60, 20.0)
 
 
-def test_over_http_the_question_stands_in_the_query() -> None:
-    asked = TRANSPORTS[SSE].request(QUESTION).decode()
-    assert asked.startswith("GET /api_stream?style=balanced&question=%21deltas%3D60%20%21rate%3D20%20%21stamp HTTP/1.1")
+def test_over_http_the_question_is_in_the_query() -> None:
+    request = TRANSPORTS[SSE].request(QUESTION).decode()
+    assert request.startswith(
+        "GET /api_stream?style=balanced&question=%21deltas%3D60%20%21rate%3D20%20%21stamp HTTP/1.1"
+    )
     assert TRANSPORTS[SSE].message(QUESTION) == b""
 
 
@@ -22,5 +24,5 @@ def test_over_websocket_it_follows_the_handshake() -> None:
 def test_openais_request_has_the_length_that_it_names() -> None:
     head, body = TRANSPORTS[OPENAI].request(QUESTION).split(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
-    asked = json.loads(body)
-    assert (asked["model"], asked["stream"]) == (MODEL, True)
+    fields = json.loads(body)
+    assert (fields["model"], fields["stream"]) == (MODEL, True)

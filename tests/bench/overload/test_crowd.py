@@ -69,7 +69,7 @@ def test_a_gateway_that_is_full_need_not_merge() -> None:
 @pytest.mark.parametrize(("role", "flat"), [("gateway", False), ("redis_used", True)])
 def test_redis_may_hold_more_of_answers_that_last_as_long_as_a_gateway_is_full(role: str, flat: bool) -> None:
     kb = [{"gateway": 1, "redis_used": 1} | {role: grown} for grown in (1, 1, 2)]
-    memory = [MemorySample(float(at), one) for at, one in enumerate(kb)]
+    memory = [MemorySample(float(at), sample) for at, sample in enumerate(kb)]
     assert judge_overload(OverloadFigures(1.0, outcome(), [1.0], memory, {}), merging=False)["memory is flat"] is flat
     assert not judge_overload(OverloadFigures(1.0, outcome(), [1.0], memory, {}))["memory is flat"]
 

@@ -25,7 +25,7 @@ async def ask(question: str) -> list[ChatUpdate]:
 
 async def test_an_answer_has_as_many_pieces_of_that_size_as_are_asked_for() -> None:
     *snapshots, end = await ask("!deltas=3 !rate=1000 !size=40")
-    assert [len(one.text) for one in snapshots if isinstance(one, Snapshot)] == [40, 80, 120]
+    assert [len(snapshot.text) for snapshot in snapshots if isinstance(snapshot, Snapshot)] == [40, 80, 120]
     assert isinstance(end, Completion)
     assert len(STAMP.findall(end.text.encode())) == 3
 

@@ -15,8 +15,8 @@ def frame(answer: str, *, done: bool | None = False, token: str = "t") -> str:
 
 def read(*frames: str) -> AnswerReader:
     reading = AnswerReader()
-    for one in frames:
-        reading.take(one)
+    for frame in frames:
+        reading.take(frame)
     return reading
 
 

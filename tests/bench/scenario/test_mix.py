@@ -7,9 +7,9 @@ from wire.messages import Style
 
 
 def test_every_question_has_a_style_that_the_service_knows() -> None:
-    asked = [mix.question() for _ in range(50)] + [mix.long_question()]
-    assert {fields["style"] for fields in asked} <= set(get_args(Style))
-    assert all(fields["question"] for fields in asked)
+    questions = [mix.question() for _ in range(50)] + [mix.long_question()]
+    assert {fields["style"] for fields in questions} <= set(get_args(Style))
+    assert all(fields["question"] for fields in questions)
 
 
 def test_a_long_answer_outlasts_the_cut() -> None:

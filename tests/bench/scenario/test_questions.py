@@ -34,7 +34,7 @@ async def run(action: Callable[..., Any], gateway: RunningGateway, *more: Any) -
 async def test_a_question_is_asked_and_its_conversation_goes_on(gateway: RunningGateway) -> None:
     token = await run(questions.ask_whole, gateway, ASK)
     assert await run(questions.ask_stream, gateway, ASK | {"token": token}, lambda: None) == token
-    assert [asked for asked, _ in gateway.worker.asked] == [token, token]
+    assert [job for job, _ in gateway.worker.asked] == [token, token]
 
 
 async def test_the_first_delta_is_reported_once(gateway: RunningGateway) -> None:

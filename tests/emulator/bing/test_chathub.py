@@ -96,8 +96,10 @@ async def test_another_account_may_not_use_a_conversation(client: BingClient, st
 
 async def test_invocations_must_grow_but_may_leave_gaps(client: BingClient) -> None:
     conversation = await client.create()
-    asked = [("hello", 3), ("hello", 3), ("hello", 6), ("hello", 5), ("hello", 7)]
-    values = [(await client.ask(conversation, text, invocation)).item["result"]["value"] for text, invocation in asked]
+    questions = [("hello", 3), ("hello", 3), ("hello", 6), ("hello", 5), ("hello", 7)]
+    values = [
+        (await client.ask(conversation, text, invocation)).item["result"]["value"] for text, invocation in questions
+    ]
     assert values == ["Success", "InvalidSession", "Success", "InvalidSession", "Success"]
 
 

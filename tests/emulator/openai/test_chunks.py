@@ -11,7 +11,7 @@ def event(delta: Json, reason: str | None = None) -> Json:
 
 @given(st.lists(st.text(max_size=5)))
 def test_the_deltas_add_up_to_the_message(pieces: list[str]) -> None:
-    events = [event({"role": "assistant", "content": ""}), *(event({"content": one}) for one in pieces)]
+    events = [event({"role": "assistant", "content": ""}), *(event({"content": piece}) for piece in pieces)]
     whole = chunks.join([*events, event({}, "stop")], chunks.usage(2, 3))
     assert whole["object"] == "chat.completion"
     assert whole["choices"][0]["message"] == {"role": "assistant", "content": "".join(pieces), "refusal": None}

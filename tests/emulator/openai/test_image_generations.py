@@ -35,7 +35,7 @@ async def draw(asker: OpenaiClient, prompt: str, **more: object) -> OpenaiReply:
 
 async def test_pictures_are_served_by_the_stand_in_itself(asker: OpenaiClient, upstream: Emulator) -> None:
     reply = await draw(asker, "a cat", n=2, model="stand-in-pictures", size="1024x1024")
-    urls = [one["url"] for one in reply.json["data"]]
+    urls = [image["url"] for image in reply.json["data"]]
     assert len(set(urls)) == 2
     assert all(url.startswith(upstream.url) for url in urls)
     picture = await asker.http.get(urls[0])

@@ -9,10 +9,10 @@ MESSAGES = st.lists(st.builds(CompletionMessage, st.sampled_from(ROLES), st.text
 @given(MESSAGES)
 def test_a_list_of_messages_is_the_question_and_the_rest(messages: tuple[CompletionMessage, ...]) -> None:
     history = split_question(messages)
-    asked = [message.text for message in messages if message.role == "user"]
-    assert history.question == (asked[-1] if asked else "")
-    assert [*history.questions, *([history.question] if asked else [])] == asked
-    assert len(history.before) == len(messages) - bool(asked)
+    questions = [message.text for message in messages if message.role == "user"]
+    assert history.question == (questions[-1] if questions else "")
+    assert [*history.questions, *([history.question] if questions else [])] == questions
+    assert len(history.before) == len(messages) - bool(questions)
 
 
 @given(MESSAGES, MESSAGES)

@@ -43,10 +43,10 @@ async def test_writes_that_cut_events_and_characters(upstream: Emulator) -> None
     chunks = await portions(upstream, "你好 !split-record")
     assert max(map(len, chunks)) == 7
     whole = b"".join(chunks)
-    place, cut = 0, 0
+    offset, cut = 0, 0
     for chunk in chunks[:-1]:
-        place += len(chunk)
-        cut += (whole[place] & 0xC0) == 0x80  # a byte that continues a character
+        offset += len(chunk)
+        cut += (whole[offset] & 0xC0) == 0x80  # a byte that continues a character
     assert cut > 0
     assert "你好" in whole.decode()
 

@@ -14,7 +14,7 @@ LAYOUTS = st.builds(
 
 @given(LAYOUTS, st.lists(st.text("ab{}猫", max_size=9), max_size=4))
 def test_every_layout_says_the_same(layout: SseLayout, data_texts: list[str]) -> None:
-    data = b"".join(layout.writes([layout.event(one) for one in data_texts])).decode()
+    data = b"".join(layout.writes([layout.event(text) for text in data_texts])).decode()
     assert data.count(layout.line_end) == data.count("\n")
     lines = data.split(layout.line_end)
     assert [line[5 + len(layout.space) :] for line in lines if line.startswith("data:")] == data_texts

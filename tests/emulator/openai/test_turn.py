@@ -33,5 +33,5 @@ def test_the_answer_has_no_marks_but_its_annotations_know_their_places() -> None
     turn = completion_turn()
     answer = turn.compose()
     assert "[^" not in answer.text
-    place = turn.annotate(answer)[0]["url_citation"]
-    assert answer.text[place["start_index"] : place["end_index"]].startswith("1. **The question**")
+    citation = turn.annotate(answer)[0]["url_citation"]
+    assert answer.text[citation["start_index"] : citation["end_index"]].startswith("1. **The question**")

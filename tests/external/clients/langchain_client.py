@@ -11,13 +11,13 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
     model = ChatOpenAI(model=job["model"], base_url=job["url"], api_key=job["key"], stream_usage=True)
     if not job.get("stream"):
         return whole(model.invoke(job["messages"], stop=job.get("stop")))
-    made = None
+    message = None
     for chunk in model.stream(job["messages"], stop=job.get("stop")):
         deltas += [chunk.content] if chunk.content else []
-        made = chunk if made is None else made + chunk
+        message = chunk if message is None else message + chunk
         if len(deltas) == job.get("leave"):
             return {"left": True}
-    return whole(made)
+    return whole(message)
 
 
 def whole(message: Any) -> Outcome:

@@ -8,14 +8,14 @@ from tests.external.clients.jobs import Job, Outcome, counted, serve
 
 
 def ask(job: Job, deltas: list[str]) -> Outcome:
-    asked: dict[str, Any] = {name: job[name] for name in ("messages", "stop") if name in job}
-    asked |= {"model": f"openai/{job['model']}", "api_base": job["url"], "api_key": job["key"]}
+    arguments: dict[str, Any] = {name: job[name] for name in ("messages", "stop") if name in job}
+    arguments |= {"model": f"openai/{job['model']}", "api_base": job["url"], "api_key": job["key"]}
     if not job.get("stream"):
-        made = litellm.completion(**asked)
-        choice = made.choices[0]
-        return {"text": choice.message.content, "finish": choice.finish_reason, "usage": counted(made.usage)}
+        completion = litellm.completion(**arguments)
+        choice = completion.choices[0]
+        return {"text": choice.message.content, "finish": choice.finish_reason, "usage": counted(completion.usage)}
     finish = usage = None
-    chunks = litellm.completion(**asked, stream=True, stream_options={"include_usage": True})
+    chunks = litellm.completion(**arguments, stream=True, stream_options={"include_usage": True})
     for chunk in chunks:
         usage = getattr(chunk, "usage", None) or usage
         for choice in chunk.choices:
@@ -28,15 +28,15 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
 
 
 def image(job: Job, _: list[str]) -> Outcome:
-    made = litellm.image_generation(job["prompt"], "openai/pictures", api_base=job["url"], api_key=job["key"])
-    return {"urls": [one.url for one in made.data]}
+    images = litellm.image_generation(job["prompt"], "openai/pictures", api_base=job["url"], api_key=job["key"])
+    return {"urls": [image.url for image in images.data]}
 
 
 def models(job: Job, _: list[str]) -> Outcome:
-    found = litellm.get_valid_models(
+    models = litellm.get_valid_models(
         check_provider_endpoint=True, custom_llm_provider="openai", api_base=job["url"], api_key=job["key"]
     )
-    return {"models": [name.removeprefix("openai/") for name in found]}
+    return {"models": [name.removeprefix("openai/") for name in models]}
 
 
 if __name__ == "__main__":

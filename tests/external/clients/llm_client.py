@@ -40,10 +40,10 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
             if len(deltas) == job.get("leave"):
                 running.send_signal(signal.SIGINT)
                 return {"left": True}
-        told = running.stderr.read().decode()
+        errors = running.stderr.read().decode()
     if running.returncode:
-        return {"error": f"exit status {running.returncode}", "message": told}
-    usage = re.search(r"([\d,]+) input, ([\d,]+) output", told)
+        return {"error": f"exit status {running.returncode}", "message": errors}
+    usage = re.search(r"([\d,]+) input, ([\d,]+) output", errors)
     return {"text": "".join(deltas).removesuffix("\n"), "usage": usage and [int(one) for one in usage.groups()]}
 
 

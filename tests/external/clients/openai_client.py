@@ -12,13 +12,15 @@ def client(job: Job) -> OpenAI:
 
 
 def ask(job: Job, deltas: list[str]) -> Outcome:
-    asked: dict[str, Any] = {name: job[name] for name in ("model", "messages", "stop") if name in job}
+    arguments: dict[str, Any] = {name: job[name] for name in ("model", "messages", "stop") if name in job}
     if not job.get("stream"):
-        made = client(job).chat.completions.create(**asked)
-        choice = made.choices[0]
-        return {"text": choice.message.content, "finish": choice.finish_reason, "usage": counted(made.usage)}
+        completion = client(job).chat.completions.create(**arguments)
+        choice = completion.choices[0]
+        return {"text": choice.message.content, "finish": choice.finish_reason, "usage": counted(completion.usage)}
     finish = usage = None
-    with client(job).chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}) as chunks:
+    with client(job).chat.completions.create(
+        **arguments, stream=True, stream_options={"include_usage": True}
+    ) as chunks:
         for chunk in chunks:
             usage = chunk.usage or usage
             for choice in chunk.choices:
@@ -30,24 +32,24 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
 
 
 def respond(job: Job, deltas: list[str]) -> Outcome:
-    asked = {"model": job["model"], "input": job["question"], "previous_response_id": job.get("previous")}
+    arguments = {"model": job["model"], "input": job["question"], "previous_response_id": job.get("previous")}
     if not job.get("stream"):
-        made = client(job).responses.create(**asked)
-        return {"id": made.id, "text": made.output_text, "status": made.status}
-    with client(job).responses.stream(**asked) as events:
+        response = client(job).responses.create(**arguments)
+        return {"id": response.id, "text": response.output_text, "status": response.status}
+    with client(job).responses.stream(**arguments) as events:
         for event in events:
             deltas += [event.delta] if event.type == "response.output_text.delta" else []
-        made = events.get_final_response()
-    return {"id": made.id, "text": made.output_text, "status": made.status}
+        response = events.get_final_response()
+    return {"id": response.id, "text": response.output_text, "status": response.status}
 
 
 def image(job: Job, _: list[str]) -> Outcome:
-    made = client(job).images.generate(prompt=job["prompt"])
-    return {"urls": [one.url for one in made.data]}
+    images = client(job).images.generate(prompt=job["prompt"])
+    return {"urls": [image.url for image in images.data]}
 
 
 def models(job: Job, _: list[str]) -> Outcome:
-    listed = [one.id for one in client(job).models.list()]
+    listed = [model.id for model in client(job).models.list()]
     return {"models": listed, "one": client(job).models.retrieve(listed[0]).id}
 
 

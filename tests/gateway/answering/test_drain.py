@@ -129,13 +129,13 @@ async def test_what_is_cut_is_waited_for_until_it_has_ended() -> None:
 
 
 async def test_a_drain_tells_each_socket_and_waits_for_it() -> None:
-    active_requests, told = ActiveRequests(), list[str]()
-    with active_requests.track_socket(lambda: told.append("open")):
+    active_requests, notified = ActiveRequests(), list[str]()
+    with active_requests.track_socket(lambda: notified.append("open")):
         active_requests.drain()
         active_requests.drain()
-        assert told == ["open"]
-        with active_requests.track_socket(lambda: told.append("late")):
-            assert told == ["open", "late"]
+        assert notified == ["open"]
+        with active_requests.track_socket(lambda: notified.append("late")):
+            assert notified == ["open", "late"]
         drained = asyncio.create_task(active_requests.wait_drained(FOREVER))
         await asyncio.sleep(0)
         assert not drained.done()

@@ -87,8 +87,8 @@ async def test_another_question_under_the_key_is_refused(gateway: RunningGateway
         assert refused.json() == {"code": 422, "message": "Idempotency-Key 已用于另一个问题"}
         assert "x-answer-id" not in refused.headers
     english = HEADER | {"accept-language": "en"}
-    told = await gateway.client.get(path, params=fields(path, "ho"), headers=english)
-    assert told.json()["message"] == "Idempotency-Key was used for another question"
+    response = await gateway.client.get(path, params=fields(path, "ho"), headers=english)
+    assert response.json()["message"] == "Idempotency-Key was used for another question"
     assert len(gateway.worker.asked) == 1
 
 
@@ -124,7 +124,7 @@ async def test_a_question_that_waited_in_vain_may_be_asked_again(store: Store) -
         assert len(gateway.worker.asked) == 1
 
 
-async def test_a_failure_of_what_was_asked_is_told_again(gateway: RunningGateway) -> None:
+async def test_a_failure_of_what_was_asked_is_reported_again(gateway: RunningGateway) -> None:
     gateway.worker.scripts["hi"] = [Delta("a"), Failed("interrupted", text="a")]
     first, again = [await gateway.client.get("/api", params=ASK, headers=HEADER) for _ in range(2)]
     assert (first.status_code, first.content) == (again.status_code, again.content)
@@ -139,10 +139,10 @@ async def test_a_key_must_be_long_enough_not_to_be_hit_by_chance(gateway: Runnin
         refused = await gateway.client.get(path, **{"params": fields(path), **changes})  # type: ignore[arg-type]
         assert refused.status_code == 422
         assert refused.json() == {"code": 422, "message": "Idempotency-Key 须有 16 至 255 个字符"}
-    told = await gateway.client.get(
+    response = await gateway.client.get(
         path, params=fields(path), headers={"Idempotency-Key": key, "accept-language": "en"}
     )
-    assert told.json()["message"] == "Idempotency-Key must have 16 to 255 characters"
+    assert response.json()["message"] == "Idempotency-Key must have 16 to 255 characters"
     assert gateway.worker.asked == []
 
 
@@ -184,13 +184,13 @@ async def test_a_draining_gateway_hands_nothing_over(gateway: RunningGateway) ->
 
 async def test_parallel_repeats_are_one_question(store: Store) -> None:
     async with two(store) as (gateway, other):
-        found = await asyncio.gather(
+        results = await asyncio.gather(
             *[
                 client.get("/api_stream", params=ASK, headers=HEADER)
                 for _ in range(25)
                 for client in (gateway.client, other)
             ]
         )
-        assert {response.status_code for response in found} == {200}
-        assert len({response.content for response in found}) == 1
+        assert {response.status_code for response in results} == {200}
+        assert len({response.content for response in results}) == 1
         assert len(gateway.worker.asked) == 1

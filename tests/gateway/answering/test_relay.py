@@ -36,9 +36,9 @@ async def test_waiting_for_the_whole_answer_ends_when_its_events_do() -> None:
         yield AnswerEvent(1, Delta("a"))
 
     jobs, answers = Jobs(Store("memory://"), GatewaySettings()), Answers(Store("memory://"))
-    made = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
+    relay = Relay(jobs, answers, ActiveRequests(), 1, 1, first_text_histogram())
     with pytest.raises(AnswerLostError):
-        await made.read_end(entries())
+        await relay.read_end(entries())
 
 
 @pytest.mark.anyio
@@ -55,10 +55,10 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
     monkeypatch.setattr(Jobs, "expire", expire)
     async with Answers(store) as answers, asyncio.timeout(10):
         jobs = Jobs(store, GatewaySettings())
-        made = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
+        relay = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with made.subscribe("s0-1", new=True, submit=submit) as entries:
-            event = await made.read_end(entries)
+        async with relay.subscribe("s0-1", new=True, submit=submit) as entries:
+            event = await relay.read_end(entries)
     await store.close()
     assert isinstance(event, Failed)
     assert event.reason == "queue.timeout"
@@ -79,7 +79,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
     monkeypatch.setattr(Jobs, "keep_alive", follow)
     async with Answers(store) as answers, asyncio.timeout(10):
         jobs = Jobs(store, GatewaySettings())
-        made = Relay(
+        relay = Relay(
             jobs,
             answers,
             ActiveRequests(),
@@ -89,7 +89,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
             Timings(renew_every=0.01, away_pause=0.01),
         )
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with made.subscribe("s0-1", new=True, submit=submit):
+        async with relay.subscribe("s0-1", new=True, submit=submit):
             redis: Any = store.commands
             for _ in range(2):
                 await redis.hset(keys.job_key("s0-1"), "followed_until", 1)

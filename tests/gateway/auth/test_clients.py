@@ -129,8 +129,8 @@ async def _ready(gateway: RunningGateway) -> bool:
 
 async def test_a_token_answers_only_to_the_key_that_made_it(store: Store, keys_file: Path) -> None:
     async with running(store, settings(api_keys_file=keys_file)) as gateway:
-        made = await gateway.client.get("/api", params=ASK, headers=as_(ALICE))
-        token = made.json()["data"]["token"]
+        response = await gateway.client.get("/api", params=ASK, headers=as_(ALICE))
+        token = response.json()["data"]["token"]
         for path in ("/api", "/api_stream"):
             refused = await gateway.client.get(path, params=ASK | {"token": token}, headers=as_(BOB))
             assert (refused.status_code, refused.json()) == (200, {"code": 120, "message": "token不存在"})
@@ -149,8 +149,8 @@ async def test_an_answer_answers_only_to_the_key_that_asked(store: Store, keys_f
             async with gateway.client.stream("GET", "/api_stream", params=ASK, headers=as_(ALICE)) as response:
                 answer = response.headers["x-answer-id"]
                 for method, path in (("GET", ""), ("DELETE", ""), ("HEAD", ""), ("GET", "/stream")):
-                    told = await gateway.client.request(method, f"/answers/{answer}{path}", headers=as_(BOB))
-                    assert told.status_code == 404
+                    refusal = await gateway.client.request(method, f"/answers/{answer}{path}", headers=as_(BOB))
+                    assert refusal.status_code == 404
                 events = {"accept": "text/event-stream", "last-event-id": f"{answer}.0"}
                 assert (await gateway.client.get("/api_stream", headers=as_(BOB) | events)).status_code == 204
                 mine = await gateway.client.get(f"/answers/{answer}", headers=as_(ALICE))
@@ -163,16 +163,16 @@ async def test_an_answer_answers_only_to_the_key_that_asked(store: Store, keys_f
 async def test_the_same_idempotency_key_of_two_clients_is_two_keys(store: Store, keys_file: Path) -> None:
     async with running(store, settings(api_keys_file=keys_file)) as gateway:
         # With API keys it may be short: nobody shares it.
-        found = [
+        responses = [
             await gateway.client.get("/api", params=ASK, headers=as_(key) | {"Idempotency-Key": "1"})
             for key in (ALICE, ALICE, BOB)
         ]
-        tokens = [response.json()["data"]["token"] for response in found]
+        tokens = [response.json()["data"]["token"] for response in responses]
         assert tokens[0] == tokens[1] != tokens[2]
         assert len(gateway.worker.asked) == 2
 
 
-async def test_a_key_stands_in_no_log_and_not_in_redis(store: Store, keys_file: Path) -> None:
+async def test_a_key_is_in_no_log_and_not_in_redis(store: Store, keys_file: Path) -> None:
     with capture_logs() as logs:
         async with running(store, settings(api_keys_file=keys_file)) as gateway:
             await gateway.client.get("/api", params=ASK | {"api_key": ALICE}, headers=as_(ALICE))

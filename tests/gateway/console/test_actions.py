@@ -20,13 +20,13 @@ EXPORT = '[{"name": "_U", "value": "planted-secret"}]'
 
 
 async def standing(ledger: Ledger, name: str) -> AccountStatus:
-    return next(one for one in await ledger.read_statuses() if one.name == name)
+    return next(status for status in await ledger.read_statuses() if status.name == name)
 
 
 async def events(store: Store, kind: str) -> list[dict[str, str]]:
     """Those of a kind, oldest first."""
-    found = reversed(await AuditLog(store).read_latest(100))
-    return [dict(event.fields) for event in found if event.fields["kind"] == kind]
+    events = reversed(await AuditLog(store).read_latest(100))
+    return [dict(event.fields) for event in events if event.fields["kind"] == kind]
 
 
 async def test_orders_reach_the_account_and_its_pictures(store: Store, tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ async def test_orders_reach_the_account_and_its_pictures(store: Store, tmp_path:
     assert (await standing(ledger, "a b" + PICTURES)).paused
     (line,) = [line for line in logs if "order" in line]
     assert (line["admin"], line["account"], line["order"]) == ("olivia", "a b", "pause")
-    told = [(one["name"], one["order"], one["by"]) for one in await events(store, "order")]
-    assert told == [("a b", "pause", "olivia"), ("a b" + PICTURES, "pause", "olivia")]
+    orders = [(event["name"], event["order"], event["by"]) for event in await events(store, "order")]
+    assert orders == [("a b", "pause", "olivia"), ("a b" + PICTURES, "pause", "olivia")]
 
 
 @pytest.mark.parametrize("path", ["accounts/unknown/pause", "accounts/a/destroy", "answers/s0-unknown/stop"])
@@ -75,9 +75,9 @@ async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Stor
             response = await gateway.client.post("/console/accounts", headers=BEARER, json=body)
     assert response.status_code == 200
     assert await Ledger(store).take_export() == ("alice", EXPORT.encode())
-    told = f"{logs} {[event.fields for event in await AuditLog(store).read_latest(10)]} {response.text}"
-    assert "olivia" in told
-    assert "planted-secret" not in told
+    output = f"{logs} {[event.fields for event in await AuditLog(store).read_latest(10)]} {response.text}"
+    assert "olivia" in output
+    assert "planted-secret" not in output
 
 
 @pytest.mark.parametrize(

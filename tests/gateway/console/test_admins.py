@@ -22,9 +22,9 @@ def request(authorization: str | None, address: str = "192.0.2.1", forwarded: st
     return Request(scope)
 
 
-def refused(admins: Admins, asked: Request) -> HTTPException:
+def refused(admins: Admins, sent: Request) -> HTTPException:
     with pytest.raises(HTTPException) as refusal:
-        admins.authenticate(asked)
+        admins.authenticate(sent)
     return refusal.value
 
 

@@ -39,7 +39,7 @@ def test_an_account_that_no_worker_has_told_of_for_a_minute_is_not_known() -> No
     assert [row["known"] for row in rows] == [True, False]
 
 
-def test_only_a_cooling_account_tells_when_it_returns() -> None:
+def test_only_a_cooling_account_reports_when_it_returns() -> None:
     (row,) = shown(AccountStatus("a", "quarantined", until=NOW + 5, expires=3, seen=NOW))["accounts"]
     assert (row["until"], row["expires"]) == (0, 3000)
 
@@ -47,14 +47,14 @@ def test_only_a_cooling_account_tells_when_it_returns() -> None:
 def test_a_heartbeat_has_an_age_only_when_it_is_late() -> None:
     heard = (NOW, NOW - 4999, NOW - 5000, NOW - 9000, 0)
     processes = tuple(Process("worker", str(at), "up", at, ProcessLoad(slots=4, used=1)) for at in heard)
-    found = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, ProcessLoad(turns=3, sockets=2))))
-    assert [one["silent"] for one in found["workers"]] == [0, 0, 5, 9, 0]
-    assert found["gateways"] == [
+    snapshot = shown(processes=(*processes, Process("gateway", "g", "draining", NOW, ProcessLoad(turns=3, sockets=2))))
+    assert [worker["silent"] for worker in snapshot["workers"]] == [0, 0, 5, 9, 0]
+    assert snapshot["gateways"] == [
         {"name": "g", "state": "draining", "version": ProcessLoad().version, "silent": 0, "turns": 3, "sockets": 2}
     ]
 
 
-def test_what_runs_is_told_with_its_worker_and_the_oldest_first() -> None:
+def test_what_runs_is_reported_with_its_worker_and_the_oldest_first() -> None:
     processes = (
         Process("worker", "w1", "up", NOW, ProcessLoad(running=(("s0-2", "image"),))),
         Process("worker", "w2", "dead", NOW, ProcessLoad(running=(("s0-1", "chat"),))),
@@ -66,5 +66,5 @@ def test_what_runs_is_told_with_its_worker_and_the_oldest_first() -> None:
     ]
 
 
-def test_the_queue_is_told() -> None:
+def test_the_queue_is_reported() -> None:
     assert shown()["queue"] == {"length": 2, "oldest": NOW - 5000, "wait": 7}

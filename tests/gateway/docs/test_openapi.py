@@ -105,7 +105,7 @@ def test_every_field_that_v1_reads_is_documented() -> None:
         read |= set(accepted_values(struct))
     assert len(read) > 15
     requests = ("CompletionRequest", "ResponseRequest", "ImageRequest")
-    documented = {name for one in requests for name in FOUND["components"]["schemas"][one]["properties"]}
+    documented = {name for request in requests for name in FOUND["components"]["schemas"][request]["properties"]}
     assert read | set(WITHOUT_EFFECT) <= documented
 
 
@@ -113,11 +113,11 @@ def test_every_error_has_its_status() -> None:
     responses = set(FOUND["components"]["responses"])
     own = {spec.status for spec in errors.ERRORS.values()} - {200, 400, 405}
     assert {f"Error{status}" for status in own} == {name for name in responses if name.startswith("Error")}
-    told = {fault.status for fault in error_responses.FAULTS}
-    assert {f"Fault{status}" for status in told} == {name for name in responses if name.startswith("Fault")}
+    statuses = {fault.status for fault in error_responses.FAULTS}
+    assert {f"Fault{status}" for status in statuses} == {name for name in responses if name.startswith("Fault")}
 
 
-def test_every_kind_of_error_under_v1_is_among_those_that_are_told() -> None:
+def test_every_kind_of_error_under_v1_is_among_those_that_are_reported() -> None:
     never = {*errors.EXPORT_REASONS, Reason.REQUEST_METHOD, Reason.REQUEST_RATE, Reason.SOCKET_LIMIT}
     codes = {fault.code for fault in error_responses.FAULTS}
     assert {spec.openai.code for reason, spec in errors.ERRORS.items() if reason not in never} <= codes
@@ -151,7 +151,7 @@ def contents(node: Any) -> Iterator[dict[str, Any]]:
 def test_every_example_has_the_shape_that_it_is_an_example_of() -> None:
     checked = 0
     for media in contents(FOUND):
-        values = [one["value"] for one in media.get("examples", {}).values()]
+        values = [example["value"] for example in media.get("examples", {}).values()]
         values += [media["example"]] if "example" in media else []
         for value in values:
             checked += 1
@@ -172,7 +172,7 @@ def test_the_drop_in_endpoints_take_the_same_fields_in_query_and_body(method: st
     for path, fields in {"/api": {"style", "question", "token"}, "/image": {"keyword"}}.items():
         operation = FOUND["paths"][path][method]
         if method == "get":
-            named = {one["name"] for one in operation["parameters"] if one.get("in") == "query"}
+            named = {parameter["name"] for parameter in operation["parameters"] if parameter.get("in") == "query"}
             assert named == fields
         for media in operation.get("requestBody", {}).get("content", {}).values():
             assert set(media["schema"]["properties"]) == fields

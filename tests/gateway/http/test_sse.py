@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,19 +43,19 @@ EVENTS = {"accept": "text/event-stream"}
 @asynccontextmanager
 async def streamed(gateway: RunningGateway, question: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
     """Yield the chunks of a stream as text."""
-    asked = {"style": "balanced", "question": question}
-    async with gateway.client.stream("GET", "/api_stream", params=asked, headers=headers) as response:
+    fields = {"style": "balanced", "question": question}
+    async with gateway.client.stream("GET", "/api_stream", params=fields, headers=headers) as response:
         assert response.status_code == 200
         yield response.aiter_text()
 
 
 async def read_until(chunks: AsyncIterator[str], text: str) -> str:
     """Return what comes up to `text`."""
-    found = ""
+    stream = ""
     async with asyncio.timeout(5):
-        while text not in found:
-            found += await anext(chunks)
-    return found
+        while text not in stream:
+            stream += await anext(chunks)
+    return stream
 
 
 async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None:
@@ -73,7 +73,7 @@ async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None
 async def test_a_stream_has_its_headers(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["x-answer-id"].startswith("s0-")
@@ -95,7 +95,7 @@ async def test_a_post_streams_too_and_a_token_goes_on(gateway: RunningGateway) -
     token = first[-1]["data"]["token"]
     second = frames_of((await gateway.client.post("/api_stream", data=ASK | {"token": token})).content)
     assert {frame["data"]["token"] for frame in [*first, *second]} == {token}
-    assert [asked for asked, _ in gateway.worker.asked] == [token, token]
+    assert [job for job, _ in gateway.worker.asked] == [token, token]
 
 
 async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: RunningGateway) -> None:
@@ -106,7 +106,7 @@ async def test_a_page_that_only_appends_ends_with_the_whole_answer(gateway: Runn
     assert [frame["data"]["done"] for frame in frames] == [False] * 4 + [True]
 
 
-async def test_a_token_that_is_not_alive_is_told_in_plain_json(gateway: RunningGateway) -> None:
+async def test_a_token_that_is_not_alive_is_reported_in_plain_json(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK | {"token": "dead"})
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"code": 120, "message": "token不存在"}
@@ -312,13 +312,13 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(store: Store) 
         return {"type": "http.disconnect"}
 
     async with Answers(store) as answers, asyncio.timeout(5):
-        told = LegacyFrames("token", reconnects=True)
+        frames = LegacyFrames("token", reconnects=True)
         stream = sse.AnswerStream(
             ActiveRequests(),
             0.05,
             answers.follow("s0-none"),
             "s0-none",
-            told,
+            frames,
             event_source=True,
             timings=Timings(last_send_limit=0.01),
         )
@@ -337,13 +337,16 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
     """Return the body of a stream whose events are there all together, or come one by one."""
     sent: list[bytes] = []
 
-    @asynccontextmanager
-    async def follow() -> AsyncIterator[Any]:
-        async def entries() -> AsyncGenerator[AnswerEvent, None]:
+    class Entries:
+        answer = "s0-a"
+
+        async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
             for seq, event in enumerate(events, 1):
                 yield AnswerEvent(seq, event, more=together and seq < len(events))
 
-        yield entries()
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[Any]:
+        yield Entries()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body":
@@ -362,8 +365,8 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
 
 @given(st.from_regex(r"s[0-9]{1,4}-[0-9a-f]{32}", fullmatch=True), st.integers(0, 10**9 - 1))
 def test_an_event_id_names_its_position(answer: str, seq: int) -> None:
-    place = sse.EventId(answer, seq)
-    assert sse.parse_event_id(str(place)) == place
+    event_id = sse.EventId(answer, seq)
+    assert sse.parse_event_id(str(event_id)) == event_id
 
 
 @given(st.text())

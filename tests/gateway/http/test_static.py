@@ -69,8 +69,8 @@ async def test_a_version_that_is_not_ours_must_not_be_kept(tmp_path: Path) -> No
 async def test_a_generated_file_is_served_like_the_others(tmp_path: Path) -> None:
     files = VersionedFiles(tmp_path, ["*.js"], HEADERS, [("js/made.js", b"made")])
     async with client(Route("/{version}/{name:path}", files.serve)) as browser:
-        made = await browser.get(f"/{files.version}/js/made.js")
-    assert (made.content, made.headers["content-type"]) == (b"made", "text/javascript; charset=utf-8")
+        response = await browser.get(f"/{files.version}/js/made.js")
+    assert (response.content, response.headers["content-type"]) == (b"made", "text/javascript; charset=utf-8")
     assert files.version != VersionedFiles(tmp_path, ["*.js"], HEADERS).version
 
 

@@ -20,13 +20,13 @@ async def test_an_inbox_is_bounded_in_size() -> None:
 
 
 async def test_an_inbox_that_closes_while_empty_ends() -> None:
-    inbox, found = Inbox(10), []
+    inbox, messages = Inbox(10), []
     inbox.put("a")
     async with asyncio.timeout(5):
         async for message in inbox.messages():
-            found.append(message)
+            messages.append(message)
             inbox.close()
-    assert found == ["a"]
+    assert messages == ["a"]
 
 
 async def test_a_sealed_inbox_hands_out_what_it_holds_and_ends() -> None:

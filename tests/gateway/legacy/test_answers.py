@@ -83,8 +83,8 @@ async def test_a_running_answer_shows_its_text_so_far(gateway: RunningGateway) -
                 "provider": None,
             }
             gate.set()
-        found = await standing(gateway, answer)
-        assert (found["state"], found["seq"], found["text"]) == ("done", 4, "bcd")
+        body = await standing(gateway, answer)
+        assert (body["state"], body["seq"], body["text"]) == ("done", 4, "bcd")
 
 
 async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: RunningGateway) -> None:
@@ -109,12 +109,12 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
     )
 
 
-async def test_a_failed_answer_keeps_its_text_and_tells_its_reason(gateway: RunningGateway) -> None:
+async def test_a_failed_answer_keeps_its_text_and_reports_its_reason(gateway: RunningGateway) -> None:
     gateway.worker.scripts["fail"] = [Delta("half"), Failed("interrupted", "half")]
     answer, _ = await ended(gateway, "fail")
-    found = await standing(gateway, answer)
-    assert (found["state"], found["seq"], found["text"], found["reset"]) == ("failed", 2, "half", True)
-    assert found["error"] == {
+    body = await standing(gateway, answer)
+    assert (body["state"], body["seq"], body["text"], body["reset"]) == ("failed", 2, "half", True)
+    assert body["error"] == {
         "code": 500,
         "message": "回答中断,请重新提问",
         "reason": "interrupted",
@@ -125,10 +125,10 @@ async def test_a_failed_answer_keeps_its_text_and_tells_its_reason(gateway: Runn
 async def test_a_question_that_waits_is_queued(store: Store) -> None:
     async with running(store, worker=False) as gateway:
         async with asked(gateway, "hi") as (answer, frames):
-            found = await standing(gateway, answer)
-            assert (found["state"], found["seq"], found["text"]) == ("queued", 0, "")
-            assert found["position"] == 1
-            assert found["wait"] >= 1
+            body = await standing(gateway, answer)
+            assert (body["state"], body["seq"], body["text"]) == ("queued", 0, "")
+            assert body["position"] == 1
+            assert body["wait"] >= 1
             await gateway.client.delete(f"/answers/{answer}")
         assert len(frames) == 1
 
@@ -136,8 +136,8 @@ async def test_a_question_that_waits_is_queued(store: Store) -> None:
 async def test_pictures_are_shown_too(gateway: RunningGateway) -> None:
     gateway.worker.scripts["Cat"] = [Final("", images=("https://e.org/1",))]
     answer = (await gateway.client.get("/image", params={"keyword": "Cat"})).headers["x-answer-id"]
-    found = await standing(gateway, answer)
-    assert (found["state"], found["images"]) == ("done", ["https://e.org/1"])
+    body = await standing(gateway, answer)
+    assert (body["state"], body["images"]) == ("done", ["https://e.org/1"])
 
 
 @pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("DELETE", ""), ("GET", "/stream"), ("HEAD", "/stream")])
@@ -249,14 +249,14 @@ async def test_a_whole_answer_that_is_stopped_is_a_success(gateway: RunningGatew
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("abc")]
         asking = asyncio.create_task(gateway.client.get("/api", params=ASK | {"question": "slow"}))
-        found: list[Any] = []
+        bodies: list[Any] = []
 
         async def streams() -> bool:
-            found[:] = await gateway.store.commands.keys("*log:*")
-            return bool(found)
+            bodies[:] = await gateway.store.commands.keys("*log:*")
+            return bool(bodies)
 
         await until(streams)
-        await gateway.client.delete(f"/answers/{found[0].decode().split('log:')[1]}")
+        await gateway.client.delete(f"/answers/{bodies[0].decode().split('log:')[1]}")
         response = await asking
         assert response.json()["data"]["answer"] == "a"
         assert response.json()["data"]["reset"] is True

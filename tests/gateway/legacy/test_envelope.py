@@ -32,8 +32,8 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
 
 
 def test_an_answer_outside_a_stream_has_no_done() -> None:
-    found = json.loads(envelope.encode_final(Final("a", reset=True), None, streaming=False))
-    assert found["data"] == {"answer": "a", "urls": [], "reset": True}
+    body = json.loads(envelope.encode_final(Final("a", reset=True), None, streaming=False))
+    assert body["data"] == {"answer": "a", "urls": [], "reset": True}
 
 
 def test_the_state_of_an_answer_has_all_its_fields_in_order() -> None:

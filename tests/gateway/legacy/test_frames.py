@@ -16,8 +16,8 @@ from wire.messages import Delta, Event, Failed, Final, Replace, Source
 
 
 def frames(events: Sequence[Event], token: str | None = "t") -> list[Any]:
-    made = LegacyFrames(token)
-    return [json.loads(frame) for event in events for frame in made.encode(event)]
+    frames = LegacyFrames(token)
+    return [json.loads(frame) for event in events for frame in frames.encode(event)]
 
 
 def test_deltas_go_out_as_they_come_and_the_whole_answer_last() -> None:
@@ -90,16 +90,16 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_answer_is_told_up_to_its_end() -> None:
-    told = LegacyFrames("t", reconnects=True)
-    assert told.preamble(None) == []
-    shown = [json.loads(one.data)["data"] for event in (Delta("a"), Final("ab")) for one in await told.render(event)]
+async def test_an_answer_is_rendered_up_to_its_end() -> None:
+    frames = LegacyFrames("t", reconnects=True)
+    assert frames.preamble(None) == []
+    shown = [json.loads(one.data)["data"] for event in (Delta("a"), Final("ab")) for one in await frames.render(event)]
     assert [frame["answer"] for frame in shown] == ["a", "b", "ab"]
-    assert told.finished
+    assert frames.finished
 
 
-def test_what_is_in_no_table_tells_nothing_of_itself() -> None:
-    told = LegacyFrames("t", reconnects=False)
-    assert [json.loads(one.data)["code"] for one in told.render_error(RuntimeError("secret"))] == [500]
-    assert b"secret" not in told.render_error(RuntimeError("secret"))[0].data
-    assert json.loads(told.render_error(DeadlineError())[0].data)["message"] == "回答超时,请重新提问"
+def test_what_is_in_no_table_reports_nothing_of_itself() -> None:
+    frames = LegacyFrames("t", reconnects=False)
+    assert [json.loads(frame.data)["code"] for frame in frames.render_error(RuntimeError("secret"))] == [500]
+    assert b"secret" not in frames.render_error(RuntimeError("secret"))[0].data
+    assert json.loads(frames.render_error(DeadlineError())[0].data)["message"] == "回答超时,请重新提问"

@@ -23,9 +23,9 @@ ASK = {"style": "balanced", "question": "hi"}
 
 def code(response: httpx.Response) -> tuple[int, int, str]:
     """Status, code and message of an error; it holds nothing else."""
-    found = response.json()
-    assert list(found) == ["code", "message"]
-    return response.status_code, found["code"], found["message"]
+    body = response.json()
+    assert list(body) == ["code", "message"]
+    return response.status_code, body["code"], body["message"]
 
 
 async def test_an_answer_has_exactly_these_bytes(gateway: RunningGateway) -> None:
@@ -93,7 +93,7 @@ async def test_a_token_that_is_not_alive_is_refused(gateway: RunningGateway, tok
         ({"style": "nice", "question": "q", "token": "dead"}, "style不存在"),
     ],
 )
-async def test_wrong_parameters_are_told_in_the_body_of_a_200(
+async def test_wrong_parameters_are_reported_in_the_body_of_a_200(
     gateway: RunningGateway, path: str, fields: dict[str, str], message: str
 ) -> None:
     for response in [await gateway.client.get(path, params=fields), await gateway.client.post(path, data=fields)]:
@@ -103,7 +103,7 @@ async def test_wrong_parameters_are_told_in_the_body_of_a_200(
 
 
 @pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
-async def test_a_body_that_is_no_object_is_told(gateway: RunningGateway, path: str) -> None:
+async def test_a_body_that_is_no_object_is_reported(gateway: RunningGateway, path: str) -> None:
     assert code(await gateway.client.post(path, json=["hi"])) == (200, 110, "格式错误")
 
 
@@ -114,7 +114,7 @@ async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
     posted = await gateway.client.post("/image", json={"keyword": "cat"})
     assert posted.json() == response.json()
     assert [work for _, work in gateway.worker.asked] == [
-        Image("cat", request=made.headers["x-request-id"]) for made in (response, posted)
+        Image("cat", request=reply.headers["x-request-id"]) for reply in (response, posted)
     ]
 
 
@@ -149,7 +149,7 @@ async def test_the_address_begins_as_the_client_knows_the_service(
         assert response.json()["data"] == [origin + path]
 
 
-async def test_a_picture_that_fails_is_told(gateway: RunningGateway) -> None:
+async def test_a_picture_that_fails_is_reported(gateway: RunningGateway) -> None:
     gateway.worker.scripts["cat"] = [Failed("image.blocked")]
     assert code(await gateway.client.get("/image", params={"keyword": "cat"})) == (500, 500, "图片描述被屏蔽")
 
@@ -166,7 +166,7 @@ async def test_failures_before_the_first_byte_have_their_status(gateway: Running
     assert response.headers["x-answer-id"]
 
 
-async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gateway: RunningGateway) -> None:
+async def test_an_empty_pool_is_reported_in_a_200_that_says_when_to_come_back(gateway: RunningGateway) -> None:
     gateway.worker.scripts["much"] = [Failed("account.throttled", retry_after=3600)]
     response = await gateway.client.get("/api", params=ASK | {"question": "much"})
     assert code(response) == (200, 120, "已上限,24小时后尝试")
@@ -175,8 +175,8 @@ async def test_an_empty_pool_is_told_in_a_200_that_says_when_to_come_back(gatewa
 
 async def test_a_stopped_answer_is_a_success_that_resets(gateway: RunningGateway) -> None:
     gateway.worker.scripts["stop"] = [Delta("so"), Final("so", stopped=True)]
-    found = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
-    assert (found["code"], found["data"]["answer"], found["data"]["reset"]) == (200, "so", True)
+    body = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
+    assert (body["code"], body["data"]["answer"], body["data"]["reset"]) == (200, "so", True)
 
 
 @pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
@@ -192,21 +192,21 @@ async def test_head_and_options_ask_nothing(gateway: RunningGateway, path: str) 
     assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["after"]
 
 
-async def test_an_unknown_path_is_told(gateway: RunningGateway) -> None:
+async def test_an_unknown_path_is_reported(gateway: RunningGateway) -> None:
     assert code(await gateway.client.get("/nothing")) == (404, 404, "未找到文件")
     english = await gateway.client.get("/nothing", headers={"accept-language": "en-US,en;q=0.9"})
     assert code(english) == (404, 404, "Not found")
     assert code(await gateway.client.get("/ws")) == (404, 404, "未找到文件")
 
 
-async def test_a_wrong_method_is_told(gateway: RunningGateway) -> None:
+async def test_a_wrong_method_is_reported(gateway: RunningGateway) -> None:
     response = await gateway.client.delete("/api")
     assert code(response) == (405, 405, "请求方法错误")
     assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD", "OPTIONS", "POST"]
 
 
 @pytest.mark.parametrize("kind", ["announced", "chunked", "multipart"])
-async def test_a_body_above_the_limit_is_told(store: Store, kind: str) -> None:
+async def test_a_body_above_the_limit_is_reported(store: Store, kind: str) -> None:
     async def chunks() -> "object":
         for _ in range(20):
             yield b"x" * 100
@@ -344,13 +344,13 @@ async def test_without_redis_everything_is_refused_within_two_seconds(store: Sto
             assert response.headers["access-control-allow-origin"] == "*"
 
 
-async def test_who_answers_is_told_in_a_header(gateway: RunningGateway) -> None:
+async def test_who_answers_is_reported_in_a_header(gateway: RunningGateway) -> None:
     gateway.worker.scripts["who"] = [Delta("a", provider="edgegpt"), Final("ab", provider="edgegpt")]
     gateway.worker.scripts["cat"] = [Final("", images=("x",), provider="bingimage")]
     for path in ("/api", "/api_stream"):
-        found = await gateway.client.get(path, params=ASK | {"question": "who"})
-        assert found.headers["x-provider"] == "edgegpt"
-        assert "edgegpt" not in found.text
+        response = await gateway.client.get(path, params=ASK | {"question": "who"})
+        assert response.headers["x-provider"] == "edgegpt"
+        assert "edgegpt" not in response.text
         assert "x-provider" not in (await gateway.client.get(path, params=ASK)).headers
     assert (await gateway.client.get("/image", params={"keyword": "cat"})).headers["x-provider"] == "bingimage"
 

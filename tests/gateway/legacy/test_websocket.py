@@ -88,7 +88,7 @@ async def test_a_client_that_sends_a_token_goes_on_with_it_and_gets_it_back(gate
         assert {frame["data"]["token"] for frame in frames} == {token}
         await socket.send(ask())
         assert all("token" not in frame["data"] for frame in await received(socket))
-    assert [asked == token for asked, _ in gateway.worker.asked] == [True, True, False]
+    assert [job == token for job, _ in gateway.worker.asked] == [True, True, False]
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
@@ -401,7 +401,7 @@ async def test_a_session_that_can_not_be_ended_is_left_to_expire(
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api", "/"])
-async def test_a_socket_to_another_path_is_told(gateway: RunningGateway, path: str) -> None:
+async def test_a_socket_to_another_path_is_reported(gateway: RunningGateway, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with gateway.socket(path):
             pass

@@ -78,29 +78,29 @@ class World:
 
     async def turn(self, who: str, before: Talk, question: str, answer: str, ending: str, copies: int) -> None:
         """The same question, sent so many times at once."""
-        told = (*before, HistoryMessage("user", question))
-        messages = [{"role": one.role, "content": one.text} for one in told]
-        asked = CompletionRequest("balanced", parse_messages(messages, "messages"), stream=False)
+        messages_sent = (*before, HistoryMessage("user", question))
+        messages = [{"role": submitted.role, "content": submitted.text} for submitted in messages_sent]
+        parsed = CompletionRequest("balanced", parse_messages(messages, "messages"), stream=False)
         name, _, key = who.partition("/")
         sent, client = request(key), Client(name)
-        questions = await asyncio.gather(*(self.service.ask(sent, client, {}, asked) for _ in range(copies)))
+        questions = await asyncio.gather(*(self.service.ask(sent, client, {}, parsed) for _ in range(copies)))
         assert len({question.submission.token for question in questions}) == copies, "no answer is gone on from twice"
-        for one in questions:
-            self.continued += one.submission.token in self.upstream.said
-            conversation = self.upstream.asked(one, who)
-            assert conversation == told, "a conversation goes on only from just what was said in it"
+        for submitted in questions:
+            self.continued += submitted.submission.token in self.upstream.said
+            conversation = self.upstream.asked(submitted, who)
+            assert conversation == messages_sent, "a conversation goes on only from just what was said in it"
             if ending == "unspent":
-                assert await self.service.questions.relay.jobs.expire(one.answer)
+                assert await self.service.questions.relay.jobs.expire(submitted.answer)
                 continue
-            self.upstream.said[one.submission.token] = (
+            self.upstream.said[submitted.submission.token] = (
                 *conversation,
                 HistoryMessage("assistant", answer if ending == "done" else "half"),
             )
             if ending == "done":
                 assembler = TextAssembler()
                 assembler.add(Final(f" {answer}\n"))
-                await one.finish(assembler, assembler.text)
-                self.known.setdefault(who, []).append((*told, HistoryMessage("assistant", answer)))
+                await submitted.finish(assembler, assembler.text)
+                self.known.setdefault(who, []).append((*messages_sent, HistoryMessage("assistant", answer)))
 
 
 WHO = st.sampled_from(["address:1/key", "address:1/other key", "address:2/key"])
@@ -174,28 +174,28 @@ def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
 
 
 def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
-    said = [HistoryMessage("user", "a"), HistoryMessage("assistant", "b")]
-    one, other = ConversationDigests(b"s" * 32, "one"), ConversationDigests(b"s" * 32, "other")
+    history = [HistoryMessage("user", "a"), HistoryMessage("assistant", "b")]
+    first, second = ConversationDigests(b"s" * 32, "one"), ConversationDigests(b"s" * 32, "other")
     assert (
-        one.history_state(said)
-        == one.history_state(said[1:], one.history_state(said[:1]))
-        == ConversationDigests(b"s" * 32, "one").history_state(said)
+        first.history_state(history)
+        == first.history_state(history[1:], first.history_state(history[:1]))
+        == ConversationDigests(b"s" * 32, "one").history_state(history)
     )
     assert (
         len(
             {
-                one.history_state(said),
-                other.history_state(said),
-                ConversationDigests(b"t" * 32, "one").history_state(said),
+                first.history_state(history),
+                second.history_state(history),
+                ConversationDigests(b"t" * 32, "one").history_state(history),
             }
         )
         == 3
     )
-    assert one.derive_token("x") != other.derive_token("x") != one.derive_token("y")
-    assert one.history_state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != one.history_state(
+    assert first.derive_token("x") != second.derive_token("x") != first.derive_token("y")
+    assert first.history_state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != first.history_state(
         [HistoryMessage("user", "ab")]
     )
-    assert one.history_state([HistoryMessage("user", " a\n")]) == one.history_state([HistoryMessage("user", "a")])
+    assert first.history_state([HistoryMessage("user", " a\n")]) == first.history_state([HistoryMessage("user", "a")])
 
 
 @pytest.mark.anyio

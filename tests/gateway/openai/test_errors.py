@@ -61,7 +61,7 @@ async def test_an_idempotency_key_that_is_too_short(gateway: RunningGateway) -> 
     assert (response.status_code, response.json()["error"]["code"]) == (422, "key.length")
 
 
-async def test_what_no_table_knows_tells_nothing(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_no_table_knows_reports_nothing(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 

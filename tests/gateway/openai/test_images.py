@@ -36,8 +36,8 @@ async def test_pictures_come_by_their_addresses(gateway: RunningGateway, most: d
 
 async def test_the_same_request_again_makes_no_more_pictures(gateway: RunningGateway) -> None:
     gateway.worker.scripts["a cat"] = [Final("", images=PICTURES)]
-    found = [await gateway.client.post(PATH, json={"prompt": "a cat"}, headers=KEY) for _ in range(2)]
-    assert found[0].content == found[1].content
+    responses = [await gateway.client.post(PATH, json={"prompt": "a cat"}, headers=KEY) for _ in range(2)]
+    assert responses[0].content == responses[1].content
     assert len(gateway.worker.asked) == 1
 
 

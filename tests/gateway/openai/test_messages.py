@@ -22,19 +22,19 @@ def system(text: Any, role: str = "system") -> dict[str, Any]:
 
 
 def test_what_is_said_first_by_the_system_are_instructions() -> None:
-    found = parse_messages([system("be brief"), system("be kind", "developer"), user("hi")], "messages")
-    assert (found.instructions, found.history, found.question) == ("be brief\n\nbe kind", (), "hi")
-    assert found.known == 0
+    prompt = parse_messages([system("be brief"), system("be kind", "developer"), user("hi")], "messages")
+    assert (prompt.instructions, prompt.history, prompt.question) == ("be brief\n\nbe kind", (), "hi")
+    assert prompt.known == 0
 
 
 def test_instructions_of_the_request_go_before_those_of_the_messages() -> None:
-    found = parse_messages([system("second"), user("hi")], "input", "first")
-    assert found.instructions == "first\n\nsecond"
-    assert found.messages[0] == HistoryMessage("system", "first")
+    prompt = parse_messages([system("second"), user("hi")], "input", "first")
+    assert prompt.instructions == "first\n\nsecond"
+    assert prompt.messages[0] == HistoryMessage("system", "first")
 
 
 def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
-    found = parse_messages(
+    prompt = parse_messages(
         [
             user("one"),
             assistant("1"),
@@ -46,19 +46,19 @@ def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
         ],
         "messages",
     )
-    assert found.question == "42\n\nwell?"
-    assert found.history == (
+    assert prompt.question == "42\n\nwell?"
+    assert prompt.history == (
         HistoryMessage("user", "one"),
         HistoryMessage("assistant", "1"),
         HistoryMessage("system", "be brief"),
         HistoryMessage("user", "two"),
     )
-    assert found.known == 5
+    assert prompt.known == 5
 
 
 def test_what_the_system_says_beside_the_question_is_not_lost() -> None:
-    found = parse_messages([user("one"), assistant("1"), user("two"), system("in French")], "messages")
-    assert found.question == "two\n\nin French"
+    prompt = parse_messages([user("one"), assistant("1"), user("two"), system("in French")], "messages")
+    assert prompt.question == "two\n\nin French"
 
 
 def test_parts_of_text_are_joined() -> None:

@@ -12,8 +12,8 @@ RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
 
 
 def test_a_completion_is_a_question_in_a_style() -> None:
-    asked = requests.parse_completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
-    assert (asked.style, asked.prompt.question, asked.stream, asked.usage, asked.stops) == (
+    parsed = requests.parse_completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
+    assert (parsed.style, parsed.prompt.question, parsed.stream, parsed.usage, parsed.stops) == (
         "precise",
         "hi",
         True,
@@ -81,9 +81,9 @@ def test_a_model_that_is_none_is_not_found() -> None:
 def test_a_response_takes_a_string_or_items() -> None:
     items = [{"role": "developer", "content": "b"}, {"type": "message", "role": "user", "content": "hi"}]
     assert requests.parse_response(RESPONSE).prompt.question == "hi"
-    asked = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
-    assert (asked.prompt.instructions, asked.prompt.question, asked.previous) == ("a\n\nb", "hi", "resp_1")
-    assert asked.kept
+    parsed = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
+    assert (parsed.prompt.instructions, parsed.prompt.question, parsed.previous) == ("a\n\nb", "hi", "resp_1")
+    assert parsed.kept
     assert not requests.parse_response(RESPONSE | {"store": False}).kept
 
 

@@ -44,30 +44,30 @@ async def asked(gateway: RunningGateway, given: Any = "hi", **rest: Any) -> Any:
 
 def events_of(stream: str) -> list[Any]:
     """The events of a stream, each of which has its name twice."""
-    found = []
+    events = []
     for event in stream.removesuffix("\n\n").split("\n\n"):
         shown = json.loads(data_of(event))
         assert f"event: {shown['type']}\n" in event
-        found.append(shown)
-    return found
+        events.append(shown)
+    return events
 
 
 async def test_a_response_has_the_answer_in_its_one_message(gateway: RunningGateway) -> None:
     gateway.worker.scripts["hi"] = WHOLE
     response = await gateway.client.post(PATH, json=body(instructions="be brief", metadata={"a": "b"}))
-    found, answer = response.json(), response.headers["x-answer-id"]
-    assert (found["id"], found["object"], found["status"], found["model"]) == (
+    reply, answer = response.json(), response.headers["x-answer-id"]
+    assert (reply["id"], reply["object"], reply["status"], reply["model"]) == (
         f"resp_{answer}",
         "response",
         "completed",
         MODEL,
     )
-    assert (found["instructions"], found["metadata"], found["error"]) == ("be brief", {"a": "b"}, None)
+    assert (reply["instructions"], reply["metadata"], reply["error"]) == ("be brief", {"a": "b"}, None)
     cited = {"type": "url_citation", "start_index": 3, "end_index": 3, "url": "https://e.org", "title": "T"}
     part = {"type": "output_text", "text": "abc", "annotations": [cited], "logprobs": []}
     message = {"id": f"msg_{answer}", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
-    assert found["output"] == [message]
-    assert found["usage"] == {
+    assert reply["output"] == [message]
+    assert reply["usage"] == {
         "input_tokens": 3,
         "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": 4,
@@ -91,26 +91,26 @@ async def test_at_any_gateway_it_goes_on_behind_any_event(store: Store) -> None:
         gateway.worker.scripts["hi"] = WHOLE
         response = await gateway.client.post(PATH, json=body(stream=True))
         events = events_of(response.text)
-        one = f"{PATH}/resp_{response.headers['x-answer-id']}"
-        assert events_of((await other.client.get(one, params={"stream": "true"})).text) == events
+        url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+        assert events_of((await other.client.get(url, params={"stream": "true"})).text) == events
         for number in range(len(events) - 1):
-            rest = await other.client.get(one, params={"stream": "true", "starting_after": number})
+            rest = await other.client.get(url, params={"stream": "true", "starting_after": number})
             assert events_of(rest.text) == events[number + 1 :]
-        assert (await other.client.get(one)).json()["output"] == events[-1]["response"]["output"]
+        assert (await other.client.get(url)).json()["output"] == events[-1]["response"]["output"]
 
 
 async def test_a_response_tells_how_far_it_has_come(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [Delta("a", provider="p"), gate, Final("ab")]
         async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
-            one = f"{PATH}/resp_{response.headers['x-answer-id']}"
-            found = await gateway.client.get(one)
-            assert (found.json()["status"], found.json()["output"], found.headers["x-provider"]) == (
+            url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+            reply = await gateway.client.get(url)
+            assert (reply.json()["status"], reply.json()["output"], reply.headers["x-provider"]) == (
                 "in_progress",
                 [],
                 "p",
             )
-            stopped = (await gateway.client.post(f"{one}/cancel")).json()
+            stopped = (await gateway.client.post(f"{url}/cancel")).json()
             assert (stopped["status"], stopped["output"][0]["content"][0]["text"]) == ("cancelled", "a")
             last = events_of("".join([part async for part in response.aiter_text()]))[-1]
             assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
@@ -118,8 +118,8 @@ async def test_a_response_tells_how_far_it_has_come(gateway: RunningGateway) -> 
 
 async def test_a_response_that_is_too_long_is_incomplete(gateway: RunningGateway) -> None:
     gateway.worker.scripts["hi"] = [Final("ab", finish="length")]
-    found = await asked(gateway)
-    assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    reply = await asked(gateway)
+    assert (reply["status"], reply["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
     events = events_of((await gateway.client.post(PATH, json=body(stream=True))).text)
     assert events[-1]["type"] == "response.incomplete"
 
@@ -136,9 +136,9 @@ async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway
     # The SDKs raise at this one only.
     assert (error["type"], error["error"]["code"]) == ("error", "interrupted")
     assert last["response"]["error"] == {"code": "interrupted", "message": "The answer was interrupted."}
-    one = f"{PATH}/resp_{response.headers['x-answer-id']}"
-    assert (await gateway.client.get(one)).json()["error"] == last["response"]["error"]
-    again = await gateway.client.get(one, params={"stream": "true"})
+    url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+    assert (await gateway.client.get(url)).json()["error"] == last["response"]["error"]
+    again = await gateway.client.get(url, params={"stream": "true"})
     assert events_of(again.text)[-2:] == [last, error]
 
 
@@ -147,10 +147,10 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -
         gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("a")]
         async with gateway.client.stream("POST", PATH, json=body(stream=True), headers=EVENTS) as response:
             text = response.aiter_text()
-            found = await anext(text)
+            stream = await anext(text)
             gateway.active_requests.abort()
-            found += "".join([part async for part in text])
-    last = json.loads(data_of(found.split("\n\n")[-2]))
+            stream += "".join([part async for part in text])
+    last = json.loads(data_of(stream.split("\n\n")[-2]))
     assert (last["type"], last["code"], last["error"]["code"]) == ("error", "gateway.draining", "gateway.draining")
 
 
@@ -208,8 +208,8 @@ async def test_a_response_that_was_fetched_after_a_cut_is_gone_on_from(gateway: 
 
 
 async def test_a_named_conversation_comes_back_with_its_response(gateway: RunningGateway) -> None:
-    found = await asked(gateway, conversation="a-name-of-16-chars")
-    assert found["conversation"] == {"id": "a-name-of-16-chars"}
+    body = await asked(gateway, conversation="a-name-of-16-chars")
+    assert body["conversation"] == {"id": "a-name-of-16-chars"}
     await asked(gateway, "two", conversation={"id": "a-name-of-16-chars"})
     assert len({token for token, _ in gateway.worker.asked}) == 1
 
@@ -222,15 +222,15 @@ async def test_a_response_that_there_is_not_is_not_found(gateway: RunningGateway
 
 
 async def test_a_response_whose_events_are_gone_is_not_found(gateway: RunningGateway) -> None:
-    found = await asked(gateway)
-    await gateway.store.commands.delete(keys.log_key(found["id"].removeprefix("resp_")))
-    assert (await gateway.client.get(f"{PATH}/{found['id']}")).status_code == 404
+    body = await asked(gateway)
+    await gateway.store.commands.delete(keys.log_key(body["id"].removeprefix("resp_")))
+    assert (await gateway.client.get(f"{PATH}/{body['id']}")).status_code == 404
 
 
 async def test_a_place_that_can_not_be_one_is_refused(gateway: RunningGateway) -> None:
-    found = await asked(gateway)
+    body = await asked(gateway)
     params = {"stream": "true", "starting_after": "x"}
-    response = await gateway.client.get(f"{PATH}/{found['id']}", params=params)
+    response = await gateway.client.get(f"{PATH}/{body['id']}", params=params)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "starting_after")
 
 

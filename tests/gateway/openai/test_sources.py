@@ -13,9 +13,12 @@ def test_the_list_is_numbered_and_says_what_there_is() -> None:
 
 def test_a_citation_says_where_its_line_stands() -> None:
     text = "answer" + format_sources([ONE, TWO])
-    found = locate_citations([ONE, TWO], text, in_text=True)
-    assert [text[one.start : one.end] for one in found] == ["1. A title: https://a.example", "2. https://b.example"]
+    citations = locate_citations([ONE, TWO], text, in_text=True)
+    assert [text[citation.start : citation.end] for citation in citations] == [
+        "1. A title: https://a.example",
+        "2. https://b.example",
+    ]
 
 
 def test_sources_that_are_not_in_the_text_stand_at_its_end() -> None:
-    assert [(one.start, one.end) for one in locate_citations([ONE], "answer", in_text=False)] == [(6, 6)]
+    assert [(citation.start, citation.end) for citation in locate_citations([ONE], "answer", in_text=False)] == [(6, 6)]

@@ -17,17 +17,17 @@ def test_text_ends_before_the_first_sequence_wherever_the_deltas_are_cut(
     stops, shown = StopSequences(sequences), ""
     for piece in pieces:
         shown += stops.add(piece)
-        assert not any(one in shown for one in sequences)
+        assert not any(sequence in shown for sequence in sequences)
     shown += stops.flush()
     text = "".join(pieces)
-    places = [place for one in sequences if (place := text.find(one)) >= 0]
+    places = [position for sequence in sequences if (position := text.find(sequence)) >= 0]
     assert stops.hit == bool(places)
     # What came first in time ended it: a longer sequence that begins earlier may not have been whole by then.
     assert shown == text[: len(shown)]
-    assert not any(one in shown for one in sequences)
+    assert not any(sequence in shown for sequence in sequences)
     if not places:
         assert shown == text
-    elif len({len(one) for one in sequences}) == 1:
+    elif len({len(sequence) for sequence in sequences}) == 1:
         assert shown == text[: min(places)]
 
 

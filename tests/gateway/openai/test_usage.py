@@ -9,10 +9,10 @@ WORK = Chat("balanced", "你好", instructions="abc", history=(HistoryMessage("u
 
 
 def test_the_upstreams_own_count_counts() -> None:
-    found = count_tokens(Usage(3, 4), WORK, "text")
-    assert (found.prompt, found.completion, found.total, found.mark) == (3, 4, 7, UNSET)
+    usage = count_tokens(Usage(3, 4), WORK, "text")
+    assert (usage.prompt, usage.completion, usage.total, usage.mark) == (3, 4, 7, UNSET)
 
 
 def test_without_one_it_is_a_quarter_of_the_bytes_and_says_so() -> None:
-    found = count_tokens(None, WORK, "12345")
-    assert (found.prompt, found.completion, found.total, found.mark) == (3, 2, 5, True)
+    usage = count_tokens(None, WORK, "12345")
+    assert (usage.prompt, usage.completion, usage.total, usage.mark) == (3, 2, 5, True)

@@ -35,21 +35,21 @@ def told(text: str) -> list[str]:
 
 async def becomes(gateway: RunningGateway, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Return the first scrape for which `holds`: a request is counted just after its client has read it."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
 
     async def met() -> bool:
-        nonlocal found
-        found = await scraped(gateway)
-        return holds(found)
+        nonlocal metrics
+        metrics = await scraped(gateway)
+        return holds(metrics)
 
     await until(met)
-    return found
+    return metrics
 
 
-def requests(found: dict[str, float]) -> dict[tuple[str, str], float]:
+def requests(metrics: dict[str, float]) -> dict[tuple[str, str], float]:
     """Return the counts of requests by endpoint and status, without those of `/metrics` itself."""
     counts = {}
-    for name, value in found.items():
+    for name, value in metrics.items():
         if name.startswith("bing_requests_total{"):
             _, endpoint, _, status, _ = name.split('"')
             counts[endpoint, status] = value
@@ -57,9 +57,9 @@ def requests(found: dict[str, float]) -> dict[tuple[str, str], float]:
     return counts
 
 
-def answers(found: dict[str, float]) -> list[float]:
+def answers(metrics: dict[str, float]) -> list[float]:
     """Answers done, failed, stopped."""
-    return [found[f'bing_answers_total{{outcome="{outcome}"}}'] for outcome in ("done", "failed", "stopped")]
+    return [metrics[f'bing_answers_total{{outcome="{outcome}"}}'] for outcome in ("done", "failed", "stopped")]
 
 
 async def test_it_is_in_prometheus_text_format(gateway: RunningGateway) -> None:
@@ -72,10 +72,10 @@ async def test_it_is_in_prometheus_text_format(gateway: RunningGateway) -> None:
     assert "# HELP bing_turns Old name of bing_active_answers, for one release.\n" in response.text
 
 
-async def test_the_process_is_told_of(gateway: RunningGateway) -> None:
-    found = await scraped(gateway)
+async def test_the_process_is_reported(gateway: RunningGateway) -> None:
+    metrics = await scraped(gateway)
     for name in ("process_open_fds", "process_resident_memory_bytes", "process_cpu_seconds_total"):
-        assert found[name] > 0
+        assert metrics[name] > 0
 
 
 async def test_answers_are_counted_by_endpoint_and_outcome(gateway: RunningGateway) -> None:
@@ -85,9 +85,9 @@ async def test_answers_are_counted_by_endpoint_and_outcome(gateway: RunningGatew
         await socket.send('{"style": "balanced", "question": "hi"}')
         await received(socket)
     expected = {("/api", "200"): 1.0, ("/api_stream", "200"): 2.0, ("/ws_stream", "101"): 1.0}
-    found = await becomes(gateway, lambda found: requests(found) == expected)
-    assert answers(found) == [4, 0, 0]
-    assert found["bing_first_text_seconds_count"] == 4
+    metrics = await becomes(gateway, lambda metrics: requests(metrics) == expected)
+    assert answers(metrics) == [4, 0, 0]
+    assert metrics["bing_first_text_seconds_count"] == 4
 
 
 async def test_a_failure_and_a_stop_are_outcomes_of_their_own(gateway: RunningGateway) -> None:
@@ -101,8 +101,8 @@ async def test_a_failure_and_a_stop_are_outcomes_of_their_own(gateway: RunningGa
             await gateway.client.delete(f"/answers/{response.headers['x-answer-id']}")
             assert b'"done": true' in b"".join([chunk async for chunk in chunks])
     expected = {("/api", "500"): 1.0, ("/api_stream", "200"): 1.0, ("/answers/{answer}", "200"): 1.0}
-    found = await becomes(gateway, lambda found: requests(found) == expected)
-    assert answers(found) == [0, 1, 1]
+    metrics = await becomes(gateway, lambda metrics: requests(metrics) == expected)
+    assert answers(metrics) == [0, 1, 1]
 
 
 async def test_what_has_no_text_is_no_first_text(gateway: RunningGateway) -> None:
@@ -110,18 +110,18 @@ async def test_what_has_no_text_is_no_first_text(gateway: RunningGateway) -> Non
     gateway.worker.scripts["cat"] = [Final("", images=("https://example.org/cat.png",))]
     await gateway.client.get("/api", params={**ASK, "question": "fail"})
     await gateway.client.get("/image", params={"keyword": "cat"})
-    found = await scraped(gateway)
-    assert answers(found) == [1, 1, 0]
-    assert found["bing_first_text_seconds_count"] == 0
+    metrics = await scraped(gateway)
+    assert answers(metrics) == [1, 1, 0]
+    assert metrics["bing_first_text_seconds_count"] == 0
 
 
 async def test_the_first_text_is_timed_once_however_often_an_answer_is_read(gateway: RunningGateway) -> None:
     for _ in range(2):
         response = await gateway.client.get("/api", params=ASK, headers={"idempotency-key": "k" * 16})
     await gateway.client.get(f"/answers/{response.headers['x-answer-id']}/stream")
-    found = await scraped(gateway)
-    assert answers(found) == [3, 0, 0]
-    assert found["bing_first_text_seconds_count"] == 1
+    metrics = await scraped(gateway)
+    assert answers(metrics) == [3, 0, 0]
+    assert metrics["bing_first_text_seconds_count"] == 1
 
 
 async def test_the_first_text_is_timed_from_asking(gateway: RunningGateway) -> None:
@@ -133,9 +133,9 @@ async def test_the_first_text_is_timed_from_asking(gateway: RunningGateway) -> N
         await until(lambda: asyncio.get_running_loop().time() - began > 0.1)
         gate.set()
         await answer
-    found = await scraped(gateway)
-    assert found["bing_first_text_seconds_sum"] >= 0.1
-    assert found['bing_first_text_seconds_bucket{le="0.1"}'] == 0
+    metrics = await scraped(gateway)
+    assert metrics["bing_first_text_seconds_sum"] >= 0.1
+    assert metrics['bing_first_text_seconds_bucket{le="0.1"}'] == 0
 
 
 async def test_refusals_are_counted_with_their_status(gateway: RunningGateway) -> None:
@@ -144,13 +144,13 @@ async def test_refusals_are_counted_with_their_status(gateway: RunningGateway) -
     await gateway.client.get("/answers/nonsense")
     await gateway.client.get("/answers/s0-" + "0" * 32)
     expected = {("/api", "200"): 1.0, ("/api", "405"): 1.0, ("/answers/{answer}", "404"): 2.0}
-    found = await becomes(gateway, lambda found: requests(found) == expected)
-    assert answers(found) == [0, 0, 0]
+    metrics = await becomes(gateway, lambda metrics: requests(metrics) == expected)
+    assert answers(metrics) == [0, 0, 0]
 
 
-def refusals(found: dict[str, float]) -> dict[str, float]:
+def refusals(metrics: dict[str, float]) -> dict[str, float]:
     """Return the counts of refusals, by reason."""
-    series = {name.split('"')[1]: value for name, value in found.items() if name.startswith("bing_refusals_total{")}
+    series = {name.split('"')[1]: value for name, value in metrics.items() if name.startswith("bing_refusals_total{")}
     return {reason: value for reason, value in series.items() if value}
 
 
@@ -185,9 +185,9 @@ async def test_under_v1_a_refusal_has_a_reason_too_and_a_failed_answer_is_none(g
     for body in ({"model": 1}, {}):
         assert (await gateway.client.post("/v1/chat/completions", json=body)).status_code == 400
     await gateway.client.get("/v1/nothing")
-    found = await scraped(gateway)
-    assert refusals(found) == {"code.400": 2, "code.404": 1}
-    assert answers(found) == [0, 1, 0]
+    metrics = await scraped(gateway)
+    assert refusals(metrics) == {"code.400": 2, "code.404": 1}
+    assert answers(metrics) == [0, 1, 0]
 
 
 async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_knows(
@@ -204,27 +204,27 @@ async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_kno
 
 
 async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: RunningGateway) -> None:
-    found = await scraped(gateway)
+    metrics = await scraped(gateway)
     for reason in ("queue.full", "client.limit", "store.unavailable"):
-        assert found[f'bing_refusals_total{{reason="{reason}"}}'] == 0
+        assert metrics[f'bing_refusals_total{{reason="{reason}"}}'] == 0
 
 
 async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
     async with running(store, worker=False) as gateway:
-        found = await scraped(gateway)
+        metrics = await scraped(gateway)
         names = ("bing_redis_up", "bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds")
-        assert [found[name] for name in names] == [1, 0, 0, 0]
+        assert [metrics[name] for name in names] == [1, 0, 0, 0]
         for _ in range(2):
             await Jobs(store, GatewaySettings()).submit(
                 new_answer_id(), Chat("balanced", "hi"), new_token(), create=True
             )
         await Sessions(store).beat("somebody")
-        found = await becomes(gateway, lambda found: found["bing_queue_oldest_seconds"] > 0.05)
-        assert [found[name] for name in names[:3]] == [1, 1, 2]
-        assert found["bing_queue_oldest_seconds"] < 10
+        metrics = await becomes(gateway, lambda metrics: metrics["bing_queue_oldest_seconds"] > 0.05)
+        assert [metrics[name] for name in names[:3]] == [1, 1, 2]
+        assert metrics["bing_queue_oldest_seconds"] < 10
 
 
-async def test_while_redis_is_away_nothing_old_is_told_of_it(
+async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(_: Store) -> None:
@@ -232,9 +232,9 @@ async def test_while_redis_is_away_nothing_old_is_told_of_it(
 
     assert (await scraped(gateway))["bing_workers_alive"] == 1
     monkeypatch.setattr("gateway.ops.metrics.read_queue_stats", away)
-    found = await scraped(gateway)
-    assert found["bing_redis_up"] == 0
-    assert not {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds"} & set(found)
+    metrics = await scraped(gateway)
+    assert metrics["bing_redis_up"] == 0
+    assert not {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds"} & set(metrics)
 
 
 async def test_unknown_paths_are_one_endpoint_and_never_told(gateway: RunningGateway) -> None:
@@ -243,14 +243,14 @@ async def test_unknown_paths_are_one_endpoint_and_never_told(gateway: RunningGat
     with pytest.raises(InvalidStatus):
         async with gateway.socket("/secret"):
             pass
-    await becomes(gateway, lambda found: requests(found) == {("unknown", "404"): 4.0})
+    await becomes(gateway, lambda metrics: requests(metrics) == {("unknown", "404"): 4.0})
     assert "secret" not in (await gateway.client.get("/metrics")).text
 
 
 async def test_a_preflight_asks_nothing_and_is_not_counted(gateway: RunningGateway) -> None:
     await gateway.client.options("/api", headers={"access-control-request-method": "POST", "origin": "http://x"})
     await gateway.client.get("/healthz")
-    await becomes(gateway, lambda found: requests(found) == {("/healthz", "200"): 1.0})
+    await becomes(gateway, lambda metrics: requests(metrics) == {("/healthz", "200"): 1.0})
 
 
 async def test_a_client_that_left_before_an_answer_is_a_499(gateway: RunningGateway) -> None:
@@ -260,7 +260,7 @@ async def test_a_client_that_left_before_an_answer_is_a_499(gateway: RunningGate
         writer.write(b"GET /api?style=balanced&question=slow HTTP/1.1\r\nHost: g\r\n\r\n")
         await until(lambda: bool(gateway.worker.asked))
         writer.close()
-        await becomes(gateway, lambda found: requests(found) == {("/api", "499"): 1.0})
+        await becomes(gateway, lambda metrics: requests(metrics) == {("/api", "499"): 1.0})
 
 
 async def test_an_error_that_no_table_knows_is_counted(
@@ -271,7 +271,7 @@ async def test_an_error_that_no_table_knows_is_counted(
 
     monkeypatch.setattr("gateway.answering.relay.Relay.read_end", broken)
     await gateway.client.get("/api", params=ASK)
-    await becomes(gateway, lambda found: requests(found) == {("/api", "500"): 1.0})
+    await becomes(gateway, lambda metrics: requests(metrics) == {("/api", "500"): 1.0})
 
 
 async def test_gauges_tell_what_is_open_and_return_to_zero(gateway: RunningGateway) -> None:
@@ -305,31 +305,32 @@ async def test_a_cut_connection_leaves_nothing(gateway: RunningGateway, path: st
             writer.write(f"GET {path}?style=balanced&question=slow HTTP/1.1\r\nHost: g\r\n\r\n".encode())
             cut = writer.transport.abort
         await becomes(
-            gateway, lambda found: found["bing_active_answers"] == found["bing_turns"] == found["bing_channels"] == 1
+            gateway,
+            lambda metrics: metrics["bing_active_answers"] == metrics["bing_turns"] == metrics["bing_channels"] == 1,
         )
         cut()
-        await becomes(gateway, lambda found: [found[name] for name in GAUGES] == [0, 0, 0])
+        await becomes(gateway, lambda metrics: [metrics[name] for name in GAUGES] == [0, 0, 0])
 
 
 async def test_a_drain_shows(gateway: RunningGateway) -> None:
     assert (await scraped(gateway))["bing_draining"] == 0
     async with gateway.active_requests.track(60):
         gateway.active_requests.drain()
-        found = await scraped(gateway)
-    assert (found["bing_draining"], found["bing_turns"]) == (1, 1)
+        metrics = await scraped(gateway)
+    assert (metrics["bing_draining"], metrics["bing_turns"]) == (1, 1)
 
 
 async def test_nobody_needs_an_api_key_for_it(store: Store, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(f"alice {hashlib.sha256(b'key').hexdigest()}\n")
     async with running(store, settings(api_keys_file=tmp_path / "keys")) as gateway:
         assert (await gateway.client.get("/api", params=ASK)).status_code == 401
-        await becomes(gateway, lambda found: requests(found) == {("/api", "401"): 1.0})
+        await becomes(gateway, lambda metrics: requests(metrics) == {("/api", "401"): 1.0})
 
 
 async def test_applications_of_one_process_count_apart(gateway: RunningGateway) -> None:
     async with running(gateway.store, worker=False) as other:
         await gateway.client.get("/api", params=ASK)
-        await becomes(gateway, lambda found: requests(found) == {("/api", "200"): 1.0})
-        found = await scraped(other)
-        assert requests(found) == {}
-        assert answers(found) == [0, 0, 0]
+        await becomes(gateway, lambda metrics: requests(metrics) == {("/api", "200"): 1.0})
+        metrics = await scraped(other)
+        assert requests(metrics) == {}
+        assert answers(metrics) == [0, 0, 0]

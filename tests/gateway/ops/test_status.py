@@ -42,9 +42,9 @@ async def becomes(store: Store, holds: Callable[[Counter[str]], bool]) -> None:
 async def test_how_soon_text_came_is_counted_once(gateway: RunningGateway) -> None:
     for _ in range(3):
         await gateway.client.get("/api", params=ASK)
-    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 3)
+    await becomes(gateway.store, lambda counts: sum(counts[f"text:{bucket}"] for bucket in range(13)) == 3)
     await gateway.client.get("/api", params=ASK)
-    await becomes(gateway.store, lambda found: sum(found[f"text:{bucket}"] for bucket in range(13)) == 4)
+    await becomes(gateway.store, lambda counts: sum(counts[f"text:{bucket}"] for bucket in range(13)) == 4)
 
 
 async def test_what_is_refused_is_counted_by_its_reason(store: Store) -> None:
@@ -52,7 +52,7 @@ async def test_what_is_refused_is_counted_by_its_reason(store: Store) -> None:
     async with running(store, config, worker=False, timings=OFTEN) as gateway:
         first, second = await gateway.client.get("/api", params=ASK), await gateway.client.get("/api", params=ASK)
         assert [first.status_code, second.status_code] == [503, 503]
-        await becomes(store, lambda found: found["refused:queue.timeout"] == 2)
+        await becomes(store, lambda counts: counts["refused:queue.timeout"] == 2)
 
 
 async def test_a_gateway_reports_itself_until_it_ends(store: Store, gateway: RunningGateway) -> None:

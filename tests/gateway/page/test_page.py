@@ -19,16 +19,16 @@ HEAVIEST = 300_000
 async def parts(gateway: RunningGateway) -> dict[str, httpx.Response]:
     """Every file that the page can ask for, by its address."""
     html = (await gateway.client.get("/")).text
-    found = set(re.findall(r'(?:src|href)="(/[^"]+)"', html))
-    waiting, got = list(found), {}
+    matches = set(re.findall(r'(?:src|href)="(/[^"]+)"', html))
+    waiting, got = list(matches), {}
     while waiting:
         address = waiting.pop()
         got[address] = await gateway.client.get(address)
         assert got[address].status_code == 200, address
         for name in re.findall(r'(?:from |import\()"(\.[^"]+)"', got[address].text):
             new = str(httpx.URL(address).join(name))
-            if new not in found:
-                found.add(new)
+            if new not in matches:
+                matches.add(new)
                 waiting.append(new)
     return got
 
@@ -56,8 +56,8 @@ async def test_the_page_needs_nothing_from_elsewhere(gateway: RunningGateway) ->
     assert not re.search(r"<script>|<style>|\son\w+=|\sstyle=", html)
     for address, response in ({"/": await gateway.client.get("/")} | await parts(gateway)).items():
         if "/vendor/" not in address:
-            found = re.findall(r"\w+://[\w.]+", response.text)
-            assert set(found) <= {"http://www.w3.org"}, address
+            matches = re.findall(r"\w+://[\w.]+", response.text)
+            assert set(matches) <= {"http://www.w3.org"}, address
 
 
 async def test_the_page_and_all_its_files_weigh_less_than_300_kb(gateway: RunningGateway) -> None:
@@ -87,9 +87,9 @@ async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_
     gateway: RunningGateway,
 ) -> None:
     html = (await gateway.client.get("/")).text
-    found = re.search(r'src="/page/(\w+)/js/theme.js"', html)
-    assert found is not None
-    ours = await gateway.client.get(f"/page/{found[1]}/js/theme.js")
+    match = re.search(r'src="/page/(\w+)/js/theme.js"', html)
+    assert match is not None
+    ours = await gateway.client.get(f"/page/{match[1]}/js/theme.js")
     other = await gateway.client.get("/page/0000/js/theme.js")
     assert "immutable" in ours.headers["cache-control"]
     assert other.headers["cache-control"] == "no-store"

@@ -49,7 +49,7 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     )
 
 
-def test_who_answers_is_told_where_an_event_tells_it() -> None:
+def test_who_answers_is_reported_where_an_event_tells_it() -> None:
     for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
         assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
     assert json.loads(FRAMES.render(AnswerEvent(1, Failed("interrupted", provider="p"))))["provider"] == "p"
@@ -57,10 +57,10 @@ def test_who_answers_is_told_where_an_event_tells_it() -> None:
 
 def test_a_failed_frame_of_this_gateway_has_no_seq() -> None:
     problem = Problem(500, "回答超时", None, "timeout.gateway")
-    told = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
-    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{told}}}'
-    assert render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{told}}}'
-    assert render_refusal(None, problem).decode() == f'{{"type":"failed",{told}}}'
+    tail = '"code":500,"message":"回答超时","reason":"timeout.gateway","retry_after":null'
+    assert FRAMES.render_error(problem).decode() == f'{{"type":"failed",{HEAD},{tail}}}'
+    assert render_refusal("q1", problem).decode() == f'{{"type":"failed","id":"q1",{tail}}}'
+    assert render_refusal(None, problem).decode() == f'{{"type":"failed",{tail}}}'
 
 
 def test_without_an_id_frames_have_none() -> None:

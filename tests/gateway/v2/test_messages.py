@@ -90,10 +90,10 @@ words = st.sampled_from(["ask", "stop", "resume", "precise", ANSWER])
 @given(st.dictionaries(names, json_values | words))
 def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     try:
-        found = messages.parse_request(message)
+        request = messages.parse_request(message)
     except (RefusedError, AnswerNotFoundError):
         return
-    assert isinstance(found, AskMessage | StopMessage | ResumeMessage)
+    assert isinstance(request, AskMessage | StopMessage | ResumeMessage)
 
 
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])
@@ -103,9 +103,9 @@ def test_a_wait_that_is_none_is_refused(wait: object) -> None:
 
 
 def test_a_wait_is_taken_along() -> None:
-    found = messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
-    assert isinstance(found, messages.AskMessage)
-    assert found.wait == 2.5
+    request = messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
+    assert isinstance(request, messages.AskMessage)
+    assert request.wait == 2.5
 
 
 # Texts that UTF-8 can hold: the schema can't rule the others out.
@@ -128,11 +128,11 @@ asks = st.fixed_dictionaries(
 def test_an_ask_as_the_document_describes_it_has_no_wrong_format(message: dict[str, Any]) -> None:
     msgspec.convert(message, messages.AskFields)
     try:
-        found = messages.parse_request(message)
+        request = messages.parse_request(message)
     except RefusedError as refused:
         assert refused.reason in (Reason.REQUEST_EMPTY, Reason.TOKEN_UNKNOWN)  # noqa: PT017 - most aren't refused
     else:
-        assert isinstance(found, AskMessage)
+        assert isinstance(request, AskMessage)
 
 
 @pytest.mark.parametrize("after", [0, 1, 10**9 - 1, -1, 10**9, 1.5, "1", None, True])

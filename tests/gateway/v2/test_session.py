@@ -146,9 +146,9 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
     async with speaking(gateway, additional_headers={"x-request-id": "mine"}) as socket:
         await ask(socket, id_="天")
         accepted, *events = await raw(socket)
-    found = json.loads(accepted)
-    head = f'"id":"天","answer":"{found["answer"]}"'
-    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{found["token"]}"}}'
+    body = json.loads(accepted)
+    head = f'"id":"天","answer":"{body["answer"]}"'
+    assert accepted.decode() == f'{{"type":"accepted",{head},"seq":0,"token":"{body["token"]}"}}'
     assert [event.decode() for event in events] == [
         f'{{"type":"delta",{head},"seq":1,"text":"a"}}',
         f'{{"type":"replace",{head},"seq":2,"text":"b"}}',
@@ -158,7 +158,7 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
         f'{{"type":"final",{head},"seq":6,"text":"b天d","urls":[{{"title":"标题","url":"https://e.org"}}],'
         '"suggestions":["why?"],"turns":{"used":2,"limit":30},"reset":false,"stopped":false}',
     ]
-    assert gateway.worker.asked == [(found["token"], Chat("balanced", "hi", request="mine"))]
+    assert gateway.worker.asked == [(body["token"], Chat("balanced", "hi", request="mine"))]
 
 
 async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGateway) -> None:
@@ -174,7 +174,7 @@ async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGate
     assert (frames[0]["token"], frames[-1]["type"]) == (token, "final")
 
 
-async def test_a_failure_is_told_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
+async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: RunningGateway) -> None:
     _, frames = await answered(
         gateway, script=[Delta("half"), Failed("x.y", "half", retry_after=3, code=500, message="坏了")]
     )
@@ -276,11 +276,11 @@ async def test_the_same_key_gets_the_same_answer_and_another_question_is_refused
     gateway.worker.scripts["hi"] = LONG
     key = "0123456789abcdef"
     async with running(gateway.store, worker=False) as other, speaking(gateway) as first, speaking(other) as second:
-        found = []
+        answers = []
         for socket in (first, second, second):
             await ask(socket, idempotency_key=key)
-            found.append(await whole(socket))
-        assert found[0] == found[1] == found[2]
+            answers.append(await whole(socket))
+        assert answers[0] == answers[1] == answers[2]
         await ask(second, "another", idempotency_key=key)
         assert refusal(await hear(second)) == (422, "key.reused", None)
     assert len(gateway.worker.asked) == 1
@@ -344,7 +344,7 @@ async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
         yield found
 
 
-async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -> None:
+async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
     async with (
         running(store, worker=False, timings=IMPATIENT) as gateway,
         speaking(gateway) as first,
@@ -352,11 +352,16 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
     ):
         await ask(first, id_="first")
         accepted = await hear_any(first)
-        told = await hear_any(first)
-        assert list(told) == ["type", "id", "answer", "seq", "position", "wait"]
-        assert (told["type"], told["id"], told["answer"], told["seq"]) == ("queued", "first", accepted["answer"], 0)
-        assert told["position"] == 1
-        assert told["wait"] >= 1
+        waiting = await hear_any(first)
+        assert list(waiting) == ["type", "id", "answer", "seq", "position", "wait"]
+        assert (waiting["type"], waiting["id"], waiting["answer"], waiting["seq"]) == (
+            "queued",
+            "first",
+            accepted["answer"],
+            0,
+        )
+        assert waiting["position"] == 1
+        assert waiting["wait"] >= 1
         await ask(second, id_="second")
         behind = (await hear_any(second))["answer"]
         assert (await hear_any(second))["position"] == 2
@@ -371,7 +376,7 @@ async def test_who_waits_is_told_its_place_whenever_that_changes(store: Store) -
         assert (frames[-1]["type"], frames[-1]["seq"]) == ("final", 1)
 
 
-async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     look = Answers.read_position
 
@@ -387,11 +392,11 @@ async def test_a_place_that_does_not_change_is_told_once(store: Store, monkeypat
         answer = (await hear_any(socket))["answer"]
         await until(lambda: looks > 10)
         await say(socket, "stop", answer=answer)
-        told = []
+        positions = []
         while (frame := await hear_any(socket))["type"] == "queued":
-            told.append((frame["position"], frame["wait"]))
-        assert told
-        assert len(set(told)) == len(told)
+            positions.append((frame["position"], frame["wait"]))
+        assert positions
+        assert len(set(positions)) == len(positions)
 
 
 async def test_once_something_has_come_nobody_looks_any_more(

@@ -20,11 +20,11 @@ REPORT = """addEventListener("securitypolicyviolation", (event) => {
 def violations(page: Page) -> list[str]:
     """What axe-core finds in a page as it is now, a line each."""
     page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert found["passes"]
+    result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert result["passes"]
     return [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
-        for rule in found["violations"]
+        for rule in result["violations"]
         for node in rule["nodes"]
     ]
 

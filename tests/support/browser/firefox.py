@@ -37,8 +37,8 @@ class Tab:
     async def look(self, expression: str) -> Any:
         """What an expression comes to in the page: a text, a number, or whether it holds."""
         target = {"context": self._context}
-        found = await self._call("script.evaluate", expression=expression, target=target, awaitPromise=True)
-        return found["result"].get("value")
+        reply = await self._call("script.evaluate", expression=expression, target=target, awaitPromise=True)
+        return reply["result"].get("value")
 
     async def until(self, expression: str) -> None:
         """Wait until an expression holds."""
@@ -57,10 +57,10 @@ class Tab:
         self._asked += 1
         await self._line.send(json.dumps({"id": self._asked, "method": method, "params": params}))
         async with asyncio.timeout(_LIMIT):
-            while (found := json.loads(await self._line.recv())).get("id") != self._asked:
+            while (reply := json.loads(await self._line.recv())).get("id") != self._asked:
                 pass
-        assert found["type"] == "success", found
-        result: dict[str, Any] = found["result"]
+        assert reply["type"] == "success", reply
+        result: dict[str, Any] = reply["result"]
         return result
 
 

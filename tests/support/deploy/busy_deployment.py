@@ -48,9 +48,11 @@ def watched(folder: Path, redis_url: str) -> Iterator[Watched]:
             deployment(folder, redis_url, gateways=2, workers=WORKERS, accounts=("alice", "bob"), settings=settings)
         )
         log = folder / "log.txt"
-        told = re.compile(r'"address": "http://([\d.:]+)/metrics"')
-        found = wait_until(lambda: (all_ := told.findall(log.read_text())) and len(all_) == WORKERS and all_, "ports")
-        yield Watched(running, [gateway.removeprefix("http://") for gateway in running.gateways], found)
+        address_pattern = re.compile(r'"address": "http://([\d.:]+)/metrics"')
+        addresses = wait_until(
+            lambda: (all_ := address_pattern.findall(log.read_text())) and len(all_) == WORKERS and all_, "ports"
+        )
+        yield Watched(running, [gateway.removeprefix("http://") for gateway in running.gateways], addresses)
 
 
 def keep_busy(running: Deployment) -> None:
@@ -59,8 +61,8 @@ def keep_busy(running: Deployment) -> None:
         for path in ("/api", "/api_stream"):
             client.get(path, params=ASK)
         client.get("/image", params={"keyword": "Cat"})
-        said = [{"role": "user", "content": "hi"}]
-        client.post("/v1/chat/completions", json={"model": "bing-balanced", "messages": said})
+        messages = [{"role": "user", "content": "hi"}]
+        client.post("/v1/chat/completions", json={"model": "bing-balanced", "messages": messages})
         _refused(client)
         _failing(running, client)
     _sockets(running.url.replace("http", "ws"))

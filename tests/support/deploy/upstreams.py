@@ -31,9 +31,9 @@ class Names(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None
         end = data.index(0, 12) + 5
-        found = self.addresses.get(_name(data), [])
-        header = data[:2] + struct.pack(">5H", _FOUND if found else _NO_SUCH_NAME, 1, len(found), 0, 0)
-        records = [struct.pack(">3HIH", 0xC00C, 1, 1, _TTL, 4) + socket.inet_aton(address) for address in found]
+        addresses = self.addresses.get(_name(data), [])
+        header = data[:2] + struct.pack(">5H", _FOUND if addresses else _NO_SUCH_NAME, 1, len(addresses), 0, 0)
+        records = [struct.pack(">3HIH", 0xC00C, 1, 1, _TTL, 4) + socket.inet_aton(address) for address in addresses]
         self._transport.sendto(header + data[12:end] + b"".join(records), addr)
 
 
@@ -63,13 +63,16 @@ class Gateway:
     seen: list[web.Request] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Everything that comes, by its path."""
         self.seen.append(request)
         self.bodies.append(len(await request.read()))
+        if self.draining:
+            return web.Response(status=503, text="going down", headers={"Retry-After": "1"})
         match request.path:
-            case "/die":
+            case "/die" | "/console/die":
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()

@@ -56,8 +56,8 @@ class BingClient:
 
     async def create(self) -> Json:
         async with self.session.get(f"{self.url}/turing/conversation/create", headers=self.headers) as response:
-            made: Json = await response.json()
-            return made
+            created: Json = await response.json()
+            return created
 
     async def script(self, **order: object) -> None:
         async with self.session.post(f"{self.url}/_script", json=order) as response:
@@ -78,16 +78,16 @@ class BingClient:
         await socket.send_str('{"type":6}' + SEPARATOR)
         return socket
 
-    async def ask(self, made: Json, text: str, invocation: int = 3, query: str = "", **changes: Any) -> SocketReply:
+    async def ask(self, created: Json, text: str, invocation: int = 3, query: str = "", **changes: Any) -> SocketReply:
         """Ask, and listen until the final record or the end of the socket."""
         socket = await self.open(query)
-        await socket.send_str(question(made, text, invocation, **changes))
+        await socket.send_str(question(created, text, invocation, **changes))
         reply = await listen(socket)
         await socket.close()
         return reply
 
 
-def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
+def question(created: Json, text: str, invocation: int = 3, **changes: Any) -> str:
     """Return the type 4 record; changes replace fields of its argument."""
     request_id = str(uuid.uuid4())
     argument = {
@@ -96,9 +96,9 @@ def question(made: Json, text: str, invocation: int = 3, **changes: Any) -> str:
         "message": {"locale": "en-US", "author": "user", "text": text, "messageType": "Chat"},
         "tone": "Balanced",
         "requestId": request_id,
-        "conversationSignature": made.get("conversationSignature"),
-        "participant": {"id": made.get("clientId")},
-        "conversationId": made.get("conversationId"),
+        "conversationSignature": created.get("conversationSignature"),
+        "participant": {"id": created.get("clientId")},
+        "conversationId": created.get("conversationId"),
     } | changes
     record = {"arguments": [argument], "invocationId": str(invocation), "target": "chat", "type": 4}
     return json.dumps(record) + SEPARATOR

@@ -48,8 +48,8 @@ SCRIPTS = {
 
 def script(name: str) -> list[str]:
     """The script's part of the command."""
-    found = SCRIPTS[name]
-    return [f"tests/external/clients/{found}"] if found.endswith(".mjs") else ["-m", f"tests.external.clients.{found}"]
+    name_ = SCRIPTS[name]
+    return [f"tests/external/clients/{name_}"] if name_.endswith(".mjs") else ["-m", f"tests.external.clients.{name_}"]
 
 
 class Client:

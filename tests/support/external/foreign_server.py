@@ -47,14 +47,14 @@ class Ours:
 
     def ask(self, question: str, token: str | None = None, style: str = "precise") -> dict[str, Any]:
         """What /api answers."""
-        asked = {"style": style, "question": question} | ({"token": token} if token else {})
-        told: dict[str, Any] = httpx.post(f"{self.deployed.url}/api", json=asked, timeout=60).json()
-        return told
+        fields = {"style": style, "question": question} | ({"token": token} if token else {})
+        reply: dict[str, Any] = httpx.post(f"{self.deployed.url}/api", json=fields, timeout=60).json()
+        return reply
 
     def events(self, question: str) -> list[dict[str, Any]]:
         """What /api_stream answers."""
-        asked = {"style": "precise", "question": question}
-        with httpx.stream("GET", f"{self.deployed.url}/api_stream", params=asked, timeout=60) as response:
+        fields = {"style": "precise", "question": question}
+        with httpx.stream("GET", f"{self.deployed.url}/api_stream", params=fields, timeout=60) as response:
             return [json.loads(line.removeprefix("data: ")) for line in response.iter_lines() if line]
 
     def frames(self, question: str) -> list[dict[str, Any]]:
@@ -68,8 +68,8 @@ class Ours:
 
     def stopped(self, question: str, busy: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
         """What /api_stream answers when it is stopped at its first text, at which the server is `busy`."""
-        url, asked = self.deployed.url, {"style": "precise", "question": question}
-        with httpx.stream("GET", f"{url}/api_stream", params=asked, timeout=60) as response:
+        url, fields = self.deployed.url, {"style": "precise", "question": question}
+        with httpx.stream("GET", f"{url}/api_stream", params=fields, timeout=60) as response:
             lines = (line for line in response.iter_lines() if line)
             first = next(lines)
             assert busy()

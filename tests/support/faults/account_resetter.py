@@ -17,9 +17,9 @@ async def reset_accounts(cluster: Cluster) -> None:
     store = Store(f"redis://127.0.0.1:{cluster.redis_port}/0")
     try:
         ledger = Ledger(store)
-        for one in await ledger.read_statuses():
-            if one.state != "ready":
-                await ledger.execute_order(one.name, "reset")
+        for status in await ledger.read_statuses():
+            if status.state != "ready":
+                await ledger.execute_order(status.name, "reset")
     finally:
         await store.close()
 

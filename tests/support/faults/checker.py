@@ -34,23 +34,23 @@ class Violation:
 
 def violations(exchanges: Sequence[Exchange], ledger: Mapping[str, Sequence[Turn]]) -> list[Violation]:
     """Everything that is wrong. `ledger` is the upstream's, oldest first; only repeats under a key share a question."""
-    turns, asked = ledger["turns"], _by(ledger["turns"], "question")
+    turns, turns_by_question = ledger["turns"], _by(ledger["turns"], "question")
     pictures = _by(ledger["images"], "prompt")
-    found: list[Violation] = []
+    broken: list[Violation] = []
     for exchange in exchanges:
-        found += _ends(exchange)
-        found += _sequence(exchange)
-        found += _text(exchange)
-        found += _stop(exchange)
+        broken += _ends(exchange)
+        broken += _sequence(exchange)
+        broken += _text(exchange)
+        broken += _stop(exchange)
     for question in {exchange.question for exchange in exchanges}:
-        found += _spent(question, asked[question])
-        found += _drawn(question, pictures[question])
-    found += _repeats(exchanges)
-    found += _overlaps(turns)
+        broken += _spent(question, turns_by_question[question])
+        broken += _drawn(question, pictures[question])
+    broken += _repeats(exchanges)
+    broken += _overlaps(turns)
     for chain in chains(exchanges):
-        found += _order(chain, asked)
-        found += _conversations(chain, asked)
-    return found
+        broken += _order(chain, turns_by_question)
+        broken += _conversations(chain, turns_by_question)
+    return broken
 
 
 def in_logs(logs: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[Violation]:
@@ -67,14 +67,14 @@ def in_logs(logs: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[Violation
             yield Violation("doubled" if any(terminals) else "lost", f"{name} ends with {events[-2:]}")
 
 
-def forbidden(found: Iterable[Violation]) -> list[Violation]:
+def forbidden(broken: Iterable[Violation]) -> list[Violation]:
     """Those that are not allowed."""
-    return [violation for violation in found if violation.kind != BESIDE]
+    return [violation for violation in broken if violation.kind != BESIDE]
 
 
-def counted(found: Iterable[Violation]) -> Counter[str]:
+def counted(broken: Iterable[Violation]) -> Counter[str]:
     """How many violations of each kind."""
-    return Counter(violation.kind for violation in found)
+    return Counter(violation.kind for violation in broken)
 
 
 def chains(exchanges: Iterable[Exchange]) -> list[list[Exchange]]:
@@ -89,10 +89,10 @@ def chains(exchanges: Iterable[Exchange]) -> list[list[Exchange]]:
 
 def _by(entries: Sequence[Turn], name: str) -> Mapping[str, Sequence[Turn]]:
     """The ledger's entries by one of their fields."""
-    found: dict[str, list[Turn]] = defaultdict(list)
+    groups: dict[str, list[Turn]] = defaultdict(list)
     for entry in entries:
-        found[entry[name]].append(entry)
-    return found
+        groups[entry[name]].append(entry)
+    return groups
 
 
 def _ends(exchange: Exchange) -> Iterator[Violation]:
@@ -154,41 +154,41 @@ def _repeats(exchanges: Sequence[Exchange]) -> Iterator[Violation]:
     for exchange in exchanges:
         if exchange.key and exchange.end and exchange.answered:
             answers[exchange.key].add(exchange.end.data["answer"])
-    for key, found in answers.items():
-        if len(found) > 1:
-            yield Violation("torn", f"the key {key!r} stands for {len(found)} different answers")
+    for key, answers_ in answers.items():
+        if len(answers_) > 1:
+            yield Violation("torn", f"the key {key!r} stands for {len(answers_)} different answers")
 
 
 def _overlaps(turns: Sequence[Turn]) -> Iterator[Violation]:
     """The turns of one upstream conversation never overlap, and none of their numbers comes twice."""
     for conversation, its in _by(turns, "conversation").items():
-        for one, other in pairwise(sorted(its, key=lambda turn: float(turn["started"]))):
-            if other["started"] < _ended(one):
-                yield Violation("overlapped", f"{other['question']!r} began during {one['question']!r}")
-            if int(other["invocation"]) <= int(one["invocation"]):
-                yield Violation("moved", f"invocation {other['invocation']} of {conversation} came twice")
+        for earlier, later in pairwise(sorted(its, key=lambda turn: float(turn["started"]))):
+            if later["started"] < _ended(earlier):
+                yield Violation("overlapped", f"{later['question']!r} began during {earlier['question']!r}")
+            if int(later["invocation"]) <= int(earlier["invocation"]):
+                yield Violation("moved", f"invocation {later['invocation']} of {conversation} came twice")
 
 
 def _ended(turn: Turn) -> float:
     return NEVER if turn["ended"] is None else float(turn["ended"])
 
 
-def _order(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
+def _order(chain: Sequence[Exchange], turns_by_question: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
     """A token's turns start in the order asked, one at a time.
 
     Questions that were under way together over HTTP have no known order.
     """
-    for one, other in pairwise(chain):
-        ordered = one.kind == "socket" or (one.ended is not None and one.ended <= other.began)
-        first, second = asked.get(one.question), asked.get(other.question)
-        if not ordered or not first or not second or one.question == other.question:
+    for earlier, later in pairwise(chain):
+        ordered = earlier.kind == "socket" or (earlier.ended is not None and earlier.ended <= later.began)
+        first, second = turns_by_question.get(earlier.question), turns_by_question.get(later.question)
+        if not ordered or not first or not second or earlier.question == later.question:
             continue
         if second[0]["started"] < first[0]["started"]:
-            yield Violation("disordered", f"{other.question!r} was asked before {one.question!r}")
+            yield Violation("disordered", f"{later.question!r} was asked before {earlier.question!r}")
         elif second[0]["started"] < _ended(first[-1]):
             fresh = second[0]["conversation"] != first[-1]["conversation"]
-            kind = BESIDE if fresh and _resets(one) else "overlapped"
-            yield Violation(kind, f"{other.question!r} began during {one.question!r}")
+            kind = BESIDE if fresh and _resets(earlier) else "overlapped"
+            yield Violation(kind, f"{later.question!r} began during {earlier.question!r}")
 
 
 def _resets(exchange: Exchange) -> bool:
@@ -197,20 +197,20 @@ def _resets(exchange: Exchange) -> bool:
     return end is None or end.code == BROKEN or bool(end.data.get("reset"))
 
 
-def _conversations(chain: Sequence[Exchange], asked: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
+def _conversations(chain: Sequence[Exchange], turns_by_question: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
     """A token's conversation changes only where its client learns of it, or to one that has the whole history."""
     last: str | None = None
-    told = True
-    said: list[str] = []
+    may_change = True
+    questions: list[str] = []
     for exchange in chain:
-        turns = asked.get(exchange.question)
+        turns = turns_by_question.get(exchange.question)
         reset = _resets(exchange)
         if not turns:
-            told = told or reset
+            may_change = may_change or reset
             continue
         conversation = turns[-1]["conversation"]
-        retold = bool(said) and all(question in turns[-1]["context"] for question in said)
-        if last is not None and conversation != last and not told and not reset and not retold:
+        retold = bool(questions) and all(question in turns[-1]["context"] for question in questions)
+        if last is not None and conversation != last and not may_change and not reset and not retold:
             yield Violation("moved", f"{exchange.question!r} was asked in another conversation, unsaid")
-        said = [] if reset else [*said, exchange.question]
-        last, told = conversation, reset
+        questions = [] if reset else [*questions, exchange.question]
+        last, may_change = conversation, reset

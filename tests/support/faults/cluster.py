@@ -327,8 +327,8 @@ class Cluster:
         """The id that a worker process gave itself; None before it is ready."""
         if not node.running:
             return None
-        found = [record["worker"] for record in node.says() if record.get("event") == "worker ready"]
-        return str(found[-1]) if found else None
+        ids = [record["worker"] for record in node.says() if record.get("event") == "worker ready"]
+        return str(ids[-1]) if ids else None
 
     def ids(self) -> list[str]:
         """The ids of the workers that run; a worker that isn't ready yet has the id `?`."""
@@ -347,8 +347,8 @@ class Cluster:
     @property
     def pending(self) -> int:
         """How many shared entries some worker has read and not claimed."""
-        found: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
-        return int(found["pending"])
+        summary: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
+        return int(summary["pending"])
 
     def subscribers(self, answer: str) -> int:
         """How many connections Redis publishes this answer's events to."""
@@ -380,8 +380,8 @@ class Cluster:
 
     def gauges(self, node: Node) -> dict[str, float]:
         """What a gateway or a worker reports of itself, without labels. httpx.TransportError."""
-        told = httpx.get(self._metrics[node.name], timeout=5, verify=False, headers={"connection": "close"})
-        pairs = [line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#")]
+        response = httpx.get(self._metrics[node.name], timeout=5, verify=False, headers={"connection": "close"})
+        pairs = [line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in pairs if "{" not in name}
 
     def logs(self) -> dict[str, list[tuple[str, str]]]:
@@ -390,9 +390,9 @@ class Cluster:
         return {name: log for name in names if (log := self._log(name))}
 
     def _log(self, name: str) -> list[tuple[str, str]]:
-        found: Any = self.client.xrange(name)
-        events = [(id_.decode(), json.loads(event[b"e"])) for id_, event in found]
-        return [(id_, "state.lost" if one.get("reason") == "state.lost" else one["type"]) for id_, one in events]
+        entries: Any = self.client.xrange(name)
+        events = [(id_.decode(), json.loads(event[b"e"])) for id_, event in entries]
+        return [(id_, "state.lost" if entry.get("reason") == "state.lost" else entry["type"]) for id_, entry in events]
 
 
 @contextmanager

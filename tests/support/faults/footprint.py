@@ -36,10 +36,10 @@ class Footprint:
 
     def grown(self, before: "Footprint") -> list[str]:
         """What isn't what it was before, is beyond its bound, or takes a tenth more memory."""
-        found = [name for name in ("sockets", "tasks") if getattr(self, name) != getattr(before, name)]
-        found += ["sockets to Redis"] if self.to_redis > _MOST_TO_REDIS else []
-        found += ["threads"] if self.threads > before.threads + _MOST_THREADS else []
-        return found + (["memory"] if self.memory > _GROWN * before.memory else [])
+        names = [name for name in ("sockets", "tasks") if getattr(self, name) != getattr(before, name)]
+        names += ["sockets to Redis"] if self.to_redis > _MOST_TO_REDIS else []
+        names += ["threads"] if self.threads > before.threads + _MOST_THREADS else []
+        return names + (["memory"] if self.memory > _GROWN * before.memory else [])
 
 
 def footprint(cluster: Cluster, node: Node) -> Footprint:

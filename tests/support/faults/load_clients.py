@@ -51,11 +51,11 @@ class LoadClients:
         kind: Kind = self._chance.choice(["whole", "naive", "eventsource", "eventsource"])
         token = None
         for _ in range(self._chance.randint(1, 4)):
-            asked = await self._clients.ask(kind, self._question(), token)
-            if asked.cut or asked.end is None or asked.code == 503:
+            exchange = await self._clients.ask(kind, self._question(), token)
+            if exchange.cut or exchange.end is None or exchange.code == 503:
                 await asyncio.sleep(PAUSE)
                 return
-            token = asked.given_token
+            token = exchange.given_token
 
     async def _talk(self, *, leave: bool = False) -> None:
         """Some questions over one socket, sent ahead or one by one; whoever leaves does so in mid-answer."""
@@ -82,29 +82,29 @@ class LoadClients:
 
     async def _stop(self) -> None:
         """A question that is stopped at some gateway at some time."""
-        asked = self._clients.start(self._chance.choice(["naive", "eventsource"]), unique(LONG))
+        exchange = self._clients.start(self._chance.choice(["naive", "eventsource"]), unique(LONG))
         await self._while()
         try:
-            if asked.answer:
-                await self._clients.stop(asked, self._chance.choice(self._urls))
+            if exchange.answer:
+                await self._clients.stop(exchange, self._chance.choice(self._urls))
         except httpx.TransportError:
             await asyncio.sleep(PAUSE)
-        await self._clients.ended(asked)
+        await self._clients.ended(exchange)
 
     async def _repeat(self) -> None:
         """The same question a few times, at once and later, at any gateways."""
         question, key = self._question(), uuid.uuid4().hex
         for _ in range(2):
             kinds: list[Kind] = self._chance.choices(["naive", "eventsource"], k=2)
-            asked = [self._clients.start(kind, question, key=key) for kind in kinds]
+            exchanges = [self._clients.start(kind, question, key=key) for kind in kinds]
             await self._while()
-        await self._clients.ended(*asked)
+        await self._clients.ended(*exchanges)
 
     async def _vanish(self) -> None:
         """A client that leaves in mid-answer."""
-        asked = self._clients.start("naive", unique(LONG))
+        exchange = self._clients.start("naive", unique(LONG))
         await self._while()
-        self._clients.leave(asked)
+        self._clients.leave(exchange)
 
     async def _while(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, 1))

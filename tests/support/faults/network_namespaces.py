@@ -53,10 +53,13 @@ def machines(*names: str) -> Iterator[list[Machine]]:
     first, *others = (f"{name}-{os.getpid()}" for name in names)
     with ExitStack() as stack:
         try:
-            made = [_made(first, stack), *(_cabled(first, _made(name, stack), n) for n, name in enumerate(others, 1))]
+            namespaces = [
+                _made(first, stack),
+                *(_cabled(first, _made(name, stack), n) for n, name in enumerate(others, 1)),
+            ]
         except subprocess.CalledProcessError as error:
             unavailable(f"network namespaces ({error.stderr.strip()})")
-        yield made
+        yield namespaces
 
 
 def connected_to(peer: str, pid: int) -> list[str]:
@@ -87,11 +90,11 @@ def _ip(*arguments: str) -> None:
 
 
 def _program() -> str:
-    found = shutil.which("ip", path=_PATH)
-    if found is None:
+    executable = shutil.which("ip", path=_PATH)
+    if executable is None:
         unavailable("ip (iproute2)")
-    assert found is not None
-    return found
+    assert executable is not None
+    return executable
 
 
 def _enter(namespace: int) -> None:

@@ -16,18 +16,18 @@ _ZERO = ("bing_active_answers", "bing_channels", "bing_sockets", "bing_slots_use
 def await_quiescence(cluster: Cluster, limit: float = 15.0) -> None:
     """Wait until nothing is left over. AssertionError."""
     deadline = time.monotonic() + limit
-    while (found := leftovers(cluster)) and time.monotonic() < deadline:
+    while (left := leftovers(cluster)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not found, f"not at rest after {limit} s: {found}"
+    assert not left, f"not at rest after {limit} s: {left}"
 
 
 def leftovers(cluster: Cluster) -> list[str]:
     """One sentence for each."""
-    found = [f"{node.name} has crashed, see {node.log}" for node in cluster.nodes if node.crashed]
-    found += [*_entries(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
+    left = [f"{node.name} has crashed, see {node.log}" for node in cluster.nodes if node.crashed]
+    left += [*_entries(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
     for node in [*cluster.gateways, *cluster.workers]:
-        found += _busy(cluster, node)
-    return found + [
+        left += _busy(cluster, node)
+    return left + [
         f"a connection is left: {turn['question']}" for turn in cluster.ledger()["turns"] if not turn["ended"]
     ]
 
@@ -76,7 +76,7 @@ def _subscriptions(cluster: Cluster) -> Iterator[str]:
 def _busy(cluster: Cluster, node: Node) -> list[str]:
     """The gauges that aren't zero. A process that isn't there has none."""
     try:
-        told = cluster.gauges(node) if node.running else {}
+        gauges = cluster.gauges(node) if node.running else {}
     except httpx.TransportError:
         return []
-    return [f"{node.name} has {name} {told[name]:g}" for name in _ZERO if told.get(name)]
+    return [f"{node.name} has {name} {gauges[name]:g}" for name in _ZERO if gauges.get(name)]

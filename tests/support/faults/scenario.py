@@ -23,7 +23,9 @@ class FaultScenario:
 
     async def streaming(self, *exchanges: Exchange, deltas: int = 3) -> None:
         """Wait until so many of the upstream's deltas have come of each answer, in however many frames."""
-        await until(lambda: all(len("".join(one.deltas)) >= deltas * _DELTA for one in exchanges), "text comes")
+        await until(
+            lambda: all(len("".join(exchange.deltas)) >= deltas * _DELTA for exchange in exchanges), "text comes"
+        )
 
     async def holder(self, exchange: Exchange) -> Node:
         """The worker that holds the lease of the question's token."""
@@ -36,8 +38,8 @@ class FaultScenario:
         The answers' logs are only looked at if they are `whole`: if Redis lost nothing.
         """
         await self.clients.ended()
-        found = forbidden(violations(self.clients.exchanges, self.cluster.ledger()))
-        assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
+        broken = forbidden(violations(self.clients.exchanges, self.cluster.ledger()))
+        assert not broken, "\n".join(f"{violation.kind}: {violation.text}" for violation in broken)
         await asyncio.to_thread(await_quiescence, self.cluster)
-        found = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []
-        assert not found, "\n".join(f"{one.kind}: {one.text}" for one in found)
+        broken = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []
+        assert not broken, "\n".join(f"{violation.kind}: {violation.text}" for violation in broken)

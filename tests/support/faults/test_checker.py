@@ -41,7 +41,7 @@ def test_an_ordinary_answer_breaks_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind"),
+    ("only", "kind"),
     [
         (exchange(delta("a", 1)), "lost"),
         (exchange(delta("a", 1), hung=True), "hung"),
@@ -53,14 +53,14 @@ def test_an_ordinary_answer_breaks_nothing() -> None:
         (exchange(delta("a", 1), delta("b", 2), final("b", 3)), "torn"),
     ],
 )
-def test_what_is_wrong_with_one_answer_is_found(asked: Exchange, kind: str) -> None:
-    assert kind in kinds([asked], [turn()])
+def test_what_is_wrong_with_one_answer_is_found(only: Exchange, kind: str) -> None:
+    assert kind in kinds([only], [turn()])
 
 
 def test_text_that_the_upstream_took_back_may_be_followed_by_the_whole_answer() -> None:
     question = "!replace q"
-    asked = exchange(delta("a", 1), delta("b", 2), final("b", 3), question=question)
-    assert kinds([asked], [turn(question)]) == []
+    only = exchange(delta("a", 1), delta("b", 2), final("b", 3), question=question)
+    assert kinds([only], [turn(question)]) == []
 
 
 def test_a_client_that_was_cut_off_and_a_refusal_are_no_loss() -> None:
@@ -68,17 +68,17 @@ def test_a_client_that_was_cut_off_and_a_refusal_are_no_loss() -> None:
 
 
 def test_a_second_turn_is_found_unless_the_first_was_refused_before_any_text() -> None:
-    asked = exchange(final("", 1))
+    only = exchange(final("", 1))
     again = turn(started=2, ended=3, conversation="d")
-    assert kinds([asked], [turn(), again]) == ["doubled"]
-    assert kinds([asked], [turn(outcome="Throttled", length=0), again]) == []
-    assert kinds([asked], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
+    assert kinds([only], [turn(), again]) == ["doubled"]
+    assert kinds([only], [turn(outcome="Throttled", length=0), again]) == []
+    assert kinds([only], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
 
 
 def test_a_picture_that_is_asked_for_twice_is_found() -> None:
-    asked = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
-    assert kinds([asked], [], ["cat"]) == []
-    assert kinds([asked], [], ["cat", "cat"]) == ["doubled"]
+    only = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
+    assert kinds([only], [], ["cat"]) == []
+    assert kinds([only], [], ["cat", "cat"]) == ["doubled"]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_a_number_that_comes_twice_in_a_conversation_is_found() -> None:
 
 
 def test_a_tokens_turns_out_of_order_or_beside_each_other_are_found() -> None:
-    asked = [exchange(final("", 1)), exchange(final("", 1), question="r", began=2, ended=3)]
+    exchanges = [exchange(final("", 1)), exchange(final("", 1), question="r", began=2, ended=3)]
     swapped = [turn("r", 0, 1), turn("q", 2, 3, invocation="4")]
-    assert kinds(asked, swapped) == ["disordered"]
+    assert kinds(exchanges, swapped) == ["disordered"]
     beside = [turn("q", 0, 2), turn("r", 1, 3, conversation="d")]
-    assert "overlapped" in kinds(asked, beside)
-    interrupted = [exchange(failed(seq=1)), asked[1]]
+    assert "overlapped" in kinds(exchanges, beside)
+    interrupted = [exchange(failed(seq=1)), exchanges[1]]
     assert kinds(interrupted, beside) == ["beside"]
     assert forbidden(violations(interrupted, {"turns": beside, "images": []})) == []
 
@@ -134,19 +134,19 @@ def test_a_tokens_turns_out_of_order_or_beside_each_other_are_found() -> None:
     ],
 )
 def test_a_conversation_changes_only_where_the_client_is_told(first: Frame, second: Frame, expected: list[str]) -> None:
-    asked = [exchange(first), exchange(second, question="r", began=2, ended=3)]
-    assert kinds(asked, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
+    exchanges = [exchange(first), exchange(second, question="r", began=2, ended=3)]
+    assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 
 
 @pytest.mark.parametrize(("context", "expected"), [("first, second", []), ("second", ["moved"]), ("", ["moved"])])
 def test_a_conversation_may_change_to_one_that_was_told_all_that_was_said(context: str, expected: list[str]) -> None:
-    asked = [
+    exchanges = [
         exchange(final("", 1), question=name, began=at, ended=at + 1)
         for at, name in enumerate(("first", "second", "third"))
     ]
     turns = [turn("first", 0, 0.5), turn("second", 1, 1.5, invocation="4")]
     turns.append(turn("third", 2, 2.5, conversation="d", context=context))
-    assert kinds(asked, turns) == expected
+    assert kinds(exchanges, turns) == expected
 
 
 @pytest.mark.parametrize(

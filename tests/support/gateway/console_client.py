@@ -50,11 +50,11 @@ class Page:
 
     @property
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.last.get("state", {}).get("state", {})
-        return found
+        state: dict[str, Any] = self.last.get("state", {}).get("state", {})
+        return state
 
     def account(self, name: str) -> dict[str, Any]:
-        return next((one for one in self.state.get("accounts", []) if one["name"] == name), {})
+        return next((account for account in self.state.get("accounts", []) if account["name"] == name), {})
 
     def take(self, block: str) -> None:
         self.raw += block

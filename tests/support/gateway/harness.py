@@ -70,10 +70,10 @@ class ScriptedWorker:
             task = await self._play(sessions, task)
 
     async def _play(self, sessions: Sessions, task: ClaimedJob) -> ClaimedJob | None:
-        asked = task.work.question if isinstance(task.work, Chat) else task.work.keyword
+        prompt = task.work.question if isinstance(task.work, Chat) else task.work.keyword
         self.asked.append((task.lease.token, task.work))
         try:
-            return await self._steps(sessions, task, self.scripts.get(asked, HELLO))
+            return await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
         except AnswerEndedError:
             return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
 
@@ -183,11 +183,11 @@ def body_of(response: bytes) -> bytes:
 
 
 def _unchunked(body: bytes) -> bytes:
-    found = b""
+    whole = b""
     while body:
         size, _, rest = body.partition(b"\r\n")
-        found, body = found + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return found
+        whole, body = whole + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return whole
 
 
 def frames_of(stream: bytes) -> list[Any]:

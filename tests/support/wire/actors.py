@@ -236,9 +236,9 @@ class Worker(Process):
         if self.frozen:
             return
         await self._prepare()
-        found = await self.scenario.hints(self.name)
+        hints = await self.scenario.hints(self.name)
         if not lost:
-            self._find(found)
+            self._find(hints)
 
     async def take_over(self) -> None:
         """Entries that somebody has read and not claimed, though he may be about to."""
@@ -246,8 +246,8 @@ class Worker(Process):
             return
         await self._prepare()
         for stream in (keys.own_stream(self.name), keys.shared_stream()):
-            _, found, *_ = await self.scenario.redis.xautoclaim(stream, keys.GROUP, self.name, min_idle_time=0)
-            self._find([ScheduleEntry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in found if fields])
+            _, taken, *_ = await self.scenario.redis.xautoclaim(stream, keys.GROUP, self.name, min_idle_time=0)
+            self._find([ScheduleEntry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in taken if fields])
 
     async def _prepare(self) -> None:
         """Create the worker's stream again if the worker was taken for dead."""

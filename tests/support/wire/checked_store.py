@@ -103,7 +103,7 @@ class CheckedStore(PatchedStore):
 
     async def _look(self) -> Seen:
         commands: Any = self.commands
-        found: Seen = {kind: {} for kind in _LOOKS}
+        seen: Seen = {kind: {} for kind in _LOOKS}
         with translate_errors():
             names = sorted(name.decode() for name in await commands.keys("*"))
             async with commands.pipeline(transaction=False) as pipe:
@@ -113,8 +113,8 @@ class CheckedStore(PatchedStore):
                 values = await pipe.execute()
         for name, value in zip(names, values, strict=True):
             kind, id_ = _kind(name)
-            found[kind][id_] = _text(value)
-        return found
+            seen[kind][id_] = _text(value)
+        return seen
 
 
 def _kind(name: str) -> tuple[str, str]:

@@ -238,28 +238,28 @@ class Model:
     # Workers' calls
 
     def claim(self, worker: str, entry: ScheduleEntry, reply: bytes) -> bool:
-        found = json.loads(reply)
+        answer_ = json.loads(reply)
         token = self.tokens.get(entry.token)
         if token and token.op == (worker, entry):
             assert reply == token.reply, "a repeat gets the same reply"
             return False
         lost = token is not None and token.owner is not None and token.owner not in self._alive
         if worker not in self._alive or (lost and not self._judge(worker) and token and token.owner != worker):
-            assert found["status"] == "wait"
+            assert answer_["status"] == "wait"
             return False
         if (entry.stream, entry.id) not in self._entries:
-            assert found["status"] == "nothing", "an entry is claimed once"
+            assert answer_["status"] == "nothing", "an entry is claimed once"
             return False
         if token and lost:
             self._take_over(token)
         job = self._next(token) if token and token.owner in (None, worker) and not token.running else None
         if token is None or job is None:
-            assert found["status"] == "nothing"
+            assert answer_["status"] == "nothing"
             return True
-        assert (found["status"], found["job"], found["session"]) == ("claimed", job.answer, token.session)
-        assert (found["sent"], found["reset"]) == (token.sent, token.reset)
-        assert found["fence"] > token.fence
-        token.owner, token.fence, token.op, token.reply = worker, found["fence"], (worker, entry), reply
+        assert (answer_["status"], answer_["job"], answer_["session"]) == ("claimed", job.answer, token.session)
+        assert (answer_["sent"], answer_["reset"]) == (token.sent, token.reset)
+        assert answer_["fence"] > token.fence
+        token.owner, token.fence, token.op, token.reply = worker, answer_["fence"], (worker, entry), reply
         return True
 
     def mark_sent(self, lease: Lease, answer: str, attempt: int, sent: int, fresh: bool, reply: bytes) -> bool:
@@ -321,26 +321,28 @@ class Model:
         sent: int | None,
         reply: bytes,
     ) -> bool:
-        found, job, token = json.loads(reply), self.jobs[answer], self._held(lease)
+        outcome, job, token = json.loads(reply), self.jobs[answer], self._held(lease)
         op = ("finish", lease.fence, answer)
         known = self.tokens.get(lease.token)
         if known and known.op == op:
             assert reply == known.reply, "a repeat gets the same reply"
             return False
         if token is None or token.running is not job:
-            assert found["status"] == "stale"
+            assert outcome["status"] == "stale"
             return False
         session = saved.decode() if saved and not (job.state == "STOPPED" and job.marks) else None
-        told = job.state == "STOPPED" if job.ended else isinstance(event, Final) or bool(getattr(event, "reset", True))
+        reports_reset = (
+            job.state == "STOPPED" if job.ended else isinstance(event, Final) or bool(getattr(event, "reset", True))
+        )
         self._end(job, state, event)
         self._stops[lease.worker].discard(answer)
-        token.running, token.reset, token.session = None, token.reset and not told and session is None, session
+        token.running, token.reset, token.session = None, token.reset and not reports_reset and session is None, session
         if session is None:
             token.sent = 0
         elif sent is not None:
             token.sent = sent
         token.op, token.reply = op, reply
-        self._finished(token, takes_more and not token.ending, found)
+        self._finished(token, takes_more and not token.ending, outcome)
         if token.ending:
             del self.tokens[token.name]
         return True

@@ -85,10 +85,10 @@ class Scenario:
     async def hints(self, worker: str) -> list[ScheduleEntry]:
         """Return the schedule entries that the worker finds now."""
         streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
-        found = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
+        streams_read = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
         return [
             ScheduleEntry(stream.decode(), id_.decode(), fields[b"t"].decode())
-            for stream, entries in found
+            for stream, entries in streams_read
             for id_, fields in entries
         ]
 

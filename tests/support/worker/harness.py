@@ -159,14 +159,14 @@ class Client:
 
     async def state(self, answer: str) -> str:
         """Return the job's state in Redis."""
-        found = await self.store.commands.hget(keys.job_key(answer), "state")
-        assert isinstance(found, bytes)
-        return found.decode()
+        value = await self.store.commands.hget(keys.job_key(answer), "state")
+        assert isinstance(value, bytes)
+        return value.decode()
 
     async def owner(self, token: str) -> str | None:
         """Return the worker that holds the token."""
-        found = await self.store.commands.hget(keys.token_key(token), "owner")
-        return found.decode() if isinstance(found, bytes) else None
+        value = await self.store.commands.hget(keys.token_key(token), "owner")
+        return value.decode() if isinstance(value, bytes) else None
 
     async def pending(self) -> int:
         """Entries of the shared stream that were read and not claimed, or not read."""

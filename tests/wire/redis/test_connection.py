@@ -22,14 +22,14 @@ def same(reply: Any) -> Any:
 
 @pytest.fixture
 async def link(valkey_url: str, anyio_backend: str) -> AsyncIterator[RedisConnection]:
-    found = await connect(valkey_url, 5, 0.8)
-    yield found
-    await found.close()
+    connection = await connect(valkey_url, 5, 0.8)
+    yield connection
+    await connection.close()
 
 
 async def test_each_command_gets_its_own_reply(link: RedisConnection) -> None:
-    asked = [link.execute("ECHO", str(number), read=int) for number in range(100)]
-    assert await asyncio.gather(*asked) == list(range(100))
+    replies = [link.execute("ECHO", str(number), read=int) for number in range(100)]
+    assert await asyncio.gather(*replies) == list(range(100))
 
 
 async def test_an_error_of_redis_is_that_commands_alone(link: RedisConnection) -> None:
@@ -111,6 +111,6 @@ async def test_a_unix_socket_and_tls_are_ways_too(tmp_path: Path) -> None:
             await connect(url, 5, 0.8)
 
 
-async def test_a_server_that_does_not_speak_tls_is_told_in_time(valkey: ValkeyServer) -> None:
+async def test_a_server_that_does_not_speak_tls_is_reported_in_time(valkey: ValkeyServer) -> None:
     with pytest.raises(StoreUnavailableError):
         await connect(f"rediss://127.0.0.1:{valkey.port}/0?ssl_cert_reqs=none", 1, 0.8)

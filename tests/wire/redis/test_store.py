@@ -35,12 +35,12 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
 
 
 async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
-    one, other = Store("memory://"), Store("memory://")
-    await one.commands.set("k", "v")
-    blocking = one.open_blocking(1.0)
+    first, second = Store("memory://"), Store("memory://")
+    await first.commands.set("k", "v")
+    blocking = first.open_blocking(1.0)
     assert await blocking.execute("GET", "k") == b"v"
-    assert await other.commands.get("k") is None
-    for closing in (blocking, one, other):
+    assert await second.commands.get("k") is None
+    for closing in (blocking, first, second):
         await closing.close()
 
 
@@ -59,7 +59,7 @@ def timed(limit: float) -> Any:
     assert time.monotonic() - began < limit
 
 
-async def test_a_closed_port_is_told_within_two_seconds() -> None:
+async def test_a_closed_port_is_reported_within_two_seconds() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         store = Store(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
@@ -68,7 +68,7 @@ async def test_a_closed_port_is_told_within_two_seconds() -> None:
         await store.close()
 
 
-async def test_silence_is_told_within_two_seconds() -> None:
+async def test_silence_is_reported_within_two_seconds() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(16)
@@ -87,7 +87,7 @@ async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[TcpProxy,
         await store.close()
 
 
-async def test_a_line_that_falls_silent_is_told_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
+async def test_a_line_that_falls_silent_is_reported_within_two_seconds(valkey: ValkeyServer, valkey_url: str) -> None:
     async with through_a_proxy(valkey) as (proxy, store):
         proxy.black_hole()
         with timed(2.0), pytest.raises(StoreUnavailableError):
@@ -102,7 +102,7 @@ async def test_a_cut_line_is_replaced_unnoticed(valkey: ValkeyServer, valkey_url
         assert (await store.run("beat", "k", "p", "w", 1000))[1] == []
 
 
-async def test_what_redis_refuses_is_told(store: Store) -> None:
+async def test_what_redis_refuses_is_reported(store: Store) -> None:
     await store.commands.set("k", "no hash")
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
         await store.run("beat", "k", "p", "w", 1000)

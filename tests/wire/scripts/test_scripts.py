@@ -89,7 +89,7 @@ async def life(store: Store) -> list[list[Event]]:
     fifth = await scenario.ask("fifth", first.token, client=ALICE)
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)
-    return [await scenario.events(asked.answer) for asked in (first, second, third, fourth, fifth, other)]
+    return [await scenario.events(question.answer) for question in (first, second, third, fourth, fifth, other)]
 
 
 async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
@@ -145,7 +145,7 @@ async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) ->
 async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: Store) -> None:
     scenario = Scenario(valkey_store)
     await scenario.hire("w1")
-    asked = await scenario.ask()
+    question = await scenario.ask()
     await scenario.redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(StoreUnavailableError, match="OOM"):
@@ -156,30 +156,30 @@ async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: St
         await scenario.finish(task, "a")
     finally:
         await scenario.redis.config_set("maxmemory", "0")
-    assert await scenario.events(asked.answer) == [Delta("a"), Final("a")]
+    assert await scenario.events(question.answer) == [Delta("a"), Final("a")]
 
 
 async def test_scripts_that_redis_forgot_are_loaded_again(valkey_store: Store) -> None:
     scenario = Scenario(valkey_store)
     await scenario.hire("w1")
     await scenario.redis.script_flush()
-    asked = await scenario.ask()
-    assert (await scenario.take("w1")).answer == asked.answer
+    question = await scenario.ask()
+    assert (await scenario.take("w1")).answer == question.answer
 
 
 async def test_arguments_by_name_and_raw_bytes_reach_redis_as_they_are(store: Store) -> None:
     scenario = Scenario(store)
     await scenario.hire("w1")
     question = 'quo"te \\ back\n\x00 雪 😀 ' + "x" * 3
-    asked = await scenario.ask(question, client=Client('na"me\\', "hol der", limit=2**31))
+    submitted = await scenario.ask(question, client=Client('na"me\\', "hol der", limit=2**31))
     task = await scenario.sent("w1")
     assert task.work == Chat("balanced", question)
     session = b'{"a": [], "b": 9007199254740993}'
-    said = (HistoryMessage("user", question), HistoryMessage("assistant", ""))
-    await scenario.finish(task, "text", session=session, exchange=said, begins=True)
-    assert await scenario.redis.hget(keys.token_key(asked.token), "session") == session
-    assert (await scenario.sessions.read_transcript(asked.token)).messages == said
-    assert await scenario.redis.hget(keys.job_key(asked.answer), "holder") == b"hol der"
+    history = (HistoryMessage("user", question), HistoryMessage("assistant", ""))
+    await scenario.finish(task, "text", session=session, exchange=history, begins=True)
+    assert await scenario.redis.hget(keys.token_key(submitted.token), "session") == session
+    assert (await scenario.sessions.read_transcript(submitted.token)).messages == history
+    assert await scenario.redis.hget(keys.job_key(submitted.answer), "holder") == b"hol der"
 
 
 def test_a_script_decodes_its_arguments_exactly_if_it_has_more_than_eight() -> None:

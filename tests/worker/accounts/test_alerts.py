@@ -70,9 +70,9 @@ class Book:
             await self.ledger.announce(AccountRecord(name, "print"), AccountStatus(name))
 
     async def fall(self, name: str, outcome: TurnOutcome, pause: float = 0.0) -> None:
-        place = AccountSlot(f"fall of {name}", 1, "elsewhere")
-        assert await self.ledger.reserve(place, {name: 0}, 60) == name
-        await self.ledger.record(name, place, "print", outcome, f"because.{outcome}", sent=True, pause=pause)
+        slot = AccountSlot(f"fall of {name}", 1, "elsewhere")
+        assert await self.ledger.reserve(slot, {name: 0}, 60) == name
+        await self.ledger.record(name, slot, "print", outcome, f"because.{outcome}", sent=True, pause=pause)
 
 
 @pytest.fixture

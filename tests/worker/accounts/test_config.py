@@ -72,7 +72,7 @@ def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, m
     )
 
 
-def test_an_entry_that_is_none_is_told() -> None:
+def test_an_entry_that_is_none_is_reported() -> None:
     parsed = parse("[accounts]\nalice = 3")
     assert parsed.problems == ("accounts.toml, 'alice': it must be an entry of its own, [accounts.NAME]",)
     assert parsed.options_for("alice") is None
@@ -113,7 +113,7 @@ def test_a_proxy_is_an_address(proxy: str) -> None:
         "HTTP://u:secret@proxy:1\\n",
     ],
 )
-def test_what_is_no_proxy_is_told_without_its_password(proxy: str) -> None:
+def test_what_is_no_proxy_is_reported_without_its_password(proxy: str) -> None:
     parsed = parse(f'[accounts.alice]\nproxy = "{proxy}"')
     assert parsed.problems == (
         "accounts.toml, 'alice': proxy must be http:// or socks5://, then user:password@ if it wants them (%-encoded), "

@@ -58,7 +58,7 @@ def test_the_readme_hidden_files_and_folders_are_left_alone(tmp_path: Path) -> N
     assert load_accounts(tmp_path, NOW) == DirectoryState()
 
 
-def test_a_bad_file_is_told_and_does_not_keep_the_others_out(tmp_path: Path) -> None:
+def test_a_bad_file_is_reported_and_does_not_keep_the_others_out(tmp_path: Path) -> None:
     export(tmp_path, "d.json", cookie("_U", "two"))
     write(tmp_path, "a.json", "")
     (tmp_path / "b.json").symlink_to("nowhere")
@@ -144,7 +144,7 @@ def test_accounts_toml_says_on_what_terms_an_account_is_used(tmp_path: Path) -> 
     )
 
 
-def test_a_name_that_no_file_has_is_told(tmp_path: Path) -> None:
+def test_a_name_that_no_file_has_is_reported(tmp_path: Path) -> None:
     write(tmp_path, "alice", "_U=one")
     write(tmp_path, "bob", "no export")
     write(tmp_path, "accounts.toml", "[accounts.alicf]\nweight = 2\n[accounts.bob]\nweight = 2")
@@ -221,14 +221,14 @@ def test_a_servers_key_may_be_in_the_environment(tmp_path: Path, monkeypatch: py
         ),
     ],
 )
-def test_a_server_without_its_key_is_left_out_and_told(tmp_path: Path, more: str, problem: str) -> None:
+def test_a_server_without_its_key_is_left_out_and_reported(tmp_path: Path, more: str, problem: str) -> None:
     write(tmp_path, "alice", "_U=one")
     write(tmp_path, "accounts.toml", SERVER + more)
     contents = load_accounts(tmp_path, NOW)
     assert (names(contents), contents.problems) == (["alice"], (problem,))
 
 
-def test_a_server_that_is_there_twice_is_told(tmp_path: Path) -> None:
+def test_a_server_that_is_there_twice_is_reported(tmp_path: Path) -> None:
     write(tmp_path, "accounts.toml", SERVER + SERVER.replace("local", "other"))
     contents = load_accounts(tmp_path, NOW)
     assert names(contents) == ["local"]
@@ -251,7 +251,7 @@ def test_the_environments_account_is_there_beside_the_folders_and_takes_its_term
     assert contents.problems == ()
 
 
-def test_a_key_that_others_may_read_is_told_once(tmp_path: Path) -> None:
+def test_a_key_that_others_may_read_is_reported_once(tmp_path: Path) -> None:
     write(tmp_path, "shared.key", "s3cret")
     (tmp_path / "shared.key").chmod(0o644)
     key = 'api_key_file = "shared.key"\n'

@@ -20,14 +20,14 @@ def test_the_key_is_what_its_file_or_variable_holds(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "two words", "two\nlines", "schlüssel"])
-def test_what_is_no_key_is_told_without_its_text(text: str) -> None:
+def test_what_is_no_key_is_reported_without_its_text(text: str) -> None:
     entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY")
     lookup = resolve_server(entry, text)
     assert lookup.account is None
     assert lookup.fault == "the variable KEY holds no key: one line of visible ASCII characters is wanted"
 
 
-def test_a_variable_that_is_not_set_is_told() -> None:
+def test_a_variable_that_is_not_set_is_reported() -> None:
     lookup = resolve_server(ServerEntry("a", "http://127.0.0.1:1/v1", "m", api_key_env="KEY"), None)
     assert lookup.fault == "the variable KEY isn't set"
 

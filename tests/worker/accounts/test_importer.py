@@ -115,7 +115,7 @@ def test_a_name_that_can_be_no_accounts_is_refused(tmp_path: Path, name: str) ->
     assert files(tmp_path) == []
 
 
-def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_none_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cookies").write_text("a file")
     with pytest.raises(ExportError, match="cookies can't be written: File exists"):
         add_export(tmp_path / "cookies", export("secret"), "alice", exact=True)

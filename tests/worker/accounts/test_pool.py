@@ -58,21 +58,21 @@ async def test_a_full_account_is_not_waited_for_longer_than_allowed(pool: Accoun
         await pool.reserve(place("two"), ReservationRequest(["a"]), asyncio.get_running_loop().time() + 0.1)
 
 
-async def test_the_first_account_to_return_is_told(pool: AccountPool) -> None:
+async def test_the_first_account_to_return_is_reported(pool: AccountPool) -> None:
     for name, pause in (("a", 50.0), ("b", 20.0)):
-        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
-        await seat.release(Penalty("cooling", "account.throttled", pause), sent=True)
-    with pytest.raises(NoAccountError) as told:
+        reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await reservation.release(Penalty("cooling", "account.throttled", pause), sent=True)
+    with pytest.raises(NoAccountError) as refusal:
         await pool.reserve(place("three"), ReservationRequest(["a"]), soon())
-    assert told.value.returns is not None
-    assert 15 < told.value.returns <= 20
-    assert told.value.reason == "account.throttled"
+    assert refusal.value.returns is not None
+    assert 15 < refusal.value.returns <= 20
+    assert refusal.value.reason == "account.throttled"
 
 
 async def test_who_would_rather_wait_gets_the_account_that_returns(pool: AccountPool) -> None:
     for name, pause in (("a", 50.0), ("b", 0.3)):
-        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
-        await seat.release(Penalty("cooling", "account.throttled", pause), sent=True)
+        reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await reservation.release(Penalty("cooling", "account.throttled", pause), sent=True)
     with pytest.raises(NoAccountError):
         await pool.reserve(place("three"), BOTH, soon())
     assert (await pool.reserve(place("four"), ReservationRequest(["a", "b"], wait=10), soon())).account.name == "b"
@@ -82,7 +82,7 @@ async def test_pictures_have_places_of_their_own(pool: AccountPool) -> None:
     seats = [
         await pool.reserve(place(str(kind)), ReservationRequest(["a"], pictures=kind), soon()) for kind in (False, True)
     ]
-    assert [seat.account.name for seat in seats] == ["a", "a"]
+    assert [reservation.account.name for reservation in seats] == ["a", "a"]
     await seats[1].release(Penalty("cooling", "account.throttled", 60), sent=True)
     with pytest.raises(NoAccountError):
         await pool.reserve(place("more"), ReservationRequest(["a"], pictures=True), soon())
@@ -91,9 +91,9 @@ async def test_pictures_have_places_of_their_own(pool: AccountPool) -> None:
 
 
 async def test_a_change_of_state_is_logged_without_any_secret(pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     with capture_logs() as logs:
-        await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
+        await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
     assert [(line["event"], line["account"], line["state"]) for line in logs] == [
         ("account changed", "a", "quarantined")
     ]
@@ -111,9 +111,9 @@ async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, po
     other = pool_on(store, settings_with(), worker="other")
     await other.refresh()
     await pool.refresh()
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     with capture_logs() as own:
-        await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
+        await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
         await pool.refresh()
     with capture_logs() as others:
         await other.refresh()
@@ -132,59 +132,59 @@ async def test_each_change_is_logged_once_by_every_worker(store: HookedStore, po
 )
 async def test_an_operators_order_shows_in_the_log(pool: AccountPool, order: Order, before: str, after: str) -> None:
     ledger = Ledger(pool._ledger._store)
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
     if before == "paused":
         await ledger.execute_order("a", "pause")
     await pool.refresh()
     await ledger.execute_order("a", order)
     with capture_logs() as logs:
         await pool.refresh()
-    assert [found[:3] for found in changes(logs)] == [("a", before, after)]
+    assert [change[:3] for change in changes(logs)] == [("a", before, after)]
 
 
 async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore, pool: AccountPool) -> None:
     other = pool_on(store, settings_with(), worker="other")
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("dead", "account.unauthorized"), sent=False)
     await other.refresh()
     with capture_logs() as own:
         await pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]])
     with capture_logs() as others:
         await other.refresh()
-    told = "account has a new cookie, ready again"
-    assert [(line["event"], line["account"]) for line in own] == [(told, "a"), (told, "a/images")]
+    event = "account has a new cookie, ready again"
+    assert [(line["event"], line["account"]) for line in own] == [(event, "a"), (event, "a/images")]
     assert changes(others) == [("a", "dead", "ready", "")]
 
 
 async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStore, pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
     with capture_logs() as logs:
         await pool_on(store, settings_with(), worker="new").refresh()
     assert logs == []
 
 
 async def test_a_new_cookie_makes_the_account_ready_again(pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(Penalty("dead", "account.unauthorized"), sent=False)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("dead", "account.unauthorized"), sent=False)
     await pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]])
-    seat = await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
-    assert require_cookies(seat.account).cookies == {"_U": "new"}
+    reservation = await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
+    assert require_cookies(reservation.account).cookies == {"_U": "new"}
 
 
 async def test_an_account_that_is_gone_gets_no_more_turns(pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     await pool.replace(ACCOUNTS[1:])
     assert pool.get("a") is None
     with pytest.raises(NoAccountError):
         await pool.reserve(place("two"), ReservationRequest(["a"]), soon())
-    await seat.release(SUCCESS, sent=True)
+    await reservation.release(SUCCESS, sent=True)
 
 
 async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedStore, pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(Penalty("quarantined", "account.captcha"), sent=True)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
     keeping = asyncio.create_task(pool.run())
     ledger = Ledger(store)
     await until(lambda: bool(pool.statuses))
@@ -196,10 +196,12 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     assert standings["b"].state == "ready"
 
 
-async def test_what_the_ledger_could_not_be_told_at_once_is_told_again(store: HookedStore, pool: AccountPool) -> None:
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+async def test_what_the_ledger_could_not_be_told_at_once_is_reported_again(
+    store: HookedStore, pool: AccountPool
+) -> None:
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     store.before["record"] = Away(2)
-    seat.release_soon(NO_PENALTY, sent=True)
+    reservation.release_soon(NO_PENALTY, sent=True)
     await pool.close(SOON)
     (found,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
     assert (found.in_flight, found.turns_today) == (0, 1)
@@ -220,8 +222,8 @@ async def test_an_account_that_goes_while_its_place_is_taken_still_has_the_turn(
         await pool.replace(ACCOUNTS[1:])
 
     store.after["reserve"] = take_away
-    seat = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
-    await seat.release(SUCCESS, sent=True)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(SUCCESS, sent=True)
     assert all(status.in_flight == 0 for status in await Ledger(store).read_statuses())
 
 
@@ -241,8 +243,8 @@ async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: Hooked
     pool = pool_on(store, settings_with(worker_slots=4))
     await pool.announce()
     for name in ("a", "b"):
-        seat = await pool.reserve(place(name), ReservationRequest([name]), soon())
-        await seat.release(Penalty("cooling", "account.throttled", 30), sent=True)
+        reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await reservation.release(Penalty("cooling", "account.throttled", 30), sent=True)
     patient = ReservationRequest(["a", "b"], wait=100)
     far = asyncio.get_running_loop().time() + 100
     waiting = [asyncio.create_task(pool.reserve(place(f"w{n}"), patient, far)) for n in range(2)]

@@ -47,7 +47,7 @@ async def test_a_folder_that_is_not_writable_leaves_it_to_other_workers(
     assert [path.name for path in writable.iterdir()] == ["alice.json"]
 
 
-async def test_what_can_not_be_used_is_told_without_any_secret(store: HookedStore, tmp_path: Path) -> None:
+async def test_what_can_not_be_used_is_reported_without_any_secret(store: HookedStore, tmp_path: Path) -> None:
     ledger = Ledger(store)
     await ledger.submit_export("alice", EXPORT)
     await ledger.submit_export("bob", EXPORT.replace(b"_U", b"MUID"))

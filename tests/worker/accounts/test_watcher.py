@@ -40,23 +40,23 @@ def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[DirectoryContents]:
     """Grows with each reading of the folder."""
-    found: list[DirectoryContents] = []
+    contents: list[DirectoryContents] = []
 
     def read(folder: Path, providers: Collection[str]) -> DirectoryContents:
-        found.append(read_folder(folder, providers))
-        return found[-1]
+        contents.append(read_folder(folder, providers))
+        return contents[-1]
 
     monkeypatch.setattr(worker.accounts.watcher, "read_folder", read)
-    return found
+    return contents
 
 
 @pytest.fixture
 async def changes(tmp_path: Path) -> AsyncIterator[Changes]:
     """Yield the states of an empty folder, after the first one."""
-    found = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
-    assert await anext(found) == DirectoryState()
-    yield found
-    await found.aclose()
+    changes = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK).changes()
+    assert await anext(changes) == DirectoryState()
+    yield changes
+    await changes.aclose()
 
 
 async def next_state(changes: Changes) -> DirectoryState:
@@ -75,7 +75,7 @@ def test_the_waits_come_to_less_than_two_seconds() -> None:
     assert usual.look + usual.patience + usual.quiet <= 1.75
 
 
-async def test_files_that_come_change_and_go_are_told(tmp_path: Path, changes: Changes) -> None:
+async def test_files_that_come_change_and_go_are_reported(tmp_path: Path, changes: Changes) -> None:
     write(tmp_path, "alice", "_U=one")
     assert cookies(await next_state(changes)) == {"alice": "one"}
     write(tmp_path, "bob", "_U=two")
@@ -90,7 +90,9 @@ async def test_files_that_come_change_and_go_are_told(tmp_path: Path, changes: C
     assert contents.problems == ("carol is in no format that is known here: cookies/README.md lists them",)
 
 
-async def test_only_what_differs_is_told(tmp_path: Path, changes: Changes, readings: list[DirectoryContents]) -> None:
+async def test_only_what_differs_is_reported(
+    tmp_path: Path, changes: Changes, readings: list[DirectoryContents]
+) -> None:
     waiting = asyncio.create_task(next_state(changes))
     write(tmp_path, "README.md", "nothing new")
     await until(lambda: len(readings) == 1)
@@ -98,7 +100,7 @@ async def test_only_what_differs_is_told(tmp_path: Path, changes: Changes, readi
     assert cookies(await waiting) == {"alice": "one"}
 
 
-async def test_a_file_that_another_is_renamed_to_is_told(tmp_path: Path, changes: Changes) -> None:
+async def test_a_file_that_another_is_renamed_to_is_reported(tmp_path: Path, changes: Changes) -> None:
     write(tmp_path, "alice", "_U=one")
     assert cookies(await next_state(changes)) == {"alice": "one"}
     write(tmp_path, ".alice.part", "_U=two")
@@ -106,7 +108,7 @@ async def test_a_file_that_another_is_renamed_to_is_told(tmp_path: Path, changes
     assert cookies(await next_state(changes)) == {"alice": "two"}
 
 
-async def test_a_link_that_is_swapped_under_the_files_is_told(tmp_path: Path, changes: Changes) -> None:
+async def test_a_link_that_is_swapped_under_the_files_is_reported(tmp_path: Path, changes: Changes) -> None:
     """The way Kubernetes replaces the files of a mounted secret."""
     for version, sign_in in (("..1", "one"), ("..2", "two")):
         (tmp_path / version).mkdir()
@@ -148,7 +150,7 @@ async def test_the_folder_may_come_late_go_and_come_back(tmp_path: Path) -> None
     await changes.aclose()
 
 
-async def test_a_folder_that_is_exchanged_for_another_is_told_once(tmp_path: Path) -> None:
+async def test_a_folder_that_is_exchanged_for_another_is_reported_once(tmp_path: Path) -> None:
     for name, sign_in in (("cookies", "one"), ("next", "two")):
         (tmp_path / name).mkdir()
         write(tmp_path / name, "alice", f"_U={sign_in}")
@@ -162,7 +164,7 @@ async def test_a_folder_that_is_exchanged_for_another_is_told_once(tmp_path: Pat
     await changes.aclose()
 
 
-async def test_new_terms_are_told_and_a_mistake_in_them_changes_nothing(tmp_path: Path, changes: Changes) -> None:
+async def test_new_terms_are_reported_and_a_mistake_in_them_changes_nothing(tmp_path: Path, changes: Changes) -> None:
     write(tmp_path, "alice", "_U=one")
     assert [account.weight for account in (await next_state(changes)).accounts] == [1.0]
     write(tmp_path, "accounts.toml", "[accounts.alice]\nweight = 2\nproxy = 'http://proxy:1'")
@@ -178,14 +180,14 @@ async def test_new_terms_are_told_and_a_mistake_in_them_changes_nothing(tmp_path
     assert [(account.weight, account.proxy) for account in (await next_state(changes)).accounts] == [(1.0, None)]
 
 
-async def test_permissions_that_change_are_told(tmp_path: Path, changes: Changes) -> None:
+async def test_permissions_that_change_are_reported(tmp_path: Path, changes: Changes) -> None:
     write(tmp_path, "alice", "_U=one")
     assert (await next_state(changes)).warnings == ()
     (tmp_path / "alice").chmod(0o644)
     assert (await next_state(changes)).warnings == ("alice can be used by others than its owner: chmod 600 it",)
 
 
-async def test_an_expiry_is_told_when_its_time_comes(tmp_path: Path) -> None:
+async def test_an_expiry_is_reported_when_its_time_comes(tmp_path: Path) -> None:
     now = [NOW - 2 * 24 * 3600]
     export(tmp_path, "alice", cookie("_U", "one", expirationDate=NOW))
     changes = DirectoryWatcher(tmp_path, lambda: now[0], timings=QUICK).changes()
@@ -235,7 +237,7 @@ async def test_a_file_that_never_stops_growing_holds_nothing_up(tmp_path: Path, 
     growing.cancel()
 
 
-async def test_what_changes_after_it_was_loaded_is_told(tmp_path: Path) -> None:
+async def test_what_changes_after_it_was_loaded_is_reported(tmp_path: Path) -> None:
     write(tmp_path, "alice", "_U=one")
     folder = DirectoryWatcher(tmp_path, lambda: NOW, timings=QUICK)
     assert names(folder.load()) == ["alice"]
@@ -262,7 +264,7 @@ def watches() -> int:
     return sum("inotify" in file for file in open_files(os.getpid()))
 
 
-async def test_no_value_is_told_anywhere(
+async def test_no_value_is_reported_anywhere(
     tmp_path: Path, changes: Changes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -74,10 +74,10 @@ class Terminal:
         """Record the end of a turn of that account."""
 
         async def fallen(ledger: Ledger) -> None:
-            place = AccountSlot("one", 1, "w")
-            assert await ledger.reserve(place, {entry: 0}, 60) == entry
+            slot = AccountSlot("one", 1, "w")
+            assert await ledger.reserve(slot, {entry: 0}, 60) == entry
             print_ = CookieAccount("", {"_U": entry.removesuffix("/images")}).fingerprint
-            await ledger.record(entry, place, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
+            await ledger.record(entry, slot, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
 
         asyncio.run(self._on_ledger(fallen))
 
@@ -149,7 +149,7 @@ def test_an_unknown_account_is_one_sentence(terminal: Terminal, command: str) ->
     assert terminal.refused(command, "carol", "--json") == "no worker has reported an account named 'carol'"
 
 
-def test_orders_are_carried_out_and_told(terminal: Terminal) -> None:
+def test_orders_are_carried_out_and_reported(terminal: Terminal) -> None:
     terminal.fall("alice", "dead")
     terminal.fall("alice/images", "quarantined")
     shown = terminal.type("pause", "alice").stdout
@@ -251,7 +251,9 @@ def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Termina
         ("http-429", "account.throttled", "cooling"),
     ],
 )
-def test_a_refusal_is_told_and_counts(terminal: Terminal, emulator: str, outcome: str, reason: str, state: str) -> None:
+def test_a_refusal_is_reported_and_counts(
+    terminal: Terminal, emulator: str, outcome: str, reason: str, state: str
+) -> None:
     script(emulator, account="alice", create={"outcome": outcome})
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 1
@@ -260,7 +262,7 @@ def test_a_refusal_is_told_and_counts(terminal: Terminal, emulator: str, outcome
     assert terminal.state("bob") == "ready"
 
 
-def test_an_upstream_that_fails_is_told_and_proves_nothing(terminal: Terminal, emulator: str) -> None:
+def test_an_upstream_that_fails_is_reported_and_proves_nothing(terminal: Terminal, emulator: str) -> None:
     script(emulator, account="*", create={"outcome": "http-500"})
     ended = terminal.type("check", "alice", "--json")
     assert ended.exit_code == 1

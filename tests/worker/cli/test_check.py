@@ -49,7 +49,7 @@ async def standing(ledger: Ledger) -> AccountStatus:
     return next(status for status in await ledger.read_statuses() if status.name == "a")
 
 
-async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
+async def test_a_success_is_reported_and_changes_nothing(ledger: Ledger) -> None:
     before = await standing(ledger)
     result = await check_account(SETTINGS, ledger, ALICE)
     assert result == CheckResult("a", "", "ready", "ready")
@@ -67,7 +67,7 @@ async def test_a_success_is_told_and_changes_nothing(ledger: Ledger) -> None:
         (Reason.ACCOUNT_THROTTLED, "cooling"),
     ],
 )
-async def test_a_refusal_is_told_and_counts(
+async def test_a_refusal_is_reported_and_counts(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reason: Reason, state: DisplayState
 ) -> None:
     monkeypatch.setattr(Probed, "failure", UpstreamError(reason, refused=True))
@@ -93,9 +93,9 @@ async def test_what_may_not_be_asked_stays_as_it_is_whatever_comes_of_it(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, order: Order | None, failure: UpstreamError | None
 ) -> None:
     monkeypatch.setattr(Probed, "failure", failure)
-    place = AccountSlot("one", 1, "w")
-    await ledger.reserve(place, {"a": 0}, 60)
-    await ledger.record("a", place, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
+    slot = AccountSlot("one", 1, "w")
+    await ledger.reserve(slot, {"a": 0}, 60)
+    await ledger.record("a", slot, ALICE.fingerprint, "quarantined", "account.captcha", sent=False, pause=0)
     if order is not None:
         await ledger.execute_order("a", order)
     before = await standing(ledger)

@@ -33,7 +33,7 @@ def local(seconds: float) -> str:
         (100_000, "1 d 3 h"),
     ],
 )
-def test_a_time_span_is_told_for_people(seconds: float, text: str) -> None:
+def test_a_time_span_is_rendered_for_people(seconds: float, text: str) -> None:
     assert render.format_span(seconds) == text
 
 
@@ -131,7 +131,7 @@ def test_a_name_stands_for_its_pictures_too_but_not_the_other_way_round() -> Non
     assert [status.name for status in render.select_statuses(both, "alice/images", "/images")] == ["alice/images"]
 
 
-def test_changes_are_told_as_before_and_after() -> None:
+def test_changes_are_reported_as_before_and_after() -> None:
     quarantined = replace(READY, state="quarantined")
     assert render.changes([quarantined], [READY, COOLING], NOW).splitlines() == [
         "alice: quarantined -> ready",

@@ -170,8 +170,8 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
 
     async def resume(account: Account) -> UpstreamError:
         state = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":"t0ken"}'
-        asked = EdgeGPTProvider(settings).ask(account, SavedConversation(state, 1), "balanced", "why?", nothing)
-        return (await failure(asked))[0]
+        stream = EdgeGPTProvider(settings).ask(account, SavedConversation(state, 1), "balanced", "why?", nothing)
+        return (await failure(stream))[0]
 
     error = await told_of(TROUBLES[trouble], scheme, resume)
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)

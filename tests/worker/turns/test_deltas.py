@@ -78,8 +78,8 @@ def test_whatever_is_changed_far_back_the_end_is_right(
     before: list[tuple[int, str]], changes: list[tuple[int, str]], after: list[tuple[int, str]]
 ) -> None:
     texts = stepwise(before)
-    for place, piece in changes:
-        texts.append(texts[-1][:place] + piece + texts[-1][place + len(piece) :])
+    for position, piece in changes:
+        texts.append(texts[-1][:position] + piece + texts[-1][position + len(piece) :])
     texts += stepwise([(0, texts[-1]), *after])
     assert shown(play(texts, texts[-1])) == join_surrogates(texts[-1])
 
@@ -166,14 +166,14 @@ def test_a_change_not_far_back_shows_at_once() -> None:
     assert deltas.update("two" + long + "y") == Replace("two" + long + "y")
 
 
-def test_a_change_far_back_is_told_with_the_end() -> None:
+def test_a_change_far_back_is_reported_with_the_end() -> None:
     deltas, long = DeltaBuilder(), "x" * 1000
     assert deltas.update("one" + long) == Delta("one" + long)
     assert deltas.update("two" + long + "y") == Delta("y")
     assert deltas.finish("two" + long + "y") == Replace("two" + long + "y")
 
 
-def test_a_change_far_back_is_told_with_the_next_one_that_shows() -> None:
+def test_a_change_far_back_is_reported_with_the_next_one_that_shows() -> None:
     deltas, long = DeltaBuilder(), "x" * 1000
     deltas.update("one" + long)
     deltas.update("two" + long + "y")

@@ -106,9 +106,9 @@ def failed(outcome: Outcome) -> Failed:
 
 def saved(outcome: Outcome) -> SessionState:
     assert outcome.session is not None
-    found = decode(outcome.session)
-    assert found is not None
-    return found
+    session = decode(outcome.session)
+    assert session is not None
+    return session
 
 
 def refusing(reason: Reason, *accounts: str, sent: bool = True) -> Play:
@@ -200,7 +200,7 @@ async def test_the_next_question_goes_on_with_the_conversation_and_its_account(s
         outcome = await shop.outcome(question=question, token=token)
         assert not final(outcome).reset
         assert saved(outcome) == SessionState("a", b"conversation 1")
-    assert [(asked.state, asked.sent, asked.account) for asked in shop.provider.arrived] == [
+    assert [(arrival.state, arrival.sent, arrival.account) for arrival in shop.provider.arrived] == [
         (b"conversation 1", 0, "a"),
         (b"conversation 1", 1, "a"),
         (b"conversation 1", 2, "a"),
@@ -247,7 +247,7 @@ async def test_a_conversation_that_cannot_go_on_resets(shop: Shop) -> None:
     assert outcome.session is None
 
 
-async def test_a_reset_by_an_earlier_attempt_is_told(shop: Shop) -> None:
+async def test_a_reset_by_an_earlier_attempt_is_reported(shop: Shop) -> None:
     task = await shop.harness.task()
     from_before = ClaimedJob(task.lease, task.answer, task.work, reset=True)
     assert final(await shop.turn(from_before).run()).reset
@@ -269,7 +269,7 @@ async def test_a_session_that_cannot_be_read_begins_afresh(shop: Shop) -> None:
 async def test_new_sessions_are_spread_over_the_accounts(shop: Shop) -> None:
     for _ in range(4):
         await shop.outcome()
-    assert [asked.account for asked in shop.provider.arrived] == ["a", "b", "a", "b"]
+    assert [arrival.account for arrival in shop.provider.arrived] == ["a", "b", "a", "b"]
 
 
 # The mark
@@ -361,7 +361,7 @@ async def test_a_mark_that_redis_did_not_confirm_is_written_again(shop: Shop, lo
 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
-async def test_a_refusal_that_redis_did_not_confirm_is_told_again(shop: Shop, lost: str) -> None:
+async def test_a_refusal_that_redis_did_not_confirm_is_reported_again(shop: Shop, lost: str) -> None:
     task, away = await shop.harness.task(), Away(2)
     store = shop.harness.client.store
     (store.before if lost == "call" else store.after)["refused"] = away
@@ -466,7 +466,7 @@ async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(sh
     await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"), question="four", token=token)
     await shop.give_back("a", "b")
     await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"), question="five", token=token)
-    assert not any("one" in asked.context for asked in shop.provider.arrived)
+    assert not any("one" in arrival.context for arrival in shop.provider.arrived)
 
 
 async def test_a_conversation_whose_account_pauses_shortly_waits_for_it(shop: Shop) -> None:
@@ -490,10 +490,10 @@ async def test_a_question_that_never_left_is_asked_at_another_account(shop: Shop
     outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a"))
     assert final(outcome).text == "you asked: hello"
     assert [ask.account for ask in shop.provider.asks] == ["a", "b"]
-    assert [asked.account for asked in shop.provider.arrived] == ["b"]
+    assert [arrival.account for arrival in shop.provider.arrived] == ["b"]
 
 
-async def test_a_trouble_that_all_accounts_meet_is_told_as_it_is(shop: Shop) -> None:
+async def test_a_trouble_that_all_accounts_meet_is_reported_as_it_is(shop: Shop) -> None:
     outcome = await shop.outcome(failing_unsent(Reason.TRANSPORT_CONNECT, "a", "b"))
     assert failed(outcome) == Failed("transport.connect")
     assert len(shop.provider.asks) == 2
@@ -562,7 +562,7 @@ async def test_an_expired_session_is_begun_afresh_on_its_account_once(shop: Shop
     assert final(outcome).reset
     assert saved(outcome) == SessionState("a", b"conversation 3")
     assert [ask.account for ask in shop.provider.asks] == ["a", "a", "a"]
-    assert [asked.sent for asked in shop.provider.arrived] == [0, 1, 0]
+    assert [arrival.sent for arrival in shop.provider.arrived] == [0, 1, 0]
 
 
 async def test_a_session_that_expires_again_at_once_is_an_error(shop: Shop) -> None:
@@ -841,24 +841,24 @@ async def test_a_client_that_would_rather_wait_gets_the_account_that_returns(sho
     await advance(store, 24 * 3600 - 10)
     task = replace(await shop.harness.task("patient"), work=Chat("balanced", "patient", wait=15))
     waiting = asyncio.create_task(shop.turn(task).run())
-    place = await shown_place(shop, task)
-    assert place.position == 0
-    assert 1 <= place.wait <= 10
+    position = await shown_place(shop, task)
+    assert position.position == 0
+    assert 1 <= position.wait <= 10
     await advance(store, 10)
     assert final(await waiting).text == "you asked: patient"
 
 
 async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
     """Where the job waits, once that is known."""
-    found: list[QueuePosition] = []
+    positions: list[QueuePosition] = []
 
     async def told() -> bool:
         place = await shop.harness.client.answers.read_position(task.answer)
-        found.extend([place] if place else [])
-        return bool(found)
+        positions.extend([place] if place else [])
+        return bool(positions)
 
     await until(told)
-    return found[0]
+    return positions[0]
 
 
 async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Shop) -> None:

@@ -4,7 +4,7 @@ Such a server keeps no conversations: each request contains all messages, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import httpx
@@ -17,24 +17,27 @@ from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.prompt import build_messages
-from worker.providers.openai.sse import EventParser
-from worker.providers.openai.stream import DONE, CompletionStream
+from worker.providers.openai.reader import CompletionReader
+from worker.providers.openai.stream import CompletionStream
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
+# Seconds to wait for what may follow a finish_reason: the usage and the end.
+GRACE = 1.0
 
 
 class OpenAIProvider:
     """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
 
-    The body of an error may take `error_timeout` seconds.
+    The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
     """
 
-    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT) -> None:
+    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
+        self._grace = min(grace, settings.idle_timeout / 2)
         self._systems = {
             "balanced": settings.openai_system_balanced,
             "creative": settings.openai_system_creative,
@@ -60,7 +63,7 @@ class OpenAIProvider:
         body = self._body(server.model, style, await recall(), question)
         completion = CompletionStream()
         request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
-        async with request as response, aclosing(_snapshots(response, completion)) as snapshots:
+        async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
         yield completion.completion(state=b"")
@@ -88,33 +91,42 @@ class OpenAIProvider:
         return msgspec.json.encode(body)
 
 
-async def _snapshots(response: httpx.Response, completion: CompletionStream) -> AsyncGenerator[Snapshot, None]:
-    """Read the answer to its end, and yield its text whenever a chunk of the response has changed it.
+async def _snapshots(
+    response: httpx.Response, completion: CompletionStream, grace: float
+) -> AsyncGenerator[Snapshot, None]:
+    """Read the answer to its end, and yield its text with whatever arrives: all that does is a sign of life.
 
-    While a server sends its reasoning the text is yielded again, so that it doesn't count as silent.
+    Once the server has sent a finish_reason, `grace` is for how many seconds the rest is waited for.
     """
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "text/event-stream":
-        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "not a stream of events")
-    events, reasoning, shown = EventParser(), 0, ""
-    async for chunk in response.aiter_raw():
-        failure = _read(events.feed(chunk), completion)
-        if completion.text != shown or completion.reasoning != reasoning:
-            shown, reasoning = completion.text, completion.reasoning
-            yield Snapshot(shown)
-        if failure is not None:
-            raise failure
-        if completion.done:
+    reader = CompletionReader(completion, response.headers.get("content-type", ""))
+    shown = ""
+    async with aclosing(_chunks(response, completion, grace)) as chunks:
+        async for chunk in chunks:
+            failure = reader.feed(chunk)
+            if failure is None or completion.text != shown:
+                shown = completion.text
+                yield Snapshot(shown)
+            if failure is not None:
+                raise failure
+            if completion.done:
+                return
+    if (failure := reader.end()) is not None:
+        raise failure
+
+
+async def _chunks(response: httpx.Response, completion: CompletionStream, grace: float) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end."""
+    chunks, deadline = response.aiter_raw(), None
+    while True:
+        if completion.ended and deadline is None:
+            deadline = asyncio.get_running_loop().time() + grace
+        try:
+            async with asyncio.timeout_at(deadline):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
             return
-    # Some servers omit the empty line after the last event.
-    completion.done = any(data.strip() == DONE for data in events.end())
-
-
-def _read(events: Iterable[str], completion: CompletionStream) -> UpstreamError | None:
-    """Read events; return the error that ends the answer, so that the text before it can be shown first."""
-    try:
-        for data in events:
-            completion.read(data)
-    except UpstreamError as error:
-        return error
-    return None
+        except (TimeoutError, httpx.HTTPError):
+            if not completion.ended:
+                raise
+            return
+        yield chunk

@@ -61,7 +61,7 @@ def test_of_several_commands_those_that_ask_bing_count() -> None:
     assert parse(commands) == [Cookie("_U", "mine", "www.bing.com")]
 
 
-def test_another_sites_cookies_are_told_as_such() -> None:
+def test_another_sites_cookies_are_reported_as_such() -> None:
     assert parse("curl 'https://bing.com.example/' -b '_U=x'") == [Cookie("_U", "x", "bing.com.example")]
 
 

@@ -162,7 +162,7 @@ def test_a_huge_file_is_read_up_to_the_bound_and_refused_beyond_it(tmp_path: Pat
     assert contents.problems == ("huge.json is larger than 8 MiB",)
 
 
-def test_no_value_is_told_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_value_is_reported_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     shuffled = random.Random(4)
     for number, text in enumerate(EXPORTS.values()):

@@ -11,9 +11,9 @@ from worker.accounts.formats.har import parse
 def entry(url: str, cookie: str = "", started: str = "2026-03-01T10:00:00.000Z", **request: Any) -> dict[str, Any]:
     """Build a request as browsers record it."""
     headers = [{"name": "cookie", "value": cookie}] if cookie else []
-    asked = {"method": "GET", "url": url, "httpVersion": "h3", "headers": headers, "cookies": [], **request}
+    request_ = {"method": "GET", "url": url, "httpVersion": "h3", "headers": headers, "cookies": [], **request}
     response = {"status": 200, "content": {"text": "_U=not-this; set-cookie: _U=nor-this"}}
-    return {"startedDateTime": started, "time": 3.1, "request": asked, "response": response, "cache": {}}
+    return {"startedDateTime": started, "time": 3.1, "request": request_, "response": response, "cache": {}}
 
 
 def cookies(*entries: Any) -> list[Cookie]:

@@ -64,19 +64,19 @@ def asking(
     return EdgeGPTProvider(settings).ask(ALICE, conversation, "balanced", question, before_send)
 
 
-async def updates(asked: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
+async def updates(stream: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
     with anyio.fail_after(10):
-        async with aclosing(asked):
-            return [update async for update in asked]
+        async with aclosing(stream):
+            return [update async for update in stream]
 
 
-async def failure(asked: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
+async def failure(stream: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
     """Return the error that ends an ask, and what it yielded before."""
     seen: list[ChatUpdate] = []
     with anyio.fail_after(10):
-        async with aclosing(asked):
+        async with aclosing(stream):
             try:
-                async for update in asked:
+                async for update in stream:
                     seen.append(update)
             except UpstreamError as error:
                 return error, seen
@@ -186,8 +186,8 @@ async def test_the_servers_pings_are_answered_but_not_each_one(stage: Any) -> No
 async def test_the_line_is_closed_politely_and_at_once(stage: Any) -> None:
     stage.script = says(answer("a"))
     files = len(open_files(os.getpid()))
-    async with aclosing(asking(stage.settings)) as asked:
-        async for update in asked:
+    async with aclosing(asking(stage.settings)) as stream:
+        async for update in stream:
             if isinstance(update, Completion):
                 await until(lambda: stage.codes == [1000], limit=5)
     await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
@@ -263,7 +263,7 @@ async def test_text_of_the_message_that_breaks_off_is_not_lost(stage: Any) -> No
     ],
 )
 @pytest.mark.parametrize("with_error", [True, False])
-async def test_a_refused_turn_is_told_by_its_result(
+async def test_a_refused_turn_is_recognised_by_its_result(
     stage: Any, value: str, message: str, reason: str, refused: bool, with_error: bool
 ) -> None:
     result = {"value": value, "message": message, **({"error": message} if with_error else {})}
@@ -386,7 +386,9 @@ async def test_a_silent_upgrade_ends_in_time(silent_port: int) -> None:
         (lambda: web.json_response({"result": {"value": "InternalServerError"}}), "upstream.internal", False),
     ],
 )
-async def test_a_failed_creation_is_told_by_its_response(stage: Any, response: Any, reason: str, refused: bool) -> None:
+async def test_a_failed_creation_is_recognised_by_its_response(
+    stage: Any, response: Any, reason: str, refused: bool
+) -> None:
     stage.create = response
     error, _ = await failure(asking(stage.settings, before_send=_unreachable))
     assert (error.reason, error.refused) == (reason, refused)
@@ -465,9 +467,9 @@ async def test_a_line_that_breaks_at_the_mark_is_a_cut(stage: Any) -> None:
 async def test_closing_in_the_middle_hangs_up_at_once(stage: Any) -> None:
     stage.script = says(update("a"))
     files = len(open_files(os.getpid()))
-    asked = asking(stage.settings)
-    assert await anext(asked) == Snapshot("a")
-    await asked.aclose()
+    stream = asking(stage.settings)
+    assert await anext(stream) == Snapshot("a")
+    await stream.aclose()
     await until(lambda: stage.codes == [WSCloseCode.OK], limit=5)
     await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
 
@@ -508,10 +510,10 @@ async def test_a_server_that_does_not_hang_up_delays_nothing(stage: Any) -> None
         await anyio.sleep_forever()
 
     stage.script = deaf
-    asked = asking(stage.settings)
-    await anext(asked)
+    stream = asking(stage.settings)
+    await anext(stream)
     with anyio.fail_after(0.5):
-        await asked.aclose()
+        await stream.aclose()
 
 
 async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None:
@@ -526,10 +528,10 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     stage.script = echo
     provider = EdgeGPTProvider(stage.settings)
     files = len(open_files(os.getpid()))
-    asked = (
+    streams = (
         provider.ask(CookieAccount(f"a{n}", {"_U": f"u{n}"}), None, "precise", f"q{n}", nothing) for n in range(50)
     )
-    for seen in await asyncio.gather(*map(updates, asked)):
+    for seen in await asyncio.gather(*map(updates, streams)):
         assert [update.text for update in seen] == ["you ", "you asked ", *["you asked something"] * 2]
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
     assert cookies == {f"_U=u{n}" for n in range(50)}

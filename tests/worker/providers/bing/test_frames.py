@@ -135,7 +135,7 @@ def test_internal_suggestions_are_read_from_their_hidden_text(hidden: str, expec
     assert message(messageType="InternalSuggestions", hiddenText=hidden).suggestions == expected
 
 
-def test_the_types_of_outgoing_records_are_told_apart() -> None:
+def test_the_types_of_outgoing_records_are_distinguished() -> None:
     assert outgoing_type('{"protocol": "json", "version": 1}\x1e') == 0
     assert outgoing_type('{"type": 6}\x1e') == 6
     assert outgoing_type('{"arguments": [{"text": "{\\"type\\": 6}"}], "type": 4}\x1e') == 4

@@ -157,7 +157,7 @@ async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_at
         (lambda: web.Response(status=302), "image.protocol", False),
     ],
 )
-async def test_a_declined_order_is_told_by_its_page(
+async def test_a_declined_order_is_recognised_by_its_page(
     studio: Studio, order: Callable[[], web.Response], reason: str, refused: bool
 ) -> None:
     studio.orders = [order]
@@ -186,7 +186,7 @@ async def test_two_declined_orders_without_a_reason_are_a_protocol_error(
         (500, "image.protocol"),
     ],
 )
-async def test_results_without_pictures_are_told_apart(studio: Studio, result: str | int, reason: str) -> None:
+async def test_results_without_pictures_are_distinguished(studio: Studio, result: str | int, reason: str) -> None:
     studio.results = [result]
     error = await failure(studio.settings)
     assert (error.reason, error.refused) == (reason, False)
@@ -215,7 +215,7 @@ async def test_a_refused_connection_never_marks_the_order_as_sent() -> None:
     assert (error.reason, error.refused) == ("transport.connect", False)
 
 
-async def test_a_cut_connection_is_told(studio: Studio) -> None:
+async def test_a_cut_connection_is_reported(studio: Studio) -> None:
     async def cut() -> None:
         transport = studio.seen[-1].transport
         assert transport

@@ -15,8 +15,8 @@ STATE = b"state"
 
 
 def bot(text: str | None = None, **fields: Any) -> dict[str, Any]:
-    said = {} if text is None else {"text": text}
-    return {"author": "bot", "contentOrigin": "DeepLeo", **said, **fields}
+    text_fields = {} if text is None else {"text": text}
+    return {"author": "bot", "contentOrigin": "DeepLeo", **text_fields, **fields}
 
 
 USER = {"author": "user", "text": "why?", "contentOrigin": "cib"}

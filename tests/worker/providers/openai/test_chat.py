@@ -74,10 +74,10 @@ async def test_an_answer_is_asked_for_and_comes_in_snapshots() -> None:
         *shown, ended = await ask(server_stub.account())
     assert isinstance(ended, Completion)
     assert (ended.text, ended.state, shown[-1]) == ("hello you", b"", Snapshot("hello you"))
-    [asked] = server_stub.asked
-    assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
-    assert asked.headers["authorization"] == f"Bearer {KEY}"
-    assert asked.json == {
+    [request] = server_stub.asked
+    assert (request.method, request.target) == ("POST", "/v1/chat/completions")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {
         "model": "m",
         "messages": [{"role": "user", "content": SECRET}],
         "stream": True,
@@ -100,7 +100,7 @@ async def test_a_style_is_a_system_prompt_and_a_temperature(
     assert server_stub.asked[0].json.get("temperature") == temperature
 
 
-async def test_what_was_said_before_is_told_as_far_as_the_setting_goes() -> None:
+async def test_what_was_said_before_is_sent_as_far_as_the_setting_goes() -> None:
     async def recall() -> History:
         return History(
             "Be kind.",
@@ -158,16 +158,14 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.refusing(503), "upstream.internal", False),
         (openai_server.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
         (openai_server.saying(HTML), "upstream.protocol", False),
-        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.protocol", False),
+        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", False),
         (openai_server.saying(ZIPPED), "upstream.protocol", False),
         (openai_server.saying(SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(HEAD[:-2] + SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(), "transport.closed", False),
         (openai_server.saying(HEAD), "transport.closed", False),
         (openai_server.answering(events(chunk("a"))), "transport.closed", False),
-        (openai_server.answering(events(chunk("a", "stop"))), "transport.closed", False),
         (openai_server.answering(events(chunk("a"), chunk(None, "stop"))[:-9]), "transport.closed", False),
-        (openai_server.answering(events(chunk("a")) + b"data: [DONE]\n\n"), "transport.closed", False),
         (openai_server.saying(HEAD, piece(whole("a"))[:60]), "transport.closed", False),
         (openai_server.answering(b"data: {\n\n" + whole("a")), "upstream.protocol", False),
         (openai_server.answering(b"data: " + SECRET.encode() + b"\n\n"), "upstream.protocol", False),
@@ -176,7 +174,7 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.answering(*[b"x" * 1024 * 1024] * 5), "transport.toobig", False),
     ],
 )
-async def test_each_failure_has_its_reason_and_tells_nothing_of_the_question_or_the_key(
+async def test_each_failure_has_its_reason_and_reports_nothing_of_the_question_or_the_key(
     play: Play, reason: str, refused: bool
 ) -> None:
     async with OpenAIServer(play) as server_stub:
@@ -195,7 +193,7 @@ async def test_text_before_a_failure_is_shown_first() -> None:
             await anext(asking)
 
 
-async def test_when_to_come_back_is_told() -> None:
+async def test_when_to_come_back_is_reported() -> None:
     async with OpenAIServer(openai_server.refusing(429, Retry_After="7")) as server_stub:
         assert (await failure(server_stub.account())).retry_after == 7.0
 
@@ -312,7 +310,7 @@ async def test_each_ask_has_a_connection_of_its_own_and_leaves_none() -> None:
         provider = OpenAIProvider(SETTINGS)
         files = len(open_files(os.getpid()))
         for _ in range(5):
-            assert [one async for one in provider.ask(server_stub.account(), None, "balanced", "q", unmarked)]
+            assert [update async for update in provider.ask(server_stub.account(), None, "balanced", "q", unmarked)]
         assert server_stub.connections == 5
         await until(lambda: len(open_files(os.getpid())) <= files)
         await provider.close()
@@ -371,7 +369,9 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         except UpstreamError as error:
             received = error.reason
     assert received == reason
-    assert [(asked.method, asked.target, asked.body) for asked in server_stub.asked] == [("GET", "/v1/models", b"")]
+    assert [(request.method, request.target, request.body) for request in server_stub.asked] == [
+        ("GET", "/v1/models", b"")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -406,9 +406,45 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
     assert "zebra" not in str(logs)
 
 
-async def test_thoughts_are_no_text_but_signs_of_life() -> None:
-    thinking = [events({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}) for _ in range(3)]
-    async with OpenAIServer(openai_server.answering(*thinking, whole("hello"))) as server_stub:
+@pytest.mark.parametrize(
+    "sign",
+    [
+        b": ping\n\n",
+        b"\n",
+        *(
+            events({"choices": [{"index": 0, "delta": {name: "hm"}}]})
+            for name in (
+                "role",
+                "reasoning_content",
+                "reasoning",
+                "thinking",
+                "reasoning_details",
+                "reasoning_text",
+                "x",
+            )
+        ),
+    ],
+)
+async def test_whatever_arrives_is_a_sign_of_life_and_no_text(sign: bytes) -> None:
+    async with OpenAIServer(openai_server.answering(sign, sign, whole("hello"))) as server_stub:
         *shown, ended = await ask(server_stub.account())
-    texts = [one.text for one in shown]
+    texts = [update.text for update in shown]
     assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")
+
+
+@pytest.mark.parametrize("ending", [events(chunk(None, "stop")), events(chunk("", "stop")) + b": ping\n\n"])
+async def test_an_answer_that_has_ended_waits_but_shortly_for_the_rest(ending: bytes) -> None:
+    play = openai_server.stopping(HEAD, piece(events(chunk("hello"))), piece(ending))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account(), settings=SETTINGS.model_copy(update={"idle_timeout": 0.2})))[-1]
+        assert ended.text == "hello"
+        async with asyncio.timeout(SOON):
+            await server_stub.left.wait()
+
+
+async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
+    play = openai_server.saying(HEAD, piece(events(chunk("hello"), chunk(None, "length"))))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account()))[-1]
+    assert isinstance(ended, Completion)
+    assert (ended.text, ended.finish) == ("hello", "length")

@@ -51,7 +51,7 @@ def body(**error: Any) -> bytes:
         (429, b"[]", "account.throttled", True),
     ],
 )
-def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, reason: str, refused: bool) -> None:
+def test_a_refusal_is_recognised_by_its_status_and_codes(status: int, data: bytes, reason: str, refused: bool) -> None:
     error = parse_error_response(status, data).to_upstream_error()
     assert (error.reason, error.refused) == (reason, refused)
 
@@ -74,7 +74,7 @@ def test_a_refusal_is_told_by_its_status_and_codes(status: int, data: bytes, rea
         (17, "upstream.internal"),
     ],
 )
-def test_an_error_without_a_status_is_told_by_its_codes(value: Any, reason: str) -> None:
+def test_an_error_without_a_status_is_recognised_by_its_codes(value: Any, reason: str) -> None:
     assert parse_error(value).to_upstream_error().reason == reason
 
 

@@ -48,10 +48,10 @@ async def test_it_is_in_the_table() -> None:
 async def test_addresses_come_in_the_servers_order() -> None:
     async with OpenAIServer(drawn(*({"url": url, "revised_prompt": "x"} for url in PICTURES))) as server_stub:
         assert await draw(server_stub) == PICTURES
-    [asked] = server_stub.asked
-    assert (asked.method, asked.target) == ("POST", "/v1/images/generations")
-    assert asked.headers["authorization"] == f"Bearer {KEY}"
-    assert asked.json == {"model": "p", "prompt": "a zebra"}
+    [request] = server_stub.asked
+    assert (request.method, request.target) == ("POST", "/v1/images/generations")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {"model": "p", "prompt": "a zebra"}
 
 
 @pytest.mark.parametrize(

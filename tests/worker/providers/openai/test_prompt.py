@@ -14,7 +14,7 @@ def test_the_question_comes_last_and_how_to_answer_first() -> None:
     past = History(
         "Be kind.", (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
     )
-    assert [(one["role"], one["content"]) for one in build_messages("Be short.", past, "d", 100)] == [
+    assert [(message["role"], message["content"]) for message in build_messages("Be short.", past, "d", 100)] == [
         ("system", "Be short.\n\nBe kind."),
         ("user", "a"),
         ("assistant", "b"),
@@ -27,20 +27,20 @@ def test_without_a_past_there_is_only_the_question() -> None:
 
 
 @given(st.lists(SAID, max_size=12), st.integers(0, 12))
-def test_only_the_newest_is_told_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
+def test_only_the_newest_is_sent_and_never_an_answer_first(said: list[HistoryMessage], most: int) -> None:
     # Numbers instead of texts, so that what was merged can be distinguished again.
-    numbered = tuple(HistoryMessage(one.role, str(number)) for number, one in enumerate(said))
+    numbered = tuple(HistoryMessage(message.role, str(number)) for number, message in enumerate(said))
     built = build_messages("", History("", numbered), "q", most)
-    *numbers, question = [text for one in built for text in one["content"].split("\n\n")]
+    *numbers, question = [text for message in built for text in message["content"].split("\n\n")]
     assert (built[-1]["role"], question) == ("user", "q")
     assert len(numbers) <= most
     first = len(said) - len(numbers)
-    assert numbers == [one.text for one in numbered[first:]]
+    assert numbers == [message.text for message in numbered[first:]]
     assert built[0]["role"] != "assistant"
-    assert all(one.role == "assistant" for one in numbered[max(0, len(said) - most) : first])
+    assert all(message.role == "assistant" for message in numbered[max(0, len(said) - most) : first])
 
 
 @given(st.lists(SAID, max_size=12))
 def test_no_two_neighbours_have_one_role(said: list[HistoryMessage]) -> None:
-    roles = [one["role"] for one in build_messages("", History("", tuple(said)), "q", 100)]
-    assert all(one != other for one, other in pairwise(roles))
+    roles = [message["role"] for message in build_messages("", History("", tuple(said)), "q", 100)]
+    assert all(message != other for message, other in pairwise(roles))

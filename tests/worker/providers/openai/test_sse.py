@@ -35,7 +35,7 @@ def test_events_without_data_are_none_and_a_mark_at_the_start_is_passed_over() -
     assert read(b"\xef\xbb\xbfdata: a\n\n\n\nevent: x\n\n: ping\n\nid: 1\ndata:\n\nfoo: bar\n\n") == ["a"]
 
 
-def test_an_event_that_the_end_cuts_off_is_told_only_at_the_end() -> None:
+def test_an_event_that_the_end_cuts_off_is_reported_only_at_the_end() -> None:
     events = EventParser()
     assert list(events.feed(b"data: a")) == []
     assert list(events.end()) == ["a"]

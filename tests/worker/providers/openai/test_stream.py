@@ -16,8 +16,8 @@ END = chunk(None, "stop")
 
 def read(*chunks: Any) -> Completion:
     completion = CompletionStream()
-    for one in chunks:
-        completion.read(one if isinstance(one, str) else json.dumps(one))
+    for part in chunks:
+        completion.read(part if isinstance(part, str) else json.dumps(part))
     completion.read(DONE)
     return completion.completion(b"")
 
@@ -33,8 +33,10 @@ def with_delta(**delta: Any) -> dict[str, Any]:
 
 
 def test_the_text_is_the_deltas_of_the_first_choice_added_up() -> None:
-    other = {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]}
-    ended = read(with_delta(role="assistant", content=""), chunk("he"), other, {"choices": []}, chunk("llo"), END)
+    two = {
+        "choices": [{"index": 7, "delta": {"content": "he"}}, {"delta": {"content": "x"}, "finish_reason": "length"}]
+    }
+    ended = read(with_delta(role="assistant", content=""), two, {"choices": []}, {"choices": {}}, chunk("llo"), END)
     assert (ended.text, ended.finish, ended.state) == ("hello", "stop", b"")
 
 
@@ -53,7 +55,7 @@ def test_thoughts_and_calls_of_tools_are_no_text() -> None:
     ("report", "finish"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("something_new", "stop")],
 )
-def test_why_it_ended_is_told(report: str, finish: str) -> None:
+def test_why_it_ended_is_reported(report: str, finish: str) -> None:
     assert read(chunk("a"), chunk(None, report)).finish == finish
 
 
@@ -123,12 +125,19 @@ def test_an_error_is_a_refusal_only_before_any_text(report: Any, reason: str, re
     assert (error.reason, error.refused) == ("upstream.internal", False)
 
 
-def test_an_answer_that_does_not_say_that_it_ends_is_none() -> None:
+def test_either_word_of_the_server_is_the_end_and_neither_is_a_cut() -> None:
     completion = CompletionStream()
-    completion.read(json.dumps(chunk("a", "stop")))
+    completion.read(json.dumps(chunk("a")))
     with pytest.raises(UpstreamError, match=r"transport\.closed"):
         completion.completion(b"")
-    assert failure(chunk("a")).reason == "transport.closed"
+    completion.read(json.dumps(chunk(None, "length")))
+    assert completion.completion(b"").finish == "length"
+    assert read(chunk("a")).finish == "stop"
+
+
+@pytest.mark.parametrize("word", ["error", "Abort"])
+def test_an_answer_that_the_server_breaks_off_is_none(word: str) -> None:
+    assert failure(chunk("a"), chunk(None, word)).reason == "upstream.internal"
 
 
 def test_what_comes_after_the_end_is_not_read() -> None:
