@@ -38,6 +38,7 @@ OF_HTTP = {
     "host",
     "x-forwarded-for",
     "x-forwarded-proto",
+    "x-attempt-id",
 }
 
 

@@ -86,7 +86,7 @@ async def life(store: Store) -> list[list[Event]]:
     await PictureStore(store).admit([(PICTURE, b"GIF89a")], ttl=60, limit=10)
     await PictureStore(store).write(PICTURE, b"GIF89a", ttl=60)
     assert await store.commands.get(keys.picture_bytes_key()) == b"6"
-    fifth = await scenario.ask("fifth", first.token, client=ALICE)
+    fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)
     return [await scenario.events(question.answer) for question in (first, second, third, fourth, fifth, other)]
