@@ -24,10 +24,21 @@ class ServerEntry:
     api_key_file: str | None = None
     api_key_env: str | None = None
     provider: str = OPENAI
+    stream: bool = True
+    think_tags: bool = False
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
-        return ServerAccount(self.name, self.base_url, self.model, key, self.image_model, self.provider)
+        return ServerAccount(
+            self.name,
+            self.base_url,
+            self.model,
+            key,
+            self.image_model,
+            self.provider,
+            stream=self.stream,
+            think_tags=self.think_tags,
+        )
 
 
 @dataclass(frozen=True)

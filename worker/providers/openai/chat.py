@@ -6,19 +6,21 @@ Such a server keeps no conversations: each request contains all messages, and th
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 import msgspec
 
 from wire.messages import Style
 from wire.reasons import Reason
-from worker.accounts.account import Account
+from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
+from worker.providers.openai.thoughts import remove_thoughts
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
@@ -60,13 +62,14 @@ class OpenAIProvider:
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        body = self._body(server.model, style, await recall(), question)
+        body = self._body(server, style, await recall(), question)
         completion = CompletionStream()
         request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
         async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
             async for snapshot in snapshots:
-                yield snapshot
-        yield completion.completion(state=b"")
+                yield Snapshot(remove_thoughts(snapshot.text, whole=False)) if server.think_tags else snapshot
+        ended = completion.completion(state=b"")
+        yield replace(ended, text=remove_thoughts(ended.text, whole=True)) if server.think_tags else ended
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
@@ -79,13 +82,13 @@ class OpenAIProvider:
     async def close(self) -> None:
         """Do nothing: no resources are held."""
 
-    def _body(self, model: str, style: Style, history: History, question: str) -> bytes:
-        body = {
-            "model": model,
+    def _body(self, server: ServerAccount, style: Style, history: History, question: str) -> bytes:
+        body: dict[str, object] = {
+            "model": server.model,
             "messages": build_messages(self._systems[style] or "", history, question, self._settings.openai_history),
-            "stream": True,
-            "stream_options": {"include_usage": True},
         }
+        if server.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         if (temperature := self._temperatures[style]) is not None:
             body["temperature"] = temperature
         return msgspec.json.encode(body)
