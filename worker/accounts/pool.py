@@ -255,6 +255,7 @@ class AccountPool:
                     penalty.reason,
                     sent=sent,
                     pause=penalty.pause,
+                    client=penalty.client,
                 ),
                 until,
             )
