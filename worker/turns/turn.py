@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from telemetry import traces
 from wire.errors import LeaseLostError, WireError
 from wire.messages import Failed, Final, Image
+from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
@@ -24,6 +25,7 @@ from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
 from worker.turns.deltas import join_surrogates
 from worker.turns.outcome import Outcome
+from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
@@ -168,7 +170,9 @@ class Turn:
                 pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError(Reason.IMAGE_TIMEOUT) from None
-        return Outcome("DONE", Final(text="", images=pictures), None)
+        settings, store = self._upstream.settings, PictureStore(self._sessions.store)
+        addresses = await keep_pictures(store, pictures, ttl=settings.answer_ttl, limit=settings.picture_limit)
+        return Outcome("DONE", Final(text="", images=addresses), None)
 
     async def _listen(
         self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher, deadline: float, *, streams: bool

@@ -15,6 +15,7 @@ from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreU
 from wire.jobs import new_token
 from wire.ledger import Ledger
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.pictures import PictureStore, picture_id
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
@@ -833,6 +834,24 @@ async def test_pictures_are_drawn(shop: Shop) -> None:
     assert outcome.session is None
     assert shop.pictures.drawn == [("a", "Cat")]
     assert await shop.state(task) == "SENT"
+
+
+async def test_pictures_without_an_address_are_kept_as_long_as_an_answer(shop: Shop) -> None:
+    shop.pictures.outcomes = [(b"GIF89a", "https://example.com/2")]
+    outcome = await shop.turn(await shop.harness.picture("Cat")).run()
+    ours, elsewhere = final(outcome).images
+    assert elsewhere == "https://example.com/2"
+    found = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
+    assert found is not None
+    assert 0 < found.ttl <= shop.settings.answer_ttl
+
+
+async def test_pictures_without_room_are_an_error_and_no_further_attempt(shop: Shop) -> None:
+    shop.settings = settings_with(picture_limit=5)
+    shop.pictures.outcomes = [(b"GIF89a",)]
+    outcome = await shop.turn(await shop.harness.picture()).run()
+    assert failed(outcome) == Failed("image.full")
+    assert len(shop.pictures.drawn) == 1
 
 
 async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:
