@@ -150,6 +150,8 @@ export class Run {
   async #frame({ code, message, data }) {
     const { exchange } = this;
     if (code === 200 && !data.done) {
+      // An empty one is a sign of life.
+      if (!data.answer) return false;
       exchange.text += data.answer;
       this.#report({ phase: "writing" });
       return false;
