@@ -97,7 +97,8 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     """The terminal event of a job that was answered.
 
     `text` is the whole answer; `reset`: the next question begins a fresh conversation; `images` contains the
-    addresses of pictures, in a stable order, for an image request. `provider` answered.
+    addresses of pictures, in a stable order, for an image request: of one that is kept here only the path at any
+    gateway (see wire.pictures). `provider` answered.
     """
 
     text: str
@@ -118,6 +119,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
 
     `reason` is one of wire.reasons, or one that only another version knows; `text` is what was answered before it broke
     off; `retry_after` is in seconds, and set only where nothing was spent; `provider` was asked, if any was.
+    `exhausted`: several accounts were tried already, so that repeating the request at once is of no use. `detail`: the
+    upstream's own words for the client, without secrets.
 
     `code` and `message` are what a client gets where the reason is unknown here: that of another version, or of a
     provider that isn't part of this project.
@@ -128,6 +131,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     reset: bool = True
     retry_after: int | None = None
     provider: str = ""
+    exhausted: bool = False
+    detail: str = ""
     code: int = 0
     message: str = ""
     v: int = VERSION

@@ -4,11 +4,12 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 import msgspec
 
+from wire.messages import Style
 from worker.accounts.account import Account
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
@@ -24,9 +25,11 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "weight": (Annotated[float, msgspec.Meta(gt=0, le=1000)], "a number above 0 and up to 1000"),
     "turns": (Annotated[int, msgspec.Meta(ge=1, le=10_000)], "a whole number from 1 to 10000"),
     "daily": (Annotated[int, msgspec.Meta(ge=1, le=1_000_000)], "a whole number from 1 to 1000000"),
+    "answer_timeout": (Annotated[float, msgspec.Meta(gt=0, le=3600)], "seconds, above 0 and up to 3600"),
     "proxy": (str, "http:// or socks5://, then user:password@ if it wants them (%-encoded), host and port"),
 }
 _TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+_TEMPERATURE = Annotated[float, msgspec.Meta(ge=0, le=2)] | Literal["none"]
 # The options that make an entry a server.
 _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "base_url": (_TEXT, "an address that begins with http:// or https://"),
@@ -35,6 +38,13 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "api_key_file": (_TEXT, "a file's name"),
     "api_key_env": (_TEXT, "an environment variable's name"),
     "provider": (_TEXT, "a provider's name"),
+    "temperature": (
+        _TEMPERATURE | dict[Style, _TEMPERATURE],
+        'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise',
+    ),
+    "stream_options": (bool, "true or false"),
+    "stream": (bool, "true or false"),
+    "think_tags": (bool, "true or false"),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 
@@ -47,15 +57,23 @@ class AccountOptions:
     turns: int | None = None
     daily: int | None = None
     proxy: str | None = field(default=None, repr=False)
+    answer_timeout: float | None = None
 
     @classmethod
     def from_account(cls, account: Account) -> "AccountOptions":
         """Return the account's options."""
-        return cls(account.weight, account.turns, account.daily, account.proxy)
+        return cls(account.weight, account.turns, account.daily, account.proxy, account.answer_timeout)
 
     def apply(self, account: Account) -> Account:
         """Return the account with these options."""
-        return replace(account, weight=self.weight, turns=self.turns, daily=self.daily, proxy=self.proxy)
+        return replace(
+            account,
+            weight=self.weight,
+            turns=self.turns,
+            daily=self.daily,
+            proxy=self.proxy,
+            answer_timeout=self.answer_timeout,
+        )
 
 
 @dataclass(frozen=True)

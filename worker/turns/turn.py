@@ -13,17 +13,19 @@ from structlog.contextvars import bound_contextvars
 from telemetry import traces
 from wire.errors import LeaseLostError, WireError
 from wire.messages import Failed, Final, Image
+from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
-from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
+from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
 from worker.turns.deltas import join_surrogates
 from worker.turns.outcome import Outcome
+from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
@@ -40,11 +42,14 @@ class Turn:
         self._sessions = sessions
         self.job = job
         self._may_send = may_send
-        self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
+        self._began = asyncio.get_running_loop().time()
+        # Until it is known which account answers; each has a limit of its own.
+        longest = upstream.pool.longest_answer(upstream.settings)
+        self._deadline = self._began + longest
         self._attempt = 0
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
-        self._publisher = Publisher(sessions, job, upstream.settings.answer_timeout)
+        self._publisher = Publisher(sessions, job, longest)
         self.sent = False
 
     @property
@@ -93,7 +98,7 @@ class Turn:
             try:
                 outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
-                await reservation.release(penalty_for(error, sent=self.sent), sent=self.sent)
+                await reservation.release(await self._penalty_for(error), sent=self.sent)
                 if publisher.has_text or (self.sent and not error.refused):
                     raise
                 await self._prepare_retry(reservation.account, error)
@@ -103,6 +108,13 @@ class Turn:
             else:
                 reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
+
+    async def _penalty_for(self, error: UpstreamError) -> Penalty:
+        penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
+        if penalty.outcome != "doubted":
+            return penalty
+        client = await retry_unavailable(lambda: self._sessions.read_client(self.job), self._deadline)
+        return replace(penalty, client=client)
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any text. Raises UpstreamError if none is allowed."""
@@ -136,8 +148,9 @@ class Turn:
             bound_contextvars(provider=provider, account=account.name),
             traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
+            deadline = self._began + account.answer_limit(self._upstream.settings)
             if isinstance(work, Image):
-                return await self._draw(account, work)
+                return await self._draw(account, work, deadline)
             updates = providers.chat_for(account).ask(
                 account,
                 self._router.conversation,
@@ -147,24 +160,32 @@ class Turn:
                 self._router.load_history,
             )
             async with aclosing(updates):
-                return await self._complete(publisher, account, await self._listen(updates, publisher))
+                completion = await self._listen(updates, publisher, deadline, streams=account.stream)
+                return await self._complete(publisher, account, completion)
 
-    async def _draw(self, account: Account, work: Image) -> Outcome:
+    async def _draw(self, account: Account, work: Image, deadline: float) -> Outcome:
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(deadline):
                 images = self._upstream.providers.images_for(account)
                 pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
             raise UpstreamError(Reason.IMAGE_TIMEOUT) from None
-        return Outcome("DONE", Final(text="", images=pictures), None)
+        settings, store = self._upstream.settings, PictureStore(self._sessions.store)
+        addresses = await keep_pictures(store, pictures, ttl=settings.answer_ttl, limit=settings.picture_limit)
+        return Outcome("DONE", Final(text="", images=addresses), None)
 
-    async def _listen(self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
-        """Publish the provider's updates within the limits for the first text, for silence and for the whole answer."""
+    async def _listen(
+        self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher, deadline: float, *, streams: bool
+    ) -> Completion:
+        """Publish the provider's updates within the limits for the first text, for silence and for the whole answer.
+
+        Each update is a sign of life, with new text or not. An account that doesn't stream is silent until its end.
+        """
         settings = self._upstream.settings
-        first, idle = settings.first_text_timeout, settings.idle_timeout
+        first, idle = settings.first_text_timeout if streams else math.inf, settings.idle_timeout
         try:
             async with IdleTimeout(
-                lambda: idle if publisher.has_text else first, min(first, idle), self._deadline
+                lambda: idle if publisher.has_text else first, min(first, idle), deadline
             ) as idle_limit:
                 async for update in updates:
                     if isinstance(update, Completion):
@@ -172,7 +193,7 @@ class Turn:
                     publisher.update(update.text)
                     idle_limit.reset()
         except TimeoutError:
-            if asyncio.get_running_loop().time() >= self._deadline:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise UpstreamError(Reason.TIMEOUT_TOTAL) from None
             raise UpstreamError(Reason.TIMEOUT_IDLE if publisher.has_text else Reason.TIMEOUT_FIRST) from None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider ended without an end")
@@ -199,9 +220,17 @@ class Turn:
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.finish()
-        if error.retry_after is not None and not publisher.has_text:
+        invalid = error.reason == Reason.QUESTION_INVALID and error.refused
+        if (error.retry_after is not None or invalid) and not publisher.has_text:
             # Nothing was spent: the conversation is kept as it was.
-            event = Failed(error.reason, message=error.message, reset=False, retry_after=math.ceil(error.retry_after))
+            event = Failed(
+                error.reason,
+                message=error.message,
+                reset=False,
+                retry_after=None if error.retry_after is None else math.ceil(error.retry_after),
+                exhausted=error.exhausted,
+                detail=error.words,
+            )
             return Outcome("FAILED", event, self.job.session, self._sent_before)
         return Outcome("FAILED", Failed(error.reason, publisher.published_text, message=error.message), None)
 

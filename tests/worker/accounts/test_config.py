@@ -18,6 +18,10 @@ weight = 0.5
 """
 
 
+SERVER = "base_url = 'http://a/v1'\nmodel = 'm'\n"
+TEMPERATURE = 'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise'
+
+
 def parse(text: str) -> AccountsConfig:
     return parse_config(text.encode())
 
@@ -55,11 +59,18 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
             "provider must be one of openai",
         ),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nprovider = 3", "provider must be a provider's name"),
+        (SERVER + "temperature = 3", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "temperature = 'off'", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "temperature = { loud = 1 }", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "stream_options = 1", "stream_options must be true or false"),
         (
             "wieght = 1",
-            "there is no setting 'wieght', only weight, turns, daily, proxy, "
-            "base_url, model, image_model, api_key_file, api_key_env, provider",
+            "there is no setting 'wieght', only weight, turns, daily, answer_timeout, proxy, base_url, model, "
+            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags",
         ),
+        ("answer_timeout = 0", "answer_timeout must be seconds, above 0 and up to 3600"),
+        ("base_url = 'http://a/v1'\nmodel = 'm'\nstream = 'no'", "stream must be true or false"),
+        ("base_url = 'http://a/v1'\nmodel = 'm'\nthink_tags = 1", "think_tags must be true or false"),
     ],
 )
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
@@ -155,3 +166,13 @@ def test_any_text_is_understood_or_told(text: str) -> None:
     for sentence in parsed.problems:
         assert sentence.startswith("accounts.toml")
         assert sentence.isprintable()
+
+
+def test_an_account_of_either_kind_may_have_a_limit_of_its_own_for_an_answer() -> None:
+    parsed = parse("[accounts.alice]\nanswer_timeout = 600\n[accounts.bob]\nweight = 2")
+    alice, bob = (parsed.options_for(name) for name in ("alice", "bob"))
+    assert alice
+    assert bob
+    account = CookieAccount("alice", {"_U": "x"})
+    assert (alice.apply(account).answer_timeout, bob.apply(account).answer_timeout) == (600, None)
+    assert AccountOptions.from_account(alice.apply(account)) == alice

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts.account import ServerAccount
+from worker.accounts.account import ServerAccount, StyleTemperatures
 from worker.accounts.endpoints import ServerEntry, environment_accounts, is_base_url, parse_key, resolve_server
 from worker.settings import WorkerSettings
 
@@ -48,15 +50,40 @@ def test_any_text_is_a_key_or_none(text: str) -> None:
     assert key is None or (key == text.strip() and key.isascii() and " " not in key)
 
 
+@pytest.mark.parametrize(
+    ("temperature", "temperatures"),
+    [
+        (None, StyleTemperatures()),
+        (0.5, StyleTemperatures(0.5, 0.5, 0.5)),
+        ("none", StyleTemperatures("none", "none", "none")),
+        ({"creative": 1.5, "precise": "none"}, StyleTemperatures(None, 1.5, "none")),
+    ],
+)
+def test_one_temperature_is_for_all_styles_and_a_table_for_some(
+    temperature: Any, temperatures: StyleTemperatures
+) -> None:
+    entry = ServerEntry("a", "http://a/v1", "m", temperature=temperature, stream_options=False)
+    account = resolve_server(entry, None).account
+    assert account is not None
+    assert (account.temperatures, account.stream_options) == (temperatures, False)
+
+
 def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment_accounts(WorkerSettings()) == ()
-    settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" k ")  # type: ignore[arg-type]
+    settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" sk-1 ")  # type: ignore[arg-type]
     (account,) = environment_accounts(settings)
-    assert account == ServerAccount("openai", "http://a/v1", "m", "k")
-    assert "k" not in repr(account).replace("cookies", "")
+    assert account == ServerAccount("openai", "http://a/v1", "m", "sk-1")
+    assert "sk-1" not in repr(account)
 
 
 def test_two_keys_have_two_fingerprints() -> None:
     prints = {ServerAccount("a", "http://a/v1", "m", key).fingerprint for key in ("one", "two")}
     assert len(prints) == 2
     assert not any("one" in print_ for print_ in prints)
+
+
+def test_how_a_server_answers_is_part_of_its_account() -> None:
+    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", stream=False, think_tags=True)
+    account = resolve_server(entry, None).account
+    assert account is not None
+    assert (account.stream, account.think_tags) == (False, True)

@@ -4,25 +4,30 @@ Such a server keeps no conversations: each request contains all messages, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 import msgspec
+import structlog
 
 from wire.messages import Style
 from wire.reasons import Reason
-from worker.accounts.account import Account
+from worker.accounts.account import NO_TEMPERATURE, Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
+from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
+from worker.providers.openai.thoughts import remove_thoughts
 from worker.providers.sent_mark import SendHook
-from worker.providers.transcript import History, Recall, no_history
+from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
+_LOG = structlog.get_logger()
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
 GRACE = 1.0
@@ -37,6 +42,8 @@ class OpenAIProvider:
     def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
+        # By the account's fingerprint: the fields that its server has refused.
+        self._omitted: dict[str, set[str]] = {}
         self._grace = min(grace, settings.idle_timeout / 2)
         self._systems = {
             "balanced": settings.openai_system_balanced,
@@ -60,13 +67,20 @@ class OpenAIProvider:
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        body = self._body(server.model, style, await recall(), question)
-        completion = CompletionStream()
+        messages = build_messages(self._systems[style] or "", await recall(), question, self._settings.openai_history)
+        extras = self._extras(server, style)
+        body = msgspec.json.encode({"model": server.model, "messages": messages, **extras})
+        completion = CompletionStream(server.key)
         request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
-        async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
-            async for snapshot in snapshots:
-                yield snapshot
-        yield completion.completion(state=b"")
+        try:
+            async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
+                async for snapshot in snapshots:
+                    yield Snapshot(remove_thoughts(snapshot.text, whole=False)) if server.think_tags else snapshot
+        except UpstreamError as error:
+            self._omit_parameter(server, extras, error)
+            raise
+        ended = completion.completion(state=b"")
+        yield replace(ended, text=remove_thoughts(ended.text, whole=True)) if server.think_tags else ended
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
@@ -79,16 +93,30 @@ class OpenAIProvider:
     async def close(self) -> None:
         """Do nothing: no resources are held."""
 
-    def _body(self, model: str, style: Style, history: History, question: str) -> bytes:
-        body = {
-            "model": model,
-            "messages": build_messages(self._systems[style] or "", history, question, self._settings.openai_history),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if (temperature := self._temperatures[style]) is not None:
-            body["temperature"] = temperature
-        return msgspec.json.encode(body)
+    def _extras(self, server: ServerAccount, style: Style) -> dict[str, object]:
+        """Return the fields of a request beyond what the client asks for, as far as the server takes them."""
+        temperature = getattr(server.temperatures, style)
+        if temperature is None:
+            temperature = self._temperatures[style]
+        omitted = self._omitted.get(server.fingerprint, ())
+        extras: dict[str, object] = {}
+        if server.stream and STREAM not in omitted:
+            extras[STREAM] = True
+        if extras and server.stream_options:
+            extras[STREAM_OPTIONS] = {"include_usage": True}
+        if temperature is not None and temperature != NO_TEMPERATURE:
+            extras[TEMPERATURE] = temperature
+        return {name: value for name, value in extras.items() if name not in omitted}
+
+    def _omit_parameter(self, server: ServerAccount, extras: Collection[str], error: UpstreamError) -> None:
+        """Leave out a field of ours that the server refuses, from now on; the question may be repeated without it."""
+        if not error.refused or error.parameter not in extras:
+            return
+        error.repeat = True
+        omitted = self._omitted.setdefault(server.fingerprint, set())
+        if error.parameter not in omitted:
+            omitted.add(error.parameter)
+            _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=error.parameter)
 
 
 async def _snapshots(

@@ -61,7 +61,7 @@ class CompletionReader:
         if start.startswith((b"{", b"[")):
             return DocumentParser()
         if start.startswith(b"<"):
-            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a page")
+            raise UpstreamError(Reason.ACCOUNT_BLOCKED, "a page", refused=True)
         if self._labelled or _EVENTS.match(start):
             return EventParser()
         if any(name.startswith(start) for name in _FIELDS) or BOM.startswith(start):

@@ -149,16 +149,16 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
     ("play", "reason", "refused"),
     [
         (openai_server.refusing(401, {"error": {"message": f"{KEY} {SECRET}", "code": KEY}}), "account.refused", True),
-        (openai_server.refusing(403), "account.refused", True),
-        (openai_server.refusing(404), "account.refused", True),
+        (openai_server.refusing(403), "account.blocked", True),
+        (openai_server.refusing(404), "account.blocked", True),
         (openai_server.refusing(429, "slow down"), "account.throttled", True),
         (openai_server.refusing(400, {"error": {"code": "context_length_exceeded"}}), "session.toolong", True),
-        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.refused", True),
+        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", True),
         (openai_server.refusing(500, SECRET), "upstream.internal", False),
-        (openai_server.refusing(503), "upstream.internal", False),
+        (openai_server.refusing(503), "upstream.busy", True),
         (openai_server.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
-        (openai_server.saying(HTML), "upstream.protocol", False),
-        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", False),
+        (openai_server.saying(HTML), "account.blocked", True),
+        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", True),
         (openai_server.saying(ZIPPED), "upstream.protocol", False),
         (openai_server.saying(SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(HEAD[:-2] + SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
@@ -352,8 +352,8 @@ async def test_nothing_of_the_question_or_the_key_is_logged(caplog: pytest.LogCa
     ("play", "reason"),
     [
         (openai_server.refusing(200, {"data": []}), ""),
-        (openai_server.refusing(401), "account.refused"),
-        (openai_server.refusing(403), "account.refused"),
+        (openai_server.refusing(401), "account.blocked"),
+        (openai_server.refusing(403), "account.blocked"),
         (openai_server.refusing(404), "upstream.protocol"),
         (openai_server.refusing(429), "account.throttled"),
         (openai_server.refusing(500), "upstream.internal"),
@@ -381,7 +381,7 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         (openai_server.stopping(HEAD), "timeout.first", ""),
         (openai_server.stopping(HEAD, piece(events(chunk("a")))), "timeout.idle", "a"),
         (openai_server.answering(whole()), "answer.empty", ""),
-        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.refused", ""),
+        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", ""),
     ],
 )
 async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
@@ -398,7 +398,7 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
             ).run()
         assert isinstance(outcome.event, Failed)
         assert (outcome.event.reason, outcome.event.text) == (reason, text)
-        assert len(server_stub.asked) == 1
+        assert len(server_stub.asked) == (2 if reason == "question.invalid" else 1)
         if "timeout" in reason:
             async with asyncio.timeout(SOON):
                 await server_stub.left.wait()
@@ -448,3 +448,22 @@ async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
         ended = (await ask(server_stub.account()))[-1]
     assert isinstance(ended, Completion)
     assert (ended.text, ended.finish) == ("hello", "length")
+
+
+async def test_reasoning_between_tags_is_left_out_where_the_account_says_so() -> None:
+    play = openai_server.answering(
+        *(events(chunk(text)) for text in ("<thi", "nk>hm", "</think>\n\n", "y")), whole("es")
+    )
+    async with OpenAIServer(play) as server_stub:
+        *shown, ended = await ask(server_stub.account(think_tags=True))
+        *_, unsplit = await ask(server_stub.account())
+    assert [one.text for one in shown if one.text] == ["y", "yes"]
+    assert (ended.text, unsplit.text) == ("yes", "<think>hm</think>\n\nyes")
+
+
+async def test_an_answer_is_requested_whole_where_the_account_does_not_stream() -> None:
+    body = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+    async with OpenAIServer(openai_server.refusing(200, body)) as server_stub:
+        ended = (await ask(server_stub.account(stream=False)))[-1]
+    assert ended.text == "hello"
+    assert server_stub.asked[0].json.keys() == {"model", "messages"}

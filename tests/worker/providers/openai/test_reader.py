@@ -100,7 +100,15 @@ def test_whatever_comes_it_is_a_text_or_one_error_wherever_it_is_cut(
     assert (error and error.reason) == (other_error and other_error.reason)
 
 
-@pytest.mark.parametrize("body", [b"<html></html>", b"\n <!doctype html>", b"upstream error", b"", b"dat"])
+@pytest.mark.parametrize("body", [b"<html></html>", b"\n <!doctype html>"])
+@pytest.mark.parametrize("label", ["text/plain", "text/event-stream"])
+def test_a_page_is_a_refusal_by_what_is_in_front_of_the_server(body: bytes, label: str) -> None:
+    text, error = read([body], label)
+    assert error is not None
+    assert (text, error.reason, error.refused) == ("", "account.blocked", True)
+
+
+@pytest.mark.parametrize("body", [b"upstream error", b"", b"dat"])
 def test_what_is_neither_events_nor_json_is_a_breach_of_protocol(body: bytes) -> None:
     text, error = read([body], "text/plain")
     assert error is not None
