@@ -100,6 +100,8 @@ def fault_of_failure(event: Failed) -> Fault:
     known = event.reason in ERRORS
     fault = fault_of_spec(ERRORS[Reason(event.reason)]) if known else _of_another_version(event.reason)
     if failure_of(event).code == 503:
+        if known and ERRORS[Reason(event.reason)].status == 503:
+            return replace(fault, retry_after=event.retry_after)
         busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
         return replace(busy, code=fault.code)
     return replace(fault, again=event.retry_after is not None, retry_after=event.retry_after)
