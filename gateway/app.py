@@ -31,6 +31,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
+from gateway.http.paths import LongAddressMiddleware, PathMiddleware, is_openai
 from gateway.http.responses import error_response
 from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
@@ -66,6 +67,8 @@ class _Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """See Starlette."""
+        # A redirect would name the scheme and host that the last proxy knows, not the client's.
+        self.router.redirect_slashes = False
         app = super().build_middleware_stack()
         for layer in reversed(self._outer):
             app = layer.cls(app, *layer.args, **layer.kwargs)
@@ -115,6 +118,7 @@ def create_app(
             Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
+            Middleware(LongAddressMiddleware, render=_render_error),
         ],
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
         lifespan=lifespan,
@@ -130,6 +134,7 @@ def _clients(settings: GatewaySettings) -> Clients:
 def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
     """Return what is outside of Starlette's own middleware, and so sees the end of a stream."""
     return [
+        Middleware(PathMiddleware),
         Middleware(RequestIdMiddleware),
         *([Middleware(TracingMiddleware)] if traces.is_exporting() else []),
         Middleware(MetricsMiddleware, metrics=metrics),
@@ -197,9 +202,9 @@ def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:
 
 async def _render_error(request: HTTPConnection, error: Exception) -> Response:
     """Return the response to a request that failed, in the shape of the API that it is for."""
-    render = openai_errors.error_response if request.url.path.startswith(openai_errors.PREFIX) else error_response
+    render = openai_errors.error_response if is_openai(request.url.path) else error_response
     return await render(request, error)
 
 
 async def _no_such_socket(socket: WebSocket) -> None:
-    await socket.send_denial_response(await error_response(socket, HTTPException(404)))
+    await socket.send_denial_response(await _render_error(socket, HTTPException(404)))

@@ -147,6 +147,9 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.REQUEST_TOO_LARGE: _invalid(
         "请求内容过大", "Request too large", "The request body is too large.", 413, "request_too_large"
     ),
+    Reason.REQUEST_ADDRESS: _invalid(
+        "请求地址过长", "Request address too long", "The request URL is too long.", 414, "request_url_too_long"
+    ),
     Reason.REQUEST_RATE: _too_many(),
     Reason.TOKEN_UNKNOWN: _invalid(
         "token不存在",
@@ -243,6 +246,11 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "The upstream account is not signed in, or lacks permission",
     ),
     Reason.ACCOUNT_REFUSED: _failed(Reason.ACCOUNT_REFUSED, "上游拒绝了该账号", "The upstream refused the account"),
+    Reason.ACCOUNT_BLOCKED: _failed(
+        Reason.ACCOUNT_BLOCKED,
+        "上游前的网关拒绝了请求",
+        "Something in front of the upstream refused the request",
+    ),
     Reason.ACCOUNT_NONE: _failed(
         Reason.ACCOUNT_NONE,
         "没有可用的上游账号",
@@ -268,8 +276,22 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "content_filter",
         "The question was refused by the upstream.",
     ),
+    Reason.QUESTION_INVALID: _refused(
+        "上游认为请求无效",
+        "The upstream took the request for invalid",
+        Reason.QUESTION_INVALID,
+        "The upstream took the request for invalid.",
+    ),
     Reason.ANSWER_EMPTY: _failed(
         Reason.ANSWER_EMPTY, "上游没有给出回答", "The upstream gave no answer", "The upstream gave no answer."
+    ),
+    Reason.UPSTREAM_BUSY: _failed(
+        Reason.UPSTREAM_BUSY, "上游繁忙或正在启动", "The upstream is busy, or is starting", "The upstream is busy."
+    ),
+    Reason.UPSTREAM_GATEWAY: _failed(
+        Reason.UPSTREAM_GATEWAY,
+        "上游前的网关没有得到回答",
+        "Something in front of the upstream got no answer from it",
     ),
     Reason.UPSTREAM_INTERNAL: _failed(Reason.UPSTREAM_INTERNAL, "上游内部错误", "The upstream had an internal error"),
     Reason.UPSTREAM_PROTOCOL: _failed(
@@ -396,6 +418,7 @@ STATUS_REASONS: Mapping[int, Reason] = {
     405: Reason.REQUEST_METHOD,
     408: Reason.REQUEST_SLOW,
     413: Reason.REQUEST_TOO_LARGE,
+    414: Reason.REQUEST_ADDRESS,
     429: Reason.REQUEST_RATE,
 }
 # Of the console, for an account that is handed in.
@@ -452,6 +475,8 @@ def problem_of(error: Exception, english: bool = False) -> Problem:
     return Problem(code, fill_in(text[english], error), retry_after, reason)
 
 
+# Seconds up to which a limit's end is near; quotas are of a day.
+_BRIEFLY = 3600
 # A log that is incomplete has another sentence than a worker's `state.lost`.
 _LOST = ("回答已丢失,请重新提问", "The answer was lost, ask again")
 
@@ -461,11 +486,25 @@ def failure_of(event: Failed, english: bool = False) -> Problem:
     known = event.reason in ERRORS
     spec = ERRORS[Reason(event.reason) if known else Reason.INTERNAL]
     code = spec.status if event.retry_after is None else spec.legacy_code or 503
-    text = spec.text(english)
+    text = _brief_limit(event, english) if is_limited_briefly(event) else spec.text(english)
+    if event.detail:
+        text = f"{text}: {event.detail}"
     if not known and event.code:
         # Of another version: what it wrote for its clients, unless that says nothing.
         code, text = event.code, text if event.message == spec.zh else event.message
     return Problem(code, text, event.retry_after, event.reason)
+
+
+def is_limited_briefly(event: Failed) -> bool:
+    """Return whether all accounts are limited for a while only, and not for as long as a quota takes."""
+    limited = event.reason == Reason.ACCOUNT_THROTTLED
+    return limited and event.retry_after is not None and event.retry_after <= _BRIEFLY
+
+
+def _brief_limit(event: Failed, english: bool) -> str:
+    if english:
+        return f"All accounts are limited, try again in {event.retry_after} seconds"
+    return f"已上限,{event.retry_after}秒后尝试"
 
 
 def prefers_english(accept_language: str) -> bool:

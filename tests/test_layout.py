@@ -153,7 +153,7 @@ LAYERS = {
         "accounts",
         "providers",
         "turns",
-        "leases reaper cli",
+        "leases reaper prober cli",
         "dispatcher",
         "worker",
         "metrics status",

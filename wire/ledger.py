@@ -13,7 +13,7 @@ from wire.scripts import encode_arguments
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
 # The outcome of a turn for its account: `none` changes nothing.
-TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "none"]
+TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "refused", "doubted", "none"]
 Order = Literal["pause", "resume", "release", "reset"]
 DisplayState = Literal["ready", "cooling", "quarantined", "dead", "paused"]
 # Pictures have quotas and failures of their own, and so an entry of their own: the account's name and this suffix.
@@ -194,21 +194,32 @@ class Ledger:
         *,
         sent: bool,
         pause: float,
+        client: str = "",
     ) -> AccountChange:
-        """Free the slot, and apply its turn's outcome to the account. `pause` is in seconds."""
+        """Free the slot, and apply its turn's outcome to the account.
+
+        `pause` is in seconds. `client` is whose turn it was, for the outcome `doubted`.
+        """
         reply = await self._store.run(
             "record",
             keys.account_key(name),
             self._prefix,
-            name,
-            str(slot),
-            int(sent),
-            fingerprint,
-            outcome,
-            reason,
-            int(pause * 1000),
+            encode_arguments(
+                account=name,
+                slot=str(slot),
+                sent=sent,
+                fingerprint=fingerprint,
+                outcome=outcome,
+                reason=reason,
+                pause=int(pause * 1000),
+                client=client,
+            ),
         )
         return msgspec.json.decode(reply, type=AccountChange)
+
+    async def schedule_trial(self, name: str, delay: float) -> None:
+        """Let a turn try the account again in `delay` seconds at the latest, if it is dead."""
+        await self._store.run("trial", keys.account_key(name), self._prefix, int(delay * 1000))
 
     async def free_slots(self, worker: str) -> None:
         """Free all slots that a worker holds: a dead one, or one that leaves."""

@@ -252,6 +252,12 @@ class Sessions:
         reply = await self._run_for(job.lease, "mark_sent", arguments)
         _raise_unless(reply, b"sent")
 
+    async def read_client(self, job: ClaimedJob) -> str:
+        """Return whose job it is, where clients are distinguished; else its token."""
+        with translate_errors():
+            client = await self.store.commands.hget(keys.job_key(job.answer), "client")
+        return client.decode() if isinstance(client, bytes) else job.lease.token
+
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""
         _raise_unless(await self._run("refused", job.lease, job.answer, _mark(job, attempt)), b"claimed")

@@ -21,6 +21,7 @@ from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
 from worker.dispatcher import Dispatcher
 from worker.leases import LOST_SECONDS
+from worker.prober import ServerProber
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
@@ -143,6 +144,7 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
+        yield ServerProber(pool, self._upstream.providers, self._ledger).run()
         yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
         if settings.alert_webhook is not None:
             yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()

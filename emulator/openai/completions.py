@@ -5,10 +5,10 @@ from aiohttp import web
 from emulator.accounts import DAY, EmulatorAccount
 from emulator.directives import Directives
 from emulator.ledger import TurnEntry, finish
-from emulator.openai import api_keys, error_response, message_history, models, outcomes, refusals, request_body
+from emulator.openai import api_keys, error_response, message_history, models, outcomes, refusals, request_body, shapes
 from emulator.openai.error_response import BadRequestError, ErrorResponse
 from emulator.openai.message_history import MessageHistory
-from emulator.openai.outcomes import CompletionOutcome
+from emulator.openai.outcomes import CompletionOutcome, ShapeOutcome
 from emulator.openai.request_body import CompletionBody
 from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
 from emulator.openai.threads import ThreadIndex
@@ -90,6 +90,8 @@ class CompletionHandler:
         directives = self._read_directives(account, history.question)
         entry.scripted = directives.outcome or "plain"
         outcome = outcomes.CHAT[entry.scripted]
+        if isinstance(outcome, ShapeOutcome):
+            return await self._send_shape(request, entry, directives)
         if not isinstance(outcome, CompletionOutcome):
             finish(entry, outcome.outcome, now)
             return outcome.render(directives.number)
@@ -97,6 +99,14 @@ class CompletionHandler:
         turn = create_turn(body, history, directives, now)
         responder = self._create_responder(request, turn, entry, outcome)
         return await responder.play(outcome.scenario(turn), Pacer(self._state.settings.pace))
+
+    async def _send_shape(self, request: web.Request, entry: TurnEntry, directives: Directives) -> web.StreamResponse:
+        rows = shapes.load_shapes()
+        shape = rows[min(int(directives.number or 0), len(rows) - 1)]
+        entry.scripted = shape.name
+        response = await shapes.send(request, shape)
+        finish(entry, "shape", self._state.clock.now())
+        return response
 
     def _read_directives(self, account: EmulatorAccount, question: str) -> Directives:
         """Return the directives of a question, over which those scripted for the account prevail."""

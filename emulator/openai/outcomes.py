@@ -21,6 +21,13 @@ class CompletionOutcome:
     layout: SseLayout = ORDINARY
 
 
+@dataclass(frozen=True)
+class ShapeOutcome:
+    """The bytes of a row of shapes.json."""
+
+    meaning: str
+
+
 ANSWERS: dict[str, CompletionOutcome] = {
     "plain": CompletionOutcome(scenarios.plain, "an ordinary answer, its sources as annotations"),
     "search": CompletionOutcome(scenarios.plain, "the same"),
@@ -90,7 +97,9 @@ ANSWERS: dict[str, CompletionOutcome] = {
     ),
 }
 
-CHAT: dict[str, CompletionOutcome | CompletionRefusal] = {**ANSWERS, **refusals.CHAT}
+SHAPES = {"shape": ShapeOutcome("the bytes of the `=N`-th row of shapes.json, counted from 0")}
+
+CHAT: dict[str, CompletionOutcome | CompletionRefusal | ShapeOutcome] = {**ANSWERS, **refusals.CHAT, **SHAPES}
 
 PICTURES: dict[str, str] = {
     "success": "as many pictures as asked for",

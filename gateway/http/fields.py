@@ -15,18 +15,18 @@ Fields = dict[str, str]
 # The longest time in seconds that a client may ask to wait for an account.
 MAX_WAIT = 300.0
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.ASCII | re.IGNORECASE)
-_MAX_FIELDS = 1000
+MAX_FIELDS = 1000
 
 
 def parse_query(query_string: bytes) -> Fields:
-    """Return the fields of a query or of a urlencoded form.
+    """Return the fields of a query.
 
     The last field of a name counts, as it did for old clients. Text that was sent without percent-encoding is read as
     UTF-8. Raises RefusedError when there are too many fields.
     """
     text = query_string.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_FIELDS))
+        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS))
     except ValueError:
         raise RefusedError(Reason.REQUEST_FORMAT) from None
 

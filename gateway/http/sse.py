@@ -22,7 +22,8 @@ from wire.messages import Event
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-store",
+    # A proxy that compresses a stream holds it back to its end.
+    "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
 }
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]

@@ -27,7 +27,9 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
-it then needs more memory, and nothing else changes.
+it then needs more memory, HTTP/1.0 gets chunks, and an address that is too long a plain 400.
+
+HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, and a mark on a request whose address is too long.
 """
 
 import array
@@ -56,11 +58,16 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HttpToolsProtocol, "__init__", "pipeline"),
     (HttpToolsProtocol, "connection_made", "flow"),
     (HttpToolsProtocol, "on_headers_complete", "cycle"),
+    (HttpToolsProtocol, "on_headers_complete", "url"),
+    (RequestResponseCycle, "send", "chunked_encoding"),
+    (RequestResponseCycle, "send", "expected_content_length"),
     (HttpToolsProtocol, "handle_websocket_upgrade", "transport"),
     (HttpToolsProtocol, "data_received", "parser"),
     (WSProtocol, "__init__", "queue"),
     (WSProtocol, "__init__", "writable"),
 )
+# In bytes: uvicorn's parser of addresses takes no longer one.
+_LONGEST_ADDRESS = 65535
 _LOG = structlog.get_logger()
 
 
@@ -161,15 +168,31 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""
         before = self.cycle
+        if len(self.url) > _LONGEST_ADDRESS and not (self.parser.should_upgrade() and self._should_upgrade()):
+            self.scope["state"]["long_address"] = True
+            self.url = self.url.partition(b"?")[0][:_LONGEST_ADDRESS]
         super().on_headers_complete()
         if self.cycle is not before:
             self.cycle.message_event = _ListEvent(value=False)
+            if self.scope["http_version"] < "1.1":
+                self.cycle.__class__ = _UnchunkedCycle
 
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
         super().handle_websocket_upgrade()
         # Parser and protocol refer to each other: both would stay until the next garbage collection.
         self.parser = cast(Any, None)
+
+
+class _UnchunkedCycle(RequestResponseCycle):
+    """A response over HTTP/1.0, which has no chunks: without a length, the end of the connection is its end."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.chunked_encoding = False
+        else:
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
 
 
 class SocketProtocol(WSProtocol):

@@ -12,7 +12,7 @@ from gateway.auth.clients import Clients
 from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
-from gateway.http.fields import Fields, idempotency_key, parse_query, preferred_wait
+from gateway.http.fields import Fields, idempotency_key, preferred_wait
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
 from gateway.legacy.frames import LegacyFrames
@@ -108,7 +108,7 @@ class LegacyApi:
 
     async def _fields(self, request: Request) -> Fields:
         """Return the request's parameters: those of a POST's body replace those of the query."""
-        query = parse_query(request.scope["query_string"])
+        query = params.parse_form(request.scope["query_string"])
         if request.method != "POST":
             return query
         body = params.parse_body(await self.bodies.read(request), request.headers.get("content-type", ""))

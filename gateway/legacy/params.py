@@ -8,18 +8,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
+from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, FormParser, parse_options_header
 
 from gateway.errors import RefusedError
-from gateway.http.fields import Fields, join_surrogates, parse_object, parse_query
+from gateway.http.charsets import UTF_8, decode_text
+from gateway.http.fields import MAX_FIELDS, Fields, join_surrogates, parse_object
 from wire.messages import Style
 from wire.reasons import Reason
 
 # No other text can be a live token, so it needs no look-up.
 _TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)
 _LATIN = re.compile("[A-Za-z]")
+_NAMES = ("style", "question", "token", "keyword")
+# The field in which a browser names the set of a form's other fields (HTML, "form submission").
+_CHARSET = "_charset_"
 _STYLES: Mapping[str, Style] = {style: style for style in get_args(Style)}
 
 
@@ -61,16 +66,31 @@ def parse_body(data: bytes, content_type: str) -> Fields:
     A body without a type, or with that of a form or of plain text, may still be JSON: old clients send it so.
     """
     kind, options = parse_options_header(content_type)
+    charset = options.get(b"charset", b"").decode("latin-1")
     if kind == b"multipart/form-data":
-        return _parse_multipart(data, options.get(b"boundary"))
+        return _parse_multipart(data, options.get(b"boundary"), charset)
     if kind == b"application/json" or kind.endswith(b"+json"):
-        return parse_message(data)
+        return _parse_json(data, charset)
     stripped = data.strip()
     if not stripped:
         return {}
     if stripped.startswith((b"{", b"[")) or (kind != b"application/x-www-form-urlencoded" and b"=" not in stripped):
-        return parse_message(data)
-    return parse_query(stripped)
+        return _parse_json(data, charset)
+    return parse_form(stripped, charset)
+
+
+def parse_form(data: bytes, charset: str = "") -> Fields:
+    """Return the known fields of a query or of a urlencoded form. Raises RefusedError.
+
+    The last field of a name counts. Text without a named character set is UTF-8, percent-encoded or not.
+    """
+    try:
+        pairs = parse_qsl(data.decode("latin-1"), keep_blank_values=True, encoding="latin-1", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise RefusedError(Reason.REQUEST_FORMAT) from None
+    fields = {name: value.encode("latin-1") for name, value in pairs if name in (*_NAMES, _CHARSET)}
+    charset = fields.pop(_CHARSET, b"").decode("latin-1") or charset
+    return {name: decode_text(value, charset or UTF_8) for name, value in fields.items()}
 
 
 def parse_message(data: str | bytes) -> Fields:
@@ -80,7 +100,7 @@ def parse_message(data: str | bytes) -> Fields:
 
 def select_fields(message: Mapping[str, Any]) -> Fields:
     """Return the known fields of an object as text. Raises RefusedError."""
-    return {name: _text(message[name]) for name in ("style", "question", "token", "keyword") if name in message}
+    return {name: _text(message[name]) for name in _NAMES if name in message}
 
 
 def _text(value: Any) -> str:
@@ -94,12 +114,25 @@ def _text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _parse_multipart(data: bytes, boundary: bytes | None) -> Fields:
-    fields: Fields = {}
+def _parse_json(data: bytes, charset: str) -> Fields:
+    """Return the fields of a JSON object: in UTF-8, as JSON has to be, or else in the character set that is named."""
+    try:
+        return parse_message(data)
+    except RefusedError:
+        if not charset:
+            raise
+    return parse_message(decode_text(data, charset))
+
+
+def _parse_multipart(data: bytes, boundary: bytes | None, charset: str) -> Fields:
+    """Return the known fields of a multipart form. A part's own character set comes before that of the form."""
+    fields: dict[str, tuple[bytes, str]] = {}
 
     def keep(field: Field) -> None:
         name = (field.field_name or b"").decode("utf-8", "replace")
-        fields[name] = (field.value or b"").decode("utf-8", "replace")
+        if name in (*_NAMES, _CHARSET):
+            _, options = parse_options_header(field.content_type)
+            fields[name] = field.value or b"", options.get(b"charset", b"").decode("latin-1")
 
     try:
         # The body is in memory already and bounded: no part of it goes to a file.
@@ -109,4 +142,6 @@ def _parse_multipart(data: bytes, boundary: bytes | None) -> Fields:
         parser.finalize()
     except FormParserError:
         raise RefusedError(Reason.REQUEST_FORMAT) from None
-    return fields
+    declared, _ = fields.pop(_CHARSET, (b"", ""))
+    charset = declared.decode("latin-1") or charset or UTF_8
+    return {name: decode_text(value, own or charset) for name, (value, own) in fields.items()}

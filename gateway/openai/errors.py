@@ -15,14 +15,14 @@ from msgspec import Meta
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gateway.errors import ERRORS, ErrorSpec, Problem, failure_of, fill_in, find_reason, problem_of
+from gateway.errors import ERRORS, ErrorSpec, Problem, failure_of, fill_in, find_reason, is_limited_briefly, problem_of
 from gateway.http.responses import with_error_headers
 from wire.messages import Failed
 from wire.reasons import Reason
 
-PREFIX = "/v1/"
 # The longest pause in seconds that the SDKs keep to before they try again.
 _LONGEST_PAUSE = 60
+_LIMITED = "All accounts are limited for the moment."
 _TIMEOUTS = ("timeout.", ".timeout")
 
 
@@ -99,12 +99,17 @@ def fault_of_failure(event: Failed) -> Fault:
     """Return what a client gets for an answer that failed. With a time to come back, nothing was spent."""
     known = event.reason in ERRORS
     fault = fault_of_spec(ERRORS[Reason(event.reason)]) if known else _of_another_version(event.reason)
+    if event.detail:
+        fault = replace(fault, message=event.detail)
+    again = event.retry_after is not None and not event.exhausted
     if failure_of(event).code == 503:
         if known and ERRORS[Reason(event.reason)].status == 503:
             return replace(fault, retry_after=event.retry_after)
         busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
-        return replace(busy, code=fault.code)
-    return replace(fault, again=event.retry_after is not None, retry_after=event.retry_after)
+        return replace(busy, code=fault.code, again=again)
+    if is_limited_briefly(event):
+        fault = replace(fault, type="rate_limit_error", code="rate_limit_exceeded", message=_LIMITED)
+    return replace(fault, again=again, retry_after=event.retry_after)
 
 
 def _of_another_version(reason: str) -> Fault:

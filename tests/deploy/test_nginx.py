@@ -14,11 +14,13 @@ import pytest
 
 from gateway.errors import ERRORS, problem_for
 from gateway.http.middleware import _CORS
+from gateway.http.paths import OPENAI_NAMES
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.conditions import until
 from tests.support.deploy.upstreams import HALF, STREAM
+from tests.support.processes import ROOT
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
@@ -188,14 +190,17 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
     assert front.asked == []
 
 
-async def test_under_v1_refusals_have_the_shape_of_the_openai_api(front: Front, client: httpx.AsyncClient) -> None:
-    too_large = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
+@pytest.mark.parametrize("path", ["/v1/responses", "//v1/responses/", "/v1/v1/responses", "/responses"])
+async def test_under_v1_refusals_have_the_shape_of_the_openai_api(
+    front: Front, client: httpx.AsyncClient, path: str
+) -> None:
+    too_large = await client.post(front.url + path, content=b"x" * (2 * 1024 * 1024))
     assert (too_large.status_code, too_large.json()) == (
         413,
         msgspec.to_builtins(openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).body),
     )
     front.names.addresses.clear()
-    busy = await client.get("/v1/models")
+    busy = await client.get(front.url + path.replace("responses", "models"))
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
     assert busy.json()["error"] | {"code": None} == {
         "message": ERRORS[Reason.QUEUE_FULL].openai.message,
@@ -212,15 +217,42 @@ async def test_a_long_question_fits_into_the_address(front: Front, client: httpx
     assert (await client.get("/api", params={"question": "问" * 5000})).status_code == 200
 
 
-@pytest.mark.parametrize("lines", ["GET /api?question={} HTTP/1.1\r\n", "GET /api HTTP/1.1\r\nX-Long: {}\r\n"])
-async def test_an_address_or_header_without_end_is_refused_like_a_body(front: Front, lines: str) -> None:
-    request = f"{lines.format('x' * 100_000)}Host: x\r\n\r\n"
+@pytest.mark.parametrize(
+    ("path", "openai"),
+    [("/api", False), ("/v1/models", True), ("//v1/models", True), ("/v1/v1/models", True), ("/models", True)],
+)
+async def test_an_address_without_end_is_refused_in_the_shape_of_its_api(front: Front, path: str, openai: bool) -> None:
+    received = await send_raw(front, f"GET {path}?question={'x' * 100_000} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 414 ")
+    fault = openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_ADDRESS])
+    expected = msgspec.to_builtins(fault.body) if openai else {"code": 414, "message": "请求地址过长"}
+    assert json.loads(received.partition(b"\r\n\r\n")[2]) == expected
+    assert (b"X-Should-Retry: false" in received) == openai
+
+
+async def test_a_header_without_end_is_refused_like_a_body(front: Front) -> None:
+    received = await send_raw(front, f"GET /api HTTP/1.1\r\nX-Long: {'x' * 100_000}\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+
+
+@pytest.mark.parametrize("path", ["//api", "/api/", "//v1//chat/completions/", "/v1/v1/models", "/chat/completions"])
+async def test_an_address_reaches_the_gateway_as_it_is(front: Front, path: str) -> None:
+    assert (await send_raw(front, f"POST {path} HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert front.asked == [path]
+
+
+def test_the_addresses_of_the_openai_api_are_those_of_gateways() -> None:
+    configuration = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert f"(?:{'|'.join(('v1', *OPENAI_NAMES))})(?:[/? ]|$)" in configuration
+
+
+async def send_raw(front: Front, request: str) -> bytes:
+    """Return the beginning of what nginx answers."""
     async with await anyio.connect_tcp("127.0.0.1", front.port) as stream:
         await stream.send(request.encode())
         with anyio.fail_after(LIMIT):
-            received = await stream.receive()
-    assert received.startswith(b"HTTP/1.1 413 ")
-    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+            return await stream.receive()
 
 
 async def test_a_client_can_not_choose_its_address(front: Front, client: httpx.AsyncClient) -> None:
@@ -256,6 +288,9 @@ async def test_pictures_are_the_emulators_if_there_is_one(front: Front, client: 
         "/metrics%0a",
         "/%6detrics",
         "//metrics",
+        "/%2fmetrics/",
+        "/%2f%2fmetrics",
+        "/metrics//",
         "/x/../metrics",
         "/x/..%2fmetrics",
     ],
@@ -278,6 +313,10 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get("/die", params=query, headers=headers)
     await client.get(f"/answers/{SECRET}/stream", params=query, headers=headers)
     await client.post(f"/v1/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"{front.url}//v1//responses//{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.post(f"/v1/v1/responses/{SECRET}/cancel", params=query, headers=headers)
+    await client.get(f"{front.url}//answers//{SECRET}/stream", params=query, headers=headers)
     await client.post("/image", params=query, headers=headers, content=b"x" * (2 * 1024 * 1024))
     front.names.addresses.clear()
     for service in front.services:
@@ -285,9 +324,9 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.get("/gone", params=query, headers=headers)
 
     async def all_logged() -> bool:
-        return front.requests.count("\n") == 6
+        return front.requests.count("\n") == 10
 
-    await until(all_logged, "six lines in the log", limit=LIMIT)
+    await until(all_logged, "ten lines in the log", limit=LIMIT)
     # By path: the line of a refused body is written when its connection has closed at last.
     statuses = {line["path"]: line["status"] for line in map(json.loads, front.requests.splitlines())}
     assert statuses.pop("/v1/responses/-/cancel") == 200

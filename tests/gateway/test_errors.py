@@ -111,7 +111,15 @@ def test_each_reason_is_used() -> None:
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        (Failed("account.throttled", retry_after=60), Problem(120, "已上限,24小时后尝试", 60, "account.throttled")),
+        (Failed("account.throttled", retry_after=60), Problem(120, "已上限,60秒后尝试", 60, "account.throttled")),
+        (
+            Failed("account.throttled", retry_after=43200),
+            Problem(120, "已上限,24小时后尝试", 43200, "account.throttled"),
+        ),
+        (
+            Failed("question.invalid", detail="No 'k'."),
+            Problem(500, "上游认为请求无效: No 'k'.", None, "question.invalid"),
+        ),
         (Failed("account.throttled"), Problem(500, "已上限,24小时后尝试", None, "account.throttled")),
         (Failed("account.none", retry_after=5), Problem(503, "没有可用的上游账号", 5, "account.none")),
         (Failed("queue.timeout", retry_after=5), Problem(503, BUSY, 5, "queue.timeout")),

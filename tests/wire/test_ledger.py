@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from tests.support.wire.ledger_clock import advance
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
-from wire.ledger import AccountAlert, AccountRecord, AccountSlot, AccountStatus, Ledger, NoCapacity, Order, TurnOutcome
+from wire.ledger import (
+    AccountAlert,
+    AccountChange,
+    AccountRecord,
+    AccountSlot,
+    AccountStatus,
+    Ledger,
+    NoCapacity,
+    Order,
+    TurnOutcome,
+)
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -552,3 +562,129 @@ async def test_a_worker_that_has_not_seen_the_new_cookie_yet_changes_nothing(boo
     assert (await book.standing("a")).state == "quarantined"
     await book.announce("a", "a third cookie")
     assert (await book.standing("a")).state == "ready"
+
+
+async def refuse(book: Book, job: str, reason: str = "account.blocked", print_: str = "cookie") -> AccountChange:
+    assert await book.reserve(job, "a") == "a"
+    slot = AccountSlot(job, 1, "w")
+    return await book.ledger.record("a", slot, print_, "refused", reason, sent=True, pause=1.0)
+
+
+async def test_an_account_that_is_refused_cools_for_seconds_and_longer_each_time(book: Book) -> None:
+    pauses = []
+    for job in range(6):
+        assert (await refuse(book, str(job))).state == "cooling"
+        capacity = await book.reserve("next", "a")
+        assert isinstance(capacity, NoCapacity)
+        pauses.append(round(capacity.returns / 1000))
+        assert capacity.reason == "account.blocked"
+        await advance(book.store, pauses[-1] + 0.1)
+    assert pauses == [1, 2, 4, 8, 8, 8]
+
+
+async def test_it_is_dead_only_when_the_same_refusal_repeats_over_minutes(book: Book) -> None:
+    states = []
+    for job in range(7):
+        states.append((await refuse(book, str(job))).state)
+        await advance(book.store, 31)
+    assert states == ["cooling"] * 6 + ["dead"]
+
+
+@pytest.mark.parametrize("between", ["a success", "another refusal", "a long time"])
+async def test_a_series_of_refusals_ends_with(book: Book, between: str) -> None:
+    for job in range(6):
+        await refuse(book, str(job))
+        await advance(book.store, 31)
+    if between == "a success":
+        assert await book.reserve("good", "a") == "a"
+        await book.end("good", "a")
+    elif between == "another refusal":
+        await refuse(book, "other", reason="upstream.busy")
+        await advance(book.store, 9)
+    else:
+        await advance(book.store, 61)
+    assert (await refuse(book, "last")).state == "cooling"
+
+
+async def test_a_dead_account_that_needs_no_person_is_tried_by_one_turn(book: Book) -> None:
+    assert await book.reserve("1", "a") == "a"
+    await book.end("1", "a", "dead", pause=15.0)
+    capacity = await book.reserve("2", "a")
+    assert isinstance(capacity, NoCapacity)
+    assert 14_000 < capacity.returns <= 15_000
+    await advance(book.store, 15.1)
+    assert await book.reserve("3", "a") == "a"
+    assert await book.reserve("4", "a") == NoCapacity(True, -1, "")
+    assert await book.end("3", "a", "refused", pause=1.0) == "dead"
+    capacity = await book.reserve("5", "a")
+    assert isinstance(capacity, NoCapacity)
+    assert 14_000 < capacity.returns <= 15_000
+    await advance(book.store, 15.1)
+    assert await book.reserve("6", "a") == "a"
+    assert await book.end("6", "a") == "ready"
+    assert (await book.standing("a")).reason == ""
+
+
+async def test_a_turn_from_before_does_not_revive_an_account(book: Book) -> None:
+    assert [await book.reserve(job, "a") for job in ("1", "2")] == ["a", "a"]
+    await book.end("1", "a", "dead", pause=15.0)
+    assert await book.end("2", "a") == "dead"
+
+
+async def test_an_account_that_waits_for_a_person_is_never_tried(book: Book) -> None:
+    assert await book.reserve("1", "a") == "a"
+    await book.end("1", "a", "dead")
+    await advance(book.store, DAY)
+    assert await book.reserve("2", "a") == NoCapacity(False, -1, "")
+
+
+async def test_a_trial_can_be_brought_forward_but_not_put_off(book: Book) -> None:
+    assert await book.reserve("1", "a") == "a"
+    await book.end("1", "a", "dead", pause=15.0)
+    await book.ledger.schedule_trial("a", 60.0)
+    capacity = await book.reserve("2", "a")
+    assert isinstance(capacity, NoCapacity)
+    assert capacity.returns <= 15_000
+    await book.ledger.schedule_trial("a", 0.0)
+    assert await book.reserve("3", "a") == "a"
+    await book.ledger.schedule_trial("b", 0.0)
+    assert (await book.standing("b")).state == "ready"
+
+
+@pytest.mark.parametrize("undo", ["cookie", "reset", "release"])
+async def test_a_released_account_begins_without_its_refusals(book: Book, undo: str) -> None:
+    for job in range(7):
+        await refuse(book, str(job))
+        await advance(book.store, 31)
+    assert (await book.standing("a")).state == "dead"
+    if undo == "cookie":
+        assert await book.announce("a", "another")
+    else:
+        await book.ledger.execute_order("a", "reset" if undo == "reset" else "release")
+    again = await refuse(book, "again", print_="another" if undo == "cookie" else "cookie")
+    assert again.state == "cooling"
+
+
+async def doubt(book: Book, job: str, client: str) -> str:
+    assert await book.reserve(job, "a") == "a"
+    slot = AccountSlot(job, 1, "w")
+    change = await book.ledger.record(
+        "a", slot, "cookie", "doubted", "question.invalid", sent=True, pause=10.0, client=client
+    )
+    return change.state
+
+
+async def test_invalid_questions_have_consequences_only_when_three_clients_got_them(book: Book) -> None:
+    assert [await doubt(book, f"x{number}", "x") for number in range(5)] == ["ready"] * 5
+    assert (await book.standing("a")).failures == 0
+    assert await doubt(book, "y", "y") == "ready"
+    assert await doubt(book, "z", "z") == "cooling"
+    assert (await book.standing("a")).reason == "question.invalid"
+
+
+async def test_invalid_questions_have_no_consequences_with_one_served_between(book: Book) -> None:
+    for client in ("x", "y"):
+        assert await doubt(book, client, client) == "ready"
+    assert await book.reserve("good", "a") == "a"
+    await book.end("good", "a")
+    assert await doubt(book, "z", "z") == "ready"

@@ -12,11 +12,16 @@ local now = now_ms()
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function burden(name, rank)
-  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason')
+  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial')
   local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
-  if not state or fields[3] or state == 'quarantined' or state == 'dead' then return false, -1, false end
+  if not state or fields[3] or state == 'quarantined' then return false, -1, false end
+  local away = state == 'cooling' or state == 'dead'
+  if state == 'dead' then
+    if not fields[11] then return false, -1, false end
+    back = tonumber(fields[11])
+  end
   local flying = in_flight(name, now)
-  if state == 'cooling' then
+  if away then
     if back > now then return false, back - now, false, fields[10] end
     -- One turn tries it before all may.
     most = 1
@@ -26,7 +31,7 @@ local function burden(name, rank)
   if daily > 0 and sent + flying >= daily then return false, sent > 0 and forgotten or -1, flying > 0, 'account.throttled' end
   if most > 0 and flying >= most then return false, -1, true end
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
-  if state == 'cooling' then failing = -1 end
+  if away then failing = -1 end
   return { rank, failing, flying / weight, sent / weight, tonumber(fields[8] or '0') }
 end
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from worker.settings import OPENAI
 
@@ -49,12 +49,26 @@ class CookieAccount(_AccountSettings):
         return _digest(self.cookies[SIGN_IN])
 
 
+NO_TEMPERATURE = "none"
+Temperature = float | Literal["none"]
+
+
+@dataclass(frozen=True)
+class StyleTemperatures:
+    """The temperature of each style; `none` isn't sent, and None is the setting's (OPENAI_TEMPERATURE_…)."""
+
+    balanced: Temperature | None = None
+    creative: Temperature | None = None
+    precise: Temperature | None = None
+
+
 @dataclass(frozen=True)
 class ServerAccount(_AccountSettings):
     """An account at a server with an HTTP API, under a name of the operator's.
 
     `provider` names the API's dialect. A request's path is appended to the path of `base_url`, before its query.
     `key` is empty where none is needed, and never logged. Without an `image_model` it makes no images.
+    `stream_options`: the server can be asked for the usage of a streamed answer.
     """
 
     name: str
@@ -63,6 +77,8 @@ class ServerAccount(_AccountSettings):
     key: str = field(default="", repr=False)
     image_model: str | None = None
     provider: str = OPENAI
+    temperatures: StyleTemperatures = StyleTemperatures()
+    stream_options: bool = True
 
     @property
     def makes_images(self) -> bool:

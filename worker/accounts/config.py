@@ -4,11 +4,12 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 import msgspec
 
+from wire.messages import Style
 from worker.accounts.account import Account
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
@@ -27,6 +28,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "proxy": (str, "http:// or socks5://, then user:password@ if it wants them (%-encoded), host and port"),
 }
 _TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+_TEMPERATURE = Annotated[float, msgspec.Meta(ge=0, le=2)] | Literal["none"]
 # The options that make an entry a server.
 _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "base_url": (_TEXT, "an address that begins with http:// or https://"),
@@ -35,6 +37,11 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "api_key_file": (_TEXT, "a file's name"),
     "api_key_env": (_TEXT, "an environment variable's name"),
     "provider": (_TEXT, "a provider's name"),
+    "temperature": (
+        _TEMPERATURE | dict[Style, _TEMPERATURE],
+        'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise',
+    ),
+    "stream_options": (bool, "true or false"),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 

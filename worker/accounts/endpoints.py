@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from worker.accounts.account import ServerAccount
+from worker.accounts.account import ServerAccount, StyleTemperatures, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
 # What an HTTP header can carry: visible ASCII in one line.
@@ -24,10 +24,28 @@ class ServerEntry:
     api_key_file: str | None = None
     api_key_env: str | None = None
     provider: str = OPENAI
+    temperature: Temperature | dict[str, Temperature] | None = None
+    stream_options: bool = True
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
-        return ServerAccount(self.name, self.base_url, self.model, key, self.image_model, self.provider)
+        return ServerAccount(
+            self.name,
+            self.base_url,
+            self.model,
+            key,
+            self.image_model,
+            self.provider,
+            _style_temperatures(self.temperature),
+            self.stream_options,
+        )
+
+
+def _style_temperatures(temperature: Temperature | dict[str, Temperature] | None) -> StyleTemperatures:
+    """Return the temperatures of the styles, which one value sets for all of them."""
+    if isinstance(temperature, dict):
+        return StyleTemperatures(**temperature)
+    return StyleTemperatures(temperature, temperature, temperature)
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,29 @@ _DAY = 24 * 3600.0
 # Seconds of the first pause after a transport error, and after an upstream error; it grows with consecutive failures.
 _TRANSPORT_PAUSE = 1.0
 _INTERNAL = 10.0
+# Seconds of the first pause after a refusal that may pass by itself, and until a turn tries an account again whose
+# server has refused it.
+_REFUSED_PAUSE = 1.0
+_TRIAL = 15.0
+# Seconds of the pause after several clients' questions were taken for invalid.
+_DOUBTED_PAUSE = 10.0
 
 _TRANSPORT_REASONS = ("transport.", Reason.TIMEOUT_CONNECT)
+_REFUSED_REASONS = frozenset({Reason.ACCOUNT_BLOCKED, Reason.UPSTREAM_BUSY, Reason.UPSTREAM_GATEWAY})
 _INTERNAL_REASONS = frozenset({Reason.UPSTREAM_INTERNAL, Reason.UPSTREAM_PROTOCOL, Reason.TIMEOUT_FIRST})
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """The entry for the ledger: a turn's outcome for its account, the reason, and the pause in seconds."""
+    """The entry for the ledger: a turn's outcome for its account, the reason, and the pause in seconds.
+
+    `client` is whose question it was, where the number of clients counts.
+    """
 
     outcome: TurnOutcome
     reason: str = ""
     pause: float = 0.0
+    client: str = ""
 
 
 SUCCESS = Penalty("ok")
@@ -38,10 +49,17 @@ def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
         return Penalty("quarantined", reason)
     if reason == Reason.ACCOUNT_REFUSED:
         # The server checks the key with each question, and has rejected it or its use.
-        return Penalty("dead", reason)
+        return Penalty("dead", reason, _TRIAL)
     if reason == Reason.ACCOUNT_UNAUTHORIZED:
         # A question may be refused because of its conversation; if the account is at fault, the next creation fails.
         return Penalty("trouble", reason, _TRANSPORT_PAUSE) if sent else Penalty("dead", reason)
+    if reason.startswith("upstream.") and error.refused and error.retry_after is not None:
+        return Penalty("cooling", reason, error.retry_after)
+    if reason == Reason.QUESTION_INVALID and error.refused:
+        # Without consequence, unless several clients meet it.
+        return Penalty("doubted", reason, _DOUBTED_PAUSE)
+    if reason in _REFUSED_REASONS:
+        return Penalty("refused", reason, _REFUSED_PAUSE)
     if reason.startswith(_TRANSPORT_REASONS):
         return Penalty("trouble", reason, _TRANSPORT_PAUSE)
     if reason in _INTERNAL_REASONS:

@@ -249,6 +249,7 @@ class AccountPool:
                     penalty.reason,
                     sent=sent,
                     pause=penalty.pause,
+                    client=penalty.client,
                 ),
                 until,
             )

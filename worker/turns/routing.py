@@ -1,5 +1,7 @@
 """The account and the conversation for each attempt of a job."""
 
+import asyncio
+
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
 from wire.messages import HistoryMessage, Image
@@ -7,6 +9,7 @@ from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account
+from worker.accounts.penalties import NO_PENALTY
 from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
@@ -35,6 +38,8 @@ class AttemptRouter:
         self._tried: set[str] = set()
         self._reservations = 0
         self._last_error: UpstreamError | None = None
+        # Whether an account took the question for invalid.
+        self._doubted = False
         self.conversation: SavedConversation | None = None
         # The messages that a fresh conversation gets as its history; None: those of the transcript, not yet read.
         self._history: tuple[HistoryMessage, ...] | None = ()
@@ -93,38 +98,66 @@ class AttemptRouter:
         try:
             return await self._reserve_or_wait(names)
         except NoAccountError as error:
-            if self._last_error is not None and not self._last_error.reason.startswith("account."):
-                raise self._last_error from error
-            raise _none_available(error) from error
+            raise self._none_left(error) from error
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
-        """Prepare another attempt after one that failed without text. Raises UpstreamError if none is allowed."""
+        """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
         if error.reason in FRESH_SESSION_REASONS and self.conversation is not None:
             self._account, self.conversation, self._history, self.reset = account.name, None, (), True
-        elif error.reason.startswith("account.") or (not sent and error.reason.startswith(_RETRY_ELSEWHERE)):
+        elif error.repeat:
+            self._account = account.name
+        elif error.reason == Reason.QUESTION_INVALID and error.refused and not self._doubted:
+            # The account may be at fault: another one's word decides, if there is one.
+            self._doubted, self._last_error = True, error
+            await self._leave_account(account.name)
+        elif _is_allowed_elsewhere(error, sent=sent):
             self._last_error = error
             await self._leave_account(account.name)
             if len(self._tried) >= self._tries:
-                raise _tries_exhausted(error)
+                raise await self._tries_exhausted(error)
         else:
             raise error
+
+    async def _tries_exhausted(self, error: UpstreamError) -> UpstreamError:
+        """Return the error for a job that has used its tries: whether other accounts are available decides."""
+        pictures = isinstance(self._job.work, Image)
+        untried = [name for name in self._pool.names(pictures=pictures) if name not in self._tried]
+        now = asyncio.get_running_loop().time()
+        try:
+            spare = await self._pool.reserve(self._next_slot(), ReservationRequest(untried, pictures), now)
+        except NoAccountError as none:
+            return self._none_left(none)
+        await spare.release(NO_PENALTY, sent=False)
+        if not error.reason.startswith("account."):
+            return _exhausted(error, RETRY_AFTER)
+        return _exhausted(UpstreamError(Reason.ACCOUNT_NONE, error.reason, retry_after=RETRY_AFTER), RETRY_AFTER)
+
+    def _none_left(self, none: NoAccountError) -> UpstreamError:
+        """Return the error for a job for which no account is available, or none any more."""
+        returns = RETRY_AFTER if none.returns is None else none.returns
+        if self._last_error is not None and not self._last_error.reason.startswith("account."):
+            return _exhausted(self._last_error, returns)
+        reason = Reason.ACCOUNT_THROTTLED if none.reason == Reason.ACCOUNT_THROTTLED else Reason.ACCOUNT_NONE
+        return UpstreamError(reason, none.reason, retry_after=returns)
 
     async def _reserve_or_wait(self, names: list[str]) -> Reservation:
         """Wait briefly for one of the accounts, then for as long as the client asked, if one returns by then."""
         try:
-            return await self._reserve_among(names, _SHORT_WAIT)
+            return await self._reserve_among(names, _SHORT_WAIT if names else 0.0)
         except NoAccountError as error:
-            if error.returns is None or error.returns >= self._job.work.wait:
+            if not names or error.returns is None or error.returns >= self._job.work.wait:
                 raise
             returns = error.returns
         await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
         return await self._reserve_among(names, self._job.work.wait)
 
     async def _reserve_among(self, names: list[str], wait: float = 0.0) -> Reservation:
-        self._reservations += 1
-        slot = AccountSlot(self._job.answer, self._reservations, self._pool.worker)
         request = ReservationRequest(names, isinstance(self._job.work, Image), wait)
-        return await self._pool.reserve(slot, request, self._deadline)
+        return await self._pool.reserve(self._next_slot(), request, self._deadline)
+
+    def _next_slot(self) -> AccountSlot:
+        self._reservations += 1
+        return AccountSlot(self._job.answer, self._reservations, self._pool.worker)
 
     async def _leave_account(self, name: str) -> None:
         """Move to another account: a reset, unless that can be given the conversation's whole transcript."""
@@ -138,14 +171,16 @@ class AttemptRouter:
             self.reset = self.reset or not complete or not messages
 
 
-def _tries_exhausted(error: UpstreamError) -> UpstreamError:
-    """Return the error for a job that has used its tries, though other accounts may be available."""
-    if not error.reason.startswith("account."):
-        return error
-    return UpstreamError(Reason.ACCOUNT_NONE, error.reason, retry_after=RETRY_AFTER)
+def _is_allowed_elsewhere(error: UpstreamError, *, sent: bool) -> bool:
+    """Return whether another account may be asked; `sent`: the question had left."""
+    if error.reason.startswith("account.") or (not sent and error.reason.startswith(_RETRY_ELSEWHERE)):
+        return True
+    return error.refused and error.elsewhere
 
 
-def _none_available(error: NoAccountError) -> UpstreamError:
-    """Return the error for a pool in which no account is available before a quota or a pause ends."""
-    reason = Reason.ACCOUNT_THROTTLED if error.reason == Reason.ACCOUNT_THROTTLED else Reason.ACCOUNT_NONE
-    return UpstreamError(reason, error.reason, retry_after=RETRY_AFTER if error.returns is None else error.returns)
+def _exhausted(error: UpstreamError, returns: float) -> UpstreamError:
+    """Return the last error of a job that can't be tried any more; an account may be asked again in `returns` s."""
+    if error.reason == Reason.UPSTREAM_BUSY:
+        error = UpstreamError(Reason.UPSTREAM_BUSY, error.detail, refused=True, retry_after=returns)
+    error.exhausted = True
+    return error

@@ -18,7 +18,7 @@ from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
-from worker.accounts.penalties import NO_PENALTY, SUCCESS, penalty_for
+from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
@@ -93,7 +93,7 @@ class Turn:
             try:
                 outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
-                await reservation.release(penalty_for(error, sent=self.sent), sent=self.sent)
+                await reservation.release(await self._penalty_for(error), sent=self.sent)
                 if publisher.has_text or (self.sent and not error.refused):
                     raise
                 await self._prepare_retry(reservation.account, error)
@@ -103,6 +103,13 @@ class Turn:
             else:
                 reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
+
+    async def _penalty_for(self, error: UpstreamError) -> Penalty:
+        penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
+        if penalty.outcome != "doubted":
+            return penalty
+        client = await retry_unavailable(lambda: self._sessions.read_client(self.job), self._deadline)
+        return replace(penalty, client=client)
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any text. Raises UpstreamError if none is allowed."""
@@ -199,9 +206,17 @@ class Turn:
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.finish()
-        if error.retry_after is not None and not publisher.has_text:
+        invalid = error.reason == Reason.QUESTION_INVALID and error.refused
+        if (error.retry_after is not None or invalid) and not publisher.has_text:
             # Nothing was spent: the conversation is kept as it was.
-            event = Failed(error.reason, message=error.message, reset=False, retry_after=math.ceil(error.retry_after))
+            event = Failed(
+                error.reason,
+                message=error.message,
+                reset=False,
+                retry_after=None if error.retry_after is None else math.ceil(error.retry_after),
+                exhausted=error.exhausted,
+                detail=error.words,
+            )
             return Outcome("FAILED", event, self.job.session, self._sent_before)
         return Outcome("FAILED", Failed(error.reason, publisher.published_text, message=error.message), None)
 

@@ -25,7 +25,7 @@ function broken({ error, text }) {
   if (code === 120) return ["clock", ...(until ? ["cooling", until] : ["coolingSoon"])];
   if (code === 429 || code === 503) return ["clock", ...(until ? ["full", until] : ["fullSoon"])];
   if (code === 404) return ["warning", "gone"];
-  if (code === 413) return ["warning", "tooLarge"];
+  if (code === 413 || code === 414) return ["warning", "tooLarge"];
   if (code === 401) return ["warning", "needKey"];
   if (reason.startsWith("timeout.") && !text) return ["warning", "late"];
   if (reason === "interrupted" || text) return ["warning", "interrupted"];

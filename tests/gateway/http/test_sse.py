@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,7 +73,7 @@ async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None
 async def test_a_stream_has_its_headers(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["x-answer-id"].startswith("s0-")
@@ -337,13 +337,16 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
     """Return the body of a stream whose events are there all together, or come one by one."""
     sent: list[bytes] = []
 
-    @asynccontextmanager
-    async def follow() -> AsyncIterator[Any]:
-        async def entries() -> AsyncGenerator[AnswerEvent, None]:
+    class Entries:
+        answer = "s0-a"
+
+        async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
             for seq, event in enumerate(events, 1):
                 yield AnswerEvent(seq, event, more=together and seq < len(events))
 
-        yield entries()
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[Any]:
+        yield Entries()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body":

@@ -113,6 +113,60 @@ def test_a_form_may_hold_raw_utf8() -> None:
     assert params.parse_body("question=你好".encode(), FORM) == {"question": "你好"}
 
 
+@pytest.mark.parametrize("charset", ["gbk", "GB2312", '"gb18030"'])
+def test_a_form_is_read_in_the_set_that_it_names(charset: str) -> None:
+    percent, raw = b"question=%C4%E3%BA%C3&style=balanced", b"question=" + "你好".encode("gbk")
+    assert params.parse_body(percent, f"{FORM}; charset={charset}") == {"question": "你好", "style": "balanced"}
+    assert params.parse_body(raw, f"{FORM}; charset={charset}") == {"question": "你好"}
+    json_text = '{"question": "你好"}'.encode("gbk")
+    assert params.parse_body(json_text, f"text/plain; charset={charset}") == {"question": "你好"}
+
+
+def test_a_browsers_form_may_name_its_set_in_a_field() -> None:
+    assert params.parse_body(b"_charset_=GBK&question=%C4%E3", FORM) == {"question": "你"}
+    assert params.parse_form(b"question=%C4%E3&_charset_=GBK") == {"question": "你"}
+    parts = [b'name="question"\r\n\r\n' + "你".encode("gbk"), b'name="_charset_"\r\n\r\ngbk']
+    assert params.parse_body(multipart(*parts), "multipart/form-data; boundary=b") == {"question": "你"}
+
+
+def test_a_part_may_name_its_own_set() -> None:
+    parts = [
+        b'name="question"\r\nContent-Type: text/plain; charset=GBK\r\n\r\n' + "你好".encode("gbk"),
+        b'name="style"\r\n\r\nbalanced',
+    ]
+    found = params.parse_body(multipart(*parts), "multipart/form-data; boundary=b")
+    assert found == {"question": "你好", "style": "balanced"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (FORM, b"question=%C4%E3%BA%C3"),
+        (FORM, b"question=\xc4\xe3\xba\xc3"),
+        (f"{FORM}; charset=utf-8", b"question=%C4%E3"),
+        (f"{FORM}; charset=klingon", "question=你".encode()),
+        (f"{FORM}; charset=gbk", b"question=%ff%ff"),
+        ("application/json; charset=klingon", '{"question": "你"}'.encode("gbk")),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="question"\r\n\r\n\xc4\xe3\r\n--b--\r\n',
+        ),
+    ],
+)
+def test_what_the_named_set_does_not_have_is_refused(content_type: str, body: bytes) -> None:
+    with refused(Reason.REQUEST_FORMAT):
+        params.parse_body(body, content_type)
+
+
+def test_fields_that_nobody_reads_may_be_in_any_set() -> None:
+    assert params.parse_body(b"question=hi&submit=%C4%E3", FORM) == {"question": "hi"}
+
+
+def multipart(*parts: bytes) -> bytes:
+    """A form of these parts, with the boundary `b`."""
+    return b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
 def test_an_uploaded_file_is_no_parameter() -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="question"; filename="f"\r\n\r\nhi\r\n--b--\r\n'
     assert params.parse_body(part, "multipart/form-data; boundary=b") == {}

@@ -82,3 +82,30 @@ async def test_what_no_table_knows_reports_nothing(gateway: RunningGateway, monk
 def test_a_failure_that_says_when_to_come_back_was_not_spent() -> None:
     assert errors.fault_of_failure(Failed("queue.timeout", retry_after=3)).again
     assert not errors.fault_of_failure(Failed("upstream.internal")).again
+
+
+def test_a_limit_of_seconds_is_no_spent_quota() -> None:
+    fault = errors.fault_of_failure(Failed("account.throttled", retry_after=30))
+    assert (fault.status, fault.type, fault.code) == (429, "rate_limit_error", "rate_limit_exceeded")
+    assert (fault.again, fault.retry_after) == (True, 30)
+    fault = errors.fault_of_failure(Failed("account.throttled", retry_after=24 * 3600))
+    assert (fault.status, fault.type, fault.code) == (429, "insufficient_quota", "insufficient_quota")
+
+
+@pytest.mark.parametrize("reason", ["account.none", "upstream.busy"])
+def test_a_request_whose_tries_are_used_up_is_not_repeated(reason: str) -> None:
+    response = errors.fault_of_failure(Failed(reason, retry_after=5, exhausted=True)).response()
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.headers["x-should-retry"] == "false"
+    response = errors.fault_of_failure(Failed(reason, retry_after=5)).response()
+    assert response.headers["x-should-retry"] == "true"
+
+
+def test_an_invalid_request_has_the_servers_own_words() -> None:
+    fault = errors.fault_of_failure(Failed("question.invalid", detail="Unsupported value: 'top_k'."))
+    assert (fault.status, fault.type, fault.message, fault.again) == (
+        400,
+        "invalid_request_error",
+        "Unsupported value: 'top_k'.",
+        False,
+    )

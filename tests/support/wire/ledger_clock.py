@@ -5,7 +5,7 @@ from typing import Any
 from wire import keys
 from wire.redis.store import Store
 
-_TIMES = ("until", "succeeded", "failed", "used")
+_TIMES = ("until", "succeeded", "failed", "used", "trial", "refused_since", "refused_last")
 
 
 async def advance(store: Store, seconds: float) -> None:

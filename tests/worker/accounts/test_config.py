@@ -18,6 +18,10 @@ weight = 0.5
 """
 
 
+SERVER = "base_url = 'http://a/v1'\nmodel = 'm'\n"
+TEMPERATURE = 'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise'
+
+
 def parse(text: str) -> AccountsConfig:
     return parse_config(text.encode())
 
@@ -55,10 +59,14 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
             "provider must be one of openai",
         ),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nprovider = 3", "provider must be a provider's name"),
+        (SERVER + "temperature = 3", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "temperature = 'off'", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "temperature = { loud = 1 }", f"temperature must be {TEMPERATURE}"),
+        (SERVER + "stream_options = 1", "stream_options must be true or false"),
         (
             "wieght = 1",
             "there is no setting 'wieght', only weight, turns, daily, proxy, "
-            "base_url, model, image_model, api_key_file, api_key_env, provider",
+            "base_url, model, image_model, api_key_file, api_key_env, provider, temperature, stream_options",
         ),
     ],
 )

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts.account import ServerAccount
+from worker.accounts.account import ServerAccount, StyleTemperatures
 from worker.accounts.endpoints import ServerEntry, environment_accounts, is_base_url, parse_key, resolve_server
 from worker.settings import WorkerSettings
 
@@ -46,6 +48,24 @@ def test_what_is_no_address_is_refused(value: str) -> None:
 def test_any_text_is_a_key_or_none(text: str) -> None:
     key = parse_key(text)
     assert key is None or (key == text.strip() and key.isascii() and " " not in key)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "temperatures"),
+    [
+        (None, StyleTemperatures()),
+        (0.5, StyleTemperatures(0.5, 0.5, 0.5)),
+        ("none", StyleTemperatures("none", "none", "none")),
+        ({"creative": 1.5, "precise": "none"}, StyleTemperatures(None, 1.5, "none")),
+    ],
+)
+def test_one_temperature_is_for_all_styles_and_a_table_for_some(
+    temperature: Any, temperatures: StyleTemperatures
+) -> None:
+    entry = ServerEntry("a", "http://a/v1", "m", temperature=temperature, stream_options=False)
+    account = resolve_server(entry, None).account
+    assert account is not None
+    assert (account.temperatures, account.stream_options) == (temperatures, False)
 
 
 def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -501,7 +501,7 @@ async def test_a_trouble_that_all_accounts_meet_is_reported_as_it_is(shop: Shop)
 async def test_no_more_accounts_are_tried_than_allowed(shop: Shop) -> None:
     shop.settings = settings_with(account_tries=1)
     outcome = await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
-    assert failed(outcome) == Failed("account.none", reset=False, retry_after=5)
+    assert failed(outcome) == Failed("account.none", reset=False, retry_after=5, exhausted=True)
     assert len(shop.provider.asks) == 1
 
 

@@ -4,37 +4,47 @@ Such a server keeps no conversations: each request contains all messages, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 
 import httpx
 import msgspec
+import structlog
 
 from wire.messages import Style
 from wire.reasons import Reason
-from worker.accounts.account import Account
+from worker.accounts.account import NO_TEMPERATURE, Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
+from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
 from worker.providers.openai.prompt import build_messages
-from worker.providers.openai.sse import EventParser
-from worker.providers.openai.stream import DONE, CompletionStream
+from worker.providers.openai.reader import CompletionReader
+from worker.providers.openai.stream import CompletionStream
 from worker.providers.sent_mark import SendHook
-from worker.providers.transcript import History, Recall, no_history
+from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
+_LOG = structlog.get_logger()
+# A server that doesn't stream is the account's setting.
+_OMITTABLE = frozenset({STREAM_OPTIONS, TEMPERATURE})
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
+# Seconds to wait for what may follow a finish_reason: the usage and the end.
+GRACE = 1.0
 
 
 class OpenAIProvider:
     """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
 
-    The body of an error may take `error_timeout` seconds.
+    The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
     """
 
-    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT) -> None:
+    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
+        # By the account's fingerprint: the fields that its server has refused.
+        self._omitted: dict[str, set[str]] = {}
+        self._grace = min(grace, settings.idle_timeout / 2)
         self._systems = {
             "balanced": settings.openai_system_balanced,
             "creative": settings.openai_system_creative,
@@ -57,12 +67,18 @@ class OpenAIProvider:
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        body = self._body(server.model, style, await recall(), question)
+        messages = build_messages(self._systems[style] or "", await recall(), question, self._settings.openai_history)
+        extras = self._extras(server, style)
+        body = msgspec.json.encode({"model": server.model, "messages": messages, **extras})
         completion = CompletionStream()
         request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
-        async with request as response, aclosing(_snapshots(response, completion)) as snapshots:
-            async for snapshot in snapshots:
-                yield snapshot
+        try:
+            async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
+                async for snapshot in snapshots:
+                    yield snapshot
+        except UpstreamError as error:
+            self._omit_parameter(server, extras, error)
+            raise
         yield completion.completion(state=b"")
 
     async def check(self, account: Account) -> None:
@@ -76,45 +92,66 @@ class OpenAIProvider:
     async def close(self) -> None:
         """Do nothing: no resources are held."""
 
-    def _body(self, model: str, style: Style, history: History, question: str) -> bytes:
-        body = {
-            "model": model,
-            "messages": build_messages(self._systems[style] or "", history, question, self._settings.openai_history),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if (temperature := self._temperatures[style]) is not None:
-            body["temperature"] = temperature
-        return msgspec.json.encode(body)
+    def _extras(self, server: ServerAccount, style: Style) -> dict[str, object]:
+        """Return the fields of a request beyond what the client asks for, as far as the server takes them."""
+        temperature = getattr(server.temperatures, style)
+        if temperature is None:
+            temperature = self._temperatures[style]
+        extras: dict[str, object] = {STREAM: True}
+        if server.stream_options:
+            extras[STREAM_OPTIONS] = {"include_usage": True}
+        if temperature is not None and temperature != NO_TEMPERATURE:
+            extras[TEMPERATURE] = temperature
+        omitted = self._omitted.get(server.fingerprint, ())
+        return {name: value for name, value in extras.items() if name not in omitted}
 
-
-async def _snapshots(response: httpx.Response, completion: CompletionStream) -> AsyncGenerator[Snapshot, None]:
-    """Read the answer to its end, and yield its text whenever a chunk of the response has changed it.
-
-    While a server sends its reasoning the text is yielded again, so that it doesn't count as silent.
-    """
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "text/event-stream":
-        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "not a stream of events")
-    events, reasoning, shown = EventParser(), 0, ""
-    async for chunk in response.aiter_raw():
-        failure = _read(events.feed(chunk), completion)
-        if completion.text != shown or completion.reasoning != reasoning:
-            shown, reasoning = completion.text, completion.reasoning
-            yield Snapshot(shown)
-        if failure is not None:
-            raise failure
-        if completion.done:
+    def _omit_parameter(self, server: ServerAccount, extras: Collection[str], error: UpstreamError) -> None:
+        """Leave out a field of ours that the server refuses, from now on; the question may be repeated without it."""
+        if not error.refused or error.parameter not in extras or error.parameter not in _OMITTABLE:
             return
-    # Some servers omit the empty line after the last event.
-    completion.done = any(data.strip() == DONE for data in events.end())
+        error.repeat = True
+        omitted = self._omitted.setdefault(server.fingerprint, set())
+        if error.parameter not in omitted:
+            omitted.add(error.parameter)
+            _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=error.parameter)
 
 
-def _read(events: Iterable[str], completion: CompletionStream) -> UpstreamError | None:
-    """Read events; return the error that ends the answer, so that the text before it can be shown first."""
-    try:
-        for data in events:
-            completion.read(data)
-    except UpstreamError as error:
-        return error
-    return None
+async def _snapshots(
+    response: httpx.Response, completion: CompletionStream, grace: float
+) -> AsyncGenerator[Snapshot, None]:
+    """Read the answer to its end, and yield its text with whatever arrives: all that does is a sign of life.
+
+    Once the server has sent a finish_reason, `grace` is for how many seconds the rest is waited for.
+    """
+    reader = CompletionReader(completion, response.headers.get("content-type", ""))
+    shown = ""
+    async with aclosing(_chunks(response, completion, grace)) as chunks:
+        async for chunk in chunks:
+            failure = reader.feed(chunk)
+            if failure is None or completion.text != shown:
+                shown = completion.text
+                yield Snapshot(shown)
+            if failure is not None:
+                raise failure
+            if completion.done:
+                return
+    if (failure := reader.end()) is not None:
+        raise failure
+
+
+async def _chunks(response: httpx.Response, completion: CompletionStream, grace: float) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end."""
+    chunks, deadline = response.aiter_raw(), None
+    while True:
+        if completion.ended and deadline is None:
+            deadline = asyncio.get_running_loop().time() + grace
+        try:
+            async with asyncio.timeout_at(deadline):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except (TimeoutError, httpx.HTTPError):
+            if not completion.ended:
+                raise
+            return
+        yield chunk

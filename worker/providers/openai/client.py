@@ -19,7 +19,8 @@ from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.http import upstream_errors
-from worker.providers.openai.errors import parse_error_response, parse_retry_after
+from worker.providers.openai.errors import parse_error_response
+from worker.providers.openai.retry_after import parse_retry_after
 from worker.providers.proxy import open_transport
 from worker.providers.sent_mark import SendHook
 
@@ -64,7 +65,7 @@ class ServerClient:
                     "POST", endpoint_url(server, path), content=body, headers=headers, extensions={"trace": hook.trace}
                 )
                 async with request as response:
-                    await self._check_response(response, reasons.policy)
+                    await self._check_response(response, server, reasons.policy)
                     yield response
 
     async def get(self, server: ServerAccount, path: str) -> None:
@@ -74,13 +75,18 @@ class ServerClient:
                 async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
                     if response.status_code in (404, 405):
                         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
-                    await self._check_response(response)
+                    await self._check_response(response, server)
 
-    async def _check_response(self, response: httpx.Response, policy: Reason = Reason.QUESTION_REFUSED) -> None:
+    async def _check_response(
+        self, response: httpx.Response, server: ServerAccount, policy: Reason = Reason.QUESTION_REFUSED
+    ) -> None:
         """Raise UpstreamError unless the response is successful and has no content encoding."""
-        if not response.is_success:
-            report = parse_error_response(response.status_code, await _read_error(response, self._error_timeout))
-            raise report.to_upstream_error(parse_retry_after(response.headers), policy)
+        content_type = response.headers.get("content-type", "")
+        # A page under 200 is no answer of the server's: whoever is in front of it asks for a sign-in, or says sorry.
+        if not response.is_success or content_type.lower().startswith("text/html"):
+            body = await _read_error(response, self._error_timeout)
+            report = parse_error_response(response.status_code, body, content_type)
+            raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 

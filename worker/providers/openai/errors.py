@@ -1,43 +1,22 @@
-"""Map errors of a server with the OpenAI API to ours. The server's own message never becomes part of an error."""
+"""Read the errors of a server with the OpenAI API. What is logged never contains the server's own message."""
 
-import email.utils
 import json
-import math
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
+from worker.providers.openai.parameters import find_parameter
+from worker.providers.openai.refusals import NO_CREDIT, BodyKind, find_rule
+from worker.providers.openai.retry_after import RETRY_AFTER, parse_retry_delay
+from worker.providers.openai.words import clean_words
 
-# Seconds: the pause if the server sends none, and the longest that is accepted from it.
-RETRY_AFTER = 20.0
-_DAY = 24 * 3600.0
-
-_BROKE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"})
-_THROTTLED = _BROKE | {"rate_limit_exceeded", "rate_limit_error", "ratelimiterror", "too_many_requests"}
-_ACCOUNT = frozenset(
-    {"invalid_api_key", "authentication_error", "permission_error", "permission_denied", "model_not_found"}
-)
-_TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error", "contextwindowexceedederror"})
-_TOO_LONG_WORDS = re.compile(
-    r"maximum context length"
-    r"|exceeds? (the )?(available |model's )?context"
-    r"|prompt is too long"
-    r"|input token count [^\n]{0,60}exceeds"
-    r"|^litellm\.contextwindowexceedederror"
-)
-# LiteLLM's proxy sends 400 where others send 404 and, without a database of keys, 401.
-_ACCOUNT_400 = frozenset({"model_not_found", "no_db_connection"})
-_ACCOUNT_400_WORDS = re.compile(r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=")
-_POLICY = frozenset(
-    {"content_filter", "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"}
-)
-_POLICY_WORDS = re.compile(r"content (management )?polic|requires moderation|input was flagged|safety system")
 # A code that is safe to log: words, or an HTTP status.
 _CODE = re.compile(r"[A-Za-z_]{1,40}|[1-5]\d\d")
+_PAGE = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml)", re.IGNORECASE)
+_LONGEST_MESSAGE = 2000
 
 
 @dataclass(frozen=True)
@@ -45,35 +24,38 @@ class ErrorReport:
     """An error that a server reports.
 
     `status` is the HTTP status, or the one that an error within a stream contains; None if it has none. `codes` are the
-    error's names as the server writes them; `message` is for people, and may repeat the question and the key.
+    error's names as the server writes them; `message` is for people, and may repeat the question and the key. `params`
+    are the fields of the request that it names. `retry_after`, in seconds, is in the error itself.
     """
 
     status: int | None
     codes: tuple[str, ...] = ()
     message: str = ""
+    params: tuple[str, ...] = ()
+    retry_after: float | None = None
+    body: BodyKind = BodyKind.ERROR
 
     def to_upstream_error(
-        self, retry_after: float | None = None, policy: Reason = Reason.QUESTION_REFUSED
+        self, retry_after: float | None = None, policy: Reason = Reason.QUESTION_REFUSED, secret: str = ""
     ) -> UpstreamError:
-        """Return our error for a question that has got no text yet.
+        """Return our error for a question of whose answer nothing has arrived yet.
 
-        `retry_after` is the pause that the server sent, in seconds; `policy` is the reason for a rejected question.
+        `retry_after` is the pause that the server's headers contain, in seconds; `policy` is the reason for a question
+        whose content is rejected. `secret` is the key, which the words for the client don't contain.
         """
-        if self.status in (None, 400, 413, 422) and self._matches(_TOO_LONG, _TOO_LONG_WORDS):
-            return self._refused(Reason.SESSION_TOO_LONG)
-        if self.status in (None, 400, 403, 422) and self._matches(_POLICY, _POLICY_WORDS):
-            return self._refused(policy)
-        if self.status in (401, 403, 404) or self._matches_without_status(_ACCOUNT):
-            return self._refused(Reason.ACCOUNT_REFUSED)
-        if self.status == 400 and self._matches(_ACCOUNT_400, _ACCOUNT_400_WORDS):
-            return self._refused(Reason.ACCOUNT_REFUSED)
-        if self.status in (402, 429) or self._matches_without_status(_THROTTLED):
-            return self._throttled(retry_after)
-        if self.status is None or self.status == 408 or self.status >= 500:
-            return UpstreamError(Reason.UPSTREAM_INTERNAL, self.detail)
-        if self.status >= 400:
-            return self._refused(Reason.QUESTION_REFUSED)
-        return UpstreamError(Reason.UPSTREAM_PROTOCOL, self.detail)
+        rule = find_rule(self.status, self.body, self.codes, self.message)
+        reason = policy if rule.reason is Reason.QUESTION_REFUSED else rule.reason
+        pause = self.retry_after if retry_after is None else retry_after
+        if reason is Reason.ACCOUNT_THROTTLED and pause is None and not self._lacks_credit:
+            pause = RETRY_AFTER
+        allowed = pause if reason in _PAUSED and not rule.final else None
+        error = UpstreamError(reason, self.detail, refused=not rule.final, retry_after=allowed)
+        error.elsewhere = reason in _SERVERS and not rule.final
+        if reason is Reason.QUESTION_INVALID:
+            error.words = clean_words(self.message, secret)
+        if reason in _ABOUT_THE_REQUEST and not rule.final:
+            error.parameter = find_parameter(self.params, self.message)
+        return error
 
     @property
     def detail(self) -> str:
@@ -81,65 +63,84 @@ class ErrorReport:
         status = [f"HTTP {self.status}"] if self.status else []
         return ", ".join([*status, *(code for code in self.codes if _CODE.fullmatch(code))])
 
-    def _matches(self, codes: frozenset[str], words: re.Pattern[str] | None = None) -> bool:
-        named = any(code.lower() in codes for code in self.codes)
-        return named or (words is not None and words.search(self.message.lower()) is not None)
-
-    def _matches_without_status(self, codes: frozenset[str]) -> bool:
-        return self.status is None and self._matches(codes)
-
-    def _throttled(self, retry_after: float | None) -> UpstreamError:
-        if retry_after is None and self.status != 402 and not self._matches(_BROKE):
-            retry_after = RETRY_AFTER
-        return UpstreamError(Reason.ACCOUNT_THROTTLED, self.detail, refused=True, retry_after=retry_after)
-
-    def _refused(self, reason: Reason) -> UpstreamError:
-        return UpstreamError(reason, self.detail, refused=True)
+    @property
+    def _lacks_credit(self) -> bool:
+        return self.status == 402 or any(code.lower() in NO_CREDIT for code in self.codes)
 
 
-def parse_error_response(status: int, body: bytes) -> ErrorReport:
-    """Parse the body of an error's response; a body that isn't JSON adds nothing to the status."""
+# Refusals that are about the server and not about the account.
+_SERVERS = frozenset({Reason.UPSTREAM_BUSY, Reason.UPSTREAM_INTERNAL})
+# Refusals that may be about a field of the request.
+_ABOUT_THE_REQUEST = frozenset({Reason.QUESTION_INVALID, Reason.UPSTREAM_INTERNAL})
+# Refusals for which the account pauses as long as the server asks for.
+_PAUSED = frozenset({Reason.ACCOUNT_THROTTLED, Reason.UPSTREAM_BUSY, Reason.UPSTREAM_INTERNAL})
+
+
+def parse_error_response(status: int, body: bytes, content_type: str = "") -> ErrorReport:
+    """Parse the body of an error's response; one that isn't JSON adds its kind, and its text if it is no page."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return ErrorReport(status)
-    return parse_error(value, status)
+        if "html" in content_type.lower() or _PAGE.match(body):
+            return ErrorReport(status, body=BodyKind.PAGE)
+        return ErrorReport(status, message=_text(body), body=BodyKind.OTHER)
+    report = parse_error(value, status)
+    kind = BodyKind.ERROR if _is_error(value) else BodyKind.JSON
+    return ErrorReport(status, report.codes, report.message, report.params, report.retry_after, kind)
 
 
 def parse_error(value: Any, status: int | None = None) -> ErrorReport:
     """Parse an error that is an object, or inside one, or inside a list."""
     if isinstance(value, list):
         value = value[0] if value else None
-    error = value.get("error", value) if isinstance(value, dict) else value
+    outer = value if isinstance(value, dict) else {}
+    error = outer.get("error") or value
     if not isinstance(error, dict):
-        return ErrorReport(status, message=error[:2000] if isinstance(error, str) else "")
-    codes = tuple(str(error[name]) for name in ("type", "code") if isinstance(error.get(name), str | int))
-    message = error.get("message")
+        message = error[:_LONGEST_MESSAGE] if isinstance(error, str) else ""
+        return ErrorReport(status, message=message, retry_after=parse_retry_delay(outer, message))
+    codes = tuple(str(error[name]) for name in ("type", "code", "status") if isinstance(error.get(name), str | int))
+    message, params = _message(error)
     number = next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None)
-    return ErrorReport(status or number, codes, message[:2000] if isinstance(message, str) else "")
+    pause = parse_retry_delay(error, message)
+    pause = parse_retry_delay(outer, "") if pause is None else pause
+    return ErrorReport(status or number, codes, message, params, pause)
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Parse the seconds to wait from a response's headers; None if they contain none."""
-    header = headers.get("retry-after", "").strip()
-    seconds = _number(header)
-    if seconds is None and header:
-        seconds = _until(header)
-    if seconds is None and (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
-        seconds = milliseconds / 1000
-    return None if seconds is None else min(max(seconds, 1.0), _DAY)
+def _is_error(value: Any) -> bool:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return isinstance(value, dict) and bool(value.get("error") or value.get("object") == "error")
 
 
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+def _message(error: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return an error's message, and the fields of the request that the error names.
+
+    Servers that check a request by its schema send a list in place of a message; each item has the field's place.
+    """
+    params = [error["param"]] if isinstance(error.get("param"), str) else []
+    for name in ("message", "detail", "errors", "msg"):
+        value = error.get(name)
+        if isinstance(value, dict):
+            value = value.get("detail") or value.get("message")
+        if isinstance(value, str) and value:
+            return value[:_LONGEST_MESSAGE], tuple(params)
+        if isinstance(value, list) and value:
+            return _join_items(value, params)[:_LONGEST_MESSAGE], tuple(params)
+    return "", tuple(params)
 
 
-def _until(date: str) -> float | None:
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
+def _join_items(items: list[Any], params: list[str]) -> str:
+    """Return the sentences of the items, and add the fields that they name to `params`."""
+    sentences = []
+    for item in items[:10]:
+        place = item.get("loc") if isinstance(item, dict) else None
+        names = [name for name in place if isinstance(name, str)] if isinstance(place, list) else []
+        params += names
+        text = (item.get("msg") or item.get("message")) if isinstance(item, dict) else item
+        sentences.append(": ".join(filter(None, [".".join(names), text if isinstance(text, str) else ""])))
+    return "; ".join(filter(None, sentences))
+
+
+def _text(body: bytes) -> str:
+    text = body.decode(errors="replace").strip()
+    return text[:_LONGEST_MESSAGE] if text.isprintable() or "\n" in text else ""

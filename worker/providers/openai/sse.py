@@ -10,7 +10,7 @@ from worker.errors import UpstreamError
 MAX_EVENT = 4 * 1024 * 1024
 
 _LINE_END = re.compile(rb"[\r\n]")
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class EventParser:
@@ -52,7 +52,7 @@ class EventParser:
         """Return the complete lines without their ends; keep the rest."""
         held = b"".join(self._pieces)
         if not self._begun:
-            held = held.removeprefix(_BOM)
+            held = held.removeprefix(BOM)
         self._begun = True
         # For bytes the line ends are CR LF, LF and CR only.
         lines = held.splitlines(keepends=True)

@@ -16,99 +16,104 @@ DONE = "[DONE]"
 MAX_TEXT = 4 * 1024 * 1024
 _MOST = 100
 
-_FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
-
-
-class _ChunkDelta(msgspec.Struct):
-    """The content that a chunk adds: text, or parts of which some are text. Reasoning and tool calls are ignored."""
-
-    content: str | list[Any] | None = None
-    annotations: Any = None
-    # The model's reasoning, under the names that servers use for it.
-    reasoning_content: Any = None
-    reasoning: Any = None
-
-
-class _ChunkChoice(msgspec.Struct):
-    index: int = 0
-    delta: _ChunkDelta | None = None
-    message: _ChunkDelta | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    """One chunk. Fields that aren't part of the API, and differ between servers, may have any type."""
-
-    choices: list[_ChunkChoice] | None = None
-    usage: Any = None
-    citations: Any = None
-    search_results: Any = None
-    related_questions: Any = None
-    error: Any = None
-    # The fields of an error that isn't inside `error`.
-    object: Any = None
-    type: Any = None
-    code: Any = None
-    message: Any = None
-
-
-_chunk = msgspec.json.Decoder(_Chunk)
+# Why an answer ended, by the server's word in lower case; any other word is an ordinary end.
+_FINISHES: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+}
+# Words that mean no end, and those for an answer that the server has broken off.
+_NO_FINISH = frozenset({"", "null", "none"})
+_BROKEN = frozenset({"error", "abort"})
 
 
 class CompletionStream:
-    """One answer. `text` is its text so far; `done`: the server has sent the end.
+    """One answer. `text` is its text so far; `done`: nothing more is to be read.
 
-    `reasoning` counts the chunks of reasoning: they show that the server is working.
+    One completion is asked for, so the first choice of each chunk is it, whatever its index.
     """
 
     def __init__(self) -> None:
         self.text = ""
         self.done = False
-        self.reasoning = 0
         self._finish: str | None = None
+        self._has_choice = False
+        self._has_delta = False
         self._titles: dict[str, str] = {}
         self._suggestions: tuple[str, ...] = ()
         self._usage: Usage | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has sent the end of the text, in either way; what follows undoes nothing."""
+        return self.done or self._finish is not None
+
     def read(self, data: str) -> None:
-        """Read the data of one event. UpstreamError if it is no chunk, or reports a failure."""
+        """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure."""
         if self.done:
             return
         if data.strip() == DONE:
             self.done = True
             return
-        chunk = _decode(data)
-        if chunk.error or chunk.object == "error":
-            raise self._to_error(chunk)
-        for choice in chunk.choices or ():
-            if choice.index == 0:
-                self._read_choice(choice)
-        if len(self.text) > MAX_TEXT:
-            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
-        self._cite(chunk.citations)
-        self._cite(chunk.search_results)
-        questions = chunk.related_questions if isinstance(chunk.related_questions, list) else []
-        self._suggestions = tuple(filter(None, map(_string, questions[:_MOST]))) or self._suggestions
-        self._usage = _usage(chunk.usage) or self._usage
+        value = _decode(data)
+        # Some servers send all chunks as one list.
+        for chunk in value if isinstance(value, list) and value else [value]:
+            self._read_chunk(chunk)
+
+    def end_document(self) -> None:
+        """Take a document that was read whole for the whole answer, as the response ends with it."""
+        self.done = self.done or self._has_choice
 
     def completion(self, state: bytes) -> Completion:
-        """Return the whole answer. UpstreamError if the server hasn't sent its end and a finish_reason."""
-        if not self.done:
-            raise UpstreamError(Reason.TRANSPORT_CLOSED, f"no {DONE}")
-        if self._finish is None:
-            raise UpstreamError(Reason.TRANSPORT_CLOSED, "no finish_reason")
+        """Return the whole answer. UpstreamError if the server has sent neither its end nor a finish_reason."""
+        if not self.ended:
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, f"neither a finish_reason nor {DONE}")
         sources = tuple(Source(title or url, url) for url, title in self._titles.items())
-        finish = _FINISHES.get(self._finish, "stop")
+        finish = _FINISHES.get((self._finish or "").lower(), "stop")
         return Completion(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
 
-    def _read_choice(self, choice: _ChunkChoice) -> None:
-        if choice.delta is not None:
-            self.text += _text(choice.delta.content)
-            self.reasoning += bool(choice.delta.reasoning_content or choice.delta.reasoning)
-            self._read_annotations(choice.delta.annotations)
-        if choice.message is not None:
-            self._read_annotations(choice.message.annotations)
-        self._finish = choice.finish_reason or self._finish
+    def _read_chunk(self, chunk: Any) -> None:
+        if not isinstance(chunk, dict):
+            raise _odd("a chunk that is no object")
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise self._to_error(chunk)
+        if choice := _first_choice(chunk.get("choices")):
+            self._has_choice = True
+            self._read_choice(choice)
+        if len(self.text) > MAX_TEXT:
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
+        self._cite(chunk.get("citations"))
+        self._cite(chunk.get("search_results"))
+        related = chunk.get("related_questions")
+        questions = related if isinstance(related, list) else []
+        self._suggestions = tuple(filter(None, map(_string, questions[:_MOST]))) or self._suggestions
+        self._usage = _usage(chunk.get("usage")) or self._usage
+
+    def _read_choice(self, choice: dict[str, Any]) -> None:
+        finish = _finish_reason(choice.get("finish_reason"))
+        if finish is not None and finish.lower() not in _BROKEN:
+            # First of all: nothing odd in a chunk that ends the answer undoes it.
+            self._finish = finish
+        delta, message = _object(choice.get("delta")), choice.get("message")
+        self._read_annotations(delta.get("annotations"))
+        text = _text(delta.get("content")) if delta else _text(choice.get("text"))
+        self._has_delta = self._has_delta or "delta" in choice
+        if isinstance(message, dict):
+            self._read_annotations(message.get("annotations"))
+            text = text or self._message_text(message.get("content"))
+        self.text += text
+        if finish is not None and finish.lower() in _BROKEN:
+            raise UpstreamError(Reason.UPSTREAM_INTERNAL, f"finish_reason {finish.lower()}")
+
+    def _message_text(self, content: Any) -> str:
+        """Return what a message adds to the text. Beside deltas, or as the end, it may repeat the whole."""
+        if self.text and self._has_delta:
+            return _rest(content, self.text) if isinstance(content, str) else ""
+        text = _text(content)
+        repeats = self.text and self._finish is not None and text.startswith(self.text)
+        return _rest(text, self.text) if repeats else text
 
     def _read_annotations(self, annotations: Any) -> None:
         if isinstance(annotations, list):
@@ -123,25 +128,54 @@ class CompletionStream:
             if url.startswith(("https://", "http://")) and (url in self._titles or len(self._titles) < _MOST):
                 self._titles[url] = self._titles.get(url) or title
 
-    def _to_error(self, chunk: _Chunk) -> UpstreamError:
+    def _to_error(self, chunk: dict[str, Any]) -> UpstreamError:
         """Return the error that a chunk reports; once there is text it isn't a refusal, whatever its code is."""
-        value = chunk.error or {"type": chunk.type, "code": chunk.code, "message": chunk.message}
-        error = parse_error(value).to_upstream_error()
+        error = parse_error(chunk.get("error") or chunk).to_upstream_error()
         return UpstreamError(Reason.UPSTREAM_INTERNAL, error.detail) if self.text else error
 
 
-def _decode(data: str) -> _Chunk:
+def _decode(data: str) -> Any:
     try:
-        return _chunk.decode(data)
-    except msgspec.ValidationError as error:
-        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a chunk of another shape") from error
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:
-        # json accepts halves of surrogate pairs: some servers split characters over two chunks.
-        return msgspec.convert(json.loads(data), _Chunk)
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a chunk that is not JSON") from error
+        # json accepts NaN, and halves of surrogate pairs: some servers split characters over two chunks.
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _odd("a chunk that is not JSON") from error
+
+
+def _odd(what: str) -> UpstreamError:
+    return UpstreamError(Reason.UPSTREAM_PROTOCOL, what)
+
+
+def _first_choice(choices: Any) -> dict[str, Any]:
+    """Return the first of the choices, empty if there is none. Some servers send an object in place of the list."""
+    if isinstance(choices, dict) and not choices.keys() & {"delta", "message", "text", "finish_reason"}:
+        choices = list(choices.values())
+    if isinstance(choices, list):
+        choices = choices[0] if choices else None
+    return _object(choices)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return an object that may be missing. UpstreamError if the value is of another type."""
+    if value and not isinstance(value, dict):
+        raise _odd("a chunk of another shape")
+    return value or {}
+
+
+def _finish_reason(value: Any) -> str | None:
+    """Return the server's word for why the answer ended; None if it hasn't."""
+    if isinstance(value, str):
+        return None if value.strip().lower() in _NO_FINISH else value.strip()
+    return "stop" if value else None
+
+
+def _rest(whole: str, text: str) -> str:
+    """Return what a whole text has beyond the text so far; nothing if it is another text."""
+    return whole[len(text) :] if whole.startswith(text) else ""
 
 
 def _string(value: Any) -> str:
@@ -149,11 +183,25 @@ def _string(value: Any) -> str:
     return value.encode(errors="ignore").decode() if isinstance(value, str) else ""
 
 
-def _text(content: str | list[Any] | None) -> str:
-    if not isinstance(content, list):
-        return content or ""
-    parts = (part for part in content if isinstance(part, dict) and part.get("type") == "text")
-    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+def _text(content: Any) -> str:
+    """Return the text of a content: a text, or parts of which some are text. UpstreamError for another type."""
+    if isinstance(content, str):
+        return content
+    if content is None or isinstance(content, bool):
+        return ""
+    parts = [content] if isinstance(content, dict) else content
+    if not isinstance(parts, list):
+        raise _odd("a text of another shape")
+    return "".join(map(_part_text, parts))
+
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        return ""
+    kind, text = part.get("type"), part.get("text")
+    return text if isinstance(text, str) and (kind is None or kind in ("text", "output_text")) else ""
 
 
 def _usage(value: Any) -> Usage | None:

@@ -149,25 +149,23 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
     ("play", "reason", "refused"),
     [
         (openai_server.refusing(401, {"error": {"message": f"{KEY} {SECRET}", "code": KEY}}), "account.refused", True),
-        (openai_server.refusing(403), "account.refused", True),
-        (openai_server.refusing(404), "account.refused", True),
+        (openai_server.refusing(403), "account.blocked", True),
+        (openai_server.refusing(404), "account.blocked", True),
         (openai_server.refusing(429, "slow down"), "account.throttled", True),
         (openai_server.refusing(400, {"error": {"code": "context_length_exceeded"}}), "session.toolong", True),
-        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.refused", True),
+        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", True),
         (openai_server.refusing(500, SECRET), "upstream.internal", False),
-        (openai_server.refusing(503), "upstream.internal", False),
+        (openai_server.refusing(503), "upstream.busy", True),
         (openai_server.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
-        (openai_server.saying(HTML), "upstream.protocol", False),
-        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.protocol", False),
+        (openai_server.saying(HTML), "account.blocked", True),
+        (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", True),
         (openai_server.saying(ZIPPED), "upstream.protocol", False),
         (openai_server.saying(SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(HEAD[:-2] + SECRET.encode() + b"\r\n\r\n"), "transport.closed", False),
         (openai_server.saying(), "transport.closed", False),
         (openai_server.saying(HEAD), "transport.closed", False),
         (openai_server.answering(events(chunk("a"))), "transport.closed", False),
-        (openai_server.answering(events(chunk("a", "stop"))), "transport.closed", False),
         (openai_server.answering(events(chunk("a"), chunk(None, "stop"))[:-9]), "transport.closed", False),
-        (openai_server.answering(events(chunk("a")) + b"data: [DONE]\n\n"), "transport.closed", False),
         (openai_server.saying(HEAD, piece(whole("a"))[:60]), "transport.closed", False),
         (openai_server.answering(b"data: {\n\n" + whole("a")), "upstream.protocol", False),
         (openai_server.answering(b"data: " + SECRET.encode() + b"\n\n"), "upstream.protocol", False),
@@ -354,8 +352,8 @@ async def test_nothing_of_the_question_or_the_key_is_logged(caplog: pytest.LogCa
     ("play", "reason"),
     [
         (openai_server.refusing(200, {"data": []}), ""),
-        (openai_server.refusing(401), "account.refused"),
-        (openai_server.refusing(403), "account.refused"),
+        (openai_server.refusing(401), "account.blocked"),
+        (openai_server.refusing(403), "account.blocked"),
         (openai_server.refusing(404), "upstream.protocol"),
         (openai_server.refusing(429), "account.throttled"),
         (openai_server.refusing(500), "upstream.internal"),
@@ -383,7 +381,7 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         (openai_server.stopping(HEAD), "timeout.first", ""),
         (openai_server.stopping(HEAD, piece(events(chunk("a")))), "timeout.idle", "a"),
         (openai_server.answering(whole()), "answer.empty", ""),
-        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.refused", ""),
+        (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", ""),
     ],
 )
 async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
@@ -400,7 +398,7 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
             ).run()
         assert isinstance(outcome.event, Failed)
         assert (outcome.event.reason, outcome.event.text) == (reason, text)
-        assert len(server_stub.asked) == 1
+        assert len(server_stub.asked) == (2 if reason == "question.invalid" else 1)
         if "timeout" in reason:
             async with asyncio.timeout(SOON):
                 await server_stub.left.wait()
@@ -408,9 +406,45 @@ async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
     assert "zebra" not in str(logs)
 
 
-async def test_thoughts_are_no_text_but_signs_of_life() -> None:
-    thinking = [events({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}) for _ in range(3)]
-    async with OpenAIServer(openai_server.answering(*thinking, whole("hello"))) as server_stub:
+@pytest.mark.parametrize(
+    "sign",
+    [
+        b": ping\n\n",
+        b"\n",
+        *(
+            events({"choices": [{"index": 0, "delta": {name: "hm"}}]})
+            for name in (
+                "role",
+                "reasoning_content",
+                "reasoning",
+                "thinking",
+                "reasoning_details",
+                "reasoning_text",
+                "x",
+            )
+        ),
+    ],
+)
+async def test_whatever_arrives_is_a_sign_of_life_and_no_text(sign: bytes) -> None:
+    async with OpenAIServer(openai_server.answering(sign, sign, whole("hello"))) as server_stub:
         *shown, ended = await ask(server_stub.account())
     texts = [update.text for update in shown]
     assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")
+
+
+@pytest.mark.parametrize("ending", [events(chunk(None, "stop")), events(chunk("", "stop")) + b": ping\n\n"])
+async def test_an_answer_that_has_ended_waits_but_shortly_for_the_rest(ending: bytes) -> None:
+    play = openai_server.stopping(HEAD, piece(events(chunk("hello"))), piece(ending))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account(), settings=SETTINGS.model_copy(update={"idle_timeout": 0.2})))[-1]
+        assert ended.text == "hello"
+        async with asyncio.timeout(SOON):
+            await server_stub.left.wait()
+
+
+async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
+    play = openai_server.saying(HEAD, piece(events(chunk("hello"), chunk(None, "length"))))
+    async with OpenAIServer(play) as server_stub:
+        ended = (await ask(server_stub.account()))[-1]
+    assert isinstance(ended, Completion)
+    assert (ended.text, ended.finish) == ("hello", "length")

@@ -35,6 +35,8 @@ ANSWERED = {
     "pause-mid",
     "empty-events",
     "after-final",
+    "no-done",
+    "no-reason",
     "pings",
     "batch",
     "split-record",
@@ -51,11 +53,9 @@ FAILED = {
     "reset-before": ("transport.closed", False, False),
     "reset-mid": ("transport.closed", False, True),
     "no-finish": ("transport.closed", False, True),
-    "no-done": ("transport.closed", False, True),
-    "no-reason": ("transport.closed", False, True),
     "internal-after-text": ("upstream.internal", False, True),
     "throttled-after-text": ("upstream.internal", False, True),
-    "error-first": ("upstream.internal", False, False),
+    "error-first": ("upstream.internal", True, False),
     "error-mid": ("upstream.internal", False, True),
     "error-done": ("upstream.internal", False, True),
     "bad-json": ("upstream.protocol", False, True),
@@ -68,15 +68,15 @@ FAILED = {
     "unauthorized": ("account.refused", True, False),
     "forbidden": ("account.refused", True, False),
     "model-not-found": ("account.refused", True, False),
-    "http-404": ("account.refused", True, False),
+    "http-404": ("account.blocked", True, False),
     "context-length": ("session.toolong", True, False),
     "content-filter": ("question.refused", True, False),
-    "invalid-request": ("question.refused", True, False),
-    "internal": ("upstream.internal", False, False),
-    "http-502": ("upstream.internal", False, False),
-    "http-502-json": ("upstream.internal", False, False),
-    "http-503": ("upstream.internal", False, False),
-    "html": ("upstream.protocol", False, False),
+    "invalid-request": ("question.invalid", True, False),
+    "internal": ("upstream.internal", True, False),
+    "http-502": ("upstream.gateway", False, False),
+    "http-502-json": ("upstream.internal", True, False),
+    "http-503": ("upstream.busy", True, False),
+    "html": ("account.blocked", True, False),
 }
 SILENT = {"silence": False, "silence-first": False, "silence-mid": True, "silence-late": True}
 WAITS = {"throttled=7": 7.0, "throttled-bare": 20.0, "quota": None}
@@ -87,14 +87,14 @@ UNDRAWN = {
     "reset": ("transport.closed", False),
     "blocked": ("image.blocked", True),
     "unsafe": ("image.blocked", True),
-    "busy": ("upstream.internal", False),
+    "busy": ("upstream.busy", True),
     "too-many": ("account.throttled", True),
     "quota": ("account.throttled", True),
     "sign-in": ("account.refused", True),
     "forbidden": ("account.refused", True),
-    "http-404": ("account.refused", True),
-    "http-500": ("upstream.internal", False),
-    "html": ("image.protocol", False),
+    "http-404": ("account.blocked", True),
+    "http-500": ("upstream.internal", True),
+    "html": ("account.blocked", True),
 }
 
 
@@ -124,7 +124,8 @@ async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], Upstre
 
 
 def test_no_outcome_is_left_out() -> None:
-    assert {*ANSWERED, *EMPTY, *FAILED, *SILENT} == set(outcomes.CHAT)
+    # The rows of the outcome `shape` have tests of their own.
+    assert {*ANSWERED, *EMPTY, *FAILED, *SILENT, "shape"} == set(outcomes.CHAT)
     assert {word.partition("=")[0] for word in DRAWN} | set(UNDRAWN) | {"pending"} == set(outcomes.IMAGE)
     assert set(refusals.CHAT) <= set(FAILED)
 
@@ -138,7 +139,7 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
     assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
     assert done.text
     assert done.state == b""
-    assert done.usage
+    assert done.usage or word == "no-done"
     assert done.finish == {"length": "length", "filtered": "content_filter"}.get(word, "stop")
     assert marks == 1
     (turn,) = bing.ledger.turns
@@ -157,7 +158,8 @@ async def test_sources_are_passed_on(bing: Emulator, word: str) -> None:
 async def test_an_answer_without_text_is_left_to_its_caller(bing: Emulator, word: str) -> None:
     seen, error, _ = await asked(bing, f"rivers !{word}")
     assert error is None
-    assert [update.text for update in seen] == [""]
+    assert {update.text for update in seen} == {""}
+    assert isinstance(seen[-1], Completion)
 
 
 @pytest.mark.parametrize("word", sorted(FAILED))

@@ -48,14 +48,14 @@ async def test_addresses_come_in_the_servers_order() -> None:
 @pytest.mark.parametrize(
     ("play", "reason", "refused"),
     [
-        (openai_server.refusing(401), "account.refused", True),
-        (openai_server.refusing(404), "account.refused", True),
+        (openai_server.refusing(401), "account.blocked", True),
+        (openai_server.refusing(404), "account.blocked", True),
         (openai_server.refusing(429), "account.throttled", True),
         (openai_server.refusing(400, {"error": {"code": "content_policy_violation"}}), "image.blocked", True),
         (openai_server.refusing(400, {"error": {"code": "moderation_blocked"}}), "image.blocked", True),
-        (openai_server.refusing(400, {"error": {"message": "a zebra"}}), "question.refused", True),
+        (openai_server.refusing(400, {"error": {"message": "a zebra"}}), "question.invalid", True),
         (openai_server.refusing(500), "upstream.internal", False),
-        (openai_server.refusing(200, "<p>a zebra</p>"), "image.protocol", False),
+        (openai_server.refusing(200, "<p>a zebra</p>"), "account.blocked", True),
         (openai_server.refusing(200, {"data": [{"b64_json": "eA=="}]}), "image.protocol", False),
         (openai_server.refusing(200, {"data": [{"b64_json": "x" * 2_000_000}]}), "image.protocol", False),
         (drawn(), "image.empty", False),

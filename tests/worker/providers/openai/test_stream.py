@@ -33,8 +33,10 @@ def with_delta(**delta: Any) -> dict[str, Any]:
 
 
 def test_the_text_is_the_deltas_of_the_first_choice_added_up() -> None:
-    other = {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]}
-    ended = read(with_delta(role="assistant", content=""), chunk("he"), other, {"choices": []}, chunk("llo"), END)
+    two = {
+        "choices": [{"index": 7, "delta": {"content": "he"}}, {"delta": {"content": "x"}, "finish_reason": "length"}]
+    }
+    ended = read(with_delta(role="assistant", content=""), two, {"choices": []}, {"choices": {}}, chunk("llo"), END)
     assert (ended.text, ended.finish, ended.state) == ("hello", "stop", b"")
 
 
@@ -112,8 +114,8 @@ def test_what_is_no_chunk_is_a_breach_of_protocol(odd: str) -> None:
     [
         ({"error": {"code": "rate_limit_exceeded"}}, "account.throttled", True),
         ({"error": {"code": "context_length_exceeded"}, "choices": []}, "session.toolong", True),
-        ({"object": "error", "message": "x", "code": 401}, "account.refused", True),
-        ({"error": "busy"}, "upstream.internal", False),
+        ({"object": "error", "message": "x", "code": 401}, "account.blocked", True),
+        ({"error": "busy"}, "upstream.internal", True),
     ],
 )
 def test_an_error_is_a_refusal_only_before_any_text(report: Any, reason: str, refused: bool) -> None:
@@ -123,12 +125,19 @@ def test_an_error_is_a_refusal_only_before_any_text(report: Any, reason: str, re
     assert (error.reason, error.refused) == ("upstream.internal", False)
 
 
-def test_an_answer_that_does_not_say_that_it_ends_is_none() -> None:
+def test_either_word_of_the_server_is_the_end_and_neither_is_a_cut() -> None:
     completion = CompletionStream()
-    completion.read(json.dumps(chunk("a", "stop")))
+    completion.read(json.dumps(chunk("a")))
     with pytest.raises(UpstreamError, match=r"transport\.closed"):
         completion.completion(b"")
-    assert failure(chunk("a")).reason == "transport.closed"
+    completion.read(json.dumps(chunk(None, "length")))
+    assert completion.completion(b"").finish == "length"
+    assert read(chunk("a")).finish == "stop"
+
+
+@pytest.mark.parametrize("word", ["error", "Abort"])
+def test_an_answer_that_the_server_breaks_off_is_none(word: str) -> None:
+    assert failure(chunk("a"), chunk(None, word)).reason == "upstream.internal"
 
 
 def test_what_comes_after_the_end_is_not_read() -> None:

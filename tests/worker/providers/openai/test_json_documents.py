@@ -1,0 +1,43 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.errors import UpstreamError
+from worker.providers.openai.json_documents import DocumentParser
+from worker.providers.openai.sse import MAX_EVENT
+
+OBJECTS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.integers(), max_size=2), max_size=4)
+
+
+def read(*pieces: bytes) -> list[str]:
+    documents = DocumentParser()
+    return [data for piece in pieces for data in documents.feed(piece)] + list(documents.end())
+
+
+@given(OBJECTS, st.integers(1, 9), st.sampled_from(["\n", "\r\n", "\n\n"]))
+def test_a_document_by_line_is_one_each(values: list[dict[str, object]], step: int, end: str) -> None:
+    body = "".join(json.dumps(value, ensure_ascii=False) + end for value in values).encode()
+    pieces = [body[start : start + step] for start in range(0, len(body), step)]
+    assert [json.loads(data) for data in read(*pieces)] == values
+
+
+@given(OBJECTS, st.integers(1, 9))
+def test_a_document_over_lines_is_one(values: list[dict[str, object]], step: int) -> None:
+    body = json.dumps({"values": values}, indent=2).encode()
+    pieces = [body[start : start + step] for start in range(0, len(body), step)]
+    assert [json.loads(data) for data in read(*pieces)] == [{"values": values}]
+
+
+def test_a_document_is_known_before_the_response_ends() -> None:
+    assert list(DocumentParser().feed(b'{"a": [1]}')) == ['{"a": [1]}']
+
+
+def test_half_a_document_is_returned_at_the_end() -> None:
+    assert read(b'{"a":', b" [1") == ['{"a": [1']
+
+
+def test_a_document_without_an_end_is_cut_off() -> None:
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        read(*[b"[" * 65536] * (MAX_EVENT // 65536 + 1))

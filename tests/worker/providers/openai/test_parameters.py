@@ -1,0 +1,65 @@
+"""Which of our own fields a refusal names, as servers write it."""
+
+from typing import Any
+
+import pytest
+
+from worker.providers.openai.errors import parse_error
+
+SHAPES: list[tuple[Any, str]] = [
+    # OpenAI, o-series and gpt-5
+    (
+        {
+            "error": {
+                "message": "Unsupported value: 'temperature' does not support 0.2 with this model.",
+                "type": "invalid_request_error",
+                "param": "temperature",
+                "code": "unsupported_value",
+            }
+        },
+        "temperature",
+    ),
+    ({"error": {"message": "Unsupported parameter: 'temperature' is not supported with this model."}}, "temperature"),
+    # Azure's older versions
+    ({"error": {"message": "Unrecognized request argument supplied: stream_options"}}, "stream_options"),
+    # Mistral, FastAPI and pydantic
+    ({"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "…"}]}, "stream_options"),
+    (
+        {
+            "object": "error",
+            "message": {"detail": [{"loc": ["body", "stream_options", "include_usage"], "msg": "Extra inputs"}]},
+        },
+        "stream_options",
+    ),
+    # vLLM's older versions
+    ({"object": "error", "message": "Stream options can only be defined when stream is True."}, "stream_options"),
+    # Go and Rust
+    ({"error": 'json: unknown field "stream_options"'}, "stream_options"),
+    (
+        {"error": {"message": "unknown field `stream_options`, expected one of `model`, `messages`, `temperature`"}},
+        "stream_options",
+    ),
+    # Python
+    ({"error": {"message": "create() got an unexpected keyword argument 'stream_options'"}}, "stream_options"),
+    ({"error": {"message": "temperature must be in (0, 1]"}}, "temperature"),
+    ({"error": {"message": "`temperature` is deprecated for this model."}}, "temperature"),
+    ({"error": {"message": "Streaming is not supported by this model"}}, "stream"),
+    ({"error": {"message": "x", "param": "stream"}}, "stream"),
+    # Of something else
+    ({"error": {"message": "Unsupported value: 'top_k'", "param": "top_k"}}, ""),
+    ({"error": {"message": "unknown field `top_k`, expected one of `model`, `stream`, `temperature`"}}, ""),
+    ({"error": {"message": "What is the temperature in Paris?"}}, ""),
+    ({"error": {"message": ""}}, ""),
+]
+
+
+@pytest.mark.parametrize(("error", "parameter"), SHAPES)
+def test_a_refusal_names_one_of_our_own_fields(error: Any, parameter: str) -> None:
+    for status in (400, 422):
+        assert parse_error(error, status).to_upstream_error().parameter == parameter
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503, 504])
+def test_other_refusals_name_none(status: int) -> None:
+    error = {"error": {"message": "Unsupported parameter: 'temperature'", "param": "temperature"}}
+    assert parse_error(error, status).to_upstream_error().parameter == ""

@@ -1,0 +1,128 @@
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.worker.openai_server import chunk, events, whole
+from worker.errors import UpstreamError
+from worker.providers.openai.reader import CompletionReader
+from worker.providers.openai.stream import CompletionStream
+
+COMPLETION = {
+    "object": "chat.completion",
+    "choices": [{"message": {"content": "héllo [^1^]"}, "finish_reason": "stop"}],
+}
+LINES = [json.dumps(one) for one in (chunk("héllo"), chunk(" [^1^]"), chunk(None, "stop"))]
+BODIES = [
+    whole("héllo", " [^1^]"),
+    b"\xef\xbb\xbf: hi\r\n\r\n" + whole("héllo", " [^1^]").replace(b"\n", b"\r\n"),
+    b"\nid: 7\n" + events(chunk("héllo"), chunk(" [^1^]", "stop")),
+    events(chunk("héllo [^1^]"), chunk(None, "stop")) + b"data: {\n\ndata: 7\n\n",
+    json.dumps(COMPLETION, ensure_ascii=False).encode(),
+    b"\xef\xbb\xbf \n" + json.dumps(COMPLETION, indent=2).encode() + b"\n",
+    "\n".join(LINES).encode(),
+    "\r\n".join([*LINES, "[DONE]", ""]).encode(),
+    f"[{', '.join(LINES)}]".encode(),
+]
+
+
+def read(pieces: list[bytes], content_type: str = "") -> tuple[str, UpstreamError | None]:
+    """Return the text that the pieces of a body add up to, and how it failed."""
+    completion = CompletionStream()
+    reader = CompletionReader(completion, content_type)
+    for piece in pieces:
+        if (error := reader.feed(piece)) is not None:
+            return completion.text, error
+    error = reader.end()
+    if error is None:
+        try:
+            completion.completion(b"")
+        except UpstreamError as failed:
+            error = failed
+    return completion.text, error
+
+
+def cut(body: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({min(place, len(body)) for place in cuts} | {0, len(body)})
+    return [body[start:stop] for start, stop in itertools.pairwise(places)]
+
+
+CUTS = st.lists(st.integers(0, 700), max_size=12)
+LABELS = st.sampled_from(["", "application/json", "text/plain", "text/event-stream; charset=utf-8"])
+
+
+@given(st.sampled_from(BODIES), CUTS, LABELS)
+def test_however_the_bytes_are_cut_and_labelled_the_text_is_the_same(body: bytes, cuts: list[int], label: str) -> None:
+    assert read(cut(body, cuts), label) == ("héllo [^1^]", None)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_single_bytes_are_read_like_the_whole(body: bytes) -> None:
+    assert read([bytes([byte]) for byte in body]) == ("héllo [^1^]", None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "delta", "message", "content", "text", "type", "finish_reason", "index", "error", "object"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+NOISE = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([b"data: ", b"\n\n", b"\r", b"{", b"[", b"<", b"[DONE]", b": x\n", b"\xef\xbb\xbf", b"\xff"]),
+    JSON.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n"),
+    JSON.map(lambda value: json.dumps(value).encode() + b"\n"),
+    JSON.map(lambda value: b"data: " + json.dumps({"choices": [{"delta": value}]}).encode() + b"\n\n"),
+    JSON.map(lambda value: json.dumps({"choices": [value]}, indent=1).encode()),
+    st.sampled_from([events(chunk("a")), events(chunk("b", "stop"))]),
+)
+
+
+@given(st.lists(NOISE, max_size=6), CUTS, LABELS)
+def test_whatever_comes_it_is_a_text_or_one_error_wherever_it_is_cut(
+    noise: list[bytes], cuts: list[int], label: str
+) -> None:
+    body = b"".join(noise)
+    text, error = read([body], label)
+    other_text, other_error = read(cut(body, cuts), label)
+    assert other_text == text
+    assert (error and error.reason) == (other_error and other_error.reason)
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b"\n <!doctype html>"])
+@pytest.mark.parametrize("label", ["text/plain", "text/event-stream"])
+def test_a_page_is_a_refusal_by_what_is_in_front_of_the_server(body: bytes, label: str) -> None:
+    text, error = read([body], label)
+    assert error is not None
+    assert (text, error.reason, error.refused) == ("", "account.blocked", True)
+
+
+@pytest.mark.parametrize("body", [b"upstream error", b"", b"dat"])
+def test_what_is_neither_events_nor_json_is_a_breach_of_protocol(body: bytes) -> None:
+    text, error = read([body], "text/plain")
+    assert error is not None
+    assert (text, error.reason) == ("", "upstream.protocol")
+
+
+def test_an_empty_event_stream_is_a_cut() -> None:
+    _, error = read([], "text/event-stream")
+    assert error is not None
+    assert error.reason == "transport.closed"
+
+
+@pytest.mark.parametrize("odd", ["{", "[1]", "7", {"error": "x"}, {"choices": "x"}, chunk(None, "error")])
+def test_oddities_behind_the_end_undo_nothing_and_hide_nothing(odd: Any) -> None:
+    data = odd if isinstance(odd, str) else json.dumps(odd)
+    body = events(chunk("a", "stop")) + f"data: {data}\n\n".encode() + events(chunk("b")) + b"data: [DONE]\n\n"
+    assert read([body]) == ("ab", None)

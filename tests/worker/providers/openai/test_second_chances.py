@@ -1,0 +1,284 @@
+"""Whole workers before servers that refuse: who is asked next, what that costs the first, and what a client gets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.conditions import SOON
+from tests.support.wire.ledger_clock import advance
+from tests.support.worker import openai_server
+from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.openai_server import OpenAIServer, Play, answering, chunk, events, refusing, saying, whole
+from wire.jobs import ANYBODY, Jobs, new_answer_id, new_token
+from wire.jobs import Client as Asker
+from wire.ledger import AccountStatus, Ledger
+from wire.messages import Chat, Failed, Final, Image
+from worker.accounts.account import StyleTemperatures
+from worker.providers.registry import ProviderRegistry, Upstream
+from worker.status import status_reporter
+from worker.worker import Worker, new_worker_id
+
+pytestmark = pytest.mark.anyio
+
+INVALID = {"error": {"message": "Unsupported value: 'top_k' (key sk-test-0123456789)", "type": "invalid_request_error"}}
+LOADING = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+GOOD = answering(whole("hello"))
+
+# What another account is asked after: the refusal, and whether the first account pauses.
+ELSEWHERE: dict[str, tuple[Play, bool]] = {
+    "404 page": (refusing(404, "<html>404</html>"), True),
+    "404 of a framework": (refusing(404, {"detail": "Not Found"}), True),
+    "401 of a firewall": (refusing(401), True),
+    "403 of a firewall": (refusing(403, {"message": "Forbidden"}), True),
+    "a page under 200": (refusing(200, "<html>sign in</html>"), True),
+    "400 page": (refusing(400, "<html>400</html>"), True),
+    "405": (refusing(405, {"error": {"message": "no"}}), True),
+    "407": (refusing(407), True),
+    "409": (refusing(409, {"error": {"message": "no"}}), True),
+    "415": (refusing(415, {"error": {"message": "no"}}), True),
+    "423": (refusing(423), True),
+    "424": (refusing(424), True),
+    "425": (refusing(425), True),
+    "429": (refusing(429, {"error": {"code": "rate_limit_exceeded"}}), True),
+    "503": (refusing(503, {"error": {"message": "overloaded"}}), True),
+    "503 page": (refusing(503, "<html>503</html>"), True),
+    "529": (refusing(529, {"error": {"type": "overloaded_error"}}), True),
+    "a model that is loading": (refusing(500, LOADING), True),
+    "500 with an error": (refusing(500, {"error": {"message": "CUDA"}}), False),
+    "502 with an error": (refusing(502, {"error": {"message": "no"}}), False),
+    "an error as first event": (answering(events({"error": {"message": "CUDA"}})), False),
+    "a limit as first event": (answering(events({"error": {"code": "rate_limit_exceeded"}})), True),
+    "an invalid request": (refusing(400, INVALID), False),
+    "a 422": (refusing(422, {"detail": [{"loc": ["body", "top_k"], "msg": "no"}]}), False),
+    "a 413 with an error": (refusing(413, {"error": {"message": "too large"}}), False),
+}
+# What is asked once, since the server may still answer.
+ONCE: dict[str, Play] = {
+    "504 page": refusing(504, "<html>504</html>"),
+    "504 with an error": refusing(504, {"error": {"message": "no"}}),
+    "408": refusing(408, {"error": {"message": "no"}}),
+    "499": refusing(499),
+    "524": refusing(524, "<html>524</html>"),
+    "500 page": refusing(500, "<html>500</html>"),
+    "502 page": refusing(502, "<html>502</html>"),
+    "a cut": saying(),
+    "a cut stream": saying(openai_server.HEAD),
+    "an error after text": answering(events(chunk("a"), {"error": {"code": "rate_limit_exceeded"}})),
+}
+
+
+@dataclass
+class Scene:
+    """A worker before some servers, each with one account named by its position."""
+
+    client: Client
+    servers: list[OpenAIServer]
+    ledger: Ledger
+
+    async def ask(self, question: str = "hi", asker: str = "") -> Final | Failed:
+        answer = new_answer_id()
+        who = Asker(f"key:{asker}", asker) if asker else ANYBODY
+        jobs = Jobs(self.client.store, self.client.limits)
+        await jobs.submit(answer, Chat("creative", question), new_token(), create=True, client=who)
+        return await self.client.end(answer)
+
+    async def status(self, name: str = "s0") -> AccountStatus:
+        return next(status for status in await self.ledger.read_statuses() if status.name == name)
+
+    @property
+    def asked(self) -> list[int]:
+        return [len([one for one in server.asked if one.method == "POST"]) for server in self.servers]
+
+
+@asynccontextmanager
+async def scene(
+    store: HookedStore, client: Client, *plays: Play, accounts: Sequence[dict[str, object]] = (), **changed: object
+) -> AsyncIterator[Scene]:
+    """Run a worker with one account at each of the servers; the first has by far the most weight."""
+    settings = settings_with(**{"drain_timeout": 3.0, **changed})
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(OpenAIServer(play)) for play in plays]
+        options = [*accounts, *[{}] * len(servers)]
+        own = [
+            server.account(f"s{number}", **{"weight": 1000.0 if number == 0 else 1.0, **options[number]})
+            for number, server in enumerate(servers)
+        ]
+        pool = pool_on(store, settings, own, worker=new_worker_id())
+        upstream = Upstream(settings, pool, ProviderRegistry(settings))
+        worker = Worker(settings, store, upstream, status_reporter, block=SHORT_READ)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield Scene(client, servers, Ledger(store))
+        finally:
+            worker.drain()
+            async with asyncio.timeout(SOON):
+                await running
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_another_account_answers_after(store: HookedStore, client: Client, kind: str) -> None:
+    play, pauses = ELSEWHERE[kind]
+    async with scene(store, client, play, GOOD) as stage:
+        end = await stage.ask()
+        assert isinstance(end, Final), end
+        assert (end.text, stage.asked) == ("hello", [1, 1])
+        status = await stage.status()
+        assert status.state == ("cooling" if pauses else "ready")
+
+
+@pytest.mark.parametrize("kind", ONCE)
+async def test_the_question_is_asked_once_after(store: HookedStore, client: Client, kind: str) -> None:
+    async with scene(store, client, ONCE[kind], GOOD) as stage:
+        end = await stage.ask()
+        assert isinstance(end, Failed), end
+        assert (stage.asked, end.retry_after) == ([1, 0], None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "pause"),
+    [
+        ({"Retry_After": "30"}, {"error": {"message": "no"}}, 30),
+        ({"retry_after_ms": "30000"}, {"error": {"message": "no"}}, 30),
+        ({"x_ratelimit_reset_requests": "30s"}, {"error": {"message": "no"}}, 30),
+        ({}, [{"error": {"code": 429, "details": [{"retryDelay": "30s"}]}}], 30),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_account_cools_as_long_as_the_server_asks_for(
+    store: HookedStore, client: Client, status: int, headers: dict[str, str], body: object, pause: int
+) -> None:
+    async with scene(store, client, refusing(status, body, **headers), GOOD) as stage:
+        await stage.ask()
+        before = await stage.status()
+        await advance(store, pause - 2)
+        assert (before.state, isinstance(await stage.ask(), Final)) == ("cooling", True)
+        assert stage.asked == [1, 2]
+        await advance(store, 2)
+        await stage.ask()
+        assert stage.asked[0] == 2
+
+
+async def test_a_server_that_was_away_is_asked_within_seconds_of_its_return(store: HookedStore, client: Client) -> None:
+    async with scene(store, client, refusing(404, "<html>404</html>")) as stage:
+        for _ in range(4):
+            end = await stage.ask()
+            assert isinstance(end, Failed)
+            assert (end.reason, end.retry_after is not None and end.retry_after <= 8) == ("account.none", True)
+            await advance(store, 8.1)
+        stage.servers[0].play = GOOD
+        assert isinstance(await stage.ask(), Final)
+        assert (await stage.status()).state == "ready"
+
+
+async def test_used_up_tries_are_reported(store: HookedStore, client: Client) -> None:
+    busy = refusing(503, {"error": {"message": "overloaded"}}, Retry_After="7")
+    async with scene(store, client, busy, busy, busy, GOOD, account_tries=3) as stage:
+        end = await stage.ask()
+        if isinstance(end, Final):  # the good one's turn came before its tries were used up
+            return
+        assert (end.reason, end.exhausted, end.retry_after is not None) == ("upstream.busy", True, True)
+
+
+async def test_the_only_server_that_is_busy_says_when_it_returns(store: HookedStore, client: Client) -> None:
+    async with scene(store, client, refusing(503, Retry_After="7")) as stage:
+        end = await stage.ask()
+        assert isinstance(end, Failed)
+        assert (end.reason, end.retry_after, end.exhausted, end.reset) == ("upstream.busy", 7, True, False)
+        assert stage.asked == [1]
+
+
+async def test_the_only_server_that_fails_says_so(store: HookedStore, client: Client) -> None:
+    async with scene(store, client, refusing(500, {"error": {"message": "CUDA"}})) as stage:
+        end = await stage.ask()
+        assert isinstance(end, Failed)
+        assert (end.reason, end.retry_after, stage.asked) == ("upstream.internal", None, [1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+async def test_as_many_throttled_accounts_as_there_are_make_it_a_limit(
+    store: HookedStore, client: Client, count: int
+) -> None:
+    """However many accounts there are beside ACCOUNT_TRIES, and however many questions find it out."""
+    throttled = refusing(429, {"error": {"code": "insufficient_quota"}})
+    async with scene(store, client, *[throttled] * count, account_tries=3) as stage:
+        ends = [await stage.ask() for _ in range(3)]
+        reasons = [end.reason for end in ends if isinstance(end, Failed)]
+        assert reasons == (["account.none"] if count > 3 else ["account.throttled"]) + ["account.throttled"] * 2
+        assert stage.asked == [1] * count
+
+
+async def test_the_same_holds_for_pictures(store: HookedStore, client: Client) -> None:
+    throttled = refusing(429, {"error": {"code": "insufficient_quota"}})
+    async with scene(store, client, *[throttled] * 3, account_tries=3) as stage:
+        end = await client.end(await client.submit(Image("Cat"), new_token()))
+        assert isinstance(end, Failed)
+        assert (end.reason, stage.asked) == ("account.throttled", [1, 1, 1])
+
+
+async def test_each_turn_of_a_quota_is_used_before_the_first_refusal(store: HookedStore, client: Client) -> None:
+    options: list[dict[str, object]] = [{"daily": 2}, {"daily": 2}, {"daily": 2}]
+    async with scene(store, client, GOOD, GOOD, GOOD, accounts=options) as stage:
+        ends = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(9)))
+        assert sum(isinstance(end, Final) for end in ends) == 6
+        assert {end.reason for end in ends if isinstance(end, Failed)} == {"account.throttled"}
+        assert stage.asked == [2, 2, 2]
+
+
+async def test_an_invalid_request_fails_with_the_second_servers_words(store: HookedStore, client: Client) -> None:
+    second = {"error": {"message": "No 'top_k' here (key sk-test-0123456789)", "type": "invalid_request_error"}}
+    async with scene(store, client, refusing(400, INVALID), refusing(400, second), GOOD) as stage:
+        end = await stage.ask()
+        assert isinstance(end, Failed)
+        assert (end.reason, end.reset, sum(stage.asked)) == ("question.invalid", False, 2)
+        assert "'top_k'" in end.detail
+        assert "sk-test" not in end.detail
+        assert {status.state for status in await stage.ledger.read_statuses()} == {"ready"}
+
+
+async def test_invalid_requests_of_one_client_cool_nothing_and_those_of_three_do(
+    store: HookedStore, client: Client
+) -> None:
+    async with scene(store, client, refusing(400, INVALID)) as stage:
+        for _ in range(4):
+            assert isinstance(await stage.ask(asker="alice"), Failed)
+        assert (await stage.status()).state == "ready"
+        await stage.ask(asker="bob")
+        assert (await stage.status()).state == "ready"
+        await stage.ask(asker="carol")
+        assert (await stage.status()).state == "cooling"
+
+
+async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
+    store: HookedStore, client: Client
+) -> None:
+    async with scene(store, client, GOOD) as stage:
+        [server] = stage.servers
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            named = [name for name in ("stream_options", "temperature") if name in server.asked[-1].json]
+            refusal = {"error": {"message": f"Unsupported parameter: '{named[0]}'", "param": named[0]}} if named else {}
+            await (refusing(400, refusal) if named else GOOD)(writer)
+
+        server.play = play
+        with capture_logs() as logs:
+            assert isinstance(await stage.ask("one"), Final)
+            assert isinstance(await stage.ask("two"), Final)
+        assert stage.asked == [4]
+        assert (await stage.status()).failures == 0
+    lines = [line for line in logs if "no longer sent" in line["event"]]
+    assert [line["parameter"] for line in lines] == ["stream_options", "temperature"]
+
+
+async def test_a_field_that_an_account_does_not_want_is_never_sent(store: HookedStore, client: Client) -> None:
+    options: list[dict[str, object]] = [
+        {"stream_options": False, "temperatures": StyleTemperatures("none", "none", "none")}
+    ]
+    async with scene(store, client, GOOD, accounts=options) as stage:
+        assert isinstance(await stage.ask(), Final)
+        body = json.loads(stage.servers[0].asked[0].body)
+        assert body.keys() == {"model", "messages", "stream"}

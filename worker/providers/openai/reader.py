@@ -1,0 +1,87 @@
+"""Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks by line."""
+
+import re
+from collections.abc import Iterable
+
+from wire.reasons import Reason
+from worker.errors import UpstreamError
+from worker.providers.openai.json_documents import DocumentParser
+from worker.providers.openai.sse import BOM, EventParser
+from worker.providers.openai.stream import CompletionStream
+
+# How an event stream begins, as far as a field's name can be seen.
+_EVENTS = re.compile(rb":|(?:data|event|id|retry)[:\r\n]")
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:")
+EVENT_STREAM = "text/event-stream"
+
+
+class CompletionReader:
+    """Feeds a completion from bytes; the first ones decide which format they have."""
+
+    def __init__(self, completion: CompletionStream, content_type: str = EVENT_STREAM) -> None:
+        self._completion = completion
+        self._labelled = content_type.partition(";")[0].strip().lower() == EVENT_STREAM
+        self._head = b""
+        self._parser: EventParser | DocumentParser | None = None
+
+    def feed(self, chunk: bytes) -> UpstreamError | None:
+        """Read bytes; return the error that ends the answer, so that the text before it can be shown first."""
+        try:
+            if self._parser is None:
+                self._head += chunk
+                self._parser = self._choose_parser(self._head)
+                if self._parser is None:
+                    return None
+                chunk, self._head = self._head.removeprefix(BOM), b""
+            self._read(self._parser.feed(chunk))
+        except UpstreamError as error:
+            return None if self._completion.ended else error
+        return None
+
+    def end(self) -> UpstreamError | None:
+        """Read what is left at the end of the response; return the error that ends the answer."""
+        parser = self._parser
+        try:
+            if isinstance(parser, DocumentParser):
+                self._read(parser.end())
+                self._completion.end_document()
+            elif parser is not None:
+                self._end_events(parser)
+            elif self._head.strip() or not self._labelled:
+                raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
+        except UpstreamError as error:
+            return None if self._completion.ended else error
+        return None
+
+    def _choose_parser(self, head: bytes) -> EventParser | DocumentParser | None:
+        """Return the parser for a response that begins with `head`; None if it isn't clear yet."""
+        start = head.removeprefix(BOM).lstrip()
+        if not start:
+            return None
+        if start.startswith((b"{", b"[")):
+            return DocumentParser()
+        if start.startswith(b"<"):
+            raise UpstreamError(Reason.ACCOUNT_BLOCKED, "a page", refused=True)
+        if self._labelled or _EVENTS.match(start):
+            return EventParser()
+        if any(name.startswith(start) for name in _FIELDS) or BOM.startswith(start):
+            return None
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
+
+    def _read(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            try:
+                self._completion.read(text)
+            except UpstreamError:
+                # One that comes after the answer's end undoes nothing.
+                if not self._completion.ended:
+                    raise
+
+    def _end_events(self, parser: EventParser) -> None:
+        """Read an event that ends with the response; half of one is a cut, and no event."""
+        for data in parser.end():
+            try:
+                self._completion.read(data)
+            except UpstreamError as error:
+                if error.reason != Reason.UPSTREAM_PROTOCOL:
+                    raise

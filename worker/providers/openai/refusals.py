@@ -1,0 +1,127 @@
+"""What a server's refusal is: the one table from its status, body and names to a reason, and to what may follow.
+
+The first rule that matches decides. A refusal is `final` where the server may still answer the question: it is asked
+once then. Any other allows a further attempt, whose place follows from the reason (see worker.turns.routing).
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wire.reasons import Reason
+
+
+class BodyKind(StrEnum):
+    """What the body of a refusal is. An ERROR is the API's: an object or a list of them, with the error inside."""
+
+    ERROR = "error"
+    JSON = "json"
+    PAGE = "page"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table; None matches anything.
+
+    `statuses` contain None for an error without a status, inside a stream or under 200. Where there are `codes` or
+    `words`, one of the error's names has to be among them, or its message has to match them. `named`: the error has a
+    name at all, and not only a number.
+    """
+
+    reason: Reason
+    statuses: frozenset[int | None] | None = None
+    bodies: frozenset[BodyKind] | None = None
+    codes: frozenset[str] | None = None
+    words: re.Pattern[str] | None = None
+    named: bool = False
+    final: bool = False
+
+    def matches(self, status: int | None, body: BodyKind, codes: Collection[str], message: str) -> bool:
+        """Return whether the rule is about such a refusal."""
+        if self.statuses is not None and status not in self.statuses:
+            return False
+        if self.bodies is not None and body not in self.bodies:
+            return False
+        if self.named and all(code.isdecimal() for code in codes):
+            return False
+        if self.codes is None and self.words is None:
+            return True
+        named = any(code.lower() in (self.codes or ()) for code in codes)
+        return named or (self.words is not None and self.words.search(message.lower()) is not None)
+
+
+def _statuses(*statuses: int | None) -> frozenset[int | None]:
+    return frozenset(statuses)
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ERROR = frozenset({BodyKind.ERROR})
+_JSON = frozenset({BodyKind.ERROR, BodyKind.JSON})
+_PAGE = frozenset({BodyKind.PAGE})
+_NOT_JSON = frozenset({BodyKind.PAGE, BodyKind.OTHER})
+_4XX = _statuses(*range(400, 500))
+_5XX = _statuses(*range(500, 600))
+
+NO_CREDIT = _codes("insufficient_quota billing_hard_limit_reached insufficient_balance")
+_LIMITED = NO_CREDIT | _codes(
+    "rate_limit_exceeded rate_limit_error ratelimiterror too_many_requests resource_exhausted throttlingexception"
+)
+_KEY = _codes("invalid_api_key authentication_error permission_error permission_denied model_not_found")
+_KEY_WORDS = re.compile(r"\bapi[ _-]?key\b")
+_OVERLOADED = _codes("overloaded_error overloaded service_unavailable unavailable_error unavailable engine_overloaded")
+_LOADING = re.compile(
+    r"\bloading model\b"
+    r"|\bmodel\b[^\n]{0,80}\b(is|are) (currently |still |being )*(loading|warming up|starting)\b"
+    r"|\bmodel\b[^\n]{0,80}\bbeing loaded\b"
+)
+_SPENT = _codes("timeout timeout_error request_timeout gateway_timeout deadline_exceeded apitimeouterror")
+_TOO_LONG = _codes("context_length_exceeded exceed_context_size_error contextwindowexceedederror")
+_TOO_LONG_WORDS = re.compile(
+    r"maximum context length"
+    r"|exceeds? (the )?(available |model's )?context"
+    r"|prompt is too long"
+    r"|input token count [^\n]{0,60}exceeds"
+    r"|^litellm\.contextwindowexceedederror"
+)
+_POLICY = _codes("content_filter content_policy_violation moderation_blocked responsibleaipolicyviolation")
+_POLICY_WORDS = re.compile(r"content (management )?polic|requires moderation|input was flagged|safety system")
+# LiteLLM's proxy sends 400 where others send 404 and, without a database of keys, 401.
+_ACCOUNT_400 = _codes("model_not_found no_db_connection")
+_ACCOUNT_400_WORDS = re.compile(r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=")
+
+RULES = (
+    Rule(Reason.SESSION_TOO_LONG, _statuses(None, 400, 413, 422), codes=_TOO_LONG, words=_TOO_LONG_WORDS),
+    Rule(Reason.QUESTION_REFUSED, _statuses(None, 400, 403, 422), codes=_POLICY, words=_POLICY_WORDS),
+    Rule(Reason.UPSTREAM_BUSY, _statuses(None, 400, 404, 409, 422, 425, 500, 502), _JSON, words=_LOADING),
+    # The server's own word about its key or model.
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(None), _ERROR, codes=_KEY),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(401, 403, 404), _ERROR, named=True),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(401), _ERROR, words=_KEY_WORDS),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(400), _JSON, codes=_ACCOUNT_400, words=_ACCOUNT_400_WORDS),
+    # A pause that the server asks for.
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(402, 429)),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None), codes=_LIMITED),
+    Rule(Reason.UPSTREAM_BUSY, _statuses(503, 529)),
+    Rule(Reason.UPSTREAM_BUSY, _statuses(None), codes=_OVERLOADED),
+    # Whoever is in front of the server answers in its place, or the server takes the request for another one's.
+    Rule(Reason.ACCOUNT_BLOCKED, _statuses(401, 403, 404, 405, 407, 409, 410, 415, 421, 423, 424, 425, 426)),
+    # 408 and 499: the server may still be at work.
+    Rule(Reason.UPSTREAM_INTERNAL, _statuses(408, 499), final=True),
+    Rule(Reason.ACCOUNT_BLOCKED, _4XX | {200}, _PAGE),
+    Rule(Reason.QUESTION_INVALID, _4XX),
+    Rule(Reason.UPSTREAM_INTERNAL, _statuses(None, 500, 502), codes=_SPENT, final=True),
+    Rule(Reason.UPSTREAM_INTERNAL, _statuses(None, 500, 502), _ERROR),
+    Rule(Reason.UPSTREAM_GATEWAY, _statuses(502, 504, *range(520, 528)), _NOT_JSON, final=True),
+    Rule(Reason.UPSTREAM_INTERNAL, _5XX | {None}, final=True),
+    Rule(Reason.UPSTREAM_PROTOCOL, final=True),
+)
+
+
+def find_rule(status: int | None, body: BodyKind, codes: Collection[str] = (), message: str = "") -> Rule:
+    """Return the rule about a refusal."""
+    return next(rule for rule in RULES if rule.matches(status, body, codes, message))
