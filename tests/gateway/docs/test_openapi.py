@@ -36,6 +36,7 @@ OF_HTTP = {
     "content-type",
     "access-control-request-method",
     "x-forwarded-for",
+    "x-attempt-id",
 }
 
 
