@@ -19,6 +19,7 @@ from gateway.answering.idempotency import Idempotency
 from gateway.answering.presence import WorkerPresence
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
@@ -32,6 +33,9 @@ from gateway.http.middleware import (
     TracingMiddleware,
 )
 from gateway.http.paths import LongAddressMiddleware, PathMiddleware, is_openai
+from gateway.http.pictures import METHODS as PICTURE_METHODS
+from gateway.http.pictures import ROUTE as PICTURE_ROUTE
+from gateway.http.pictures import PictureEndpoint
 from gateway.http.responses import error_response
 from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
@@ -46,7 +50,6 @@ from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
 from gateway.settings import GatewaySettings
-from gateway.timings import TIMINGS, Timings
 from gateway.v2.messages import SUBPROTOCOL
 from gateway.v2.session import V2Endpoint
 from telemetry import traces
@@ -54,6 +57,7 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
+from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -87,10 +91,11 @@ def create_app(
     presence = WorkerPresence(
         sessions.list_live_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
     )
-    limits = (settings.queue_timeout, settings.answer_timeout)
+    limits = (settings.queue_timeout, settings.longest_answer_timeout)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
+    pictures = PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     metrics = GatewayMetrics(active_requests, answers, first_text, store)
@@ -106,7 +111,8 @@ def create_app(
         _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions),
-            *_openai(settings, QuestionService(questions, clients, conversations)),
+            *_openai(settings, QuestionService(questions, clients, conversations), pictures),
+            Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests), metrics),
             *page.routes(),
             *docs.routes(),
@@ -172,12 +178,12 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
+def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore) -> list[Route]:
     """Return the routes of the OpenAI API."""
     bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
     chat = completions.CompletionEndpoint(service, bodies, settings.sources_in_text)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings.sources_in_text)
-    pictures = images.ImageEndpoint(service.questions, service.clients, bodies)
+    pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     listed = models.ModelEndpoints(service.clients)
     one = "/v1/responses/{response}"
     return [

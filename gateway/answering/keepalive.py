@@ -6,7 +6,7 @@ import contextvars
 import structlog
 
 from gateway.answering.presence import WorkerPresence
-from gateway.timings import TIMINGS
+from gateway.answering.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.reasons import Reason

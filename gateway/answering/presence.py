@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.timings import TIMINGS
+from gateway.answering.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 
 

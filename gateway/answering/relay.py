@@ -9,8 +9,8 @@ from prometheus_client import Histogram
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
 from gateway.answering.presence import WorkerPresence
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import NoWorkerError
-from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
 from wire.errors import AnswerLostError

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.answering.presence import WorkerPresence
-from gateway.timings import Timings
+from gateway.answering.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, frames_of, running, settings
 from wire import keys
