@@ -18,6 +18,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
@@ -45,7 +46,6 @@ from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
 from gateway.settings import GatewaySettings
-from gateway.timings import TIMINGS, Timings
 from gateway.v2.messages import SUBPROTOCOL
 from gateway.v2.session import V2Endpoint
 from telemetry import traces

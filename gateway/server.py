@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.app import create_app
 from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
 from gateway.http.streaming import is_idle, protocols
 from gateway.settings import GatewaySettings
-from gateway.timings import TIMINGS, Timings
 from wire.redis.store import Store
 
 # Above the idle time of any proxy in front, so that the proxy is the one that closes the connection.

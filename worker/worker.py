@@ -21,7 +21,7 @@ from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
 from worker.dispatcher import Dispatcher
 from worker.leases import LOST_SECONDS
-from worker.prober import ServerProber
+from worker.providers.prober import ServerProber
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings

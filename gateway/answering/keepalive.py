@@ -5,7 +5,7 @@ import contextvars
 
 import structlog
 
-from gateway.timings import TIMINGS
+from gateway.answering.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 

@@ -8,7 +8,7 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
-from gateway.timings import TIMINGS, Timings
+from gateway.answering.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
 from wire.errors import AnswerLostError

@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.console import files
@@ -11,7 +12,6 @@ from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.console.stream import ConsoleStream
 from gateway.settings import GatewaySettings
-from gateway.timings import TIMINGS, Timings
 from wire.audit_log import AuditLog
 from wire.jobs import Jobs
 from wire.ledger import Ledger

@@ -9,12 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.answering.timings import TIMINGS
 from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.errors import RefusedError
 from gateway.http import responses
 from gateway.http.body import BodyReader
-from gateway.timings import TIMINGS
 from wire.audit_log import AuditLog
 from wire.jobs import Jobs
 from wire.ledger import PICTURES, Ledger, Order

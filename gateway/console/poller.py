@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
+from gateway.answering.timings import TIMINGS
 from gateway.console.snapshot import build_snapshot
-from gateway.timings import TIMINGS
 from wire.audit_log import AuditEvent, AuditLog
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import TIMINGS
 from gateway.console.admins import Admins
 from gateway.console.poller import ConsoleSnapshot, MinuteCounts, Poller
 from gateway.http import sse
 from gateway.ops.metrics import FIRST_TEXT_BUCKETS
-from gateway.timings import TIMINGS
 from wire.version import VERSION
 
 _MAX_CONSOLES = 32

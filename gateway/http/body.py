@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gateway.timings import TIMINGS
+from gateway.answering.timings import TIMINGS
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import NamedTuple, Protocol
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.streaming import run_stream, server_send
-from gateway.timings import TIMINGS, Timings
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError
 from wire.messages import Event

@@ -9,11 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answering.drain import background
+from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
 from gateway.errors import ClientGoneError
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
-from gateway.timings import TIMINGS
 from wire.jobs import Client
 
 # The number of messages that a client may send ahead. Reading continues meanwhile, to see pongs and the disconnect.

@@ -12,8 +12,8 @@ import structlog
 from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests, background
+from gateway.answering.timings import TIMINGS
 from gateway.ops.metrics import GatewayMetrics
-from gateway.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.redis.store import Store

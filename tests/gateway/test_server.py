@@ -11,8 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import Timings
 from gateway.server import serve
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
 from tests.support.prerequisites import unavailable

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.relay import Relay
+from gateway.answering.timings import Timings
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import running, settings
 from wire import keys

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 import gateway.console.poller
+from gateway.answering.timings import Timings
 from gateway.console.poller import Poller
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway import console_client
 from tests.support.gateway.console_client import looking, sees

@@ -12,9 +12,9 @@ import pytest
 import uvicorn
 from sse_starlette.sse import AppStatus
 
+from gateway.answering.timings import Timings
 from gateway.console.poller import ConsoleSnapshot, Poller
 from gateway.console.stream import ConsoleStreamResponse, SentState
-from gateway.timings import Timings
 from tests.support.gateway import console_client
 from tests.support.gateway.console_client import BEARER, KEY, looking, sees
 from tests.support.wire.scenario import Scenario

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import Timings
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.legacy.frames import LegacyFrames
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,

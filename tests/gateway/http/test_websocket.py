@@ -6,9 +6,9 @@ import pytest
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
+from gateway.answering.timings import TIMINGS
 from gateway.errors import ClientGoneError
 from gateway.http.websocket import Inbox, WebSocketConnection
-from gateway.timings import TIMINGS
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import uuid
 import httpx
 import pytest
 
+from gateway.answering.timings import Timings
 from gateway.settings import GatewaySettings
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
 from wire.jobs import Jobs

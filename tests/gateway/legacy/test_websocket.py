@@ -13,13 +13,13 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
+from gateway.answering.timings import Timings
 from gateway.auth.clients import Clients
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,

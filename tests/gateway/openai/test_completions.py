@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from gateway.answering.timings import Timings
 from gateway.errors import DrainingError
 from gateway.settings import GatewaySettings
-from gateway.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from tests.support.gateway.openai_client import (

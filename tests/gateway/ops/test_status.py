@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.timings import Timings
+from gateway.answering.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.overview import Overview

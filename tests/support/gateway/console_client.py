@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from gateway.timings import TIMINGS, Timings
+from gateway.answering.timings import TIMINGS, Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.redis.store import Store

@@ -14,10 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.http.listener import SOCKET_OPTIONS
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from gateway.timings import TIMINGS, Timings
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
 from wire.redis.store import Store

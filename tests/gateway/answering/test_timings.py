@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from gateway.timings import TIMINGS, Timings
+from gateway.answering.timings import TIMINGS, Timings
 
 
 def test_a_gateway_runs_with_these() -> None:

@@ -12,7 +12,7 @@ from wire.ledger import AccountSlot, Ledger
 from worker.accounts.account import CookieAccount
 from worker.accounts.penalties import SUCCESS, Penalty
 from worker.accounts.pool import AccountPool, NoAccountError, ReservationRequest
-from worker.prober import ServerProber
+from worker.providers.prober import ServerProber
 from worker.providers.registry import ProviderRegistry
 
 pytestmark = pytest.mark.anyio
