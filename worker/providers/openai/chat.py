@@ -26,8 +26,6 @@ from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
 _LOG = structlog.get_logger()
-# A server that doesn't stream is the account's setting.
-_OMITTABLE = frozenset({STREAM_OPTIONS, TEMPERATURE})
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
 GRACE = 1.0
@@ -102,12 +100,14 @@ class OpenAIProvider:
             extras[STREAM_OPTIONS] = {"include_usage": True}
         if temperature is not None and temperature != NO_TEMPERATURE:
             extras[TEMPERATURE] = temperature
-        omitted = self._omitted.get(server.fingerprint, ())
+        omitted = set(self._omitted.get(server.fingerprint, ()))
+        if STREAM in omitted:
+            omitted.add(STREAM_OPTIONS)
         return {name: value for name, value in extras.items() if name not in omitted}
 
     def _omit_parameter(self, server: ServerAccount, extras: Collection[str], error: UpstreamError) -> None:
         """Leave out a field of ours that the server refuses, from now on; the question may be repeated without it."""
-        if not error.refused or error.parameter not in extras or error.parameter not in _OMITTABLE:
+        if not error.refused or error.parameter not in extras:
             return
         error.repeat = True
         omitted = self._omitted.setdefault(server.fingerprint, set())
