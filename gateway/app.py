@@ -32,6 +32,9 @@ from gateway.http.middleware import (
     TracingMiddleware,
 )
 from gateway.http.paths import LongAddressMiddleware, PathMiddleware, is_openai
+from gateway.http.pictures import METHODS as PICTURE_METHODS
+from gateway.http.pictures import ROUTE as PICTURE_ROUTE
+from gateway.http.pictures import PictureEndpoint
 from gateway.http.responses import error_response
 from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
@@ -53,6 +56,7 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
+from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -83,9 +87,11 @@ def create_app(
     """
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
-    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text, timings)
+    longest = settings.longest_answer_timeout
+    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, longest, first_text, timings)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
+    pictures = PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     metrics = GatewayMetrics(active_requests, answers, first_text, store)
@@ -101,7 +107,8 @@ def create_app(
         _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions),
-            *_openai(settings, QuestionService(questions, clients, conversations)),
+            *_openai(settings, QuestionService(questions, clients, conversations), pictures),
+            Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests), metrics),
             *page.routes(),
             *docs.routes(),
@@ -167,12 +174,12 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(settings: GatewaySettings, service: QuestionService) -> list[Route]:
+def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore) -> list[Route]:
     """Return the routes of the OpenAI API."""
     bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
     chat = completions.CompletionEndpoint(service, bodies, settings.sources_in_text)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings.sources_in_text)
-    pictures = images.ImageEndpoint(service.questions, service.clients, bodies)
+    pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     listed = models.ModelEndpoints(service.clients)
     one = "/v1/responses/{response}"
     return [

@@ -340,6 +340,12 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.IMAGE_PROTOCOL: _failed(
         Reason.IMAGE_PROTOCOL, "图片服务返回了无法识别的内容", "The picture service sent something unreadable"
     ),
+    Reason.IMAGE_FULL: _failed(
+        Reason.IMAGE_FULL,
+        "图片存储已满,请稍后再试",
+        "There is no room to keep the picture, come back later",
+        "The picture was made, but there is no room to keep it.",
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """`python -m standalone`, started by a newcomer in a fresh clone."""
 
+import base64
 import hashlib
 import re
 import signal
@@ -144,3 +145,33 @@ def test_a_server_without_a_model_ends_the_start_with_one_sentence(tmp_path: Pat
     with process("standalone", log, OPENAI_BASE_URL="http://127.0.0.1:1/v1") as started:
         assert started.wait(20) == 1
     assert log.read_text().strip() == "wrong setting: OPENAI_BASE_URL needs OPENAI_MODEL beside it"
+
+
+def test_a_server_that_sends_pictures_in_base64_serves_every_client(tmp_path: Path, cookies: Path) -> None:
+    """They are kept in memory:// too: /image, /v1 in both formats, and the picture at its address."""
+    port, upstream = free_port(), free_port()
+    server = {
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
+        "OPENAI_MODEL": "stand-in",
+        "OPENAI_IMAGE_MODEL": "stand-in-pictures",
+        "OPENAI_API_KEY": "k1",
+        "PROVIDER": "openai",
+    }
+    settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), **server}
+    base = f"http://127.0.0.1:{port}"
+    with (
+        process("emulator", tmp_path / "emulator.txt", EMULATOR_PORT=str(upstream), EMULATOR_PACE="0"),
+        process("standalone", tmp_path / "log.txt", **settings),
+        httpx.Client(base_url=base, timeout=20, trust_env=False) as client,
+    ):
+        wait_until(lambda: answers(f"{base}/readyz"), "it is ready")
+        [address] = client.get("/image", params={"keyword": "a cat !base64"}).json()["data"]
+        assert address.startswith(f"{base}/pictures/")
+        picture = client.get(address)
+        assert (picture.headers["content-type"], picture.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+        body = {"prompt": "a cat !base64"}
+        [by_url] = client.post("/v1/images/generations", json=body).json()["data"]
+        assert client.get(by_url["url"]).content == picture.content
+        assert by_url["url"] != address, "each answer has pictures of its own"
+        [inline] = client.post("/v1/images/generations", json=body | {"response_format": "b64_json"}).json()["data"]
+        assert base64.b64decode(inline["b64_json"]) == picture.content

@@ -43,6 +43,9 @@ NAMES = {
     "minute": "minute:",  # hash that lives for hours: what was counted in a minute (Unix time / 60)
     "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
     "run": "run",  # hash: the run of Redis that the data belongs to, and since when in ms
+    "picture": "picture:",  # string that lives as long as an answer: the bytes of a picture
+    "pictures": "pictures",  # sorted set: the pictures that are kept and their sizes, by when they expire
+    "picture_bytes": "picture_bytes",  # string: the sum of those sizes
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -61,6 +64,12 @@ def shard_of(token: str) -> str:
 def shard_of_answer(answer: str) -> str:
     """Return the shard of an answer's keys; the answer may not exist."""
     del answer  # as above; its id begins with its shard
+    return SHARD
+
+
+def shard_of_picture(picture: str) -> str:
+    """Return the shard of a picture's key; the picture may not exist."""
+    del picture  # as above
     return SHARD
 
 
@@ -171,6 +180,21 @@ def client_key(client: str) -> str:
 def rate_key() -> str:
     """Return the key of the measured rate of jobs."""
     return _key("rate")
+
+
+def picture_key(picture: str) -> str:
+    """Return the key of a picture's bytes."""
+    return _key("picture", picture, shard_of_picture(picture))
+
+
+def pictures_key() -> str:
+    """Return the key of the pictures that are kept."""
+    return _key("pictures")
+
+
+def picture_bytes_key() -> str:
+    """Return the key of the pictures' size in all."""
+    return _key("picture_bytes")
 
 
 def accounts_key() -> str:

@@ -97,7 +97,8 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     """The terminal event of a job that was answered.
 
     `text` is the whole answer; `reset`: the next question begins a fresh conversation; `images` contains the
-    addresses of pictures, in a stable order, for an image request. `provider` answered.
+    addresses of pictures, in a stable order, for an image request: of one that is kept here only the path at any
+    gateway (see wire.pictures). `provider` answered.
     """
 
     text: str

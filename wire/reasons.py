@@ -80,3 +80,4 @@ class Reason(StrEnum):
     IMAGE_BAD = "image.bad"
     IMAGE_TIMEOUT = "image.timeout"
     IMAGE_PROTOCOL = "image.protocol"
+    IMAGE_FULL = "image.full"

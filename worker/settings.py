@@ -38,6 +38,7 @@ class WorkerSettings(SharedSettings):
     alert_webhook: HttpUrl | None = None
     alert_share: float = Field(default=0.5, ge=0, le=1)
     lease_ttl: float = Field(default=LEASE_TTL, ge=1.0)
+    picture_limit: int = Field(default=128 * 1024 * 1024, ge=0)
     connect_timeout: float = Field(default=15.0, gt=0)
     first_text_timeout: float = Field(default=60.0, gt=0)
     idle_timeout: float = Field(default=60.0, gt=0)

@@ -69,7 +69,8 @@ class ImageGenerations:
             http_faults.reset(request)
         count = {"one": 1, "none": 0}.get(name, body.count)
         base = self._state.public_url(request.host)
-        data = [create_picture(base, body, number) for number in range(1, count + 1)]
+        create = create_png if name == "base64" else create_picture
+        data = [create(base, body, number) for number in range(1, count + 1)]
         return json_response({"created": int(self._state.clock.now()), "data": data})
 
 
@@ -89,6 +90,12 @@ def parse(data: bytes) -> GenerationBody:
     if kind not in ("url", "b64_json"):
         raise BadRequestError(error_response.wrong_value("response_format", "url or b64_json"))
     return GenerationBody(prompt, count or 1, kind == "b64_json")
+
+
+def create_png(base: str, body: GenerationBody, number: int) -> Json:
+    """Return one picture as servers have it that never send addresses: a PNG in base64."""
+    png = pictures.draw_png(pictures.picture_url(base, body.prompt, number))
+    return {"b64_json": base64.b64encode(png).decode(), "revised_prompt": None}
 
 
 def create_picture(base: str, body: GenerationBody, number: int) -> Json:

@@ -105,6 +105,7 @@ PICTURES: dict[str, str] = {
     "success": "as many pictures as asked for",
     "one": "one picture, whatever was asked for",
     "none": "an empty list",
+    "base64": "as many pictures as asked for, as PNG in base64, never by their addresses",
     "slow-post": "pictures after `=S` seconds (else 6), whatever the pace",
     "pending": "no answer until the client leaves",
     "reset": "TCP reset",

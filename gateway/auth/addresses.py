@@ -1,9 +1,12 @@
-"""The address of a request's client, as far as it can be known. Pure."""
+"""The address of a request's client, as far as it can be known, and its own address for this service. Pure."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Networks = Sequence[IPv4Network | IPv6Network]
+# A name, an IPv4 address or an IPv6 one in brackets, perhaps with a port.
+_HOST = re.compile(r"(?:[\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
 # The smallest network that a customer of an IPv6 provider gets.
 _IPV6_SITE = 64
 
@@ -24,6 +27,17 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     while hops and is_trusted(address, trusted) and _is_address(hops[-1]):
         address = hops.pop()
     return _group(address)
+
+
+def public_origin(scheme: str, host: str, forwarded: str) -> str:
+    """Return the origin under which a client knows this service; '' if its `host` can't be used.
+
+    `scheme` is the connection's, of a socket too. `forwarded` is X-Forwarded-Proto of a trusted proxy, '' for none.
+    """
+    if not _HOST.fullmatch(host):
+        return ""
+    nearest = forwarded.rpartition(",")[2].strip().lower() or scheme
+    return f"{'https' if nearest in ('https', 'wss') else 'http'}://{host}"
 
 
 def _is_address(text: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from gateway.auth.addresses import Networks, client_address, is_trusted
+from gateway.auth.addresses import Networks, client_address, is_trusted, public_origin
 from gateway.auth.api_keys import ApiKey, find_key
 from wire.jobs import Client
 
@@ -32,6 +32,15 @@ class Clients:
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self.trusted)
         return Client(f"address:{address}")
+
+    def find_origin(self, connection: HTTPConnection) -> str:
+        """Return the origin under which the client knows this service, such as `https://chat.example.org`.
+
+        It is made from the Host header; '' without a usable one.
+        """
+        headers, peer = connection.headers, connection.client.host if connection.client else ""
+        forwarded = headers.get("x-forwarded-proto", "") if is_trusted(peer, self.trusted) else ""
+        return public_origin(connection.scope["scheme"], headers.get("host", ""), forwarded)
 
     def read_attempt(self, connection: HTTPConnection) -> str:
         """Return the X-Attempt-ID of a trusted proxy, '' for none: it may send the same request to another gateway."""

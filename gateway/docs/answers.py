@@ -5,9 +5,12 @@ from gateway.docs.error_responses import references
 from gateway.docs.json_schema import ANSWER, Node, named_examples, ref
 from gateway.docs.legacy import STREAM_EVENT
 from gateway.docs.schemas import PROGRESS, error, success
+from gateway.http.pictures import ROUTE as PICTURE_ROUTE
+from wire.pictures import MEDIA_TYPES
 from wire.reasons import Reason
 
 _NAMED = headers.path_parameter("answer", "The answer's id, from X-Answer-ID.", ANSWER)
+_PICTURE = headers.path_parameter("picture", "The picture's id, from its address.", f"s0-{'0a' * 24}")
 _QUEUED = PROGRESS | {
     "state": "queued",
     "position": 3,
@@ -47,6 +50,25 @@ def paths() -> dict[str, Node]:
             ],
             "get": _stream(),
         },
+        PICTURE_ROUTE: {
+            "parameters": [_PICTURE, *headers.parameter_refs("X-Request-ID", "traceparent", "Accept-Language")],
+            "get": _picture(),
+        },
+    }
+
+
+def _picture() -> Node:
+    media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
+    found = {
+        "200": {"description": "The picture.", "headers": headers.header_refs("X-Request-ID"), "content": media},
+    }
+    return {
+        "operationId": "picture",
+        "tags": ["Answers"],
+        "summary": "A picture that an upstream sent without an address",
+        "description": "At the address that an answer contains, for as long as an answer is kept. Needs no API key.",
+        "security": [],
+        "responses": found | references(404, 503),
     }
 
 

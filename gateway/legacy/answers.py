@@ -35,7 +35,8 @@ class AnswerEndpoints:
             await self.relay.jobs.stop(answer, holder)
         progress = await self.relay.answers.read_progress(answer, holder)
         request.state.answer = answer
-        return responses.ok(envelope.encode_progress(answer, progress, english=request.state.english))
+        origin = self.clients.find_origin(request)
+        return responses.ok(envelope.encode_progress(answer, progress, english=request.state.english, origin=origin))
 
     async def stream(self, request: Request) -> Response | sse.AnswerStream:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import failure_of
+from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
 from wire.answers import AnswerState, Progress
 from wire.messages import Failed, Final, Source, TurnCount
@@ -79,8 +80,11 @@ def encode_images(addresses: Sequence[str]) -> bytes:
     return _encode_success(list(addresses))
 
 
-def encode_progress(answer: str, progress: Progress, *, english: bool) -> bytes:
-    """Return the state of an answer. What only its end brings is empty until then."""
+def encode_progress(answer: str, progress: Progress, *, english: bool, origin: str = "") -> bytes:
+    """Return the state of an answer. What only its end brings is empty until then.
+
+    `origin` begins the addresses of pictures that are kept here.
+    """
     end, place = progress.end, progress.position
     final = end if isinstance(end, Final) else Final(progress.text)
     failed = end if isinstance(end, Failed) else None
@@ -93,7 +97,7 @@ def encode_progress(answer: str, progress: Progress, *, english: bool) -> bytes:
         seq=progress.seq,
         text=progress.text,
         urls=final.urls,
-        images=final.images,
+        images=public_addresses(origin, final.images),
         suggestions=final.suggestions,
         turns=final.turns,
         reset=final.reset or (failed is not None and failed.reset),

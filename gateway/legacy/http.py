@@ -13,6 +13,7 @@ from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.http.fields import Fields, idempotency_key, preferred_wait
+from gateway.http.pictures import public_addresses
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
 from gateway.legacy.frames import LegacyFrames
@@ -54,7 +55,7 @@ class LegacyApi:
         event = await self._read_end(request, subscription)
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
-        return responses.ok(envelope.encode_images(event.images))
+        return responses.ok(envelope.encode_images(public_addresses(self.clients.find_origin(request), event.images)))
 
     async def api_stream(self, request: Request) -> Response | sse.AnswerStream:
         """Answer a question as server-sent events."""

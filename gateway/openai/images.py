@@ -1,8 +1,11 @@
 """POST /v1/images/generations."""
 
+import base64
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,26 +15,34 @@ from gateway.auth.clients import Clients
 from gateway.http import responses
 from gateway.http.body import BodyReader
 from gateway.http.fields import idempotency_key, preferred_wait
+from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
 from gateway.openai import requests, validation
-from gateway.openai.errors import AnswerFailedError
+from gateway.openai.errors import AnswerFailedError, InvalidRequestError
+from wire.errors import AnswerLostError
 from wire.jobs import Client
 from wire.messages import Failed, Image
+from wire.pictures import PictureStore, picture_id
 
+_ELSEWHERE = (
+    "'response_format' can't be 'b64_json': this picture is only an address elsewhere. Ask for 'url', with the same "
+    "Idempotency-Key to get this picture and no other."
+)
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
 
-class ImageUrl(msgspec.Struct):
-    """The address of an image."""
+class ImageData(msgspec.Struct):
+    """An image: its address or, as asked, itself."""
 
-    url: str
+    url: str | UnsetType = UNSET
+    b64_json: Annotated[str | UnsetType, Meta(description="The image, in base64.")] = UNSET
 
 
 class ImageList(msgspec.Struct):
     """The images of a prompt."""
 
     created: Count
-    data: list[ImageUrl]
+    data: list[ImageData]
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,10 @@ class ImageEndpoint:
     questions: Questions
     clients: Clients
     bodies: BodyReader
+    pictures: PictureStore
 
     async def generations(self, request: Request) -> Response:
-        """Return the addresses of images of a prompt."""
+        """Return images of a prompt: their addresses, or themselves."""
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.clients.identify(request)
@@ -59,8 +71,23 @@ class ImageEndpoint:
         if isinstance(event, Failed):
             raise AnswerFailedError(event)
         created = int((await relay.answers.read_job(submission.answer_id, client.holder)).accepted)
-        data = [ImageUrl(address) for address in event.images[: wanted.limit]]
+        addresses = event.images[: wanted.limit]
+        if wanted.inline:
+            data = [await self._load(address) for address in addresses]
+        else:
+            data = [ImageData(url) for url in public_addresses(self.clients.find_origin(request), addresses)]
         return responses.ok(msgspec.json.encode(ImageList(created, data)))
+
+    async def _load(self, address: str) -> ImageData:
+        """Return an image that is kept here. InvalidRequestError for one that isn't, AnswerLostError if it is gone."""
+        id_ = picture_id(address)
+        if id_ is None:
+            raise InvalidRequestError(_ELSEWHERE, "response_format", "unsupported_parameter")
+        picture = await self.pictures.find(id_)
+        content = b"".join([chunk async for chunk in self.pictures.read(picture)]) if picture else b""
+        if picture is None or len(content) < picture.size:
+            raise AnswerLostError
+        return ImageData(b64_json=base64.b64encode(content).decode())
 
     async def _submit(self, request: Request, client: Client, prompt: str) -> Submission:
         work = Image(prompt, request=request.state.request_id, wait=preferred_wait(request))

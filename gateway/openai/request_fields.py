@@ -143,7 +143,7 @@ class ImageFields(msgspec.Struct, kw_only=True):
     prompt: FilledText
     n: Annotated[Annotated[int, Meta(ge=1, le=MAX_IMAGES)] | None, Meta(description="At most so many pictures.")] = None
     model: Ignored[str] = None
-    response_format: Annotated[Any, only("url")] = None
+    response_format: Annotated[Any, only("url", "b64_json")] = None
     stream: Annotated[Any, only(False)] = None
 
 

@@ -43,10 +43,11 @@ class CompletionRequest:
 
 @dataclass(frozen=True)
 class ImagePrompt:
-    """A prompt for up to `limit` images."""
+    """A prompt for up to `limit` images. `inline`: the response shall contain the images instead of their addresses."""
 
     prompt: str
     limit: int
+    inline: bool = False
 
 
 def parse_completion(fields: Fields) -> CompletionRequest:
@@ -88,7 +89,7 @@ def parse_image(fields: Fields) -> ImagePrompt:
         raise InvalidRequestError("You must provide a 'prompt'.", "prompt", "invalid_value")
     if limit is not None and not 1 <= limit <= MAX_IMAGES:
         raise InvalidRequestError(f"'n' must be 1 to {MAX_IMAGES}.", "n", "invalid_value")
-    return ImagePrompt(prompt, limit or MAX_IMAGES)
+    return ImagePrompt(prompt, limit or MAX_IMAGES, fields.get("response_format") == "b64_json")
 
 
 def _reject_unsupported(fields: Fields, accepted: Mapping[str, Sequence[object]]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.errors import Problem, failure_of
+from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
 from gateway.v2.messages import AnswerId, RequestId
 from wire.answer_reader import AnswerEvent
@@ -108,12 +109,16 @@ class RefusedFrame(msgspec.Struct, kw_only=True, gc=False, tag_field="type", tag
 
 
 class V2Frames:
-    """Renders the frames of one answer, for a client that named its question `id_`."""
+    """Renders the frames of one answer, for a client that named its question `id_`.
 
-    def __init__(self, id_: str | None, answer: str, english: bool = False) -> None:
+    `origin` begins the addresses of pictures that are kept here.
+    """
+
+    def __init__(self, id_: str | None, answer: str, english: bool = False, origin: str = "") -> None:
         self.answer = answer
         self._id = UNSET if id_ is None else id_
         self._english = english
+        self._origin = origin
 
     def render_accepted(self, token: str) -> bytes:
         """Return the frame of a question that is in Redis."""
@@ -155,7 +160,7 @@ class V2Frames:
             turns=event.turns,
             reset=event.reset,
             stopped=event.stopped,
-            images=event.images or UNSET,
+            images=public_addresses(self._origin, event.images) or UNSET,
             provider=event.provider or UNSET,
         )
 

@@ -32,10 +32,13 @@ _ENDPOINT = "/ws_stream"
 class V2Session:
     """One connection. Its messages are handled in order; each answer is followed in a task of its own."""
 
-    def __init__(self, socket: WebSocket, questions: Questions, max_message: int, client: Client) -> None:
+    def __init__(
+        self, socket: WebSocket, questions: Questions, max_message: int, client: Client, origin: str = ""
+    ) -> None:
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
+        self._origin = origin
         self._questions = questions
         self._relay = questions.relay
         self._connection = WebSocketConnection(
@@ -77,9 +80,9 @@ class V2Session:
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
-                    await self._stop(V2Frames(id_, stop.answer, self._english))
+                    await self._stop(V2Frames(id_, stop.answer, self._english, self._origin))
                 case messages.ResumeMessage() as resume:
-                    await self._resume(V2Frames(id_, resume.answer, self._english), resume.after)
+                    await self._resume(V2Frames(id_, resume.answer, self._english, self._origin), resume.after)
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
@@ -92,7 +95,7 @@ class V2Session:
         key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
-        frames = V2Frames(id_, submission.answer_id, self._english)
+        frames = V2Frames(id_, submission.answer_id, self._english, self._origin)
         await self._follow(frames, submission.token, self._questions.follow(submission))
 
     async def _resume(self, frames: V2Frames, after: int) -> None:
@@ -185,5 +188,5 @@ class V2Endpoint:
         """Serve a session."""
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
-            session = V2Session(socket, self.questions, self.max_message, client)
+            session = V2Session(socket, self.questions, self.max_message, client, self.clients.find_origin(socket))
             await detach(socket.scope, session.run)

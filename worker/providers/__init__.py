@@ -17,6 +17,8 @@ from worker.errors import UpstreamError
 from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
+# A picture's address, or where the upstream sends none its bytes.
+Picture = str | bytes
 # Awaited just before a question is sent, to set the SENT mark. It raises when the question must not be sent; `ask` and
 # `draw` pass its exceptions on unchanged, having sent nothing.
 BeforeSend = Callable[[], Awaitable[None]]
@@ -103,8 +105,8 @@ class ImageProvider(Protocol):
 
     def __init__(self, settings: WorkerSettings) -> None: ...
 
-    async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
-        """Return the URLs of the images, in a stable order. Every failure is raised as UpstreamError."""
+    async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[Picture, ...]:
+        """Return the images, in a stable order. Every failure is raised as UpstreamError."""
         ...
 
     async def close(self) -> None:

@@ -146,6 +146,7 @@ const REASONS = {
   "image.blocked": ["The picture's description was blocked", "图片描述被屏蔽"],
   "image.reviewed": ["The picture's description is under review", "图片描述正在审核"],
   "image.unsupported_lang": ["The language of the picture's description is not supported", "图片描述的语言不受支持"],
+  "image.full": ["There is no room to keep the picture", "没有空间保存图片"],
   "image.busy": ["The picture service is busy", "图片服务繁忙"],
   "image.empty": ["No picture was made", "没有生成图片"],
   "image.bad": ["The picture that was made is not usable", "生成的图片不可用"],

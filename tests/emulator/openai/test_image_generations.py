@@ -14,6 +14,7 @@ STATUS = {
     "success": 200,
     "one": 200,
     "none": 200,
+    "base64": 200,
     "slow-post": 200,
     "blocked": 400,
     "unsafe": 400,
@@ -46,6 +47,12 @@ async def test_pictures_are_served_by_the_stand_in_itself(asker: OpenaiClient, u
 async def test_a_picture_can_come_in_the_answer(asker: OpenaiClient) -> None:
     reply = await draw(asker, "a cat", response_format="b64_json")
     assert base64.b64decode(reply.json["data"][0]["b64_json"]).startswith(b"<svg")
+
+
+async def test_a_server_may_have_no_addresses_at_all(asker: OpenaiClient) -> None:
+    pictures = (await draw(asker, "a cat !base64", n=2)).json["data"]
+    assert [base64.b64decode(one["b64_json"])[:8] for one in pictures] == [b"\x89PNG\r\n\x1a\n"] * 2
+    assert not any("url" in one for one in pictures)
 
 
 def test_every_outcome_is_tested_here() -> None:

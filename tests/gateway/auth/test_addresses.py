@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.auth.addresses import client_address, parse_networks
+from gateway.auth.addresses import client_address, parse_networks, public_origin
 
 PROXIES = parse_networks("10.0.0.0/8, 192.0.2.7,2001:db8:ffff::/48")
 
@@ -50,3 +50,26 @@ def test_without_proxies_nobody_is_believed() -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"network|host bits"):
         parse_networks(text)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "forwarded", "origin"),
+    [
+        ("http", "chat.example.org", "", "http://chat.example.org"),
+        ("https", "chat.example.org:8443", "", "https://chat.example.org:8443"),
+        ("ws", "127.0.0.1:5000", "", "http://127.0.0.1:5000"),
+        ("wss", "[2001:db8::1]:5000", "", "https://[2001:db8::1]:5000"),
+        ("http", "chat.example.org", "https", "https://chat.example.org"),
+        ("http", "chat.example.org", "http, HTTPS", "https://chat.example.org"),
+        ("http", "chat.example.org", "javascript", "http://chat.example.org"),
+        ("http", "", "", ""),
+        ("http", "a b", "", ""),
+        ("http", "evil/../x", "", ""),
+        ("http", 'x"><script>', "", ""),
+        ("http", "user@host", "", ""),
+    ],
+)
+def test_a_client_knows_the_service_by_the_host_that_it_asked(
+    scheme: str, host: str, forwarded: str, origin: str
+) -> None:
+    assert public_origin(scheme, host, forwarded) == origin

@@ -35,7 +35,10 @@ OF_HTTP = {
     "content-length",
     "content-type",
     "access-control-request-method",
+    "host",
     "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-attempt-id",
 }
 
 

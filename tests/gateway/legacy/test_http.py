@@ -13,6 +13,7 @@ from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, body_of, closing_gate, running, settings
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Final, Image
+from wire.pictures import PictureStore, new_picture_id, picture_path
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +116,37 @@ async def test_pictures_are_a_list(gateway: RunningGateway) -> None:
     assert [work for _, work in gateway.worker.asked] == [
         Image("cat", request=reply.headers["x-request-id"]) for reply in (response, posted)
     ]
+
+
+async def test_a_picture_that_is_kept_here_has_an_absolute_address(gateway: RunningGateway) -> None:
+    id_ = new_picture_id()
+    await PictureStore(gateway.store).write(id_, b"GIF89a", 60)
+    gateway.worker.scripts["cat"] = [Final("", images=(picture_path(id_), "https://i/2"))]
+    response = await gateway.client.get("/image", params={"keyword": "cat"})
+    ours, elsewhere = response.json()["data"]
+    assert (ours, elsewhere) == (f"{gateway.address}/pictures/{id_}", "https://i/2")
+    assert (await gateway.client.get(ours)).content == b"GIF89a"
+    progress = await gateway.client.get(f"/answers/{response.headers['x-answer-id']}")
+    assert progress.json()["data"]["images"] == [ours, elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "headers", "origin"),
+    [
+        ("127.0.0.1", {"Host": "chat.example.org", "X-Forwarded-Proto": "https"}, "https://chat.example.org"),
+        (None, {"Host": "chat.example.org", "X-Forwarded-Proto": "https"}, "http://chat.example.org"),
+        ("127.0.0.1", {"Host": "chat.example.org:8080"}, "http://chat.example.org:8080"),
+        ("127.0.0.1", {"Host": "a/b"}, ""),
+    ],
+)
+async def test_the_address_begins_as_the_client_knows_the_service(
+    store: Store, trusted: str | None, headers: dict[str, str], origin: str
+) -> None:
+    path = picture_path(new_picture_id())
+    async with running(store, settings(trusted_proxies=trusted)) as gateway:
+        gateway.worker.scripts["cat"] = [Final("", images=(path,))]
+        response = await gateway.client.get("/image", params={"keyword": "cat"}, headers=headers)
+        assert response.json()["data"] == [origin + path]
 
 
 async def test_a_picture_that_fails_is_reported(gateway: RunningGateway) -> None:

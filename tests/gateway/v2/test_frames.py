@@ -35,6 +35,12 @@ def test_a_final_frame_holds_the_whole_answer() -> None:
     )
 
 
+def test_a_picture_that_is_kept_here_has_an_absolute_address() -> None:
+    path = f"/pictures/s0-{'0a' * 24}"
+    frame = V2Frames(None, ANSWER, origin="https://e.org").render(AnswerEvent(1, Final("", images=(path, "https://i"))))
+    assert json.loads(frame)["images"] == [f"https://e.org{path}", "https://i"]
+
+
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     event = Failed("account.throttled", "half", reset=False, retry_after=60)
     assert FRAMES.render(AnswerEvent(2, event)).decode() == (

@@ -75,11 +75,14 @@ class Scenario:
         token: str | None = None,
         client: Client = ANYBODY,
         once: IdempotencyKey | None = None,
+        attempt: str = "",
     ) -> Asked:
         """Ask a question, without a token one of a new conversation; return the answer that it got."""
         token_, create = token or new_token(), token is None
         work = Chat("balanced", question)
-        answer = await self.jobs.submit(new_answer_id(), work, token_, create=create, client=client, once=once)
+        answer = await self.jobs.submit(
+            new_answer_id(), work, token_, create=create, client=client, once=once, attempt=attempt
+        )
         return Asked(answer, token_)
 
     async def hints(self, worker: str) -> list[ScheduleEntry]:

@@ -13,6 +13,7 @@ from worker.providers import (
     ChatUpdate,
     Completion,
     ImageProvider,
+    Picture,
     SavedConversation,
     Snapshot,
 )
@@ -159,12 +160,12 @@ class Only(ProviderRegistry):
 class Pictures:
     """An image provider: each picture or mistake in turn."""
 
-    outcomes: list[tuple[str, ...] | Exception] = field(default_factory=list)
+    outcomes: list[tuple[Picture, ...] | Exception] = field(default_factory=list)
     drawn: list[tuple[str, str]] = field(default_factory=list)
     held: asyncio.Event | None = None
     closed: bool = False
 
-    async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
+    async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[Picture, ...]:
         await before_send()
         self.drawn.append((account.name, keyword))
         if self.held is not None:

@@ -14,11 +14,13 @@ from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Event, Final, HistoryMessage
+from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 ALICE = Client("key:alice", "alice")
+PICTURE = "s0-" + "0a" * 24
 FOLDER = Path(scripts.__file__).parent
 
 
@@ -34,7 +36,7 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
 def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        assert first == ("#!lua" if name in ("enqueue", "note") else "#!lua flags=allow-oom")
+        assert first == ("#!lua" if name in ("enqueue", "note", "admit_pictures") else "#!lua flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
 
@@ -81,7 +83,10 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.append(stopped, 1, Delta("a"))
     assert await scenario.jobs.stop(other.answer) == "STOPPED"
     await scenario.finish(stopped, session=None)
-    fifth = await scenario.ask("fifth", first.token, client=ALICE)
+    await PictureStore(store).admit([(PICTURE, b"GIF89a")], ttl=60, limit=10)
+    await PictureStore(store).write(PICTURE, b"GIF89a", ttl=60)
+    assert await store.commands.get(keys.picture_bytes_key()) == b"6"
+    fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)
     return [await scenario.events(question.answer) for question in (first, second, third, fourth, fifth, other)]

@@ -15,10 +15,11 @@ from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreU
 from wire.jobs import new_token
 from wire.ledger import Ledger
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.pictures import PictureStore, picture_id
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
-from worker.accounts.account import CookieAccount
+from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.pool import AccountPool
 from worker.errors import ACCOUNT_REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
@@ -731,6 +732,52 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
     assert failed(await shop.outcome(play)).reason == "timeout.total"
 
 
+async def test_an_account_has_the_limit_of_its_own_for_an_answer(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=5.0)
+    await shop.pool.replace([CookieAccount("a", {"_U": "a"}, answer_timeout=0.1)])
+    assert failed(await shop.outcome(stalling)).reason == "timeout.total"
+
+
+async def test_an_account_whose_limit_is_longer_than_others_gets_it(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=0.05)
+    await shop.pool.replace([CookieAccount("a", {"_U": "a"}, answer_timeout=10.0)])
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        await asyncio.sleep(0.2)
+        yield Completion("late", ask.state)
+
+    assert final(await shop.outcome(play)).text == "late"
+
+
+async def test_an_account_that_does_not_stream_may_be_silent_until_its_answer(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=0.05)
+    await shop.pool.replace([ServerAccount("a", "http://127.0.0.1:1/v1", "m", stream=False)])
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        await asyncio.sleep(0.2)
+        yield Completion("whole", ask.state)
+
+    assert final(await shop.outcome(play)).text == "whole"
+
+
+async def test_a_sign_of_life_starts_the_silence_anew(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=0.5)
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        for _ in range(8):
+            yield Snapshot("")
+            await asyncio.sleep(0.1)
+        yield Completion("thought", ask.state)
+
+    task = await shop.harness.task()
+    shop.provider.play = play
+    assert final(await shop.turn(task).run()).text == "thought"
+    assert await shop.harness.client.so_far(task.answer) == [Delta("thought")]
+
+
 # Being cut short
 
 
@@ -787,6 +834,24 @@ async def test_pictures_are_drawn(shop: Shop) -> None:
     assert outcome.session is None
     assert shop.pictures.drawn == [("a", "Cat")]
     assert await shop.state(task) == "SENT"
+
+
+async def test_pictures_without_an_address_are_kept_as_long_as_an_answer(shop: Shop) -> None:
+    shop.pictures.outcomes = [(b"GIF89a", "https://example.com/2")]
+    outcome = await shop.turn(await shop.harness.picture("Cat")).run()
+    ours, elsewhere = final(outcome).images
+    assert elsewhere == "https://example.com/2"
+    found = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
+    assert found is not None
+    assert 0 < found.ttl <= shop.settings.answer_ttl
+
+
+async def test_pictures_without_room_are_an_error_and_no_further_attempt(shop: Shop) -> None:
+    shop.settings = settings_with(picture_limit=5)
+    shop.pictures.outcomes = [(b"GIF89a",)]
+    outcome = await shop.turn(await shop.harness.picture()).run()
+    assert failed(outcome) == Failed("image.full")
+    assert len(shop.pictures.drawn) == 1
 
 
 async def test_pictures_that_an_account_refuses_are_drawn_by_another(shop: Shop) -> None:

@@ -7,9 +7,10 @@ import pytest
 from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from tests.support.conditions import SOON, until
+from wire.pictures import media_type
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion, Snapshot
+from worker.providers import ChatUpdate, Completion, Picture, Snapshot
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.images import OpenAIImageProvider
 from worker.settings import WorkerSettings
@@ -126,7 +127,7 @@ async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], Upstre
 def test_no_outcome_is_left_out() -> None:
     # The rows of the outcome `shape` have tests of their own.
     assert {*ANSWERED, *EMPTY, *FAILED, *SILENT, "shape"} == set(outcomes.CHAT)
-    assert {word.partition("=")[0] for word in DRAWN} | set(UNDRAWN) | {"pending"} == set(outcomes.IMAGE)
+    assert {word.partition("=")[0] for word in DRAWN} | set(UNDRAWN) | {"pending", "base64"} == set(outcomes.IMAGE)
     assert set(refusals.CHAT) <= set(FAILED)
 
 
@@ -203,7 +204,7 @@ async def test_a_check_tells_a_key_that_is_refused(bing: Emulator) -> None:
     assert not bing.ledger.turns
 
 
-async def drawn(bing: Emulator, prompt: str) -> tuple[str, ...]:
+async def drawn(bing: Emulator, prompt: str) -> tuple[Picture, ...]:
     async def mark() -> None:
         assert not bing.ledger.images
 
@@ -214,8 +215,15 @@ async def drawn(bing: Emulator, prompt: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("word", sorted(DRAWN))
 async def test_pictures_are_drawn(bing: Emulator, word: str) -> None:
     [picture] = await drawn(bing, f"a river !{word}")
+    assert isinstance(picture, str)
     assert picture.startswith(f"{bing.url}/")
     assert len(bing.ledger.images) == 1
+
+
+async def test_pictures_in_base64_are_drawn_too(bing: Emulator) -> None:
+    [picture] = await drawn(bing, "a river !base64")
+    assert isinstance(picture, bytes)
+    assert media_type(picture) == "image/png"
 
 
 @pytest.mark.parametrize("word", sorted(UNDRAWN))

@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,17 +10,24 @@ from tests.support.conditions import SOON
 from tests.support.worker import openai_server
 from tests.support.worker.openai_server import KEY, OpenAIServer, Play
 from worker.errors import UpstreamError
-from worker.providers.openai.images import OpenAIImageProvider
+from worker.providers import Picture
+from worker.providers.openai.images import MAX_BODY, MAX_BYTES, MAX_PICTURES, OpenAIImageProvider, parse_images
 from worker.providers.registry import image_provider
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 PICTURES = ("http://t/2.png", "http://t/1.png")
 
 
 async def unmarked() -> None:
     """Let every question pass, as before_send."""
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def drawn(*pictures: Any) -> Play:
@@ -27,7 +36,7 @@ def drawn(*pictures: Any) -> Play:
 
 async def draw(
     server_stub: OpenAIServer, before_send: Callable[[], Awaitable[None]] = unmarked, **changed: Any
-) -> tuple[str, ...]:
+) -> tuple[Picture, ...]:
     async with asyncio.timeout(SOON):
         return await OpenAIImageProvider(WorkerSettings()).draw(server_stub.account(**changed), "a zebra", before_send)
 
@@ -74,10 +83,72 @@ async def test_each_failure_has_its_reason(play: Play, reason: str, refused: boo
 
 
 async def test_a_response_without_an_end_is_cut_off() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n"
     async with OpenAIServer(openai_server.stopping(head, b" " * 2_000_000)) as server_stub:
         with pytest.raises(UpstreamError, match=r"image\.protocol"):
             await draw(server_stub)
+
+
+async def test_a_response_without_a_length_is_cut_off_too() -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    async with OpenAIServer(openai_server.stopping(head, b" " * (MAX_BODY + 1))) as server_stub:
+        with pytest.raises(UpstreamError, match=r"image\.protocol"):
+            await draw(server_stub)
+
+
+async def test_pictures_in_base64_come_as_they_are_and_each_once() -> None:
+    shown = ({"b64_json": encoded(PNG), "url": None}, {"b64_json": encoded(JPEG)}, {"b64_json": encoded(PNG)})
+    async with OpenAIServer(drawn(*shown)) as server_stub:
+        assert await draw(server_stub) == (PNG, JPEG)
+
+
+async def test_an_address_is_taken_before_the_same_picture_in_base64() -> None:
+    async with OpenAIServer(drawn({"url": PICTURES[0], "b64_json": encoded(PNG)})) as server_stub:
+        assert await draw(server_stub) == PICTURES[:1]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"b64_json": f"data:image/png;base64,{encoded(PNG)}"},
+        {"url": f"data:image/png;base64,{encoded(PNG)}"},
+        {"url": "", "b64_json": encoded(PNG)},
+        {"url": "file:///tmp/1.png", "b64_json": encoded(PNG)},
+        {"b64_json": encoded(PNG).rstrip("=")},
+        {"b64_json": base64.urlsafe_b64encode(PNG).decode()},
+        {"b64_json": base64.encodebytes(PNG).decode()},
+        {"b64_json": encoded(PNG), "revised_prompt": None, "size": 7},
+    ],
+)
+def test_base64_may_be_written_in_each_of_its_forms(image: dict[str, Any]) -> None:
+    assert parse_images(json.dumps({"data": [image]}).encode()) == (PNG,)
+
+
+@pytest.mark.parametrize(
+    "encoded_picture",
+    [
+        encoded(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        encoded(b"<html>"),
+        encoded(PNG[:4]),
+        "data:image/png;base64,",
+        "data:image/svg+xml,<svg/>",
+        "not base64!",
+        "图片",
+        "AAAAA",
+    ],
+)
+def test_what_is_no_picture_is_not_kept(encoded_picture: str) -> None:
+    with pytest.raises(UpstreamError, match=r"image\.protocol"):
+        parse_images(json.dumps({"data": [{"b64_json": encoded_picture}]}).encode())
+
+
+def test_the_pictures_of_an_answer_are_bounded_in_number_and_bytes() -> None:
+    many = [{"b64_json": encoded(PNG + bytes([number]))} for number in range(MAX_PICTURES + 5)]
+    assert len(parse_images(json.dumps({"data": many}).encode())) == MAX_PICTURES
+    large = [{"b64_json": encoded(PNG + bytes([number]) * (MAX_BYTES // 2))} for number in range(2)]
+    assert len(parse_images(json.dumps({"data": large[:1]}).encode())) == 1
+    with pytest.raises(UpstreamError, match=r"image\.protocol: .*too large"):
+        parse_images(json.dumps({"data": large}).encode())
 
 
 async def test_an_account_without_an_image_model_is_not_asked() -> None:

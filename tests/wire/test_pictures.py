@@ -1,0 +1,169 @@
+"""Pictures in Redis: bounded, counted without a leak, and gone with their time."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from wire import keys, pictures
+from wire.pictures import CHUNK, PictureStore, StoredPicture, media_type, new_picture_id, picture_id, picture_path
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
+
+
+async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_000_000) -> list[str]:
+    """Admit and write pictures, which must have room."""
+    found = [(new_picture_id(), content) for content in contents]
+    assert await PictureStore(store).admit(found, ttl, limit) == 0
+    for id_, content in found:
+        await PictureStore(store).write(id_, content, ttl)
+    return [id_ for id_, _ in found]
+
+
+async def counted(store: Store) -> tuple[int, int]:
+    """Return how many pictures count, and their bytes."""
+    total = await store.commands.get(keys.picture_bytes_key())
+    return await store.commands.zcard(keys.pictures_key()), int(total or 0)
+
+
+async def content(store: Store, picture: StoredPicture) -> bytes:
+    return b"".join([chunk async for chunk in PictureStore(store).read(picture)])
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "image/jpeg"),
+        (b"GIF87a...", "image/gif"),
+        (b"GIF89a...", "image/gif"),
+        (b"RIFF\x00\x01\x00\x00WEBPVP8 ", "image/webp"),
+        (b"RIFF\x00\x01\x00\x00WAVEfmt ", None),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>", None),
+        (b"<!doctype html><img>", None),
+        (b"%PDF-1.7", None),
+        (b"BM6\x00", None),
+        (b"\x00\x00\x00\x20ftypavif", None),
+        (b" " + PNG, None),
+        (PNG[:7], None),
+        (b"", None),
+    ],
+)
+def test_only_the_first_bytes_decide_what_a_picture_is(head: bytes, kind: str | None) -> None:
+    assert media_type(head) == kind
+
+
+def test_an_id_is_random_and_names_its_shard() -> None:
+    found = {new_picture_id() for _ in range(100)}
+    assert len(found) == 100
+    assert all(re.fullmatch(r"s0-[0-9a-f]{48}", id_) for id_ in found)  # 192 bits
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://e.org/pictures/s0-" + "0" * 48,
+        "/pictures/",
+        "/pictures/x",
+        "/pictures/s0-" + "0" * 47,
+        "/pictures/s0-" + "0" * 48 + "/../x",
+        "s0-" + "0" * 48,
+        "",
+    ],
+)
+def test_an_address_elsewhere_is_no_picture_of_ours(address: str) -> None:
+    assert picture_id(address) is None
+    assert picture_id(picture_path("s0-" + "0" * 48)) == "s0-" + "0" * 48
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - len(PNG), CHUNK, 3 * CHUNK + 7])
+async def test_a_picture_is_read_as_it_was_written(store: Store, size: int) -> None:
+    body = PNG + bytes(size)
+    [id_] = await keep(store, body)
+    picture = await PictureStore(store).find(id_)
+    assert picture is not None
+    assert (picture.size, picture.media_type, 0 < picture.ttl <= 60) == (len(body), "image/png", True)
+    assert await content(store, picture) == body
+    assert await store.commands.ttl(keys.picture_key(id_)) > 0
+
+
+@pytest.mark.parametrize("id_", ["s0-" + "0" * 48, "x", "", "*", "s0-" + "0" * 48 + "\n"])
+async def test_there_is_no_picture_under_another_id(store: Store, id_: str) -> None:
+    await keep(store, PNG)
+    assert await PictureStore(store).find(id_) is None
+
+
+async def test_a_picture_that_expires_while_it_is_read_ends(store: Store) -> None:
+    [id_] = await keep(store, PNG)
+    picture = await PictureStore(store).find(id_)
+    assert picture is not None
+    await store.commands.delete(keys.picture_key(id_))
+    assert await content(store, picture) == b""
+    assert await PictureStore(store).find(id_) is None
+
+
+async def test_all_pictures_together_stay_below_the_limit(store: Store) -> None:
+    await keep(store, PNG, PNG, limit=3 * len(PNG))
+    assert await counted(store) == (2, 2 * len(PNG))
+    over = [(new_picture_id(), PNG), (new_picture_id(), PNG)]
+    assert 1 <= await PictureStore(store).admit(over, 60, 3 * len(PNG)) <= 90
+    assert await counted(store) == (2, 2 * len(PNG)), "of two pictures none is admitted where one has no room"
+    await keep(store, PNG, limit=3 * len(PNG))
+    assert await counted(store) == (3, 3 * len(PNG))
+
+
+async def test_a_picture_larger_than_the_limit_is_refused_by_an_empty_store(store: Store) -> None:
+    assert await PictureStore(store).admit([(new_picture_id(), PNG)], 60, 10) >= 1
+    assert await counted(store) == (0, 0)
+
+
+async def test_a_repeat_counts_nothing_twice(store: Store) -> None:
+    again = [(new_picture_id(), PNG)]
+    for _ in range(3):
+        assert await PictureStore(store).admit(again, 60, len(PNG)) == 0
+    assert await counted(store) == (1, len(PNG))
+
+
+async def expire(store: Store, ids: Sequence[str]) -> None:
+    """Let the time of pictures be over, as Redis counts it."""
+    members: Any = await store.commands.zrange(keys.pictures_key(), 0, -1)
+    for member in members:
+        if member.decode().split(" ")[0] in ids:
+            await store.commands.zadd(keys.pictures_key(), {member: 1})
+
+
+async def test_what_has_expired_makes_room(store: Store) -> None:
+    old = await keep(store, PNG, PNG, limit=2 * len(PNG))
+    await expire(store, old[:1])
+    await keep(store, PNG, limit=2 * len(PNG))
+    assert await counted(store) == (2, 2 * len(PNG))
+
+
+async def test_the_sum_can_not_leak(store: Store) -> None:
+    """A writer that dies between counting and writing, or a lost key of either kind, costs nothing for good."""
+    unwritten = [(new_picture_id(), PNG)]
+    assert await PictureStore(store).admit(unwritten, 60, 10_000) == 0
+    await expire(store, [unwritten[0][0]])
+    await store.commands.set(keys.picture_bytes_key(), 999_999)
+    await keep(store, PNG, limit=10_000)
+    assert await counted(store) == (1, len(PNG))
+    assert 60 < await store.commands.ttl(keys.picture_bytes_key()) <= 90
+    assert 60 < await store.commands.ttl(keys.pictures_key()) <= 90
+
+
+async def test_a_shorter_life_does_not_shorten_the_others(store: Store) -> None:
+    await keep(store, PNG, ttl=600)
+    await keep(store, PNG, ttl=1)
+    assert await store.commands.ttl(keys.pictures_key()) > 600
+    assert await store.commands.ttl(keys.picture_bytes_key()) > 600
+
+
+async def test_a_picture_goes_to_redis_piece_by_piece(store: Store) -> None:
+    with mock.patch.object(pictures, "CHUNK", 10):
+        [id_] = await keep(store, PNG)
+        assert await store.commands.get(keys.picture_key(id_)) == PNG

@@ -1,0 +1,62 @@
+"""Keeping the pictures that have no address."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.worker.harness import Away, HookedStore
+from wire import keys
+from wire.pictures import PictureStore, picture_id
+from worker.errors import UpstreamError
+from worker.providers import Picture
+from worker.turns.pictures import keep_pictures
+
+pytestmark = pytest.mark.anyio
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
+ELSEWHERE = "https://e.org/1"
+
+
+@pytest.fixture
+async def store(valkey_url: str, anyio_backend: str) -> AsyncIterator[HookedStore]:
+    store = HookedStore(valkey_url)
+    yield store
+    await store.close()
+
+
+async def keep(store: HookedStore, *pictures: Picture, limit: int = 10_000, retry_for: float = 0.0) -> tuple[str, ...]:
+    return await keep_pictures(PictureStore(store), pictures, ttl=60, limit=limit, retry_for=retry_for)
+
+
+async def test_a_picture_without_an_address_gets_one_here_in_its_place(store: HookedStore) -> None:
+    first, second, third = await keep(store, PNG, ELSEWHERE, PNG)
+    assert second == ELSEWHERE
+    assert first != third
+    for address in (first, third):
+        id_ = picture_id(address)
+        assert id_ is not None
+        assert await store.commands.get(keys.picture_key(id_)) == PNG
+
+
+async def test_addresses_elsewhere_need_nothing_of_redis(store: HookedStore) -> None:
+    assert await keep(store, ELSEWHERE, limit=0) == (ELSEWHERE,)
+    assert store.calls == []
+
+
+async def test_a_full_store_is_a_reason_of_its_own(store: HookedStore) -> None:
+    with pytest.raises(UpstreamError, match=r"image\.full: PICTURE_LIMIT") as caught:
+        await keep(store, PNG, limit=10)
+    assert not caught.value.refused, "the picture was made and paid for: no other account makes one"
+    assert await store.commands.keys("*picture*") == []
+
+
+async def test_a_redis_that_is_full_or_away_is_a_reason_too(store: HookedStore) -> None:
+    store.before["admit_pictures"] = Away()
+    with pytest.raises(UpstreamError, match=r"image\.full: away"):
+        await keep(store, PNG)
+
+
+async def test_a_redis_that_returns_in_time_loses_no_picture(store: HookedStore) -> None:
+    store.before["admit_pictures"] = Away(1)
+    [address] = await keep(store, PNG, retry_for=10.0)
+    assert await PictureStore(store).find(picture_id(address) or "") is not None
