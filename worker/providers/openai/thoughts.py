@@ -26,7 +26,8 @@ def remove_thoughts(text: str, *, whole: bool) -> str:
         rest = _remove_gap(rest)
     if not whole and _OPEN.startswith(start):
         return ""
-    if rest is text and (lone := _LONE_CLOSE.search(text)) is not None:
+    lone = _LONE_CLOSE.search(text) if rest is text else None
+    if lone is not None and _OPEN not in text[: lone.start()]:
         rest = _remove_gap(text[lone.end() :])
     rest = _BLOCK.sub("", rest)
     return rest if whole else rest[: _stable_end(rest)]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.providers.openai.thoughts import remove_thoughts
@@ -21,6 +21,8 @@ from worker.providers.openai.thoughts import remove_thoughts
         ("</think>yes", "yes"),
         ("one\n<think>hm</think>\ntwo", "one\ntwo"),
         ("one\n<think>is a tag", "one\n<think>is a tag"),
+        ("Like so:\n<think>\nhm\n</think>\nyes", "Like so:\nyes"),
+        ("Say <think>\n</think>", "Say <think>\n</think>"),
         ("use `<think>` and `</think>`", "use `<think>` and `</think>`"),
         ("<thinking>no tag of ours</thinking>", "<thinking>no tag of ours</thinking>"),
         ("<thi", "<thi"),
@@ -33,6 +35,7 @@ def test_reasoning_is_no_part_of_the_answer(text: str, answer: str) -> None:
 PIECES = st.lists(st.sampled_from(["<think>", "</think>", "\n", "a", "<", "think>", "[^1^]"]), max_size=10).map("".join)
 
 
+@settings(max_examples=500)
 @given(PIECES.filter(lambda text: "</think>" not in text.partition("<think>")[0]))
 @example("<think>a</think>\na\n<think>b</think>\nc")
 def test_what_is_shown_while_it_grows_is_the_beginning_of_the_answer(text: str) -> None:
