@@ -87,7 +87,8 @@ def create_app(
     """
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
-    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, settings.answer_timeout, first_text, timings)
+    longest = settings.longest_answer_timeout
+    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, longest, first_text, timings)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures = PictureStore(store)

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings
 
 # LEASE_TTL's default, in seconds.
 LEASE_TTL = 15.0
+# The limit of a server's answer where ANSWER_TIMEOUT isn't set, in seconds: models that think may take that long.
+SERVER_ANSWER_TIMEOUT = 900.0
 
 
 class SharedSettings(BaseSettings):
@@ -22,3 +24,13 @@ class SharedSettings(BaseSettings):
     drain_timeout: float = Field(default=30.0, ge=0)
     otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_format: Literal["console", "json"] = "console"
+
+    @property
+    def server_answer_timeout(self) -> float:
+        """The limit of an answer from a server: ANSWER_TIMEOUT if it is set, else longer than Bing's."""
+        return self.answer_timeout if "answer_timeout" in self.model_fields_set else SERVER_ANSWER_TIMEOUT
+
+    @property
+    def longest_answer_timeout(self) -> float:
+        """The limit of an answer from any account without one of its own."""
+        return max(self.answer_timeout, self.server_answer_timeout)

@@ -218,11 +218,11 @@ class Dispatcher:
     async def _finish(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
         """Write the turn's end and return the token's next job.
 
-        Tries again while Redis is away (a repeat is harmless). Raises TimeoutError after ANSWER_TIMEOUT, and
-        LeaseLostError.
+        Tries again while Redis is away (a repeat is harmless). Raises TimeoutError after the longest limit of an
+        answer, and LeaseLostError.
         """
         reasserted = not turn.sent
-        async with asyncio.timeout(self._settings.answer_timeout):
+        async with asyncio.timeout(self._upstream.pool.longest_answer(self._settings)):
             while True:
                 try:
                     return await self._write_end(turn, outcome)

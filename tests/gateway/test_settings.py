@@ -16,6 +16,11 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.gateway_port, settings.secret_file, settings.sources_in_text) == (80, Path("secret"), True)
 
 
+def test_the_longest_answer_is_a_servers_unless_a_limit_is_set() -> None:
+    assert GatewaySettings().longest_answer_timeout == 900
+    assert GatewaySettings(answer_timeout=20).longest_answer_timeout == 20
+
+
 def test_networks_of_proxies_are_checked_at_once() -> None:
     assert GatewaySettings(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies == "10.0.0.0/8, ::1"
     with pytest.raises(ValidationError, match="trusted_proxies"):

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from worker.settings import OPENAI
+from worker.settings import OPENAI, WorkerSettings
 
 # The cookie that signs an account in.
 SIGN_IN = "_U"
@@ -16,12 +16,14 @@ class _AccountSettings:
 
     `weight` is relative to other accounts'. `turns` limits its turns in flight over all workers (None: ACCOUNT_TURNS).
     `daily` is its quota of questions a day, None if unknown. The address of its outbound `proxy` may hold a password.
+    `answer_timeout` is how long one of its answers may take, in seconds; None: the settings' limit for its kind.
     """
 
     weight: float = 1.0
     turns: int | None = None
     daily: int | None = None
     proxy: str | None = field(default=None, repr=False)
+    answer_timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class CookieAccount(_AccountSettings):
     expires: float | None = None
 
     makes_images: ClassVar[bool] = True
+    stream: ClassVar[bool] = True
+
+    def answer_limit(self, settings: WorkerSettings) -> float:
+        """Return how long one answer may take, in seconds."""
+        return self.answer_timeout or settings.answer_timeout
 
     @property
     def cookie_header(self) -> str:
@@ -68,7 +75,8 @@ class ServerAccount(_AccountSettings):
 
     `provider` names the API's dialect. A request's path is appended to the path of `base_url`, before its query.
     `key` is empty where none is needed, and never logged. Without an `image_model` it makes no images.
-    `stream_options`: the server can be asked for the usage of a streamed answer.
+    `stream`: it streams its answers; `stream_options`: it can be asked for their usage. `think_tags`: their text may
+    contain the model's reasoning between `<think>` tags.
     """
 
     name: str
@@ -79,6 +87,12 @@ class ServerAccount(_AccountSettings):
     provider: str = OPENAI
     temperatures: StyleTemperatures = StyleTemperatures()
     stream_options: bool = True
+    stream: bool = True
+    think_tags: bool = False
+
+    def answer_limit(self, settings: WorkerSettings) -> float:
+        """Return how long one answer may take, in seconds."""
+        return self.answer_timeout or settings.server_answer_timeout
 
     @property
     def makes_images(self) -> bool:

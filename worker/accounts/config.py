@@ -25,6 +25,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "weight": (Annotated[float, msgspec.Meta(gt=0, le=1000)], "a number above 0 and up to 1000"),
     "turns": (Annotated[int, msgspec.Meta(ge=1, le=10_000)], "a whole number from 1 to 10000"),
     "daily": (Annotated[int, msgspec.Meta(ge=1, le=1_000_000)], "a whole number from 1 to 1000000"),
+    "answer_timeout": (Annotated[float, msgspec.Meta(gt=0, le=3600)], "seconds, above 0 and up to 3600"),
     "proxy": (str, "http:// or socks5://, then user:password@ if it wants them (%-encoded), host and port"),
 }
 _TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
@@ -42,6 +43,8 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
         'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise',
     ),
     "stream_options": (bool, "true or false"),
+    "stream": (bool, "true or false"),
+    "think_tags": (bool, "true or false"),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 
@@ -54,15 +57,23 @@ class AccountOptions:
     turns: int | None = None
     daily: int | None = None
     proxy: str | None = field(default=None, repr=False)
+    answer_timeout: float | None = None
 
     @classmethod
     def from_account(cls, account: Account) -> "AccountOptions":
         """Return the account's options."""
-        return cls(account.weight, account.turns, account.daily, account.proxy)
+        return cls(account.weight, account.turns, account.daily, account.proxy, account.answer_timeout)
 
     def apply(self, account: Account) -> Account:
         """Return the account with these options."""
-        return replace(account, weight=self.weight, turns=self.turns, daily=self.daily, proxy=self.proxy)
+        return replace(
+            account,
+            weight=self.weight,
+            turns=self.turns,
+            daily=self.daily,
+            proxy=self.proxy,
+            answer_timeout=self.answer_timeout,
+        )
 
 
 @dataclass(frozen=True)

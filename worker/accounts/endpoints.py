@@ -26,6 +26,8 @@ class ServerEntry:
     provider: str = OPENAI
     temperature: Temperature | dict[str, Temperature] | None = None
     stream_options: bool = True
+    stream: bool = True
+    think_tags: bool = False
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
@@ -38,6 +40,8 @@ class ServerEntry:
             self.provider,
             _style_temperatures(self.temperature),
             self.stream_options,
+            self.stream,
+            self.think_tags,
         )
 
 

@@ -106,6 +106,11 @@ class AccountPool:
         entries = [entry for account in self._accounts.values() for entry in self._entries(account)]
         return [self.statuses[entry] for entry in entries if entry in self.statuses]
 
+    def longest_answer(self, settings: WorkerSettings) -> float:
+        """Return how long an answer of the account with the longest limit may take, in seconds."""
+        limits = (account.answer_limit(settings) for account in self._accounts.values())
+        return max(limits, default=settings.answer_timeout)
+
     def get(self, name: str) -> Account | None:
         """Return the account of that name, if it is still there."""
         return self._accounts.get(name)
@@ -226,7 +231,8 @@ class AccountPool:
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
         others = ranks.keys() - chosen.keys()
-        hold = self._settings.answer_timeout + _MARGIN
+        limits = [self._accounts[entry.removesuffix(PICTURES)].answer_limit(self._settings) for entry in chosen]
+        hold = max(limits, default=self._settings.answer_timeout) + _MARGIN
         try:
             return await retry_unavailable(lambda: self._ledger.reserve(slot, chosen, hold, others), until)
         except asyncio.CancelledError:

@@ -42,11 +42,14 @@ class Turn:
         self._sessions = sessions
         self.job = job
         self._may_send = may_send
-        self._deadline = asyncio.get_running_loop().time() + upstream.settings.answer_timeout
+        self._began = asyncio.get_running_loop().time()
+        # Until it is known which account answers; each has a limit of its own.
+        longest = upstream.pool.longest_answer(upstream.settings)
+        self._deadline = self._began + longest
         self._attempt = 0
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
-        self._publisher = Publisher(sessions, job, upstream.settings.answer_timeout)
+        self._publisher = Publisher(sessions, job, longest)
         self.sent = False
 
     @property
@@ -145,8 +148,9 @@ class Turn:
             bound_contextvars(provider=provider, account=account.name),
             traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
         ):
+            deadline = self._began + account.answer_limit(self._upstream.settings)
             if isinstance(work, Image):
-                return await self._draw(account, work)
+                return await self._draw(account, work, deadline)
             updates = providers.chat_for(account).ask(
                 account,
                 self._router.conversation,
@@ -156,11 +160,12 @@ class Turn:
                 self._router.load_history,
             )
             async with aclosing(updates):
-                return await self._complete(publisher, account, await self._listen(updates, publisher))
+                completion = await self._listen(updates, publisher, deadline, streams=account.stream)
+                return await self._complete(publisher, account, completion)
 
-    async def _draw(self, account: Account, work: Image) -> Outcome:
+    async def _draw(self, account: Account, work: Image, deadline: float) -> Outcome:
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(deadline):
                 images = self._upstream.providers.images_for(account)
                 pictures = await images.draw(account, work.keyword, self._before_send)
         except TimeoutError:
@@ -169,13 +174,18 @@ class Turn:
         addresses = await keep_pictures(store, pictures, ttl=settings.answer_ttl, limit=settings.picture_limit)
         return Outcome("DONE", Final(text="", images=addresses), None)
 
-    async def _listen(self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher) -> Completion:
-        """Publish the provider's updates within the limits for the first text, for silence and for the whole answer."""
+    async def _listen(
+        self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher, deadline: float, *, streams: bool
+    ) -> Completion:
+        """Publish the provider's updates within the limits for the first text, for silence and for the whole answer.
+
+        Each update is a sign of life, with new text or not. An account that doesn't stream is silent until its end.
+        """
         settings = self._upstream.settings
-        first, idle = settings.first_text_timeout, settings.idle_timeout
+        first, idle = settings.first_text_timeout if streams else math.inf, settings.idle_timeout
         try:
             async with IdleTimeout(
-                lambda: idle if publisher.has_text else first, min(first, idle), self._deadline
+                lambda: idle if publisher.has_text else first, min(first, idle), deadline
             ) as idle_limit:
                 async for update in updates:
                     if isinstance(update, Completion):
@@ -183,7 +193,7 @@ class Turn:
                     publisher.update(update.text)
                     idle_limit.reset()
         except TimeoutError:
-            if asyncio.get_running_loop().time() >= self._deadline:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise UpstreamError(Reason.TIMEOUT_TOTAL) from None
             raise UpstreamError(Reason.TIMEOUT_IDLE if publisher.has_text else Reason.TIMEOUT_FIRST) from None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider ended without an end")

@@ -1,4 +1,5 @@
 from worker.accounts.account import CookieAccount, ServerAccount
+from worker.settings import WorkerSettings
 
 
 def test_the_cookie_header_holds_values_as_the_browser_had_them() -> None:
@@ -29,3 +30,14 @@ def test_a_server_makes_images_if_it_has_a_model_for_them() -> None:
     assert CookieAccount("a", {"_U": "x"}).makes_images
     assert ServerAccount("a", "http://127.0.0.1:1/v1", "m", image_model="p").makes_images
     assert not ServerAccount("a", "http://127.0.0.1:1/v1", "m").makes_images
+
+
+def test_servers_may_take_longer_for_an_answer_unless_a_limit_is_set() -> None:
+    bing, server = CookieAccount("a", {"_U": "x"}), ServerAccount("b", "http://127.0.0.1:1/v1", "m")
+    limits = [
+        [account.answer_limit(settings) for account in (bing, server)]
+        for settings in (WorkerSettings(), WorkerSettings(answer_timeout=300), WorkerSettings(answer_timeout=5))
+    ]
+    assert limits == [[300, 900], [300, 300], [5, 5]]
+    assert CookieAccount("a", {"_U": "x"}, answer_timeout=7).answer_limit(WorkerSettings()) == 7
+    assert ServerAccount("b", "http://127.0.0.1:1/v1", "m", answer_timeout=1200).answer_limit(WorkerSettings()) == 1200

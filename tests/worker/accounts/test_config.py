@@ -65,9 +65,12 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
         (SERVER + "stream_options = 1", "stream_options must be true or false"),
         (
             "wieght = 1",
-            "there is no setting 'wieght', only weight, turns, daily, proxy, "
-            "base_url, model, image_model, api_key_file, api_key_env, provider, temperature, stream_options",
+            "there is no setting 'wieght', only weight, turns, daily, answer_timeout, proxy, base_url, model, "
+            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags",
         ),
+        ("answer_timeout = 0", "answer_timeout must be seconds, above 0 and up to 3600"),
+        ("base_url = 'http://a/v1'\nmodel = 'm'\nstream = 'no'", "stream must be true or false"),
+        ("base_url = 'http://a/v1'\nmodel = 'm'\nthink_tags = 1", "think_tags must be true or false"),
     ],
 )
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:
@@ -163,3 +166,13 @@ def test_any_text_is_understood_or_told(text: str) -> None:
     for sentence in parsed.problems:
         assert sentence.startswith("accounts.toml")
         assert sentence.isprintable()
+
+
+def test_an_account_of_either_kind_may_have_a_limit_of_its_own_for_an_answer() -> None:
+    parsed = parse("[accounts.alice]\nanswer_timeout = 600\n[accounts.bob]\nweight = 2")
+    alice, bob = (parsed.options_for(name) for name in ("alice", "bob"))
+    assert alice
+    assert bob
+    account = CookieAccount("alice", {"_U": "x"})
+    assert (alice.apply(account).answer_timeout, bob.apply(account).answer_timeout) == (600, None)
+    assert AccountOptions.from_account(alice.apply(account)) == alice

@@ -70,13 +70,20 @@ def test_one_temperature_is_for_all_styles_and_a_table_for_some(
 
 def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment_accounts(WorkerSettings()) == ()
-    settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" k ")  # type: ignore[arg-type]
+    settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key=" sk-1 ")  # type: ignore[arg-type]
     (account,) = environment_accounts(settings)
-    assert account == ServerAccount("openai", "http://a/v1", "m", "k")
-    assert "k" not in repr(account).replace("cookies", "")
+    assert account == ServerAccount("openai", "http://a/v1", "m", "sk-1")
+    assert "sk-1" not in repr(account)
 
 
 def test_two_keys_have_two_fingerprints() -> None:
     prints = {ServerAccount("a", "http://a/v1", "m", key).fingerprint for key in ("one", "two")}
     assert len(prints) == 2
     assert not any("one" in print_ for print_ in prints)
+
+
+def test_how_a_server_answers_is_part_of_its_account() -> None:
+    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", stream=False, think_tags=True)
+    account = resolve_server(entry, None).account
+    assert account is not None
+    assert (account.stream, account.think_tags) == (False, True)

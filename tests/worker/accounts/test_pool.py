@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from tests.support.conditions import until
+from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with
 from wire.ledger import AccountSlot, Ledger, Order
 from worker.accounts.account import CookieAccount
@@ -255,3 +256,24 @@ async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: Hooked
         status.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert pool._waiting_turns == 0
+
+
+async def test_a_place_is_held_for_as_long_as_its_answer_may_take(store: HookedStore) -> None:
+    accounts = [CookieAccount("a", {"_U": "a"}), CookieAccount("b", {"_U": "b"}, answer_timeout=1200)]
+    pool = pool_on(store, settings_with(account_turns=1), accounts)
+    await pool.announce()
+    await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await pool.reserve(place("two"), ReservationRequest(["b"]), soon())
+    await advance(store, 20 + 61)
+    await pool.reserve(place("three"), ReservationRequest(["a"]), soon())
+    with pytest.raises(NoAccountError):
+        await pool.reserve(place("four"), ReservationRequest(["b"]), asyncio.get_running_loop().time())
+    await advance(store, 1200)
+    await pool.reserve(place("four"), ReservationRequest(["b"]), soon())
+
+
+def test_the_longest_answer_is_that_of_any_account(store_url: str) -> None:
+    settings = settings_with()
+    longest = [CookieAccount("a", {"_U": "a"}), CookieAccount("b", {"_U": "b"}, answer_timeout=1200)]
+    assert pool_on(HookedStore(store_url), settings, longest).longest_answer(settings) == 1200
+    assert pool_on(HookedStore(store_url), settings, []).longest_answer(settings) == 20

@@ -19,7 +19,7 @@ from wire.pictures import PictureStore, picture_id
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
-from worker.accounts.account import CookieAccount
+from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.pool import AccountPool
 from worker.errors import ACCOUNT_REASONS, UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
@@ -730,6 +730,52 @@ async def test_the_limit_of_the_whole_answer_holds_over_all_attempts(shop: Shop)
         yield Snapshot("")
 
     assert failed(await shop.outcome(play)).reason == "timeout.total"
+
+
+async def test_an_account_has_the_limit_of_its_own_for_an_answer(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=5.0)
+    await shop.pool.replace([CookieAccount("a", {"_U": "a"}, answer_timeout=0.1)])
+    assert failed(await shop.outcome(stalling)).reason == "timeout.total"
+
+
+async def test_an_account_whose_limit_is_longer_than_others_gets_it(shop: Shop) -> None:
+    shop.settings = settings_with(answer_timeout=0.05)
+    await shop.pool.replace([CookieAccount("a", {"_U": "a"}, answer_timeout=10.0)])
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        await asyncio.sleep(0.2)
+        yield Completion("late", ask.state)
+
+    assert final(await shop.outcome(play)).text == "late"
+
+
+async def test_an_account_that_does_not_stream_may_be_silent_until_its_answer(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=0.05)
+    await shop.pool.replace([ServerAccount("a", "http://127.0.0.1:1/v1", "m", stream=False)])
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        await asyncio.sleep(0.2)
+        yield Completion("whole", ask.state)
+
+    assert final(await shop.outcome(play)).text == "whole"
+
+
+async def test_a_sign_of_life_starts_the_silence_anew(shop: Shop) -> None:
+    shop.settings = settings_with(first_text_timeout=0.5)
+
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        for _ in range(8):
+            yield Snapshot("")
+            await asyncio.sleep(0.1)
+        yield Completion("thought", ask.state)
+
+    task = await shop.harness.task()
+    shop.provider.play = play
+    assert final(await shop.turn(task).run()).text == "thought"
+    assert await shop.harness.client.so_far(task.answer) == [Delta("thought")]
 
 
 # Being cut short

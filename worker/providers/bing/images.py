@@ -45,7 +45,7 @@ class BingImageProvider:
             generator = self._creator.ImageGenAsync.__new__(self._creator.ImageGenAsync)
             generator.session, generator.quiet, generator.debug_file = session, True, None
             try:
-                async with asyncio.timeout(self._settings.answer_timeout) as limit:
+                async with asyncio.timeout(account.answer_limit(self._settings)) as limit:
                     await generator.get_images(keyword)
             except Exception as error:
                 if error is hook.veto or isinstance(error, UpstreamError):

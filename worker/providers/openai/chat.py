@@ -6,6 +6,7 @@ Such a server keeps no conversations: each request contains all messages, and th
 import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -21,13 +22,12 @@ from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATU
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
+from worker.providers.openai.thoughts import remove_thoughts
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import Recall, no_history
 from worker.settings import WorkerSettings
 
 _LOG = structlog.get_logger()
-# A server that doesn't stream is the account's setting.
-_OMITTABLE = frozenset({STREAM_OPTIONS, TEMPERATURE})
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
 GRACE = 1.0
@@ -70,16 +70,17 @@ class OpenAIProvider:
         messages = build_messages(self._systems[style] or "", await recall(), question, self._settings.openai_history)
         extras = self._extras(server, style)
         body = msgspec.json.encode({"model": server.model, "messages": messages, **extras})
-        completion = CompletionStream()
+        completion = CompletionStream(server.key)
         request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
         try:
             async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
                 async for snapshot in snapshots:
-                    yield snapshot
+                    yield Snapshot(remove_thoughts(snapshot.text, whole=False)) if server.think_tags else snapshot
         except UpstreamError as error:
             self._omit_parameter(server, extras, error)
             raise
-        yield completion.completion(state=b"")
+        ended = completion.completion(state=b"")
+        yield replace(ended, text=remove_thoughts(ended.text, whole=True)) if server.think_tags else ended
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
@@ -97,17 +98,19 @@ class OpenAIProvider:
         temperature = getattr(server.temperatures, style)
         if temperature is None:
             temperature = self._temperatures[style]
-        extras: dict[str, object] = {STREAM: True}
-        if server.stream_options:
+        omitted = self._omitted.get(server.fingerprint, ())
+        extras: dict[str, object] = {}
+        if server.stream and STREAM not in omitted:
+            extras[STREAM] = True
+        if extras and server.stream_options:
             extras[STREAM_OPTIONS] = {"include_usage": True}
         if temperature is not None and temperature != NO_TEMPERATURE:
             extras[TEMPERATURE] = temperature
-        omitted = self._omitted.get(server.fingerprint, ())
         return {name: value for name, value in extras.items() if name not in omitted}
 
     def _omit_parameter(self, server: ServerAccount, extras: Collection[str], error: UpstreamError) -> None:
         """Leave out a field of ours that the server refuses, from now on; the question may be repeated without it."""
-        if not error.refused or error.parameter not in extras or error.parameter not in _OMITTABLE:
+        if not error.refused or error.parameter not in extras:
             return
         error.repeat = True
         omitted = self._omitted.setdefault(server.fingerprint, set())

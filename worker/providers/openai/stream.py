@@ -32,10 +32,12 @@ _BROKEN = frozenset({"error", "abort"})
 class CompletionStream:
     """One answer. `text` is its text so far; `done`: nothing more is to be read.
 
-    One completion is asked for, so the first choice of each chunk is it, whatever its index.
+    One completion is asked for, so the first choice of each chunk is it, whatever its index. `secret` is the key, which
+    no error contains.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str = "") -> None:
+        self._secret = secret
         self.text = ""
         self.done = False
         self._finish: str | None = None
@@ -130,7 +132,7 @@ class CompletionStream:
 
     def _to_error(self, chunk: dict[str, Any]) -> UpstreamError:
         """Return the error that a chunk reports; once there is text it isn't a refusal, whatever its code is."""
-        error = parse_error(chunk.get("error") or chunk).to_upstream_error()
+        error = parse_error(chunk).to_upstream_error(secret=self._secret)
         return UpstreamError(Reason.UPSTREAM_INTERNAL, error.detail) if self.text else error
 
 

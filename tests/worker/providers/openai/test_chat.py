@@ -448,3 +448,22 @@ async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
         ended = (await ask(server_stub.account()))[-1]
     assert isinstance(ended, Completion)
     assert (ended.text, ended.finish) == ("hello", "length")
+
+
+async def test_reasoning_between_tags_is_left_out_where_the_account_says_so() -> None:
+    play = openai_server.answering(
+        *(events(chunk(text)) for text in ("<thi", "nk>hm", "</think>\n\n", "y")), whole("es")
+    )
+    async with OpenAIServer(play) as server_stub:
+        *shown, ended = await ask(server_stub.account(think_tags=True))
+        *_, unsplit = await ask(server_stub.account())
+    assert [one.text for one in shown if one.text] == ["y", "yes"]
+    assert (ended.text, unsplit.text) == ("yes", "<think>hm</think>\n\nyes")
+
+
+async def test_an_answer_is_requested_whole_where_the_account_does_not_stream() -> None:
+    body = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+    async with OpenAIServer(openai_server.refusing(200, body)) as server_stub:
+        ended = (await ask(server_stub.account(stream=False)))[-1]
+    assert ended.text == "hello"
+    assert server_stub.asked[0].json.keys() == {"model", "messages"}
