@@ -125,7 +125,7 @@ CHAT: dict[str, CompletionRefusal] = {
     "invalid-request": CompletionRefusal("InvalidRequest", "400 invalid_value", always(BAD_REQUEST)),
     "internal": CompletionRefusal("InternalError", "500", always(INTERNAL)),
     "http-502": CompletionRefusal("BadGateway", "502 with an HTML page", page(502)),
-    "http-502-json": CompletionRefusal("BadGateway", "502 with an error in JSON", always(GATEWAY)),
+    "http-502-json": CompletionRefusal("ServerError", "502 with an error in JSON", always(GATEWAY)),
     "http-503": CompletionRefusal("Unavailable", "503, with Retry-After only if `=S` gives it", or_later(OVERLOADED)),
     "html": CompletionRefusal("no completion", "status 200 with an HTML page", page(200)),
 }

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wire.ledger import AccountStatus
+from wire.reasons import Reason
 
 # Seconds without a report after which no worker counts as having an account.
 _REPORT_LIMIT = 60.0
@@ -16,6 +17,7 @@ _ADVICE = {
     "cooling": "nothing: it returns by itself",
     "quarantined": "answer the challenge in a browser, then `release` it, or `add` its new cookies under this name",
     "dead": "sign in again in a browser, and `add` its new cookies under this name",
+    "dead server": "nothing if its key and model are right: a turn tries it now and then, and it returns by itself",
     "paused": "`resume` it when it may be asked again",
 }
 
@@ -42,13 +44,19 @@ def _row(status: AccountStatus, now: float) -> tuple[str, ...]:
     )
 
 
+def _situation(status: AccountStatus) -> str:
+    """Return the account's state, where a dead server is not a dead sign-in: only a server gets such refusals."""
+    server = status.reason in (Reason.ACCOUNT_REFUSED, Reason.ACCOUNT_BLOCKED) or status.reason.startswith("upstream.")
+    return "dead server" if status.display_state == "dead" and server else status.display_state
+
+
 def details(status: AccountStatus, now: float) -> str:
     """Render the details of an account, one a line."""
     by_reason = ", ".join(f"{reason} {count}" for reason, count in status.failures_by_reason)
     lines = {
         "state": f"{state(status, now)}, since {format_time(status.since / 1000)}",
         "reason": status.reason or _DASH,
-        "to do": _ADVICE[status.display_state],
+        "to do": _ADVICE[_situation(status)],
         "questions today": _count(status.turns_today, status.daily),
         "in flight": _count(status.in_flight, status.turns),
         "failures in a row": str(status.failures),

@@ -13,6 +13,8 @@ Turn = Mapping[str, Any]
 # Outcomes by which the upstream declines a question; before any text, they allow a further attempt.
 REFUSALS = {"Throttled", "CaptchaChallenge", "UnauthorizedRequest", "Forbidden", "InvalidSession"}
 REFUSALS |= {"NotFound", "ContextLength"}
+# Those of servers alone: Bing may answer all the same.
+SERVER_REFUSALS = REFUSALS | {"Unavailable", "ServerError", "InternalError", "InvalidRequest", "no completion"}
 # A conversation may change after a turn that ended so: it was interrupted, or its outcome is unknown.
 BROKEN = 500
 BUSY = 503
@@ -131,7 +133,8 @@ def _text(exchange: Exchange) -> Iterator[Violation]:
 def _spent(question: str, turns: Sequence[Turn]) -> Iterator[Violation]:
     """A question reaches the upstream once; again only after an explicit refusal before any text."""
     for turn in turns[:-1]:
-        if turn["outcome"] not in REFUSALS or turn["length"]:
+        allowed = SERVER_REFUSALS if turn.get("api") == "openai" else REFUSALS
+        if turn["outcome"] not in allowed or turn["length"]:
             yield Violation("doubled", f"{question!r} was asked again after {turn['outcome']!r}")
 
 

@@ -75,6 +75,13 @@ def test_a_second_turn_is_found_unless_the_first_was_refused_before_any_text() -
     assert kinds([only], [turn(outcome="Throttled", length=4), again]) == ["doubled"]
 
 
+@pytest.mark.parametrize(("api", "expected"), [("bing", ["doubled"]), ("openai", [])])
+@pytest.mark.parametrize("outcome", ["InternalError", "Unavailable", "InvalidRequest"])
+def test_a_server_may_be_asked_again_where_bing_may_not(api: str, expected: list[str], outcome: str) -> None:
+    again = turn(started=2, ended=3, conversation="d", api=api)
+    assert kinds([exchange(final("", 1))], [turn(outcome=outcome, length=0, api=api), again]) == expected
+
+
 def test_a_picture_that_is_asked_for_twice_is_found() -> None:
     only = Exchange("image", "cat", streaming=False, frames=[Frame({"code": 200, "data": ["an address"]})])
     assert kinds([only], [], ["cat"]) == []

@@ -75,6 +75,12 @@ def test_the_details_say_what_there_is_to_do(state: str, to_do: str) -> None:
     assert line.removeprefix("  to do").strip().startswith(to_do)
 
 
+@pytest.mark.parametrize("reason", ["account.refused", "account.blocked", "upstream.gateway"])
+def test_a_dead_server_asks_nothing_of_anybody(reason: str) -> None:
+    text = render.details(replace(READY, state="dead", reason=reason), NOW)
+    assert "nothing if its key and model are right" in text
+
+
 def test_the_details_are_a_line_for_each_thing() -> None:
     status = replace(
         COOLING,

@@ -274,6 +274,27 @@ async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
     assert [line["parameter"] for line in lines] == ["stream_options", "temperature"]
 
 
+async def test_a_server_that_refuses_to_stream_answers_whole(store: HookedStore, client: Client) -> None:
+    async with scene(store, client, GOOD) as stage:
+        [server] = stage.servers
+        body = {"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            refusal = {
+                "error": {"message": "Streaming is not supported by this model", "type": "invalid_request_error"}
+            }
+            streamed = "stream" in server.asked[-1].json
+            await (refusing(400, refusal) if streamed else refusing(200, body))(writer)
+
+        server.play = play
+        for _ in range(2):
+            end = await stage.ask()
+            assert isinstance(end, Final)
+            assert end.text == "hello"
+        assert stage.asked == [3]
+        assert "stream_options" not in server.asked[-1].json
+
+
 async def test_a_field_that_an_account_does_not_want_is_never_sent(store: HookedStore, client: Client) -> None:
     options: list[dict[str, object]] = [
         {"stream_options": False, "temperatures": StyleTemperatures("none", "none", "none")}
