@@ -14,8 +14,9 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
-from gateway.answering.drain import ActiveRequests
+from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
+from gateway.answering.presence import WorkerPresence
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.answering.timings import TIMINGS, Timings
@@ -87,8 +88,11 @@ def create_app(
     """
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
-    longest = settings.longest_answer_timeout
-    relay = Relay(jobs, answers, active_requests, settings.queue_timeout, longest, first_text, timings)
+    presence = WorkerPresence(
+        sessions.list_live_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
+    )
+    limits = (settings.queue_timeout, settings.longest_answer_timeout)
+    relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures = PictureStore(store)
@@ -99,7 +103,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
-        async with answers, reporting:
+        async with answers, reporting, background(presence.watch()):
             yield
         await jobs.close()
 

@@ -2,6 +2,7 @@
 
 RefusedError          the request is at fault; has its reason
 KeyLengthError        the Idempotency-Key is too short or too long
+NoWorkerError         there is no worker that could take the question
 SocketFullError       the socket follows as many answers as it may
 TurnEndedError
  ├── DeadlineError    no answer within the limits
@@ -24,6 +25,7 @@ from wire.errors import (
     StoreUnavailableError,
     TokenUnknownError,
 )
+from wire.jobs import RETRY_AFTER
 from wire.messages import Failed
 from wire.reasons import Reason
 
@@ -187,6 +189,16 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.SOCKET_LIMIT: _too_many(1),
     Reason.QUEUE_FULL: _busy(Reason.QUEUE_FULL),
     Reason.QUEUE_TIMEOUT: _busy(Reason.QUEUE_TIMEOUT),
+    Reason.WORKER_NONE: ErrorSpec(
+        503,
+        "没有正在运行且有账号的 worker,请稍后再试",
+        "No worker with an account is running, come back later",
+        OpenAIError(
+            "service_unavailable", Reason.WORKER_NONE, "No worker with an account is running, try again later."
+        ),
+        retryable=True,
+        retry_after=RETRY_AFTER,
+    ),
     Reason.STORE_UNAVAILABLE: _busy(Reason.STORE_UNAVAILABLE, 2),
     Reason.GATEWAY_DRAINING: _busy(Reason.GATEWAY_DRAINING, 1),
     Reason.TIMEOUT_GATEWAY: _failed(
@@ -366,6 +378,10 @@ class KeyLengthError(Exception):
         self.longest = longest
 
 
+class NoWorkerError(Exception):
+    """No worker has been alive for a while, so nobody would take the question."""
+
+
 class SocketFullError(Exception):
     """The socket follows as many answers as one may at once."""
 
@@ -394,6 +410,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     TokenUnknownError: Reason.TOKEN_UNKNOWN,
     ClientFullError: Reason.CLIENT_LIMIT,
     SocketFullError: Reason.SOCKET_LIMIT,
+    NoWorkerError: Reason.WORKER_NONE,
     QueueFullError: Reason.QUEUE_FULL,
     StoreUnavailableError: Reason.STORE_UNAVAILABLE,
     AnswerNotFoundError: Reason.ANSWER_UNKNOWN,

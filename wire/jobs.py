@@ -6,6 +6,7 @@ import secrets
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -177,6 +178,10 @@ class Jobs:
         )
         return _accepted(answer, *reply)
 
+    async def is_known(self, once: IdempotencyKey) -> bool:
+        """Return whether something was asked under the Idempotency-Key. StoreUnavailableError."""
+        return bool(await self._store.execute("EXISTS", keys.idem_key(once.name)))
+
     def _withdraw_soon(self, answer: str, attempt: str) -> None:
         """Withdraw the job in the background."""
         if len(self._withdrawing) < _MOST_WITHDRAWN:
@@ -212,9 +217,9 @@ class Jobs:
         prefix = keys.prefix(keys.shard_of_answer(answer))
         return bool(await self._store.run("follow", keys.job_key(answer), prefix, self._grace_ms))
 
-    async def expire(self, answer: str) -> bool:
+    async def expire(self, answer: str, reason: Reason = Reason.QUEUE_TIMEOUT) -> bool:
         """End a job that still waits, with Retry-After; return whether it did. StoreUnavailableError."""
-        event = Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=_TO_BE_MEASURED)
+        event = Failed(reason, reset=False, retry_after=_TO_BE_MEASURED)
         before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
         expiring = self._store.start(
             "expire",
@@ -224,13 +229,13 @@ class Jobs:
             before,
             after,
             self._limits.answer_ttl,
-            read=self._expired,
+            read=partial(self._expired, reason),
         )
         # A follower may get the end, and leave, before the reply arrives: it is counted nevertheless.
         return await asyncio.shield(expiring)
 
-    def _expired(self, reply: int) -> bool:
-        self.refusals[Reason.QUEUE_TIMEOUT] += reply
+    def _expired(self, reason: Reason, reply: int) -> bool:
+        self.refusals[reason] += reply
         return bool(reply)
 
     @property

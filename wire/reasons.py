@@ -35,6 +35,7 @@ class Reason(StrEnum):
     SOCKET_LIMIT = "socket.limit"
     QUEUE_FULL = "queue.full"
     QUEUE_TIMEOUT = "queue.timeout"
+    WORKER_NONE = "worker.none"
     STORE_UNAVAILABLE = "store.unavailable"
     GATEWAY_DRAINING = "gateway.draining"
     # The answer was lost or given up on its way.

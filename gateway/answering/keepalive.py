@@ -5,9 +5,11 @@ import contextvars
 
 import structlog
 
+from gateway.answering.presence import WorkerPresence
 from gateway.answering.timings import TIMINGS
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
+from wire.reasons import Reason
 
 # How many jobs are renewed at the same time.
 _BATCH = 50
@@ -30,19 +32,21 @@ class QueueKeepAlive:
 
     One task per answer would dominate the memory of an open stream. A job may wait for `queue_timeout` seconds; one
     that runs by then is left alone. A job's interest is renewed every `renew_every` seconds, and `away_pause` seconds
-    after Redis was unavailable.
+    after Redis was unavailable. Where the workers' `presence` is known, no job waits while they are absent.
     """
 
     def __init__(
         self,
         jobs: Jobs,
         queue_timeout: float,
+        presence: WorkerPresence | None = None,
         *,
         renew_every: float = TIMINGS.renew_every,
         away_pause: float = TIMINGS.away_pause,
     ) -> None:
         self._jobs = jobs
         self._queue_timeout = queue_timeout
+        self._presence = presence
         self._renew_every = renew_every
         self._away_pause = away_pause
         self._waiting: set[WaitingJob] = set()
@@ -69,9 +73,21 @@ class QueueKeepAlive:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(self._away_pause, self._renew_every, self._queue_timeout))
+            if self._presence is not None and await self._presence.is_absent():
+                await self._expire_all()
             due = [job for job in self._waiting if job.due <= loop.time()]
             for first in range(0, len(due), _BATCH):
                 await asyncio.gather(*map(self._update, due[first : first + _BATCH]))
+
+    async def _expire_all(self) -> None:
+        """End all jobs that wait: no worker will take them."""
+        waiting = list(self._waiting)
+        for first in range(0, len(waiting), _BATCH):
+            ending = [self._jobs.expire(job.answer, Reason.WORKER_NONE) for job in waiting[first : first + _BATCH]]
+            for job, ended in zip(waiting[first:], await asyncio.gather(*ending, return_exceptions=True), strict=False):
+                if ended is True:
+                    _LOG.warning("question waited for a worker in vain", answer=job.answer)
+                    self._waiting.discard(job)
 
     async def _update(self, job: WaitingJob) -> None:
         try:

@@ -8,12 +8,15 @@ from prometheus_client import Histogram
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
+from gateway.answering.presence import WorkerPresence
 from gateway.answering.timings import TIMINGS, Timings
+from gateway.errors import NoWorkerError
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.answers import Answers
 from wire.errors import AnswerLostError
-from wire.jobs import Jobs
-from wire.messages import Event, Failed, Final, apply_event
+from wire.jobs import Client, IdempotencyKey, Jobs
+from wire.messages import Event, Failed, Final, Work, apply_event
+from wire.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,14 @@ class Relay:
     answer_timeout: float
     first_text: Histogram
     timings: Timings = TIMINGS
+    presence: WorkerPresence | None = None
     _keep_alive: QueueKeepAlive = field(init=False)
 
     def __post_init__(self) -> None:
         keep_alive = QueueKeepAlive(
             self.jobs,
             self.queue_timeout,
+            self.presence,
             renew_every=self.timings.renew_every,
             away_pause=self.timings.away_pause,
         )
@@ -42,6 +47,27 @@ class Relay:
     def time_limit(self) -> float:
         """The time that a request may take in all."""
         return self.queue_timeout + self.answer_timeout + self.timings.answer_margin
+
+    async def submit(
+        self,
+        answer: str,
+        work: Work,
+        token: str,
+        *,
+        create: bool,
+        client: Client,
+        once: IdempotencyKey | None = None,
+        after: str = "",
+        attempt: str = "",
+    ) -> str:
+        """Submit a job as Jobs.submit does, or raise NoWorkerError; what a key was used for before needs no worker."""
+        absent = self.presence is not None and await self.presence.is_absent()
+        if absent and not (once and await self.jobs.is_known(once)):
+            self.jobs.refusals[Reason.WORKER_NONE] += 1
+            raise NoWorkerError
+        return await self.jobs.submit(
+            answer, work, token, create=create, client=client, once=once, after=after, attempt=attempt
+        )
 
     def subscribe(
         self, answer: str, after: int = 0, *, new: bool = False, submit: Callable[[], Awaitable[str]] | None = None

@@ -27,8 +27,8 @@ class Questions:
     `attempt` is the X-Attempt-ID of a proxy, '' for none: the same request at another gateway gets the same answer. A
     request with an Idempotency-Key needs none.
 
-    Raises DrainingError, KeyLengthError, TokenUnknownError, QueueFullError, ClientFullError, KeyReusedError,
-    KeySpentError, ConversationMovedError and StoreUnavailableError.
+    Raises NoWorkerError, DrainingError, KeyLengthError, TokenUnknownError, QueueFullError, ClientFullError,
+    KeyReusedError, KeySpentError, ConversationMovedError and StoreUnavailableError.
     """
 
     relay: Relay
@@ -54,7 +54,7 @@ class Questions:
         else:
             name, (once, new) = "", await self.idempotency.derive(key, client, work)
         answer_id, conversation = new_answer_id(), token or new
-        submitted = await self.relay.jobs.submit(
+        submitted = await self.relay.submit(
             answer_id,
             work,
             conversation,
@@ -77,7 +77,7 @@ class Questions:
         name, new = _derive(attempt, client)
         submission = Submission(new_answer_id(), token or new, new=True)
         submit = partial(
-            self.relay.jobs.submit,
+            self.relay.submit,
             submission.answer_id,
             work,
             submission.token,

@@ -16,6 +16,9 @@ class Timings:
     # Between two renewals of the interest in a queued job, and before the next one after Redis was unavailable.
     renew_every: float = 5.0
     away_pause: float = 0.5
+    # For how long no worker may be alive before questions are refused, and between two looks at the workers.
+    worker_patience: float = 10.0
+    worker_look_every: float = 1.0
     # Before a question's place in the queue is read for the first time, and between two reads.
     first_place_after: float = 0.3
     place_every: float = 1.0

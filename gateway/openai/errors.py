@@ -103,6 +103,8 @@ def fault_of_failure(event: Failed) -> Fault:
         fault = replace(fault, message=event.detail)
     again = event.retry_after is not None and not event.exhausted
     if failure_of(event).code == 503:
+        if known and ERRORS[Reason(event.reason)].status == 503:
+            return replace(fault, retry_after=event.retry_after)
         busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
         return replace(busy, code=fault.code, again=again)
     if is_limited_briefly(event):

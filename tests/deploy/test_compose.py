@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emulator.settings import EmulatorSettings
 from gateway.auth.addresses import client_address, parse_networks
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
@@ -219,3 +220,12 @@ def test_redis_keeps_what_it_is_given() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "deploy" / "demo-cookies").iterdir()), ids=lambda path: path.name)
 def test_demo_accounts_are_nobodys(path: Path) -> None:
     assert '"not-a-real-cookie-' in path.read_text()
+
+
+def test_the_demos_settings_reach_the_emulator_and_its_quota_is_off(services: dict[str, dict[str, Any]]) -> None:
+    environment = services["emulator"]["environment"]
+    assert set(environment) == {f"EMULATOR_{name.upper()}" for name in EmulatorSettings.model_fields}
+    # Where workers and nginx look for it.
+    assert (environment.pop("EMULATOR_HOST"), environment.pop("EMULATOR_PORT")) == ("0.0.0.0", "8190")
+    assert all(value.startswith(f"${{{name}:-") for name, value in environment.items())
+    assert environment["EMULATOR_DAILY_QUOTA"] == "${EMULATOR_DAILY_QUOTA:-0}"

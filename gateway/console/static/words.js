@@ -100,6 +100,7 @@ const REASONS = {
   "account.throttled": ["out of quota", "配额用尽"], "account.captcha": ["wants a captcha solved", "需要人工验证"],
   "account.unauthorized": ["not signed in", "未登录"], "account.refused": ["refused by the upstream", "被上游拒绝"],
   "account.none": ["no account", "没有账号"], "queue.full": ["queue full", "队列已满"], "queue.timeout": ["waited too long", "排队超时"],
+  "worker.none": ["no worker", "没有 worker"],
   "client.limit": ["client at its limit", "客户端超限"], "store.unavailable": ["Redis away", "Redis 不可用"],
   "upstream.internal": ["error at the upstream", "上游内部错误"], "upstream.protocol": ["upstream not understood", "上游内容无法识别"],
   "transport.connect": ["can't connect", "无法连接"], "transport.closed": ["connection cut", "连接中断"],

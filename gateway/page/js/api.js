@@ -37,6 +37,13 @@ export function progress(answer, signal) {
   return fetch(`/answers/${answer}`, { headers: headers(), signal });
 }
 
+/** Whether no worker is alive; false when that can't be known. */
+export async function noWorker(signal) {
+  const response = await fetch("/readyz", { headers: headers(), signal }).catch(() => null);
+  const ready = await response?.json().catch(() => null);
+  return ready?.redis === true && ready.workers === 0;
+}
+
 /** Stop an answer. */
 export function stop(answer) {
   return fetch(`/answers/${answer}`, { method: "DELETE", headers: headers() });

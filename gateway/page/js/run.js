@@ -109,7 +109,7 @@ export class Run {
     if (!data || this.exchange.state !== "running") return;
     this.#seq = data.seq;
     this.exchange.text = data.text;
-    this.#place(data);
+    await this.#place(data);
     const response = await api.stream(this.exchange.answer, data.seq, this.#over.signal);
     if (response.status === 204) return;
     if (await this.#taken(response)) await this.#read(response);
@@ -124,8 +124,10 @@ export class Run {
     return data;
   }
 
-  #place({ state, position, wait }) {
-    this.#report(state === "queued" ? { phase: "queued", position, wait } : { phase: "thinking" });
+  async #place({ state, position, wait }) {
+    if (state !== "queued") return this.#report({ phase: "thinking" });
+    const missing = await api.noWorker(this.#over.signal);
+    return this.#report(missing ? { phase: "noWorker" } : { phase: "queued", position, wait });
   }
 
   /** Read a stream to its end. */
@@ -175,8 +177,7 @@ export class Run {
         const response = await api.progress(this.exchange.answer, signal);
         if (!response.ok) return;
         const { data } = await response.json();
-        if (data.state === "queued") this.#place(data);
-        else if (this.live.phase === "queued") this.#place(data);
+        if (data.state === "queued" || ["queued", "noWorker"].includes(this.live.phase)) await this.#place(data);
       }
     } catch {
       // The stream itself contains the result.
@@ -216,12 +217,14 @@ export class Run {
     }
     const soon = (code === 503 || code === 429) && (retryAfter ?? 1) <= A_MOMENT;
     const patient = exchange.answer ? Date.now() - this.#reached < GIVE_UP : this.#refusals < MOST_REFUSALS;
+    const missing = code === 503 && (await api.noWorker(this.#over.signal));
     if (soon && patient) {
       this.#refusals += 1;
-      this.#report({ phase: "busy", seconds: retryAfter ?? 1 });
+      this.#report(missing ? { phase: "noWorker" } : { phase: "busy", seconds: retryAfter ?? 1 });
       return sleep((retryAfter ?? 1) * 1000, this.#over.signal).catch(() => null);
     }
-    return fail(exchange, { code, message, reason: REASONS[code], retry_after: retryAfter });
+    const reason = missing ? "worker.none" : REASONS[code];
+    return fail(exchange, { code, message, reason, retry_after: retryAfter });
   }
 }
 

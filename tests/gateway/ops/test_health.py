@@ -23,7 +23,7 @@ async def test_a_gateway_with_redis_and_a_worker_is_ready(gateway: RunningGatewa
 
 
 async def test_without_a_worker_it_is_red(store: Store) -> None:
-    async with running(store, worker=False) as gateway:
+    async with running(store, worker=None) as gateway:
         response = await gateway.client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"ready": False, "redis": True, "workers": 0, "draining": False}

@@ -210,7 +210,7 @@ async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: Runni
 
 
 async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
-    async with running(store, worker=False) as gateway:
+    async with running(store, worker=None) as gateway:
         metrics = await scraped(gateway)
         names = ("bing_redis_up", "bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds")
         assert [metrics[name] for name in names] == [1, 0, 0, 0]

@@ -51,13 +51,14 @@ class ScriptedWorker:
         await sessions.beat(self.name)
         async with Schedule(self.store, self.name, 15.0) as schedule, asyncio.TaskGroup() as tasks:
             await schedule.prepare()
-            tasks.create_task(self._beat(sessions))
             while True:
                 with contextlib.suppress(StoreUnavailableError):
                     for entry in await schedule.read(100):
                         tasks.create_task(self._take(sessions, entry))
 
-    async def _beat(self, sessions: Sessions) -> None:
+    async def beat(self) -> None:
+        """Be alive until cancelled."""
+        sessions = Sessions(self.store)
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 await sessions.beat(self.name)
@@ -106,6 +107,14 @@ class RunningGateway:
     active_requests: ActiveRequests
     worker: ScriptedWorker
     client: httpx.AsyncClient
+    beating: "asyncio.Task[None] | None" = None
+
+    async def lose_worker(self) -> None:
+        """Let the worker leave, so that none is alive any more."""
+        if self.beating is not None:
+            self.beating.cancel()
+            await asyncio.wait([self.beating])
+        await Sessions(self.store).leave(self.worker.name)
 
     @property
     def port(self) -> int:
@@ -142,11 +151,14 @@ async def running(
     store: Store,
     config: GatewaySettings | None = None,
     *,
-    worker: bool = True,
+    worker: bool | None = True,
     timings: Timings = TIMINGS,
     socket_options: Sequence[tuple[str, str, int]] = SOCKET_OPTIONS,
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway on a port of its own, with a scripted worker beside it."""
+    """A gateway on a port of its own, with a scripted worker beside it.
+
+    Without `worker` there is one that is alive and takes nothing; with None there is none at all.
+    """
     active_requests, scripted = ActiveRequests(), ScriptedWorker(store)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = serve(
@@ -157,14 +169,20 @@ async def running(
         timings=timings,
         socket_options=socket_options,
     )
-    tasks = [asyncio.create_task(serving)]
+    tasks, beating = [asyncio.create_task(serving)], None
+    if worker is not None:
+        # One that is alive, whether or not it takes anything: without any, questions are refused at once.
+        beating = asyncio.create_task(scripted.beat())
+        tasks.append(beating)
+        with contextlib.suppress(StoreUnavailableError):
+            await Sessions(store).beat(scripted.name)
     if worker:
         tasks.append(asyncio.create_task(scripted.run()))
     try:
         async with asyncio.timeout(10):
             address = await listening
         async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=10) as client:
-            yield RunningGateway(address, store, active_requests, scripted, client)
+            yield RunningGateway(address, store, active_requests, scripted, client, beating)
     finally:
         active_requests.abort()
         for task in tasks[1:]:
