@@ -16,8 +16,8 @@ _DATA = b"data: "
 
 
 def payloads(events: Iterable[bytes]) -> list[bytes]:
-    """Return the JSON of each event, which may have an id before it; a ping has none. A socket's message is JSON."""
-    parts = (event if event.startswith(b"{") else event.partition(_DATA)[2] for event in events)
+    """Return the JSON of each event, which may have an id too; a ping has none. A socket's message is JSON."""
+    parts = (event if event.startswith(b"{") else event.partition(_DATA)[2].partition(b"\n")[0] for event in events)
     return [part for part in parts if part]
 
 

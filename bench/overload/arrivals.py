@@ -11,6 +11,8 @@ from bench.clients.verdict import payloads
 
 _RETRY_AFTER = re.compile(rb"^retry-after: *(\d+)\r?$", re.IGNORECASE | re.MULTILINE)
 _ANSWER = re.compile(rb"^x-answer-id: *(\S+)\r?$", re.IGNORECASE | re.MULTILINE)
+# A delta without text, which may open a stream.
+_SIGN = b'"answer": "", "urls": [], "done": false'
 
 
 class Arrivals:
@@ -52,8 +54,9 @@ class OverloadStream(Stream):
 
     @property
     def is_sent_back(self) -> bool:
-        """Whether it ended before any data, as for an EventSource that shall reconnect."""
-        return self.ended.done() and self.response.status == 200 and not payloads(self.events)
+        """Whether it ended before any text, as for an EventSource that shall reconnect."""
+        text = any(_SIGN not in payload for payload in payloads(self.events))
+        return self.ended.done() and self.response.status == 200 and not text
 
     def refusal(self) -> str | None:
         """Return status, code and Retry-After of a question that was refused for lack of room; None if it was not."""

@@ -25,7 +25,8 @@ class AnswerReader:
         self.token = data.get("token", self.token)
         if data.get("done") is False:
             self._text += str(data["answer"])
-            self.deltas += 1
+            # One without text is a sign of life.
+            self.deltas += bool(data["answer"])
             return
         self._check_text(str(data.get("answer")), streamed=data.get("done") is True)
         self.end = data

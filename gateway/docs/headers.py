@@ -60,7 +60,7 @@ _PARAMETERS: list[Node] = [
     {
         "name": "Accept",
         "in": "header",
-        "description": "With `text/event-stream` the stream has ids, a `retry:` and comment pings, and can be resumed.",
+        "description": "With `text/event-stream` the stream has ids, a `retry:` and signs of life, and can be resumed.",
         "schema": enum("*/*", "text/event-stream"),
     },
     {

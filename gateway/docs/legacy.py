@@ -34,16 +34,18 @@ STREAM_EVENT = {
     f'"reset": false, "token": "{TOKEN}"}}}}',
 }
 STREAM = f"""```text
+data: {{"code": 200, "message": "success", "data": {{"answer": "", "urls": [], "done": false, …}}}}
 retry: 1000
 id: {ANSWER}.0
 
-id: {ANSWER}.1
 data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls": [], "done": false, …}}}}
+id: {ANSWER}.1
 
-: ping
+data: {{"code": 200, "message": "success", "data": {{"answer": "", "urls": [], "done": false, …}}}}
+id: {ANSWER}.1
 
-id: {ANSWER}.2
 data: {{"code": 200, "message": "success", "data": {{"answer": "Hello!", "urls": [], "done": true, …}}}}
+id: {ANSWER}.2
 
 ```"""
 

@@ -101,7 +101,8 @@ def schemas() -> dict[str, Node]:
         "StreamEvent": stream_event(
             {"oneOf": [ref("Frame"), ref("Error")]},
             "One server-sent event. Its data is a frame, or an error, which is then the last. `id` and `retry` are "
-            "there for a client that accepts `text/event-stream`, as is an event without data at the beginning.",
+            "there for a client that accepts `text/event-stream`, as are deltas with an empty answer: one at the "
+            "beginning, and one every 15 s.",
         ),
         **_BODIES,
     }

@@ -66,6 +66,10 @@ class Presenter(Protocol):
         """
         ...
 
+    def sign(self, last: EventId | None) -> bytes:
+        """Return a sign of life, for a client that has got events up to `last`, if they have ids; b"" for none."""
+        ...
+
     async def render(self, event: Event) -> list[SseFrame]:
         """Return the frames of `event`."""
         ...
@@ -81,26 +85,34 @@ def parse_event_id(last_event_id: str) -> EventId | None:
     return EventId(match[1], int(match[2])) if match else None
 
 
-def encode_event(data: bytes, event_id: EventId | None = None, name: str = "") -> bytes:
-    """Return one event; `data` is one line."""
-    head = b"" if event_id is None else b"id: %s\n" % str(event_id).encode()
-    if name:
-        head += b"event: %s\n" % name.encode()
-    return b"%sdata: %s\n\n" % (head, data)
+def encode_event(data: bytes, event_id: EventId | None = None, name: str = "", *, retry: bool = False) -> bytes:
+    """Return one event; `data` is one line. `retry`: it also sets the time to reconnect.
+
+    All fields but the name are behind the data: a reader that keeps an id at once must not have that of an event that
+    is cut off.
+    """
+    head = b"event: %s\n" % name.encode() if name else b""
+    tail = b"retry: %d\n" % _RETRY_MS if retry else b""
+    if event_id is not None:
+        tail += b"id: %s\n" % str(event_id).encode()
+    return b"%sdata: %s\n%s\n" % (head, data, tail)
 
 
-def encode_retry(event_id: EventId) -> bytes:
-    """Return what an EventSource gets before any text, so that it resumes instead of asking again."""
-    return b"retry: %d\nid: %s\n\n" % (_RETRY_MS, str(event_id).encode())
+def encode_comment(event_id: EventId | None) -> bytes:
+    """Return a sign of life that is no event.
+
+    Where events have ids no empty line ends it: readers that keep the last id take an empty line for an event.
+    """
+    return b": ping\n\n" if event_id is None else b": ping\n"
 
 
 @dataclass(slots=True)
 class AnswerStream:
     """A response that streams one answer.
 
-    Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids and
-    pings. The headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after`
-    is left out.
+    Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids. The
+    headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
+    and the preamble for a client that has `resumed`.
     """
 
     active_requests: ActiveRequests
@@ -111,6 +123,7 @@ class AnswerStream:
     event_source: bool
     first_event_wait: float = 0.0
     after: int = 0
+    resumed: bool = False
     timings: Timings = TIMINGS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,23 +163,31 @@ class AnswerStream:
             yield
             await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
             del send
-            if self.event_source:
-                await _send_chunk(body, encode_retry(EventId(self.answer, self.after)))
-            if preamble and not self.after:
-                await _send_chunk(body, _join(preamble))
+            if preamble and not self.resumed:
+                # An EventSource that has an id resumes instead of asking again.
+                await _send_chunk(body, _join(preamble, self._last_id(), retry=self.event_source))
             del preamble
-            async with background(self._ping(body)) if self.event_source else contextlib.nullcontext():
+            async with background(self._ping(body)) if self._sign() else contextlib.nullcontext():
                 await self._relay(events, body)
+
+    def _last_id(self) -> EventId | None:
+        return EventId(self.answer, self.after) if self.event_source else None
+
+    def _sign(self) -> bytes:
+        return self.presenter.sign(self._last_id())
 
     async def _relay(self, events: AsyncIterator[AnswerEvent], send: Send) -> None:
         # What arrived together is sent together, so a stream that is behind catches up.
         waiting: list[bytes] = []
+        reached = self.after
         async for entry in events:
             frames = await self.presenter.render(entry.event)
             if frames and entry.seq > self.after:
-                waiting.append(_join(frames, EventId(self.answer, entry.seq) if self.event_source else None))
+                reached = entry.seq
+                waiting.append(_join(frames, EventId(self.answer, reached) if self.event_source else None))
             if waiting and (not entry.more or self.presenter.finished or len(waiting) >= _BATCH):
                 await send({"type": "http.response.body", "body": b"".join(waiting), "more_body": True})
+                self.after = reached
                 waiting.clear()
             if self.presenter.finished:
                 return
@@ -175,7 +196,7 @@ class AnswerStream:
     async def _ping(self, send: Send) -> None:
         while True:
             await asyncio.sleep(self.timings.sse_ping_every)
-            await _send_chunk(send, b": ping\n\n")
+            await _send_chunk(send, self._sign())
 
     async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
         """Send an error inside the stream."""
@@ -187,13 +208,13 @@ class AnswerStream:
                 await _send_chunk(send, _join(self.presenter.render_error(error)))
 
 
-def _join(frames: list[SseFrame], event_id: EventId | None = None) -> bytes:
+def _join(frames: list[SseFrame], event_id: EventId | None = None, *, retry: bool = False) -> bytes:
     if len(frames) == 1:
-        return encode_event(frames[0].data, event_id, frames[0].name)
+        return encode_event(frames[0].data, event_id, frames[0].name, retry=retry)
     # Only the last frame has the event's id: what was cut off within an event is sent again as a whole.
     *others, last = frames
     parts = [encode_event(frame.data, None, frame.name) for frame in others]
-    return b"".join([*parts, encode_event(last.data, event_id, last.name)])
+    return b"".join([*parts, encode_event(last.data, event_id, last.name, retry=retry)])
 
 
 async def _send_chunk(send: Send, data: bytes) -> None:

@@ -62,11 +62,11 @@ async def resume_stream(
         token = await relay.answers.read_token(answer, holder)
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
-        return _retry_later(last_event)
+        return _retry_later()
     if seq and (not reached or (reached[0].seq <= seq and isinstance(reached[0].event, TERMINAL))):
         return Response(status_code=204)
     if relay.active_requests.draining:
-        return _retry_later(last_event)
+        return _retry_later()
     request.state.answer = answer
     return sse.AnswerStream(
         relay.active_requests,
@@ -76,13 +76,14 @@ async def resume_stream(
         LegacyFrames(token, english=request.state.english, reconnects=True),
         event_source=True,
         after=seq,
+        resumed=_last_seq(request, answer) is not None,
         timings=relay.timings,
     )
 
 
-def _retry_later(last_event: sse.EventId) -> Response:
+def _retry_later() -> Response:
     """Return a stream that ends at once: an EventSource reconnects after an end, but gives up after an error."""
-    return Response(sse.encode_retry(last_event), headers=sse.HEADERS)
+    return Response(headers=sse.HEADERS)
 
 
 def _answer_id(request: Request) -> str:
@@ -94,10 +95,15 @@ def _answer_id(request: Request) -> str:
 
 def _after(request: Request) -> int:
     """Return the seq that the client has reached: an EventSource that reconnects sends it by itself."""
-    last = sse.parse_event_id(request.headers.get("last-event-id", ""))
-    if last is not None and last.answer == request.path_params["answer"]:
-        return last.seq
+    if (last := _last_seq(request, request.path_params["answer"])) is not None:
+        return last
     place = sse.parse_event_id(f"{request.path_params['answer']}.{request.query_params.get('after', '0')}")
     if place is None:
         raise RefusedError(Reason.REQUEST_FORMAT)
     return place.seq
+
+
+def _last_seq(request: Request, answer: str) -> int | None:
+    """Return the seq of the Last-Event-ID, if that is an event of this answer."""
+    last = sse.parse_event_id(request.headers.get("last-event-id", ""))
+    return last.seq if last is not None and last.answer == answer else None

@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 from gateway.errors import failure_of, problem_of
 from gateway.http.responses import encode_error
-from gateway.http.sse import SseFrame
+from gateway.http.sse import EventId, SseFrame, encode_event
 from gateway.legacy.envelope import encode_answer, encode_final, encode_text
 from wire.messages import Delta, Event, Failed, Final, Replace
 
@@ -48,8 +48,12 @@ class LegacyFrames:
                 return [encode_error(failure_of(event, self._english))]
 
     def preamble(self, _: Event | None) -> list[SseFrame]:
-        """Return nothing: these streams begin with their first delta."""
-        return []
+        """Return an empty delta for a client that reconnects; for others a stream begins with its first delta."""
+        return [SseFrame(self._empty())] if self.reconnects else []
+
+    def sign(self, last: EventId | None) -> bytes:
+        """Return an empty delta with the last id: handlers of events take no other form. Without ids nothing."""
+        return b"" if last is None else encode_event(self._empty(), last)
 
     async def render(self, event: Event) -> list[SseFrame]:
         """Return the frames of `event`."""
@@ -70,6 +74,9 @@ class LegacyFrames:
 
     def _delta(self, text: str) -> list[bytes]:
         return [self._prefix + encode_text(text) + self._suffix] if text else []
+
+    def _empty(self) -> bytes:
+        return self._prefix + encode_text("") + self._suffix
 
 
 def _bytes(text: str) -> bytes:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.http.responses import Count
-from gateway.http.sse import SseFrame
+from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
 from gateway.openai.models import ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
@@ -135,6 +135,10 @@ class CompletionChunks:
         if isinstance(first, Failed):
             raise AnswerFailedError(first)
         return [self._chunk(ChunkDelta(role="assistant", content=""))]
+
+    def sign(self, last: EventId | None) -> bytes:
+        """Return a comment."""
+        return encode_comment(last)
 
     async def render(self, event: Event) -> list[SseFrame]:
         """Return the chunks of `event`."""

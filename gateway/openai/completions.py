@@ -41,7 +41,7 @@ def stream_response(request: Request, question: SubmittedQuestion, presenter: ss
     """Return the stream of an answer; from behind the Last-Event-ID, if that is an event of this answer."""
     relay, event_source = question.questions.relay, "text/event-stream" in request.headers.get("accept", "")
     last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
-    after = last_event.seq if last_event is not None and last_event.answer == question.answer else 0
+    resumed = last_event is not None and last_event.answer == question.answer
     return sse.AnswerStream(
         relay.active_requests,
         relay.time_limit,
@@ -50,6 +50,7 @@ def stream_response(request: Request, question: SubmittedQuestion, presenter: ss
         presenter,
         event_source,
         first_event_wait=relay.timings.openai_first_event,
-        after=after,
+        after=last_event.seq if last_event is not None and resumed else 0,
+        resumed=resumed,
         timings=relay.timings,
     )

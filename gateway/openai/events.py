@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.http.responses import Count
-from gateway.http.sse import SseFrame
+from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.errors import AnswerFailedError, ErrorDetails, Fault, fault_of, fault_of_failure
 from gateway.openai.response_body import (
     Empty,
@@ -144,6 +144,10 @@ class ResponseEvents:
             ResponseStateEvent(response=response, type="response.created"),
             ResponseStateEvent(response=response, type="response.in_progress"),
         )
+
+    def sign(self, last: EventId | None) -> bytes:
+        """Return a comment."""
+        return encode_comment(last)
 
     async def render(self, event: Event) -> list[SseFrame]:
         """Return the events of `event`."""

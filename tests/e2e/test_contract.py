@@ -435,11 +435,11 @@ def test_an_event_source_resumes_where_it_stopped_at_another_gateway(deployed: D
         received = b""
         for chunk in response.iter_bytes():
             received += chunk
-            whole = [part for part in received.split(b"\n\n") if b"data: " in part]
+            whole = received.split(b"\n\n")[:-1]
             if len(whole) >= 3:
                 break
-    assert received.startswith(b"retry: ")
-    last_id = whole[1].split(b"\n")[0].removeprefix(b"id: ").decode()
+    assert b"\nretry: " in whole[0]
+    last_id = whole[1].split(b"\nid: ")[1].decode()
     answer = last_id.split(".")[0]
     again = httpx.get(
         f"{deployed.gateways[-1]}/api_stream",
@@ -447,12 +447,12 @@ def test_an_event_source_resumes_where_it_stopped_at_another_gateway(deployed: D
         headers=events | {"last-event-id": last_id},
         timeout=20,
     )
-    rest = [part for part in again.content.split(b"\n\n") if b"data: " in part]
-    texts = [json.loads(part.split(b"data: ")[1])["data"] for part in whole[:2] + rest]
+    rest = again.content.split(b"\n\n")[:-1]
+    texts = [json.loads(part.split(b"\n")[0].removeprefix(b"data: "))["data"] for part in whole[:2] + rest]
     assert "".join(text["answer"] for text in texts[:-1]) == texts[-1]["answer"]
     assert texts[-1]["done"] is True
     assert len(deployed.turns(question)) == 1
-    over = rest[-1].split(b"\n")[0].removeprefix(b"id: ").decode()
+    over = rest[-1].split(b"\nid: ")[1].decode()
     assert over.startswith(answer)
     ended = httpx.get(f"{deployed.url}/api_stream", params=fields, headers=events | {"last-event-id": over}, timeout=20)
     assert (ended.status_code, ended.content) == (204, b"")

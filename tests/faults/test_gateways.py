@@ -142,7 +142,7 @@ async def test_cut_at_every_event_and_resumed_elsewhere_the_bytes_equal_an_uncut
             if n == len(ids) - 1:
                 assert resumed.status_code == 204
             else:
-                _, _, got = resumed.content.partition(b"\n\n")
+                got = resumed.content
                 assert got == after
     assert len(scenario.cluster.turns(fields["question"])) == 1
     await scenario.verify()

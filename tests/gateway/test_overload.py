@@ -94,9 +94,9 @@ def unchunked(body: bytes) -> bytes:
 
 async def test_a_slow_event_source_gets_the_whole_answer_and_keeps_nobody_waiting(gateway: RunningGateway) -> None:
     events = await slow_eventsource(gateway, others_are_answered(gateway))
-    frames = [json.loads(event.partition(b"data: ")[2]) for event in events if b"data: " in event]
+    frames = [json.loads(event.partition(b"data: ")[2].partition(b"\n")[0]) for event in events if b"data: " in event]
     assert joined(frames) == "".join(TEXTS) == frames[-1]["data"]["answer"]
-    ids = [event.partition(b"\n")[0].removeprefix(b"id: ").decode() for event in events if event.startswith(b"id: ")]
+    ids = [event.partition(b"\nid: ")[2].decode() for event in events]
     places = [event_id.seq for event_id in map(parse_event_id, ids) if event_id]
     assert places == sorted(set(places))
     assert places[-1] == EVENTS + 1

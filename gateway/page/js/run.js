@@ -62,7 +62,8 @@ export class Run {
       const response = await api.stop(answer).catch(() => null);
       if (response?.ok) finish(this.exchange, (await response.json()).data);
     }
-    if (this.exchange.state === "running") Object.assign(this.exchange, { state: "stopped", reset: true });
+    // Without an answer there was no turn; of one that can't be reached nothing is known.
+    if (this.exchange.state === "running") Object.assign(this.exchange, { state: "stopped", reset: Boolean(answer) });
     this.leave();
     this.#show();
   }
@@ -152,6 +153,8 @@ export class Run {
   async #frame({ code, message, data }) {
     const { exchange } = this;
     if (code === 200 && !data.done) {
+      // An empty one is a sign of life.
+      if (!data.answer) return false;
       exchange.text += data.answer;
       this.#report({ phase: "writing" });
       return false;

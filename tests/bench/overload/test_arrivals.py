@@ -14,9 +14,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nx-answer-id: s0-1\r\n\r\n"
 PIECE = " t=9234567890123456789"
 
 
-def event(text: str, *, done: bool = False, head: bytes = b"") -> bytes:
+def event(text: str, *, done: bool = False, tail: bytes = b"") -> bytes:
     data = {"answer": text, "urls": [], "done": done, "reset": False, "token": "t"}
-    return b"%sdata: %s\n\n" % (head, json.dumps({"code": 200, "message": "success", "data": data}).encode())
+    return b"data: %s\n%s\n" % (json.dumps({"code": 200, "message": "success", "data": data}).encode(), tail)
 
 
 def feed(*parts: bytes) -> OverloadStream:
@@ -28,8 +28,8 @@ def feed(*parts: bytes) -> OverloadStream:
 
 
 async def test_an_answer_with_ids_and_pings_is_whole() -> None:
-    opening = b"retry: 1000\nid: s0-1.0\n\n: ping\n\n"
-    stream = feed(HEAD[:20], HEAD[20:] + opening, event(PIECE, head=b"id: s0-1.1\n"), event(PIECE, done=True))
+    opening = event("", tail=b"retry: 1000\nid: s0-1.0\n")
+    stream = feed(HEAD[:20], HEAD[20:] + opening + opening, event(PIECE, tail=b"id: s0-1.1\n"), event(PIECE, done=True))
     assert stream.verdict(1) == COMPLETE
     assert await stream.answer == "s0-1"
     assert [len(delays) for _, delays in stream.arrivals.events] == [1]
@@ -55,7 +55,8 @@ async def test_a_refusal_is_reported_with_or_without_retry_after(header: bytes, 
 
 
 async def test_a_stream_that_ends_before_any_data_is_to_be_asked_for_again() -> None:
-    assert feed(HEAD, b"retry: 1000\nid: s0-1.0\n\n").is_sent_back
+    assert feed(HEAD).is_sent_back
+    assert feed(HEAD, event("", tail=b"retry: 1000\nid: s0-1.0\n")).is_sent_back
     assert not feed(HEAD, event(PIECE)).is_sent_back
     assert not feed(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").is_sent_back
 

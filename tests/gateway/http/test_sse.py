@@ -38,6 +38,7 @@ pytestmark = pytest.mark.anyio
 
 ASK = {"style": "balanced", "question": "hi"}
 EVENTS = {"accept": "text/event-stream"}
+EMPTY = {"answer": "", "urls": [], "done": False, "reset": False, "token": ""}
 
 
 @asynccontextmanager
@@ -183,26 +184,55 @@ async def test_an_event_source_gets_an_id_before_any_text(gateway: RunningGatewa
         gateway.worker.scripts["slow"] = [gate, Final("ab")]
         async with streamed(gateway, "slow", **EVENTS) as chunks:
             opening = await read_until(chunks, "\n\n")
-    assert opening.startswith("retry: 1000\nid: s0-")
-    assert opening.endswith(".0\n\n")
+    data, retry, event_id, *_ = opening.split("\n")
+    assert json.loads(data.removeprefix("data: "))["data"] | {"token": ""} == EMPTY
+    assert (retry, event_id[:6], event_id[-2:]) == ("retry: 1000", "id: s0", ".0")
 
 
 async def test_events_have_ids_only_for_an_event_source(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
     answer = response.headers["x-answer-id"]
     opening, *events = response.text.split("\n\n")
-    assert opening == f"retry: 1000\nid: {answer}.0"
-    assert [event.split("\n")[0] for event in events[:-1]] == [f"id: {answer}.{seq}" for seq in (1, 2, 3)]
-    assert all(event.split("\n")[1].startswith("data: {") for event in events[:-1])
+    assert opening.split("\n")[1:] == ["retry: 1000", f"id: {answer}.0"]
+    assert [event.split("\n")[1] for event in events[:-1]] == [f"id: {answer}.{seq}" for seq in (1, 2, 3)]
+    assert all(event.startswith("data: {") for event in [opening, *events[:-1]])
     assert "id:" not in (await gateway.client.get("/api_stream", params=ASK)).text
 
 
-async def test_an_event_source_is_pinged(store: Store) -> None:
+async def test_an_event_sources_sign_of_life_is_an_empty_delta_with_the_last_id(store: Store) -> None:
     async with running(store, timings=Timings(sse_ping_every=0.05)) as gateway:
-        with closing_gate() as gate:
-            gateway.worker.scripts["slow"] = [gate, Final("ab")]
+        with closing_gate() as first, closing_gate() as second:
+            gateway.worker.scripts["slow"] = [first, Delta("a"), second, Final("ab")]
             async with streamed(gateway, "slow", **EVENTS) as chunks:
-                await read_until(chunks, ": ping\n\n: ping\n\n")
+                begun = await read_until(chunks, ".0\n\ndata: ")
+                begun += await read_until(chunks, ".0\n\n")
+                first.set()
+                begun += await read_until(chunks, ".1\n\ndata: ")
+                begun += await read_until(chunks, ".1\n\n")
+                second.set()
+                begun += await read_until(chunks, ".2\n\n")
+                begun += "".join([chunk async for chunk in chunks])
+    blocks = begun.split("\n\n")[:-1]
+    assert ": ping" not in begun
+    frames = [json.loads(block.split("\n")[0].removeprefix("data: "))["data"] for block in blocks]
+    signs = [block for block, frame in zip(blocks, frames, strict=True) if frame | {"token": ""} == EMPTY]
+    assert {sign.rpartition(".")[2] for sign in signs} == {"0", "1"}
+    assert joined([{"data": frame} for frame in frames]) == "ab"
+
+
+async def test_an_old_client_gets_no_sign_of_life(store: Store) -> None:
+    async with running(store, timings=Timings(sse_ping_every=0.01, drop_in_first_event=0.05)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+            async with streamed(gateway, "slow") as chunks:
+                begun = await read_until(chunks, "\n\n")
+                # A stream beside it has got two by now.
+                async with streamed(gateway, "slow", **EVENTS) as others:
+                    for _ in range(3):
+                        await read_until(others, '"answer": ""')
+                gate.set()
+                begun += "".join([chunk async for chunk in chunks])
+    assert [frame["data"]["answer"] for frame in frames_of(begun.encode())] == ["a", "b", "ab"]
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
@@ -212,8 +242,7 @@ async def test_a_stream_goes_on_where_it_stopped_and_asks_nothing(gateway: Runni
     resumed = await gateway.client.get(
         "/api_stream", params=ASK, headers={**EVENTS, "last-event-id": f"{answer}.{seq}"}
     )
-    opening = f"retry: 1000\nid: {answer}.{seq}\n\n"
-    assert resumed.text == opening + "".join(f"{event}\n\n" for event in response.text.split("\n\n")[1 + seq : -1])
+    assert resumed.text == "".join(f"{event}\n\n" for event in response.text.split("\n\n")[1 + seq : -1])
     assert resumed.headers["x-answer-id"] == answer
     assert len(gateway.worker.asked) == 1
 
@@ -222,12 +251,11 @@ async def test_a_stream_goes_on_while_the_answer_is_being_written(gateway: Runni
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("abc")]
         async with streamed(gateway, "slow", **EVENTS) as chunks:
-            first = await read_until(chunks, '"answer": "a"')
+            first = await read_until(chunks, ".1\n\n")
         last = [line for line in first.split("\n") if line.startswith("id: ")][-1].removeprefix("id: ")
         async with streamed(gateway, "slow", **EVENTS, **{"last-event-id": last}) as chunks:
-            opening = await read_until(chunks, "\n\n")
             gate.set()
-            rest = opening + await read_until(chunks, '"done": true')
+            rest = await read_until(chunks, '"done": true')
     texts = [json.loads(line[6:])["data"]["answer"] for line in rest.split("\n") if line.startswith("data: ")]
     assert texts == ["b", "c", "abc"]
     assert len(gateway.worker.asked) == 1
@@ -238,7 +266,7 @@ async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway) -> N
     last = f"{response.headers['x-answer-id']}.2"
     async with running(gateway.store, worker=False) as other:
         resumed = await other.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
-    assert resumed.text.split("\n\n")[1:] == response.text.split("\n\n")[3:]
+    assert resumed.text.split("\n\n") == response.text.split("\n\n")[3:]
 
 
 @pytest.mark.parametrize("place", ["the end", "beyond", "an unknown answer", "the start of an unknown answer"])
@@ -260,7 +288,7 @@ async def test_an_end_behind_events_that_redis_lost_is_still_told(gateway: Runni
     await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
     headers = {**EVENTS, "last-event-id": f"{answer}.2"}
     response = await gateway.client.get("/api_stream", params=ASK, headers=headers)
-    assert response.text.split("\n\n")[-2].startswith(f"id: {answer}.3\ndata: ")
+    assert response.text.endswith(f"\nid: {answer}.3\n\n")
     assert '"done": true' in response.text.split("\n\n")[-2]
 
 
@@ -273,10 +301,10 @@ async def test_an_event_source_comes_back_after_a_drain(gateway: RunningGateway)
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
         async with streamed(gateway, "slow", **EVENTS) as chunks:
-            last = (await read_until(chunks, "data: ")).split("id: ")[-1].split("\n")[0]
+            last = (await read_until(chunks, ".1\n\n")).split("id: ")[-1].split("\n")[0]
             gateway.active_requests.drain()
             again = await gateway.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
-            assert again.text == f"retry: 1000\nid: {last}\n\n"
+            assert (again.status_code, again.headers["content-type"][:17], again.text) == (200, "text/event-stream", "")
             gateway.active_requests.abort()
             assert [chunk async for chunk in chunks] == []
 
@@ -286,7 +314,11 @@ async def test_an_event_source_comes_back_while_redis_is_away(store: Store) -> N
     last = f"{new_answer_id()}.4"
     async with running(store, worker=False) as gateway:
         response = await gateway.client.get("/api_stream", headers={**EVENTS, "last-event-id": last})
-    assert response.text == f"retry: 1000\nid: {last}\n\n"
+    assert (response.status_code, response.headers["content-type"][:17], response.text) == (
+        200,
+        "text/event-stream",
+        "",
+    )
 
 
 async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store) -> None:
@@ -329,8 +361,8 @@ async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_
     events: list[Event] = [Delta("a"), Delta("b"), Delta("c"), Final("abc")]
     chunks = {together: await _chunks(events, together) for together in (True, False)}
     assert b"".join(chunks[True]) == b"".join(chunks[False])
-    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [0, 1, 1, 1, 1, 0]
-    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [0, 4, 0]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [1, 1, 1, 1, 1, 0]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [1, 4, 0]
 
 
 async def _chunks(events: list[Event], together: bool) -> list[bytes]:

@@ -57,7 +57,7 @@ def test_a_failure_is_one_error_frame() -> None:
 
 
 def test_a_stopped_answer_is_a_success_that_resets() -> None:
-    (last,) = frames([Delta("a"), Final("a", stopped=True)])[1:]
+    (last,) = frames([Delta("a"), Final("a", reset=True, stopped=True)])[1:]
     assert (last["code"], last["data"]["done"], last["data"]["reset"]) == (200, True, True)
 
 
@@ -91,8 +91,10 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
 
 @pytest.mark.anyio
 async def test_an_answer_is_rendered_up_to_its_end() -> None:
+    assert LegacyFrames("t").preamble(None) == []
     frames = LegacyFrames("t", reconnects=True)
-    assert frames.preamble(None) == []
+    (opening,) = frames.preamble(None)
+    assert json.loads(opening.data)["data"] == {"answer": "", "urls": [], "done": False, "reset": False, "token": "t"}
     shown = [json.loads(one.data)["data"] for event in (Delta("a"), Final("ab")) for one in await frames.render(event)]
     assert [frame["answer"] for frame in shown] == ["a", "b", "ab"]
     assert frames.finished

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -242,3 +243,53 @@ async def test_head_and_options_ask_nothing(gateway: RunningGateway) -> None:
     refused = await gateway.client.get(COMPLETIONS)
     assert (refused.status_code, refused.json()["error"]["code"]) == (405, "method_not_allowed")
     assert asked_tokens(gateway) == []
+
+
+# Signs of life
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(COMPLETIONS, chat("slow")), ("/v1/responses", {"model": MODEL, "input": "slow"})]
+)
+async def test_a_stream_without_ids_shows_that_it_lives_by_comments(
+    store: Store, path: str, body: dict[str, Any]
+) -> None:
+    stream = await slow_stream(store, path, body, {})
+    assert ": ping\n\n" in stream
+    assert "id:" not in stream.replace('"id":', "")
+    assert "retry:" not in stream
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(COMPLETIONS, chat("slow")), ("/v1/responses", {"model": MODEL, "input": "slow"})]
+)
+async def test_a_stream_with_ids_has_no_event_without_data(store: Store, path: str, body: dict[str, Any]) -> None:
+    stream = await slow_stream(store, path, body, EVENTS)
+    assert ": ping\n" in stream
+    blocks = stream.split("\n\n")[:-1]
+    for block in blocks:
+        assert [line for line in block.split("\n") if line.startswith("data: ")], block
+    opening = [block for block in blocks if block.endswith(".0")]
+    assert len(opening) == 1
+    assert opening[0].split("\n")[-2] == "retry: 1000"
+    assert stream.count("retry: ") == 1
+    for block in blocks:
+        fields = [line.partition(":")[0] for line in block.split("\n") if not line.startswith(":")]
+        assert fields in (
+            [*events, "data", *tail] for events in ([], ["event"]) for tail in ([], ["id"], ["retry", "id"])
+        )
+
+
+async def slow_stream(store: Store, path: str, body: dict[str, Any], headers: dict[str, str]) -> str:
+    """Return a stream in which nothing came for the time of some signs."""
+    async with running(store, timings=Timings(sse_ping_every=0.02, openai_first_event=0.05)) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+            asked = {**body, "stream": True}
+            async with gateway.client.stream("POST", path, json=asked, headers=headers) as response:
+                chunks, stream = response.aiter_text(), ""
+                async with asyncio.timeout(5):
+                    while stream.count(": ping\n") < 3:
+                        stream += await anext(chunks)
+                gate.set()
+                return stream + "".join([chunk async for chunk in chunks])

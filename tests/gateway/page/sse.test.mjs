@@ -8,7 +8,7 @@ async function all(...pieces) {
   return found;
 }
 
-const STREAM = 'retry: 1000\nid: a.0\n\n: ping\n\nid: a.1\ndata: {"x": "一\\n"}\n\ndata: last\n\n';
+const STREAM = 'retry: 1000\nid: a.0\n\n: ping\n\ndata: {"x": "一\\n"}\nid: a.1\n\ndata: last\n\n';
 const FOUND = [
   { id: "a.0", data: null },
   { id: "a.1", data: '{"x": "一\\n"}' },

@@ -199,15 +199,23 @@ class Clients:
 def _keep(exchange: Exchange, event: str, last: str) -> str:
     """Keep one event's frame; the last id."""
     named: re.Match[str] | None = None
+    frame: Any = None
     for line in event.split("\n"):
         if line.startswith("id: "):
             named = _ID.fullmatch(line[4:])
             assert named is not None, f"an id that is none: {line}"
             last = line[4:]
         elif line.startswith("data: "):
-            answer, seq = (named[1], int(named[2])) if named else (None, None)
-            exchange.frames.append(Frame(json.loads(line[6:]), answer, seq, time.monotonic()))
+            frame = json.loads(line[6:])
+    if frame is not None and not _is_sign(frame):
+        answer, seq = (named[1], int(named[2])) if named else (None, None)
+        exchange.frames.append(Frame(frame, answer, seq, time.monotonic()))
     return last
+
+
+def _is_sign(frame: Any) -> bool:
+    """Whether it is the opening or a sign of life: a delta without text."""
+    return frame["code"] == 200 and frame["data"]["answer"] == "" and frame["data"]["done"] is False
 
 
 class Socket:
