@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.http.fields import join_surrogates
-from gateway.openai import messages, models, validation
+from gateway.openai import input_items, messages, models, validation
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.messages import ChatPrompt
 from gateway.openai.request_fields import (
@@ -70,7 +70,7 @@ def parse_response(fields: Fields) -> CompletionRequest:
     if form.get("format") not in (None, _PLAIN_TEXT):
         raise InvalidRequestError("'text.format' must be of type 'text'.", "text.format", "unsupported_parameter")
     given = fields.get("input")
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else input_items.to_messages(given)
     previous = validation.read_text(fields, "previous_response_id") or None
     if previous is not None and fields.get("conversation") is not None:
         message = "'previous_response_id' can't be used together with 'conversation'."

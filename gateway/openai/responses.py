@@ -1,6 +1,7 @@
 """/v1/responses: POST asks; GET and POST …/cancel are for a response by its id."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,12 +14,14 @@ from gateway.openai import requests, validation
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
+from gateway.openai.input_items import resolve_references
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
 from wire.answers import Progress
 from wire.errors import AnswerNotFoundError
+from wire.jobs import Client
 from wire.messages import Failed, Final
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
@@ -42,6 +45,8 @@ class ResponseEndpoints:
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         fields = validation.parse_fields(await self.bodies.read(request))
+        items = await resolve_references(fields.get("input"), partial(self._read_text, client))
+        fields = {**fields, "input": items}
         wanted = requests.parse_response(fields)
         question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question, _echo(fields))
@@ -72,6 +77,20 @@ class ResponseEndpoints:
     async def _load(self, request: Request) -> SubmittedQuestion:
         client = self.service.clients.identify(request)
         return await self.service.load_by_id(request, client, _answer(request))
+
+    async def _read_text(self, client: Client, answer: str) -> str | None:
+        """Return the text of the client's answer as it was sent; None if it isn't known, or has none."""
+        if sse.parse_event_id(f"{answer}.0") is None:
+            return None
+        try:
+            progress = await self.service.questions.relay.answers.read_progress(answer, client.holder)
+        except AnswerNotFoundError:
+            return None
+        if not isinstance(progress.end, Final):
+            return progress.text or None
+        assembler = self._assembler()
+        assembler.add(progress.end)
+        return assembler.text
 
     def _assembler(self) -> TextAssembler:
         return TextAssembler(list_sources=self.list_sources)

@@ -239,3 +239,16 @@ async def test_head_and_options_ask_nothing(gateway: RunningGateway) -> None:
     assert (await gateway.client.options(PATH)).headers["allow"] == "POST, HEAD, OPTIONS"
     assert (await gateway.client.options(f"{PATH}/x")).headers["allow"] == "GET, HEAD, OPTIONS"
     assert gateway.worker.asked == []
+
+
+async def test_an_item_refers_to_the_message_of_an_earlier_response(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = WHOLE
+    first = await asked(gateway)
+    reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+    user = {"role": "user", "content": "hi"}
+    await asked(gateway, [user, reference, {"role": "user", "content": "and then?"}])
+    _, work = gateway.worker.asked[-1]
+    assert isinstance(work, Chat)
+    assert [(message.role, message.text) for message in work.history] == [("user", "hi"), ("assistant", "abc")]
+    refused = await gateway.client.post(PATH, json=body([user, {"type": "item_reference", "id": "msg_s0-0"}]))
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[1].id")
