@@ -245,10 +245,13 @@ class Jobs:
     async def stop(self, answer: str, holder: str | None = "") -> State:
         """End the holder's answer, or any holder's (None), with the text that its readers have so far.
 
+        The event reports a reset of the conversation, unless its upstream remembers none.
+
         Returns the state that it ended in, now or before. The worker hangs up upstream within a second; a job that
         still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError.
         """
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
+        _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
         reply = await self._store.run(
             "stop",
             keys.job_key(answer),
@@ -259,6 +262,7 @@ class Jobs:
             self._limits.answer_ttl,
             holder or "",
             int(holder is None),
+            continues,
         )
         if reply is None:
             raise AnswerNotFoundError("no such answer")

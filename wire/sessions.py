@@ -89,6 +89,14 @@ class ScheduleEntry:
 
 
 @dataclass(frozen=True)
+class StatelessSession:
+    """The session to keep where the upstream remembers nothing. `begins`: the question begins its transcript."""
+
+    session: bytes
+    begins: bool
+
+
+@dataclass(frozen=True)
 class Transcript:
     """A conversation's messages, oldest first; `whole` unless the beginning was cut off."""
 
@@ -240,16 +248,20 @@ class Sessions:
         except BadMessageError:
             return await self.finish(job, "FAILED", _UNREADABLE, job.session, takes_more=False)
 
-    async def mark_sent(self, job: ClaimedJob, attempt: int, sent: int, *, fresh: bool) -> None:
+    async def mark_sent(
+        self, job: ClaimedJob, attempt: int, sent: int, *, fresh: bool, stateless: StatelessSession | None = None
+    ) -> None:
         """Mark the job as sent, just before it is, for the `attempt`-th time.
 
-        `sent` counts the conversation's questions with this one. LeaseLostError or AnswerEndedError when the question
-        must not be sent.
+        `sent` counts the conversation's questions with this one. `stateless` where the upstream remembers nothing: the
+        conversation then continues, whatever becomes of the answer. LeaseLostError or AnswerEndedError when the
+        question must not be sent.
         """
+        rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
-            job, op=_mark(job, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl
+            job, op=_mark(job, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl, stateless=rules
         )
-        reply = await self._run_for(job.lease, "mark_sent", arguments)
+        reply = await self._run_for(job.lease, "mark_sent", arguments, stateless.session if stateless else b"")
         _raise_unless(reply, b"sent")
 
     async def read_client(self, job: ClaimedJob) -> str:

@@ -4,6 +4,7 @@ from wire.messages import Failed
 from wire.reasons import Reason
 
 INTERRUPTED = Failed(Reason.INTERRUPTED)
+INTERRUPTED_ONLY = Failed(Reason.INTERRUPTED, reset=False)
 POISON = Failed(Reason.POISON)
 CANCELLED = Failed(Reason.CANCELLED, reset=False)
 STATE_LOST = Failed(Reason.STATE_LOST)
@@ -12,6 +13,8 @@ SESSION_CLOSED = Failed(Reason.SESSION_CLOSED)
 # By their names in the scripts.
 BY_NAME = {
     "interrupted": INTERRUPTED,
+    # Of an answer whose conversation continues.
+    "interrupted_only": INTERRUPTED_ONLY,
     "poison": POISON,
     "cancelled": CANCELLED,
     "state_lost": STATE_LOST,

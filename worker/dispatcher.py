@@ -18,7 +18,7 @@ from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.heartbeat import Heartbeat
 from worker.leases import LOST_SECONDS, LeaseTable
 from worker.providers.registry import Upstream
-from worker.turns.outcome import Outcome, interrupted
+from worker.turns.outcome import Outcome
 from worker.turns.turn import Turn
 
 _LOG = structlog.get_logger()
@@ -179,13 +179,13 @@ class Dispatcher:
             return turn.stopped_outcome()
         except (LeaseLostError, StateLostError, StoreUnavailableError) as error:
             _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
-            return interrupted(error)
+            return turn.interrupted_outcome(error)
         except asyncio.CancelledError as error:
             # Draining before the question was sent: the job goes back, unless the mark was just being written.
             if await self._sessions.release(turn.job.lease):
                 _LOG.info("question given back")
                 raise
-            return interrupted(error)
+            return turn.interrupted_outcome(error)
 
     @asynccontextmanager
     async def _abortable(self, answer: str) -> AsyncIterator[None]:

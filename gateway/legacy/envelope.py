@@ -70,9 +70,8 @@ def encode_answer(
 
 
 def encode_final(event: Final, token: str | None, *, streaming: bool) -> bytes:
-    """Return a whole answer. A stopped one is a success that resets the conversation."""
-    reset = event.reset or event.stopped
-    return encode_answer(event.text, event.urls, done=True if streaming else None, reset=reset, token=token)
+    """Return a whole answer. A stopped one is a success."""
+    return encode_answer(event.text, event.urls, done=True if streaming else None, reset=event.reset, token=token)
 
 
 def encode_images(addresses: Sequence[str]) -> bytes:

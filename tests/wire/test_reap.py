@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.wire.scenario import RepeatingStore, Scenario
+from tests.support.wire.scenario import Asked, RepeatingStore, Scenario
 from wire import keys
 from wire.errors import LeaseLostError
-from wire.messages import Final
+from wire.messages import Delta, Failed, Final, HistoryMessage
 from wire.redis.store import Store
+from wire.sessions import StatelessSession
 from wire.terminal_events import INTERRUPTED, POISON
 
 pytestmark = pytest.mark.anyio
@@ -146,3 +147,61 @@ async def test_a_token_that_went_elsewhere_meanwhile_is_left_alone(scenario: Sce
     await scenario.kill("dead")
     assert await scenario.sessions.reap("live", "dead") == 0
     assert await scenario.redis.hget(keys.token_key(question.token), "owner") == b"other"
+
+
+async def broken_off(scenario: Scenario, *texts: str, begins: bool) -> Asked:
+    """A worker dies with the second question of a conversation that its upstream doesn't remember."""
+    asked = await scenario.ask("first")
+    exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "one"))
+    await scenario.finish(await scenario.sent("dead"), session=b"before", exchange=exchange, begins=True)
+    broken = await scenario.ask("second", asked.token)
+    task = await scenario.take("dead")
+    session = StatelessSession(b"kept", begins)
+    await scenario.sessions.mark_sent(task, 1, 2, fresh=True, stateless=session)
+    for seq, text in enumerate(texts, 1):
+        await scenario.sessions.append(task, seq, Delta(text))
+    await scenario.kill("dead")
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("texts", "begins", "left"),
+    [
+        (("so ", "far"), False, ["first", "one", "second", "so far"]),
+        (("天空 ", '"\\/\n'), False, ["first", "one", "second", '天空 "\\/\n']),
+        (("so far",), True, ["second", "so far"]),
+        ((), False, ["first", "one"]),
+    ],
+)
+async def test_a_conversation_that_the_upstream_does_not_remember_outlives_its_worker(
+    scenario: Scenario, texts: tuple[str, ...], begins: bool, left: list[str]
+) -> None:
+    broken = await broken_off(scenario, *texts, begins=begins)
+    await scenario.sessions.reap("live", "dead")
+    assert (await scenario.events(broken.answer))[-1] == Failed("interrupted", reset=False)
+    transcript = await scenario.sessions.read_transcript(broken.token)
+    assert [message.text for message in transcript.messages] == left
+    assert transcript.whole
+    third = await scenario.ask("third", broken.token)
+    task = await scenario.take("other")
+    assert (task.answer, task.session, task.reset) == (third.answer, b"kept", False)
+
+
+async def test_it_outlives_its_worker_after_a_stop_too(scenario: Scenario) -> None:
+    broken = await broken_off(scenario, "so far", begins=False)
+    await scenario.jobs.stop(broken.answer)
+    await scenario.sessions.reap("live", "dead")
+    assert (await scenario.events(broken.answer))[-1] == Final("so far", reset=False, stopped=True)
+    transcript = await scenario.sessions.read_transcript(broken.token)
+    assert [message.text for message in transcript.messages] == ["first", "one", "second", "so far"]
+
+
+async def test_a_first_question_without_text_leaves_no_conversation(scenario: Scenario) -> None:
+    asked = await scenario.ask("first")
+    task = await scenario.take("dead")
+    await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=StatelessSession(b"kept", begins=True))
+    await scenario.kill("dead")
+    await scenario.sessions.reap("live", "dead")
+    await scenario.ask("second", asked.token)
+    task = await scenario.take("other")
+    assert (task.session, task.reset) == (None, False)

@@ -9,9 +9,9 @@ from wire import keys
 from wire.answers import Answers
 from wire.errors import AnswerEndedError, AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
-from wire.messages import TERMINAL, Delta, Event, Final, Replace
+from wire.messages import TERMINAL, Delta, Event, Final, HistoryMessage, Replace
 from wire.redis.store import Store
-from wire.sessions import ClaimedJob
+from wire.sessions import ClaimedJob, StatelessSession
 
 pytestmark = pytest.mark.anyio
 
@@ -279,3 +279,77 @@ async def test_an_operator_may_stop_anybodys_answer(scenario: Scenario) -> None:
     assert await scenario.jobs.stop(question.answer, holder=None) == "STOPPED"
     with pytest.raises(AnswerNotFoundError):
         await scenario.jobs.stop(new_answer_id(), holder=None)
+
+
+def bare(session: str, *, begins: bool = False) -> StatelessSession:
+    return StatelessSession(session.encode(), begins)
+
+
+async def out_where_nothing_is_remembered(scenario: Scenario, begins: bool = True) -> ClaimedJob:
+    """Mark a question as sent at an upstream that keeps no conversations."""
+    task = await scenario.take("w1")
+    await scenario.sessions.mark_sent(task, 1, task.sent + 1, fresh=True, stateless=bare("kept", begins=begins))
+    return task
+
+
+async def spoken(scenario: Scenario, token: str) -> list[str]:
+    return [message.text for message in (await scenario.sessions.read_transcript(token)).messages]
+
+
+async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    asked = await scenario.ask("first")
+    task = await out_where_nothing_is_remembered(scenario)
+    await scenario.sessions.append(task, 1, Delta("so "))
+    await scenario.sessions.append(task, 2, Delta("far"))
+    await scenario.jobs.stop(asked.answer)
+    assert (await scenario.events(asked.answer))[-1] == Final("so far", reset=False, stopped=True)
+    # What the worker has got beyond that was sent to nobody.
+    exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "so far and more"))
+    await scenario.sessions.finish(
+        task, "DONE", Final("so far and more"), b"kept", takes_more=False, exchange=exchange, begins=True
+    )
+    assert await spoken(scenario, asked.token) == ["first", "so far"]
+    await scenario.ask("second", asked.token)
+    following = await scenario.take("w1")
+    assert (following.session, following.sent, following.reset) == (b"kept", 1, False)
+
+
+async def test_a_stop_by_the_version_before_resets_as_it_says(scenario: Scenario) -> None:
+    """Its event reports a reset, whatever the mark allows: so the conversation is dropped."""
+    await scenario.hire("w1")
+    asked = await scenario.ask("first")
+    task = await out_where_nothing_is_remembered(scenario)
+    await scenario.sessions.append(task, 1, Delta("so far"))
+    await scenario.redis.hdel(keys.job_key(asked.answer), "stateless")
+    await scenario.jobs.stop(asked.answer)
+    assert (await scenario.events(asked.answer))[-1] == stopped("so far")
+    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
+    assert await spoken(scenario, asked.token) == []
+    await scenario.ask("second", asked.token)
+    assert (await scenario.take("w1")).session is None
+
+
+async def test_a_waiting_question_is_stopped_without_a_reset_where_nothing_is_remembered(
+    scenario: Scenario,
+) -> None:
+    await scenario.hire("w1")
+    first = await scenario.ask("first")
+    task = await out_where_nothing_is_remembered(scenario)
+    await scenario.finish(task, "one", b"kept", takes_more=False)
+    second = await scenario.ask("second", first.token)
+    await scenario.jobs.stop(second.answer)
+    assert await scenario.events(second.answer) == [Final("", reset=False, stopped=True)]
+
+
+async def test_after_a_refusal_a_stop_resets_as_it_says(scenario: Scenario) -> None:
+    """The next attempt might be at an upstream that remembers."""
+    await scenario.hire("w1")
+    asked = await scenario.ask("first")
+    task = await out_where_nothing_is_remembered(scenario)
+    await scenario.sessions.record_refusal(task, 1)
+    await scenario.jobs.stop(asked.answer)
+    assert await scenario.events(asked.answer) == [stopped("")]
+    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
+    await scenario.ask("second", asked.token)
+    assert (await scenario.take("w1")).session is None

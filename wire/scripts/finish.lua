@@ -9,21 +9,6 @@ local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], 
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
--- Adds the exchange to the transcript, whose beginning is cut off where it grows too long.
-local function extend_transcript()
-  local transcript = key('transcript', token)
-  if args.begins then
-    redis.call('DEL', transcript)
-    redis.call('HDEL', KEYS[1], 'said', 'cut')
-  end
-  redis.call('RPUSH', transcript, exchange)
-  local size = redis.call('HINCRBY', KEYS[1], 'said', #exchange)
-  while size > args.transcript_limit do
-    size = redis.call('HINCRBY', KEYS[1], 'said', -#redis.call('LPOP', transcript))
-    redis.call('HSET', KEYS[1], 'cut', '1')
-  end
-end
-
 local done = repeated(token, op)
 if done then return done end
 if not holds(token, worker, fence) then return '{"status":"stale"}' end
@@ -35,8 +20,10 @@ if end_job(job, args.state, event, answer_ttl, args.seq, args.spent) > 0 then
   reset_reported = args.reports_reset
   measure(job, session_ttl)
 end
--- The event of a stopped question that was out has reported that the conversation is reset.
-if before[1] == 'STOPPED' and before[2] then session = '' end
+-- The end of a stopped question that was out counts: it reports a reset, or the conversation continues with its text.
+if before[1] == 'STOPPED' and before[2] then
+  if stop_resets(job) then session = '' else exchange = partial_exchange(job, args.begins) end
+end
 redis.call('SREM', key('stops', worker), job)
 redis.call('HDEL', KEYS[1], 'running')
 -- A conversation that is kept is no other one.
@@ -46,7 +33,7 @@ if session == '' then
 else
   redis.call('HSET', KEYS[1], 'session', session)
   if args.sent then redis.call('HSET', KEYS[1], 'sent', args.sent) end
-  if exchange ~= '' then extend_transcript() end
+  extend_transcript(token, exchange, args.begins, args.transcript_limit)
 end
 redis.call('EXPIRE', key('transcript', token), session_ttl)
 redis.call('EXPIRE', KEYS[1], session_ttl)

@@ -109,8 +109,54 @@ end
 
 -- Deletes a token's conversation and its transcript.
 local function drop_session(token)
-  redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut')
+  redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut', 'stateless')
   redis.call('DEL', key('transcript', token))
+end
+
+-- Returns the text of an answer as its readers have it.
+local function logged_text(job)
+  local parts = {}
+  for _, entry in ipairs(redis.call('XRANGE', key('log', job), '-', '+')) do
+    local event = cjson.decode(entry[2][2])
+    if event.type ~= 'delta' then parts = {} end
+    parts[#parts + 1] = event.text
+  end
+  return table.concat(parts)
+end
+
+-- Returns whether the end of a stopped answer reports that its conversation is reset. A lost one counts as such.
+local function stop_resets(job)
+  local last = redis.call('XREVRANGE', key('log', job), '+', '-', 'COUNT', 1)[1]
+  return not last or cjson.decode(last[2][2]).reset ~= false
+end
+
+-- Adds an exchange (messages as JSON, '' for none) to a token's transcript, whose beginning is cut off above `limit` bytes.
+-- `begins`: what the transcript held before is dropped.
+local function extend_transcript(token, exchange, begins, limit)
+  if exchange == '' then return end
+  local transcript = key('transcript', token)
+  if begins then
+    redis.call('DEL', transcript)
+    redis.call('HDEL', key('token', token), 'said', 'cut')
+  end
+  redis.call('RPUSH', transcript, exchange)
+  local size = redis.call('HINCRBY', key('token', token), 'said', #exchange)
+  while size > limit do
+    size = redis.call('HINCRBY', key('token', token), 'said', -#redis.call('LPOP', transcript))
+    redis.call('HSET', key('token', token), 'cut', '1')
+  end
+end
+
+-- Returns the messages of a question whose answer broke off, as JSON; '' if none of it was answered. `begins`: with the
+-- history that its client sent.
+local function partial_exchange(job, begins)
+  local text = logged_text(job)
+  if text == '' then return '' end
+  local work = cjson.decode(redis.call('HGET', key('job', job), 'work'))
+  local messages = begins and work.history or {}
+  messages[#messages + 1] = { role = 'user', text = work.question }
+  messages[#messages + 1] = { role = 'assistant', text = text }
+  return cjson.encode(messages)
 end
 
 -- Puts a token with work into its live owner's stream, else into the shared one.
@@ -184,17 +230,35 @@ local function put_back(token, job)
   redis.call('LPUSH', key('mailbox', token), job)
 end
 
--- Ends what a dead owner left: unsent work returns to the queue, unless two workers have crashed while holding it; a sent
--- question's outcome is unknown, so its answer ends as interrupted and the conversation is dropped.
+-- Ends the answer of a question that was sent, whose outcome is unknown. Its conversation is dropped, unless the upstream
+-- remembers none: then it continues with the text that readers have.
+local function break_off(token, job, state, answer_ttl)
+  local known = redis.call('HGET', key('job', job), 'stateless')
+  local keeps = known
+  if TERMINAL[state] then keeps = state == 'STOPPED' and not stop_resets(job) end
+  if not keeps then
+    end_job(job, 'FAILED', ENDS.interrupted, answer_ttl)
+    drop_session(token)
+  elseif known then
+    local rules = cjson.decode(known)
+    extend_transcript(token, partial_exchange(job, rules.begins), rules.begins, rules.limit)
+    end_job(job, 'FAILED', ENDS.interrupted_only, answer_ttl)
+    local ttl = redis.call('PTTL', key('token', token))
+    if ttl > 0 then redis.call('PEXPIRE', key('transcript', token), ttl) end
+    if redis.call('EXISTS', key('transcript', token)) == 0 then drop_session(token) end
+  end
+  redis.call('HDEL', key('token', token), 'reset')
+end
+
+-- Ends what a dead owner left: unsent work returns to the queue, unless two workers have crashed while holding it; the
+-- answer to a sent question ends as interrupted.
 local function reap_token(token, answer_ttl)
   local job = redis.call('HGET', key('token', token), 'running')
   disown(token)
   if job then
     local state = redis.call('HGET', key('job', job), 'state')
     if state ~= 'CLAIMED' then
-      end_job(job, 'FAILED', ENDS.interrupted, answer_ttl)
-      drop_session(token)
-      redis.call('HDEL', key('token', token), 'reset')
+      break_off(token, job, state, answer_ttl)
     elseif redis.call('HINCRBY', key('job', job), 'tries', 1) < 2 then
       put_back(token, job)
     else

@@ -28,12 +28,16 @@ _LOG = structlog.get_logger()
 
 
 class NoAccountError(Exception):
-    """No account can be used; the first one can be again in `returns` seconds, None if that is unknown."""
+    """No account can be used; the first one can be again in `returns` seconds, None if that is unknown.
 
-    def __init__(self, returns: float | None, reason: str) -> None:
+    `busy`: the end of a turn makes room before.
+    """
+
+    def __init__(self, returns: float | None, reason: str, *, busy: bool = False) -> None:
         super().__init__("no account may be asked")
         self.returns = returns
         self.reason = reason
+        self.busy = busy
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ class AccountPool:
                     patience.enter_context(self._waiting())
                 await asyncio.sleep(min(returns + 0.001, 1.0))
             else:
-                raise NoAccountError(returns, result.reason)
+                raise NoAccountError(returns, result.reason, busy=result.busy)
 
     @property
     def _may_wait(self) -> bool:

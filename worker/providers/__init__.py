@@ -64,7 +64,11 @@ ChatUpdate = Snapshot | Completion
 
 
 class ChatProvider(Protocol):
-    """Asks an upstream questions, at most one at a time per conversation; the caller ensures that."""
+    """Asks an upstream questions, at most one at a time per conversation; the caller ensures that.
+
+    A class whose upstream remembers no conversations has `stateless = True`: all its states are empty, and a
+    conversation continues after an answer that was stopped or failed.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None: ...
 

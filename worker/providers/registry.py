@@ -113,6 +113,10 @@ class ProviderRegistry:
             self._chat[name] = chat_provider(name)(self._settings)
         return self._chat[name]
 
+    def is_stateless(self, account: Account) -> bool:
+        """Return whether the account's upstream remembers no conversations."""
+        return bool(getattr(self.chat_for(account), "stateless", False))
+
     def images_for(self, account: Account) -> ImageProvider:
         """Return the provider of the account's images. UpstreamError `image.none` if there is none."""
         name = self.provider_name(account)

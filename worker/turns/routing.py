@@ -126,8 +126,10 @@ class AttemptRouter:
         try:
             spare = await self._pool.reserve(self._next_slot(), ReservationRequest(untried, pictures), now)
         except NoAccountError as none:
-            return self._none_left(none)
-        await spare.release(NO_PENALTY, sent=False)
+            if not none.busy:
+                return self._none_left(none)
+        else:
+            await spare.release(NO_PENALTY, sent=False)
         if not error.reason.startswith("account."):
             return _exhausted(error, RETRY_AFTER)
         return _exhausted(UpstreamError(Reason.ACCOUNT_NONE, error.reason, retry_after=RETRY_AFTER), RETRY_AFTER)

@@ -11,12 +11,12 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from telemetry import traces
-from wire.errors import LeaseLostError, WireError
+from wire.errors import LeaseLostError, StateLostError, WireError
 from wire.messages import Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
-from wire.sessions import ClaimedJob, Sessions
+from wire.sessions import ClaimedJob, Sessions, StatelessSession
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
 from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
@@ -24,7 +24,7 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion
 from worker.providers.registry import Upstream
 from worker.turns.deltas import join_surrogates
-from worker.turns.outcome import Outcome
+from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
 from worker.turns.routing import AttemptRouter
@@ -50,6 +50,8 @@ class Turn:
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
         self._publisher = Publisher(sessions, job, longest)
+        # The session to keep after a failure, where the upstream that was asked last remembers nothing.
+        self._stateless_session: bytes | None = None
         self.sent = False
 
     @property
@@ -79,7 +81,7 @@ class Turn:
                 if not self.sent:
                     raise
                 await publisher.finish()
-                outcome = Outcome("FAILED", _with_text(INTERRUPTED, publisher.published_text), None)
+                outcome = self._broken_off(_with_text(INTERRUPTED, publisher.published_text))
             except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
                 _LOG.exception("provider failed")
                 outcome = await self._fail(publisher, UpstreamError(Reason.UPSTREAM_PROTOCOL, type(error).__name__))
@@ -87,8 +89,28 @@ class Turn:
 
     def stopped_outcome(self) -> Outcome:
         """Return the outcome of a job whose answer ended before the turn did; its event is never written."""
-        untouched = not self.sent and not self._router.reset
-        return Outcome("STOPPED", INTERRUPTED, self.job.session if untouched else None)
+        if not self.sent:
+            return Outcome("STOPPED", INTERRUPTED, self.job.session)
+        begins = self._router.starts_transcript
+        return Outcome("STOPPED", INTERRUPTED, self._stateless_session, starts_transcript=begins)
+
+    def interrupted_outcome(self, error: BaseException) -> Outcome:
+        """Return the outcome of a turn that `error` broke off. Redis decides whether it counts."""
+        return interrupted(error) if isinstance(error, StateLostError) else self._broken_off(INTERRUPTED)
+
+    def _broken_off(self, event: Failed) -> Outcome:
+        """Return the outcome of a turn that failed with `event`.
+
+        The conversation starts afresh, since it isn't known what the upstream makes of the question. One that remembers
+        nothing continues: with the text that was sent, or without the question if there was none.
+        """
+        if self._stateless_session is None or self._router.reset:
+            return Outcome("FAILED", event, None)
+        event, text = msgspec.structs.replace(event, reset=False), self._publisher.published_text
+        if not (self.sent and text):
+            return Outcome("FAILED", event, self.job.session, self._sent_before)
+        begins = self._router.starts_transcript
+        return Outcome("FAILED", event, self._stateless_session, answer=text, starts_transcript=begins)
 
     async def _attempt_accounts(self, publisher: Publisher) -> Outcome:
         """Ask one account after another until one answers. Raises the UpstreamError that allows no further attempt."""
@@ -132,8 +154,12 @@ class Turn:
         count, fresh = 1, conversation is None
         if conversation is not None:
             count = self._sent_before = conversation.sent + 1
+        session, stateless = self._stateless_session, None
+        if session is not None and not self._router.reset:
+            stateless = StatelessSession(session, self._router.starts_transcript)
         await retry_unavailable(
-            lambda: self._sessions.mark_sent(self.job, self._attempt, count, fresh=fresh), self._deadline
+            lambda: self._sessions.mark_sent(self.job, self._attempt, count, fresh=fresh, stateless=stateless),
+            self._deadline,
         )
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
@@ -151,6 +177,8 @@ class Turn:
             deadline = self._began + account.answer_limit(self._upstream.settings)
             if isinstance(work, Image):
                 return await self._draw(account, work, deadline)
+            session = encode(SessionState(account.name, b"")) if providers.is_stateless(account) else None
+            self._stateless_session = session
             updates = providers.chat_for(account).ask(
                 account,
                 self._router.conversation,
@@ -232,7 +260,7 @@ class Turn:
                 detail=error.words,
             )
             return Outcome("FAILED", event, self.job.session, self._sent_before)
-        return Outcome("FAILED", Failed(error.reason, publisher.published_text, message=error.message), None)
+        return self._broken_off(Failed(error.reason, publisher.published_text, message=error.message))
 
 
 def _with_text(event: Failed, text: str) -> Failed:

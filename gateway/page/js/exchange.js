@@ -51,7 +51,6 @@ export function finish(exchange, data) {
     text: text || exchange.text,
     given: token,
   });
-  exchange.reset ||= state === "stopped";
   if (error) fail(exchange, error);
 }
 

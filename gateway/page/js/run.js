@@ -62,7 +62,8 @@ export class Run {
       const response = await api.stop(answer).catch(() => null);
       if (response?.ok) finish(this.exchange, (await response.json()).data);
     }
-    if (this.exchange.state === "running") Object.assign(this.exchange, { state: "stopped", reset: true });
+    // Without an answer there was no turn; of one that can't be reached nothing is known.
+    if (this.exchange.state === "running") Object.assign(this.exchange, { state: "stopped", reset: Boolean(answer) });
     this.leave();
     this.#show();
   }

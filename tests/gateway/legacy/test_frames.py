@@ -57,7 +57,7 @@ def test_a_failure_is_one_error_frame() -> None:
 
 
 def test_a_stopped_answer_is_a_success_that_resets() -> None:
-    (last,) = frames([Delta("a"), Final("a", stopped=True)])[1:]
+    (last,) = frames([Delta("a"), Final("a", reset=True, stopped=True)])[1:]
     assert (last["code"], last["data"]["done"], last["data"]["reset"]) == (200, True, True)
 
 

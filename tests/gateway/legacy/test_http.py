@@ -174,7 +174,7 @@ async def test_an_empty_pool_is_reported_in_a_200_that_says_when_to_come_back(ga
 
 
 async def test_a_stopped_answer_is_a_success_that_resets(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["stop"] = [Delta("so"), Final("so", stopped=True)]
+    gateway.worker.scripts["stop"] = [Delta("so"), Final("so", reset=True, stopped=True)]
     body = (await gateway.client.get("/api", params=ASK | {"question": "stop"})).json()
     assert (body["code"], body["data"]["answer"], body["data"]["reset"]) == (200, "so", True)
 

@@ -33,11 +33,13 @@ test("an end takes over what the gateway tells, and keeps text that it lacks", (
   assert.deepEqual(status(exchange), ["warning", "interrupted"]);
 });
 
-test("a stopped answer resets the conversation", () => {
-  const exchange = asked();
-  finish(exchange, { ...unanswered(), state: "stopped", text: "so far" });
-  assert.ok(exchange.reset);
-  assert.deepEqual(status(exchange), ["stop", "stopped"]);
+test("a stopped answer resets the conversation where the gateway says so", () => {
+  for (const reset of [true, false]) {
+    const exchange = asked();
+    finish(exchange, { ...unanswered(), state: "stopped", text: "so far", reset });
+    assert.equal(exchange.reset, reset);
+    assert.deepEqual(status(exchange), ["stop", "stopped"]);
+  }
 });
 
 test("each failure has a word, and a time where there is one", () => {

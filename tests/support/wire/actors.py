@@ -11,10 +11,10 @@ from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, IdempotencyKey
-from wire.messages import Chat, Delta, Failed, Final
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage
 from wire.schedule import Schedule
-from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State
-from wire.terminal_events import INTERRUPTED
+from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State, StatelessSession
+from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
 
 # What a gateway does; and what a worker does, where it fits: else it continues a turn, or claims its next.
 Wish = Literal["ask", "expire", "stop", "end session"]
@@ -147,6 +147,7 @@ class Turn:
     attempt: int = 0
     seq: int = 0
     waits: bool = False
+    stateless: StatelessSession | None = None
 
 
 class Worker(Process):
@@ -333,11 +334,17 @@ class Worker(Process):
         task, attempt, lapses = turn.task, turn.attempt, self.lapses
         fresh = afresh or attempt > 1 or task.session is None
         sent = 1 if fresh else task.sent + 1
+        # Every other attempt goes to an upstream that remembers nothing.
+        turn.stateless = None
+        if (attempt + int(task.answer.removeprefix("s0-"))) % 2:
+            session = f"{task.answer} at {attempt}".encode()
+            turn.stateless = StatelessSession(session, afresh or task.session is None)
+        stateless = turn.stateless
 
         def make() -> Awaitable[None]:
             nonlocal lapses
             lapses = self.lapses
-            return self.scenario.sessions.mark_sent(task, attempt, sent, fresh=fresh)
+            return self.scenario.sessions.mark_sent(task, attempt, sent, fresh=fresh, stateless=stateless)
 
         def then(_: Any) -> None:
             if self.frozen or self.lapses != lapses:
@@ -346,7 +353,7 @@ class Worker(Process):
                 turn.stage = "sent"
                 self.store.model.ask_upstream(task.answer, (task.lease.fence, attempt))
 
-        judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh)
+        judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh, stateless)
         await self._turn_call(turn, make, judge, fate, then)
 
     async def _stream(self, turn: Turn, fate: Fate) -> None:
@@ -378,6 +385,7 @@ class Worker(Process):
     async def _finish(self, turn: Turn, fate: Fate, *, well: bool, takes_more: bool) -> None:
         """End the turn, which is repeated until it succeeds."""
         task, state, event, session, sent = turn.task, *_outcome(turn, well)
+        exchange, begins = _exchange(turn, event), turn.stateless is not None and turn.stateless.begins
         self._break_off(turn)
 
         def then(outcome: Any) -> None:
@@ -389,11 +397,30 @@ class Worker(Process):
 
         def make() -> Awaitable[ClaimedJob | None]:
             return self.scenario.sessions.finish(
-                task, state, event, session, takes_more=takes_more, sent=sent, spent=False
+                task,
+                state,
+                event,
+                session,
+                takes_more=takes_more,
+                sent=sent,
+                exchange=exchange,
+                begins=begins,
+                spent=False,
             )
 
         turn.waits = True
-        judge = partial(self.store.model.finish, task.lease, task.answer, state, event, session, takes_more, sent)
+        judge = partial(
+            self.store.model.finish,
+            task.lease,
+            task.answer,
+            state,
+            event,
+            session,
+            takes_more,
+            sent,
+            exchange,
+            begins,
+        )
         await self.call(make, judge, fate, then, None)
 
     async def release(self, token: str, fate: Fate) -> None:
@@ -413,4 +440,16 @@ def _outcome(turn: Turn, well: bool) -> tuple[State, Final | Failed, bytes | Non
         return "FAILED", _NOT_ASKED, turn.task.session, turn.task.sent
     if turn.stage == "sent" and well:
         return "DONE", Final("done"), f"after {turn.task.answer}".encode(), None
+    if turn.stateless is not None:
+        return "FAILED", INTERRUPTED_ONLY, turn.stateless.session, None
     return "FAILED", INTERRUPTED, None, None
+
+
+def _exchange(turn: Turn, event: Final | Failed) -> tuple[HistoryMessage, ...]:
+    """What the transcript gets of a turn that has this end."""
+    question = HistoryMessage("user", turn.task.answer.removeprefix("s0-"))
+    if isinstance(event, Final):
+        return question, HistoryMessage("assistant", event.text)
+    if event == INTERRUPTED_ONLY and turn.seq:
+        return question, HistoryMessage("assistant", f"{turn.seq} deltas")
+    return ()

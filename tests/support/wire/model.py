@@ -10,12 +10,14 @@ import msgspec
 from gateway.settings import GatewaySettings
 from wire import keys
 from wire.jobs import IdempotencyKey
-from wire.messages import TERMINAL, Delta, Event, Failed, Final, decode_event
-from wire.sessions import Lease, ScheduleEntry, State
-from wire.terminal_events import INTERRUPTED, POISON
+from wire.messages import TERMINAL, Delta, Event, Failed, Final, HistoryMessage, decode_event
+from wire.sessions import Lease, ScheduleEntry, State, StatelessSession
+from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY, POISON
 
 # What is in Redis, by kind of key and by id.
 Seen = dict[str, dict[str, Any]]
+# What one turn adds to a transcript.
+Exchange = tuple[HistoryMessage, ...]
 
 _ENDS = ("DONE", "FAILED", "STOPPED")
 _EXPIRED = Failed("queue.timeout", reset=False)
@@ -24,7 +26,10 @@ _CLOSED = Failed("session.closed")
 
 @dataclass(eq=False)
 class Job:
-    """A job that was handed in. `marks`: how often it was marked as sent; `tries`: the workers that it outlived."""
+    """A job that was handed in. `marks`: how often it was marked as sent; `tries`: the workers that it outlived.
+
+    `stateless`: it is out at an upstream that remembers nothing; its question `begins` the conversation's transcript.
+    """
 
     answer: str
     token: str
@@ -35,10 +40,22 @@ class Job:
     marks: int = 0
     tries: int = 0
     taken_over: bool = False
+    stateless: bool = False
+    begins: bool = False
 
     @property
     def ended(self) -> bool:
         return self.state in _ENDS
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Delta))
+
+    @property
+    def partial_exchange(self) -> Exchange:
+        """What a transcript gets of an answer that broke off."""
+        question, text = self.answer.removeprefix("s0-"), self.text
+        return (HistoryMessage("user", question), HistoryMessage("assistant", text)) if text else ()
 
 
 @dataclass(eq=False)
@@ -56,9 +73,20 @@ class Token:
     session: str | None = None
     sent: int = 0
     reset: bool = False
+    stateless: bool = False
+    transcript: list[Exchange] = field(default_factory=list)
     ending: bool = False
     op: object = None
     reply: Any = None
+
+    def drop(self) -> None:
+        """Forget the conversation."""
+        self.session, self.sent, self.stateless, self.transcript = None, 0, False, []
+
+    def extend(self, exchange: Exchange, *, begins: bool) -> None:
+        """Add an exchange to the transcript."""
+        if exchange:
+            self.transcript = [*([] if begins else self.transcript), exchange]
 
 
 @dataclass
@@ -155,8 +183,7 @@ class Model:
         job, token.running, token.owner = token.running, None, None
         if job and job.state != "CLAIMED":
             job.taken_over = True
-            self._end(job, "FAILED", INTERRUPTED)
-            token.session, token.sent, token.reset = None, 0, False
+            self._break_off(token, job)
         elif job:
             job.tries += 1
             if job.tries < 2:
@@ -165,6 +192,19 @@ class Model:
                 self._end(job, "FAILED", POISON)
         if token.ending and not token.waiting:
             del self.tokens[token.name]
+
+    def _break_off(self, token: Token, job: Job) -> None:
+        """Apply what happens to a conversation whose last question was out at a dead worker."""
+        keeps = job.stateless
+        if job.ended:
+            keeps = job.state == "STOPPED" and not reports_reset(job)
+        if keeps and job.stateless:
+            token.extend(job.partial_exchange, begins=job.begins)
+            self._end(job, "FAILED", INTERRUPTED_ONLY)
+        if not keeps or (job.stateless and not token.transcript):
+            self._end(job, "FAILED", INTERRUPTED)
+            token.drop()
+        token.reset = False
 
     # Gateways' calls
 
@@ -216,9 +256,11 @@ class Model:
         assert reply == (job.state if job.ended else "STOPPED").encode()
         if job.ended:
             return False
-        text = "".join(event.text for event in job.events if isinstance(event, Delta))
-        self._end(job, "STOPPED", Final(text, reset=True, stopped=True))
         token = self.tokens[job.token]
+        keeps = job.stateless
+        if not job.marks:
+            keeps = token.session is not None and token.stateless and not token.reset
+        self._end(job, "STOPPED", Final(job.text, reset=not keeps, stopped=True))
         if token.running is job and token.owner:
             self._stops[token.owner].add(answer)
         return True
@@ -262,7 +304,16 @@ class Model:
         token.owner, token.fence, token.op, token.reply = worker, answer_["fence"], (worker, entry), reply
         return True
 
-    def mark_sent(self, lease: Lease, answer: str, attempt: int, sent: int, fresh: bool, reply: bytes) -> bool:
+    def mark_sent(
+        self,
+        lease: Lease,
+        answer: str,
+        attempt: int,
+        sent: int,
+        fresh: bool,
+        stateless: StatelessSession | None,
+        reply: bytes,
+    ) -> bool:
         job, token = self.jobs[answer], self._held(lease)
         op = ("mark", lease.fence, answer, attempt)
         if token is None:
@@ -276,7 +327,11 @@ class Model:
         else:
             assert reply == b"sent"
             job.state, job.marks, token.op, token.sent = "SENT", job.marks + 1, op, sent
-            if fresh and token.session is not None:
+            job.stateless = token.stateless = stateless is not None
+            if stateless is not None:
+                job.begins = stateless.begins
+                token.session, token.reset = stateless.session.decode(), False
+            elif fresh and token.session is not None:
                 token.session, token.reset = None, True
             return True
         return False
@@ -291,7 +346,7 @@ class Model:
             assert reply == b"stale"
         else:
             assert reply == b"claimed"
-            job.state = "CLAIMED"
+            job.state, job.stateless = "CLAIMED", False
             return True
         return False
 
@@ -319,6 +374,8 @@ class Model:
         saved: bytes | None,
         takes_more: bool,
         sent: int | None,
+        exchange: Exchange,
+        begins: bool,
         reply: bytes,
     ) -> bool:
         outcome, job, token = json.loads(reply), self.jobs[answer], self._held(lease)
@@ -330,17 +387,20 @@ class Model:
         if token is None or token.running is not job:
             assert outcome["status"] == "stale"
             return False
-        session = saved.decode() if saved and not (job.state == "STOPPED" and job.marks) else None
-        reports_reset = (
+        session = saved.decode() if saved else None
+        if job.state == "STOPPED" and job.marks:
+            session, exchange = None if reports_reset(job) else session, job.partial_exchange
+        reported = (
             job.state == "STOPPED" if job.ended else isinstance(event, Final) or bool(getattr(event, "reset", True))
         )
         self._end(job, state, event)
         self._stops[lease.worker].discard(answer)
-        token.running, token.reset, token.session = None, token.reset and not reports_reset and session is None, session
+        token.running, token.reset, token.session = None, token.reset and not reported and session is None, session
         if session is None:
-            token.sent = 0
-        elif sent is not None:
-            token.sent = sent
+            token.drop()
+        else:
+            token.sent = token.sent if sent is None else sent
+            token.extend(exchange, begins=begins)
         token.op, token.reply = op, reply
         self._finished(token, takes_more and not token.ending, outcome)
         if token.ending:
@@ -456,6 +516,10 @@ class Model:
             running = token.running.answer if token.running else None
             assert (found.get("owner"), found.get("running")) == (token.owner, running)
             assert (found.get("session"), "ending" in found) == (token.session, token.ending)
+            transcript = [
+                msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in seen["transcript"].get(name, ())
+            ]
+            assert transcript == token.transcript
             mailbox = [answer for answer in seen["mailbox"].get(name, ()) if not self.jobs[answer].ended]
             assert mailbox == [job.answer for job in token.waiting]
 
@@ -490,11 +554,16 @@ class Model:
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
-        kept = {"token", "job", "log", "idem", "jobs", "rate", "run"}
+        kept = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run"}
         left = {kind: found for kind, found in seen.items() if found and kind not in kept}
         assert not left, left
         assert seen["jobs"].get("", []) == []
         assert all("running" not in found and "owner" not in found for found in seen["token"].values())
+
+
+def reports_reset(job: Job) -> bool:
+    """Return whether the job's end reports a reset of the conversation."""
+    return bool(getattr(job.events[-1], "reset", True))
 
 
 def _timeless(event: Event) -> Event:

@@ -56,6 +56,16 @@ async def test_a_redis_that_is_full_or_away_is_a_reason_too(store: HookedStore) 
         await keep(store, PNG)
 
 
+async def test_a_redis_without_memory_keeps_no_picture_and_counts_none(store: HookedStore) -> None:
+    await store.commands.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(UpstreamError, match=r"image\.full: .*OOM"):
+            await keep(store, PNG)
+    finally:
+        await store.commands.config_set("maxmemory", "0")
+    assert await store.commands.keys("*picture*") == []
+
+
 async def test_a_redis_that_returns_in_time_loses_no_picture(store: HookedStore) -> None:
     store.before["admit_pictures"] = Away(1)
     [address] = await keep(store, PNG, retry_for=10.0)

@@ -8,12 +8,13 @@ import pytest
 
 from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
+from wire.ledger import AccountSlot
 from wire.messages import Chat, HistoryMessage
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
-from worker.accounts.account import ServerAccount
-from worker.accounts.penalties import NO_PENALTY
-from worker.accounts.pool import AccountPool
+from worker.accounts.account import CookieAccount, ServerAccount
+from worker.accounts.penalties import NO_PENALTY, penalty_for
+from worker.accounts.pool import AccountPool, ReservationRequest
 from worker.errors import UpstreamError
 from worker.providers import SavedConversation
 from worker.providers.registry import PROVIDERS, ProviderSpec
@@ -90,6 +91,40 @@ async def test_the_last_try_ends_the_job(harness: WorkerHarness, pool: AccountPo
     with pytest.raises(UpstreamError) as raised:
         await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True), account, sent=True)
     assert (raised.value.reason, raised.value.retry_after) == ("account.none", RETRY_AFTER)
+
+
+async def test_a_busy_account_is_left_when_all_others_are_throttled(harness: WorkerHarness) -> None:
+    accounts = [CookieAccount(name, {"_U": name}, turns=1) for name in ("a", "b")]
+    pool = pool_on(harness.client.store, settings_with(), accounts)
+    await pool.announce()
+    held = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["b"]), 0.0)
+    attempts = router(harness, pool, await harness.task(), tries=1)
+    reservation = await attempts.reserve()
+    error = UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
+    await reservation.release(penalty_for(error, sent=True), sent=True)
+    with pytest.raises(UpstreamError) as raised:
+        await attempts.prepare_retry(error, reservation.account, sent=True)
+    assert (raised.value.reason, raised.value.exhausted) == ("account.none", True)
+    await held.release(NO_PENALTY, sent=False)
+    await pool.close(1)
+
+
+@pytest.mark.parametrize(("tries", "reason"), [(1, "account.none"), (2, "account.throttled")])
+async def test_used_up_tries_are_a_limit_only_when_nobody_is_left(
+    harness: WorkerHarness, pool: AccountPool, tries: int, reason: str
+) -> None:
+    attempts = router(harness, pool, await harness.task(), tries=tries)
+    error = UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
+
+    async def use_up() -> None:
+        for _ in range(2):
+            reservation = await attempts.reserve()
+            await reservation.release(penalty_for(error, sent=True), sent=True)
+            await attempts.prepare_retry(error, reservation.account, sent=True)
+
+    with pytest.raises(UpstreamError) as raised:
+        await use_up()
+    assert raised.value.reason == reason
 
 
 @pytest.mark.parametrize(("reason", "sent"), [(Reason.TRANSPORT_CLOSED, True), (Reason.QUESTION_REFUSED, False)])

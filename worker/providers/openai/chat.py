@@ -39,6 +39,8 @@ class OpenAIProvider:
     The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
     """
 
+    stateless = True
+
     def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)

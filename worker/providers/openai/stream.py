@@ -101,7 +101,7 @@ class CompletionStream:
         delta, message = _object(choice.get("delta")), choice.get("message")
         self._read_annotations(delta.get("annotations"))
         text = _text(delta.get("content")) if delta else _text(choice.get("text"))
-        self._has_delta = self._has_delta or "delta" in choice
+        self._has_delta = self._has_delta or bool(text)
         if isinstance(message, dict):
             self._read_annotations(message.get("annotations"))
             text = text or self._message_text(message.get("content"))

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from emulator.server import Emulator
+from tests.support.conditions import until
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.running_worker import drained
-from wire.jobs import new_token
+from wire.jobs import Jobs, new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.providers.registry import ProviderRegistry, Upstream
@@ -126,3 +127,65 @@ async def test_pictures_come_from_the_same_server(store: HookedStore, client: Cl
         end = await client.end(await client.submit(Image("a river"), new_token()))
     assert isinstance(end, Final)
     assert (len(end.images), end.provider) == (1, "openai")
+
+
+@pytest.mark.parametrize("outcome", ["reset-mid", "error-mid"])
+async def test_after_an_error_the_conversation_goes_on_with_the_text_so_far(
+    store: HookedStore, client: Client, bing: Emulator, outcome: str
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [local(bing, "x")]):
+        first = await final(client, "one", token)
+        order(bing, "x", outcome)
+        broken = await client.end(await client.ask("two", token))
+        assert isinstance(broken, Failed)
+        assert (broken.reset, bool(broken.text)) == (False, True)
+        third = await final(client, "three", token)
+    assert third.reset is False
+    known = f"user: one\nassistant: {first.text}\nuser: two\nassistant: {broken.text}"
+    assert bing.ledger.turns[-1].context == known
+
+
+async def test_after_an_error_without_text_the_conversation_is_as_it_was(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [local(bing, "x")]):
+        first = await final(client, "one", token)
+        order(bing, "x", "empty")
+        broken = await client.end(await client.ask("two", token))
+        assert isinstance(broken, Failed)
+        assert (broken.reset, broken.text) == (False, "")
+        third = await final(client, "three", token)
+    assert third.reset is False
+    assert bing.ledger.turns[-1].context == f"user: one\nassistant: {first.text}"
+
+
+async def test_after_a_stop_the_conversation_goes_on_with_the_text_so_far(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [local(bing, "x")]):
+        answer = await client.ask("one !silence-mid", token)
+        await until(lambda: client.so_far(answer), "there is text")
+        await Jobs(client.store, client.limits).stop(answer)
+        stopped = await client.end(answer)
+        assert isinstance(stopped, Final)
+        assert (stopped.stopped, stopped.reset, bool(stopped.text)) == (True, False, True)
+        second = await final(client, "two", token)
+    assert second.reset is False
+    assert bing.ledger.turns[-1].context == f"user: one !silence-mid\nassistant: {stopped.text}"
+
+
+async def test_bings_conversation_is_reset_by_a_stop_and_by_an_error(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    token = new_token()
+    async with worker(store, bing, [CookieAccount("alice", {"_U": "alice"})]):
+        await final(client, "one", token)
+        order(bing, "alice", "close-mid")
+        broken = await client.end(await client.ask("two", token))
+        assert isinstance(broken, Failed)
+        assert broken.reset is True
+        await final(client, "three", token)
+    assert bing.ledger.turns[0].conversation != bing.ledger.turns[-1].conversation

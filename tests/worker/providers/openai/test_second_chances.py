@@ -131,6 +131,25 @@ async def test_another_account_answers_after(store: HookedStore, client: Client,
         assert status.state == ("cooling" if pauses else "ready")
 
 
+async def test_no_question_fails_while_one_of_two_servers_refuses_in_every_way(
+    store: HookedStore, client: Client
+) -> None:
+    async with scene(store, client, GOOD, GOOD, worker_slots=16, account_turns=16) as stage:
+        plays = [play for play, _ in ELSEWHERE.values()]
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            await plays[len(stage.servers[0].asked) % len(plays)](writer)
+
+        stage.servers[0].play = play
+        failed = []
+        for _ in range(20):
+            ends = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(10)))
+            failed += [end for end in ends if isinstance(end, Failed)]
+            await advance(store, 31)
+        assert failed == []
+        assert stage.asked[0] >= 20
+
+
 @pytest.mark.parametrize("kind", ONCE)
 async def test_the_question_is_asked_once_after(store: HookedStore, client: Client, kind: str) -> None:
     async with scene(store, client, ONCE[kind], GOOD) as stage:
