@@ -1,4 +1,4 @@
-"""Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks by line."""
+"""Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks in JSON."""
 
 import re
 from collections.abc import Iterable
