@@ -20,11 +20,12 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter"]
 
 
-class HistoryMessage(msgspec.Struct, frozen=True):
-    """A message of a conversation, and its role."""
+class HistoryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message of a conversation, its role and, where its client sent one, the name of who wrote it."""
 
     role: Role
     text: str
+    name: str = ""
 
 
 class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
@@ -33,6 +34,8 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     `wait`: for how many seconds its client would rather wait for an account's return than be refused.
     `instructions` are the system prompt. `history` are the messages before, of a client that keeps its conversations
     itself; an upstream that knows the conversation doesn't get them again.
+    `leading` and `asked` are the messages that the instructions and the question were joined from, where these don't
+    say all: several, one with a name, or one of another role. An upstream that gets a list of messages gets them.
     """
 
     style: Style
@@ -41,6 +44,8 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     wait: float = 0.0
     instructions: str = ""
     history: tuple[HistoryMessage, ...] = ()
+    leading: tuple[HistoryMessage, ...] = ()
+    asked: tuple[HistoryMessage, ...] = ()
     trace: str = ""
     v: int = VERSION
 

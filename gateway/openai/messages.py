@@ -22,6 +22,16 @@ _ROLES: Mapping[str, Role] = {
 }
 # The types of parts that contain text, and the field that contains it.
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+# What an upstream that gets only text gets of other parts.
+_NOTES = {
+    "image_url": "[picture]",
+    "input_image": "[picture]",
+    "file": "[file]",
+    "input_file": "[file]",
+    "input_audio": "[audio]",
+    "audio": "[audio]",
+}
+_BEGUN = "Your answer has begun like this. Continue it:"
 _SEPARATOR = "\n\n"
 
 
@@ -46,10 +56,11 @@ class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
 
 
 class MessageFields(msgspec.Struct, kw_only=True):
-    """A message. The last one of a list is the user's; an assistant's may lack its content."""
+    """A message. An assistant's may lack its content."""
 
     type: Literal["message"] = "message"
     role: Annotated[str, Meta(extra_json_schema={"enum": list(_ROLES)})]
+    name: Annotated[str | None, Meta(description="Who wrote it.")] = None
     content: str | list[TextPart | InputTextPart | OutputTextPart | RefusalPart] | None = None
 
 
@@ -58,7 +69,7 @@ class ChatPrompt:
     """A conversation with a question at its end.
 
     `messages` is all of it as it was sent; a conversation is found by the first `known` of them, up to the last answer.
-    The other fields are the same as a job contains it: the `instructions`, the `history` and the `question`.
+    The other fields are the same as a job contains it; see wire.messages.Chat.
     """
 
     messages: tuple[HistoryMessage, ...]
@@ -66,35 +77,74 @@ class ChatPrompt:
     instructions: str
     history: tuple[HistoryMessage, ...]
     question: str
+    leading: tuple[HistoryMessage, ...] = ()
+    asked: tuple[HistoryMessage, ...] = ()
 
 
 def parse_messages(messages: object, param: str, instructions: str = "") -> ChatPrompt:
     """Return the conversation in the list of messages of the field `param`; `instructions` precede its own."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError(f"'{param}' must be a list of messages that isn't empty.", param, "invalid_type")
-    own = [_parse_message(message, f"{param}[{number}]") for number, message in enumerate(messages)]
+    new = _count_known(messages)
+    own = [_parse_message(message, f"{param}[{number}]", old=number < new) for number, message in enumerate(messages)]
     sent = (*([HistoryMessage("system", instructions)] if instructions else ()), *own)
+    known = new + len(sent) - len(own) if new else 0
     leading = len(list(takewhile(lambda message: message.role == "system", sent)))
-    known = max((number for number, message in enumerate(sent, 1) if message.role == "assistant"), default=0)
+    if leading == len(sent):
+        # Nobody else wrote anything: these are what is asked.
+        leading = 1 if instructions and len(own) else 0
     # A conversation that has the messages up to the last answer gets all that comes after it.
-    new = sent[max(known, leading) :]
-    question = _join(new)
-    if not question.strip() or all(message.role == "system" for message in new):
-        raise InvalidRequestError(f"'{param}' must end with a message of the user.", param, "invalid_value")
-    history = tuple(message for message in sent[leading:known] if message.text)
-    return ChatPrompt(sent, known, _join(sent[:leading]), history, question)
+    asked = tuple(message for message in sent[max(known, leading) :] if message.text.strip())
+    if not asked:
+        raise InvalidRequestError(f"'{param}' must end with a message that isn't empty.", param, "invalid_value")
+    first = tuple(message for message in sent[:leading] if message.text.strip())
+    return ChatPrompt(
+        sent,
+        known,
+        _join(first),
+        tuple(message for message in sent[leading:known] if message.text),
+        _question(asked),
+        () if _is_plain(first, "system") else first,
+        () if _is_plain(asked, "user") else asked,
+    )
 
 
-def content_text(content: object, param: str) -> str:
-    """Return the text of a message's content: a string, or a list of parts that contain text."""
+def _count_known(messages: list[Any]) -> int:
+    """Return how many messages end with the last answer that something follows which isn't the assistant's."""
+    known = after = 0
+    for number, message in enumerate(messages, 1):
+        if isinstance(message, dict) and message.get("role") == "assistant":
+            after = number
+        else:
+            known = after
+    return known
+
+
+def _is_plain(messages: Sequence[HistoryMessage], role: Role) -> bool:
+    """Return whether their joined text says all: there is at most one, of this role and without a name."""
+    return not messages or messages == (HistoryMessage(role, messages[0].text),)
+
+
+def _question(asked: Sequence[HistoryMessage]) -> str:
+    """Return the question in words, for an upstream that gets nothing else."""
+    return _SEPARATOR.join(
+        f"{_BEGUN}{_SEPARATOR}{message.text}" if message.role == "assistant" else message.text for message in asked
+    )
+
+
+def content_text(content: object, param: str, *, old: bool = False) -> str:
+    """Return the text of a message's content: a string, or a list of parts that contain text.
+
+    Of an `old` message, which has been answered, a part that isn't text is a note.
+    """
     if isinstance(content, str):
         return join_surrogates(content)
     if not isinstance(content, list):
         raise InvalidRequestError(f"'{param}' must be a string or a list of parts.", param, "invalid_type")
-    return _SEPARATOR.join(_part_text(part, f"{param}[{number}]") for number, part in enumerate(content))
+    return _SEPARATOR.join(_part_text(part, f"{param}[{number}]", old=old) for number, part in enumerate(content))
 
 
-def _parse_message(message: object, param: str) -> HistoryMessage:
+def _parse_message(message: object, param: str, *, old: bool) -> HistoryMessage:
     if not isinstance(message, dict):
         raise InvalidRequestError(f"'{param}' must be an object.", param, "invalid_type")
     if message.get("type", "message") != "message":
@@ -108,13 +158,17 @@ def _parse_message(message: object, param: str) -> HistoryMessage:
     if content is None and role == "assistant":
         # The assistant called a tool, or refused.
         content = message.get("refusal") or ""
-    return HistoryMessage(_ROLES[role], content_text(content, f"{param}.content"))
+    name = message.get("name")
+    text = content_text(content, f"{param}.content", old=old)
+    return HistoryMessage(_ROLES[role], text, join_surrogates(name) if isinstance(name, str) else "")
 
 
-def _part_text(part: Any, param: str) -> str:
+def _part_text(part: Any, param: str, *, old: bool) -> str:
     if not isinstance(part, dict):
         raise InvalidRequestError(f"'{param}' must be an object.", param, "invalid_type")
     name = _TEXT_FIELDS.get(str(part.get("type")))
+    if name is None and old and isinstance(part.get("type"), str):
+        return _NOTES.get(part["type"], "[attachment]")
     if name is None:
         raise InvalidRequestError(f"'{param}': only parts of text are supported.", param, "unsupported_value")
     text = part.get(name)

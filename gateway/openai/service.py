@@ -160,6 +160,8 @@ class QuestionService:
             wait=preferred_wait(request),
             instructions=prompt.instructions,
             history=prompt.history,
+            leading=prompt.leading,
+            asked=prompt.asked,
         )
         key = self._key(request, wanted, thread)
         if indexed is None and wanted.previous is None:

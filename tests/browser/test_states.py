@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Route, expect
+from redis import Redis
 
 from tests.support.browser.chat_page import LIMIT, Visitor
 from tests.support.browser.chromium import System
 from tests.support.processes import answers, free_port, process, wait_until
+from wire import keys
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
@@ -30,12 +32,24 @@ def gateway(redis_url: str, folder: Path, **settings: str) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def idle_worker(redis_url: str) -> Iterator[None]:
+    """One that is alive in this database, and takes nothing."""
+    with Redis.from_url(redis_url) as client:
+        client.hset(keys.worker_key("idle"), "last", 0)
+        client.sadd(keys.workers_key(), "idle")
+        try:
+            yield
+        finally:
+            client.delete(keys.worker_key("idle"), keys.workers_key())
+
+
 def test_a_question_that_waits_reports_its_place_and_when_nobody_came(
     visitor: Visitor, system: System, tmp_path: Path
 ) -> None:
-    # A database of its own, without any worker.
+    # A database of its own.
     alone = system.redis_url.removesuffix("0") + "1"
-    with gateway(alone, tmp_path, QUEUE_TIMEOUT="8") as url:
+    with idle_worker(alone), gateway(alone, tmp_path, QUEUE_TIMEOUT="8") as url:
         fields = {"style": "balanced", "question": "first in the queue"}
         with httpx.stream("POST", f"{url}/api_stream", data=fields, headers={"accept": "text/event-stream"}):
             visitor.open(url)
@@ -43,6 +57,18 @@ def test_a_question_that_waits_reports_its_place_and_when_nobody_came(
             expect(visitor.status).to_contain_text("In the queue: number 2", timeout=LIMIT)
             visitor.answered()
     expect(visitor.status).to_contain_text("The service is busy")
+
+
+def test_where_no_worker_is_the_page_says_so_from_the_first_second(
+    visitor: Visitor, system: System, tmp_path: Path
+) -> None:
+    alone = system.redis_url.removesuffix("0") + "2"
+    with gateway(alone, tmp_path) as url:
+        visitor.open(url)
+        visitor.ask("is anybody there")
+        expect(visitor.status).to_contain_text("No worker with an account is running", timeout=LIMIT)
+        with idle_worker(alone):
+            expect(visitor.status).to_contain_text("In the queue: number 1", timeout=LIMIT)
 
 
 def test_a_gateway_with_keys_asks_for_one_and_the_question_goes_on(

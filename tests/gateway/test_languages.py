@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory:/
 ASK = {"style": "balanced", "question": "fail"}
 LANGUAGES = [pytest.param({}, False, id="chinese"), pytest.param({"Accept-Language": "en"}, True, id="english")]
 FAILURES = [
-    (Failed(Reason.ACCOUNT_THROTTLED, retry_after=60), 120),
+    (Failed(Reason.ACCOUNT_THROTTLED, retry_after=7200), 120),
     (Failed(Reason.UPSTREAM_INTERNAL), 500),
     (Failed(Reason.ACCOUNT_NONE, retry_after=5), 503),
 ]

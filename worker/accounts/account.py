@@ -58,6 +58,8 @@ class CookieAccount(_AccountSettings):
 
 NO_TEMPERATURE = "none"
 Temperature = float | Literal["none"]
+# Where messages of the system go: where their client sent them, or joined in front of all others.
+SystemMessages = Literal["told", "first"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class ServerAccount(_AccountSettings):
     `provider` names the API's dialect. A request's path is appended to the path of `base_url`, before its query.
     `key` is empty where none is needed, and never logged. Without an `image_model` it makes no images.
     `stream`: it streams its answers; `stream_options`: it can be asked for their usage. `think_tags`: their text may
-    contain the model's reasoning between `<think>` tags.
+    contain the model's reasoning between `<think>` tags. `system`: where messages of the system go.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ServerAccount(_AccountSettings):
     stream_options: bool = True
     stream: bool = True
     think_tags: bool = False
+    system: SystemMessages = "told"
 
     def answer_limit(self, settings: WorkerSettings) -> float:
         """Return how long one answer may take, in seconds."""

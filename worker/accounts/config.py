@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from wire.messages import Style
-from worker.accounts.account import Account
+from worker.accounts.account import Account, SystemMessages
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
 
@@ -45,6 +45,7 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "stream_options": (bool, "true or false"),
     "stream": (bool, "true or false"),
     "think_tags": (bool, "true or false"),
+    "system": (SystemMessages, '"told" or "first"'),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 

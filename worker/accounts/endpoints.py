@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from worker.accounts.account import ServerAccount, StyleTemperatures, Temperature
+from worker.accounts.account import ServerAccount, StyleTemperatures, SystemMessages, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
 # What an HTTP header can carry: visible ASCII in one line.
@@ -28,6 +28,7 @@ class ServerEntry:
     stream_options: bool = True
     stream: bool = True
     think_tags: bool = False
+    system: SystemMessages = "told"
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
@@ -42,6 +43,7 @@ class ServerEntry:
             self.stream_options,
             self.stream,
             self.think_tags,
+            self.system,
         )
 
 

@@ -11,10 +11,15 @@ _NAMES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": 
 
 @dataclass(frozen=True)
 class History:
-    """The instructions for answers, and the messages before a question, oldest first."""
+    """The instructions for answers, and the messages before a question, oldest first.
+
+    `leading` and `asked` are as in wire.messages.Chat.
+    """
 
     instructions: str = ""
     messages: tuple[HistoryMessage, ...] = ()
+    leading: tuple[HistoryMessage, ...] = ()
+    asked: tuple[HistoryMessage, ...] = ()
 
 
 # Returns the messages before the question, for an upstream that doesn't have them. StoreUnavailableError.
@@ -30,6 +35,11 @@ def render_history(history: History) -> str:
     """Render the instructions and messages as one text; empty if there are none."""
     sections = [history.instructions] if history.instructions else []
     if history.messages:
-        lines = (f"{_NAMES[message.role]}: {message.text}" for message in history.messages)
+        lines = (f"{_speaker(message)}: {message.text}" for message in history.messages)
         sections.append("\n\n".join([_HEAD, *lines]))
     return "\n\n".join(sections)
+
+
+def _speaker(message: HistoryMessage) -> str:
+    role = _NAMES[message.role]
+    return f"{role} ({message.name})" if message.name else role

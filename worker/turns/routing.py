@@ -61,7 +61,8 @@ class AttemptRouter:
         work = self._job.work
         if isinstance(work, Image):
             return History()
-        return History(work.instructions, self._client_history or (await self._load_transcript())[0])
+        earlier = self._client_history or (await self._load_transcript())[0]
+        return History(work.instructions, earlier, work.leading, work.asked)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
         """Return the known messages of the conversation, and whether they are complete."""

@@ -13,6 +13,8 @@ def test_a_gateway_runs_with_these() -> None:
         "answer_margin": 5.0,
         "renew_every": 5.0,
         "away_pause": 0.5,
+        "worker_patience": 10.0,
+        "worker_look_every": 1.0,
         "first_place_after": 0.3,
         "place_every": 1.0,
         "drop_in_first_event": 1.0,

@@ -118,7 +118,7 @@ async def test_a_token_that_is_not_alive_is_reported_in_plain_json(gateway: Runn
     ("failed", "code", "message"),
     [
         (Failed("interrupted"), 500, "回答中断,请重新提问"),
-        (Failed("account.throttled", retry_after=60), 120, "已上限,24小时后尝试"),
+        (Failed("account.throttled", retry_after=7200), 120, "已上限,24小时后尝试"),
     ],
 )
 async def test_a_failure_after_acceptance_is_one_frame(

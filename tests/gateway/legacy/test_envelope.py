@@ -50,10 +50,10 @@ def test_the_state_of_an_answer_has_all_its_fields_in_order() -> None:
 def test_the_state_of_an_answer_that_waits_or_failed_has_them_too() -> None:
     queued = Progress("t", 0, "", "queued", position=QueuePosition(3, 12))
     assert b'"position": 3, "wait": 12, "seq": 0' in envelope.encode_progress("s0-0a", queued, english=False)
-    failed = Progress("t", 2, "a\udc00", "failed", Failed("account.throttled", "a", retry_after=60))
+    failed = Progress("t", 2, "a\udc00", "failed", Failed("account.throttled", "a", retry_after=7200))
     assert envelope.encode_progress("s0-0a", failed, english=False).decode() == (
         '{"code": 200, "message": "success", "data": {"answer": "s0-0a", "token": "t", "state": "failed", '
         '"position": null, "wait": null, "seq": 2, "text": "a?", "urls": [], "images": [], "suggestions": [], '
         '"turns": null, "reset": true, "error": {"code": 120, "message": "已上限,24小时后尝试", '
-        '"reason": "account.throttled", "retry_after": 60}, "provider": null}}'
+        '"reason": "account.throttled", "retry_after": 7200}, "provider": null}}'
     )

@@ -87,13 +87,68 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         ([user("hi"), {"role": "nobody", "content": "x"}], "messages[1].role"),
         ([{"role": ["user"], "content": "x"}], "messages[0].role"),
         ([{"type": "function_call_output", "output": "x"}], "messages[0].type"),
-        ([user("hi"), assistant("ho")], "messages"),
-        ([system("be brief")], "messages"),
-        ([user("hi"), assistant("ho"), system("be brief")], "messages"),
         ([user("  ")], "messages"),
+        ([assistant("")], "messages"),
+        ([user("hi"), assistant("ho"), user([{"type": "image_url"}])], "messages[2].content[0]"),
+        ([system("see"), user([{"type": "input_file"}])], "messages[1].content[0]"),
     ],
 )
 def test_what_can_not_be_understood_is_named(messages: Any, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse_messages(messages, "messages")
     assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
+
+
+def test_one_plain_question_needs_no_list() -> None:
+    prompt = parse_messages([system("be brief"), user("one"), assistant("1"), user("two")], "messages")
+    assert (prompt.leading, prompt.asked) == ((), ())
+
+
+def test_a_first_greeting_by_the_assistant_is_kept() -> None:
+    prompt = parse_messages([assistant("Welcome!"), user("hi")], "messages")
+    assert (prompt.history, prompt.question, prompt.known) == ((HistoryMessage("assistant", "Welcome!"),), "hi", 1)
+
+
+def test_names_are_kept_and_no_part_of_the_text() -> None:
+    prompt = parse_messages([user("a") | {"name": "Ann"}, assistant("b"), user("c") | {"name": "Bob"}], "messages")
+    assert prompt.history[0] == HistoryMessage("user", "a", "Ann")
+    assert (prompt.question, prompt.asked) == ("c", (HistoryMessage("user", "c", "Bob"),))
+
+
+@pytest.mark.parametrize(
+    ("messages", "known", "question"),
+    [
+        ([user("hi"), assistant("Once")], 0, "hi\n\nYour answer has begun like this. Continue it:\n\nOnce"),
+        ([assistant("Once")], 0, "Your answer has begun like this. Continue it:\n\nOnce"),
+        ([user("hi"), assistant("ho"), system("be brief")], 2, "be brief"),
+        ([user("hi"), system("be brief")], 0, "hi\n\nbe brief"),
+    ],
+)
+def test_whoever_is_last_the_list_is_answered(messages: Any, known: int, question: str) -> None:
+    prompt = parse_messages(messages, "messages")
+    assert (prompt.known, prompt.question) == (known, question)
+    assert [message.text for message in prompt.asked] == [message["content"] for message in messages[known:]]
+
+
+def test_messages_of_the_system_alone_are_asked() -> None:
+    prompt = parse_messages([system("write a poem"), system("a short one")], "messages")
+    assert (prompt.instructions, prompt.question) == ("", "write a poem\n\na short one")
+    assert [message.role for message in prompt.asked] == ["system", "system"]
+    prompt = parse_messages([system("write a poem")], "input", "be brief")
+    assert (prompt.instructions, prompt.question) == ("be brief", "write a poem")
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("image_url", "[picture]"),
+        ("input_image", "[picture]"),
+        ("file", "[file]"),
+        ("input_file", "[file]"),
+        ("input_audio", "[audio]"),
+        ("hologram", "[attachment]"),
+    ],
+)
+def test_what_an_old_message_holds_beside_text_is_a_note(kind: str, note: str) -> None:
+    prompt = parse_messages([user([{"type": "text", "text": "see"}, {"type": kind}]), assistant("1"), user("2")], "m")
+    assert prompt.history[0] == HistoryMessage("user", f"see\n\n{note}")

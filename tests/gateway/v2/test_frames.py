@@ -42,10 +42,10 @@ def test_a_picture_that_is_kept_here_has_an_absolute_address() -> None:
 
 
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
-    event = Failed("account.throttled", "half", reset=False, retry_after=60)
+    event = Failed("account.throttled", "half", reset=False, retry_after=7200)
     assert FRAMES.render(AnswerEvent(2, event)).decode() == (
         f'{{"type":"failed",{HEAD},"seq":2,"code":120,"message":"已上限,24小时后尝试","reason":"account.throttled","text":"half",'
-        '"reset":false,"retry_after":60}'
+        '"reset":false,"retry_after":7200}'
     )
 
 

@@ -69,7 +69,13 @@ class OpenAIProvider:
     ) -> AsyncGenerator[ChatUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        messages = build_messages(self._systems[style] or "", await recall(), question, self._settings.openai_history)
+        messages = build_messages(
+            self._systems[style] or "",
+            await recall(),
+            question,
+            self._settings.openai_history,
+            placement=server.system,
+        )
         extras = self._extras(server, style)
         body = msgspec.json.encode({"model": server.model, "messages": messages, **extras})
         completion = CompletionStream(server.key)

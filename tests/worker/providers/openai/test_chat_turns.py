@@ -119,7 +119,7 @@ async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Cl
             await client.submit(Chat("balanced", "q", instructions="Be kind.", history=earlier), new_token())
         )
     (turn,) = bing.ledger.turns
-    assert (turn.context, turn.question) == ("system: Be kind.\nuser: a\nassistant: b", "c\n\nq")
+    assert (turn.context, turn.question) == ("system: Be kind.\nuser: a\nassistant: b\nuser: c", "q")
 
 
 async def test_pictures_come_from_the_same_server(store: HookedStore, client: Client, bing: Emulator) -> None:
@@ -189,3 +189,16 @@ async def test_bings_conversation_is_reset_by_a_stop_and_by_an_error(
         assert broken.reset is True
         await final(client, "three", token)
     assert bing.ledger.turns[0].conversation != bing.ledger.turns[-1].conversation
+
+
+async def test_where_the_account_wants_it_the_server_gets_the_system_first(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    earlier = (HistoryMessage("user", "a"), HistoryMessage("system", "in French"), HistoryMessage("assistant", "b"))
+    server = ServerAccount("x", bing.openai_url, "stand-in", "x", system="first")
+    async with worker(store, bing, [server]):
+        await client.end(
+            await client.submit(Chat("balanced", "q", instructions="Be kind.", history=earlier), new_token())
+        )
+    (turn,) = bing.ledger.turns
+    assert turn.context == "system: Be kind.\n\nin French\nuser: a\nassistant: b"
