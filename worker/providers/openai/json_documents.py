@@ -1,68 +1,67 @@
-"""Parse JSON documents from the bytes of a response: one, or one in each line."""
+"""Parse JSON documents from the bytes of a response: one, or one after the other."""
 
+import codecs
 import json
+import re
 from collections.abc import Iterator
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
-from worker.providers.openai.sse import BOM, MAX_EVENT
+from worker.providers.openai.sse import MAX_EVENT
+from worker.providers.openai.stream import DONE
 
-# How often the body of a response that doesn't end is tried as a whole document.
+# How often a document that isn't complete is tried before the response ends.
 _MOST_TRIES = 100
+_WORD = re.compile(r"\S")
+_decoder = json.JSONDecoder()
 
 
 class DocumentParser:
-    """An incremental parser of documents. A line that is one by itself counts as one; else the whole body does."""
+    """An incremental parser of objects and lists, which may be on lines of their own; the end's mark counts as one."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pieces: list[str] = []
         self._size = 0
         self._tries = 0
-        self._by_line = True
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the documents that end in `chunk`. UpstreamError if one exceeds the limit."""
-        self._size += len(chunk)
-        self._pieces.append(chunk)
-        if self._by_line and b"\n" in chunk:
-            yield from self._lines()
-        if self._tries < _MOST_TRIES and chunk.rstrip().endswith((b"}", b"]")):
+        self._add(self._utf8.decode(chunk))
+        if self._tries < _MOST_TRIES and (b"}" in chunk or b"]" in chunk):
             self._tries += 1
-            if is_document(rest := b"".join(self._pieces)):
-                self._keep(b"")
-                yield rest.decode(errors="replace")
+            yield from self._documents()
         if self._size > MAX_EVENT:
             raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "a document without an end")
 
     def end(self) -> Iterator[str]:
-        """Yield what is left at the end of the response, a document or not."""
-        rest = b"".join(self._pieces)
-        self._keep(b"")
-        if rest.strip():
-            yield rest.decode(errors="replace")
+        """Yield the documents that are left at the end of the response, then what is none."""
+        self._add(self._utf8.decode(b"", final=True))
+        yield from self._documents()
+        if rest := "".join(self._pieces).strip():
+            yield rest
 
-    def _lines(self) -> Iterator[str]:
-        *lines, rest = b"".join(self._pieces).removeprefix(BOM).split(b"\n")
-        for number, line in enumerate(lines):
-            if not line.strip():
-                continue
-            if not is_document(line):
-                self._by_line = False
-                rest = b"\n".join([*lines[number:], rest])
-                break
-            yield line.decode(errors="replace")
-        self._keep(rest)
+    def _documents(self) -> Iterator[str]:
+        text = "".join(self._pieces)
+        end = 0
+        while (match := _WORD.search(text, end)) and (stop := _document_end(text, match.start())):
+            end = stop
+            self._tries = 0
+            yield text[match.start() : stop]
+        self._pieces, self._size = [text[end:]], len(text) - end
 
-    def _keep(self, rest: bytes) -> None:
-        self._pieces, self._size = [rest], len(rest)
+    def _add(self, text: str) -> None:
+        self._pieces.append(text)
+        self._size += len(text)
 
 
-def is_document(data: bytes) -> bool:
-    """Return whether the data is one whole JSON document, or the mark of the end in place of one."""
-    if data.strip() == b"[DONE]":
-        return True
+def _document_end(text: str, start: int) -> int:
+    """Return the end of the document that begins at `start`; 0 if it isn't complete, or none."""
+    if text.startswith(DONE, start):
+        return start + len(DONE)
+    if text[start] not in "{[":
+        return 0
     try:
-        json.loads(data)
+        return _decoder.raw_decode(text, start)[1]
     except (ValueError, RecursionError):
-        return False
-    return True
+        return 0

@@ -1,4 +1,4 @@
-"""Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks by line."""
+"""Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks in JSON."""
 
 import re
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ class CompletionReader:
     def _choose_parser(self, head: bytes) -> EventParser | DocumentParser | None:
         """Return the parser for a response that begins with `head`; None if it isn't clear yet."""
         start = head.removeprefix(BOM).lstrip()
-        if not start:
+        if not start or BOM.startswith(head):
             return None
         if start.startswith((b"{", b"[")):
             return DocumentParser()
@@ -64,7 +64,7 @@ class CompletionReader:
             raise UpstreamError(Reason.ACCOUNT_BLOCKED, "a page", refused=True)
         if self._labelled or _EVENTS.match(start):
             return EventParser()
-        if any(name.startswith(start) for name in _FIELDS) or BOM.startswith(start):
+        if any(name.startswith(start) for name in _FIELDS):
             return None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
 

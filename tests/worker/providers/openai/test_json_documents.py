@@ -30,6 +30,10 @@ def test_a_document_over_lines_is_one(values: list[dict[str, object]], step: int
     assert [json.loads(data) for data in read(*pieces)] == [{"values": values}]
 
 
+def test_documents_one_after_the_other_are_one_each_and_the_rest_is_none() -> None:
+    assert read(b'{"a": 1} [2]', b'{"b":', b" 3}[DONE] x", b" {}") == ['{"a": 1}', "[2]", '{"b": 3}', "[DONE]", "x {}"]
+
+
 def test_a_document_is_known_before_the_response_ends() -> None:
     assert list(DocumentParser().feed(b'{"a": [1]}')) == ['{"a": [1]}']
 
