@@ -8,8 +8,10 @@ import structlog
 
 from telemetry import traces
 
+LogFormat = Literal["console", "json"]
 
-def configure(log_format: Literal["console", "json"], level: int = logging.INFO) -> None:
+
+def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
     """Configure the process's log. Libraries' records below WARNING are dropped: they may contain questions."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     renderer: structlog.typing.Processor

@@ -1,9 +1,9 @@
 """The settings that gateways and workers have in common, from the environment."""
 
-from typing import Literal
-
 from pydantic import Field
 from pydantic_settings import BaseSettings
+
+from telemetry.logs import LogFormat
 
 # LEASE_TTL's default, in seconds.
 LEASE_TTL = 15.0
@@ -23,7 +23,7 @@ class SharedSettings(BaseSettings):
     answer_timeout: float = Field(default=300.0, gt=0)
     drain_timeout: float = Field(default=30.0, ge=0)
     otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
-    log_format: Literal["console", "json"] = "console"
+    log_format: LogFormat = "console"
 
     @property
     def server_answer_timeout(self) -> float:

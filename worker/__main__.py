@@ -124,7 +124,7 @@ async def forget(store: Store, token: str, settings: WorkerSettings) -> None:
 
 def _start(command: Literal["run", "check"]) -> NoReturn:
     settings = load_settings(WorkerSettings)
-    configure("json" if settings.log_format == "json" else "console")
+    configure(settings.log_format)
     try:
         sys.exit(uvloop.run(main(command, settings)))
     except ValueError as error:

@@ -4,14 +4,13 @@ All but the page itself have an address with their version in it.
 """
 
 import functools
-import json
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.errors import ERRORS
+from gateway.http.reasons_module import reasons_module
 from gateway.http.security_headers import page_headers
 from gateway.http.static import StaticFile, VersionedFiles
 
@@ -23,15 +22,7 @@ _HEADERS = page_headers("'self' data: http: https:", "require-trusted-types-for 
 
 @functools.cache
 def _files() -> VersionedFiles:
-    return VersionedFiles(_ROOT, _PATTERNS, _HEADERS, [("js/reasons.js", _reasons())])
-
-
-def _reasons() -> bytes:
-    """Return the module with the sentence of each reason, by language: the page shows it in the one that is chosen."""
-    sentences = {
-        language: {reason: spec.text(language == "en") for reason, spec in ERRORS.items()} for language in ("en", "zh")
-    }
-    return f"export const REASONS = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
+    return VersionedFiles(_ROOT, _PATTERNS, _HEADERS, [("js/reasons.js", reasons_module())])
 
 
 @functools.cache

@@ -161,9 +161,10 @@ def test_english_is_for_who_prefers_it_to_chinese(header: str, english: bool) ->
     assert prefers_english(header) is english
 
 
-def test_the_console_has_words_for_each_reason_in_both_languages() -> None:
+def test_the_consoles_shorter_words_are_for_reasons_and_in_both_languages() -> None:
     words = (ROOT / "gateway/console/static/words.js").read_text()
-    table = words[words.index("const REASONS") : words.index("};", words.index("const REASONS"))]
+    table = words[words.index("const SHORT") : words.index("};", words.index("const SHORT"))]
     entries = re.findall(r'"?([a-z_.]+)"?: \["([^"]+)", "([^"]+)"\]', table)
-    assert {reason for reason, _, _ in entries} == {*Reason, "other"}
+    assert entries
+    assert {reason for reason, _, _ in entries} <= {*Reason, "other"}
     assert all(english.isascii() and not chinese.isascii() for _, english, chinese in entries)

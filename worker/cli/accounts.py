@@ -176,7 +176,7 @@ def _load_account(settings: WorkerSettings, name: str) -> Account:
 def _run(command: Callable[[Ledger, WorkerSettings], Awaitable[None]]) -> None:
     """Run a command with the settings of the environment. A failure prints one sentence."""
     settings = load_settings(WorkerSettings)
-    configure("json" if settings.log_format == "json" else "console")
+    configure(settings.log_format)
 
     async def run() -> None:
         store = Store(settings.redis_url)

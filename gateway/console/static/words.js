@@ -1,5 +1,7 @@
 // The texts of the page, in two languages.
 
+import { REASONS } from "./reasons.js";
+
 const EN = {
   title: "Console", leave: "Sign out", other: "中文", enter: "Operator's console",
   enterHint: "It needs one of the keys that ADMIN_KEYS_FILE lists. The key stays in this tab.",
@@ -96,63 +98,20 @@ const ZH = {
   by: (n) => `操作者:${n || "命令行"}`, until: (t) => `直到 ${t}`,
 };
 
-const REASONS = {
+// Shorter words for some reasons than clients get.
+const SHORT = {
   "account.throttled": ["out of quota", "配额用尽"], "account.captcha": ["wants a captcha solved", "需要人工验证"],
   "account.unauthorized": ["not signed in", "未登录"], "account.refused": ["refused by the upstream", "被上游拒绝"],
-  "account.none": ["no account", "没有账号"], "queue.full": ["queue full", "队列已满"], "queue.timeout": ["waited too long", "排队超时"],
-  "worker.none": ["no worker", "没有 worker"],
+  "account.none": ["no account", "没有账号"], "queue.full": ["queue full", "队列已满"],
+  "queue.timeout": ["waited too long", "排队超时"], "worker.none": ["no worker", "没有 worker"],
   "client.limit": ["client at its limit", "客户端超限"], "store.unavailable": ["Redis away", "Redis 不可用"],
-  "upstream.internal": ["error at the upstream", "上游内部错误"], "upstream.protocol": ["upstream not understood", "上游内容无法识别"],
-  "transport.connect": ["can't connect", "无法连接"], "transport.closed": ["connection cut", "连接中断"],
-  "timeout.connect": ["connecting took too long", "连接超时"], "timeout.first": ["no first text in time", "首字超时"],
-  "timeout.idle": ["fell silent", "输出停顿超时"], "timeout.total": ["took too long", "总时长超限"], interrupted: ["interrupted", "被中断"],
+  "upstream.internal": ["error at the upstream", "上游内部错误"],
+  "upstream.protocol": ["upstream not understood", "上游内容无法识别"], "transport.connect": ["can't connect", "无法连接"],
+  "transport.closed": ["connection cut", "连接中断"], "timeout.connect": ["connecting took too long", "连接超时"],
+  "timeout.first": ["no first text in time", "首字超时"], "timeout.idle": ["fell silent", "输出停顿超时"],
+  "timeout.total": ["took too long", "总时长超限"], interrupted: ["interrupted", "被中断"],
   "state.lost": ["state lost", "状态丢失"], "session.expired": ["session expired", "会话过期"], other: ["other", "其他"],
-  "request.empty": ["A parameter is missing or empty", "参数不能为空"],
-  "request.style": ["There is no such style", "style不存在"],
-  "request.format": ["The request can't be read", "格式错误"],
-  "request.keyword": ["The keyword must begin with a Latin letter", "仅支持英文"],
-  "request.unauthorized": ["API key missing or wrong", "API key 缺失或无效"],
-  "request.path": ["Not found", "未找到文件"],
-  "request.method": ["Method not allowed", "请求方法错误"],
-  "request.slow": ["Request timeout", "请求超时"],
-  "request.toolarge": ["Request too large", "请求内容过大"],
-  "request.rate": ["Too many requests, come back later", "请求过多,请稍后再试"],
-  "token.unknown": ["There is no such token", "token不存在"],
   "key.length": ["Idempotency-Key too short or too long", "Idempotency-Key 太短或太长"],
-  "key.reused": ["Idempotency-Key was used for another question", "Idempotency-Key 已用于另一个问题"],
-  "key.spent": ["Not found", "未找到文件"],
-  "answer.unknown": ["Not found", "未找到文件"],
-  "export.format": ["JSON is needed: name and export", "需要 JSON"],
-  "export.name": ["Not an account's name: 1 to 64 characters, without / or a dot in front", "账号名无效"],
-  "export.size": ["The export is empty, or larger than 1 MiB", "导出内容为空或过大"],
-  "socket.limit": ["Too many requests, come back later", "请求过多,请稍后再试"],
-  "gateway.draining": ["The service is busy, come back later", "服务繁忙,请稍后再试"],
-  "timeout.gateway": ["The answer took too long, ask again", "回答超时,请重新提问"],
-  internal: ["Unknown error", "未知错误"],
-  poison: ["The question broke the service repeatedly and was given up", "该问题多次使服务中断,已放弃"],
-  cancelled: ["Nobody waited for the answer, so the question was cancelled", "无人等待回答,问题已取消"],
-  "session.closed": ["The conversation was closed", "会话已关闭"],
-  "job.unreadable": ["The worker could not read the question", "无法识别的请求"],
-  "session.toolong": ["The conversation is longer than the upstream allows", "对话内容超过了上游的长度限制"],
-  "session.disengaged": ["The upstream ended the conversation", "上游结束了本轮对话"],
-  "question.invalid": ["The upstream took the request for invalid", "上游认为请求无效"],
-  "upstream.busy": ["The upstream is busy, or is starting", "上游繁忙或正在启动"],
-  "upstream.gateway": ["Something in front of the upstream got no answer from it", "上游前的网关没有得到回答"],
-  "account.blocked": ["Something in front of the upstream refused the request", "上游前的网关拒绝了请求"],
-  "question.refused": ["The upstream refused the question", "上游拒绝了这个问题"],
-  "answer.empty": ["The upstream gave no answer", "上游没有给出回答"],
-  "transport.upgrade": ["The upstream refused the connection", "上游拒绝了连接"],
-  "transport.toobig": ["The upstream sent too much", "上游返回的内容过大"],
-  "image.none": ["No upstream account makes pictures", "没有能生成图片的上游账号"],
-  "image.blocked": ["The picture's description was blocked", "图片描述被屏蔽"],
-  "image.reviewed": ["The picture's description is under review", "图片描述正在审核"],
-  "image.unsupported_lang": ["The language of the picture's description is not supported", "图片描述的语言不受支持"],
-  "image.full": ["There is no room to keep the picture", "没有空间保存图片"],
-  "image.busy": ["The picture service is busy", "图片服务繁忙"],
-  "image.empty": ["No picture was made", "没有生成图片"],
-  "image.bad": ["The picture that was made is not usable", "生成的图片不可用"],
-  "image.timeout": ["Making the picture took too long", "生成图片超时"],
-  "image.protocol": ["The picture service sent something unreadable", "图片服务返回了无法识别的内容"],
 };
 
 const KEPT = "console-language";
@@ -162,7 +121,7 @@ let chinese = (localStorage.getItem(KEPT) ?? navigator.language).toLowerCase().s
 export let w = chinese ? ZH : EN;
 
 /** A reason as text. */
-export const reason = (code) => REASONS[code]?.[chinese ? 1 : 0] ?? code;
+export const reason = (code) => SHORT[code]?.[chinese ? 1 : 0] ?? REASONS[chinese ? "zh" : "en"][code] ?? code;
 
 export const locale = () => (chinese ? "zh-CN" : "en-GB");
 

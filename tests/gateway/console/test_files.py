@@ -18,7 +18,7 @@ MEDIA_TYPES = {"text/html", "text/javascript", "text/css", "image/svg+xml"}
 
 async def test_each_file_is_served_to_anybody_with_a_strict_policy(store: Store, tmp_path: Path) -> None:
     async with console(store, tmp_path) as gateway:
-        for name in FILES:
+        for name in [*FILES, "reasons.js"]:
             response = await gateway.client.get("/console" if name == "index.html" else f"/console/{name}")
             assert response.status_code == 200
             policy = response.headers["content-security-policy"]
