@@ -1,5 +1,6 @@
 import email.utils
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,15 +64,16 @@ def test_when_a_limit_is_whole_again_is_read_from_its_headers(headers: dict[str,
 
 
 @pytest.mark.parametrize(
-    "value",
+    "write",
     [
-        str(time.time() + 600),
-        str(int((time.time() + 600) * 1000)),
-        datetime.fromtimestamp(time.time() + 600, UTC).isoformat(),
+        str,
+        lambda moment: str(int(moment * 1000)),
+        lambda moment: datetime.fromtimestamp(moment, UTC).isoformat(),
     ],
+    ids=["seconds", "milliseconds", "date"],
 )
-def test_when_a_limit_is_whole_again_may_be_a_moment(value: str) -> None:
-    wait = parse_retry_after({"x-ratelimit-reset": value})
+def test_when_a_limit_is_whole_again_may_be_a_moment(write: Callable[[float], str]) -> None:
+    wait = parse_retry_after({"x-ratelimit-reset": write(time.time() + 600)})
     assert wait is not None
     assert 400 < wait <= 600
 
