@@ -65,13 +65,13 @@ class Keeper:
         """Wait until the ledger has the account so."""
         await until(lambda: stands(self.store, name, wanted), limit=PATIENCE)
 
-    def turns(self, name: str) -> list[dict[str, Any]]:
-        return [turn for turn in self.deployed.turns("of the load") if turn["account"] == name]
-
     async def answers_again(self, name: str) -> None:
-        """Wait until the upstream has had another question of the account's."""
-        before = len(self.turns(name))
-        await until(lambda: true_if(len(self.turns(name)) > before), limit=PATIENCE)
+        """Wait until the account has answered another question.
+
+        The accounts' own counts show it: the upstream's ledger grows with every question, and so does its reading.
+        """
+        before = (await standing(self.store, name)).succeeded
+        await until(lambda: has_answered(self.store, name, before + 1), limit=PATIENCE)
 
     async def throttle(self, name: str) -> None:
         """Out of quota, for a day that passes at once; it comes back by itself."""
@@ -112,13 +112,21 @@ class Keeper:
         """Since when no turn that was out before can still arrive; turns of the others continue meanwhile."""
         await until(lambda: at_rest(self.store, name), limit=PATIENCE)
         gone = time.time()
-        others = len(self.deployed.turns("of the load"))
-        await until(lambda: true_if(len(self.deployed.turns("of the load")) >= others + 15), limit=PATIENCE)
+        answered = await all_answered(self.store)
+        await until(lambda: have_answered(self.store, answered + 15), limit=PATIENCE)
         return gone
 
 
-async def true_if(found: bool) -> bool:
-    return found
+async def all_answered(store: Store) -> int:
+    return sum(status.succeeded for status in await Ledger(store).read_statuses())
+
+
+async def have_answered(store: Store, count: int) -> bool:
+    return await all_answered(store) >= count
+
+
+async def has_answered(store: Store, name: str, count: int) -> bool:
+    return (await standing(store, name)).succeeded >= count
 
 
 async def standing(store: Store, name: str) -> AccountStatus:
