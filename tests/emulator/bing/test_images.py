@@ -6,6 +6,7 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
+from tests.support.conditions import until
 from tests.support.emulator.bing_client import BingClient
 
 pytestmark = [
@@ -97,6 +98,7 @@ async def test_failures_are_one_attempt_each(
 @pytest.mark.parametrize("word", ["pending", "error-message", "slow=30", "slow-post=30"])
 async def test_pictures_that_never_come(maker: Maker, upstream: Emulator, word: str) -> None:
     task = asyncio.create_task(maker.make(f"a cat !{word}"))
+    await until(lambda: upstream.ledger.images)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(task, 0.3)
     assert [entry.outcome for entry in upstream.ledger.images] == ["running"]
