@@ -140,9 +140,10 @@ async def test_a_stop_sequence_ends_the_answer_here_and_upstream(gateway: Runnin
     ("failed", "status", "type_", "code", "again"),
     [
         (FAILED, 500, "server_error", "interrupted", "false"),
-        (Failed("account.throttled", retry_after=7), 429, "insufficient_quota", "insufficient_quota", "true"),
+        (Failed("account.throttled", retry_after=7), 429, "rate_limit_error", "rate_limit_exceeded", "true"),
+        (Failed("account.throttled", retry_after=61), 429, "rate_limit_error", "rate_limit_exceeded", "false"),
         (
-            Failed("account.throttled", retry_after=61),
+            Failed("account.throttled", retry_after=7200),
             429,
             "insufficient_quota",
             "insufficient_quota",

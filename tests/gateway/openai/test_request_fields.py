@@ -40,7 +40,7 @@ def test_values_of_fields_that_accept_only_some_keep_order_and_type() -> None:
     assert json.dumps(accepted_values(ResponseFields)) == (
         f'{{{tools}"background": [false], "top_logprobs": [0], "prompt": []}}'
     )
-    assert json.dumps(accepted_values(ImageFields)) == '{"response_format": ["url"], "stream": [false]}'
+    assert json.dumps(accepted_values(ImageFields)) == '{"response_format": ["url", "b64_json"], "stream": [false]}'
 
 
 def test_every_option_has_a_type_that_can_be_checked() -> None:

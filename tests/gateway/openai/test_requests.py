@@ -93,7 +93,7 @@ def test_a_response_takes_a_string_or_items() -> None:
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"background": True}, "background"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
-        ({"input": [{"type": "function_call"}]}, "input[0].type"),
+        ({"input": [{"type": "teapot"}]}, "input[0].type"),
         ({"input": 5}, "input"),
         ({"previous_response_id": "resp_1", "conversation": "c"}, "previous_response_id"),
         ({"prompt": {"id": "p"}}, "prompt"),
@@ -111,7 +111,7 @@ def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any
         ({"prompt": " "}, "prompt"),
         ({"n": 0}, "n"),
         ({"n": 11}, "n"),
-        ({"response_format": "b64_json"}, "response_format"),
+        ({"response_format": "png"}, "response_format"),
     ],
 )
 def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param: str) -> None:
