@@ -19,7 +19,7 @@ from tests.support.wire.ledger_clock import advance
 from wire.ledger import AccountState, AccountStatus, Ledger
 from wire.redis.store import Store
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 ACCOUNTS = ("a0", "a1", "a2", "a3", "a4")
 TOKENS, QUESTIONS = 60, 500
