@@ -35,6 +35,12 @@ class UpstreamError(Exception):
     retry_after: float | None = None
     # The sentence for the client, where the reason is not one of wire.reasons.
     message = ""
+    # For such a subclass, which sets `reason`, `detail` and `refused` by itself.
+    words = ""
+    parameter = ""
+    elsewhere = False
+    repeat = False
+    exhausted = False
 
     def __init__(
         self,
@@ -54,6 +60,3 @@ class UpstreamError(Exception):
         self.retry_after = retry_after
         self.words = words
         self.parameter = parameter
-        self.elsewhere = False
-        self.repeat = False
-        self.exhausted = False
