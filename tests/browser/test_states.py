@@ -116,7 +116,7 @@ def test_a_conversation_that_is_no_longer_known_begins_anew_by_itself(visitor: V
 
 
 def test_an_answer_that_the_gateway_no_longer_keeps_says_so_and_keeps_its_text(visitor: Visitor) -> None:
-    visitor.ask("!deltas=40 !rate=20 for a while")
+    visitor.ask("!deltas=400 !rate=20 for a while")
     # Long enough for the page to have saved a part of it.
     visitor.grows("delta 000035")
     visitor.page.route(
