@@ -20,7 +20,7 @@ test: .venv/.ready
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
 faults: .venv/.ready
-	MACHINE_EXAMPLES=150 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
+	MACHINE_EXAMPLES=80 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
 soak: .venv/.ready
 	$(BIN)/python -m tools.soak $(SOAK_OPTIONS)

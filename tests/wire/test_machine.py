@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
                 self.run(worker.do_everything())
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_promises_are_kept(store_url: str) -> None:
     with asyncio.Runner() as runner:
         store = CheckedStore(store_url, LIMITS)

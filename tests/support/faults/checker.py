@@ -43,7 +43,7 @@ def violations(exchanges: Sequence[Exchange], ledger: Mapping[str, Sequence[Turn
         broken += _ends(exchange)
         broken += _sequence(exchange)
         broken += _text(exchange)
-        broken += _stop(exchange)
+        broken += _stop(exchange, turns_by_question[exchange.question])
     for question in {exchange.question for exchange in exchanges}:
         broken += _spent(question, turns_by_question[question])
         broken += _drawn(question, pictures[question])
@@ -144,10 +144,16 @@ def _drawn(keyword: str, entries: Sequence[Turn]) -> Iterator[Violation]:
         yield Violation("doubled", f"the picture {keyword!r} was asked for {len(entries)} times")
 
 
-def _stop(exchange: Exchange) -> Iterator[Violation]:
-    """A stopped answer is a success that says reset. A gateway that drains may send its client away instead."""
+def _stop(exchange: Exchange, turns: Sequence[Turn]) -> Iterator[Violation]:
+    """A stopped answer is a success that says reset, unless it was a server's, which keeps nothing.
+
+    A gateway that drains may send its client away instead.
+    """
     end = exchange.end
-    if exchange.stopped and end and end.code != BUSY and not (end.code == 200 and end.data.get("reset")):
+    if not exchange.stopped or end is None or end.code == BUSY:
+        return
+    keeps = any(turn.get("api") != "openai" for turn in turns)
+    if end.code != 200 or (keeps and not end.data.get("reset")):
         yield Violation("unstopped", f"{exchange.question!r} was stopped and ended with {end.body}")
 
 

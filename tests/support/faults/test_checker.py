@@ -101,6 +101,11 @@ def test_a_stopped_answer_that_does_not_say_reset_is_found(end: Frame, expected:
     assert kinds([exchange(end, stopped=True)], [turn()]) == expected
 
 
+def test_a_stopped_answer_of_a_server_leaves_the_conversation_as_it_is() -> None:
+    assert kinds([exchange(final("", 1), stopped=True)], [turn(api="openai")]) == []
+    assert kinds([exchange(failed(500, 1), stopped=True)], [turn(api="openai")]) == ["unstopped"]
+
+
 def test_repeats_under_one_key_with_different_answers_are_found() -> None:
     one, same, other = (exchange(delta(text, 1), final(text, 2), key="k") for text in ("a", "a", "b"))
     assert kinds([one, same], [turn()]) == []
