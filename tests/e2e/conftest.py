@@ -34,3 +34,9 @@ def well(deployed: Deployment) -> None:
     """Enough accounts that nothing speaks against, before each test."""
     if len(ACCOUNTS) - len(deployed.hurt()) < NEEDED:
         deployed.renew(str(next(RENEWALS)))
+
+
+@pytest.fixture
+def renewed(deployed: Deployment) -> None:
+    """Nothing speaks against any account, before a test that uses them all up: one that cools would be waited for."""
+    deployed.renew(str(next(RENEWALS)))

@@ -253,6 +253,7 @@ def exhaust(client: httpx.Client, deployed: Deployment, **more: str) -> httpx.Re
     raise AssertionError("some account is never used up")
 
 
+@pytest.mark.usefixtures("renewed")
 def test_a_throttled_pool_is_a_120_with_the_time_to_come_back(client: httpx.Client, deployed: Deployment) -> None:
     response = exhaust(client, deployed)
     assert (response.status_code, response.text) == (200, '{"code": 120, "message": "已上限,24小时后尝试"}')
@@ -262,6 +263,7 @@ def test_a_throttled_pool_is_a_120_with_the_time_to_come_back(client: httpx.Clie
     assert deployed.turns(question) == []
 
 
+@pytest.mark.usefixtures("renewed")
 def test_a_conversation_outlives_a_throttled_pool(client: httpx.Client, deployed: Deployment) -> None:
     token = ask(client, unique("hello"))["data"]["token"]
     assert exhaust(client, deployed, token=token).json()["code"] == 120

@@ -24,15 +24,18 @@ class CitationFilter:
     def __init__(self) -> None:
         self._clean = ""
         self._consumed = 0
+        self._tail_start = 0
         self._tail = ""
 
     def update(self, text: str) -> str:
         """Return the whole text so far without marks, up to where more text can't change it."""
-        if not text.startswith(self._tail, self._consumed - len(self._tail)):
+        if not text.startswith(self._tail, self._tail_start):
             self._clean, self._consumed = "", 0
         end = _stable_end(text, self._consumed)
         self._clean += remove_citations(text[self._consumed : end])
-        self._consumed, self._tail = end, text[max(0, end - _TAIL) : end]
+        self._consumed, self._tail_start = end, max(0, end - _TAIL)
+        # With the first character that is held back: it may be what made the one before it sure, as in "[[".
+        self._tail = text[self._tail_start : end + 1]
         return self._clean
 
 

@@ -63,6 +63,8 @@ def test_it_does_not_matter_where_a_text_is_cut(text: str, data: st.DataObject) 
 @settings(deadline=None)
 @given(_steps)
 @example([(0, "x" * 300), (0, "[^1"), (1, "2"), (0, "^]y"), (200, "z" * 300)])
+@example([(0, "[["), (1, "")])
+@example([(0, "a[[^1"), (3, "^1^]")])
 def test_a_text_that_changes_near_its_end_is_what_one_look_at_it_shows(steps: list[tuple[int, str]]) -> None:
     citations = CitationFilter()
     for text in stepwise(steps):
