@@ -144,7 +144,7 @@ async def render_endpoints() -> str:
         *tags,
         _section("Sockets", _sockets()),
         _section("Pages", pages),
-        _section("The console's endpoints", console),
+        _section("Console", console),
     )
 
 
