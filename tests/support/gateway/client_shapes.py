@@ -1,11 +1,11 @@
 """Requests of clients as bytes: tests/gateway/client_shapes.json has one in each row, with what its sender gets.
 
 A row has a name and a kind. `head` are the lines of the request and `body` what follows them. Host, Connection: close
-and Content-Length are added where they are missing. `{fill}` is replaced by `fill` times `fill_with`. `encoding` is that
-of the whole, `body_encoding` that of the body alone.
+and Content-Length are added where they are missing. `{fill}` is replaced by `fill` times `fill_with`. `encoding` is
+that of the whole, `body_encoding` that of the body alone.
 
-`times` is how often the request is sent on one connection: with `one_by_one` each after the response before it, else all
-at once. `cut` is the bytes of each write (none: one write). With `waits` the body is sent once the server has asked for
+`times` is how often the request is sent on one connection: with `one_by_one` each after the response before it, else
+all at once. `cut` is the bytes of each write (none: one write). With `waits` the body is sent once the server has asked for
 it, `behind` is sent behind the body.
 
 All other fields are what the client gets; see `check` in the test.
