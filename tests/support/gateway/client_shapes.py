@@ -5,8 +5,8 @@ and Content-Length are added where they are missing. `{fill}` is replaced by `fi
 that of the whole, `body_encoding` that of the body alone.
 
 `times` is how often the request is sent on one connection: with `one_by_one` each after the response before it, else
-all at once. `cut` is the bytes of each write (none: one write). With `waits` the body is sent once the server has asked for
-it, `behind` is sent behind the body.
+all at once. `cut` is the bytes of each write (none: one write). With `waits` the body is sent once the server has asked
+for it, `behind` is sent behind the body.
 
 All other fields are what the client gets; see `check` in the test.
 """
