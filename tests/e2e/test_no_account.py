@@ -125,8 +125,7 @@ class System(NamedTuple):
         """Let a turn of each account end so, for chat and for pictures; `pause` in seconds."""
         ledger, slot = Ledger(self.store), AccountSlot("a turn", 1, "another worker")
         for entry in entries():
-            fingerprint = await self.store.commands.hget(keys.account_key(entry), "fingerprint")
-            assert fingerprint is not None
+            fingerprint: Any = await self.store.commands.hget(keys.account_key(entry), "fingerprint")
             assert await ledger.reserve(slot, {entry: 0}, 60) == entry
             await ledger.record(entry, slot, fingerprint.decode(), outcome, reason, sent=False, pause=pause)
 
