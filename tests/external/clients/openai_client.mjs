@@ -35,6 +35,12 @@ const respond = async (job, deltas) => {
     const made = await responses.create(asked);
     return { id: made.id, text: made.output_text, status: made.status };
   }
+  if (job.events) {
+    // The events themselves, as most programs read them, that take what they know.
+    const events = await responses.create({ ...asked, stream: true });
+    for await (const event of events) if (event.type === "response.output_text.delta") deltas.push(event.delta);
+    return { text: deltas.join("") };
+  }
   const events = responses.stream(asked);
   for await (const event of events) if (event.type === "response.output_text.delta") deltas.push(event.delta);
   const made = await events.finalResponse();
