@@ -32,10 +32,12 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
 
 
 def respond(job: Job, deltas: list[str]) -> Outcome:
-    arguments = {"model": job["model"], "input": job["question"], "previous_response_id": job.get("previous")}
+    given = job.get("items") or job["question"]
+    arguments = {"model": job["model"], "input": given, "previous_response_id": job.get("previous")}
     if not job.get("stream"):
         response = client(job).responses.create(**arguments)
-        return {"id": response.id, "text": response.output_text, "status": response.status}
+        item = response.output[0].id
+        return {"id": response.id, "text": response.output_text, "status": response.status, "item": item}
     if job.get("events"):
         return read_events(job, deltas)
     with client(job).responses.stream(**arguments) as events:
