@@ -89,7 +89,7 @@ def create_app(
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
     presence = WorkerPresence(
-        sessions.list_live_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
+        sessions.list_available_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
     )
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
