@@ -21,7 +21,7 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.anyio
 
 
-QUICK = WatchTimings(look=0.05, quiet=0.05, patience=0.05)
+QUICK = WatchTimings(look_every=0.05, quiet=0.05, patience=0.05)
 
 
 def settings(folder: Path, provider: str = "tests.support.worker.scripted_provider:ScriptedProvider") -> WorkerSettings:
