@@ -15,7 +15,7 @@ LAST = "[...document.querySelectorAll('.exchange')].at(-1)"
 ENDED = "document.querySelector('#stop').hidden || getComputedStyle(document.querySelector('#stop')).display === 'none'"
 
 
-async def test_an_answer_streams_and_goes_on_after_a_reload_in_firefox(system: System, tmp_path: Path) -> None:
+async def test_an_answer_streams_and_continues_after_a_reload_in_firefox(system: System, tmp_path: Path) -> None:
     command = shutil.which("firefox-esr")
     if command is None:
         unavailable("Debian's firefox-esr")

@@ -60,7 +60,7 @@ def test_a_hostile_answers_elements_are_only_those_of_text(visitor: Visitor) -> 
     assert attributes <= {"href", "title", "class", "rel", "target"}
 
 
-def test_links_lead_to_the_web_only_and_tell_nothing(visitor: Visitor) -> None:
+def test_links_lead_to_the_web_only_and_send_no_referrer(visitor: Visitor) -> None:
     asked(visitor, "play: hostile")
     links = visitor.page.evaluate(
         "[...document.querySelectorAll('.answer a')].map(({href, rel, target}) => ({href, rel, target}))"

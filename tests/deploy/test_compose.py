@@ -129,7 +129,7 @@ def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> No
     assert "cookies" not in dockerfile_stage("gateway")
 
 
-def test_workers_tell_their_metrics_to_whoever_shares_a_network(project: dict[str, Any]) -> None:
+def test_workers_serve_their_metrics_to_all_that_share_a_network(project: dict[str, Any]) -> None:
     environment = project["services"]["worker"]["environment"]
     assert environment["METRICS_HOST"] == "0.0.0.0"
     assert int(environment["METRICS_PORT"]) > 0

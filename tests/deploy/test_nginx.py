@@ -87,7 +87,7 @@ async def test_a_request_that_a_gateway_refuses_is_sent_to_another(
     assert len(attempts(front)) == 6
 
 
-async def test_what_all_gateways_refuse_is_told_in_the_last_ones_words(front: Front, client: httpx.AsyncClient) -> None:
+async def test_what_all_gateways_refuse_is_the_last_ones_response(front: Front, client: httpx.AsyncClient) -> None:
     for gateway in front.gateways:
         gateway.draining = True
     response = await client.get("/api")
@@ -147,7 +147,7 @@ async def test_a_gateway_that_is_added_gets_its_share(front: Front, client: http
     await until(both_answer, "the second gateway asked too", limit=LIMIT)
 
 
-async def test_without_any_gateway_a_client_is_told_when_to_come_back(front: Front, client: httpx.AsyncClient) -> None:
+async def test_without_any_gateway_a_client_gets_retry_after(front: Front, client: httpx.AsyncClient) -> None:
     front.names.addresses.clear()
     assert_busy(await client.get("/api"))
 

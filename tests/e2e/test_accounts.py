@@ -63,7 +63,7 @@ class Keeper:
 
     async def state(self, name: str, *wanted: AccountState) -> None:
         """Wait until the ledger has the account so."""
-        await until(lambda: stands(self.store, name, wanted), limit=PATIENCE)
+        await until(lambda: has_state(self.store, name, wanted), limit=PATIENCE)
 
     async def answers_again(self, name: str) -> None:
         """Wait until the account has answered another question.
@@ -133,7 +133,7 @@ async def standing(store: Store, name: str) -> AccountStatus:
     return next(status for status in await Ledger(store).read_statuses() if status.name == name)
 
 
-async def stands(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
+async def has_state(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
     return (await standing(store, name)).state in wanted
 
 

@@ -130,9 +130,9 @@ class Recorder:
         """Send what the document calls a `message`."""
         assert any(ref["$ref"].endswith(f"/{message}") for ref in self._operation["messages"])
         self._document.check({"$ref": f"#/components/schemas/{message}"}, fields)
-        self.tell(json.dumps(fields))
+        self.send_text(json.dumps(fields))
 
-    def tell(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         self._socket.send(text)
 
     def frame(self) -> Any:
@@ -167,7 +167,7 @@ def test_the_old_sockets_send_what_is_documented(
             record.send("Question", style="balanced", question="!search hello", **more)
             while not record.frame()["data"].get("done", True):
                 pass
-        record.tell("[")
+        record.send_text("[")
         record.frame()
         record.send("Question", style="balanced", question="!close-mid hello")
         while record.frame()["code"] == 200:
@@ -195,7 +195,7 @@ def test_v2_sends_what_is_documented(deployed: Deployment) -> None:
         assert "seq" in ended()
         record.send("Ask", type="ask", id="5", style="precise", question="hello", token=str(uuid.uuid4()))
         assert ended()["code"] == 120
-        record.tell("[")
+        record.send_text("[")
         ended()
     expected = {"Accepted", "Delta", "Replace", "Final", "Failed", "Refused"}
     assert expected <= record.seen.keys() <= expected | {"Queued"}

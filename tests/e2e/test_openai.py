@@ -60,7 +60,7 @@ def test_three_turns_at_any_gateway_are_one_conversation(deployed: Deployment) -
     assert [deployed.turns(question)[0]["context"] for question in (one, two, three)] == [""] * 3
 
 
-def test_a_changed_past_is_told_to_a_fresh_conversation(deployed: Deployment) -> None:
+def test_a_changed_history_is_sent_to_a_fresh_conversation(deployed: Deployment) -> None:
     one, two = unique("hello"), unique("and then")
     first = answered(post(deployed, 0, body(one)))
     answered(post(deployed, 1, body(f"{one}, edited", first, two)))
@@ -109,7 +109,7 @@ def test_a_stop_sequence_hangs_up_upstream(deployed: Deployment) -> None:
     wait_until(lambda: deployed.turns(question)[0]["outcome"] == "client gone", "the hang-up upstream", 3)
 
 
-def test_a_stream_that_was_cut_goes_on_at_another_gateway_without_another_turn(deployed: Deployment) -> None:
+def test_a_cut_stream_continues_at_another_gateway_without_another_turn(deployed: Deployment) -> None:
     question = unique("!deltas=20 !rate=40 hello")
     sent, events = body(question, stream=True), {"accept": "text/event-stream"}
     begun = ""

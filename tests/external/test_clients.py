@@ -88,7 +88,7 @@ def test_chat(client: Client, deployed: Deployment, stream: bool) -> None:
         assert len(reply["deltas"]) > 5, "it was a stream"
 
 
-def test_the_next_turn_goes_on_with_the_conversation(client: Client, deployed: Deployment) -> None:
+def test_the_next_turn_continues_the_conversation(client: Client, deployed: Deployment) -> None:
     one, two = unique("one"), unique("two")
     first = ask(client, deployed, one)["text"]
     assert one in ask(client, deployed, one, first, two, stream=True)["text"], "the stand-in remembers"

@@ -48,7 +48,7 @@ async def test_a_worker_killed_after_sending_and_before_any_text_is_never_asked_
     await flows.kill_worker_after_sending(scenario)
 
 
-async def test_after_an_interruption_the_token_goes_on_in_a_fresh_conversation(scenario: FaultScenario) -> None:
+async def test_after_an_interruption_the_token_continues_in_a_fresh_conversation(scenario: FaultScenario) -> None:
     first = await scenario.clients.ask("whole", unique("hello"))
     second = scenario.clients.start("naive", unique("!deltas=400 !rate=20"), first.given_token)
     await scenario.streaming(second)
@@ -150,7 +150,7 @@ async def test_a_worker_frozen_before_sending_cannot_end_what_another_answers(sc
     await scenario.verify()
 
 
-async def test_a_worker_frozen_within_its_lease_goes_on_as_if_nothing_had_been(scenario: FaultScenario) -> None:
+async def test_a_worker_frozen_within_its_lease_continues_undisturbed(scenario: FaultScenario) -> None:
     exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
     await scenario.streaming(exchange)
     holder = await scenario.holder(exchange)

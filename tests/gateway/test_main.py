@@ -88,5 +88,5 @@ def test_a_port_that_is_taken_ends_the_start_with_one_sentence(monkeypatch: pyte
             process.main()
 
 
-def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+def test_only_this_machine_is_served_by_default() -> None:
     assert GatewaySettings().gateway_host == "127.0.0.1"

@@ -161,7 +161,7 @@ async def test_a_start_that_fails_is_an_error_and_no_endless_wait(
             await serve(settings(), store, ActiveRequests())
 
 
-async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
+async def test_the_address_may_be_reported_to_nobody(store: Store) -> None:
     active_requests = ActiveRequests()
     active_requests.drain()
     async with asyncio.timeout(5):

@@ -111,7 +111,7 @@ async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers
         assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
 
 
-async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scenario: Scenario, answers: Answers) -> None:
+async def test_what_came_while_a_reader_was_busy_is_marked_as_arrived(scenario: Scenario, answers: Answers) -> None:
     async with streaming(scenario, answers) as (task, entries):
         subscription = next(iter(answers._subscriptions._followers[keys.channel(task.answer)]))
         for seq in range(2, 4):

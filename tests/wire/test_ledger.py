@@ -435,7 +435,7 @@ async def test_what_waits_for_a_person_is_reported_once_with_each_change(watched
 async def test_of_two_workers_that_look_at_once_one_gets_the_alert(watched: Book) -> None:
     await fall(watched, "a", "b", "c")
     both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
-    assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
+    assert sorted(one.account or "" for sent in both for one in sent) == ["", "a", "b", "c"]
 
 
 async def test_a_lack_of_ready_accounts_is_reported_when_it_comes_and_when_it_goes(watched: Book) -> None:
@@ -476,7 +476,7 @@ async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(wat
     assert await news(watched) == []
 
 
-async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watched: Book) -> None:
+async def test_an_alert_is_not_sent_again_after_redis_lost_everything(watched: Book) -> None:
     await fall(watched, "a")
     assert len(await news(watched)) == 1
     last = await watched.standing("a")

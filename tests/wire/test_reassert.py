@@ -43,7 +43,7 @@ async def passed(scenario: Scenario) -> None:
     await scenario.redis.hset(keys.run_key(), "at", 0)
 
 
-async def test_a_beat_tells_of_a_restart_and_of_a_loss_of_everything_once(scenario: Scenario) -> None:
+async def test_a_beat_reports_a_restart_and_a_loss_of_everything_once(scenario: Scenario) -> None:
     before = (await scenario.sessions.beat("w")).data_since
     assert (await scenario.sessions.beat("w")).data_since == before
     await restarted(scenario)
@@ -78,7 +78,7 @@ async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scen
     assert await scenario.sessions.reap("other", "w") == 0
 
 
-async def test_after_a_restart_that_lost_nothing_a_turn_goes_on(scenario: Scenario) -> None:
+async def test_after_a_restart_that_lost_nothing_a_turn_continues(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.append(task, 1, Delta("a"))
@@ -198,7 +198,7 @@ async def test_an_end_that_is_known_stays_as_it_is(scenario: Scenario) -> None:
     assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_a_turn_goes_on_although_the_end_of_the_one_before_was_forgotten(scenario: Scenario) -> None:
+async def test_a_turn_continues_although_the_end_of_the_one_before_was_forgotten(scenario: Scenario) -> None:
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")
@@ -314,7 +314,7 @@ async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> No
     assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: Scenario) -> None:
+async def test_what_came_after_the_end_that_is_reported_late_continues(scenario: Scenario) -> None:
     """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
@@ -328,7 +328,7 @@ async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: S
     assert await scenario.events(second.answer) == [Final("done")]
 
 
-async def test_a_reset_that_nobody_was_told_of_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
+async def test_a_reset_that_was_not_reported_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
     question = await scenario.ask()
     kept = await remember(scenario.store)
     task = await scenario.sent("w")

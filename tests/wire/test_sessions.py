@@ -30,7 +30,7 @@ async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None
     assert (again.session, again.sent, again.reset) == (b'{"id":"\\u00e9"}', 1, False)
 
 
-async def test_a_claim_and_a_finish_tell_how_long_the_job_waited(scenario: Scenario) -> None:
+async def test_a_claim_and_a_finish_return_how_long_the_job_waited(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask("one")
     await scenario.ask("two", question.token)
@@ -443,7 +443,7 @@ async def test_expired_jobs_are_skipped(scenario: Scenario) -> None:
     assert (await scenario.take("w1")).answer == second.answer
 
 
-async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario) -> None:
+async def test_a_hint_for_expired_jobs_alone_has_no_effect(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     await scenario.jobs.expire(question.answer)
@@ -454,7 +454,7 @@ async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario
 # Release
 
 
-async def test_a_released_token_goes_on_elsewhere(scenario: Scenario) -> None:
+async def test_a_released_token_continues_elsewhere(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     question = await scenario.ask()
     task = await scenario.sent("w1")

@@ -123,7 +123,7 @@ async def test_only_its_holder_can_stop_an_answer_or_look_at_it(scenario: Scenar
     assert await scenario.jobs.stop(question.answer, "alice") == "STOPPED"
 
 
-async def test_the_worker_is_told_with_each_beat_until_it_has_finished(scenario: Scenario) -> None:
+async def test_the_worker_gets_the_stop_with_each_beat_until_it_has_finished(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     await scenario.ask()
     task = await scenario.sent("w1")
@@ -260,7 +260,7 @@ async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scena
         await Answers(store).read_progress("s0-a")
 
 
-async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Scenario) -> None:
+async def test_a_stopped_questions_conversation_is_not_continued(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     task = await scenario.sent("w1")

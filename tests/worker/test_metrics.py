@@ -291,7 +291,7 @@ async def test_an_accounts_cookie_reports_when_it_expires(client: Client) -> Non
         assert of("a", metrics)["cookie_expires_seconds"] == 1_900_000_000
 
 
-async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
+async def test_an_account_that_this_worker_does_not_have_is_not_shown(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
     async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await scraped_until(address, lambda metrics: bool(of("a", metrics)))
@@ -326,7 +326,7 @@ async def test_without_a_port_nothing_is_served(store: HookedStore) -> None:
             assert logs == []
 
 
-def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+def test_only_this_machine_is_served_by_default() -> None:
     assert WorkerSettings().metrics_host == "127.0.0.1"
 
 

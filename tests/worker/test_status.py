@@ -49,12 +49,12 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(cl
         await until(rests)
         assert await counted(client.store, "slots:free") > 0
     assert await Overview(client.store).read_processes() == []
-    told = [
+    states = [
         event.fields["state"]
         for event in await AuditLog(client.store).read_latest(50)
         if event.fields["kind"] == "worker"
     ]
-    assert (told[0], told[-1]) == ("gone", "up")
+    assert (states[0], states[-1]) == ("gone", "up")
 
 
 async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
@@ -70,10 +70,10 @@ async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client
         await until(draining)
         free, used = await counted(client.store, "slots:free"), await counted(client.store, "slots:used")
 
-        async def goes_on() -> bool:
+        async def continued() -> bool:
             return await counted(client.store, "slots:used") > used
 
-        await until(goes_on)
+        await until(continued)
         assert await counted(client.store, "slots:free") == free
         gate.open("hello")
         await client.end(answer)

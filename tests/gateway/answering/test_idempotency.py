@@ -95,11 +95,11 @@ async def test_another_question_under_the_key_is_refused(gateway: RunningGateway
 async def test_a_key_counts_for_an_endpoint_and_a_token(gateway: RunningGateway) -> None:
     api = (await gateway.client.get("/api", params=ASK, headers=HEADER)).json()["data"]["token"]
     stream = await gateway.client.get("/api_stream", params=ASK, headers=HEADER)
-    goes_on = [await gateway.client.get("/api", params=ASK | {"token": api}, headers=HEADER) for _ in range(2)]
+    continued = [await gateway.client.get("/api", params=ASK | {"token": api}, headers=HEADER) for _ in range(2)]
     await gateway.client.get("/image", params={"keyword": "hi"}, headers=HEADER)
     assert frames_of(stream.content)[-1]["data"]["token"] != api
-    assert goes_on[0].headers["x-answer-id"] == goes_on[1].headers["x-answer-id"]
-    assert goes_on[0].json()["data"]["token"] == api
+    assert continued[0].headers["x-answer-id"] == continued[1].headers["x-answer-id"]
+    assert continued[0].json()["data"]["token"] == api
     kinds = [type(work) for _, work in gateway.worker.asked]
     assert kinds == [Chat, Chat, Chat, Image]
 
@@ -161,7 +161,7 @@ async def test_nothing_of_the_key_is_kept_in_the_open(gateway: RunningGateway) -
     assert 0 < await commands.ttl(name) <= 24 * 3600
 
 
-async def test_the_token_can_not_be_told_from_the_key_alone(store: Store, tmp_path: Path) -> None:
+async def test_the_token_can_not_be_derived_from_the_key_alone(store: Store, tmp_path: Path) -> None:
     tokens = []
     for secret in ("a" * 32, "a" * 32, "b" * 32):
         (tmp_path / "secret").write_text(secret)

@@ -76,7 +76,7 @@ def test_every_shape_is_used_and_every_message_sent() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_question_that_waits_is_told_so_as_documented() -> None:
+async def test_a_question_that_waits_gets_its_place_as_documented() -> None:
     store = Store("memory://")
     async with (
         running(store, worker=False) as gateway,

@@ -131,7 +131,7 @@ def on_a_store(play: Callable[[Store], Awaitable[None]]) -> None:
 
 @settings(max_examples=60)
 @given(st.lists(STEP, max_size=12))
-def test_no_conversation_is_shared_or_gone_on_from_twice(
+def test_no_conversation_is_shared_or_continued_twice(
     steps: list[tuple[str, int, bool, str, str, str, int]],
 ) -> None:
     async def play(store: Store) -> None:
@@ -146,7 +146,7 @@ def test_no_conversation_is_shared_or_gone_on_from_twice(
     on_a_store(play)
 
 
-def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
+def test_a_client_that_sends_its_history_continues_its_conversation() -> None:
     async def play(store: Store) -> None:
         world = World(service(store))
         before: Talk = (HistoryMessage("system", "be brief"),)
@@ -159,7 +159,7 @@ def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
     on_a_store(play)
 
 
-def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
+def test_another_key_from_the_same_address_continues_nothing() -> None:
     async def play(store: Store) -> None:
         world = World(service(store))
         await world.turn("address:1/key", (), "a", "yes", "done", 1)

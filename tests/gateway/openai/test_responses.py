@@ -76,7 +76,7 @@ async def test_a_response_has_the_answer_in_its_one_message(gateway: RunningGate
     }
 
 
-async def test_a_stream_tells_everything_in_order(gateway: RunningGateway) -> None:
+async def test_a_stream_sends_everything_in_order(gateway: RunningGateway) -> None:
     gateway.worker.scripts["hi"] = WHOLE
     events = events_of((await gateway.client.post(PATH, json=body(stream=True))).text)
     assert [event["type"] for event in events] == ORDER
@@ -86,7 +86,7 @@ async def test_a_stream_tells_everything_in_order(gateway: RunningGateway) -> No
     assert events[-1]["response"]["output"] == [events[-2]["item"]]
 
 
-async def test_at_any_gateway_it_goes_on_behind_any_event(store: Store) -> None:
+async def test_at_any_gateway_it_continues_after_any_event(store: Store) -> None:
     async with running(store) as gateway, running(store, worker=False) as other:
         gateway.worker.scripts["hi"] = WHOLE
         response = await gateway.client.post(PATH, json=body(stream=True))
@@ -99,7 +99,7 @@ async def test_at_any_gateway_it_goes_on_behind_any_event(store: Store) -> None:
         assert (await other.client.get(url)).json()["output"] == events[-1]["response"]["output"]
 
 
-async def test_a_response_tells_how_far_it_has_come(gateway: RunningGateway) -> None:
+async def test_a_response_shows_its_progress(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [Delta("a", provider="p"), gate, Final("ab")]
         async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
@@ -154,7 +154,7 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -
     assert (last["type"], last["code"], last["error"]["code"]) == ("error", "gateway.draining", "gateway.draining")
 
 
-async def test_a_response_is_gone_on_from_by_its_id_once(gateway: RunningGateway) -> None:
+async def test_a_response_is_continued_by_its_id_once(gateway: RunningGateway) -> None:
     first = await asked(gateway)
     second = await asked(gateway, "two", previous_response_id=first["id"], instructions="be brief")
     assert second["previous_response_id"] == first["id"]
@@ -176,7 +176,7 @@ async def test_a_repeat_under_a_key_finds_its_answer_after_the_conversation_went
     assert len(gateway.worker.asked) == 3
 
 
-async def test_a_response_that_is_not_stored_is_not_gone_on_from_by_its_id(gateway: RunningGateway) -> None:
+async def test_a_response_that_is_not_stored_is_not_continued_by_its_id(gateway: RunningGateway) -> None:
     first = await asked(gateway, store=False)
     refused = await gateway.client.post(PATH, json=body("two", previous_response_id=first["id"]))
     assert refused.status_code == 400
@@ -188,14 +188,14 @@ async def test_a_response_that_is_not_stored_is_not_gone_on_from_by_its_id(gatew
     assert work.history == (HistoryMessage("user", "hi"), HistoryMessage("assistant", '你好,wor"ld'))
 
 
-async def test_another_client_goes_on_from_nothing_of_ones_own(gateway: RunningGateway) -> None:
+async def test_another_client_continues_nothing_of_ones_own(gateway: RunningGateway) -> None:
     first = await asked(gateway)
     stranger = {"authorization": "Bearer stranger"}
     refused = await gateway.client.post(PATH, json=body("on", previous_response_id=first["id"]), headers=stranger)
     assert refused.status_code == 400
 
 
-async def test_a_response_that_was_fetched_after_a_cut_is_gone_on_from(gateway: RunningGateway) -> None:
+async def test_a_response_that_was_fetched_after_a_cut_is_continued(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("ab")]
         async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:

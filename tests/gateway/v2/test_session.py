@@ -214,7 +214,7 @@ async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: Runnin
         ({"type": "stop", "answer": new_answer_id()}, None, 404, "answer.unknown"),
     ],
 )
-async def test_what_comes_to_nothing_is_told_by_its_id_and_the_socket_goes_on(
+async def test_a_failed_message_is_named_by_its_id_and_the_socket_stays_open(
     gateway: RunningGateway, message: Any, id_: str | None, code: int, reason: str
 ) -> None:
     async with speaking(gateway) as socket:
@@ -459,7 +459,7 @@ async def test_after_the_end_the_end_comes_again(gateway: RunningGateway, after:
         assert await whole(socket) == [frames[0], frames[-1]]
 
 
-async def test_a_running_answer_is_gone_on_with(gateway: RunningGateway) -> None:
+async def test_a_running_answer_is_resumed(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), Delta("b"), gate, Delta("c"), Final("abc")]
         async with speaking(gateway) as first, speaking(gateway) as second:
@@ -666,7 +666,7 @@ async def test_too_many_messages_ahead_close_with_1008_whatever_runs(
             assert await read_close_code(socket) == 1008
 
 
-async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_elsewhere(store: Store) -> None:
+async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_continues_elsewhere(store: Store) -> None:
     async with running(store) as other, running(store, settings(drain_timeout=0.1), worker=False) as gateway:
         with closing_gate() as gate:
             other.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("ab")]

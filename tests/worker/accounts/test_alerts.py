@@ -103,7 +103,7 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
+def test_an_alert_has_all_its_fields_whatever_its_event() -> None:
     now = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
     lost = AccountAlert(3, 4, int(now * 1000) + 60_000, "a", "dead", "account.unauthorized")
     assert build_alert(lost, now).__dict__ == {
@@ -124,7 +124,7 @@ def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
 
 
 @pytest.mark.usefixtures("alerts")
-async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Book) -> None:
+async def test_of_several_workers_one_sends_each_alert_once(hook: Hook, book: Book) -> None:
     await book.fall("a", "quarantined")
     await until(lambda: hook.events == [("account.quarantined", "a")])
     body = hook.taken[0]
@@ -198,7 +198,7 @@ async def test_a_redis_that_is_away_is_waited_for(hook: Hook, book: Book, store:
     alerting.cancel()
 
 
-async def test_workers_tell_only_if_they_have_a_webhook(client: Client, hook: Hook) -> None:
+async def test_workers_send_alerts_only_if_they_have_a_webhook(client: Client, hook: Hook) -> None:
     book = Book(client.store)
     await book.announce()
     async with AsyncExitStack() as stack:

@@ -110,7 +110,7 @@ def test_a_file_that_others_may_use_is_warned_of_and_used(tmp_path: Path, mode: 
     )
 
 
-def test_an_expiry_is_warned_of_from_a_day_before_and_told_when_it_passes(tmp_path: Path) -> None:
+def test_an_expiry_is_warned_of_from_a_day_before_and_reported_when_it_passes(tmp_path: Path) -> None:
     export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW))
     reading = read_folder(tmp_path)
     assert reading.state_at(NOW - DAY - 1, {}).warnings == ()

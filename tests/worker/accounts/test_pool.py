@@ -197,7 +197,7 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     assert standings["b"].state == "ready"
 
 
-async def test_what_the_ledger_could_not_be_told_at_once_is_reported_again(
+async def test_what_the_ledger_could_not_record_at_once_is_recorded_again(
     store: HookedStore, pool: AccountPool
 ) -> None:
     reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())

@@ -229,7 +229,7 @@ def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: l
 
 
 @pytest.mark.usefixtures("emulator")
-def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
+def test_an_account_that_is_well_is_shown_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == "alice works: it was not refused; it stays ready\n"

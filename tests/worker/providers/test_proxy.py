@@ -139,13 +139,13 @@ TROUBLES = {
 }
 
 
-async def told_of(trouble: Trouble, scheme: str, tell: Callable[[Account], Awaitable[UpstreamError]]) -> UpstreamError:
+async def reported(trouble: Trouble, scheme: str, report: Callable[[Account], Awaitable[UpstreamError]]) -> UpstreamError:
     async with OutboundProxy(*CREDENTIALS) as proxy:
         proxy.refuse, proxy.mute, proxy.words = trouble.refuse, trouble.mute, trouble.words
         account = by(proxy.url(scheme, trouble.login))
         if not trouble.closed:
-            return await tell(account)
-    return await tell(account)
+            return await report(account)
+    return await report(account)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -155,7 +155,7 @@ async def test_trouble_with_the_proxy_at_the_creation_is_one_of_the_way(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     tls = stage.settings.model_copy(update={"bing_create_url": "https://bing.invalid/", "connect_timeout": 0.5})
-    error = await told_of(TROUBLES[trouble], scheme, lambda account: not_answered(tls, account))
+    error = await reported(TROUBLES[trouble], scheme, lambda account: not_answered(tls, account))
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)
     check_silence(error, caplog.text)
 
@@ -173,7 +173,7 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
         stream = EdgeGPTProvider(settings).ask(account, SavedConversation(state, 1), "balanced", "why?", nothing)
         return (await failure(stream))[0]
 
-    error = await told_of(TROUBLES[trouble], scheme, resume)
+    error = await reported(TROUBLES[trouble], scheme, resume)
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)
     check_silence(error, caplog.text)
     assert "t0ken" not in str(error)
@@ -196,7 +196,7 @@ async def test_an_order_whose_way_fails_at_the_proxy_spends_nothing(
             await draw(settings, account, mark)
         return caught.value
 
-    error = await told_of(TROUBLES[trouble], scheme, order)
+    error = await reported(TROUBLES[trouble], scheme, order)
     if trouble != "silent":
         assert error.reason == TROUBLES[trouble].reason
     assert (marks, error.refused) == ([], False)

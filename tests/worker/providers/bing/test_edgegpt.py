@@ -112,7 +112,7 @@ async def test_cookies_go_out_unquoted_and_the_machines_address_does_not(stage: 
         assert "x-forwarded-for" not in {name.lower() for name in headers}
 
 
-async def test_a_conversation_goes_on_in_another_provider_without_a_creation(stage: Any) -> None:
+async def test_a_conversation_continues_in_another_provider_without_a_creation(stage: Any) -> None:
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
     assert isinstance(done, Completion)
@@ -418,7 +418,7 @@ async def _unreachable() -> None:
     raise AssertionError("nothing was to be sent")
 
 
-async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any) -> None:
+async def test_the_mark_is_between_the_handshake_and_the_question(stage: Any) -> None:
     marked: list[int] = []
 
     async def mark() -> None:

@@ -205,7 +205,7 @@ async def test_a_failed_upgrade_is_one_error_and_asks_nothing(bing: Emulator, wo
 
 
 @pytest.mark.parametrize("mode", ["success", "header-only"])
-async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
+async def test_a_conversation_continues_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
     order(bing, f'{{"account": "*", "create": {{"outcome": "{mode}"}}}}')
     nobody = CookieAccount("nobody", {"MUID": "m"})
     conversation = None

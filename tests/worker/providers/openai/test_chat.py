@@ -236,7 +236,7 @@ async def test_an_address_that_is_none_is_a_failure_like_others(base: str) -> No
     assert (await failure(ServerAccount("a", base, "m", KEY), unreachable)).reason == "upstream.protocol"
 
 
-async def test_a_key_that_can_not_be_sent_is_not_told() -> None:
+async def test_a_key_that_can_not_be_sent_is_not_shown() -> None:
     async with OpenAIServer() as server_stub:
         error = await failure(server_stub.account(key="sk-1\nX: y"))
         assert (error.reason, "sk-1" in str(error)) == ("upstream.protocol", False)
@@ -384,7 +384,7 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", ""),
     ],
 )
-async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
+async def test_a_turn_without_an_answer_ends_in_time_with_one_failure(
     harness: WorkerHarness, play: Play, reason: str, text: str
 ) -> None:
     async with OpenAIServer(play) as server_stub:

@@ -195,7 +195,7 @@ async def test_a_silent_turn_is_left_to_its_caller_who_hangs_up_at_once(bing: Em
     assert bing.ledger.turns[0].outcome == "client gone"
 
 
-async def test_a_check_tells_a_key_that_is_refused(bing: Emulator) -> None:
+async def test_a_check_reports_a_key_that_is_refused(bing: Emulator) -> None:
     provider = OpenAIProvider(WorkerSettings())
     await provider.check(account_at(bing))
     bing.run_script(b'{"account": "alice", "dead": true}')
