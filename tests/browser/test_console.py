@@ -45,7 +45,7 @@ def holding(system: ConsoleDeployment) -> Iterator[threading.Thread]:
     """A question that the upstream never finishes, asked at the second gateway."""
     asking = threading.Thread(target=lambda: system.ask("!silence-mid held", gateway=1))
     asking.start()
-    wait_until(lambda: system.asked("held"), "it is asked")
+    wait_until(lambda: system.turns_with("held"), "it is asked")
     yield asking
     asking.join(30)
     assert not asking.is_alive()
@@ -96,12 +96,12 @@ def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operat
     operator.shows_event(re.compile("alice: Pause → paused.*by olivia"))
     for number in range(4):
         system.ask(f"while paused {number}")
-    assert {turn["account"] for turn in system.asked("while paused")} == {"bob"}
+    assert {turn["account"] for turn in system.turns_with("while paused")} == {"bob"}
     operator.order("accounts", "alice", "resume")
     operator.shows("accounts", "alice", "ready")
     for number in range(4):
         system.ask(f"when resumed {number}")
-    assert "alice" in {turn["account"] for turn in system.asked("when resumed")}
+    assert "alice" in {turn["account"] for turn in system.turns_with("when resumed")}
 
 
 def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, system: ConsoleDeployment) -> None:
@@ -117,7 +117,7 @@ def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, s
     operator.shows("accounts", "carol", "ready")
     for number in range(6):
         system.ask(f"for three {number}")
-    assert "carol-planted-secret" in {turn["account"] for turn in system.asked("for three")}
+    assert "carol-planted-secret" in {turn["account"] for turn in system.turns_with("for three")}
     assert "planted-secret" not in page.content()
     assert page.locator("#adding-export").input_value() == ""
 
@@ -142,14 +142,14 @@ def test_a_running_answer_is_seen_and_stopped(
     operator.page.locator("#confirm-yes").click()
     expect(row).to_have_count(0, timeout=LIMIT)
     operator.shows_event(re.compile("answer .* was stopped.*by olivia"))
-    wait_until(lambda: all(turn["ended"] for turn in system.asked("held")), "hung up upstream")
+    wait_until(lambda: all(turn["ended"] for turn in system.turns_with("held")), "hung up upstream")
 
 
 def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, system: ConsoleDeployment) -> None:
     # Whoever holds the answer drains; the other one dies.
     asking = threading.Thread(target=lambda: system.ask("!silence-mid last words"))
     asking.start()
-    wait_until(lambda: system.asked("last words"), "it is asked")
+    wait_until(lambda: system.turns_with("last words"), "it is asked")
     rows = operator.page.locator("#workers tbody tr")
     expect(rows.filter(has_text="1 of 16 slots")).to_have_count(1, timeout=LIMIT)
     expect(rows.filter(has_text="up")).to_have_count(2)

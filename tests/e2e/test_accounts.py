@@ -36,13 +36,13 @@ class Users:
     deployed: Deployment
     client: httpx.AsyncClient
     answers: list[dict[str, Any]] = field(default_factory=list)
-    asked: Any = field(default_factory=itertools.count)
+    numbers: Any = field(default_factory=itertools.count)
     enough: bool = False
 
     async def talk(self, room: asyncio.Semaphore) -> None:
         """One conversation at a time, of some questions, until enough are asked."""
         token: str | None = None
-        while (number := next(self.asked)) < QUESTIONS or not self.enough:
+        while (number := next(self.numbers)) < QUESTIONS or not self.enough:
             url = self.deployed.gateways[number % len(self.deployed.gateways)]
             fields = {"style": "balanced", "question": f"question {number} of the load"}
             if token is not None:
@@ -181,7 +181,7 @@ async def counts_agree(users: Users, store: Store) -> None:
     for name in ACCOUNTS:
         assert await ledger.execute_order(name, "reset") == "ready"
     before = turns_by_account(users.deployed)
-    users.asked, users.enough = itertools.count(QUESTIONS - 100), True
+    users.numbers, users.enough = itertools.count(QUESTIONS - 100), True
     await asyncio.gather(*(users.talk(asyncio.Semaphore(1)) for _ in range(10)))
     after = turns_by_account(users.deployed)
     for name in ACCOUNTS:

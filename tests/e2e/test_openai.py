@@ -45,9 +45,9 @@ def streamed(response: httpx.Response) -> str:
 
 def conversations(deployed: Deployment, *questions: str) -> list[str]:
     """The upstream conversation of each question, which was asked once and as it is."""
-    found = [deployed.turns(question) for question in questions]
-    assert [[turn["question"] for turn in turns] for turns in found] == [[question] for question in questions]
-    return [turn["conversation"] for turns in found for turn in turns]
+    turns_of = [deployed.turns(question) for question in questions]
+    assert [[turn["question"] for turn in turns] for turns in turns_of] == [[question] for question in questions]
+    return [turn["conversation"] for turns in turns_of for turn in turns]
 
 
 def test_three_turns_at_any_gateway_are_one_conversation(deployed: Deployment) -> None:
@@ -97,9 +97,9 @@ def test_parallel_forks_of_one_answer_never_share_a_conversation(deployed: Deplo
     forks = [unique(f"fork {number}") for number in range(6)]
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda pair: answered(post(deployed, pair[0], body(one, first, pair[1]))), enumerate(forks)))
-    found = conversations(deployed, *forks)
-    assert len(set(found)) == 6
-    assert sum(conversation in conversations(deployed, one) for conversation in found) == 1
+    continued = conversations(deployed, *forks)
+    assert len(set(continued)) == 6
+    assert sum(conversation in conversations(deployed, one) for conversation in continued) == 1
 
 
 def test_a_stop_sequence_hangs_up_upstream(deployed: Deployment) -> None:

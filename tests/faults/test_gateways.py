@@ -135,15 +135,15 @@ async def test_cut_at_every_event_and_resumed_elsewhere_the_bytes_equal_an_uncut
             if b"id: " in event
         ]
         assert len(ids) > 10
-        for n, last in enumerate(ids):
-            url = scenario.cluster.urls[n % 3]
+        for number, last in enumerate(ids):
+            url = scenario.cluster.urls[number % 3]
             resumed = await http.get(f"{url}/api_stream", params=fields, headers=listening | {"last-event-id": last})
             after = uncut.partition(last.encode())[2].partition(b"\n\n")[2]
-            if n == len(ids) - 1:
+            if number == len(ids) - 1:
                 assert resumed.status_code == 204
             else:
-                got = resumed.content
-                assert got == after
+                rest = resumed.content
+                assert rest == after
     assert len(scenario.cluster.turns(fields["question"])) == 1
     await scenario.verify()
 

@@ -77,7 +77,7 @@ async def test_a_worker_killed_between_turns_hands_the_conversation_on(scenario:
 
 async def test_a_worker_killed_with_questions_waiting_answers_them_all_in_order(scenario: FaultScenario) -> None:
     async with scenario.clients.socket() as socket:
-        exchanges = [await socket.send(unique(f"!deltas=60 !rate=30 number {n}")) for n in range(4)]
+        exchanges = [await socket.send(unique(f"!deltas=60 !rate=30 number {number}")) for number in range(4)]
         await scenario.streaming(exchanges[0])
         (await scenario.holder(exchanges[0])).kill()
         await scenario.clients.ended()
@@ -89,8 +89,8 @@ async def test_a_tokens_waiting_questions_keep_their_order_when_its_worker_dies(
     first = scenario.clients.start("naive", unique("!deltas=200 !rate=30"))
     await scenario.streaming(first)
     waiting = []
-    for n in range(4):
-        waiting.append(scenario.clients.start("naive", unique(f"number {n}"), first.given_token))
+    for number in range(4):
+        waiting.append(scenario.clients.start("naive", unique(f"number {number}"), first.given_token))
         await until(lambda: scenario.cluster.job(waiting[-1].question), "it is accepted")
     (await scenario.holder(first)).kill()
     await scenario.clients.ended()

@@ -61,18 +61,18 @@ async def test_a_chat_is_answered_at_any_address_that_clients_make_of_its_own(
 async def test_the_whole_openai_api_is_served_without_v1_and_with_two(gateway: RunningGateway, front: str) -> None:
     assert (await gateway.client.get(f"{gateway.address}{front}/models/")).json()["object"] == "list"
     assert (await gateway.client.get(f"{gateway.address}{front}/models/bing-precise")).json()["id"] == "bing-precise"
-    asked = await gateway.client.post(
+    created = await gateway.client.post(
         f"{gateway.address}{front}/responses", json={"model": "bing-balanced", "input": "hi"}
     )
-    response = (await gateway.client.get(f"{gateway.address}{front}/responses/{asked.json()['id']}/")).json()
+    response = (await gateway.client.get(f"{gateway.address}{front}/responses/{created.json()['id']}/")).json()
     assert response["status"] == "completed"
 
 
 async def test_an_old_client_may_put_slashes_where_it_likes(gateway: RunningGateway) -> None:
-    asked = {"style": "balanced", "question": "hi"}
+    fields = {"style": "balanced", "question": "hi"}
     for path in ("/api/", "//api", "/api//"):
-        assert (await gateway.client.get(gateway.address + path, params=asked)).json()["code"] == 200
-    assert '"done": true' in (await gateway.client.post(f"{gateway.address}//api_stream/", json=asked)).text
+        assert (await gateway.client.get(gateway.address + path, params=fields)).json()["code"] == 200
+    assert '"done": true' in (await gateway.client.post(f"{gateway.address}//api_stream/", json=fields)).text
     async with gateway.socket("/ws/") as socket:
         await socket.send('{"style": "balanced", "question": "hi"}')
         assert '"code": 200' in str(await socket.recv())

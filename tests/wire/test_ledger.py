@@ -490,8 +490,8 @@ async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store)
     ledger = Ledger(store)
     assert await ledger.submit_export("alice", b"old")
     assert await ledger.submit_export("alice", b"\xffexport")
-    taken = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
-    assert [export for export in taken if export] == [("alice", b"\xffexport")]
+    exports = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
+    assert [export for export in exports if export] == [("alice", b"\xffexport")]
     assert await store.commands.keys("*export*") == []
 
 
@@ -533,22 +533,22 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
         await book.announce(name, turns=bound)
     held: dict[str, tuple[str, str]] = {}
     number = 0
-    for what, pick in steps:
-        if what == "reserve":
+    for action, pick in steps:
+        if action == "reserve":
             number += 1
             before = {status.name: status for status in await book.ledger.read_statuses()}
-            got = await book.reserve(str(number), worker=f"w{pick % 2}")
-            if isinstance(got, str):
-                held[str(number)] = (got, f"w{pick % 2}")
-                if before[got].state == "cooling":
-                    assert before[got].in_flight == 0
-        elif what == "lapse":
+            reserved = await book.reserve(str(number), worker=f"w{pick % 2}")
+            if isinstance(reserved, str):
+                held[str(number)] = (reserved, f"w{pick % 2}")
+                if before[reserved].state == "cooling":
+                    assert before[reserved].in_flight == 0
+        elif action == "lapse":
             await advance(store, HOLD + 1)
             held.clear()
         elif held:
             job = sorted(held)[pick % len(held)]
             name, worker = held.pop(job)
-            await book.end(job, name, what, pause=pick, worker=worker)  # type: ignore[arg-type]
+            await book.end(job, name, action, pause=pick, worker=worker)  # type: ignore[arg-type]
         for status in await book.ledger.read_statuses():
             assert status.in_flight <= bound
     await store.close()

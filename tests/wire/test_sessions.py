@@ -373,10 +373,10 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Sce
     await scenario.sessions.record_refusal(task, 2)
     await scenario.kill("w1")
     await scenario.ask("third", question.token)
-    taken = await scenario.take("w2")
-    assert (taken.answer, taken.session, taken.reset) == (second.answer, None, True)
-    await scenario.sessions.mark_sent(taken, 1, 1, fresh=True)
-    following = await scenario.finish(taken)
+    claimed = await scenario.take("w2")
+    assert (claimed.answer, claimed.session, claimed.reset) == (second.answer, None, True)
+    await scenario.sessions.mark_sent(claimed, 1, 1, fresh=True)
+    following = await scenario.finish(claimed)
     assert following is not None
     assert not following.reset
 
@@ -473,9 +473,9 @@ async def test_releasing_gives_an_unsent_job_back_to_the_front(scenario: Scenari
     assert await scenario.sessions.release(task.lease)
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    taken = await scenario.take("w2")
-    assert taken.answer == question.answer
-    following = await scenario.finish(taken)
+    claimed = await scenario.take("w2")
+    assert claimed.answer == question.answer
+    following = await scenario.finish(claimed)
     assert following is not None
     assert following.answer == second.answer
 

@@ -262,10 +262,10 @@ async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
     async with serving(client.store, provider):
         assert await client.text(answer) == "you asked: one"
 
-        async def taken() -> bool:
+        async def is_taken() -> bool:
             return await client.store.commands.xlen(keys.shared_stream()) == 0
 
-        await until(taken)
+        await until(is_taken)
     assert provider.questions == ["one"]
     await at_rest(client)
 

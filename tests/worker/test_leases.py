@@ -25,16 +25,16 @@ class Remembering:
 
     def __init__(self, store: HookedStore) -> None:
         self._store = store
-        self.kept: Remembered | None = None
+        self.snapshot: Remembered | None = None
 
     async def __call__(self) -> None:
-        if self.kept is None:
-            self.kept = await remember(self._store)
+        if self.snapshot is None:
+            self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
         """Redis restarts with what it held then."""
-        assert self.kept is not None
-        await forget_since(self._store, self.kept)
+        assert self.snapshot is not None
+        await forget_since(self._store, self.snapshot)
 
 
 class Quiet:

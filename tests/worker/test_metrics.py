@@ -244,15 +244,15 @@ AT_REST = {
 
 async def scraped_until(address: str, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Return the first scrape that holds."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
 
     async def holds() -> bool:
-        found.clear()
-        found.update(await scraped(address))
-        return condition(found)
+        metrics.clear()
+        metrics.update(await scraped(address))
+        return condition(metrics)
 
     await until(holds)
-    return found
+    return metrics
 
 
 # Seconds between two looks at the accounts' states: all the time.
@@ -332,9 +332,9 @@ def test_only_this_machine_is_served_by_default() -> None:
 
 async def test_a_port_that_is_taken_is_one_sentence(client: Client) -> None:
     async with scraping(client) as (worker, address):
-        taken = int(address.removesuffix("/metrics").rpartition(":")[2])
+        port = int(address.removesuffix("/metrics").rpartition(":")[2])
         with pytest.raises(ValueError, match=r"^METRICS_PORT can't be served: [^\n]*address already in use$"):
-            async with metrics.serve_metrics(worker, "127.0.0.1", taken):
+            async with metrics.serve_metrics(worker, "127.0.0.1", port):
                 pass
 
 

@@ -24,8 +24,8 @@ async def only(store: Store) -> Process:
 async def counted(store: Store, name: str) -> int:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
-    found = await Overview(store).read_counts(range(minute - 2, minute + 1))
-    return sum(counts.get(name, 0) for counts in found.values())
+    minutes = await Overview(store).read_counts(range(minute - 2, minute + 1))
+    return sum(counts.get(name, 0) for counts in minutes.values())
 
 
 async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(client: Client) -> None:
@@ -38,8 +38,14 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(cl
             return [process.load.running for process in processes] == [((answer, "chat"),)]
 
         await until(runs)
-        seen = await only(client.store)
-        assert (seen.kind, seen.name, seen.state, seen.load.slots, seen.load.used) == ("worker", worker.id, "up", 4, 1)
+        process = await only(client.store)
+        assert (process.kind, process.name, process.state, process.load.slots, process.load.used) == (
+            "worker",
+            worker.id,
+            "up",
+            4,
+            1,
+        )
         gate.open("hello")
         await client.end(answer)
 

@@ -155,9 +155,9 @@ async def test_an_empty_key_is_none(gateway: RunningGateway) -> None:
 async def test_nothing_of_the_key_is_kept_in_the_open(gateway: RunningGateway) -> None:
     await gateway.client.get("/api", params=ASK, headers=HEADER)
     commands: Any = gateway.store.commands
-    kept = [key.decode() for key in await commands.keys("*")]
-    assert not any(KEY in key for key in kept)
-    (name,) = [key for key in kept if ":idem:" in key]
+    names = [key.decode() for key in await commands.keys("*")]
+    assert not any(KEY in key for key in names)
+    (name,) = [key for key in names if ":idem:" in key]
     assert 0 < await commands.ttl(name) <= 24 * 3600
 
 
@@ -184,13 +184,13 @@ async def test_a_draining_gateway_hands_nothing_over(gateway: RunningGateway) ->
 
 async def test_parallel_repeats_are_one_question(store: Store) -> None:
     async with two(store) as (gateway, other):
-        results = await asyncio.gather(
+        responses = await asyncio.gather(
             *[
                 client.get("/api_stream", params=ASK, headers=HEADER)
                 for _ in range(25)
                 for client in (gateway.client, other)
             ]
         )
-        assert {response.status_code for response in results} == {200}
-        assert len({response.content for response in results}) == 1
+        assert {response.status_code for response in responses} == {200}
+        assert len({response.content for response in responses}) == 1
         assert len(gateway.worker.asked) == 1

@@ -46,13 +46,13 @@ def test_every_close_code_is_documented() -> None:
 
 def test_every_message_of_v2_is_documented() -> None:
     sent = set(re.findall(r'case "(\w+)":', MESSAGES))
-    got = set(re.findall(r'tag="(\w+)"', FRAMES))
+    received = set(re.findall(r'tag="(\w+)"', FRAMES))
     documented = {
         schema["properties"]["type"]["const"] for schema in SCHEMAS.values() if "type" in schema.get("properties", {})
     }
     assert len(sent) == 3
-    assert len(got) == 6
-    assert documented == sent | got
+    assert len(received) == 6
+    assert documented == sent | received
 
 
 def test_every_field_of_a_message_of_v2_is_documented() -> None:

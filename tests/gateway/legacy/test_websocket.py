@@ -79,7 +79,9 @@ async def test_a_connection_is_one_conversation_and_another_is_another(gateway: 
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
-async def test_a_client_that_sends_a_token_continues_with_it_and_gets_it_back(gateway: RunningGateway, path: str) -> None:
+async def test_a_client_that_sends_a_token_continues_with_it_and_gets_it_back(
+    gateway: RunningGateway, path: str
+) -> None:
     first = await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})
     token = first.json()["data"]["token"]
     async with gateway.socket(path) as socket:

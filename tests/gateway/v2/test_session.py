@@ -340,8 +340,8 @@ IMPATIENT = Timings(first_place_after=0.02, place_every=0.02)
 
 @pytest.fixture
 async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
-    async with running(store, timings=IMPATIENT) as found:
-        yield found
+    async with running(store, timings=IMPATIENT) as gateway:
+        yield gateway
 
 
 async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
@@ -377,20 +377,20 @@ async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> N
 
 
 async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
-    look = Answers.read_position
+    reads = 0
+    read_position = Answers.read_position
 
     async def counted(answers: Answers, answer: str) -> Any:
-        nonlocal looks
-        found = await look(answers, answer)
-        looks += 1
-        return found
+        nonlocal reads
+        position = await read_position(answers, answer)
+        reads += 1
+        return position
 
     monkeypatch.setattr(Answers, "read_position", counted)
     async with running(store, worker=False, timings=IMPATIENT) as gateway, speaking(gateway) as socket:
         await ask(socket)
         answer = (await hear_any(socket))["answer"]
-        await until(lambda: looks > 10)
+        await until(lambda: reads > 10)
         await say(socket, "stop", answer=answer)
         positions = []
         while (frame := await hear_any(socket))["type"] == "queued":
@@ -406,10 +406,10 @@ async def test_once_something_has_come_nobody_looks_any_more(
         impatient.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
         looked = asyncio.Event()
 
-        async def look(*_: object) -> None:
+        async def read_position(*_: object) -> None:
             looked.set()
 
-        monkeypatch.setattr(Answers, "read_position", look)
+        monkeypatch.setattr(Answers, "read_position", read_position)
         async with speaking(impatient) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):

@@ -145,7 +145,9 @@ def test_a_tokens_turns_out_of_order_or_beside_each_other_are_found() -> None:
         (failed(503, 1), final("", 1), ["moved"]),
     ],
 )
-def test_a_conversation_changes_only_where_the_client_gets_a_reset(first: Frame, second: Frame, expected: list[str]) -> None:
+def test_a_conversation_changes_only_where_the_client_gets_a_reset(
+    first: Frame, second: Frame, expected: list[str]
+) -> None:
     exchanges = [exchange(first), exchange(second, question="r", began=2, ended=3)]
     assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 

@@ -237,9 +237,9 @@ def test_a_server_that_is_there_twice_is_reported(tmp_path: Path) -> None:
 
 def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Path) -> None:
     before = {"local": ServerAccount("local", "http://127.0.0.1:1/v1", "m")}
-    for text, there in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
+    for text, expected in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
         write(tmp_path, "accounts.toml", text)
-        assert names(read_folder(tmp_path).state_at(NOW, before)) == there
+        assert names(read_folder(tmp_path).state_at(NOW, before)) == expected
 
 
 def test_the_environments_account_is_there_beside_the_folders_and_takes_its_terms(tmp_path: Path) -> None:

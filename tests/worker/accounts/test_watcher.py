@@ -213,9 +213,9 @@ async def test_a_copy_in_progress_is_waited_for(tmp_path: Path, readings: list[D
     first = await next_state(changes)
     waiting = asyncio.create_task(next_state(changes))
     for part in (whole[:10], whole[:40]):
-        seen = len(readings)
+        count = len(readings)
         write(tmp_path, "alice", part)
-        await until(lambda seen=seen: len(readings) > seen + 1)  # type: ignore[misc]  # mypy knows no such defaults
+        await until(lambda count=count: len(readings) > count + 1)  # type: ignore[misc]  # mypy knows no such defaults
         assert not waiting.done()
     write(tmp_path, "alice", whole.replace("one", "two"))
     contents = await waiting

@@ -338,11 +338,11 @@ def test_an_export_is_sent_to_the_workers(terminal: Terminal, tmp_path: Path) ->
     assert terminal.read("add", str(file), "--send") == {"account": "carol", "sent": True}
     assert not (terminal.folder / "carol.json").exists()
 
-    async def taken(ledger: Ledger) -> None:
+    async def take_export(ledger: Ledger) -> None:
         assert await ledger.take_export() == ("carol", file.read_bytes())
         assert await ledger.take_export() is None
 
-    asyncio.run(terminal._on_ledger(taken))
+    asyncio.run(terminal._on_ledger(take_export))
 
 
 def test_an_export_that_is_too_large_to_be_sent_is_one_sentence(terminal: Terminal, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ async def ask(settings: WorkerSettings, account: Account) -> list[ChatUpdate]:
 
 
 async def not_answered(settings: WorkerSettings, account: Account) -> UpstreamError:
-    error, seen = await failure(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
-    assert seen == []
+    error, received = await failure(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
+    assert received == []
     return error
 
 
@@ -66,7 +66,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
 ) -> None:
     stage.script = says(answer("a"))
     assert isinstance((await ask(stage.settings, by(proxy.url(scheme))))[-1], Completion)
-    assert proxy.asked == [place(stage.url)] * 2
+    assert proxy.targets == [place(stage.url)] * 2
     assert [len(stage.creates), len(stage.upgrades)] == [1, 1]
 
 
@@ -74,7 +74,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
 async def test_pictures_are_made_by_the_proxy(studio: Studio, proxy: OutboundProxy, scheme: str) -> None:  # noqa: F811
     assert await draw(studio.settings, by(proxy.url(scheme))) == PICTURES
     assert studio.methods == ["POST", "GET", "GET"]
-    assert set(proxy.asked) == {place(studio.url)}
+    assert set(proxy.targets) == {place(studio.url)}
 
 
 async def test_an_account_without_one_goes_by_none_whatever_the_environment_says(
@@ -89,7 +89,7 @@ async def test_an_account_without_one_goes_by_none_whatever_the_environment_says
     stage.script = says(answer("a"))
     await ask(stage.settings, ALICE)
     await draw(studio.settings, ALICE)
-    assert proxy.asked == []
+    assert proxy.targets == []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -103,7 +103,7 @@ async def test_names_are_looked_up_at_the_proxy(stage: Any, proxy: OutboundProxy
     )
     stage.script = says(answer("a"))
     await ask(elsewhere, by(proxy.url(scheme)))
-    assert proxy.asked == [place(stage.url).replace("127.0.0.1", "bing.invalid")] * 2
+    assert proxy.targets == [place(stage.url).replace("127.0.0.1", "bing.invalid")] * 2
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -112,7 +112,7 @@ async def test_the_proxy_gets_its_user_and_password(stage: Any, studio: Studio, 
     async with OutboundProxy(*CREDENTIALS) as proxy:
         await ask(stage.settings, by(proxy.url(scheme, LOGIN)))
         await draw(studio.settings, by(proxy.url(scheme, LOGIN)))
-        assert (len(proxy.asked) >= 3, proxy.refused) == (True, 0)
+        assert (len(proxy.targets) >= 3, proxy.refused) == (True, 0)
     assert {"Proxy-Authorization"}.isdisjoint(stage.upgrades[0].headers)
 
 
@@ -139,7 +139,9 @@ TROUBLES = {
 }
 
 
-async def reported(trouble: Trouble, scheme: str, report: Callable[[Account], Awaitable[UpstreamError]]) -> UpstreamError:
+async def reported(
+    trouble: Trouble, scheme: str, report: Callable[[Account], Awaitable[UpstreamError]]
+) -> UpstreamError:
     async with OutboundProxy(*CREDENTIALS) as proxy:
         proxy.refuse, proxy.mute, proxy.words = trouble.refuse, trouble.mute, trouble.words
         account = by(proxy.url(scheme, trouble.login))
@@ -254,6 +256,6 @@ async def test_tls_reaches_through_the_proxy_to_the_upstream(
     assert (await failure(provider.ask(account, None, "balanced", "why?", nothing)))[0].reason == "transport.connect"
     provider._edgegpt.chathub.ssl_context.load_verify_locations(certificate[0])
     assert isinstance((await updates(provider.ask(account, None, "balanced", "why?", nothing)))[-1], Completion)
-    assert proxy.asked == [f"bing.invalid:{port}"] * 3
+    assert proxy.targets == [f"bing.invalid:{port}"] * 3
     assert len(stage.questions) == 1
     await runner.cleanup()

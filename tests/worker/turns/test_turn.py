@@ -841,9 +841,9 @@ async def test_pictures_without_an_address_are_kept_as_long_as_an_answer(shop: S
     outcome = await shop.turn(await shop.harness.picture("Cat")).run()
     ours, elsewhere = final(outcome).images
     assert elsewhere == "https://example.com/2"
-    found = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
-    assert found is not None
-    assert 0 < found.ttl <= shop.settings.answer_ttl
+    picture = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
+    assert picture is not None
+    assert 0 < picture.ttl <= shop.settings.answer_ttl
 
 
 async def test_pictures_without_room_are_an_error_and_no_further_attempt(shop: Shop) -> None:

@@ -209,9 +209,9 @@ async def unreachable() -> None:
 
 
 async def test_a_refused_connection_never_marks_the_question_as_sent() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        account = ServerAccount("a", f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "m")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        account = ServerAccount("a", f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "m")
         error = await failure(account, unreachable)
     assert (error.reason, error.refused) == ("transport.connect", False)
 
@@ -321,7 +321,7 @@ async def test_it_goes_out_by_the_accounts_proxy(scheme: str) -> None:
     async with OpenAIServer() as server_stub, OutboundProxy() as proxy:
         account = server_stub.account(base_url=f"http://models.example:{server_stub.port}/v1")
         await ask(replace(account, proxy=proxy.url(scheme)))
-    assert proxy.asked == [f"models.example:{server_stub.port}"]
+    assert proxy.targets == [f"models.example:{server_stub.port}"]
     assert server_stub.asked[0].headers["host"] == f"models.example:{server_stub.port}"
 
 
