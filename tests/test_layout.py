@@ -224,7 +224,7 @@ BANNED = re.compile(
     r"\b(whom|tell|tells|told|telling|stands|goes on|gone on|comes to nothing|for its sake)\b", re.IGNORECASE
 )
 # Of these nobody can see what they hold.
-VAGUE = {"it", "thing", "things", "stuff", "told", "kept", "said", "got", "ends", "foo", "bar", "tmp"}
+VAGUE = {"it", "thing", "things", "stuff", "told", "kept", "said", "got", "ends", "foo", "tmp"}
 # tests/external holds environments of other people's programs once they are set up.
 INSTALLED = re.compile(r"/(\.venv[\w-]*|node_modules)/")
 PROSE = [

@@ -238,5 +238,5 @@ async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gatew
 
 def accepted_connection(port: int, client_port: int) -> TcpConnection | None:
     """Return the gateway's end of a connection."""
-    ends = (end for end in tcp_connections() if (end.local_port, end.remote_port) == (port, client_port))
-    return next(ends, None)
+    matching = (end for end in tcp_connections() if (end.local_port, end.remote_port) == (port, client_port))
+    return next(matching, None)

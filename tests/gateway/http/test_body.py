@@ -16,14 +16,14 @@ from tests.support.conditions import until
 pytestmark = pytest.mark.anyio
 
 
-def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ends: bool = True) -> Request:
+def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool = True) -> Request:
     left = list(chunks)
 
     async def receive() -> Message:
-        if not left and not ends:
+        if not left and not ended:
             await asyncio.Event().wait()
         body = left.pop(0) if left else b""
-        return {"type": "http.request", "body": body, "more_body": bool(left) or not ends}
+        return {"type": "http.request", "body": body, "more_body": bool(left) or not ended}
 
     scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
     return Request(scope, receive)
@@ -42,12 +42,12 @@ async def test_a_body_that_is_too_large_is_not_read_on(sent: Request) -> None:
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
     with pytest.raises(HTTPException) as caught:
-        await BodyReader(4, time_limit=0.01).read(request([b"a"], ends=False))
+        await BodyReader(4, time_limit=0.01).read(request([b"a"], ended=False))
     assert caught.value.status_code == 408
 
 
 async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> None:
-    sent = request([b"a"], ends=False)
+    sent = request([b"a"], ended=False)
     active_requests: ActiveRequests = sent.state.active_requests
     reading = asyncio.create_task(BodyReader(4).read(sent))
     await until(lambda: bool(active_requests._reading), "it is read")

@@ -41,7 +41,7 @@ def no_collector() -> Iterator[None]:
 
 def count_alive(*kinds: type) -> int:
     """How many objects of these kinds there are."""
-    return sum(issubclass(type(thing), kinds) for thing in gc.get_objects())
+    return sum(issubclass(type(instance), kinds) for instance in gc.get_objects())
 
 
 async def ask(gateway: RunningGateway) -> None:

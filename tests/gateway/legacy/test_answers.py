@@ -173,12 +173,12 @@ async def test_a_stream_continues_at_another_gateway(gateway: RunningGateway, se
         response = await other.client.get(f"/answers/{answer}/stream", params=params, headers=headers)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["x-answer-id"] == answer
-    got = response.text.split("\n\n")[:-1]
+    received = response.text.split("\n\n")[:-1]
     if how == "after":
-        opening = got.pop(0).split("\n")
+        opening = received.pop(0).split("\n")
         assert '"answer": "", ' in opening[0]
         assert opening[1:] == ["retry: 1000", f"id: {answer}.{seq}"]
-    assert got == events[seq:]
+    assert received == events[seq:]
     assert len(gateway.worker.asked) == 1
 
 

@@ -204,7 +204,7 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     conversations = service(store).conversations
     with capture_logs() as logs:
         await conversations.record(
-            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True
+            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", stored=True
         )
     await store.close()
     assert [entry["event"] for entry in logs] == ["could not save the conversation index"]

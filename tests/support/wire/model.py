@@ -417,7 +417,7 @@ class Model:
             assert reply["status"] == "idle"
         else:
             wanted = ("next", job.answer, token.session is not None, token.sent)
-            assert (reply["status"], reply["job"], reply["kept"], reply["sent"]) == wanted
+            assert (reply["status"], reply["job"], reply["has_session"], reply["sent"]) == wanted
 
     def release(self, lease: Lease, reply: bytes) -> bool:
         token = self._held(lease)
