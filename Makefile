@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser bench load up
+.PHONY: run test check coverage install lock faults soak external browser bench load reference up
 
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
@@ -38,6 +38,10 @@ check: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# docs/reference, from the code.
+reference: .venv/.ready
+	$(BIN)/python -m tools.reference
 
 # Branch coverage of what runs in production.
 coverage: .venv/.ready

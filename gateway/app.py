@@ -23,7 +23,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
-from gateway.http.body import BodyReader
+from gateway.http.body import BodyReader, LingerMiddleware
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -125,6 +125,7 @@ def create_app(
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
             Middleware(LongAddressMiddleware, render=_render_error),
+            Middleware(LingerMiddleware, time_limit=timings.linger_limit),
         ],
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
         lifespan=lifespan,

@@ -11,21 +11,56 @@ from wire.settings import SharedSettings
 class GatewaySettings(SharedSettings):
     """The settings. Times are in seconds, sizes in bytes."""
 
-    gateway_host: str = Field(default="127.0.0.1", min_length=1)
-    gateway_port: int = Field(default=5000, ge=0, le=65535)
-    queue_limit: int = Field(default=1000, ge=1)
-    mailbox_limit: int = Field(default=32, ge=1)
-    client_limit: int = Field(default=500, ge=1)
-    trusted_proxies: str | None = None
-    api_keys_file: Path | None = None
-    admin_keys_file: Path | None = None
-    secret_file: Path | None = None
-    idempotency_ttl: int = Field(default=24 * 3600, ge=1)
-    follow_grace: float = Field(default=30.0, gt=0)
-    queue_timeout: float = Field(default=60.0, gt=0)
-    conversation_limit: int = Field(default=100_000, ge=1)
-    sources_in_text: bool = False
-    max_body: int = Field(default=1024 * 1024, ge=1)
+    gateway_host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
+    gateway_port: int = Field(default=5000, ge=0, le=65535, description="the port to listen on")
+    queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
+    mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
+    client_limit: int = Field(default=500, ge=1, description="how many questions of one client may wait or run")
+    trusted_proxies: str | None = Field(
+        default=None,
+        description=(
+            "addresses and networks, separated by commas, whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
+            "`X-Attempt-ID` are believed"
+        ),
+    )
+    api_keys_file: Path | None = Field(default=None, description="the file of API keys; without it nobody needs one")
+    admin_keys_file: Path | None = Field(
+        default=None, description="the file of the console's keys; without it there is no console"
+    )
+    secret_file: Path | None = Field(
+        default=None,
+        description=(
+            "a file of at least 32 random bytes, the same for all gateways, from which tokens under an "
+            "Idempotency-Key are derived; without it Redis keeps one"
+        ),
+    )
+    idempotency_ttl: int = Field(default=24 * 3600, ge=1, description="how long an Idempotency-Key returns its answer")
+    follow_grace: float = Field(
+        default=30.0,
+        gt=0,
+        description="how long a question may wait with no client connected for its answer; then it is dropped, unspent",
+    )
+    queue_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description=(
+            "how long a question may wait; then 503, unspent. Where no worker has been alive for 10 s, nothing "
+            "waits: 503 at once"
+        ),
+    )
+    conversation_limit: int = Field(
+        default=100_000,
+        ge=1,
+        description=(
+            "how many conversations of `/v1` are known by their messages; each takes some 200 bytes of Redis's memory"
+        ),
+    )
+    sources_in_text: bool = Field(
+        default=False, description="`true`: under `/v1` an answer's text ends with a list of its sources"
+    )
+    max_body: int = Field(
+        default=1024 * 1024, ge=1, description="the largest request body or WebSocket message, in bytes"
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

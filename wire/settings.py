@@ -12,18 +12,38 @@ SERVER_ANSWER_TIMEOUT = 900.0
 
 
 class SharedSettings(BaseSettings):
-    """Settings of both processes. Times are in seconds.
+    """Settings of both processes. Times are in seconds."""
 
-    A DRAIN_TIMEOUT of 0 ends running answers at once.
-    """
-
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    session_ttl: int = Field(default=6 * 3600, ge=1)
-    answer_ttl: int = Field(default=600, ge=1)
-    answer_timeout: float = Field(default=300.0, gt=0)
-    drain_timeout: float = Field(default=30.0, ge=0)
-    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
-    log_format: LogFormat = "console"
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="the address of Redis: `redis://`, `rediss://` or `unix://`; `make run` needs none",
+    )
+    session_ttl: int = Field(
+        default=6 * 3600,
+        ge=1,
+        description=(
+            "how long a token is kept after its last turn (the upstream's own 6 h); longer than a question may "
+            "wait and its answer take (`QUEUE_TIMEOUT`, `ANSWER_TIMEOUT`)"
+        ),
+    )
+    answer_ttl: int = Field(default=600, ge=1, description="how long an answer is kept after its end")
+    answer_timeout: float = Field(
+        default=300.0,
+        gt=0,
+        description=(
+            f"how long one answer may take in all; servers have {SERVER_ANSWER_TIMEOUT:g} s unless it is set. An "
+            "account's `answer_timeout` goes before it; a gateway waits no longer than its own"
+        ),
+    )
+    drain_timeout: float = Field(
+        default=30.0, ge=0, description="how long running answers get after SIGTERM; 0 ends them at once"
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="where traces are sent, by OTLP over HTTP; none: nowhere",
+    )
+    log_format: LogFormat = Field(default="console", description="`console` or `json`, on stderr")
 
     @property
     def server_answer_timeout(self) -> float:

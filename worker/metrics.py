@@ -17,9 +17,15 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # an unused gauge be
 # Seconds for a response that is being sent when the worker ends.
 _SHUTDOWN_TIMEOUT = 1.0
 _LOG = structlog.get_logger()
+_TURNS_HELP = (
+    "Turns that have ended, by provider (empty if none was asked), outcome (done, failed or stopped; stopped too if it "
+    "waited too long) and, for the failed, reason (other if only a provider of your own knows it)."
+)
+_STATE_HELP = "1 for the account's current state, 0 for the others; paused is 1 or 0 beside it."
+_FAILURES_HELP = "Failed turns that count against the account, by reason."
 _ACCOUNT_GAUGES: list[tuple[str, str, Callable[[AccountStatus], float]]] = [
     ("bing_account_turns_today", "Questions sent in the last 24 hours.", lambda status: status.turns_today),
-    ("bing_account_in_flight", "Running turns.", lambda status: status.in_flight),
+    ("bing_account_in_flight", "Running turns, over all workers.", lambda status: status.in_flight),
     (
         "bing_account_cooling_until_seconds",
         "Unix time at which the account's cooling ends; 0 if it isn't cooling.",
@@ -27,7 +33,7 @@ _ACCOUNT_GAUGES: list[tuple[str, str, Callable[[AccountStatus], float]]] = [
     ),
     (
         "bing_account_cookie_expires_seconds",
-        "Unix time at which the account's cookie expires.",
+        "Unix time at which the account's cookie expires; 0 if it is unknown.",
         lambda status: status.expires,
     ),
 ]
@@ -48,9 +54,9 @@ class WorkerMetrics:
             "bing_leases", "Tokens that the worker holds, with a running turn or idle.", worker.lease_count
         )
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the asyncio event loop.", len(asyncio.all_tasks()))
-        documentation = "Seconds since the last heartbeat that Redis received."
+        documentation = "Seconds since the last heartbeat that Redis received; above LEASE_TTL its tokens go to others."
         yield GaugeMetricFamily("bing_heartbeat_age_seconds", documentation, worker.heartbeat_age)
-        turns = CounterMetricFamily("bing_turns", "Ended turns.", labels=("provider", "outcome", "reason"))
+        turns = CounterMetricFamily("bing_turns", _TURNS_HELP, labels=("provider", "outcome", "reason"))
         for label, count in worker.turn_counts.items():
             turns.add_metric(label, count)
         yield turns
@@ -60,10 +66,8 @@ class WorkerMetrics:
 
 def _account_metrics(statuses: Collection[AccountStatus]) -> Iterator[Metric]:
     """Yield the metrics of the accounts, which all workers share, as this worker last read them."""
-    state = GaugeMetricFamily(
-        "bing_account_state", "1 for the account's current state, 0 for the others.", labels=("account", "state")
-    )
-    failures = CounterMetricFamily("bing_account_failures", "Failed turns.", labels=("account", "reason"))
+    state = GaugeMetricFamily("bing_account_state", _STATE_HELP, labels=("account", "state"))
+    failures = CounterMetricFamily("bing_account_failures", _FAILURES_HELP, labels=("account", "reason"))
     for status in statuses:
         for label in STATES:
             state.add_metric((status.name, label), status.paused if label == "paused" else status.state == label)

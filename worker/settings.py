@@ -8,6 +8,7 @@ from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from wire.settings import LEASE_TTL, SharedSettings
 
+_SERVERS_OWN = "none, or an empty value: the server's own"
 # The names of the built-in chat providers.
 EDGEGPT = "edgegpt"
 OPENAI = "openai"
@@ -16,35 +17,98 @@ OPENAI = "openai"
 class WorkerSettings(SharedSettings):
     """Times are in seconds."""
 
-    cookies_dir: Path = Path("cookies")
-    provider: str = EDGEGPT
-    openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
-    openai_model: str | None = None
-    openai_api_key: SecretStr | None = None
-    openai_image_model: str | None = None
-    openai_history: int = Field(default=100, ge=0)
-    openai_system_balanced: str | None = None
-    openai_system_creative: str | None = None
-    openai_system_precise: str | None = None
-    openai_temperature_balanced: float | None = Field(default=None, ge=0, le=2)
-    openai_temperature_creative: float | None = Field(default=1.0, ge=0, le=2)
-    openai_temperature_precise: float | None = Field(default=0.2, ge=0, le=2)
-    bing_create_url: str = "https://www.bing.com/turing/conversation/create"
-    bing_chat_url: str = "wss://sydney.bing.com/sydney/ChatHub"
-    bing_image_url: str = "https://www.bing.com"
-    worker_slots: int = Field(default=64, ge=1, le=10_000)
-    account_turns: int = Field(default=8, ge=0)
-    account_tries: int = Field(default=3, ge=1)
-    alert_webhook: HttpUrl | None = None
-    alert_share: float = Field(default=0.5, ge=0, le=1)
-    lease_ttl: float = Field(default=LEASE_TTL, ge=1.0)
-    picture_limit: int = Field(default=128 * 1024 * 1024, ge=0)
-    connect_timeout: float = Field(default=15.0, gt=0)
-    first_text_timeout: float = Field(default=60.0, gt=0)
-    idle_timeout: float = Field(default=60.0, gt=0)
-    idle_release: float = Field(default=60.0, gt=0)
-    metrics_host: str = Field(default="127.0.0.1", min_length=1)
-    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    cookies_dir: Path = Field(default=Path("cookies"), description="the folder of cookie exports")
+    provider: str = Field(
+        default=EDGEGPT,
+        description=(
+            "the provider to ask first: `edgegpt`, `openai`, or `module:Class` of one's own; several, separated "
+            "by commas, in their order"
+        ),
+    )
+    openai_base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description=(
+            "a server that speaks the OpenAI API is one more account, named `openai`: the address that "
+            "`/chat/completions` is put behind"
+        ),
+    )
+    openai_model: str | None = Field(
+        default=None, description="the model of that server; needed with `OPENAI_BASE_URL`"
+    )
+    openai_api_key: SecretStr | None = Field(default=None, description="the key of that server, if it wants one")
+    openai_image_model: str | None = Field(
+        default=None, description="the model for pictures of that server; without one it makes none"
+    )
+    openai_history: int = Field(
+        default=100,
+        ge=0,
+        description=(
+            "how many messages of a conversation a model server receives besides the question; older ones are left out"
+        ),
+    )
+    openai_system_balanced: str | None = Field(
+        default=None, description="the system prompt of the style `balanced` at model servers"
+    )
+    openai_system_creative: str | None = Field(
+        default=None, description="the system prompt of the style `creative` at model servers"
+    )
+    openai_system_precise: str | None = Field(
+        default=None, description="the system prompt of the style `precise` at model servers"
+    )
+    openai_temperature_balanced: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description=f"the temperature of the style `balanced` at model servers; {_SERVERS_OWN}",
+    )
+    openai_temperature_creative: float | None = Field(
+        default=1.0,
+        ge=0,
+        le=2,
+        description=f"the temperature of the style `creative` at model servers; {_SERVERS_OWN}",
+    )
+    openai_temperature_precise: float | None = Field(
+        default=0.2,
+        ge=0,
+        le=2,
+        description=f"the temperature of the style `precise` at model servers; {_SERVERS_OWN}",
+    )
+    bing_create_url: str = Field(
+        default="https://www.bing.com/turing/conversation/create", description="where conversations are created"
+    )
+    bing_chat_url: str = Field(default="wss://sydney.bing.com/sydney/ChatHub", description="where questions are asked")
+    bing_image_url: str = Field(default="https://www.bing.com", description="where pictures are made")
+    worker_slots: int = Field(default=64, ge=1, le=10_000, description="how many questions one worker has out at once")
+    account_turns: int = Field(
+        default=8, ge=0, description="how many questions one account has out at once over all workers; 0 is no limit"
+    )
+    account_tries: int = Field(default=3, ge=1, description="how many accounts are tried for one question")
+    alert_webhook: HttpUrl | None = Field(
+        default=None, description="the `http://` or `https://` address that alerts are sent to"
+    )
+    alert_share: float = Field(
+        default=0.5, ge=0, le=1, description="the share of ready accounts below which an alert is sent"
+    )
+    lease_ttl: float = Field(default=LEASE_TTL, ge=1.0, description="how long a silent worker keeps its tokens")
+    picture_limit: int = Field(
+        default=128 * 1024 * 1024,
+        ge=0,
+        description="how many bytes of Redis's memory all pictures that are kept may take",
+    )
+    connect_timeout: float = Field(
+        default=15.0, gt=0, description="how long creating a conversation and connecting may take"
+    )
+    first_text_timeout: float = Field(default=60.0, gt=0, description="how long the first text may take")
+    idle_timeout: float = Field(default=60.0, gt=0, description="how long the silence between two texts may be")
+    idle_release: float = Field(default=60.0, gt=0, description="after how long without work a token is given back")
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="the address to serve metrics on")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="the port for metrics; without it a worker serves none; 0 is a free one, which is logged",
+    )
 
     @field_validator(
         "openai_temperature_balanced", "openai_temperature_creative", "openai_temperature_precise", mode="before"

@@ -45,7 +45,10 @@ class Actions:
     body_limit: float = TIMINGS.body_limit
 
     async def execute_order(self, request: Request) -> Response:
-        """Pause, resume, release or reset an account, for chat and for images. HTTPException 401, 404."""
+        """Execute an order on an account, for chat and for images: `pause`, `resume`, `release` or `reset`.
+
+        HTTPException 401, 404.
+        """
         admin = self.admins.authenticate(request)
         name, order = request.path_params["name"], request.path_params["order"]
         if order not in _ORDERS:
@@ -59,7 +62,12 @@ class Actions:
         return self._success()
 
     async def import_account(self, request: Request) -> Response:
-        """Store an export, from which a worker adds or replaces the account. HTTPException 401, 413, 429."""
+        """Store an export, from which a worker adds or replaces the account, and reports the result as an event.
+
+        The body is JSON: `{"name": …, "export": …}`.
+
+        HTTPException 401, 413, 429.
+        """
         admin = self.admins.authenticate(request)
         body = await BodyReader(_MAX_BODY, self.body_limit).read(request)
         account = _parse_export(body, request.headers.get("content-type", ""))
@@ -72,7 +80,10 @@ class Actions:
         return self._success()
 
     async def stop_answer(self, request: Request) -> Response:
-        """Stop an answer of any client. HTTPException 401; AnswerNotFoundError."""
+        """Stop an answer of any client.
+
+        HTTPException 401; AnswerNotFoundError.
+        """
         admin, answer = self.admins.authenticate(request), request.path_params["answer"]
         state = await self.jobs.stop(answer, holder=None)
         if state == "STOPPED":

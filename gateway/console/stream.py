@@ -78,7 +78,10 @@ class ConsoleStream:
     send_limit: float = TIMINGS.console_send_limit
 
     async def live(self, request: Request) -> "Response | ConsoleStreamResponse":
-        """Return the stream. HTTPException 401, 429."""
+        """Send server-sent events, each with JSON: `hello`, `state`, `minutes`, `events`, or `away` while Redis is.
+
+        HTTPException 401, 429.
+        """
         admin = self.admins.authenticate(request)
         if request.method == "HEAD":
             return Response(headers=sse.HEADERS)

@@ -34,7 +34,7 @@ def paths() -> dict[str, Node]:
             "Operation",
             {"200": ("In the text format.", {"text/plain": {"schema": _TEXT, "example": "bing_turns 0.0\n"}})},
         ),
-        "/openapi.json": _document("openapi", "This document"),
+        "/openapi.json": _document("openapi", "The document of the endpoints over HTTP, in OpenAPI 3.1"),
         "/asyncapi.json": _document("asyncapi", "The document of the sockets, in AsyncAPI 3.1"),
     }
 

@@ -39,7 +39,7 @@ class CompletionEndpoint:
 
 def stream_response(request: Request, question: SubmittedQuestion, presenter: sse.Presenter) -> sse.AnswerStream:
     """Return the stream of an answer; from behind the Last-Event-ID, if that is an event of this answer."""
-    relay, event_source = question.questions.relay, "text/event-stream" in request.headers.get("accept", "")
+    relay, event_source = question.questions.relay, sse.accepts_events(request)
     last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
     resumed = last_event is not None and last_event.answer == question.answer
     return sse.AnswerStream(

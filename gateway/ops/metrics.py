@@ -30,6 +30,15 @@ _CLIENT_GONE = 499
 # In seconds, up to what the default limits of queue and first text allow together.
 FIRST_TEXT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
+_REQUESTS_HELP = (
+    "Requests and sockets that have ended, by endpoint (the route's path, or unknown) and status (101 for a socket, "
+    "499 for a client that left before its response); without CORS preflights."
+)
+_REFUSALS_HELP = "Requests refused, by reason; where a reason is counted by its code, code. with the code, as code.404."
+_ANSWERS_HELP = "Answers that were relayed to their end, by outcome: done, failed or stopped."
+_REDIS_HELP = (
+    "1 if Redis answers this gateway, else 0; the metrics of the queue and of live workers have no value then."
+)
 _QUEUE_GAUGES: list[tuple[str, str, Callable[[QueueStats], float]]] = [
     ("bing_workers_alive", "Workers with a heartbeat.", lambda stats: stats.workers),
     ("bing_queue_length", "Questions that wait for a worker.", lambda stats: stats.waiting),
@@ -64,17 +73,15 @@ class GatewayMetrics:
         """Yield all metrics except the histogram, in the event loop's thread."""
         yield from _queue_gauges(self._queue)
         yield from self._gauges()
-        requests = CounterMetricFamily(
-            "bing_requests", "Requests, by endpoint and status.", labels=("endpoint", "status")
-        )
+        requests = CounterMetricFamily("bing_requests", _REQUESTS_HELP, labels=("endpoint", "status"))
         for (endpoint, status), count in self.requests.items():
             requests.add_metric((endpoint, str(status)), count)
         yield requests
-        refusals = CounterMetricFamily("bing_refusals", "Requests refused, by reason.", labels=("reason",))
+        refusals = CounterMetricFamily("bing_refusals", _REFUSALS_HELP, labels=("reason",))
         for reason, count in self.error_metrics.counts.items():
             refusals.add_metric((reason,), count)
         yield refusals
-        answers = CounterMetricFamily("bing_answers", "Answers that ended, by outcome.", labels=("outcome",))
+        answers = CounterMetricFamily("bing_answers", _ANSWERS_HELP, labels=("outcome",))
         for outcome in get_args(Outcome):
             answers.add_metric((outcome,), self._answers.outcome_counts[outcome])
         yield answers
@@ -84,7 +91,7 @@ class GatewayMetrics:
         yield GaugeMetricFamily("bing_active_answers", "Answers that clients wait for or receive.", running)
         yield GaugeMetricFamily("bing_turns", "Old name of bing_active_answers, for one release.", running)
         yield GaugeMetricFamily(
-            "bing_channels", "Answers whose events this gateway receives.", self._answers.followed_count
+            "bing_channels", "Different answers whose events this gateway receives.", self._answers.followed_count
         )
         yield GaugeMetricFamily("bing_sockets", "Open WebSockets.", self.sockets)
         yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
@@ -102,7 +109,7 @@ class GatewayMetrics:
 
 def _queue_gauges(queue: QueueStats | None) -> Iterator[Metric]:
     """Yield the gauges that are read from Redis. While it is unavailable they have no value, rather than an old one."""
-    yield GaugeMetricFamily("bing_redis_up", "1 if Redis answers.", queue is not None)
+    yield GaugeMetricFamily("bing_redis_up", _REDIS_HELP, queue is not None)
     for name, text, value in _QUEUE_GAUGES:
         yield GaugeMetricFamily(name, text, None if queue is None else value(queue))
 

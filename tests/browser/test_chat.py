@@ -16,7 +16,7 @@ from tests.support.browser.chromium import System
 from tests.support.processes import answers, free_port, process, wait_until
 from tests.support.tcp_proxy import ProxyThread
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture

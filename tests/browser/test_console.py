@@ -18,7 +18,7 @@ from tests.support.prerequisites import unavailable
 from tests.support.processes import free_port, wait_until
 from wire import keys
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests.support.browser.chromium import System
 from tests.support.browser.firefox import firefox
 from tests.support.prerequisites import unavailable
 
-pytestmark = [pytest.mark.browser, pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.browser, pytest.mark.anyio]
 
 LAST = "[...document.querySelectorAll('.exchange')].at(-1)"
 ENDED = "document.querySelector('#stop').hidden || getComputedStyle(document.querySelector('#stop')).display === 'none'"

@@ -6,7 +6,7 @@ from playwright.sync_api import Request, expect
 from tests.support.browser.chat_page import Visitor
 from tests.support.browser.chromium import System
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 # The parts of the page that aren't an answer, and their places.
 OUTSIDE = """() => [...document.querySelectorAll("[id]")]

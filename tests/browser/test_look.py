@@ -11,7 +11,7 @@ from tests.support.browser.chat_page import AXE, LIMIT, Visitor
 from tests.support.browser.chromium import System
 from tests.support.prerequisites import unavailable
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 640}

@@ -17,7 +17,7 @@ from tests.support.browser.chromium import System
 from tests.support.processes import answers, free_port, process, wait_until
 from wire import keys
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 KEY = "a key for tests, of some length"
 

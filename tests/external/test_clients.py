@@ -13,7 +13,7 @@ from tests.support.external.client import SCRIPTS, STYLE, Client, messages_of
 from tests.support.external.foreign_server import PATIENCE
 from tests.support.processes import Deployment, deployment, wait_until
 
-pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.external
 
 KEY = "a-key-of-ours"
 # Enough that none is asked too often, with all that fails.

@@ -14,7 +14,7 @@ from tests.external.conftest import LITELLM_LOCAL
 from tests.support.external.foreign_server import Ours, joined, ours, running
 from tests.support.processes import free_port, process, wait_until
 
-pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.external
 
 KEY = "sk-a-key-of-litellm"
 MOCK = "A mock answer, long enough to come in pieces: один, два, 三, 😀."

@@ -12,7 +12,7 @@ import pytest
 from tests.support.external.foreign_server import Ours, joined, ours, running
 from tests.support.processes import ROOT, free_port, wait_until
 
-pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.external
 
 SCRIPT = ROOT / "tests/support/external/llama_server.py"
 KEY = "a-key-of-llama"

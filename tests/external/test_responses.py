@@ -9,7 +9,7 @@ from tests.support.external.client import Client
 from tests.support.processes import Deployment
 
 __all__ = ["deployed"]
-pytestmark = [pytest.mark.external, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.external
 
 
 @pytest.fixture(params=["openai", "openai-node"], scope="module")

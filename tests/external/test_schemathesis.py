@@ -11,7 +11,7 @@ import pytest
 from tests.external.conftest import HERE
 from tests.support.processes import Deployment, deployment, write_accounts
 
-pytestmark = [pytest.mark.external, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.external
 
 SECONDS = 45
 HANG = 10

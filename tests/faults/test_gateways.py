@@ -148,7 +148,6 @@ async def test_cut_at_every_event_and_resumed_elsewhere_the_bytes_equal_an_uncut
     await scenario.verify()
 
 
-@pytest.mark.timeout(180)  # seven processes start, one after the other
 @pytest.mark.parametrize("redis", [False, True], ids=["without redis", "redis too"])
 async def test_a_rolling_restart_of_everything_under_load_loses_nothing(scenario: FaultScenario, redis: bool) -> None:
     nodes = [*scenario.cluster.gateways, *scenario.cluster.workers, *([scenario.cluster.redis] if redis else [])]

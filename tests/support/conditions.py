@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 # Seconds within which anything that a test waits for must happen.
-SOON = 15.0
+SOON = 60.0
 _PAUSE = 0.01
 
 

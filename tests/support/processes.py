@@ -20,7 +20,7 @@ from tests.support.fork_server import ForkedProcess, can_fork
 from wire import keys
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT = 40.0
+START_LIMIT = 120.0
 Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 

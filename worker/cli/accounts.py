@@ -28,7 +28,10 @@ STDIN = Path("-")
 Name = Annotated[str, typer.Argument(help="the account's name, as `list` shows it")]
 NewName = Annotated[
     str,
-    typer.Option("--name", help="the account whose cookies are replaced; by default a new one, named after the file"),
+    typer.Option(
+        "--name",
+        help="the account's name, whose cookies are replaced; by default the file's, with a number if it is taken",
+    ),
 ]
 File = Annotated[
     Path,
@@ -36,14 +39,24 @@ File = Annotated[
 ]
 Send = Annotated[
     bool,
-    typer.Option("--send", help="send it to the workers through Redis, instead of writing this host's COOKIES_DIR"),
+    typer.Option(
+        "--send",
+        help=(
+            "send it through Redis, where it stays for a minute at most, to a worker that can write its folder and "
+            "logs that, instead of writing this host's COOKIES_DIR"
+        ),
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List all accounts that workers know, with their state."""
+    """List all accounts that workers know, a line for each.
+
+    It shows the state and its end, the reason, questions of the last 24 hours, turns in flight, failures in a row, and
+    when the cookie expires.
+    """
 
     async def print_list(ledger: Ledger, _: WorkerSettings) -> None:
         statuses, now = await ledger.read_statuses(), time.time()
@@ -54,7 +67,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show the details of an account."""
+    """Show all that is known of an account, and what there is to do."""
 
     async def print_details(ledger: Ledger, _: WorkerSettings) -> None:
         statuses, now = await _find_statuses(ledger, name), time.time()
@@ -66,7 +79,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(name: Name, as_json: AsJson = False) -> None:
-    """Check an account without asking a question.
+    """Check an account: begin a real conversation with its cookies, without asking a question.
 
     A refusal counts like a turn's. A success changes nothing; use `release` to make the account return.
     """
@@ -83,7 +96,10 @@ def check(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(name: Name, as_json: AsJson = False) -> None:
-    """Give an account no new turns; running ones continue."""
+    """Give an account no new turns; running ones continue.
+
+    A conversation of its own continues at another account.
+    """
     _order(name, "pause", as_json)
 
 
@@ -106,14 +122,17 @@ def release(name: Name, as_json: AsJson = False) -> None:
 def reset(name: Name, as_json: AsJson = False) -> None:
     """Make an account ready, and clear its history.
 
-    A pause, failures and today's questions are forgotten.
+    A pause, failures and the questions of the last 24 hours are forgotten.
     """
     _order(name, "reset", as_json)
 
 
 @app.command()
 def add(file: File, name: NewName = "", send: Send = False, as_json: AsJson = False) -> None:
-    """Validate a cookie export and add it to COOKIES_DIR."""
+    """Validate a cookie export and add it to COOKIES_DIR, as a usable account that isn't there yet.
+
+    Only its owner may access the file (0600) and the folder (0700).
+    """
     settings, account = load_settings(WorkerSettings), name or ("account" if file == STDIN else file.stem)
     export = _read(file)
     if send:

@@ -122,20 +122,6 @@ async def test_requests_that_come_while_one_is_answered_are_answered_in_their_or
     assert [line[-1:] for line in replies.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
 
 
-@pytest.mark.parametrize("headers", [[], ["Accept: text/event-stream"], ["Connection: keep-alive"]])
-async def test_a_stream_over_http_1_0_has_no_chunks_and_ends_with_its_connection(
-    gateway: RunningGateway, headers: list[str]
-) -> None:
-    gateway.worker.scripts["hello"] = [Delta("a"), Delta("b"), Final("ab")]
-    request = "\r\n".join([f"GET {TARGET} HTTP/1.0", "Host: g", *headers, "", ""])
-    head, _, body = (await gateway.raw(request.encode())).partition(b"\r\n\r\n")
-    assert b"transfer-encoding" not in head
-    assert b"connection: close" in head
-    lines = [line for line in body.split(b"\n") if line]
-    assert all(line.startswith((b"data: {", b"id: ", b"retry: ", b": ")) for line in lines)
-    assert b'"done": true' in body
-
-
 async def test_what_has_a_length_has_it_over_http_1_0_too(gateway: RunningGateway) -> None:
     head, _, body = (await gateway.raw(f"GET /api?{urlencode(ASK)} HTTP/1.0\r\n\r\n".encode())).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in head

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from tests.support.processes import Deployment, answers, deployment, run_to_end, wait_until
 
-START_LIMIT = 60.0
+START_LIMIT = 120.0
 # The account that OPENAI_BASE_URL makes.
 ACCOUNT = "openai"
 # Long enough for a busy machine.
