@@ -68,10 +68,10 @@ class Endpoint:
         await self._response(scope, receive, send)
 
 
-async def refused(status: int, body: Sequence[bytes], *, ends: bool) -> list[Message]:
+async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Message]:
     """Return what is sent and received for a request that is refused, in order."""
     messages: list[Message] = []
-    coming = request(body, ends=ends)
+    coming = request(body, ended=ends)
 
     async def receive() -> Message:
         messages.append(await coming.receive())
@@ -85,18 +85,18 @@ async def refused(status: int, body: Sequence[bytes], *, ends: bool) -> list[Mes
 
 
 async def test_behind_the_refusal_of_a_body_that_is_too_large_it_is_read_on() -> None:
-    start, whole, *rest, end = await refused(413, [b"a", b"b"], ends=True)
+    start, whole, *rest, end = await refused(413, [b"a", b"b"], ended=True)
     assert (start["status"], whole["body"], whole["more_body"]) == (413, b"refused", True)
     assert [message["body"] for message in rest] == [b"a", b"b"]
     assert end == {"type": "http.response.body", "body": b""}
 
 
 async def test_a_body_without_end_is_not_read_on_for_long() -> None:
-    assert (await refused(413, [b"a"], ends=False))[-1] == {"type": "http.response.body", "body": b""}
+    assert (await refused(413, [b"a"], ended=False))[-1] == {"type": "http.response.body", "body": b""}
 
 
 async def test_behind_other_refusals_nothing_is_read() -> None:
-    assert [message["type"] for message in await refused(400, [b"a"], ends=True)] == [
+    assert [message["type"] for message in await refused(400, [b"a"], ended=True)] == [
         "http.response.start",
         "http.response.body",
     ]
