@@ -71,7 +71,7 @@ class Endpoint:
 async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Message]:
     """Return what is sent and received for a request that is refused, in order."""
     messages: list[Message] = []
-    coming = request(body, ended=ends)
+    coming = request(body, ended=ended)
 
     async def receive() -> Message:
         messages.append(await coming.receive())
@@ -80,7 +80,7 @@ async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Me
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ends else 0.01)(coming.scope, receive, send)
+    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ended else 0.01)(coming.scope, receive, send)
     return messages
 
 
