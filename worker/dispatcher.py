@@ -48,7 +48,7 @@ class Dispatcher:
         self.draining = asyncio.Event()
         self._worker_id = upstream.pool.worker
         self.leases = LeaseTable(sessions, self._worker_id, lost_seconds=lost_seconds)
-        self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert)
+        self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert, self._takes_work)
         self._upstream = upstream
         self._settings = upstream.settings
         self._sessions = sessions
@@ -67,7 +67,7 @@ class Dispatcher:
         drained = asyncio.create_task(self.draining.wait())
         try:
             while not self.draining.is_set():
-                if not len(self._upstream.pool):
+                if not self._takes_work():
                     # Other workers may have accounts: this one's tokens are theirs now.
                     await self.leases.release_idle()
                     await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
@@ -83,6 +83,10 @@ class Dispatcher:
                     await asyncio.sleep(_AWAY_PAUSE)
         finally:
             drained.cancel()
+
+    def _takes_work(self) -> bool:
+        """Return whether there is an account."""
+        return len(self._upstream.pool) > 0
 
     async def close(self, grace: float) -> None:
         """Wait up to DRAIN_TIMEOUT for running turns. Then cancel them, twice, with `grace` seconds to end each time.

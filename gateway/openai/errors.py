@@ -106,7 +106,7 @@ def fault_of_failure(event: Failed) -> Fault:
         if known and ERRORS[Reason(event.reason)].status == 503:
             return replace(fault, retry_after=event.retry_after)
         busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
-        return replace(busy, code=fault.code, again=again)
+        return replace(busy, message=fault.message, code=fault.code, again=again)
     if is_limited_briefly(event):
         fault = replace(fault, type="rate_limit_error", code="rate_limit_exceeded", message=_LIMITED)
     return replace(fault, again=again, retry_after=event.retry_after)

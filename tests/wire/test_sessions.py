@@ -349,6 +349,24 @@ async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -
     assert task.answer == question.answer
 
 
+async def test_a_worker_without_an_account_lives_but_is_not_available(store: Store) -> None:
+    sessions = Scenario(store).sessions
+    await sessions.beat("w1")
+    await sessions.beat("w2", takes_work=False)
+    assert await sessions.list_live_workers() == ["w1", "w2"]
+    assert await sessions.list_available_workers() == ["w1"]
+    await sessions.beat("w2")
+    assert await sessions.list_available_workers() == ["w1", "w2"]
+
+
+async def test_a_worker_of_the_version_before_counts_as_one_that_takes_work(store: Store) -> None:
+    sessions = Scenario(store).sessions
+    await sessions.beat("w1")
+    # Its heartbeats say nothing of that.
+    await store.commands.hdel(keys.worker_key("w1"), "takes_work")
+    assert await sessions.list_available_workers() == ["w1"]
+
+
 async def test_heartbeats_last_one_lease(store: Store) -> None:
     scenario = Scenario(store, lease_ttl=0.05)
     await scenario.hire("w1")

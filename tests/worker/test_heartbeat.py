@@ -22,7 +22,7 @@ def heartbeat(
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing)
+    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing, lambda: True)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from wire import keys
 from wire.errors import TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
+from wire.sessions import Sessions
 from worker.providers import ChatUpdate, Completion, Snapshot
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
@@ -226,6 +227,22 @@ async def test_a_worker_whose_accounts_are_gone_gives_its_tokens_to_others(clien
         async with serving(client.store, other):
             assert await client.text(await client.ask("two", token)) == "you asked: two"
     assert other.questions == ["two"]
+
+
+async def test_a_worker_whose_accounts_are_gone_says_so_with_its_next_heartbeat(client: Client) -> None:
+    sessions = Sessions(client.store)
+
+    async def available(*workers: str) -> bool:
+        return await sessions.list_available_workers() == [*workers]
+
+    async with serving(client.store, ScriptedProvider()) as served:
+        await until(lambda: available(served.id))
+        accounts = list(served._upstream.pool._accounts.values())
+        await served._upstream.pool.replace([])
+        await until(available)
+        assert await sessions.list_live_workers() == [served.id]
+        await served._upstream.pool.replace(accounts)
+        await until(lambda: available(served.id))
 
 
 async def not_owned(client: Client, token: str) -> bool:

@@ -437,10 +437,10 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
         if message["type"] == "websocket.send":
             await never.wait()
 
-    jobs, timings = Jobs(store, GatewaySettings()), Timings(last_send_limit=0.05)
-    relay = Relay(jobs, Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
+    settings, timings = GatewaySettings(max_body=1000), Timings(last_send_limit=0.05)
+    relay = Relay(Jobs(store, settings), Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
-    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)
+    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), settings)
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))

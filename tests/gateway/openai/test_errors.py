@@ -101,6 +101,12 @@ def test_a_request_whose_tries_are_used_up_is_not_repeated(reason: str) -> None:
     assert response.headers["x-should-retry"] == "true"
 
 
+def test_where_no_account_can_be_asked_the_error_says_so() -> None:
+    fault = errors.fault_of_failure(Failed("account.none", retry_after=30))
+    assert (fault.status, fault.type, fault.code) == (503, "service_unavailable", "account.none")
+    assert (fault.message, fault.retry_after) == ("No upstream account can be asked.", 30)
+
+
 def test_an_invalid_request_has_the_servers_own_words() -> None:
     fault = errors.fault_of_failure(Failed("question.invalid", detail="Unsupported value: 'top_k'."))
     assert (fault.status, fault.type, fault.message, fault.again) == (
