@@ -26,19 +26,19 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"p" * SMALLEST
 
 
 async def admit(
-    store: Store, found: Sequence[tuple[str, bytes]], *, client: str = "key:a b", limit: int = 10_000_000, **rest: int
+    store: Store, pictures: Sequence[tuple[str, bytes]], *, client: str = "key:a b", limit: int = 10_000_000, **rest: int
 ) -> int:
     """Admit pictures of a client, whose share is all unless given."""
-    return await PictureStore(store).admit(found, client, **{"ttl": 60, "limit": limit, "share": limit, **rest})
+    return await PictureStore(store).admit(pictures, client, **{"ttl": 60, "limit": limit, "share": limit, **rest})
 
 
 async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_000_000, client: str = "") -> list[str]:
     """Admit and write pictures, which must have room."""
-    found = [(new_picture_id(), content) for content in contents]
-    assert await admit(store, found, ttl=ttl, limit=limit, client=client) == 0
-    for id_, content in found:
+    pictures = [(new_picture_id(), content) for content in contents]
+    assert await admit(store, pictures, ttl=ttl, limit=limit, client=client) == 0
+    for id_, content in pictures:
         await PictureStore(store).write(id_, content, ttl)
-    return [id_ for id_, _ in found]
+    return [id_ for id_, _ in pictures]
 
 
 async def counted(store: Store) -> tuple[int, int]:
@@ -74,9 +74,9 @@ def test_only_the_first_bytes_decide_what_a_picture_is(head: bytes, kind: str | 
 
 
 def test_an_id_is_random_and_names_its_shard() -> None:
-    found = {new_picture_id() for _ in range(100)}
-    assert len(found) == 100
-    assert all(re.fullmatch(r"s0-[0-9a-f]{48}", id_) for id_ in found)  # 192 bits
+    ids = {new_picture_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"s0-[0-9a-f]{48}", id_) for id_ in ids)  # 192 bits
 
 
 @pytest.mark.parametrize(
