@@ -91,8 +91,8 @@ async def test_whatever_a_client_sends_its_answer_is_clear(
     method, target, version = shape.head[0].split(" ")
     target_bytes = edited(target.encode(), line_edits).translate(None, b"\0\r\n ") or b"/"
     names = ("content-length", "transfer-encoding", "expect")
-    kept = [line for line in shape.head[1:] if line.partition(":")[0].lower() not in names]
-    more = [edited(line.encode(), header_edits).translate(None, b"\0\r\n") for line in [*kept, *headers]]
+    plain_headers = [line for line in shape.head[1:] if line.partition(":")[0].lower() not in names]
+    more = [edited(line.encode(), header_edits).translate(None, b"\0\r\n") for line in [*plain_headers, *headers]]
     body = edited(shape.encoded_body(), body_edits)
     lines = [b" ".join([method.encode(), target_bytes, version.encode()]), b"Host: g", b"Connection: close", *more]
     head = b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", b""])

@@ -26,7 +26,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"p" * SMALLEST
 
 
 async def admit(
-    store: Store, pictures: Sequence[tuple[str, bytes]], *, client: str = "key:a b", limit: int = 10_000_000, **rest: int
+    store: Store,
+    pictures: Sequence[tuple[str, bytes]],
+    *,
+    client: str = "key:a b",
+    limit: int = 10_000_000,
+    **rest: int,
 ) -> int:
     """Admit pictures of a client, whose share is all unless given."""
     return await PictureStore(store).admit(pictures, client, **{"ttl": 60, "limit": limit, "share": limit, **rest})
