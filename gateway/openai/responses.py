@@ -80,7 +80,7 @@ class ResponseEndpoints:
         return await self.service.load_by_id(request, client, _answer(request))
 
     async def _read_text(self, client: Client, answer: str) -> str | None:
-        """Return the text of the client's answer as it was sent; None if it isn't known, or has none."""
+        """Return the text of the client's answer as it was sent, empty if it has none; None if it isn't known."""
         if sse.parse_event_id(f"{answer}.0") is None:
             return None
         try:
@@ -88,7 +88,7 @@ class ResponseEndpoints:
         except AnswerNotFoundError:
             return None
         if not isinstance(progress.end, Final):
-            return progress.text or None
+            return progress.text
         assembler = self._assembler()
         assembler.add(progress.end)
         return assembler.text
