@@ -186,15 +186,15 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     listed = models.ModelEndpoints(service.clients)
-    one = "/v1/responses/{response}"
+    response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
         Route("/v1/models/{model}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(one, replies.read, methods=openai_responses.ONE_METHODS),
-        Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
+        Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
     ]
 
 

@@ -42,7 +42,7 @@ class _Claimed(msgspec.Struct):
 
 class _Finished(msgspec.Struct):
     status: Literal["idle", "next", "released", "stale"]
-    kept: bool = False
+    has_session: bool = False
     job: str = ""
     work: str = ""
     sent: int = 0
@@ -364,8 +364,8 @@ class Sessions:
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
-        kept, waited = session if finished.kept else None, finished.waited / 1000
-        following = ClaimedJob(lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
+        next_session, waited = session if finished.has_session else None, finished.waited / 1000
+        following = ClaimedJob(lease, finished.job, _UNREAD, next_session, finished.sent, waited=waited)
         return await self._read(following, finished.work)
 
     async def release(self, lease: Lease) -> bool:

@@ -94,12 +94,12 @@ class Dispatcher:
         A cancelled job goes back to the queue if its question wasn't sent, and ends as interrupted otherwise.
         """
         if self._serving:
-            _, left = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
+            _, unfinished = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
             for _ in range(2):
-                for serving in left:
+                for serving in unfinished:
                     serving.cancel()
-                if left:
-                    _, left = await asyncio.wait(left, timeout=grace)
+                if unfinished:
+                    _, unfinished = await asyncio.wait(unfinished, timeout=grace)
 
     async def _dispatch(self, entry: ScheduleEntry) -> None:
         """Start serving the entry's token. Entries of the worker's own wait for a slot, shared ones go back."""

@@ -182,8 +182,8 @@ async def test_accounts_that_return_by_themselves_say_when(
 ) -> None:
     await system.spoil(outcome, reason, pause=3600.0)
     ask, message, timed = WAYS[way]
-    code, told, retry_after = await ask(system.deployed)
-    assert (code, told) == (503, message)
+    code, sentence, retry_after = await ask(system.deployed)
+    assert (code, sentence) == (503, message)
     assert 3500 < retry_after <= 3600 if timed and retry_after else retry_after is None
 
 

@@ -41,7 +41,7 @@ def test_a_response(client: Client, deployed: Deployment, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_next_response_goes_on_with_the_conversation(client: Client, deployed: Deployment, stream: bool) -> None:
+def test_the_next_response_continues_the_conversation(client: Client, deployed: Deployment, stream: bool) -> None:
     one, two = unique("one"), unique("two")
     first = respond(client, deployed, one, stream=stream)
     assert one in respond(client, deployed, two, stream=stream, previous=first["id"])["text"], "the stand-in remembers"

@@ -32,8 +32,8 @@ async def test_a_socket_to_another_path_is_refused(gateway: RunningGateway) -> N
 
 @pytest.mark.parametrize("front", ["", "/v1/v1", "//v1/"])
 async def test_a_response_is_found_without_v1_and_with_two(gateway: RunningGateway, front: str) -> None:
-    asked = await gateway.client.post("/v1/responses", json={"model": "bing-balanced", "input": "hi"})
-    response = (await gateway.client.get(f"{gateway.address}{front}/responses/{asked.json()['id']}/")).json()
+    created = await gateway.client.post("/v1/responses", json={"model": "bing-balanced", "input": "hi"})
+    response = (await gateway.client.get(f"{gateway.address}{front}/responses/{created.json()['id']}/")).json()
     assert response["status"] == "completed"
 
 

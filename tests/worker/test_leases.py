@@ -26,16 +26,16 @@ class Remembering:
 
     def __init__(self, store: HookedStore) -> None:
         self._store = store
-        self.kept: Remembered | None = None
+        self.snapshot: Remembered | None = None
 
     async def __call__(self) -> None:
-        if self.kept is None:
-            self.kept = await remember(self._store)
+        if self.snapshot is None:
+            self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
         """Redis restarts with what it held then."""
-        assert self.kept is not None
-        await forget_since(self._store, self.kept)
+        assert self.snapshot is not None
+        await forget_since(self._store, self.snapshot)
 
 
 class Quiet:
@@ -71,7 +71,7 @@ async def nothing_waits(client: Client) -> bool:
     return await client.pending() == 0
 
 
-async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Client) -> None:
+async def test_a_turn_continues_when_redis_forgets_that_it_was_taken(client: Client) -> None:
     provider = ScriptedProvider(play=(quiet := Quiet()))
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
@@ -201,7 +201,7 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
     assert await client.owner(token) == "elsewhere"
 
 
-async def test_an_end_that_was_written_before_a_long_outage_is_told_too(client: Client) -> None:
+async def test_an_end_that_was_written_before_a_long_outage_is_reported_too(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1, lost_seconds=0.5):

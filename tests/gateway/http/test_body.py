@@ -17,14 +17,14 @@ from tests.support.conditions import until
 pytestmark = pytest.mark.anyio
 
 
-def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ends: bool = True) -> Request:
+def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool = True) -> Request:
     left = list(chunks)
 
     async def receive() -> Message:
-        if not left and not ends:
+        if not left and not ended:
             await asyncio.Event().wait()
         body = left.pop(0) if left else b""
-        return {"type": "http.request", "body": body, "more_body": bool(left) or not ends}
+        return {"type": "http.request", "body": body, "more_body": bool(left) or not ended}
 
     scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
     return Request(scope, receive)
@@ -43,12 +43,12 @@ async def test_a_body_that_is_too_large_is_not_read_on(sent: Request) -> None:
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
     with pytest.raises(HTTPException) as caught:
-        await BodyReader(4, time_limit=0.01).read(request([b"a"], ends=False))
+        await BodyReader(4, time_limit=0.01).read(request([b"a"], ended=False))
     assert caught.value.status_code == 408
 
 
 async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> None:
-    sent = request([b"a"], ends=False)
+    sent = request([b"a"], ended=False)
     active_requests: ActiveRequests = sent.state.active_requests
     reading = asyncio.create_task(BodyReader(4).read(sent))
     await until(lambda: bool(active_requests._reading), "it is read")
@@ -68,10 +68,10 @@ class Endpoint:
         await self._response(scope, receive, send)
 
 
-async def refused(status: int, body: Sequence[bytes], *, ends: bool) -> list[Message]:
+async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Message]:
     """Return what is sent and received for a request that is refused, in order."""
     messages: list[Message] = []
-    coming = request(body, ends=ends)
+    coming = request(body, ended=ended)
 
     async def receive() -> Message:
         messages.append(await coming.receive())
@@ -80,23 +80,23 @@ async def refused(status: int, body: Sequence[bytes], *, ends: bool) -> list[Mes
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ends else 0.01)(coming.scope, receive, send)
+    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ended else 0.01)(coming.scope, receive, send)
     return messages
 
 
 async def test_behind_the_refusal_of_a_body_that_is_too_large_it_is_read_on() -> None:
-    start, whole, *rest, end = await refused(413, [b"a", b"b"], ends=True)
+    start, whole, *rest, end = await refused(413, [b"a", b"b"], ended=True)
     assert (start["status"], whole["body"], whole["more_body"]) == (413, b"refused", True)
     assert [message["body"] for message in rest] == [b"a", b"b"]
     assert end == {"type": "http.response.body", "body": b""}
 
 
 async def test_a_body_without_end_is_not_read_on_for_long() -> None:
-    assert (await refused(413, [b"a"], ends=False))[-1] == {"type": "http.response.body", "body": b""}
+    assert (await refused(413, [b"a"], ended=False))[-1] == {"type": "http.response.body", "body": b""}
 
 
 async def test_behind_other_refusals_nothing_is_read() -> None:
-    assert [message["type"] for message in await refused(400, [b"a"], ends=True)] == [
+    assert [message["type"] for message in await refused(400, [b"a"], ended=True)] == [
         "http.response.start",
         "http.response.body",
     ]

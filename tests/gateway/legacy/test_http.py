@@ -41,7 +41,7 @@ async def test_an_answer_has_exactly_these_bytes(gateway: RunningGateway) -> Non
     assert b"\r\ncache-control: no-store\r\n" in response
 
 
-async def test_a_token_goes_on_with_its_conversation(gateway: RunningGateway) -> None:
+async def test_a_token_continues_its_conversation(gateway: RunningGateway) -> None:
     first = (await gateway.client.get("/api", params=ASK)).json()["data"]["token"]
     second = (await gateway.client.post("/api", json=ASK | {"style": "precise", "token": first})).json()["data"][
         "token"
@@ -227,7 +227,7 @@ async def test_a_full_queue_says_when_to_come_back(store: Store) -> None:
             assert "x-answer-id" not in refused.headers
 
 
-async def test_a_waiting_client_is_told_when_its_gateway_is_cut(store: Store) -> None:
+async def test_a_waiting_client_gets_an_error_when_its_gateway_is_cut(store: Store) -> None:
     async with running(store, worker=False) as gateway:
         waiting = asyncio.create_task(gateway.client.get("/api", params=ASK))
         await until(lambda: bool(gateway.active_requests._running))
