@@ -7,7 +7,7 @@ from typing import Literal
 ANONYMOUS = "anonymous"
 EVERYONE = "*"
 DAY = 86_400.0
-KEPT = 100_000
+LIMIT = 100_000
 
 RequestKind = Literal["create", "upgrade", "chat", "image"]
 
@@ -57,8 +57,8 @@ class EmulatorAccount:
 class EmulatorAccounts:
     """Accounts by name, made when first seen; beyond `kept` the one longest unused is forgotten."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._accounts: OrderedDict[str, EmulatorAccount] = OrderedDict()
 
     def get(self, name: str) -> EmulatorAccount:
@@ -66,7 +66,7 @@ class EmulatorAccounts:
         account = self._accounts.get(name)
         if account is None:
             account = self._accounts[name] = EmulatorAccount(name)
-            if len(self._accounts) > self._kept:
+            if len(self._accounts) > self._limit:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(name)
         return account

@@ -7,7 +7,7 @@ import msgspec
 
 from emulator import json_text
 
-KEPT = 200_000
+LIMIT = 200_000
 RUNNING = "running"
 
 Api = Literal["bing", "openai"]
@@ -66,12 +66,12 @@ class ImageEntry(msgspec.Struct):
 
 
 class UpstreamLedger:
-    """The newest entries of each kind, oldest first; never more than KEPT of one kind."""
+    """The newest entries of each kind, oldest first; never more than LIMIT of one kind."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self.creates: deque[CreateEntry] = deque(maxlen=kept)
-        self.turns: deque[TurnEntry] = deque(maxlen=kept)
-        self.images: deque[ImageEntry] = deque(maxlen=kept)
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.creates: deque[CreateEntry] = deque(maxlen=limit)
+        self.turns: deque[TurnEntry] = deque(maxlen=limit)
+        self.images: deque[ImageEntry] = deque(maxlen=limit)
 
     def encode(self) -> bytes:
         """Return the whole ledger as JSON."""

@@ -20,9 +20,9 @@ def draw(name: str) -> str:
     seed = hashlib.sha256(name.encode()).digest()
     hue, circles = seed[0] * 360 // 256, []
     for index in range(4):
-        x, y, r, turn = (seed[4 * index + offset] for offset in range(1, 5))
+        x, y, radius, turn = (seed[4 * index + offset] for offset in range(1, 5))
         colour = f"hsl({(hue + turn) % 360} 70% 60%)"
-        circles.append(f'<circle cx="{x * 2}" cy="{y * 2}" r="{40 + r // 2}" fill="{colour}" fill-opacity="0.6"/>')
+        circles.append(f'<circle cx="{x * 2}" cy="{y * 2}" r="{40 + radius // 2}" fill="{colour}" fill-opacity="0.6"/>')
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="512" height="512" viewBox="0 0 512 512">'
         f'<rect width="512" height="512" fill="hsl({hue} 60% 85%)"/>{"".join(circles)}'

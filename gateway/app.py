@@ -23,7 +23,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
-from gateway.http.body import BodyReader
+from gateway.http.body import BodyReader, LingerMiddleware
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -89,7 +89,7 @@ def create_app(
     answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
     presence = WorkerPresence(
-        sessions.list_live_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
+        sessions.list_available_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
     )
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
@@ -125,6 +125,7 @@ def create_app(
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
             Middleware(LongAddressMiddleware, render=_render_error),
+            Middleware(LingerMiddleware, time_limit=timings.linger_limit),
         ],
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
         lifespan=lifespan,
@@ -155,8 +156,8 @@ def _drop_in(
     relay = questions.relay
     api = LegacyApi(questions, clients, BodyReader(settings.max_body, relay.timings.body_limit))
     answers = AnswerEndpoints(relay, clients)
-    legacy = SocketEndpoints(questions, sessions, clients, settings.max_body)
-    v2 = V2Endpoint(questions, clients, settings.max_body)
+    legacy = SocketEndpoints(questions, sessions, clients, settings)
+    v2 = V2Endpoint(questions, clients, settings)
     return [
         Route("/api", api.api, methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),
@@ -181,19 +182,19 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore) -> list[Route]:
     """Return the routes of the OpenAI API."""
     bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
-    chat = completions.CompletionEndpoint(service, bodies, settings.sources_in_text)
-    replies = openai_responses.ResponseEndpoints(service, bodies, settings.sources_in_text)
+    chat = completions.CompletionEndpoint(service, bodies, settings)
+    replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     listed = models.ModelEndpoints(service.clients)
-    one = "/v1/responses/{response}"
+    response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
         Route("/v1/models/{model}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(one, replies.read, methods=openai_responses.ONE_METHODS),
-        Route(f"{one}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
+        Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
     ]
 
 

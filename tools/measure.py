@@ -130,8 +130,8 @@ def main() -> None:
     """Start a system, measure, print."""
     settings = {"PROVIDER": "tests.support.browser.replay_provider:Upstream"}
     with tempfile.TemporaryDirectory() as folder, deployment(Path(folder), None, settings=settings) as running:
-        for what, figures in measured(running.url).items():
-            sys.stdout.write(f"{what}: {json.dumps({name: round(value, 1) for name, value in figures.items()})}\n")
+        for title, figures in measured(running.url).items():
+            sys.stdout.write(f"{title}: {json.dumps({name: round(value, 1) for name, value in figures.items()})}\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from tests.support.faults.history import Exchange
 from tests.support.faults.load_clients import LoadClients
 from tests.support.faults.quiescence import await_quiescence
 
-TOLD = ("lost", "doubled", "overlapped", "hung")
+REPORTED = ("lost", "doubled", "overlapped", "hung")
 # The share of the time, and the most seconds, for load without faults that nothing is counted of.
 WARM_UP, LONGEST_WARM_UP = 0.25, 30.0
 # How long a cluster may take to come to rest, in seconds.
@@ -40,21 +40,21 @@ class Soak:
         self._count = count
         self.exchanges: list[Exchange] = []
         self.injector = FaultInjector(cluster, chance)
-        self.found: list[Violation] = []
+        self.violations: list[Violation] = []
         self.footprints = ""
 
     async def run(self, seconds: float) -> None:
-        """Warm up, break things under load, come to rest; `found` is everything that is wrong by then."""
+        """Warm up, break things under load, come to rest; `violations` is everything that is wrong by then."""
         warm_up = min(seconds * WARM_UP, LONGEST_WARM_UP)
         load = seconds - warm_up
         await self._ask(warm_up)
         before = await self._rest()
         await asyncio.gather(self._ask(load), self.injector.run(load - LEASE_TTL))
         after = await self._rest()
-        self.found += self.injector.crashes + violations(self.exchanges, self._cluster.ledger())
-        self.found += in_logs(await asyncio.to_thread(self._cluster.logs))
-        for name, taken in after.items():
-            self.found += [Violation("grown", f"{name}: {what}") for what in taken.grown(before[name])]
+        self.violations += self.injector.crashes + violations(self.exchanges, self._cluster.ledger())
+        self.violations += in_logs(await asyncio.to_thread(self._cluster.logs))
+        for name, after_load in after.items():
+            self.violations += [Violation("grown", f"{name}: {what}") for what in after_load.grown(before[name])]
         self.footprints = "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
 
     async def _ask(self, seconds: float) -> None:
@@ -69,7 +69,7 @@ class Soak:
         try:
             await asyncio.to_thread(await_quiescence, self._cluster, REST)
         except AssertionError as error:
-            self.found.append(Violation("unrest", str(error)))
+            self.violations.append(Violation("unrest", str(error)))
         await asyncio.sleep(SETTLED)
         nodes = [self._cluster.gateways[0], self._cluster.workers[0]]
         return {node.name: await asyncio.to_thread(footprint, self._cluster, node) for node in nodes}
@@ -82,16 +82,16 @@ def _end_of(exchange: Exchange) -> str:
     return f"refused-{exchange.code}" if exchange.refused else f"code-{exchange.code}"
 
 
-def told(seed: int, run: Soak) -> bool:
+def report(seed: int, run: Soak) -> bool:
     """Print the outcome; whether nothing was wrong."""
-    counts, wrong = counted(run.found), forbidden(run.found)
+    counts, wrong = counted(run.violations), forbidden(run.violations)
     line = {"seed": seed, "jobs": len({one.question for one in run.exchanges}), "faults": len(run.injector.faults)}
-    line |= {kind: counts[kind] for kind in TOLD}
-    line |= {"others": len(wrong) - sum(counts[kind] for kind in TOLD), BESIDE: counts[BESIDE]}
-    ends = Counter(_end_of(one) for one in run.exchanges)
+    line |= {kind: counts[kind] for kind in REPORTED}
+    line |= {"others": len(wrong) - sum(counts[kind] for kind in REPORTED), BESIDE: counts[BESIDE]}
+    outcomes = Counter(_end_of(one) for one in run.exchanges)
     sys.stdout.write(" ".join(f"{name}={value}" for name, value in line.items()) + "\n")
     sys.stdout.write(f"  at rest: {run.footprints}\n")
-    sys.stdout.write("  ends: " + " ".join(f"{name}={number}" for name, number in sorted(ends.items())) + "\n")
+    sys.stdout.write("  ends: " + " ".join(f"{name}={number}" for name, number in sorted(outcomes.items())) + "\n")
     for violation in wrong[:50]:
         sys.stdout.write(f"  {violation.kind}: {violation.text}\n")
     return not wrong
@@ -109,9 +109,9 @@ def main() -> int:
     with running(folder, workers=4, proxied=True, servers=options.servers) as cluster:
         run = Soak(cluster, random.Random(options.seed), options.users)
         asyncio.run(run.run(options.seconds))
-    well = told(options.seed, run)
+    passed = report(options.seed, run)
     sys.stdout.write(f"logs: {folder}\n")
-    return 0 if well else 1
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

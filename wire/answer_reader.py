@@ -140,9 +140,9 @@ class AnswerReader:
 
 def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:
     """Return the hint's event, and those that have arrived after it."""
-    seq, event = hint
-    events = [AnswerEvent(seq, decode_event(event))]
-    while (more := subscription.take_event(seq := seq + 1)) is not None:
+    seq, published = hint
+    events = [AnswerEvent(seq, decode_event(published))]
+    while (following := subscription.take_event(seq := seq + 1)) is not None:
         events[-1].more = True
-        events.append(AnswerEvent(seq, decode_event(more)))
+        events.append(AnswerEvent(seq, decode_event(following)))
     return events

@@ -245,8 +245,10 @@ class Ledger:
         """
         if len(export) > _LARGEST_EXPORT:
             raise ValueError(f"an export has {_LARGEST_EXPORT} bytes at most")
-        taken = await self._store.run("hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000), by)
-        return bool(taken)
+        accepted = await self._store.run(
+            "hand_in", keys.handed_in_key(), self._prefix, name, export, int(ttl * 1000), by
+        )
+        return bool(accepted)
 
     async def take_export(self) -> tuple[str, bytes] | None:
         """Take a submitted export: its name and bytes. No other worker gets it, so that a lost reply loses it."""
@@ -258,18 +260,18 @@ class Ledger:
         with translate_errors():
             seconds, micros = await self._store.commands.time()
             now = seconds * 1000 + micros // 1000
-            seen: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
+            accounts: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
             async with self._store.commands.pipeline(transaction=False) as pipe:
-                for name, _ in seen:
+                for name, _ in accounts:
                     pipe.hgetall(keys.account_key(name.decode()))
                     pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
                     pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
                 replies: Any = await pipe.execute()
-        rows = zip(seen, replies[::3], replies[1::3], replies[2::3], strict=True)
+        rows = zip(accounts, replies[::3], replies[1::3], replies[2::3], strict=True)
         return sorted(
             (
-                _status(name.decode(), int(at), fields, flying, asked)
-                for (name, at), fields, flying, asked in rows
+                _status(name.decode(), int(at), fields, in_flight, turns_today)
+                for (name, at), fields, in_flight, turns_today in rows
                 if fields
             ),
             key=lambda status: status.name,

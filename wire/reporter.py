@@ -21,7 +21,7 @@ from wire.version import VERSION
 ProcessKind = Literal["gateway", "worker"]
 REPORT_INTERVAL = 2.0
 # Seconds without a report after which a process counts as dead, and for which it is then shown.
-_SILENCE = 8.0
+SILENCE = 8.0
 _SHOWN = 600.0
 # For how long counts are kept, in hours and in seconds.
 HOURS = 6
@@ -108,7 +108,7 @@ class Reporter:
                 process=self._process,
                 number=str(self._number),
                 state=state,
-                silence=int(_SILENCE * 1000),
+                silence=int(SILENCE * 1000),
                 shown=int(_SHOWN * 1000),
                 minute_ttl=_MINUTE_TTL,
                 excluded=PICTURES,

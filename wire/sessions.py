@@ -5,7 +5,7 @@ import math
 import secrets
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -42,7 +42,7 @@ class _Claimed(msgspec.Struct):
 
 class _Finished(msgspec.Struct):
     status: Literal["idle", "next", "released", "stale"]
-    kept: bool = False
+    has_session: bool = False
     job: str = ""
     work: str = ""
     sent: int = 0
@@ -112,6 +112,13 @@ class HeartbeatReply:
     stopped_answers: list[str]
 
 
+class _Heartbeat(NamedTuple):
+    """What a worker's last heartbeat says of it."""
+
+    alive: bool
+    takes_work: bool
+
+
 class SessionLimits(Protocol):
     """The settings that hold for sessions, in seconds; gateways' and workers' settings have them."""
 
@@ -131,14 +138,16 @@ class Sessions:
     lease_ttl: float = LEASE_TTL
     transcript_limit: int = TRANSCRIPT_LIMIT
 
-    async def beat(self, worker: str) -> HeartbeatReply:
-        """Renew the worker's heartbeat, and with it all its leases.
+    async def beat(self, worker: str, *, takes_work: bool = True) -> HeartbeatReply:
+        """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
 
         Each answer to stop is returned until it is finished. If `data_since` changes, Redis may have lost data, and the
         worker reports what it holds (`report_end`, `reassert`, `disclaim`) before any worker claims anything.
         """
         lease_ms = math.ceil(self.lease_ttl * 1000)
-        began, stopped = await self.store.run("beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms)
+        began, stopped = await self.store.run(
+            "beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms, int(takes_work)
+        )
         return HeartbeatReply(began, [answer.decode() for answer in stopped])
 
     async def report_end(self, token: str, answer: str, seq: int) -> None:
@@ -183,22 +192,30 @@ class Sessions:
 
     async def list_live_workers(self) -> list[str]:
         """Return the workers that are alive."""
-        return [worker for worker, alive in (await self._workers()).items() if alive]
+        return [worker for worker, beats in (await self._workers()).items() if beats.alive]
+
+    async def list_available_workers(self) -> list[str]:
+        """Return the workers that are alive and take work: those that have an account."""
+        return [worker for worker, beats in (await self._workers()).items() if beats.alive and beats.takes_work]
 
     async def list_dead_workers(self) -> list[str]:
         """Return the workers that went silent without leaving."""
-        return [worker for worker, alive in (await self._workers()).items() if not alive]
+        return [worker for worker, beats in (await self._workers()).items() if not beats.alive]
 
-    async def _workers(self) -> dict[str, bool]:
-        """Return every worker that has not left, and whether it is alive."""
+    async def _workers(self) -> dict[str, _Heartbeat]:
+        """Return the last heartbeat of every worker that has not left."""
         with translate_errors():
             members: Any = await self.store.commands.smembers(keys.workers_key())
             workers = sorted(worker.decode() for worker in members)
             async with self.store.commands.pipeline(transaction=False) as pipe:
                 for worker in workers:
-                    pipe.exists(keys.worker_key(worker))
-                alive = await pipe.execute()
-        return {worker: bool(there) for worker, there in zip(workers, alive, strict=True)}
+                    pipe.hmget(keys.worker_key(worker), "last", "takes_work")
+                beats = await pipe.execute()
+        # A worker of the version before says nothing of its accounts.
+        return {
+            worker: _Heartbeat(last is not None, takes_work != b"0")
+            for worker, (last, takes_work) in zip(workers, beats, strict=True)
+        }
 
     async def reap(self, worker: str, dead: str) -> int:
         """Take over a batch of a dead worker's tokens, in the name of `worker`.
@@ -347,8 +364,8 @@ class Sessions:
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
-        kept, waited = session if finished.kept else None, finished.waited / 1000
-        following = ClaimedJob(lease, finished.job, _UNREAD, kept, finished.sent, waited=waited)
+        next_session, waited = session if finished.has_session else None, finished.waited / 1000
+        following = ClaimedJob(lease, finished.job, _UNREAD, next_session, finished.sent, waited=waited)
         return await self._read(following, finished.work)
 
     async def release(self, lease: Lease) -> bool:

@@ -48,7 +48,7 @@ class Dispatcher:
         self.draining = asyncio.Event()
         self._worker_id = upstream.pool.worker
         self.leases = LeaseTable(sessions, self._worker_id, lost_seconds=lost_seconds)
-        self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert)
+        self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert, self._takes_work)
         self._upstream = upstream
         self._settings = upstream.settings
         self._sessions = sessions
@@ -67,7 +67,7 @@ class Dispatcher:
         drained = asyncio.create_task(self.draining.wait())
         try:
             while not self.draining.is_set():
-                if not len(self._upstream.pool):
+                if not self._takes_work():
                     # Other workers may have accounts: this one's tokens are theirs now.
                     await self.leases.release_idle()
                     await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
@@ -84,18 +84,22 @@ class Dispatcher:
         finally:
             drained.cancel()
 
+    def _takes_work(self) -> bool:
+        """Return whether there is an account."""
+        return len(self._upstream.pool) > 0
+
     async def close(self, grace: float) -> None:
         """Wait up to DRAIN_TIMEOUT for running turns. Then cancel them, twice, with `grace` seconds to end each time.
 
         A cancelled job goes back to the queue if its question wasn't sent, and ends as interrupted otherwise.
         """
         if self._serving:
-            _, left = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
+            _, unfinished = await asyncio.wait(self._serving, timeout=self._settings.drain_timeout)
             for _ in range(2):
-                for serving in left:
+                for serving in unfinished:
                     serving.cancel()
-                if left:
-                    _, left = await asyncio.wait(left, timeout=grace)
+                if unfinished:
+                    _, unfinished = await asyncio.wait(unfinished, timeout=grace)
 
     async def _dispatch(self, entry: ScheduleEntry) -> None:
         """Start serving the entry's token. Entries of the worker's own wait for a slot, shared ones go back."""

@@ -18,7 +18,7 @@ class Heartbeat:
 
     `on_stopped` gets the answers that were stopped, with each beat until they are finished. `reassert` reports to Redis
     what the worker holds: it is called when Redis may have lost data or is back, with the loop time of the last beat
-    before that.
+    before that. `takes_work` returns whether the worker has an account: gateways don't count on one that hasn't.
     """
 
     def __init__(
@@ -27,11 +27,13 @@ class Heartbeat:
         worker: str,
         on_stopped: Callable[[list[str]], None],
         reassert: Callable[[float], Awaitable[None]],
+        takes_work: Callable[[], bool],
     ) -> None:
         self._sessions = sessions
         self._worker = worker
         self._on_stopped = on_stopped
         self._reassert = reassert
+        self._takes_work = takes_work
         self._ttl = sessions.lease_ttl
         self._last_beat = self._last_asserted = float("-inf")
         # When the Redis that last got the worker's leases began to run with its data; None before the first beat.
@@ -55,7 +57,7 @@ class Heartbeat:
     async def beat(self) -> None:
         """Beat once. Raises StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
-        beat = await self._sessions.beat(self._worker)
+        beat = await self._sessions.beat(self._worker, takes_work=self._takes_work())
         self._last_beat = began
         if self._must_reassert or self._redis_began not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, reporting it")

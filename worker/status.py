@@ -27,10 +27,10 @@ class _WorkerCounters:
         used = min(worker.slots_used, worker.slots)
         self._slots["slots:used"] += used * passed
         self._slots["slots:free"] += 0 if worker.draining else (worker.slots - used) * passed
-        ends: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
         for (_, outcome, reason), count in worker.turn_counts.items():
-            ends[f"failed:{reason}" if outcome == "failed" else outcome] += count
-        return self._slots + ends
+            outcomes[f"failed:{reason}" if outcome == "failed" else outcome] += count
+        return self._slots + outcomes
 
 
 def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTERVAL) -> Reporter:

@@ -65,10 +65,10 @@ def _judge_refusal(status: int, body: bytes) -> str:
 
 
 def _judge_frames(frames: Sequence[dict[str, object]], pieces: int) -> str:
-    ends = [frame["done"] for frame in frames]
-    if True not in ends:
+    done = [frame["done"] for frame in frames]
+    if True not in done:
         return UNFINISHED
-    if ends.index(True) != len(ends) - 1:
+    if done.index(True) != len(done) - 1:
         return "more after the last frame"
     text = str(frames[-1]["answer"])
     if "".join(str(frame["answer"]) for frame in frames[:-1]) != text:

@@ -44,8 +44,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
-def _report(what: str, results: dict[str, Any]) -> None:
-    print(f"{what}: {', '.join(f'{name}: {value}' for name, value in results.items())}", file=sys.stderr)
+def _report(title: str, results: dict[str, Any]) -> None:
+    print(f"{title}: {', '.join(f'{name}: {value}' for name, value in results.items())}", file=sys.stderr)
 
 
 def is_as_required(document: dict[str, Any]) -> bool:

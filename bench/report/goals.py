@@ -157,8 +157,10 @@ def _before(document: Document) -> list[Goal]:
             figure = f"{role} CPU per delta, {name}, over that before"
             goals.append(_goal(figure, _BEFORE, "×", ratios(cpu(path, role), cpu(before, role))))
         for role in ("gateway", "worker"):
-            now, then = (values(rounds, "kb_per_stream", role) for rounds in (path, before))
-            goals.append(_goal(f"{role} memory per stream, {name}, over that before", _BEFORE, "×", ratios(now, then)))
+            current, earlier = (values(rounds, "kb_per_stream", role) for rounds in (path, before))
+            goals.append(
+                _goal(f"{role} memory per stream, {name}, over that before", _BEFORE, "×", ratios(current, earlier))
+            )
     return goals
 
 

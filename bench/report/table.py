@@ -66,8 +66,8 @@ def _redis(side: str, figures: Document) -> str:
     if not commands:
         return ""
     costs = [f"{name} {_cell(stats['us'])} × {stats['per_delta'][1]:g}" for name, stats in commands.items()]
-    kept = _cell(figures["redis_kb_per_answer"])
-    return f"\n\nRedis of {side}: {kept} kB an answer; µs a command × commands a delta: {', '.join(costs)}."
+    size = _cell(figures["redis_kb_per_answer"])
+    return f"\n\nRedis of {side}: {size} kB an answer; µs a command × commands a delta: {', '.join(costs)}."
 
 
 def _cell(spread: Any) -> str:

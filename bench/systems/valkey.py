@@ -28,5 +28,5 @@ async def start_valkey(processes: Processes, folder: Path, name: str, port: int)
 
 def relocate(config: str, directives: Mapping[str, str]) -> str:
     """Return a configuration with these directives in place of its own."""
-    kept = [line for line in config.splitlines() if line.split(None, 1)[:1] not in [[name] for name in directives]]
-    return "\n".join([*kept, *(f"{name} {value}" for name, value in directives.items()), ""])
+    unchanged = [line for line in config.splitlines() if line.split(None, 1)[:1] not in [[name] for name in directives]]
+    return "\n".join([*unchanged, *(f"{name} {value}" for name, value in directives.items()), ""])

@@ -12,7 +12,7 @@ from emulator.json_text import Json
 LIFETIME = 6 * 3600.0
 SIGNED_IN_TURNS = 30
 SIGNED_OUT_TURNS = 5
-KEPT = 200_000
+LIMIT = 200_000
 FIRST_INVOCATION = "3"
 
 
@@ -45,8 +45,8 @@ class ChatHubConversation:
 class ChatHubConversations:
     """Conversations by id; beyond `kept` the oldest is forgotten."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._conversations: OrderedDict[str, ChatHubConversation] = OrderedDict()
 
     def create(self, account: EmulatorAccount, now: float, header_only: bool = False) -> ChatHubConversation:
@@ -63,7 +63,7 @@ class ChatHubConversations:
             header_only=header_only,
         )
         self._conversations[conversation.id] = conversation
-        if len(self._conversations) > self._kept:
+        if len(self._conversations) > self._limit:
             self._conversations.popitem(last=False)
         return conversation
 

@@ -19,7 +19,7 @@ from emulator.pictures import picture_url
 from emulator.state import EmulatorState
 
 NAMES = outcomes.names("image")
-KEPT = 10_000
+LIMIT = 10_000
 READY_AT_POLL = 2
 SECOND_POST_LIMIT = 30.0
 BAD_PICTURE = "https://r.bing.com/rp/in-2zU3AJUdkgFe7ZKv19yPBHVs.png"
@@ -102,7 +102,7 @@ class ImageCreator:
         # Clients give up at once when the prompt is blocked; after any other page they try once more.
         if entry.posts == 1 and attempt.outcome != "blocked":
             self._refused.setdefault((entry.account, entry.prompt), []).append(attempt)
-            if len(self._refused) > KEPT:
+            if len(self._refused) > LIMIT:
                 self._refused.popitem(last=False)
         return response
 
@@ -110,7 +110,7 @@ class ImageCreator:
         attempt.entry.id = f"1-{os.urandom(16).hex()}"
         attempt.entry.outcome, attempt.entry.ended = "running", None
         self._attempts[attempt.entry.id] = attempt
-        if len(self._attempts) > KEPT:
+        if len(self._attempts) > LIMIT:
             self._attempts.popitem(last=False)
         query = quote(attempt.entry.prompt)
         location = f"/images/create?q={query}&rt=4&mdl=0&ar=1&FORM=GENCRE&id={attempt.entry.id}"
@@ -140,9 +140,9 @@ class ImageCreator:
         finish(attempt.entry, attempt.outcome, self._state.clock.now())
         if attempt.outcome.startswith("poll-"):
             return http_faults.page("Error", int(attempt.outcome[5:]))
-        return web.Response(text=self._results(request, attempt), content_type="text/html", charset="utf-8")
+        return web.Response(text=self._result_page(request, attempt), content_type="text/html", charset="utf-8")
 
-    def _results(self, request: web.Request, attempt: ImageAttempt) -> str:
+    def _result_page(self, request: web.Request, attempt: ImageAttempt) -> str:
         base = self._state.public_url(request.host)
         pictures = [picture_url(base, attempt.entry.prompt, number) for number in range(1, 5)]
         if attempt.outcome == "one":

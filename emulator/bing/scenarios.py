@@ -108,10 +108,10 @@ def cite_cut(turn: BingTurn) -> Iterator[Step]:
     yield from give(turn, answer, split_at_marks(answer.text))
 
 
-def rewrite(change: Callable[[str], str], rest: Callable[[list[str]], list[str]]) -> Scenario[BingTurn]:
+def rewrite(change: Callable[[str], str], continue_with: Callable[[list[str]], list[str]]) -> Scenario[BingTurn]:
     """Return a scenario whose text is changed in the middle.
 
-    change: from the text so far to the one in its place. rest: from the answer's pieces to those that follow.
+    change: from the text so far to the one in its place. continue_with: from the answer's pieces to those that follow.
     """
 
     def play(turn: BingTurn) -> Iterator[Step]:
@@ -120,7 +120,7 @@ def rewrite(change: Callable[[str], str], rest: Callable[[list[str]], list[str]]
         yield from turn.write(first)
         yield turn.tick
         yield turn.text.replace(change(turn.text.value))
-        yield from turn.write(rest(first + second))
+        yield from turn.write(continue_with(first + second))
         yield from turn.end(answer)
 
     return play

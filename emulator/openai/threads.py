@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from emulator.openai.message_history import digest
 
-KEPT = 200_000
+LIMIT = 200_000
 
 
 @dataclass
@@ -24,9 +24,9 @@ class ThreadIndex:
     it leaves out a question that failed. Two clients with the same questions share one thread.
     """
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self._threads: OrderedDict[str, ConversationThread] = OrderedDict()
-        self._kept = kept
+        self._limit = limit
 
     def enter(self, before: tuple[str, ...], question: str) -> ConversationThread:
         """Return the thread of a question after these, a new one if they are unknown, and count the request."""
@@ -41,7 +41,7 @@ class ThreadIndex:
     def _keep(self, name: str, thread: ConversationThread) -> None:
         self._threads[name] = thread
         self._threads.move_to_end(name)
-        if len(self._threads) > self._kept:
+        if len(self._threads) > self._limit:
             self._threads.popitem(last=False)
 
     def __len__(self) -> int:

@@ -11,18 +11,18 @@ from wire.errors import StoreUnavailableError
 class WorkerPresence:
     """What this gateway has seen of the workers: it looks every `look_every` seconds.
 
-    They are absent when none is alive now, and none was for `patience` seconds, or since this process began. While
-    Redis is away nothing is known, so the patience begins anew with its return. A worker lives only with an account.
+    They are absent when none that has an account is alive now, and none was for `patience` seconds, or since this
+    process began. While Redis is away nothing is known, so the patience begins anew with its return.
     """
 
     def __init__(
         self,
-        list_live_workers: Callable[[], Awaitable[Sequence[str]]],
+        list_available_workers: Callable[[], Awaitable[Sequence[str]]],
         *,
         patience: float = TIMINGS.worker_patience,
         look_every: float = TIMINGS.worker_look_every,
     ) -> None:
-        self._list_live_workers = list_live_workers
+        self._list_available_workers = list_available_workers
         self._patience = patience
         self._look_every = look_every
         self._alive = True
@@ -47,7 +47,7 @@ class WorkerPresence:
 
     async def _look(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
-            self._alive = bool(await self._list_live_workers())
+            self._alive = bool(await self._list_available_workers())
             if not self._alive:
                 return
         self._seen = asyncio.get_running_loop().time()

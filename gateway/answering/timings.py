@@ -11,6 +11,8 @@ class Timings:
 
     # The time for the body of a request.
     body_limit: float = 30.0
+    # For how long a body that is too large is read on behind its refusal.
+    linger_limit: float = 2.0
     # Added to the limits of queue and answer, so that theirs end an answer first.
     answer_margin: float = 5.0
     # Between two renewals of the interest in a queued job, and before the next one after Redis was unavailable.

@@ -40,9 +40,9 @@ def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
         keys.append(ApiKey(match["name"], match["hash"], int(match["limit"]) if match["limit"] else None))
     if not keys:
         raise ValueError(f"{setting}: {path} lists no key")
-    for what in ("name", "hash"):
-        if len({getattr(key, what) for key in keys}) < len(keys):
-            raise ValueError(f"{setting}: {path} lists a {what} twice")
+    for attribute in ("name", "hash"):
+        if len({getattr(key, attribute) for key in keys}) < len(keys):
+            raise ValueError(f"{setting}: {path} lists a {attribute} twice")
     return tuple(keys)
 
 

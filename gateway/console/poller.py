@@ -122,5 +122,5 @@ class Poller:
         oldest, known = now - HOURS * 60, self.snapshot.minutes
         first = max(oldest, max(known) - _OPEN_MINUTES) if known else oldest
         fresh = await self._overview.read_counts(range(first, now + 1))
-        kept = {minute: counts for minute, counts in known.items() if oldest <= minute < first}
-        return kept | fresh
+        unchanged = {minute: counts for minute, counts in known.items() if oldest <= minute < first}
+        return unchanged | fresh

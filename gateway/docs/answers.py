@@ -59,7 +59,7 @@ def paths() -> dict[str, Node]:
 
 def _picture() -> Node:
     media = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
-    found = {
+    answer_responses = {
         "200": {"description": "The picture.", "headers": headers.header_refs("X-Request-ID"), "content": media},
     }
     return {
@@ -68,7 +68,7 @@ def _picture() -> Node:
         "summary": "A picture that an upstream sent without an address",
         "description": "At the address that an answer contains, for as long as an answer is kept. Needs no API key.",
         "security": [],
-        "responses": found | references(404, 503),
+        "responses": answer_responses | references(404, 503),
     }
 
 

@@ -63,11 +63,11 @@ def error_examples() -> Node:
 
 def paths() -> dict[str, Node]:
     """Return the paths with their operations."""
-    asked, drawn = _answered("Answer", named_examples(answer=success(ANSWER_DATA)) | error_examples()), _pictures()
+    whole, pictures = _answered("Answer", named_examples(answer=success(ANSWER_DATA)) | error_examples()), _pictures()
     return {
         "/api": {
-            "get": _get("ask", "Ask, and get the whole answer", _ASK, asked),
-            "post": _post("askInBody", "Ask, and get the whole answer", _ASK, _ASKED, asked),
+            "get": _get("ask", "Ask, and get the whole answer", _ASK, whole),
+            "post": _post("askInBody", "Ask, and get the whole answer", _ASK, _ASKED, whole),
         },
         "/api_stream": {
             "get": _get("stream", "Ask, and get the answer as it comes", _ASK, _streamed(), streaming=True),
@@ -76,8 +76,8 @@ def paths() -> dict[str, Node]:
             ),
         },
         "/image": {
-            "get": _get("draw", "Get pictures for a keyword", _DRAW, drawn),
-            "post": _post("drawInBody", "Get pictures for a keyword", _DRAW, {"keyword": "a red circle"}, drawn),
+            "get": _get("draw", "Get pictures for a keyword", _DRAW, pictures),
+            "post": _post("drawInBody", "Get pictures for a keyword", _DRAW, {"keyword": "a red circle"}, pictures),
         },
     }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
@@ -77,6 +78,11 @@ class Presenter(Protocol):
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return the frames that end a stream whose answer can't be followed any more."""
         ...
+
+
+def accepts_events(request: Request) -> bool:
+    """Return whether the client names event streams in its Accept, as an EventSource does."""
+    return "text/event-stream" in ", ".join(request.headers.getlist("accept")).lower()
 
 
 def parse_event_id(last_event_id: str) -> EventId | None:

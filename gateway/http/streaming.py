@@ -27,15 +27,17 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
-it then needs more memory, HTTP/1.0 gets chunks, and an address that is too long a plain 400.
+it then needs more memory, HTTP/1.0 gets chunks, and an address that is too long or has raw UTF-8 a plain 400.
 
-HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, and a mark on a request whose address is too long.
+HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, a mark on a request whose address is too long, and
+addresses without percent-encoding.
 """
 
 import array
 import asyncio
 import contextlib
 import fcntl
+import re
 import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
@@ -68,6 +70,7 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
 )
 # In bytes: uvicorn's parser of addresses takes no longer one.
 _LONGEST_ADDRESS = 65535
+_NO_ASCII = re.compile(rb"[\x80-\xff]")
 _LOG = structlog.get_logger()
 
 
@@ -156,6 +159,9 @@ def _mentions(function: Any, attribute: str) -> bool:
 class HttpProtocol(HttpToolsProtocol):
     """A connection with requests."""
 
+    # Whether the next bytes belong to the first line of a request.
+    _in_first_line = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.pipeline = cast(Any, _Pipeline())
@@ -164,6 +170,21 @@ class HttpProtocol(HttpToolsProtocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self.flow._is_writable_event = _ListEvent(value=True)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol: bytes in an address that clients should have percent-encoded are so from here on."""
+        if self._in_first_line:
+            line, end, rest = data.partition(b"\n")
+            # Some clients send an empty line behind a body.
+            self._in_first_line = not (end and line.strip())
+            if not line.isascii():
+                data = _NO_ASCII.sub(lambda match: b"%%%02X" % ord(match[0]), line) + end + rest
+        super().data_received(data)
+
+    def on_message_complete(self) -> None:
+        """See uvicorn: a request has arrived whole."""
+        super().on_message_complete()
+        self._in_first_line = True
 
     def on_headers_complete(self) -> None:
         """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""

@@ -62,7 +62,7 @@ class LegacyApi:
         if request.method in ("HEAD", "OPTIONS"):
             return responses.empty(request, METHODS, "text/event-stream")
         client = self.clients.identify(request)
-        event_source = "text/event-stream" in request.headers.get("accept", "")
+        event_source = sse.accepts_events(request)
         last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
         if event_source and last_event is not None:
             return await self._resume(request, last_event, client)

@@ -17,6 +17,7 @@ from gateway.http.streaming import detach
 from gateway.http.websocket import WebSocketConnection, identify_or_deny
 from gateway.legacy import envelope, params
 from gateway.legacy.frames import LegacyFrames
+from gateway.settings import GatewaySettings
 from telemetry import traces
 from wire.answer_reader import AnswerReader
 from wire.errors import AnswerLostError, StoreUnavailableError
@@ -102,12 +103,12 @@ class LegacySession:
 
 @dataclass(frozen=True)
 class SocketEndpoints:
-    """The endpoints. `max_message` is in bytes."""
+    """The endpoints."""
 
     questions: Questions
     sessions: Sessions
     clients: Clients
-    max_message: int
+    settings: GatewaySettings
 
     async def ws(self, socket: WebSocket) -> None:
         """Send one frame for each question."""
@@ -120,7 +121,7 @@ class SocketEndpoints:
     async def _serve(self, socket: WebSocket, *, streaming: bool) -> None:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(key_subprotocol(socket))
-            session = LegacySession(socket, self.questions, self.max_message, client, streaming=streaming)
+            session = LegacySession(socket, self.questions, self.settings.max_body, client, streaming=streaming)
             await detach(socket.scope, partial(self._run, session))
 
     async def _run(self, session: LegacySession) -> None:

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
-from gateway.openai.errors import AnswerFailedError, Fault, fault_of, fault_of_failure
+from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
 from gateway.openai.models import ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
@@ -151,7 +151,7 @@ class CompletionChunks:
 
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error, which the SDKs raise, and no end."""
-        return _error_frames(fault_of(error))
+        return _error_frames(fault_in_stream(error))
 
     async def _end(self) -> list[SseFrame]:
         self.finished = True
@@ -203,4 +203,4 @@ def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:
 
 
 def _error_frames(fault: Fault) -> list[SseFrame]:
-    return [SseFrame(msgspec.json.encode(fault.body))]
+    return [SseFrame(msgspec.json.encode(fault.streamed))]

@@ -10,17 +10,18 @@ from gateway.http.body import BodyReader
 from gateway.openai import chunks, requests, validation
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from gateway.settings import GatewaySettings
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
 
 @dataclass(frozen=True)
 class CompletionEndpoint:
-    """The endpoint. `list_sources`: an answer's text ends with its sources."""
+    """The endpoint."""
 
     service: QuestionService
     bodies: BodyReader
-    list_sources: bool
+    settings: GatewaySettings
 
     async def completions(self, request: Request) -> Response | sse.AnswerStream:
         """Answer the question at the end of a list of messages, as a whole or in chunks."""
@@ -30,7 +31,7 @@ class CompletionEndpoint:
         fields = validation.parse_fields(await self.bodies.read(request))
         wanted = requests.parse_completion(fields)
         question = await self.service.ask(request, client, fields, wanted)
-        answer = TextAssembler(wanted.stops, list_sources=self.list_sources)
+        answer = TextAssembler(wanted.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, chunks.CompletionChunks(question, answer, usage=wanted.usage))
         await question.collect(request, answer)
@@ -39,7 +40,7 @@ class CompletionEndpoint:
 
 def stream_response(request: Request, question: SubmittedQuestion, presenter: sse.Presenter) -> sse.AnswerStream:
     """Return the stream of an answer; from behind the Last-Event-ID, if that is an event of this answer."""
-    relay, event_source = question.questions.relay, "text/event-stream" in request.headers.get("accept", "")
+    relay, event_source = question.questions.relay, sse.accepts_events(request)
     last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
     resumed = last_event is not None and last_event.answer == question.answer
     return sse.AnswerStream(

@@ -95,14 +95,14 @@ class ConversationLookup:
             return Thread(digests, None, state=after)
         return Thread(digests, indexed, state=after, stale=(before, digests.answer_state(indexed.answer)))
 
-    async def record(self, thread: Thread, indexed: IndexedConversation, text: str, *, kept: bool) -> None:
-        """Index a conversation after the answer `text`; `kept`: it is found by the answer's id too.
+    async def record(self, thread: Thread, indexed: IndexedConversation, text: str, *, stored: bool) -> None:
+        """Index a conversation after the answer `text`; `stored`: it is found by the answer's id too.
 
         Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
         digests = thread.digests
         states = [digests.history_state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
-        states += [digests.answer_state(indexed.answer)] if kept else []
+        states += [digests.answer_state(indexed.answer)] if stored else []
         if not states and not thread.stale:
             return
         try:

@@ -4,7 +4,8 @@ InvalidRequestError   the request is at fault; has the parameter
 AnswerFailedError     the answer failed before anything of it was sent
 
 The SDKs repeat 408, 409, 429 and 5xx by themselves: `x-should-retry` is false where that may cost a second time, or is
-of no use.
+of no use. Within a stream there is neither a status nor a header, and clients decide by the error's type and code; see
+docs/decisions/0037-one-event-ends-a-failing-stream.md.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +25,11 @@ from wire.reasons import Reason
 _LONGEST_PAUSE = 60
 _LIMITED = "All accounts are limited for the moment."
 _TIMEOUTS = ("timeout.", ".timeout")
+# What no client repeats within a stream: the type of an error there, the codes of a response's error, and both of
+# those of a limit. AI SDK repeats an error unless its type or code says `invalid` or `insufficient_quota`, Codex a
+# failed response unless its code is one of these.
+_FINAL_TYPE, _FINAL_CODE, _FINAL_LIMIT = "invalid_request_error", "invalid_prompt", "insufficient_quota"
+_FINAL_CODES = (_FINAL_CODE, _FINAL_LIMIT, "context_length_exceeded")
 
 
 class ErrorDetails(msgspec.Struct, kw_only=True):
@@ -60,10 +66,28 @@ class Fault:
         """The body of a response."""
         return ApiError(ErrorDetails(message=self.message, type=self.type, param=self.param, code=self.code))
 
+    @property
+    def streamed(self) -> ApiError:
+        """The body as an event of a stream, with a type that no client repeats unless it may."""
+        kind = _FINAL_LIMIT if self.status == 429 else _FINAL_TYPE
+        return (self if self.repeatable else replace(self, type=kind)).body
+
+    @property
+    def response_code(self) -> str:
+        """The code in a failed response of /v1/responses: one that no client repeats unless it may."""
+        code = self.code or self.type
+        if self.repeatable or code in _FINAL_CODES:
+            return code
+        return _FINAL_LIMIT if self.status == 429 else _FINAL_CODE
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a client may send the same request again by itself, which costs nothing and may help."""
+        return self.again and (self.retry_after or 0) <= _LONGEST_PAUSE
+
     def response(self) -> Response:
         """Return the whole response."""
-        again = self.again and (self.retry_after or 0) <= _LONGEST_PAUSE
-        headers = {"cache-control": "no-store", "x-should-retry": "true" if again else "false"}
+        headers = {"cache-control": "no-store", "x-should-retry": "true" if self.repeatable else "false"}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
         return Response(msgspec.json.encode(self.body), self.status, headers, "application/json")
@@ -106,7 +130,7 @@ def fault_of_failure(event: Failed) -> Fault:
         if known and ERRORS[Reason(event.reason)].status == 503:
             return replace(fault, retry_after=event.retry_after)
         busy = fault_of_spec(ERRORS[Reason.QUEUE_TIMEOUT], event.retry_after)
-        return replace(busy, code=fault.code, again=again)
+        return replace(busy, message=fault.message, code=fault.code, again=again)
     if is_limited_briefly(event):
         fault = replace(fault, type="rate_limit_error", code="rate_limit_exceeded", message=_LIMITED)
     return replace(fault, again=again, retry_after=event.retry_after)
@@ -124,6 +148,11 @@ def fault_of(error: Exception) -> Fault:
         return error.fault
     fault = fault_of_spec(ERRORS[find_reason(error)], problem_of(error).retry_after)
     return replace(fault, message=fill_in(fault.message, error))
+
+
+def fault_in_stream(error: Exception) -> Fault:
+    """Return what a client gets for an exception within a stream: its question was accepted, and may be answered."""
+    return replace(fault_of(error), again=False)
 
 
 async def error_response(request: HTTPConnection, error: Exception) -> Response:

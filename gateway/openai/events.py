@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
-from gateway.openai.errors import AnswerFailedError, ErrorDetails, Fault, fault_of, fault_of_failure
+from gateway.openai.errors import AnswerFailedError, ErrorDetails, fault_in_stream, fault_of_failure
 from gateway.openai.response_body import (
     Empty,
     OutputMessage,
@@ -22,9 +23,14 @@ from wire.messages import Event, Failed, Final
 
 
 class ResponseStateEvent(msgspec.Struct, kw_only=True):
-    """The state of the whole response."""
+    """The state of the whole response. The last event of a response that failed has the error also outside of it.
+
+    For some SDKs `response.failed` is an event like others, but they raise an `error` in any event; other clients know
+    no other failure than `response.failed`. So all of them see this one event as the error that it is.
+    """
 
     response: ResponseObject
+    error: ErrorDetails | UnsetType = UNSET
     type: Literal[
         "response.created", "response.in_progress", "response.completed", "response.incomplete", "response.failed"
     ]
@@ -88,7 +94,7 @@ class TextEndEvent(msgspec.Struct, kw_only=True):
 
 
 class ErrorEvent(msgspec.Struct, kw_only=True):
-    """The end of a stream that breaks off. The SDKs raise at it; `response.failed` is an event like others to them."""
+    """The end of a stream that its gateway can't continue. The response itself has not failed, and may be read."""
 
     message: str
     type: Literal["error"] = "error"
@@ -154,8 +160,8 @@ class ResponseEvents:
         if isinstance(event, Failed):
             self.finished = True
             fault = fault_of_failure(event)
-            response = self._body.build_failed(fault)
-            return self._encode(ResponseStateEvent(response=response, type="response.failed"), _error_event(fault))
+            response, error = self._body.build_failed(fault), fault.streamed.error
+            return self._encode(ResponseStateEvent(response=response, error=error, type="response.failed"))
         new = self._answer.add(event)
         frames = self._encode(*self._begin()) if new or self._answer.finished else []
         if new:
@@ -165,8 +171,10 @@ class ResponseEvents:
         return frames
 
     def render_error(self, error: Exception) -> list[SseFrame]:
-        """Return one error, which the SDKs raise, and no end."""
-        return self._encode(_error_event(fault_of(error)))
+        """Return one error, which the SDKs raise, and no end. It is none of the answer's events: always sent."""
+        details = fault_in_stream(error).streamed.error
+        self._number = max(self._number, self._after)
+        return self._encode(ErrorEvent(message=details.message, param=details.param, code=details.code, error=details))
 
     def _begin(self) -> list[ResponseEvent]:
         if self._begun:
@@ -208,7 +216,3 @@ class ResponseEvents:
                 event.sequence_number = self._number
                 frames.append(SseFrame(msgspec.json.encode(event), event.type))
         return frames
-
-
-def _error_event(fault: Fault) -> ErrorEvent:
-    return ErrorEvent(message=fault.message, param=fault.param, code=fault.code, error=fault.body.error)

@@ -3,26 +3,90 @@
 Pure but for `resolve`, which reads the answers that items refer to.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from gateway.openai.errors import InvalidRequestError
 
-# Returns the text of the answer with this id, None if it isn't known.
+# Returns the text of the answer with this id, empty if it has none; None if it isn't known.
 ReadAnswer = Callable[[str], Awaitable[str | None]]
 
 _REFERENCE = "item_reference"
-_MESSAGE_ID, _REASONING_ID = "msg_", "rs_"
+# The kinds of ids that lead to an answer of ours, maybe with the place of an item in it behind.
+_MESSAGE_IDS: Sequence[str] = ("msg", "resp", "chatcmpl")
+_CALL_ID, _REASONING_ID = "fc", "rs"
 # Items that hold nothing that a later turn needs: the model's own thoughts, and its list of tools.
 _LEFT_OUT = ("reasoning", "mcp_list_tools", "compaction")
 _CALL_ENDS = ("_call", "mcp_approval_request")
 _OUTPUT_ENDS = ("_output", "mcp_approval_response")
 
 
+class ItemReference(msgspec.Struct, kw_only=True):
+    """A reference to an item of an earlier response; its type may be left out where it has nothing but the id."""
+
+    type: Literal["item_reference"] | None = None
+    id: Annotated[str, Meta(description="An id that this service gave out: of a message, call or reasoning.")]
+
+
+class ReasoningItem(msgspec.Struct, kw_only=True):
+    """The model's own thoughts, a summary of them, or its list of tools. It is left out."""
+
+    type: Annotated[str, Meta(extra_json_schema={"enum": list(_LEFT_OUT)})]
+    id: str | None = None
+
+
+class FunctionCallItem(msgspec.Struct, kw_only=True):
+    """A function that the assistant called. It becomes words."""
+
+    type: Literal["function_call"] = "function_call"
+    call_id: str
+    name: str
+    arguments: Annotated[str, Meta(description="JSON.")]
+
+
+class FunctionOutputItem(msgspec.Struct, kw_only=True):
+    """The result of a function."""
+
+    type: Literal["function_call_output"] = "function_call_output"
+    call_id: str
+    output: Annotated[Any, Meta(description="A text, or parts of text. Anything else is passed on as JSON.")]
+
+
+class ToolCallItem(msgspec.Struct, kw_only=True):
+    """A tool of any other kind that the assistant called. It becomes words."""
+
+    type: Annotated[str, Meta(extra_json_schema={"pattern": "(_call|^mcp_approval_request)$"})]
+    name: Annotated[str | None, Meta(description="The tool; the kind of the call if it is missing.")] = None
+    arguments: Annotated[Any, Meta(description="What it was called with, as the three below.")] = None
+    input: Any = None
+    action: Any = None
+    code: Any = None
+
+
+class ToolOutputItem(msgspec.Struct, kw_only=True):
+    """The result of such a tool."""
+
+    type: Annotated[str, Meta(extra_json_schema={"pattern": "(_output|^mcp_approval_response)$"})]
+    output: Annotated[Any, Meta(description="A text, or parts of text. Anything else is passed on as JSON.")] = None
+    approve: Annotated[Any, Meta(description="Whether the call was allowed, where there is no output.")] = None
+
+
+# All items but messages.
+OTHER_ITEMS: Sequence[type[msgspec.Struct]] = (
+    ItemReference,
+    ReasoningItem,
+    FunctionCallItem,
+    FunctionOutputItem,
+    ToolCallItem,
+    ToolOutputItem,
+)
+
+
 async def resolve_references(items: object, read: ReadAnswer) -> object:
-    """Return the items with messages instead of references to answers. InvalidRequestError for an unknown one."""
+    """Return the items with what they are instead of references to them. InvalidRequestError for an unknown one."""
     if not isinstance(items, list):
         return items
     return [await _resolve(item, f"input[{number}]", read) for number, item in enumerate(items)]
@@ -32,12 +96,19 @@ async def _resolve(item: Any, param: str, read: ReadAnswer) -> Any:
     if not isinstance(item, dict) or not _is_reference(item):
         return item
     name = item.get("id")
-    if isinstance(name, str) and name.startswith(_REASONING_ID):
+    if not isinstance(name, str):
+        raise InvalidRequestError(f"'{param}.id' must be a string.", f"{param}.id", "invalid_type")
+    kind, _, place = name.partition("_")
+    if kind == _REASONING_ID:
+        # Anybody's: it is left out all the same.
         return {"type": "reasoning"}
-    is_message = isinstance(name, str) and name.startswith(_MESSAGE_ID)
-    text = await read(str(name).removeprefix(_MESSAGE_ID)) if is_message else None
-    if text is None:
-        raise InvalidRequestError(f"Item with id '{name}' not found.", f"{param}.id", "item_not_found")
+    kind, _, answer = name.partition("-") if name.startswith("chatcmpl-") else (kind, "_", place.partition("_")[0])
+    text = await read(answer) if kind in (*_MESSAGE_IDS, _CALL_ID) else None
+    if kind == _CALL_ID and text is not None:
+        return {"type": "function_call"}
+    if not text:
+        message = f"Item with id '{name}' not found: it isn't one of this service, or is no longer kept."
+        raise InvalidRequestError(message, f"{param}.id", "item_not_found")
     return {"role": "assistant", "content": text}
 
 

@@ -37,6 +37,8 @@ NoTools = Annotated[Any, only([])]
 NoToolChoice = Annotated[Any, only([], "none", "auto")]
 FilledText = Annotated[str, Meta(min_length=1)]
 MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
+# Messages, and items of the kinds that gateway.openai.input_items has.
+ItemList = Annotated[list[Any], Meta(min_length=1)]
 # With an API key a shorter one will do.
 ConversationName = Annotated[str, Meta(min_length=16, max_length=MAX_CONVERSATION_ID)]
 _METADATA: dict[str, Any] = {
@@ -121,7 +123,7 @@ class FormatFields(msgspec.Struct):
 class ResponseFields(QuestionFields, kw_only=True):
     """A question that may continue from a response."""
 
-    input: FilledText | MessageList
+    input: FilledText | ItemList
     instructions: Annotated[str | None, Meta(description="How the answer shall be; goes before the input.")] = None
     previous_response_id: Annotated[
         str | None, Meta(description="The response to continue from: the last one of its conversation.")

@@ -29,7 +29,7 @@ _IMAGE_VALUES = accepted_values(ImageFields)
 class CompletionRequest:
     """A question. With `usage` its stream contains the tokens; it ends before any of `stops`.
 
-    `previous` is the id of the answer that it continues from; `kept`: a later question may continue from its answer.
+    `previous` is the id of the answer that it continues from; `stored`: a later question may continue from its answer.
     """
 
     style: Style
@@ -38,7 +38,7 @@ class CompletionRequest:
     usage: bool = False
     stops: tuple[str, ...] = ()
     previous: str | None = None
-    kept: bool = False
+    stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def parse_response(fields: Fields) -> CompletionRequest:
         raise InvalidRequestError(message, "previous_response_id", "invalid_value")
     prompt = messages.parse_messages(items, "input", validation.read_text(fields, "instructions"))
     stream, store = (validation.read_field(fields, name, bool) for name in ("stream", "store"))
-    return CompletionRequest(style, prompt, bool(stream), previous=previous, kept=store is not False)
+    return CompletionRequest(style, prompt, bool(stream), previous=previous, stored=store is not False)
 
 
 def parse_image(fields: Fields) -> ImagePrompt:

@@ -53,10 +53,11 @@ class OutputMessage(msgspec.Struct, kw_only=True):
 
 
 class ResponseError(msgspec.Struct, kw_only=True):
-    """The reason why a response failed."""
+    """The reason why a response failed. The code is one that clients don't repeat, unless they may."""
 
     code: str
     message: str
+    reason: Annotated[str, Meta(description="The code that the error has elsewhere, such as `interrupted`.")]
 
 
 class IncompleteDetails(msgspec.Struct, kw_only=True):
@@ -164,7 +165,9 @@ class ResponseBody:
 
     def build_failed(self, fault: Fault) -> ResponseObject:
         """Return the response of an answer that failed."""
-        return self._build("failed", [], error=ResponseError(code=fault.code or fault.type, message=fault.message))
+        reason = fault.code or fault.type
+        error = ResponseError(code=fault.response_code, message=fault.message, reason=reason)
+        return self._build("failed", [], error=error)
 
     def build_whole(self, answer: TextAssembler, text: str, *, stopped: bool = False) -> ResponseObject:
         """Return the response of an answer that has ended."""

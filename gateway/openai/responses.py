@@ -19,6 +19,7 @@ from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
+from gateway.settings import GatewaySettings
 from wire.answers import Progress
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
@@ -33,11 +34,11 @@ _ECHOED = ("previous_response_id", "metadata", "store", "user")
 
 @dataclass(frozen=True)
 class ResponseEndpoints:
-    """The endpoints. `list_sources`: an answer's text ends with its sources."""
+    """The endpoints."""
 
     service: QuestionService
     bodies: BodyReader
-    list_sources: bool
+    settings: GatewaySettings
 
     async def create(self, request: Request) -> Response | sse.AnswerStream:
         """Answer a question, as a whole or in events."""
@@ -79,7 +80,7 @@ class ResponseEndpoints:
         return await self.service.load_by_id(request, client, _answer(request))
 
     async def _read_text(self, client: Client, answer: str) -> str | None:
-        """Return the text of the client's answer as it was sent; None if it isn't known, or has none."""
+        """Return the text of the client's answer as it was sent, empty if it has none; None if it isn't known."""
         if sse.parse_event_id(f"{answer}.0") is None:
             return None
         try:
@@ -87,13 +88,13 @@ class ResponseEndpoints:
         except AnswerNotFoundError:
             return None
         if not isinstance(progress.end, Final):
-            return progress.text or None
+            return progress.text
         assembler = self._assembler()
         assembler.add(progress.end)
         return assembler.text
 
     def _assembler(self) -> TextAssembler:
-        return TextAssembler(list_sources=self.list_sources)
+        return TextAssembler(list_sources=self.settings.sources_in_text)
 
     async def _read(self, request: Request, question: SubmittedQuestion) -> Response:
         progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)

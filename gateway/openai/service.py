@@ -35,7 +35,7 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class SubmittedQuestion:
-    """A question that was submitted. `kept`: a later question may continue from the answer by its id."""
+    """A question that was submitted. `stored`: a later question may continue from the answer by its id."""
 
     questions: Questions
     conversations: ConversationLookup
@@ -44,7 +44,7 @@ class SubmittedQuestion:
     submission: Submission
     work: Chat
     accepted: int
-    kept: bool
+    stored: bool
 
     @property
     def answer(self) -> str:
@@ -63,7 +63,7 @@ class SubmittedQuestion:
             except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
-        await self.conversations.record(self.thread, indexed, text, kept=self.kept)
+        await self.conversations.record(self.thread, indexed, text, stored=self.stored)
 
     async def collect(self, request: Request, answer: TextAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
@@ -105,7 +105,7 @@ class QuestionService:
         thread = await self._find_thread(digests, wanted, name)
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
-            question = await self.load(request, client, last_event.answer, thread, kept=wanted.kept)
+            question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
             prompt, work = wanted.prompt, question.work
             if (prompt.instructions, prompt.history, prompt.question) != (
                 work.instructions,
@@ -116,10 +116,10 @@ class QuestionService:
             return question
         submission = await self._submit(request, client, wanted, thread)
         request.state.answer = submission.answer_id
-        return await self.load(request, client, submission.answer_id, thread, new=submission.new, kept=wanted.kept)
+        return await self.load(request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored)
 
     async def load(
-        self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, kept: bool = True
+        self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, stored: bool = True
     ) -> SubmittedQuestion:
         """Return a question of the client by its answer's id. AnswerNotFoundError."""
         job = await self.questions.relay.answers.read_job(answer, client.holder)
@@ -128,7 +128,7 @@ class QuestionService:
         request.state.answer = answer
         submission = Submission(answer, job.token, new)
         return SubmittedQuestion(
-            self.questions, self.conversations, client, thread, submission, job.work, int(job.accepted), kept
+            self.questions, self.conversations, client, thread, submission, job.work, int(job.accepted), stored
         )
 
     async def load_by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:

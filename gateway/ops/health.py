@@ -41,9 +41,9 @@ class HealthEndpoints:
         return _json(Liveness(), 200)
 
     async def readyz(self, _: Request) -> Response:
-        """Return 200 when Redis answers, a worker is alive and the process doesn't drain; else 503."""
+        """Return 200 when Redis answers, a worker with an account is alive and the process doesn't drain; else 503."""
         try:
-            redis, workers = True, len(await self.sessions.list_live_workers())
+            redis, workers = True, len(await self.sessions.list_available_workers())
         except StoreUnavailableError:
             redis, workers = False, 0
         draining = self.active_requests.draining

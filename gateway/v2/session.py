@@ -16,6 +16,7 @@ from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
 from gateway.http.streaming import detach
 from gateway.http.websocket import WebSocketConnection, identify_or_deny
+from gateway.settings import GatewaySettings
 from gateway.v2 import messages
 from gateway.v2.frames import V2Frames, render_refusal
 from telemetry import traces
@@ -178,15 +179,16 @@ class V2Session:
 
 @dataclass(frozen=True)
 class V2Endpoint:
-    """/ws_stream under the subprotocol. `max_message` is in bytes."""
+    """/ws_stream under the subprotocol."""
 
     questions: Questions
     clients: Clients
-    max_message: int
+    settings: GatewaySettings
 
     async def ws_stream(self, socket: WebSocket) -> None:
         """Serve a session."""
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
-            session = V2Session(socket, self.questions, self.max_message, client, self.clients.find_origin(socket))
+            origin = self.clients.find_origin(socket)
+            session = V2Session(socket, self.questions, self.settings.max_body, client, origin)
             await detach(socket.scope, session.run)

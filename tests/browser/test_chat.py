@@ -74,7 +74,7 @@ def test_a_stopped_answer_keeps_its_text_and_ends_the_topic(visitor: Visitor, sy
     )
 
 
-def test_an_answer_goes_on_after_a_reload(visitor: Visitor, system: System, question: str) -> None:
+def test_an_answer_continues_after_a_reload(visitor: Visitor, system: System, question: str) -> None:
     visitor.ask(question)
     visitor.grows("delta 000010")
     visitor.reload()
@@ -84,7 +84,7 @@ def test_an_answer_goes_on_after_a_reload(visitor: Visitor, system: System, ques
     assert len(system.deployed.turns(question)) == 1
 
 
-def test_an_answer_goes_on_in_a_second_tab_and_ends_in_both(visitor: Visitor, system: System, question: str) -> None:
+def test_an_answer_continues_in_a_second_tab_and_ends_in_both(visitor: Visitor, system: System, question: str) -> None:
     other = Visitor(visitor.page.context.new_page())
     other.open(system.url)
     visitor.page.bring_to_front()
@@ -104,7 +104,7 @@ def test_an_answer_goes_on_in_a_second_tab_and_ends_in_both(visitor: Visitor, sy
     assert other.complaints == []
 
 
-def test_an_answer_goes_on_in_a_second_tab_when_the_first_one_is_closed(
+def test_an_answer_continues_in_a_second_tab_when_the_first_one_is_closed(
     visitor: Visitor, system: System, question: str
 ) -> None:
     asker = Visitor(visitor.page.context.new_page())
@@ -119,7 +119,7 @@ def test_an_answer_goes_on_in_a_second_tab_when_the_first_one_is_closed(
     assert len(system.deployed.turns(question)) == 1
 
 
-def test_an_answer_goes_on_when_its_gateway_is_killed(
+def test_an_answer_continues_when_its_gateway_is_killed(
     visitor: Visitor, system: System, question: str, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -140,7 +140,7 @@ def test_an_answer_goes_on_when_its_gateway_is_killed(
     assert len(system.deployed.turns(question)) == 1
 
 
-def test_an_answer_goes_on_after_the_network_was_away(visitor: Visitor, system: System, question: str) -> None:
+def test_an_answer_continues_after_the_network_was_away(visitor: Visitor, system: System, question: str) -> None:
     with ProxyThread() as proxy_thread:
         proxy = proxy_thread.proxy(urlsplit(system.url).port or 0)
         visitor.open(f"http://127.0.0.1:{proxy.port}")
@@ -218,7 +218,7 @@ def test_conversations_are_kept_renamed_and_removed(visitor: Visitor, system: Sy
     expect(side.locator(".open-it")).to_have_text(["the second one"])
 
 
-def test_a_conversation_goes_on_after_a_reload_where_it_was(visitor: Visitor) -> None:
+def test_a_conversation_continues_after_a_reload_where_it_was(visitor: Visitor) -> None:
     visitor.ask("remember this")
     visitor.answered()
     visitor.reload()

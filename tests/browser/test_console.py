@@ -45,7 +45,7 @@ def holding(system: ConsoleDeployment) -> Iterator[threading.Thread]:
     """A question that the upstream never finishes, asked at the second gateway."""
     asking = threading.Thread(target=lambda: system.ask("!silence-mid held", gateway=1))
     asking.start()
-    wait_until(lambda: system.asked("held"), "it is asked")
+    wait_until(lambda: system.turns_with("held"), "it is asked")
     yield asking
     asking.join(30)
     assert not asking.is_alive()
@@ -76,7 +76,7 @@ def test_a_throttled_account_cools_shows_when_it_returns_and_comes_back(
         system.ask(f"before {number}")
     operator.shows("accounts", "alice", "cooling")
     operator.shows("accounts", "alice", re.compile(r"out of quota · back at .*, in "))
-    operator.tells("alice: ready → cooling")
+    operator.shows_event("alice: ready → cooling")
     # Time passes: what was a day is two seconds.
     system.redis.hset(keys.account_key("alice"), "until", int(time.time() * 1000) + 2000)
     operator.shows("accounts", "alice", re.compile("in [12] sec|the next question tries it"))
@@ -84,7 +84,7 @@ def test_a_throttled_account_cools_shows_when_it_returns_and_comes_back(
     for number in range(4):
         system.ask(f"after {number}")
     operator.shows("accounts", "alice", "ready")
-    operator.tells("alice: cooling → ready")
+    operator.shows_event("alice: cooling → ready")
 
 
 def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operator, system: ConsoleDeployment) -> None:
@@ -93,15 +93,15 @@ def test_a_paused_account_gets_no_questions_until_it_is_resumed(operator: Operat
     expect(operator.row("accounts", "alice")).to_contain_text("ready")
     operator.order("accounts", "alice", "pause")
     operator.shows("accounts", "alice", "paused")
-    operator.tells(re.compile("alice: Pause → paused.*by olivia"))
+    operator.shows_event(re.compile("alice: Pause → paused.*by olivia"))
     for number in range(4):
         system.ask(f"while paused {number}")
-    assert {turn["account"] for turn in system.asked("while paused")} == {"bob"}
+    assert {turn["account"] for turn in system.turns_with("while paused")} == {"bob"}
     operator.order("accounts", "alice", "resume")
     operator.shows("accounts", "alice", "ready")
     for number in range(4):
         system.ask(f"when resumed {number}")
-    assert "alice" in {turn["account"] for turn in system.asked("when resumed")}
+    assert "alice" in {turn["account"] for turn in system.turns_with("when resumed")}
 
 
 def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, system: ConsoleDeployment) -> None:
@@ -113,11 +113,11 @@ def test_pasted_cookies_become_an_account_that_takes_turns(operator: Operator, s
     page.locator("#adding button[type=submit]").click()
     expect(page.locator("#confirm-head")).to_contain_text("carol")
     page.locator("#confirm-yes").click()
-    operator.tells("the cookies for carol were taken")
+    operator.shows_event("the cookies for carol were taken")
     operator.shows("accounts", "carol", "ready")
     for number in range(6):
         system.ask(f"for three {number}")
-    assert "carol-planted-secret" in {turn["account"] for turn in system.asked("for three")}
+    assert "carol-planted-secret" in {turn["account"] for turn in system.turns_with("for three")}
     assert "planted-secret" not in page.content()
     assert page.locator("#adding-export").input_value() == ""
 
@@ -129,7 +129,7 @@ def test_what_is_no_export_is_reported_in_the_log(operator: Operator) -> None:
     page.locator("#adding-export").fill("nothing of use")
     page.locator("#adding button[type=submit]").click()
     page.locator("#confirm-yes").click()
-    operator.tells("the cookies for dave were not taken")
+    operator.shows_event("the cookies for dave were not taken")
 
 
 def test_a_running_answer_is_seen_and_stopped(
@@ -141,22 +141,22 @@ def test_a_running_answer_is_seen_and_stopped(
     row.locator("[data-order=stop]").click()
     operator.page.locator("#confirm-yes").click()
     expect(row).to_have_count(0, timeout=LIMIT)
-    operator.tells(re.compile("answer .* was stopped.*by olivia"))
-    wait_until(lambda: all(turn["ended"] for turn in system.asked("held")), "hung up upstream")
+    operator.shows_event(re.compile("answer .* was stopped.*by olivia"))
+    wait_until(lambda: all(turn["ended"] for turn in system.turns_with("held")), "hung up upstream")
 
 
 def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, system: ConsoleDeployment) -> None:
     # Whoever holds the answer drains; the other one dies.
     asking = threading.Thread(target=lambda: system.ask("!silence-mid last words"))
     asking.start()
-    wait_until(lambda: system.asked("last words"), "it is asked")
+    wait_until(lambda: system.turns_with("last words"), "it is asked")
     rows = operator.page.locator("#workers tbody tr")
     expect(rows.filter(has_text="1 of 16 slots")).to_have_count(1, timeout=LIMIT)
     expect(rows.filter(has_text="up")).to_have_count(2)
     for worker in system.workers:
         worker.send_signal(signal.SIGTERM)
     expect(rows.filter(has_text="draining")).to_have_count(1, timeout=LIMIT)
-    operator.tells(re.compile("worker .* is draining"))
+    operator.shows_event(re.compile("worker .* is draining"))
     doomed = system.start_worker()
     expect(rows.filter(has_text="up")).to_have_count(1, timeout=LIMIT)
     doomed.kill()
@@ -164,10 +164,10 @@ def test_a_worker_that_drains_and_one_that_dies_are_seen(operator: Operator, sys
     operator.page.locator("#answers [data-order=stop]").click()
     operator.page.locator("#confirm-yes").click()
     asking.join(30)
-    operator.tells(re.compile("worker .* has left"))
+    operator.shows_event(re.compile("worker .* has left"))
     system.start_worker()
     expect(rows.filter(has_text="up")).to_have_count(1, timeout=LIMIT)
-    operator.tells(re.compile("worker .* went silent"))
+    operator.shows_event(re.compile("worker .* went silent"))
 
 
 def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, system: ConsoleDeployment) -> None:
@@ -187,7 +187,7 @@ def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, syste
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_it_goes_on_by_itself_when_a_gateway_answers_again(
+def test_it_continues_by_itself_when_a_gateway_answers_again(
     browser: Browser, system: ConsoleDeployment, end: signal.Signals
 ) -> None:
     port = free_port()
@@ -215,7 +215,7 @@ def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Co
     body = {"name": name, "export": "_U=hostile"}
     httpx.post(f"{system.url}/console/accounts", headers=headers, json=body).raise_for_status()
     operator.shows("accounts", name, "ready")
-    operator.tells(name)
+    operator.shows_event(name)
     assert operator.page.title() == "Console"
     assert operator.page.locator("#console img").count() == 0
     (system.folder / f"cookies/{name}.txt").unlink()

@@ -18,7 +18,7 @@ WRITTEN = ".text :is(p, a, span, code, em, strong)"
 NAMES = "(one) => one.getAttributeNames()"
 
 
-def asked(visitor: Visitor, question: str) -> None:
+def ask_and_wait(visitor: Visitor, question: str) -> None:
     visitor.ask(question)
     visitor.answered()
 
@@ -36,9 +36,9 @@ def fetched(visitor: Visitor) -> list[str]:
 
 
 def test_a_hostile_answer_runs_loads_and_changes_nothing(visitor: Visitor, system: System, fetched: list[str]) -> None:
-    asked(visitor, "play: rich")
+    ask_and_wait(visitor, "play: rich")
     before = visitor.page.evaluate(OUTSIDE)
-    asked(visitor, "play: hostile")
+    ask_and_wait(visitor, "play: hostile")
     assert visitor.page.evaluate(OUTSIDE) == before
     assert visitor.page.evaluate("window.hurt") is None
     assert visitor.page.title().startswith("play: rich")
@@ -46,7 +46,7 @@ def test_a_hostile_answer_runs_loads_and_changes_nothing(visitor: Visitor, syste
 
 
 def test_a_hostile_answers_elements_are_only_those_of_text(visitor: Visitor) -> None:
-    asked(visitor, "play: hostile")
+    ask_and_wait(visitor, "play: hostile")
     names = set(visitor.page.evaluate("[...document.querySelectorAll('.text *')].map((one) => one.localName)")) - {
         "div",
         "figure",
@@ -60,8 +60,8 @@ def test_a_hostile_answers_elements_are_only_those_of_text(visitor: Visitor) -> 
     assert attributes <= {"href", "title", "class", "rel", "target"}
 
 
-def test_links_lead_to_the_web_only_and_tell_nothing(visitor: Visitor) -> None:
-    asked(visitor, "play: hostile")
+def test_links_lead_to_the_web_only_and_send_no_referrer(visitor: Visitor) -> None:
+    ask_and_wait(visitor, "play: hostile")
     links = visitor.page.evaluate(
         "[...document.querySelectorAll('.answer a')].map(({href, rel, target}) => ({href, rel, target}))"
     )
@@ -74,22 +74,22 @@ def test_links_lead_to_the_web_only_and_tell_nothing(visitor: Visitor) -> None:
 
 
 def test_overrides_of_direction_are_shown_by_name(visitor: Visitor) -> None:
-    asked(visitor, "play: hostile")
+    ask_and_wait(visitor, "play: hostile")
     expect(visitor.text).to_contain_text("[U+202E]gnp.exe[U+202C] and isolates [U+2067]abc[U+2069] end here.")
     expect(visitor.exchange.locator(".chips button").last).to_have_text("[U+202E]right to left")
 
 
 def test_a_line_of_a_million_characters_wraps_and_leaves_the_page_usable(visitor: Visitor) -> None:
-    asked(visitor, "play: line")
+    ask_and_wait(visitor, "play: line")
     visitor.sees("document.querySelector('.text').textContent.length >= 1_000_000")
     assert visitor.page.evaluate("document.querySelector('#scroll').scrollWidth") <= 1280
-    asked(visitor, "what is a stream?")
+    ask_and_wait(visitor, "what is a stream?")
     expect(visitor.text).to_contain_text("stand-in for Bing")
 
 
 def test_a_long_block_of_code_stays_one_block(visitor: Visitor) -> None:
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    asked(visitor, "play: code")
+    ask_and_wait(visitor, "play: code")
     expect(visitor.text).to_contain_text("The end.")
     expect(visitor.text.locator("figure.code")).to_have_count(1)
     visitor.exchange.get_by_role("button", name="Copy the code").click()

@@ -63,7 +63,7 @@ def check(page: Page, deployed: Deployment, question: str, connections: int) -> 
     assert len(deployed.turns(question)) == 1
 
 
-def test_an_event_source_goes_on_after_each_cut(
+def test_an_event_source_continues_after_each_cut(
     page: Page, deployed: Deployment, proxy: TcpProxy, question: str
 ) -> None:
     listen(page, proxy, question)
@@ -73,7 +73,7 @@ def test_an_event_source_goes_on_after_each_cut(
     check(page, deployed, question, connections=3)
 
 
-def test_an_event_source_goes_on_after_a_cut_within_a_frame(
+def test_an_event_source_continues_after_a_cut_within_a_frame(
     page: Page, deployed: Deployment, proxy: TcpProxy, question: str
 ) -> None:
     proxy.cut_after(5_001)
@@ -81,7 +81,7 @@ def test_an_event_source_goes_on_after_a_cut_within_a_frame(
     check(page, deployed, question, connections=2)
 
 
-def test_an_event_source_goes_on_when_the_way_is_barred_for_a_while(
+def test_an_event_source_continues_when_the_gateway_was_unreachable_for_a_while(
     page: Page, deployed: Deployment, proxy: TcpProxy, question: str
 ) -> None:
     listen(page, proxy, question)

@@ -71,7 +71,7 @@ def test_where_no_worker_is_the_page_says_so_from_the_first_second(
             expect(visitor.status).to_contain_text("In the queue: number 1", timeout=LIMIT)
 
 
-def test_a_gateway_with_keys_asks_for_one_and_the_question_goes_on(
+def test_a_gateway_with_keys_asks_for_one_and_the_question_continues(
     visitor: Visitor, system: System, tmp_path: Path
 ) -> None:
     page = visitor.page

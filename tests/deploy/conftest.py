@@ -49,7 +49,7 @@ class Front:
         return (self.folder / "error.log").read_text()
 
     @property
-    def asked(self) -> list[str]:
+    def paths(self) -> list[str]:
         """The paths of all requests that reached a gateway."""
         return [request.path for gateway in self.gateways for request in gateway.seen]
 
@@ -57,7 +57,7 @@ class Front:
 def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
     """The shipped configuration, with this machine's ports and `folder` for the container's places."""
     text = (ROOT / "deploy" / "nginx.conf").read_text()
-    for shipped, here in {
+    for shipped, local in {
         "listen 8080 ": f"listen 127.0.0.1:{port} ",
         "resolver 127.0.0.11 ": f"resolver 127.0.0.1:{name_port} ",
         "$gateway:5000;": f"$gateway:{gateway_port};",
@@ -69,7 +69,7 @@ def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
         "/dev/stdout": f"{folder}/access.log",
     }.items():
         assert shipped in text, shipped
-        text = text.replace(shipped, here)
+        text = text.replace(shipped, local)
     return text
 
 

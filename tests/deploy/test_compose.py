@@ -66,12 +66,12 @@ def test_a_container_has_no_rights_and_nothing_to_write_to(services: dict[str, d
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add"} & set(service)
     writable = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
-    kept = {
+    volumes = {
         "redis": ["redis:/data"],
         "worker": ["${COOKIES_DIR:-./cookies}:/app/cookies"],
         "prometheus": ["prometheus:/prometheus"],
     }
-    assert writable == kept.get(name, [])
+    assert writable == volumes.get(name, [])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -129,7 +129,7 @@ def test_only_workers_see_the_cookies(services: dict[str, dict[str, Any]]) -> No
     assert "cookies" not in dockerfile_stage("gateway")
 
 
-def test_workers_tell_their_metrics_to_whoever_shares_a_network(project: dict[str, Any]) -> None:
+def test_workers_serve_their_metrics_to_all_that_share_a_network(project: dict[str, Any]) -> None:
     environment = project["services"]["worker"]["environment"]
     assert environment["METRICS_HOST"] == "0.0.0.0"
     assert int(environment["METRICS_PORT"]) > 0
@@ -156,13 +156,13 @@ def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, 
 def test_prometheus_finds_all_gateways_and_workers_where_they_serve_their_metrics(project: dict[str, Any]) -> None:
     yaml = importlib.import_module("yaml")
     watching = yaml.safe_load((ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text())
-    asked = {job["job_name"]: job["dns_sd_configs"] for job in watching["scrape_configs"]}
+    lookups = {job["job_name"]: job["dns_sd_configs"] for job in watching["scrape_configs"]}
     ports = {"gateway": "GATEWAY_PORT", "worker": "METRICS_PORT"}
     environment = {name: project["services"][name]["environment"] for name in ports}
     for name, port in ports.items():
-        ((names, kind, asked_port),) = [(dns["names"], dns["type"], dns["port"]) for dns in asked.pop(name)]
+        ((names, kind, asked_port),) = [(dns["names"], dns["type"], dns["port"]) for dns in lookups.pop(name)]
         assert (names, kind, asked_port) == ([name], "A", int(environment[name][port]))
-    assert asked == {}
+    assert lookups == {}
     assert reaches(project, "prometheus") == {"gateway", "worker", "grafana"}
     assert reaches(project, "grafana") == {"prometheus"}
 

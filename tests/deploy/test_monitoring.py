@@ -150,15 +150,15 @@ def test_a_panel_asks_the_source_that_was_chosen_and_says_what_it_shows(panel: d
 
 
 def test_no_panel_lies_on_another() -> None:
-    taken = [
+    cells = [
         (x, y)
         for panel in dashboard()["panels"]
         for position in [panel["gridPos"]]
         for x in range(position["x"], position["x"] + position["w"])
         for y in range(position["y"], position["y"] + position["h"])
     ]
-    assert len(taken) == len(set(taken))
-    assert max(x for x, _ in taken) < 24
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def prometheus(folder: Path, busy: Watched) -> Iterator[httpx.Client]:
         running.wait(20)
 
 
-def asked(client: httpx.Client, query: str) -> list[Any]:
+def query_prometheus(client: httpx.Client, query: str) -> list[Any]:
     response = client.get("/query", params={"query": query.replace("$__rate_interval", "1m")})
     if response.status_code == 503:
         return []  # it has just started
@@ -272,7 +272,7 @@ def held_rules(client: httpx.Client) -> list[dict[str, Any]]:
 
 def up(client: httpx.Client) -> bool:
     try:
-        return len(asked(client, "count_over_time(up[1m]) >= 3 and up == 1")) == 4
+        return len(query_prometheus(client, "count_over_time(up[1m]) >= 3 and up == 1")) == 4
     except httpx.TransportError:
         return False
 
@@ -286,7 +286,7 @@ def test_a_real_prometheus_finds_all_processes_and_answers_every_query(tmp_path:
         silent = set(queries())
 
         def all_answer() -> bool:
-            silent.difference_update([query for query in silent if asked(client, query)])
+            silent.difference_update([query for query in silent if query_prometheus(client, query)])
             # Exports of the tests' accounts don't say when their cookies expire.
             return all("cookie_expires" in query for query in silent)
 

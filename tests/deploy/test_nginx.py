@@ -72,7 +72,7 @@ async def test_a_request_over_which_a_gateway_dies_is_sent_to_another_as_the_sam
 ) -> None:
     """The second gateway can see by the id whether the first one has asked already."""
     assert_busy(await client.request(method, "/die"))
-    assert front.asked == ["/die", "/die"]
+    assert front.paths == ["/die", "/die"]
     assert len(attempts(front)) == 1
 
 
@@ -87,7 +87,7 @@ async def test_a_request_that_a_gateway_refuses_is_sent_to_another(
     assert len(attempts(front)) == 6
 
 
-async def test_what_all_gateways_refuse_is_told_in_the_last_ones_words(front: Front, client: httpx.AsyncClient) -> None:
+async def test_what_all_gateways_refuse_is_the_last_ones_response(front: Front, client: httpx.AsyncClient) -> None:
     for gateway in front.gateways:
         gateway.draining = True
     response = await client.get("/api")
@@ -111,7 +111,7 @@ async def test_an_operators_action_that_reached_a_gateway_is_sent_to_no_other(
     front: Front, client: httpx.AsyncClient
 ) -> None:
     assert_busy(await client.post("/console/die"))
-    assert front.asked == ["/console/die"]
+    assert front.paths == ["/console/die"]
 
 
 async def test_a_gateway_that_can_not_be_reached_loses_no_request(front: Front, client: httpx.AsyncClient) -> None:
@@ -147,7 +147,7 @@ async def test_a_gateway_that_is_added_gets_its_share(front: Front, client: http
     await until(both_answer, "the second gateway asked too", limit=LIMIT)
 
 
-async def test_without_any_gateway_a_client_is_told_when_to_come_back(front: Front, client: httpx.AsyncClient) -> None:
+async def test_without_any_gateway_a_client_gets_retry_after(front: Front, client: httpx.AsyncClient) -> None:
     front.names.addresses.clear()
     assert_busy(await client.get("/api"))
 
@@ -187,7 +187,7 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
     assert response.status_code == 413
     assert response.content == encode_error(problem_for(Reason.REQUEST_TOO_LARGE, english))
     assert_like_a_gateways(response)
-    assert front.asked == []
+    assert front.paths == []
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "//v1/responses/", "/v1/v1/responses", "/responses"])
@@ -239,7 +239,7 @@ async def test_a_header_without_end_is_refused_like_a_body(front: Front) -> None
 @pytest.mark.parametrize("path", ["//api", "/api/", "//v1//chat/completions/", "/v1/v1/models", "/chat/completions"])
 async def test_an_address_reaches_the_gateway_as_it_is(front: Front, path: str) -> None:
     assert (await send_raw(front, f"POST {path} HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-    assert front.asked == [path]
+    assert front.paths == [path]
 
 
 def test_the_addresses_of_the_openai_api_are_those_of_gateways() -> None:
@@ -269,7 +269,7 @@ async def test_a_client_that_never_ends_its_request_is_cut_off(front: Front) -> 
         # Cut off with a reset: nginx keeps nothing of a connection that timed out.
         with anyio.fail_after(LIMIT), contextlib.suppress(anyio.BrokenResourceError):
             received = [data async for data in stream]
-    assert (received, front.asked) == ([], [])
+    assert (received, front.paths) == ([], [])
 
 
 async def test_pictures_are_the_emulators_if_there_is_one(front: Front, client: httpx.AsyncClient) -> None:
@@ -300,7 +300,7 @@ async def test_metrics_are_a_path_that_does_not_exist(front: Front, path: str) -
         await stream.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         with anyio.fail_after(LIMIT):
             assert b"".join([received async for received in stream]).startswith(b"HTTP/1.1 200 ")
-    assert front.asked == ["/-/metrics"]  # of which a gateway says what it says of any unknown path
+    assert front.paths == ["/-/metrics"]  # of which a gateway says what it says of any unknown path
 
 
 async def test_the_page_of_a_refusal_is_not_to_be_asked_for(front: Front, client: httpx.AsyncClient) -> None:

@@ -51,7 +51,7 @@ async def rolling(tmp_path: Path) -> AsyncIterator[RollingGateways]:
         yield gateways
 
 
-async def ask(client: httpx.AsyncClient, number: int, got: Counter[str]) -> None:
+async def ask(client: httpx.AsyncClient, number: int, outcomes: Counter[str]) -> None:
     """Ask in one of the ways that there are, once, and count what came of it."""
     question = f"!deltas=8 !rate=10 question {number}"
     fields = {"style": "balanced", "question": question}
@@ -64,33 +64,33 @@ async def ask(client: httpx.AsyncClient, number: int, got: Counter[str]) -> None
             case 2:
                 response = await client.get("/api_stream", params=fields, headers=LISTENING)
             case _:
-                said = [{"role": "user", "content": question}]
-                body = {"model": "bing-balanced", "messages": said}
+                messages = [{"role": "user", "content": question}]
+                body = {"model": "bing-balanced", "messages": messages}
                 response = await client.post("/v1/chat/completions", json=body)
     except httpx.TransportError as error:
-        got[type(error).__name__] += 1
+        outcomes[type(error).__name__] += 1
         return
     whole = response.status_code == 200 and b'"code": 5' not in response.content
-    got["answered" if whole else f"{response.status_code} {response.text[-120:]}"] += 1
+    outcomes["answered" if whole else f"{response.status_code} {response.text[-120:]}"] += 1
 
 
 async def test_a_restart_of_one_gateway_after_another_loses_none_of_500_questions(rolling: RollingGateways) -> None:
-    got: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     numbers = itertools.count()
     restarted = asyncio.Event()
 
     async def user(client: httpx.AsyncClient) -> None:
-        while not restarted.is_set() or got.total() < QUESTIONS:
-            await ask(client, next(numbers), got)
+        while not restarted.is_set() or outcomes.total() < QUESTIONS:
+            await ask(client, next(numbers), outcomes)
 
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=rolling.url, timeout=60, limits=limits, trust_env=False) as client:
         users = [asyncio.create_task(user(client)) for _ in range(CLIENTS)]
-        await until(lambda: got["answered"] > 20, "questions are answered", limit=30)
+        await until(lambda: outcomes["answered"] > 20, "questions are answered", limit=30)
         await asyncio.to_thread(rolling.restart_one_after_another)
         restarted.set()
         await asyncio.gather(*users)
         ledger = (await client.get(f"{rolling.emulator}/_ledger")).json()
-    assert set(got) == {"answered"}
+    assert set(outcomes) == {"answered"}
     asked = Counter(turn["question"] for turn in ledger["turns"])
-    assert (len(asked), set(asked.values())) == (got.total(), {1})
+    assert (len(asked), set(asked.values())) == (outcomes.total(), {1})

@@ -36,13 +36,13 @@ class Users:
     deployed: Deployment
     client: httpx.AsyncClient
     answers: list[dict[str, Any]] = field(default_factory=list)
-    asked: Any = field(default_factory=itertools.count)
+    numbers: Any = field(default_factory=itertools.count)
     enough: bool = False
 
     async def talk(self, room: asyncio.Semaphore) -> None:
         """One conversation at a time, of some questions, until enough are asked."""
         token: str | None = None
-        while (number := next(self.asked)) < QUESTIONS or not self.enough:
+        while (number := next(self.numbers)) < QUESTIONS or not self.enough:
             url = self.deployed.gateways[number % len(self.deployed.gateways)]
             fields = {"style": "balanced", "question": f"question {number} of the load"}
             if token is not None:
@@ -63,7 +63,7 @@ class Keeper:
 
     async def state(self, name: str, *wanted: AccountState) -> None:
         """Wait until the ledger has the account so."""
-        await until(lambda: stands(self.store, name, wanted), limit=PATIENCE)
+        await until(lambda: has_state(self.store, name, wanted), limit=PATIENCE)
 
     async def answers_again(self, name: str) -> None:
         """Wait until the account has answered another question.
@@ -133,7 +133,7 @@ async def standing(store: Store, name: str) -> AccountStatus:
     return next(status for status in await Ledger(store).read_statuses() if status.name == name)
 
 
-async def stands(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
+async def has_state(store: Store, name: str, wanted: tuple[AccountState, ...]) -> bool:
     return (await standing(store, name)).state in wanted
 
 
@@ -181,7 +181,7 @@ async def counts_agree(users: Users, store: Store) -> None:
     for name in ACCOUNTS:
         assert await ledger.execute_order(name, "reset") == "ready"
     before = turns_by_account(users.deployed)
-    users.asked, users.enough = itertools.count(QUESTIONS - 100), True
+    users.numbers, users.enough = itertools.count(QUESTIONS - 100), True
     await asyncio.gather(*(users.talk(asyncio.Semaphore(1)) for _ in range(10)))
     after = turns_by_account(users.deployed)
     for name in ACCOUNTS:

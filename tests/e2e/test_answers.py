@@ -79,7 +79,7 @@ def test_a_silent_upstream_is_hung_up_on_within_a_second(deployed: Deployment) -
         assert time.monotonic() - began < 1.5
 
 
-def test_after_a_stop_the_token_goes_on_with_a_fresh_conversation(deployed: Deployment) -> None:
+def test_after_a_stop_the_token_continues_with_a_fresh_conversation(deployed: Deployment) -> None:
     question = unique("hello")
     first = httpx.get(f"{deployed.url}/api", params=fields(question), timeout=20).json()
     token = first["data"]["token"]

@@ -145,7 +145,7 @@ def test_a_post_is_answered_like_a_get(client: httpx.Client, how: str) -> None:
     assert response.json()["code"] == 200
 
 
-def test_a_token_goes_on_with_its_conversation_at_every_gateway(deployed: Deployment) -> None:
+def test_a_token_continues_its_conversation_at_every_gateway(deployed: Deployment) -> None:
     question, token, fields = unique("hello"), None, {}
     for turn in range(6):
         gateway = deployed.gateways[turn % len(deployed.gateways)]
@@ -281,7 +281,7 @@ def test_a_refusal_by_one_account_is_answered_by_another(client: httpx.Client, d
     assert len({turn["account"] for turn in turns}) == 2
 
 
-def test_a_lost_upstream_session_goes_on_afresh_and_says_so(client: httpx.Client, deployed: Deployment) -> None:
+def test_a_lost_upstream_session_is_replaced_and_reported_as_reset(client: httpx.Client, deployed: Deployment) -> None:
     token = ask(client, unique("hello"))["data"]["token"]
     question = unique("!invalid-session !once hello")
     answer = ask(client, question, token=token)
@@ -307,7 +307,7 @@ def test_the_turn_limit_resets_the_conversation(client: httpx.Client) -> None:
     assert ask(client, unique("and now"), token=answer["data"]["token"])["data"]["reset"] is False
 
 
-def test_after_a_500_the_token_goes_on_with_a_fresh_conversation(client: httpx.Client, deployed: Deployment) -> None:
+def test_after_a_500_the_token_continues_with_a_fresh_conversation(client: httpx.Client, deployed: Deployment) -> None:
     question = unique("hello")
     token = ask(client, question)["data"]["token"]
     assert ask(client, f"!close-mid {question}", token=token)["code"] == 500

@@ -73,10 +73,10 @@ def ask_everything_of_v1(call: Caller) -> None:
     response = call("POST", "/v1/responses", json=MODEL | {"input": "!search hello", "user": "somebody"}).json()["id"]
     call("POST", "/v1/responses", json=MODEL | {"input": "again", "previous_response_id": response, "stream": True})
     call("POST", "/v1/responses", json=MODEL | {"input": "!close-mid hello", "stream": True})
-    one = "/v1/responses/{response}"
-    call("GET", one, f"/v1/responses/{response}")
-    call("GET", one, f"/v1/responses/{response}?stream=true&starting_after=2")
-    call("POST", f"{one}/cancel", f"/v1/responses/{response}/cancel")
+    response_path = "/v1/responses/{response}"
+    call("GET", response_path, f"/v1/responses/{response}")
+    call("GET", response_path, f"/v1/responses/{response}?stream=true&starting_after=2")
+    call("POST", f"{response_path}/cancel", f"/v1/responses/{response}/cancel")
     call("POST", "/v1/images/generations", json={"prompt": "a red circle", "n": 2})
     call("GET", "/v1/models")
     call("GET", "/v1/models/{model}", "/v1/models/bing-creative")
@@ -88,7 +88,7 @@ def test_every_operation_answers_as_documented_in_every_type_of_content(client: 
     ask_everything_of_v1(call)
     documented = {
         (method, path, status, kind)
-        for path, item in call.document.found["paths"].items()
+        for path, item in call.document.content["paths"].items()
         if path != KEPT_PICTURE
         for method in item.keys() - {"parameters"}
         for status, response in item[method]["responses"].items()
@@ -116,23 +116,23 @@ class Recorder:
     """Speaks on a socket; each frame must be one that the document knows for that channel."""
 
     def __init__(self, document: Document, channel: str, socket: ClientConnection) -> None:
-        found = document.found
+        content = document.content
         self._document = document
         self._socket = socket
         self._operation = next(
             operation
-            for operation in found["operations"].values()
+            for operation in content["operations"].values()
             if operation["channel"]["$ref"] == f"#/channels/{channel}"
         )
-        self.seen: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
 
     def send(self, message: str, **fields: Any) -> None:
         """Send what the document calls a `message`."""
         assert any(ref["$ref"].endswith(f"/{message}") for ref in self._operation["messages"])
         self._document.check({"$ref": f"#/components/schemas/{message}"}, fields)
-        self.tell(json.dumps(fields))
+        self.send_text(json.dumps(fields))
 
-    def tell(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         self._socket.send(text)
 
     def frame(self) -> Any:
@@ -141,7 +141,7 @@ class Recorder:
         names = [ref["$ref"].rpartition("/")[2] for ref in self._operation["reply"]["messages"]]
         fitting = [name for name in names if self._fits(name, body)]
         assert len(fitting) == 1, f"{body} is {fitting} of {names}"
-        self.seen[fitting[0]] += 1
+        self.received[fitting[0]] += 1
         return body
 
     def _fits(self, name: str, frame: Any) -> bool:
@@ -167,12 +167,12 @@ def test_the_old_sockets_send_what_is_documented(
             record.send("Question", style="balanced", question="!search hello", **more)
             while not record.frame()["data"].get("done", True):
                 pass
-        record.tell("[")
+        record.send_text("[")
         record.frame()
         record.send("Question", style="balanced", question="!close-mid hello")
         while record.frame()["code"] == 200:
             pass
-    assert record.seen.keys() == {answer, "Error"}
+    assert record.received.keys() == {answer, "Error"}
 
 
 def test_v2_sends_what_is_documented(deployed: Deployment) -> None:
@@ -195,7 +195,7 @@ def test_v2_sends_what_is_documented(deployed: Deployment) -> None:
         assert "seq" in ended()
         record.send("Ask", type="ask", id="5", style="precise", question="hello", token=str(uuid.uuid4()))
         assert ended()["code"] == 120
-        record.tell("[")
+        record.send_text("[")
         ended()
     expected = {"Accepted", "Delta", "Replace", "Final", "Failed", "Refused"}
-    assert expected <= record.seen.keys() <= expected | {"Queued"}
+    assert expected <= record.received.keys() <= expected | {"Queued"}

@@ -34,13 +34,13 @@ class Logged:
     def story(self, request: str, last: str = "answer ended") -> list[dict[str, Any]]:
         """The log of a request up to the line `last`, and up to the turn's end, if it has one."""
 
-        def told() -> list[dict[str, Any]]:
+        def logged_lines() -> list[dict[str, Any]]:
             found = self.lines("request", request)
             events = {line["event"] for line in found}
             over = last in events and ("question claimed" not in events or "turn ended" in events)
             return sorted(found, key=lambda line: str(line["timestamp"])) if over else []
 
-        found: list[dict[str, Any]] = wait_until(told, f"{last} of {request}")
+        found: list[dict[str, Any]] = wait_until(logged_lines, f"{last} of {request}")
         return found
 
 

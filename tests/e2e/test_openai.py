@@ -45,9 +45,9 @@ def streamed(response: httpx.Response) -> str:
 
 def conversations(deployed: Deployment, *questions: str) -> list[str]:
     """The upstream conversation of each question, which was asked once and as it is."""
-    found = [deployed.turns(question) for question in questions]
-    assert [[turn["question"] for turn in turns] for turns in found] == [[question] for question in questions]
-    return [turn["conversation"] for turns in found for turn in turns]
+    turns_of = [deployed.turns(question) for question in questions]
+    assert [[turn["question"] for turn in turns] for turns in turns_of] == [[question] for question in questions]
+    return [turn["conversation"] for turns in turns_of for turn in turns]
 
 
 def test_three_turns_at_any_gateway_are_one_conversation(deployed: Deployment) -> None:
@@ -60,7 +60,7 @@ def test_three_turns_at_any_gateway_are_one_conversation(deployed: Deployment) -
     assert [deployed.turns(question)[0]["context"] for question in (one, two, three)] == [""] * 3
 
 
-def test_a_changed_past_is_told_to_a_fresh_conversation(deployed: Deployment) -> None:
+def test_a_changed_history_is_sent_to_a_fresh_conversation(deployed: Deployment) -> None:
     one, two = unique("hello"), unique("and then")
     first = answered(post(deployed, 0, body(one)))
     answered(post(deployed, 1, body(f"{one}, edited", first, two)))
@@ -97,9 +97,9 @@ def test_parallel_forks_of_one_answer_never_share_a_conversation(deployed: Deplo
     forks = [unique(f"fork {number}") for number in range(6)]
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda pair: answered(post(deployed, pair[0], body(one, first, pair[1]))), enumerate(forks)))
-    found = conversations(deployed, *forks)
-    assert len(set(found)) == 6
-    assert sum(conversation in conversations(deployed, one) for conversation in found) == 1
+    continued = conversations(deployed, *forks)
+    assert len(set(continued)) == 6
+    assert sum(conversation in conversations(deployed, one) for conversation in continued) == 1
 
 
 def test_a_stop_sequence_hangs_up_upstream(deployed: Deployment) -> None:
@@ -109,7 +109,7 @@ def test_a_stop_sequence_hangs_up_upstream(deployed: Deployment) -> None:
     wait_until(lambda: deployed.turns(question)[0]["outcome"] == "client gone", "the hang-up upstream", 3)
 
 
-def test_a_stream_that_was_cut_goes_on_at_another_gateway_without_another_turn(deployed: Deployment) -> None:
+def test_a_cut_stream_continues_at_another_gateway_without_another_turn(deployed: Deployment) -> None:
     question = unique("!deltas=20 !rate=40 hello")
     sent, events = body(question, stream=True), {"accept": "text/event-stream"}
     begun = ""

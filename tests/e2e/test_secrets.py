@@ -57,7 +57,7 @@ def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
         terms = f'[accounts.bob]\nproxy = "http://user:{PASSWORD}@127.0.0.1:9"\nweight = 0.001\n'
         (system.folder / "cookies/accounts.toml").write_text(terms)
         client = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {KEY}"}, timeout=30)
-        got = b""
+        received = b""
         with client.stream("GET", "/console/live") as live:
             stream = live.iter_raw()
             answered = [system.ask(f"{QUESTION} {number}").json() for number in range(4)]
@@ -69,18 +69,20 @@ def test_the_console_is_sent_no_secret(tmp_path: Path) -> None:
                 client.post("/console/accounts", json={"name": "carol", "export": export}),
                 client.post("/console/accounts", json={"name": "dave", "export": f"{OTHER} is no export"}),
             ]
-            while not all(word in got for word in (b"STREAMING", b'"kind":"added"', b'"kind":"refused"')):
-                got += next(stream)
+            while not all(word in received for word in (b"STREAMING", b'"kind":"added"', b'"kind":"refused"')):
+                received += next(stream)
             # Not before: bob's proxy answers nobody, so that without alice the question would find no account.
             done.append(client.post("/console/accounts/alice/pause"))
-            while not all(word in got for word in (b'"kind":"order"', b'"kind":"account"')):
-                got += next(stream)
-            running = json.loads(next(line for line in got.split(b"data: ") if b"STREAMING" in line).split(b"\n")[0])
+            while not all(word in received for word in (b'"kind":"order"', b'"kind":"account"')):
+                received += next(stream)
+            running = json.loads(
+                next(line for line in received.split(b"data: ") if b"STREAMING" in line).split(b"\n")[0]
+            )
             (answer,) = running["state"]["answers"]
             done.append(client.post(f"/console/answers/{answer['id']}/stop"))
         asking.join(30)
         client.close()
-        output = got.decode() + "".join(response.text + str(response.headers) for response in done)
+        output = received.decode() + "".join(response.text + str(response.headers) for response in done)
         log = (tmp_path / "log.txt").read_text()
     assert [response.status_code for response in done] == [200] * 4
     assert tokens

@@ -86,7 +86,7 @@ def test_cut_at_every_seq_and_resumed_at_another_gateway_the_bytes_are_the_same(
     assert len(deployed.turns(question)) == 1
 
 
-def test_a_stop_hangs_up_within_a_second_and_the_token_goes_on(deployed: Deployment) -> None:
+def test_a_stop_hangs_up_within_a_second_and_the_token_continues(deployed: Deployment) -> None:
     question = unique("!deltas=200 !rate=20 hello")
     with speaking(deployed, 0) as socket:
         ask(socket, question)

@@ -30,7 +30,7 @@ def test_a_script_is_used_up_and_the_one_for_everyone_comes_second() -> None:
 
 
 def test_the_account_longest_unused_is_forgotten() -> None:
-    known = EmulatorAccounts(kept=2)
+    known = EmulatorAccounts(limit=2)
     for name in ("a1", "a2", "a1", "a3"):
         known.get(name).used += 1
     assert [known.get(name).used for name in ("a1", "a3", "a2")] == [2, 1, 0]

@@ -19,8 +19,12 @@ async def ask(script: Directives) -> tuple[int, str]:
 
     app = web.Application()
     app.router.add_get("/", handle)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session, session.get(server.make_url("/")) as got:
-        return got.status, await got.text()
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.make_url("/")) as response,
+    ):
+        return response.status, await response.text()
 
 
 async def test_a_status_is_given_with_a_page() -> None:

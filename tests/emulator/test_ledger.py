@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 def test_only_the_newest_entries_are_kept() -> None:
-    ledger = UpstreamLedger(kept=2)
+    ledger = UpstreamLedger(limit=2)
     ledger.creates.extend(CreateEntry(float(number), "a1") for number in range(3))
     assert [entry["started"] for entry in msgspec.json.decode(ledger.encode())["creates"]] == [1.0, 2.0]
 

@@ -56,13 +56,13 @@ def test_every_case_but_those_of_compression_ran(run: Run) -> None:
 @pytest.mark.parametrize("kind", CASES)
 def test_no_case_fails(run: Run, kind: str) -> None:
     verdicts = {
-        case: (found["behavior"], found["behaviorClose"])
-        for case, found in run.cases.items()
+        case: (results["behavior"], results["behaviorClose"])
+        for case, results in run.cases.items()
         if case.partition(".")[0] == kind
     }
     # NON-STRICT: within the standard, but later than could be. INFORMATIONAL: the standard leaves it open.
     right = {"OK", "NON-STRICT", "INFORMATIONAL"}
-    assert {case: found for case, found in verdicts.items() if not right.issuperset(found)} == {}
+    assert {case: results for case, results in verdicts.items() if not right.issuperset(results)} == {}
 
 
 def test_no_client_can_fill_the_log(run: Run) -> None:

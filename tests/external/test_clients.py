@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.external.client import SCRIPTS, STYLE, Client, said
+from tests.support.external.client import SCRIPTS, STYLE, Client, messages_of
 from tests.support.external.foreign_server import PATIENCE
 from tests.support.processes import Deployment, deployment, wait_until
 
@@ -53,7 +53,7 @@ def unique(text: str) -> str:
 
 
 def ask(client: Client, deployed: Deployment, *texts: str, **more: Any) -> dict[str, Any]:
-    return client.do("ask", deployed.url, messages=said(*texts), **{"key": KEY, **more})
+    return client.do("ask", deployed.url, messages=messages_of(*texts), **{"key": KEY, **more})
 
 
 def over_api(deployed: Deployment, question: str) -> str:
@@ -88,7 +88,7 @@ def test_chat(client: Client, deployed: Deployment, stream: bool) -> None:
         assert len(reply["deltas"]) > 5, "it was a stream"
 
 
-def test_the_next_turn_goes_on_with_the_conversation(client: Client, deployed: Deployment) -> None:
+def test_the_next_turn_continues_the_conversation(client: Client, deployed: Deployment) -> None:
     one, two = unique("one"), unique("two")
     first = ask(client, deployed, one)["text"]
     assert one in ask(client, deployed, one, first, two, stream=True)["text"], "the stand-in remembers"

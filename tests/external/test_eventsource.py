@@ -66,7 +66,7 @@ def listening(node: str, path: str, *gateways: str) -> Iterator[Listener]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "drained"])
-def test_an_event_source_goes_on_at_another_gateway(
+def test_an_event_source_continues_at_another_gateway(
     node: str, valkey_url: str, tmp_path: Path, end: signal.Signals
 ) -> None:
     question = f"!deltas={DELTAS} !rate=20 hello {uuid.uuid4().hex[:8]}"

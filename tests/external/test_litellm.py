@@ -91,7 +91,7 @@ def test_all_endpoints_relay_the_mock_answer(proxy: Proxy, valkey_url: str, tmp_
         assert deployed.account()["state"] == "ready"
 
 
-def test_a_server_behind_it_is_told_the_history(proxy: Proxy, valkey_url: str, tmp_path: Path) -> None:
+def test_a_server_behind_it_gets_the_history(proxy: Proxy, valkey_url: str, tmp_path: Path) -> None:
     with before(proxy, tmp_path, valkey_url, "relayed") as deployed:
         first = deployed.ask("first of two")["data"]
         second = deployed.ask("second of two", first["token"])["data"]

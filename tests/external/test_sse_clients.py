@@ -41,7 +41,7 @@ class CuttingProxy:
     port: int
     cut: bytes = b""
     signs: asyncio.Event = field(default_factory=asyncio.Event)
-    seen: bytes = b""
+    received: bytes = b""
     connections: int = 0
     first: bytes = b""
 
@@ -52,8 +52,8 @@ class CuttingProxy:
         asking = asyncio.create_task(self._ask(reader, request))
         try:
             while data := await upstream.read(65536):
-                self.seen += data
-                if sum(map(self.seen.count, SIGNS)) >= 4:
+                self.received += data
+                if sum(map(self.received.count, SIGNS)) >= 4:
                     self.signs.set()
                 if self.cut and self.cut in data:
                     writer.write(data[: data.index(self.cut) + len(self.cut) // 2])
@@ -145,8 +145,8 @@ async def test_the_drop_in_stream_resumes_where_it_was_cut(environment: str, lib
         frames = await read(environment, library, f"{url}/api_stream?{ASKED}")
         assert text_of(frames) == frames[-1]["answer"] == "".join(TEXTS)
         # A client that lost the opening, with its id, asks again.
-        asked = 2 if b'""' in cut else 1
-        assert (len(gateway.worker.asked), proxy.connections) == (asked, 2)
+        questions = 2 if b'""' in cut else 1
+        assert (len(gateway.worker.asked), proxy.connections) == (questions, 2)
 
 
 @pytest.mark.parametrize(("environment", "library"), SDKS)

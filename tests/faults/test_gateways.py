@@ -57,7 +57,7 @@ async def test_all_gateways_killed_and_started_again_lose_no_answer(scenario: Fa
     await scenario.verify()
 
 
-async def test_a_killed_gateways_turn_goes_on_for_a_client_that_cannot_come_back(scenario: FaultScenario) -> None:
+async def test_a_killed_gateways_turn_continues_for_a_client_that_cannot_come_back(scenario: FaultScenario) -> None:
     exchange = scenario.clients.start("naive", unique("!deltas=60 !rate=30"))
     await scenario.streaming(exchange)
     gateway_of(scenario, exchange).kill()
@@ -93,7 +93,7 @@ async def test_a_drained_gateway_lets_running_answers_end_and_takes_no_new_ones(
     await scenario.verify()
 
 
-async def test_an_answer_longer_than_the_drain_goes_on_at_another_gateway(scenario: FaultScenario) -> None:
+async def test_an_answer_longer_than_the_drain_continues_at_another_gateway(scenario: FaultScenario) -> None:
     url, gateway = scenario.cluster.urls[1], scenario.cluster.gateways[1]
     resuming = scenario.clients.start("eventsource", unique("!deltas=200 !rate=30"), gateway=url)
     naive = scenario.clients.start("naive", unique("!deltas=200 !rate=30"), gateway=url)
@@ -135,15 +135,15 @@ async def test_cut_at_every_event_and_resumed_elsewhere_the_bytes_equal_an_uncut
             if b"id: " in event
         ]
         assert len(ids) > 10
-        for n, last in enumerate(ids):
-            url = scenario.cluster.urls[n % 3]
+        for number, last in enumerate(ids):
+            url = scenario.cluster.urls[number % 3]
             resumed = await http.get(f"{url}/api_stream", params=fields, headers=listening | {"last-event-id": last})
             after = uncut.partition(last.encode())[2].partition(b"\n\n")[2]
-            if n == len(ids) - 1:
+            if number == len(ids) - 1:
                 assert resumed.status_code == 204
             else:
-                got = resumed.content
-                assert got == after
+                rest = resumed.content
+                assert rest == after
     assert len(scenario.cluster.turns(fields["question"])) == 1
     await scenario.verify()
 

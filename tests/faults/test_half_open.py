@@ -38,7 +38,7 @@ class Far:
     cluster: Cluster
     gateway: Node
     port: int
-    here: Machine
+    gateway_machine: Machine
     clients: list[Machine]
 
     def connect(self, client: Machine) -> socket.socket:
@@ -56,7 +56,7 @@ class Far:
     def answers(self) -> bool:
         """Whether it takes connections."""
         try:
-            self.connect(self.here).close()
+            self.connect(self.gateway_machine).close()
         except OSError:
             return False
         return True
@@ -92,17 +92,17 @@ def started(node: Node) -> Iterator[Node]:
 def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Far]:
     """Clients reach the gateway directly, or nginx in front of it."""
     with ExitStack() as stack:
-        here, *clients = stack.enter_context(machines("gateway", "unplugged", "silent"))
+        gateway_machine, *clients = stack.enter_context(machines("gateway", "unplugged", "silent"))
         cluster = stack.enter_context(running(tmp_path, gateways=0, workers=1, limits=PATIENT))
         port, gateway_port = steady_port(), steady_port()
-        gateway = stack.enter_context(started(gateway_on(here, cluster, gateway_port, tmp_path)))
-        direct = Far(cluster, gateway, gateway_port, here, clients)
+        gateway = stack.enter_context(started(gateway_on(gateway_machine, cluster, gateway_port, tmp_path)))
+        direct = Far(cluster, gateway, gateway_port, gateway_machine, clients)
         wait_until(direct.answers, f"the gateway answers, see {gateway.log}")
         if request.param == "gateway":
             yield direct
             return
-        nginx = stack.enter_context(started(nginx_on(here, port, gateway_port, tmp_path)))
-        front = Far(cluster, gateway, port, here, clients)
+        nginx = stack.enter_context(started(nginx_on(gateway_machine, port, gateway_port, tmp_path)))
+        front = Far(cluster, gateway, port, gateway_machine, clients)
         wait_until(front.answers, f"nginx answers, see {nginx.log}")
         yield front
 
@@ -148,8 +148,8 @@ def visit(far: Far, client: Machine, stack: ExitStack) -> list[str]:
     talking.ask()
     for visitor in [*streaming, talking]:
         visitor.read_until(b"delta")
-    kept, half = come("/healthz"), come("/healthz")
-    kept.read_until(b"ok")
+    keeping, half = come("/healthz"), come("/healthz")
+    keeping.read_until(b"ok")
     half.read_until(b"ok")
     half.send(b"POST /api HTTP/1.1\r\nHost: far\r\nContent-Length: 10\r\n\r\n{")
     return [visitor.question for visitor in [*streaming, *waiting, talking]]
@@ -160,7 +160,7 @@ def test_clients_that_vanish_without_a_word_are_let_go_within_a_minute(far: Far)
         before = far.sockets()
         exchanges = [question for client in far.clients for question in visit(far, client, stack)]
         wait_until(lambda: all(far.cluster.turns(question) for question in exchanges), "all are asked")
-        staying = Visitor(far, far.here, "/api_stream", "!first=70 hello")
+        staying = Visitor(far, far.gateway_machine, "/api_stream", "!first=70 hello")
         stack.callback(staying.socket.close)
         assert len(far.held()) == 18
         unplugged, silent = far.clients
@@ -168,7 +168,7 @@ def test_clients_that_vanish_without_a_word_are_let_go_within_a_minute(far: Far)
         silent.fall_silent()
         vanished = time.monotonic()
         wait_until(lambda: not far.held(), "the kernel has let all go", FREED)
-        left = FREED - (time.monotonic() - vanished)
-        wait_until(lambda: len(far.sockets() - before) == 1, "so has the gateway, but for who stays", left)
+        seconds_left = FREED - (time.monotonic() - vanished)
+        wait_until(lambda: len(far.sockets() - before) == 1, "so has the gateway, but for who stays", seconds_left)
         staying.socket.settimeout(30)
         staying.read_until(b'"done": true')

@@ -139,7 +139,7 @@ async def test_a_gateway_whose_line_to_redis_breaks_makes_up_for_it(scenario: Fa
     await scenario.verify()
 
 
-async def test_a_worker_whose_line_to_redis_breaks_goes_on(scenario: FaultScenario) -> None:
+async def test_a_worker_whose_connection_to_redis_breaks_continues(scenario: FaultScenario) -> None:
     exchange = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
     for round_ in range(3):
         await scenario.streaming(exchange, deltas=3 + 20 * round_)
@@ -149,7 +149,7 @@ async def test_a_worker_whose_line_to_redis_breaks_goes_on(scenario: FaultScenar
     await scenario.verify()
 
 
-async def test_a_worker_deaf_to_redis_within_its_lease_goes_on(scenario: FaultScenario) -> None:
+async def test_a_worker_without_replies_of_redis_within_its_lease_continues(scenario: FaultScenario) -> None:
     exchange = scenario.clients.start("eventsource", unique("!deltas=90 !rate=30"))
     await scenario.streaming(exchange)
     proxy = await proxy_of(scenario, exchange)

@@ -180,7 +180,7 @@ async def test_an_answer_that_ended_in_the_second_that_redis_loses_is_not_asked_
     await serves_on(scenario)
 
 
-async def test_a_token_whose_last_turn_redis_forgets_goes_on_or_begins_afresh_explicitly(
+async def test_a_token_whose_last_turn_redis_forgets_continues_or_reports_a_reset(
     scenario: FaultScenario,
 ) -> None:
     """A number of the conversation that was used must not be used again."""

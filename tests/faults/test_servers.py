@@ -67,7 +67,7 @@ async def test_a_conversation_that_is_too_long_begins_afresh_and_says_so(scenari
     await flows.lose_conversation(scenario, "context-length")
 
 
-async def test_a_conversation_goes_on_at_another_worker_with_all_that_was_said(scenario: FaultScenario) -> None:
+async def test_a_conversation_continues_at_another_worker_with_its_history(scenario: FaultScenario) -> None:
     first = await scenario.clients.ask("whole", unique("hello"))
     (await scenario.holder(first)).kill()
     second = await scenario.clients.ask("whole", unique("hello again"), first.given_token)

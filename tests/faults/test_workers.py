@@ -48,7 +48,7 @@ async def test_a_worker_killed_after_sending_and_before_any_text_is_never_asked_
     await flows.kill_worker_after_sending(scenario)
 
 
-async def test_after_an_interruption_the_token_goes_on_in_a_fresh_conversation(scenario: FaultScenario) -> None:
+async def test_after_an_interruption_the_token_continues_in_a_fresh_conversation(scenario: FaultScenario) -> None:
     first = await scenario.clients.ask("whole", unique("hello"))
     second = scenario.clients.start("naive", unique("!deltas=400 !rate=20"), first.given_token)
     await scenario.streaming(second)
@@ -77,7 +77,7 @@ async def test_a_worker_killed_between_turns_hands_the_conversation_on(scenario:
 
 async def test_a_worker_killed_with_questions_waiting_answers_them_all_in_order(scenario: FaultScenario) -> None:
     async with scenario.clients.socket() as socket:
-        exchanges = [await socket.send(unique(f"!deltas=60 !rate=30 number {n}")) for n in range(4)]
+        exchanges = [await socket.send(unique(f"!deltas=60 !rate=30 number {number}")) for number in range(4)]
         await scenario.streaming(exchanges[0])
         (await scenario.holder(exchanges[0])).kill()
         await scenario.clients.ended()
@@ -89,8 +89,8 @@ async def test_a_tokens_waiting_questions_keep_their_order_when_its_worker_dies(
     first = scenario.clients.start("naive", unique("!deltas=200 !rate=30"))
     await scenario.streaming(first)
     waiting = []
-    for n in range(4):
-        waiting.append(scenario.clients.start("naive", unique(f"number {n}"), first.given_token))
+    for number in range(4):
+        waiting.append(scenario.clients.start("naive", unique(f"number {number}"), first.given_token))
         await until(lambda: scenario.cluster.job(waiting[-1].question), "it is accepted")
     (await scenario.holder(first)).kill()
     await scenario.clients.ended()
@@ -150,7 +150,7 @@ async def test_a_worker_frozen_before_sending_cannot_end_what_another_answers(sc
     await scenario.verify()
 
 
-async def test_a_worker_frozen_within_its_lease_goes_on_as_if_nothing_had_been(scenario: FaultScenario) -> None:
+async def test_a_worker_frozen_within_its_lease_continues_undisturbed(scenario: FaultScenario) -> None:
     exchange = scenario.clients.start("eventsource", unique("!deltas=60 !rate=30"))
     await scenario.streaming(exchange)
     holder = await scenario.holder(exchange)

@@ -32,12 +32,12 @@ class Pair:
     gateways: tuple[RunningGateway, RunningGateway]
 
     @property
-    def asked(self) -> int:
+    def questions(self) -> int:
         return len(self.gateways[0].worker.asked)
 
-    async def both(self, method: str, path: str, headers: Any = ATTEMPT, **what: Any) -> list[httpx.Response]:
+    async def both(self, method: str, path: str, headers: Any = ATTEMPT, **fields: Any) -> list[httpx.Response]:
         """Return the responses to the same request at either of them, one after the other."""
-        return [await one.client.request(method, path, headers=headers, **what) for one in self.gateways]
+        return [await one.client.request(method, path, headers=headers, **fields) for one in self.gateways]
 
 
 @asynccontextmanager
@@ -49,12 +49,12 @@ async def paired(store: Store, trusted: str = "127.0.0.1") -> AsyncIterator[Pair
 
 @pytest.fixture
 async def pair(store: Store) -> AsyncIterator[Pair]:
-    async with paired(store) as found:
-        yield found
+    async with paired(store) as paired_gateways:
+        yield paired_gateways
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "what"),
+    ("method", "path", "fields"),
     [
         ("GET", "/api", {"params": ASK}),
         ("POST", "/api", {"json": ASK}),
@@ -66,27 +66,29 @@ async def pair(store: Store) -> AsyncIterator[Pair]:
     ],
 )
 async def test_an_attempt_that_is_passed_on_is_one_question_and_one_answer(
-    pair: Pair, method: str, path: str, what: dict[str, Any]
+    pair: Pair, method: str, path: str, fields: dict[str, Any]
 ) -> None:
-    first, second = await pair.both(method, path, **what)
+    first, second = await pair.both(method, path, **fields)
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.headers["x-answer-id"] == second.headers["x-answer-id"]
     assert second.content == first.content
-    assert pair.asked == 1
+    assert pair.questions == 1
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "what"),
+    ("method", "path", "fields"),
     [
         ("GET", "/image", {"params": {"keyword": "cat"}}),
         ("POST", "/v1/images/generations", {"json": {"prompt": "cat"}}),
     ],
 )
-async def test_pictures_are_drawn_once_for_an_attempt(pair: Pair, method: str, path: str, what: dict[str, Any]) -> None:
+async def test_pictures_are_drawn_once_for_an_attempt(
+    pair: Pair, method: str, path: str, fields: dict[str, Any]
+) -> None:
     pair.gateways[0].worker.scripts["cat"] = [Final("", images=("https://example.org/cat.jpg",))]
-    first, second = await pair.both(method, path, **what)
+    first, second = await pair.both(method, path, **fields)
     assert (first.status_code, second.content) == (200, first.content)
-    assert pair.asked == 1
+    assert pair.questions == 1
 
 
 async def test_an_answer_that_runs_is_followed_from_its_beginning(pair: Pair) -> None:
@@ -99,7 +101,7 @@ async def test_an_answer_that_runs_is_followed_from_its_beginning(pair: Pair) ->
         await until(lambda: bool(second.active_requests.running), "it is asked at the other gateway")
         gate.set()
         assert (await again).content == (await asking).content
-    assert pair.asked == 1
+    assert pair.questions == 1
 
 
 async def test_an_attempt_is_no_idempotency_key(pair: Pair, store: Store) -> None:
@@ -115,19 +117,19 @@ async def test_an_attempt_is_no_idempotency_key(pair: Pair, store: Store) -> Non
 @pytest.mark.parametrize("sent", ["short", "x" * 200, "has a blank in it, which no id has"])
 async def test_what_is_no_id_is_not_believed(pair: Pair, sent: str) -> None:
     await pair.both("GET", "/api", params=ASK, headers={"x-attempt-id": sent})
-    assert pair.asked == 2
+    assert pair.questions == 2
 
 
 async def test_who_is_no_trusted_proxy_is_not_believed(store: Store) -> None:
     async with paired(store, "10.0.0.0/8") as pair:
         await pair.both("GET", "/api", params=ASK)
-        assert pair.asked == 2
+        assert pair.questions == 2
 
 
 async def test_the_same_id_of_two_clients_is_two_questions(pair: Pair) -> None:
     for gateway, address in zip(pair.gateways, ("192.0.2.1", "192.0.2.2"), strict=True):
         await gateway.client.get("/api", params=ASK, headers=ATTEMPT | {"x-forwarded-for": address})
-    assert pair.asked == 2
+    assert pair.questions == 2
 
 
 async def test_a_conversation_continues_whichever_gateway_answered(pair: Pair) -> None:

@@ -82,11 +82,11 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
 
 def test_a_port_that_is_taken_ends_the_start_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "memory://")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setenv("GATEWAY_PORT", str(taken.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("GATEWAY_PORT", str(listener.getsockname()[1]))
         with pytest.raises(SystemExit, match=r"Can't listen on 127\.0\.0\.1:\d+: .*in use"):
             process.main()
 
 
-def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+def test_only_this_machine_is_served_by_default() -> None:
     assert GatewaySettings().gateway_host == "127.0.0.1"

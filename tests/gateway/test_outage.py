@@ -63,7 +63,7 @@ async def test_a_frozen_redis_is_reported_within_two_seconds(gateway: RunningGat
         assert (await received(ws))[-1]["code"] == 200
 
 
-async def test_a_stream_goes_on_after_redis_came_back(gateway: RunningGateway, process: int) -> None:
+async def test_a_stream_continues_after_redis_came_back(gateway: RunningGateway, process: int) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("abc")]
         fields = {"style": "balanced", "question": "slow"}

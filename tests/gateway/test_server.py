@@ -75,41 +75,41 @@ def ask(client: socket.socket, request: bytes = b"GET /readyz HTTP/1.1\r\nHost: 
 
 def ask_until_nobody_listens(port: int) -> list[bytes]:
     """Return what each connection got that the kernel has made."""
-    got: list[bytes] = []
+    responses: list[bytes] = []
     while True:
         try:
             client = socket.create_connection(("127.0.0.1", port), timeout=0.5)
         except OSError:
-            return got
+            return responses
         with client:
-            got.append(ask(client))
+            responses.append(ask(client))
 
 
 async def test_every_connection_that_is_made_while_it_goes_down_is_answered(store: Store) -> None:
     async with running(store) as gateway:
         asking = [asyncio.create_task(asyncio.to_thread(ask_until_nobody_listens, gateway.port)) for _ in range(4)]
         gateway.active_requests.drain()
-        got = [one for each in await asyncio.gather(*asking) for one in each]
-    assert got
-    assert {one.split(b"\r\n")[0] for one in got} == {b"HTTP/1.1 503 Service Unavailable"}
-    assert all(b"\r\nconnection: close\r\n" in one for one in got)
+        responses = [response for each in await asyncio.gather(*asking) for response in each]
+    assert responses
+    assert {response.split(b"\r\n")[0] for response in responses} == {b"HTTP/1.1 503 Service Unavailable"}
+    assert all(b"\r\nconnection: close\r\n" in response for response in responses)
 
 
 async def test_a_connection_that_was_silent_so_far_is_answered_while_it_closes(store: Store) -> None:
     """A new one, and one that was kept open behind an earlier answer."""
     async with running(store) as gateway:
-        new, kept = (socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(2))
-        with new, kept:
-            kept.sendall(b"HEAD /api HTTP/1.1\r\nHost: g\r\n\r\n")
-            assert (await asyncio.to_thread(kept.recv, 65536)).endswith(b"\r\n\r\n")
+        new, used = (socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(2))
+        with new, used:
+            used.sendall(b"HEAD /api HTTP/1.1\r\nHost: g\r\n\r\n")
+            assert (await asyncio.to_thread(used.recv, 65536)).endswith(b"\r\n\r\n")
             gateway.active_requests.drain()
             while await asyncio.to_thread(connects, gateway.port):
                 pass
             query = b"GET /api?style=balanced&question=hi HTTP/1.1\r\nHost: g\r\n\r\n"
-            for client in (new, kept):
-                got = await asyncio.to_thread(ask, client, query)
-                assert got.startswith(b"HTTP/1.1 503 ")
-                assert b"\r\nretry-after: 1\r\n" in got
+            for client in (new, used):
+                response = await asyncio.to_thread(ask, client, query)
+                assert response.startswith(b"HTTP/1.1 503 ")
+                assert b"\r\nretry-after: 1\r\n" in response
     assert not gateway.worker.asked
 
 
@@ -128,9 +128,9 @@ async def test_a_request_that_does_not_arrive_whole_is_refused_at_the_end(store:
         asking = asyncio.create_task(gateway.raw(begun))
         await until(lambda: bool(gateway.active_requests._reading), "its body is read")
         gateway.active_requests.drain()
-        got = await asking
-    assert got.startswith(b"HTTP/1.1 503 ")
-    assert b"\r\nretry-after: 1\r\n" in got
+        response = await asking
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in response
 
 
 async def test_cancelling_ends_it_too(store: Store) -> None:
@@ -161,7 +161,7 @@ async def test_a_start_that_fails_is_an_error_and_no_endless_wait(
             await serve(settings(), store, ActiveRequests())
 
 
-async def test_nobody_has_to_be_told_the_address(store: Store) -> None:
+async def test_the_address_may_be_reported_to_nobody(store: Store) -> None:
     active_requests = ActiveRequests()
     active_requests.drain()
     async with asyncio.timeout(5):
@@ -238,5 +238,5 @@ async def test_a_client_that_says_nothing_is_soon_asked_for_a_sign_of_life(gatew
 
 def accepted_connection(port: int, client_port: int) -> TcpConnection | None:
     """Return the gateway's end of a connection."""
-    ends = (end for end in tcp_connections() if (end.local_port, end.remote_port) == (port, client_port))
-    return next(ends, None)
+    matching = (end for end in tcp_connections() if (end.local_port, end.remote_port) == (port, client_port))
+    return next(matching, None)

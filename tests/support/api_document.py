@@ -18,29 +18,29 @@ TRANSPORT = re.compile(
 class Document:
     """An OpenAPI or AsyncAPI document."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        self.found = found
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
         # (method, path, status, type of content) of every answer that was held against it.
         self.checked: set[tuple[str, str, str, str]] = set()
 
     def resolved(self, node: Any) -> Any:
         """What a `$ref` leads to; anything else is itself."""
         while "$ref" in node:
-            found: Any = self.found
+            target: Any = self.content
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step.replace("~1", "/").replace("~0", "~")]
-            node = found
+                target = target[step.replace("~1", "/").replace("~0", "~")]
+            node = target
         return node
 
     def check(self, shape: Any, value: Any) -> None:
         """AssertionError unless `value` has the shape."""
-        problems = list(Draft202012Validator({**shape, "components": self.found["components"]}).iter_errors(value))
+        problems = list(Draft202012Validator({**shape, "components": self.content["components"]}).iter_errors(value))
         assert not problems, f"{problems[0].message} at {problems[0].json_path} of {value}"
 
     def response(self, method: str, path: str, response: httpx.Response) -> None:
         """AssertionError unless an operation's response is one that is documented, in every part."""
         status, kind = str(response.status_code), response.headers.get("content-type", "").split(";")[0]
-        responses = self.found["paths"][path][method]["responses"]
+        responses = self.content["paths"][path][method]["responses"]
         assert status in responses, f"{method} {path}: {status} is not documented"
         documented = self.resolved(responses[status])
         named = {name.lower() for name in documented.get("headers", {})}

@@ -53,7 +53,7 @@ class ConsoleDeployment:
         fields = {"style": "balanced", "question": question, **query}
         return httpx.post(f"{self.gateways[gateway]}/api", data=fields, timeout=30)
 
-    def asked(self, text: str) -> list[dict[str, Any]]:
+    def turns_with(self, text: str) -> list[dict[str, Any]]:
         """What the upstream's ledger holds of the questions that contain `text`."""
         ledger = httpx.get(f"{self.emulator}/_ledger").json()
         return [turn for turn in ledger["turns"] if text in turn["question"]]

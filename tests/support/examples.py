@@ -36,12 +36,12 @@ class Example:
 def examples() -> list[Example]:
     """All of them. Each has its output below it."""
     blocks = _BLOCK.findall(PAGE.read_text())
-    found = []
+    parsed = []
     for (language, code), (below, printed) in zip(blocks[::2], blocks[1::2], strict=True):
         assert language in ("sh", "python", "js"), language
         assert below == "text", f"no output below {code}"
-        found.append(Example(language, code, printed))
-    return found
+        parsed.append(Example(language, code, printed))
+    return parsed
 
 
 def named(example: Example) -> str:

@@ -7,7 +7,7 @@ from tests.support.tcp_server import TcpServer
 
 
 class OutboundProxy(TcpServer):
-    """A proxy. `asked` holds `host:port` of each connection; `refuse` makes it refuse to connect.
+    """A proxy. `targets` holds `host:port` of each connection; `refuse` makes it refuse to connect.
 
     It requires `user` and `password`, if there are any. With `mute` it accepts connections and sends nothing;
     with `words` it answers everything with these, and hangs up.
@@ -16,7 +16,7 @@ class OutboundProxy(TcpServer):
     def __init__(self, user: str = "", password: str = "") -> None:
         super().__init__()
         self._credentials = (user, password)
-        self.asked: list[str] = []
+        self.targets: list[str] = []
         self.refused = 0
         self.refuse = False
         self.mute = False
@@ -47,7 +47,7 @@ class OutboundProxy(TcpServer):
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
             return
         target = address.decode().removeprefix("http://").split("/")[0]
-        self.asked.append(target)
+        self.targets.append(target)
         if self.refuse:
             self.refused += 1
             writer.write(b"HTTP/1.1 503 No Way\r\nContent-Length: 0\r\n\r\n")
@@ -74,7 +74,7 @@ class OutboundProxy(TcpServer):
         else:
             host = ".".join(str(part) for part in await reader.readexactly(4))
         port = int.from_bytes(await reader.readexactly(2))
-        self.asked.append(f"{host}:{port}")
+        self.targets.append(f"{host}:{port}")
         writer.write(b"\x05" + (b"\x05" if self.refuse else b"\x00") + b"\x00\x01" + bytes(6))
         if self.refuse:
             self.refused += 1
@@ -93,9 +93,9 @@ class OutboundProxy(TcpServer):
         self, host: str, port: int, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Pass bytes both ways until one side closes. Names are all this machine's, as in a resolver of its own."""
-        there, back = await asyncio.open_connection("127.0.0.1", port)
+        upstream, back = await asyncio.open_connection("127.0.0.1", port)
         back.write(head)
-        ways = [asyncio.create_task(_pass_on(reader, back)), asyncio.create_task(_pass_on(there, writer))]
+        ways = [asyncio.create_task(_pass_on(reader, back)), asyncio.create_task(_pass_on(upstream, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -199,15 +199,15 @@ class Deployment:
         for account in self.accounts:
             write_account(self.cookies, account, f"{account}-{name}")
 
-        def seen() -> bool:
+        def is_renewed() -> bool:
             questions = [f"probe {name} {number}" for number in range(4)]
             for question in questions:
                 httpx.get(f"{self.url}/api", params={"style": "balanced", "question": question}, timeout=20)
-            asked = [turn["account"] for question in questions for turn in self.turns(question)]
+            accounts = [turn["account"] for question in questions for turn in self.turns(question)]
             httpx.delete(f"{self.emulator}/_ledger")
-            return len(asked) == len(questions) and all(account.endswith(f"-{name}") for account in asked)
+            return len(accounts) == len(questions) and all(account.endswith(f"-{name}") for account in accounts)
 
-        wait_until(seen, "the new cookies are used")
+        wait_until(is_renewed, "the new cookies are used")
 
     def script(self, **commands: Any) -> None:
         """Set how the emulator behaves."""
@@ -245,8 +245,8 @@ def deployment(
             start(process("standalone", log, GATEWAY_PORT=str(ports[0]), **upstream))
         else:
             for port in ports:
-                given = dict(gateway_settings or {})
-                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url, **given))
+                settings_of_gateway = dict(gateway_settings or {})
+                start(process("gateway", log, GATEWAY_PORT=str(port), REDIS_URL=redis_url, **settings_of_gateway))
             for _ in range(workers):
                 start(process("worker", log, REDIS_URL=redis_url, **upstream))
         running = Deployment(

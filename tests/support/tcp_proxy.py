@@ -125,12 +125,12 @@ class TcpProxy:
             self._connections.discard(connection)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        upstream, back = await asyncio.open_connection("127.0.0.1", self._target)
         dropping, dead = asyncio.Event(), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._requests(reader, back, dropping, dead))
-                tasks.create_task(self._replies(there, writer, dropping, dead))
+                tasks.create_task(self._replies(upstream, writer, dropping, dead))
         finally:
             await _abort(back)
 
@@ -157,8 +157,8 @@ class TcpProxy:
             if dropping.is_set():
                 raise ConnectionResetError("the reply is lost")
             passed += len(data)
-            if (left := self._left_of(data, passed)) is not None:
-                writer.write(data[:left])
+            if (allowed := self._left_of(data, passed)) is not None:
+                writer.write(data[:allowed])
                 # RST overtakes what the other end has not acknowledged.
                 await until(lambda: _unacknowledged(writer) == 0, "the other end has the data", limit=_WAIT)
                 raise ConnectionResetError("cut")
@@ -171,12 +171,12 @@ class TcpProxy:
     def _left_of(self, data: bytes, passed: int) -> int | None:
         """How much of the data to forward before the cut that was asked for; None if it isn't due."""
         if self._cut_after is not None and passed >= self._cut_after:
-            left, self._cut_after = max(len(data) - (passed - self._cut_after), 0), None
-            return left
+            allowed, self._cut_after = max(len(data) - (passed - self._cut_after), 0), None
+            return allowed
         if self._halved is not None and (middle := data.find(self._halved)) >= 0:
-            left, self._halved = middle + len(self._halved) // 2, None
+            allowed, self._halved = middle + len(self._halved) // 2, None
             self.lost += 1
-            return left
+            return allowed
         return None
 
     async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: asyncio.Event) -> None:

@@ -107,7 +107,7 @@ def test_without_an_endpoint_nothing_is_imported(monkeypatch: pytest.MonkeyPatch
     assert logs == []
 
 
-def test_without_the_packages_one_sentence_says_so_and_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_packages_one_sentence_says_so_and_all_else_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "telemetry.otel", None)
     with capture_logs() as logs, traces.export_spans("http://127.0.0.1:1", "worker"):
         assert not traces.is_exporting()

@@ -111,7 +111,7 @@ async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers
         assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
 
 
-async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scenario: Scenario, answers: Answers) -> None:
+async def test_what_came_while_a_reader_was_busy_is_marked_as_arrived(scenario: Scenario, answers: Answers) -> None:
     async with streaming(scenario, answers) as (task, entries):
         subscription = next(iter(answers._subscriptions._followers[keys.channel(task.answer)]))
         for seq in range(2, 4):
@@ -123,8 +123,8 @@ async def test_what_came_while_a_reader_was_busy_is_told_to_be_there(scenario: S
     assert [entry.more for entry in await answers.read(task.answer)] == [True, True, True, False]
 
 
-async def true_if(found: bool) -> bool:
-    return found
+async def true_if(condition: bool) -> bool:
+    return condition
 
 
 async def test_a_lost_message_is_made_up_for_by_the_next(scenario: Scenario, answers: Answers) -> None:
@@ -185,12 +185,12 @@ async def test_an_end_written_between_two_looks_is_not_missed(
     scenario: Scenario, impatient: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with streaming(scenario, impatient) as (_, entries):
-        look = impatient.read
+        read = impatient.read
 
         async def late(answer: str, after: int = 0) -> list[AnswerEvent]:
-            found = await look(answer, after)
+            found = await read(answer, after)
             if not found:
-                monkeypatch.setattr(impatient, "read", look)
+                monkeypatch.setattr(impatient, "read", read)
                 await log(scenario.store, answer, 2, Final("whole"))
                 await scenario.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
             return found
@@ -303,10 +303,10 @@ async def test_redis_away_while_catching_up_is_outlived(
     scenario: Scenario, impatient: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scenario.answered("s0-a", "token", 3)
-    look = impatient.read
+    read = impatient.read
 
     async def away(answer: str, after: int = 0) -> list[AnswerEvent]:
-        monkeypatch.setattr(impatient, "read", look)
+        monkeypatch.setattr(impatient, "read", read)
         raise StoreUnavailableError("away")
 
     monkeypatch.setattr(impatient, "read", away)

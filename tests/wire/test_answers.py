@@ -67,7 +67,7 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
             await answers.read_job(answer, holder)
 
 
-async def test_an_answers_progress_tells_who_answers_as_soon_as_an_event_does(
+async def test_an_answers_progress_names_the_provider_as_soon_as_an_event_does(
     scenario: Scenario, answers: Answers
 ) -> None:
     await scenario.settle()
@@ -101,7 +101,7 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
         assert await answers.read_position(answer) is None
 
 
-async def test_progress_tells_the_place_while_there_is_one(scenario: Scenario, store: Store) -> None:
+async def test_progress_shows_the_place_while_there_is_one(scenario: Scenario, store: Store) -> None:
     answers = Answers(store)
     await scenario.hire("w1")
     _, question = await waiting(scenario, 2)

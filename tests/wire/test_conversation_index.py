@@ -77,7 +77,7 @@ async def test_of_many_that_go_on_from_one_answer_one_does(store: Store) -> None
         await follow_up(scenario, first.token, first.answer)
 
 
-async def test_a_question_without_a_place_goes_on_from_wherever_the_conversation_is(store: Store) -> None:
+async def test_a_question_without_a_place_continues_wherever_the_conversation_is(store: Store) -> None:
     scenario = Scenario(store)
     first = await scenario.ask()
     second = await scenario.ask(token=first.token)

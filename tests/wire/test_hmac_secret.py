@@ -25,7 +25,7 @@ async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
     assert await before.read() == new != old
 
 
-async def test_ones_own_is_not_told_to_redis(store: Store) -> None:
+async def test_a_secret_of_ones_own_is_not_sent_to_redis(store: Store) -> None:
     assert await HmacSecret(store, b"own").read() == b"own"
     assert await store.commands.exists(keys.secret_key()) == 0
 

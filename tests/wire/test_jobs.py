@@ -99,7 +99,7 @@ async def test_a_job_that_was_taken_does_not_expire(scenario: Scenario, state: s
     assert await scenario.events(question.answer) == []
 
 
-async def test_a_job_that_expires_counts_although_who_asked_was_told_by_its_end_and_left(scenario: Scenario) -> None:
+async def test_a_job_that_expires_counts_although_its_client_has_left_by_then(scenario: Scenario) -> None:
     question = await scenario.ask()
     expiring = asyncio.create_task(scenario.jobs.expire(question.answer))
     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_a_question_that_is_no_text_is_refused(scenario: Scenario) -> None
 ONCE = IdempotencyKey("name", "hash-of-hello")
 
 
-async def test_a_key_stands_for_its_answer_as_long_as_that_is_kept(scenario: Scenario) -> None:
+async def test_a_key_leads_to_its_answer_as_long_as_that_is_kept(scenario: Scenario) -> None:
     await scenario.hire("w1")
     first = await scenario.ask(once=ONCE)
     assert (await scenario.ask(token=first.token, once=ONCE)).answer == first.answer
@@ -200,7 +200,7 @@ async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenari
     assert (await scenario.ask(token=question.token, once=ONCE)).answer == question.answer
 
 
-async def test_an_old_job_frees_no_key_that_stands_for_a_newer_one(scenario: Scenario) -> None:
+async def test_an_old_job_frees_no_key_that_leads_to_a_newer_one(scenario: Scenario) -> None:
     first = await scenario.ask(once=ONCE)
     await scenario.redis.delete(keys.idem_key("name"))
     second = await scenario.ask(once=ONCE)
@@ -352,7 +352,7 @@ async def test_when_to_come_back_is_measured(store: Store) -> None:
     assert await refused_after(scenario) == 60
 
 
-async def test_nothing_that_ends_is_told_too(store: Store) -> None:
+async def test_a_queue_of_which_nothing_ends_counts_with_its_longest_wait(store: Store) -> None:
     scenario = Scenario(store, GatewaySettings(queue_limit=2))
     first, _ = await scenario.ask(), await scenario.ask()
     await scenario.redis.hset(keys.rate_key(), mapping={"at": 1, "gap": 1, "took": 1})
@@ -362,7 +362,7 @@ async def test_nothing_that_ends_is_told_too(store: Store) -> None:
     assert 20 <= await refused_after(scenario) <= 22
 
 
-async def test_who_waited_in_vain_is_told_what_was_measured(scenario: Scenario) -> None:
+async def test_who_waited_in_vain_gets_the_measured_retry_after(scenario: Scenario) -> None:
     questions = [await scenario.ask() for _ in range(4)]
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})

@@ -435,7 +435,7 @@ async def test_what_waits_for_a_person_is_reported_once_with_each_change(watched
 async def test_of_two_workers_that_look_at_once_one_gets_the_alert(watched: Book) -> None:
     await fall(watched, "a", "b", "c")
     both = await asyncio.gather(*(news(Book(watched.store)) for _ in range(2)))
-    assert sorted(one.account or "" for told in both for one in told) == ["", "a", "b", "c"]
+    assert sorted(one.account or "" for sent in both for one in sent) == ["", "a", "b", "c"]
 
 
 async def test_a_lack_of_ready_accounts_is_reported_when_it_comes_and_when_it_goes(watched: Book) -> None:
@@ -476,7 +476,7 @@ async def test_without_any_account_there_is_no_lack_of_them_and_no_end_of_it(wat
     assert await news(watched) == []
 
 
-async def test_what_was_told_is_not_told_again_after_redis_lost_everything(watched: Book) -> None:
+async def test_an_alert_is_not_sent_again_after_redis_lost_everything(watched: Book) -> None:
     await fall(watched, "a")
     assert len(await news(watched)) == 1
     last = await watched.standing("a")
@@ -490,8 +490,8 @@ async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store)
     ledger = Ledger(store)
     assert await ledger.submit_export("alice", b"old")
     assert await ledger.submit_export("alice", b"\xffexport")
-    taken = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
-    assert [export for export in taken if export] == [("alice", b"\xffexport")]
+    exports = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
+    assert [export for export in exports if export] == [("alice", b"\xffexport")]
     assert await store.commands.keys("*export*") == []
 
 
@@ -533,22 +533,22 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
         await book.announce(name, turns=bound)
     held: dict[str, tuple[str, str]] = {}
     number = 0
-    for what, pick in steps:
-        if what == "reserve":
+    for action, pick in steps:
+        if action == "reserve":
             number += 1
             before = {status.name: status for status in await book.ledger.read_statuses()}
-            got = await book.reserve(str(number), worker=f"w{pick % 2}")
-            if isinstance(got, str):
-                held[str(number)] = (got, f"w{pick % 2}")
-                if before[got].state == "cooling":
-                    assert before[got].in_flight == 0
-        elif what == "lapse":
+            reserved = await book.reserve(str(number), worker=f"w{pick % 2}")
+            if isinstance(reserved, str):
+                held[str(number)] = (reserved, f"w{pick % 2}")
+                if before[reserved].state == "cooling":
+                    assert before[reserved].in_flight == 0
+        elif action == "lapse":
             await advance(store, HOLD + 1)
             held.clear()
         elif held:
             job = sorted(held)[pick % len(held)]
             name, worker = held.pop(job)
-            await book.end(job, name, what, pause=pick, worker=worker)  # type: ignore[arg-type]
+            await book.end(job, name, action, pause=pick, worker=worker)  # type: ignore[arg-type]
         for status in await book.ledger.read_statuses():
             assert status.in_flight <= bound
     await store.close()

@@ -152,13 +152,13 @@ class Machine(RuleBasedStateMachine):
     def end_heartbeat(self, name: str) -> None:
         self.run(self.scenario.kill(name))
         self.store.model.dies(name)
-        self.run(self.store.look())
+        self.run(self.store.observe())
 
     def leave(self, worker: Worker) -> None:
         self.workers.remove(worker)
         self.run(self.scenario.sessions.leave(worker.name))
         self.store.model.leaves(worker.name)
-        self.run(self.store.look())
+        self.run(self.store.observe())
 
     def teardown(self) -> None:
         """Everything comes to its end, and everybody leaves. An example that has failed stays as it is."""

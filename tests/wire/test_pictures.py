@@ -18,11 +18,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
 
 async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_000_000) -> list[str]:
     """Admit and write pictures, which must have room."""
-    found = [(new_picture_id(), content) for content in contents]
-    assert await PictureStore(store).admit(found, ttl, limit) == 0
-    for id_, content in found:
+    pictures = [(new_picture_id(), content) for content in contents]
+    assert await PictureStore(store).admit(pictures, ttl, limit) == 0
+    for id_, content in pictures:
         await PictureStore(store).write(id_, content, ttl)
-    return [id_ for id_, _ in found]
+    return [id_ for id_, _ in pictures]
 
 
 async def counted(store: Store) -> tuple[int, int]:
@@ -59,9 +59,9 @@ def test_only_the_first_bytes_decide_what_a_picture_is(head: bytes, kind: str | 
 
 
 def test_an_id_is_random_and_names_its_shard() -> None:
-    found = {new_picture_id() for _ in range(100)}
-    assert len(found) == 100
-    assert all(re.fullmatch(r"s0-[0-9a-f]{48}", id_) for id_ in found)  # 192 bits
+    ids = {new_picture_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"s0-[0-9a-f]{48}", id_) for id_ in ids)  # 192 bits
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,9 @@ async def test_tokens_are_taken_over_in_bounded_batches(scenario: Scenario) -> N
     for entry in [*await scenario.hints("dead"), *await scenario.hints("dead")]:
         await scenario.sessions.claim("dead", entry)
     await scenario.kill("dead")
-    left = await scenario.sessions.reap("live", "dead")
-    while left:
-        left = await scenario.sessions.reap("live", "dead")
+    remaining = await scenario.sessions.reap("live", "dead")
+    while remaining:
+        remaining = await scenario.sessions.reap("live", "dead")
     states = [await scenario.state(question.answer) for question in questions]
     assert states == ["QUEUED"] * 120
 
@@ -151,10 +151,10 @@ async def test_a_token_that_went_elsewhere_meanwhile_is_left_alone(scenario: Sce
 
 async def broken_off(scenario: Scenario, *texts: str, begins: bool) -> Asked:
     """A worker dies with the second question of a conversation that its upstream doesn't remember."""
-    asked = await scenario.ask("first")
+    first = await scenario.ask("first")
     exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "one"))
     await scenario.finish(await scenario.sent("dead"), session=b"before", exchange=exchange, begins=True)
-    broken = await scenario.ask("second", asked.token)
+    broken = await scenario.ask("second", first.token)
     task = await scenario.take("dead")
     session = StatelessSession(b"kept", begins)
     await scenario.sessions.mark_sent(task, 1, 2, fresh=True, stateless=session)
@@ -165,7 +165,7 @@ async def broken_off(scenario: Scenario, *texts: str, begins: bool) -> Asked:
 
 
 @pytest.mark.parametrize(
-    ("texts", "begins", "left"),
+    ("texts", "begins", "remaining"),
     [
         (("so ", "far"), False, ["first", "one", "second", "so far"]),
         (("天空 ", '"\\/\n'), False, ["first", "one", "second", '天空 "\\/\n']),
@@ -174,13 +174,13 @@ async def broken_off(scenario: Scenario, *texts: str, begins: bool) -> Asked:
     ],
 )
 async def test_a_conversation_that_the_upstream_does_not_remember_outlives_its_worker(
-    scenario: Scenario, texts: tuple[str, ...], begins: bool, left: list[str]
+    scenario: Scenario, texts: tuple[str, ...], begins: bool, remaining: list[str]
 ) -> None:
     broken = await broken_off(scenario, *texts, begins=begins)
     await scenario.sessions.reap("live", "dead")
     assert (await scenario.events(broken.answer))[-1] == Failed("interrupted", reset=False)
     transcript = await scenario.sessions.read_transcript(broken.token)
-    assert [message.text for message in transcript.messages] == left
+    assert [message.text for message in transcript.messages] == remaining
     assert transcript.whole
     third = await scenario.ask("third", broken.token)
     task = await scenario.take("other")
@@ -197,11 +197,11 @@ async def test_it_outlives_its_worker_after_a_stop_too(scenario: Scenario) -> No
 
 
 async def test_a_first_question_without_text_leaves_no_conversation(scenario: Scenario) -> None:
-    asked = await scenario.ask("first")
+    first = await scenario.ask("first")
     task = await scenario.take("dead")
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=StatelessSession(b"kept", begins=True))
     await scenario.kill("dead")
     await scenario.sessions.reap("live", "dead")
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", first.token)
     task = await scenario.take("other")
     assert (task.session, task.reset) == (None, False)

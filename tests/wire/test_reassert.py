@@ -43,7 +43,7 @@ async def passed(scenario: Scenario) -> None:
     await scenario.redis.hset(keys.run_key(), "at", 0)
 
 
-async def test_a_beat_tells_of_a_restart_and_of_a_loss_of_everything_once(scenario: Scenario) -> None:
+async def test_a_beat_reports_a_restart_and_a_loss_of_everything_once(scenario: Scenario) -> None:
     before = (await scenario.sessions.beat("w")).data_since
     assert (await scenario.sessions.beat("w")).data_since == before
     await restarted(scenario)
@@ -78,7 +78,7 @@ async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scen
     assert await scenario.sessions.reap("other", "w") == 0
 
 
-async def test_after_a_restart_that_lost_nothing_a_turn_goes_on(scenario: Scenario) -> None:
+async def test_after_a_restart_that_lost_nothing_a_turn_continues(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.append(task, 1, Delta("a"))
@@ -91,9 +91,9 @@ async def test_after_a_restart_that_lost_nothing_a_turn_goes_on(scenario: Scenar
 
 async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenario: Scenario) -> None:
     question = await scenario.ask()
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     task = await scenario.sent("w")
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     with pytest.raises(LeaseLostError):
         await scenario.sessions.append(task, 1, Delta("a"))
     assert await scenario.sessions.reassert(task.lease, task.answer, 1, 0)
@@ -110,9 +110,9 @@ async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenari
 
 async def test_a_question_that_was_claimed_and_not_sent_can_still_be(scenario: Scenario) -> None:
     await scenario.ask()
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     task = await scenario.take("w")
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     assert await scenario.sessions.reassert(task.lease, task.answer)
     assert await scenario.state(task.answer) == "CLAIMED"
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
@@ -125,13 +125,13 @@ async def test_the_worker_that_was_there_before_gives_way_to_the_one_that_came_a
     question = await scenario.ask()
     task = await scenario.sent("other")
     await scenario.finish(task)
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     await scenario.sessions.release(task.lease)
     second = await scenario.ask("second", question.token)
     with_job = await remember(scenario.store)
     later = await scenario.sent("w")
-    kept[keys.job_key(second.answer).encode()] = with_job[keys.job_key(second.answer).encode()]
-    await forget_since(scenario.store, kept)
+    snapshot[keys.job_key(second.answer).encode()] = with_job[keys.job_key(second.answer).encode()]
+    await forget_since(scenario.store, snapshot)
     assert await scenario.sessions.reassert(later.lease, later.answer, 2, 0)
     assert not await scenario.sessions.reassert(task.lease)
     assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [question.token]
@@ -144,10 +144,10 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
     question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.sessions.append(task, 1, Delta("a"))
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     await scenario.sessions.append(task, 2, Delta("b"))
     await scenario.sessions.append(task, 3, Delta("c"))
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 3)
     log = await scenario.redis.xrange(keys.log_key(question.answer))
     assert [id_ for id_, _ in log] == [b"1-0", b"4-0"]
@@ -161,9 +161,9 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
 async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     await scenario.sessions.append(task, 1, Delta("a"))
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     with pytest.raises(StateLostError):
         await scenario.sessions.append(task, 2, Delta("b"))
     await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, takes_more=True, seq=1)
@@ -175,10 +175,10 @@ async def test_a_question_whose_end_was_forgotten_is_not_asked_again(
 ) -> None:
     """The next answer of its token has `reset`."""
     question = await scenario.ask()
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     task = await scenario.sent("w")
     await scenario.finish(task)
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     await scenario.sessions.report_end(question.token, question.answer, 1)
     assert not await scenario.sessions.reassert(task.lease)
     await passed(scenario)
@@ -198,15 +198,15 @@ async def test_an_end_that_is_known_stays_as_it_is(scenario: Scenario) -> None:
     assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_a_turn_goes_on_although_the_end_of_the_one_before_was_forgotten(scenario: Scenario) -> None:
+async def test_a_turn_continues_although_the_end_of_the_one_before_was_forgotten(scenario: Scenario) -> None:
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     following = await scenario.finish(task)
     assert isinstance(following, ClaimedJob)
     await scenario.sessions.mark_sent(following, 1, 2, fresh=False)
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     assert await scenario.sessions.reassert(following.lease, second.answer, 2, 0)
     assert await scenario.events(first.answer) == [STATE_LOST]
     assert await scenario.finish(following) is None
@@ -251,9 +251,9 @@ async def test_an_idle_token_with_work_that_was_never_scheduled_is_scheduled(sce
     """The end of its turn was forgotten, so that a question which came then found it at work."""
     question = await scenario.ask()
     task = await scenario.sent("w")
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     await scenario.finish(task)
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     following = await scenario.ask("next", question.token)
     assert await scenario.hints("w") == []
     await scenario.sessions.report_end(question.token, question.answer, 1)
@@ -266,9 +266,9 @@ async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) ->
     question = await scenario.ask()
     task = await scenario.sent("w")
     await scenario.finish(task)
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     await scenario.sessions.release(task.lease)
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     assert [lease.token for lease in await scenario.sessions.read_leases("w")] == [question.token]
     following = await scenario.ask("next", question.token)
     await disclaimed(scenario, "w")
@@ -314,7 +314,7 @@ async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> No
     assert await scenario.events(question.answer) == [Final("done")]
 
 
-async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: Scenario) -> None:
+async def test_what_came_after_the_end_that_is_reported_late_continues(scenario: Scenario) -> None:
     """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
@@ -328,12 +328,12 @@ async def test_what_came_after_the_end_that_is_reported_late_goes_on(scenario: S
     assert await scenario.events(second.answer) == [Final("done")]
 
 
-async def test_a_reset_that_nobody_was_told_of_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
+async def test_a_reset_that_was_not_reported_yet_is_reported_after_a_refusal(scenario: Scenario) -> None:
     question = await scenario.ask()
-    kept = await remember(scenario.store)
+    snapshot = await remember(scenario.store)
     task = await scenario.sent("w")
     await scenario.finish(task)
-    await forget_since(scenario.store, kept)
+    await forget_since(scenario.store, snapshot)
     await scenario.sessions.report_end(question.token, question.answer, 1)
     await passed(scenario)
     assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"

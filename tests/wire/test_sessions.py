@@ -30,7 +30,7 @@ async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None
     assert (again.session, again.sent, again.reset) == (b'{"id":"\\u00e9"}', 1, False)
 
 
-async def test_a_claim_and_a_finish_tell_how_long_the_job_waited(scenario: Scenario) -> None:
+async def test_a_claim_and_a_finish_return_how_long_the_job_waited(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask("one")
     await scenario.ask("two", question.token)
@@ -349,6 +349,24 @@ async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -
     assert task.answer == question.answer
 
 
+async def test_a_worker_without_an_account_lives_but_is_not_available(store: Store) -> None:
+    sessions = Scenario(store).sessions
+    await sessions.beat("w1")
+    await sessions.beat("w2", takes_work=False)
+    assert await sessions.list_live_workers() == ["w1", "w2"]
+    assert await sessions.list_available_workers() == ["w1"]
+    await sessions.beat("w2")
+    assert await sessions.list_available_workers() == ["w1", "w2"]
+
+
+async def test_a_worker_of_the_version_before_counts_as_one_that_takes_work(store: Store) -> None:
+    sessions = Scenario(store).sessions
+    await sessions.beat("w1")
+    # Its heartbeats say nothing of that.
+    await store.commands.hdel(keys.worker_key("w1"), "takes_work")
+    assert await sessions.list_available_workers() == ["w1"]
+
+
 async def test_heartbeats_last_one_lease(store: Store) -> None:
     scenario = Scenario(store, lease_ttl=0.05)
     await scenario.hire("w1")
@@ -373,10 +391,10 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Sce
     await scenario.sessions.record_refusal(task, 2)
     await scenario.kill("w1")
     await scenario.ask("third", question.token)
-    taken = await scenario.take("w2")
-    assert (taken.answer, taken.session, taken.reset) == (second.answer, None, True)
-    await scenario.sessions.mark_sent(taken, 1, 1, fresh=True)
-    following = await scenario.finish(taken)
+    claimed = await scenario.take("w2")
+    assert (claimed.answer, claimed.session, claimed.reset) == (second.answer, None, True)
+    await scenario.sessions.mark_sent(claimed, 1, 1, fresh=True)
+    following = await scenario.finish(claimed)
     assert following is not None
     assert not following.reset
 
@@ -443,7 +461,7 @@ async def test_expired_jobs_are_skipped(scenario: Scenario) -> None:
     assert (await scenario.take("w1")).answer == second.answer
 
 
-async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario) -> None:
+async def test_a_hint_for_expired_jobs_alone_has_no_effect(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     await scenario.jobs.expire(question.answer)
@@ -454,7 +472,7 @@ async def test_a_hint_for_expired_jobs_alone_comes_to_nothing(scenario: Scenario
 # Release
 
 
-async def test_a_released_token_goes_on_elsewhere(scenario: Scenario) -> None:
+async def test_a_released_token_continues_elsewhere(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     question = await scenario.ask()
     task = await scenario.sent("w1")
@@ -473,9 +491,9 @@ async def test_releasing_gives_an_unsent_job_back_to_the_front(scenario: Scenari
     assert await scenario.sessions.release(task.lease)
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    taken = await scenario.take("w2")
-    assert taken.answer == question.answer
-    following = await scenario.finish(taken)
+    claimed = await scenario.take("w2")
+    assert claimed.answer == question.answer
+    following = await scenario.finish(claimed)
     assert following is not None
     assert following.answer == second.answer
 

@@ -123,7 +123,7 @@ async def test_only_its_holder_can_stop_an_answer_or_look_at_it(scenario: Scenar
     assert await scenario.jobs.stop(question.answer, "alice") == "STOPPED"
 
 
-async def test_the_worker_is_told_with_each_beat_until_it_has_finished(scenario: Scenario) -> None:
+async def test_the_worker_gets_the_stop_with_each_beat_until_it_has_finished(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     await scenario.ask()
     task = await scenario.sent("w1")
@@ -199,9 +199,9 @@ async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenari
     await scenario.jobs.stop(task.answer)
     await scenario.kill("w1")
     third = await scenario.ask("third", question.token)
-    taken = await scenario.take("w2")
-    assert isinstance(taken, ClaimedJob)
-    assert (taken.answer, taken.session) == (third.answer, None)
+    claimed = await scenario.take("w2")
+    assert isinstance(claimed, ClaimedJob)
+    assert (claimed.answer, claimed.session) == (third.answer, None)
     assert await scenario.events(task.answer) == [stopped("")]
 
 
@@ -260,7 +260,7 @@ async def test_there_is_no_progress_without_an_answer_or_its_log(scenario: Scena
         await Answers(store).read_progress("s0-a")
 
 
-async def test_a_stopped_questions_conversation_is_not_gone_on_with(scenario: Scenario) -> None:
+async def test_a_stopped_questions_conversation_is_not_continued(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     task = await scenario.sent("w1")
@@ -298,19 +298,19 @@ async def spoken(scenario: Scenario, token: str) -> list[str]:
 
 async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(scenario: Scenario) -> None:
     await scenario.hire("w1")
-    asked = await scenario.ask("first")
+    first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
     await scenario.sessions.append(task, 1, Delta("so "))
     await scenario.sessions.append(task, 2, Delta("far"))
-    await scenario.jobs.stop(asked.answer)
-    assert (await scenario.events(asked.answer))[-1] == Final("so far", reset=False, stopped=True)
+    await scenario.jobs.stop(first.answer)
+    assert (await scenario.events(first.answer))[-1] == Final("so far", reset=False, stopped=True)
     # What the worker has got beyond that was sent to nobody.
     exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "so far and more"))
     await scenario.sessions.finish(
         task, "DONE", Final("so far and more"), b"kept", takes_more=False, exchange=exchange, begins=True
     )
-    assert await spoken(scenario, asked.token) == ["first", "so far"]
-    await scenario.ask("second", asked.token)
+    assert await spoken(scenario, first.token) == ["first", "so far"]
+    await scenario.ask("second", first.token)
     following = await scenario.take("w1")
     assert (following.session, following.sent, following.reset) == (b"kept", 1, False)
 
@@ -318,15 +318,15 @@ async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(s
 async def test_a_stop_by_the_version_before_resets_as_it_says(scenario: Scenario) -> None:
     """Its event reports a reset, whatever the mark allows: so the conversation is dropped."""
     await scenario.hire("w1")
-    asked = await scenario.ask("first")
+    first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
     await scenario.sessions.append(task, 1, Delta("so far"))
-    await scenario.redis.hdel(keys.job_key(asked.answer), "stateless")
-    await scenario.jobs.stop(asked.answer)
-    assert (await scenario.events(asked.answer))[-1] == stopped("so far")
+    await scenario.redis.hdel(keys.job_key(first.answer), "stateless")
+    await scenario.jobs.stop(first.answer)
+    assert (await scenario.events(first.answer))[-1] == stopped("so far")
     await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
-    assert await spoken(scenario, asked.token) == []
-    await scenario.ask("second", asked.token)
+    assert await spoken(scenario, first.token) == []
+    await scenario.ask("second", first.token)
     assert (await scenario.take("w1")).session is None
 
 
@@ -345,11 +345,11 @@ async def test_a_waiting_question_is_stopped_without_a_reset_where_nothing_is_re
 async def test_after_a_refusal_a_stop_resets_as_it_says(scenario: Scenario) -> None:
     """The next attempt might be at an upstream that remembers."""
     await scenario.hire("w1")
-    asked = await scenario.ask("first")
+    first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
     await scenario.sessions.record_refusal(task, 1)
-    await scenario.jobs.stop(asked.answer)
-    assert await scenario.events(asked.answer) == [stopped("")]
+    await scenario.jobs.stop(first.answer)
+    assert await scenario.events(first.answer) == [stopped("")]
     await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
-    await scenario.ask("second", asked.token)
+    await scenario.ask("second", first.token)
     assert (await scenario.take("w1")).session is None

@@ -16,5 +16,5 @@ def test_no_two_of_them_are_the_same() -> None:
 
 
 def test_a_conversation_is_left_as_it_is_by_no_question_or_where_it_continues() -> None:
-    kept = [event for event in BY_NAME.values() if isinstance(event, Failed) and event.reset is False]
-    assert kept == [INTERRUPTED_ONLY, CANCELLED]
+    continuing = [event for event in BY_NAME.values() if isinstance(event, Failed) and event.reset is False]
+    assert continuing == [INTERRUPTED_ONLY, CANCELLED]

@@ -194,7 +194,7 @@ async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Clie
     assert two.questions == ["surplus"]
 
 
-async def test_an_idle_token_is_released_and_another_worker_goes_on_with_its_conversation(client: Client) -> None:
+async def test_an_idle_token_is_released_and_another_worker_continues_its_conversation(client: Client) -> None:
     gate, token = Gate("slow"), new_token()
     first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, first_provider, worker_slots=1, idle_release=0.2) as first:
@@ -262,10 +262,10 @@ async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
     async with serving(client.store, provider):
         assert await client.text(answer) == "you asked: one"
 
-        async def taken() -> bool:
+        async def is_taken() -> bool:
             return await client.store.commands.xlen(keys.shared_stream()) == 0
 
-        await until(taken)
+        await until(is_taken)
     assert provider.questions == ["one"]
     await at_rest(client)
 

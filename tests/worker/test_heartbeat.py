@@ -22,7 +22,7 @@ def heartbeat(
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing)
+    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing, lambda: True)
 
 
 @asynccontextmanager
@@ -116,7 +116,7 @@ class Said:
             raise StoreUnavailableError("away")
 
 
-async def test_redis_is_told_what_the_worker_holds_only_when_it_may_have_forgotten(store: HookedStore) -> None:
+async def test_leases_are_asserted_again_only_when_redis_may_have_forgotten_them(store: HookedStore) -> None:
     reasserted = Said()
     heart = heartbeat(store, reassert=reasserted)
     await heart.beat()
@@ -128,7 +128,7 @@ async def test_redis_is_told_what_the_worker_holds_only_when_it_may_have_forgott
     assert reasserted.times == 1
 
 
-async def test_what_could_not_be_told_is_reported_with_the_next_beat(store: HookedStore) -> None:
+async def test_what_could_not_be_asserted_is_asserted_with_the_next_beat(store: HookedStore) -> None:
     reasserted = Said(failing=2)
     heart = heartbeat(store, reassert=reasserted)
     await heart.beat()
@@ -141,7 +141,7 @@ async def test_what_could_not_be_told_is_reported_with_the_next_beat(store: Hook
     assert reasserted.times == 3
 
 
-async def test_a_redis_that_comes_back_is_told_what_the_worker_holds(store: HookedStore) -> None:
+async def test_a_redis_that_comes_back_gets_the_workers_leases(store: HookedStore) -> None:
     reasserted = Said()
     heart = heartbeat(store, reassert=reasserted)
     store.before["beat"] = Away(2)
@@ -150,7 +150,7 @@ async def test_a_redis_that_comes_back_is_told_what_the_worker_holds(store: Hook
     assert reasserted.times == 1
 
 
-async def test_it_is_told_what_was_heard_of_last_before_redis_went(store: HookedStore) -> None:
+async def test_it_gets_the_time_of_the_last_beat_before_redis_went(store: HookedStore) -> None:
     reasserted = Said(failing=1)
     heart = heartbeat(store, reassert=reasserted)
     with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:

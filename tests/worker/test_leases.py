@@ -15,6 +15,7 @@ from wire import keys
 from wire.errors import TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
+from wire.sessions import Sessions
 from worker.providers import ChatUpdate, Completion, Snapshot
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
@@ -25,16 +26,16 @@ class Remembering:
 
     def __init__(self, store: HookedStore) -> None:
         self._store = store
-        self.kept: Remembered | None = None
+        self.snapshot: Remembered | None = None
 
     async def __call__(self) -> None:
-        if self.kept is None:
-            self.kept = await remember(self._store)
+        if self.snapshot is None:
+            self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
         """Redis restarts with what it held then."""
-        assert self.kept is not None
-        await forget_since(self._store, self.kept)
+        assert self.snapshot is not None
+        await forget_since(self._store, self.snapshot)
 
 
 class Quiet:
@@ -70,7 +71,7 @@ async def nothing_waits(client: Client) -> bool:
     return await client.pending() == 0
 
 
-async def test_a_turn_goes_on_when_redis_forgets_that_it_was_taken(client: Client) -> None:
+async def test_a_turn_continues_when_redis_forgets_that_it_was_taken(client: Client) -> None:
     provider = ScriptedProvider(play=(quiet := Quiet()))
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
@@ -200,7 +201,7 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
     assert await client.owner(token) == "elsewhere"
 
 
-async def test_an_end_that_was_written_before_a_long_outage_is_told_too(client: Client) -> None:
+async def test_an_end_that_was_written_before_a_long_outage_is_reported_too(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["claim"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1, lost_seconds=0.5):
@@ -226,6 +227,22 @@ async def test_a_worker_whose_accounts_are_gone_gives_its_tokens_to_others(clien
         async with serving(client.store, other):
             assert await client.text(await client.ask("two", token)) == "you asked: two"
     assert other.questions == ["two"]
+
+
+async def test_a_worker_whose_accounts_are_gone_says_so_with_its_next_heartbeat(client: Client) -> None:
+    sessions = Sessions(client.store)
+
+    async def available(*workers: str) -> bool:
+        return await sessions.list_available_workers() == [*workers]
+
+    async with serving(client.store, ScriptedProvider()) as served:
+        await until(lambda: available(served.id))
+        accounts = list(served._upstream.pool._accounts.values())
+        await served._upstream.pool.replace([])
+        await until(available)
+        assert await sessions.list_live_workers() == [served.id]
+        await served._upstream.pool.replace(accounts)
+        await until(lambda: available(served.id))
 
 
 async def not_owned(client: Client, token: str) -> bool:

@@ -37,24 +37,24 @@ def settings(tmp_path: Path, valkey_url: str) -> dict[str, str]:
     }
 
 
-def told(log: Path) -> list[dict[str, Any]]:
+def log_lines(log: Path) -> list[dict[str, Any]]:
     """Return the log's lines; each of them is JSON, so there is no traceback among them."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def tells(log: Path, event: str) -> Callable[[], bool]:
-    return lambda: any(line["event"] == event for line in told(log))
+def logs(log: Path, event: str) -> Callable[[], bool]:
+    return lambda: any(line["event"] == event for line in log_lines(log))
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
     with interpreter("worker", log, **settings) as started:
-        wait_until(tells(log, "worker ready"), "the worker is ready")
+        wait_until(logs(log, "worker ready"), "the worker is ready")
         assert run_to_end("worker", "check", **settings).returncode == 0
         started.terminate()
         assert started.wait(10) == 0
-    assert [line["event"] for line in told(log)] == ["worker ready", "worker stopped"]
-    assert told(log)[0]["accounts"] == 1
+    assert [line["event"] for line in log_lines(log)] == ["worker ready", "worker stopped"]
+    assert log_lines(log)[0]["accounts"] == 1
     assert run_to_end("worker", "check", **settings).returncode == 1
 
 
@@ -71,20 +71,20 @@ async def test_it_answers(tmp_path: Path, settings: dict[str, str]) -> None:
 def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settings: dict[str, str]) -> None:
     log, folder = tmp_path / "log", tmp_path / "none"
     with process("worker", log, **settings | {"COOKIES_DIR": str(folder)}) as started:
-        wait_until(tells(log, f"no usable account in {folder}, waiting for one"), "the missing thing is logged")
+        wait_until(logs(log, f"no usable account in {folder}, waiting for one"), "the missing thing is logged")
         started.terminate()
         assert started.wait(10) == 0
-    assert len(told(log)) == 2
+    assert len(log_lines(log)) == 2
 
 
 def test_a_redis_that_is_away_is_reported_once_and_waited_for(tmp_path: Path, settings: dict[str, str]) -> None:
     log = tmp_path / "log"
     away = {**settings, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     with process("worker", log, **away) as started:
-        wait_until(tells(log, "redis is away, trying again"), "an absent Redis is logged")
+        wait_until(logs(log, "redis is away, trying again"), "an absent Redis is logged")
         started.terminate()
         assert started.wait(10) == 0
-    assert [line["event"] for line in told(log) if line["level"] == "error"] == ["redis is away, trying again"]
+    assert [line["event"] for line in log_lines(log) if line["level"] == "error"] == ["redis is away, trying again"]
 
 
 @pytest.mark.parametrize(

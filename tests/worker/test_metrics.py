@@ -244,15 +244,15 @@ AT_REST = {
 
 async def scraped_until(address: str, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Return the first scrape that holds."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
 
     async def holds() -> bool:
-        found.clear()
-        found.update(await scraped(address))
-        return condition(found)
+        metrics.clear()
+        metrics.update(await scraped(address))
+        return condition(metrics)
 
     await until(holds)
-    return found
+    return metrics
 
 
 # Seconds between two looks at the accounts' states: all the time.
@@ -291,7 +291,7 @@ async def test_an_accounts_cookie_reports_when_it_expires(client: Client) -> Non
         assert of("a", metrics)["cookie_expires_seconds"] == 1_900_000_000
 
 
-async def test_an_account_that_this_worker_does_not_have_is_not_its_to_tell(client: Client) -> None:
+async def test_an_account_that_this_worker_does_not_have_is_not_shown(client: Client) -> None:
     await Ledger(client.store).announce(AccountRecord("elsewhere", "print"), AccountStatus("elsewhere"))
     async with scraping(client, refresh_every=AT_ONCE) as (served, address):
         await scraped_until(address, lambda metrics: bool(of("a", metrics)))
@@ -326,15 +326,15 @@ async def test_without_a_port_nothing_is_served(store: HookedStore) -> None:
             assert logs == []
 
 
-def test_only_this_machine_is_served_unless_told_otherwise() -> None:
+def test_only_this_machine_is_served_by_default() -> None:
     assert WorkerSettings().metrics_host == "127.0.0.1"
 
 
 async def test_a_port_that_is_taken_is_one_sentence(client: Client) -> None:
     async with scraping(client) as (worker, address):
-        taken = int(address.removesuffix("/metrics").rpartition(":")[2])
+        port = int(address.removesuffix("/metrics").rpartition(":")[2])
         with pytest.raises(ValueError, match=r"^METRICS_PORT can't be served: [^\n]*address already in use$"):
-            async with metrics.serve_metrics(worker, "127.0.0.1", taken):
+            async with metrics.serve_metrics(worker, "127.0.0.1", port):
                 pass
 
 

@@ -21,7 +21,7 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.anyio
 
 
-QUICK = WatchTimings(look=0.05, quiet=0.05, patience=0.05)
+QUICK = WatchTimings(look_every=0.05, quiet=0.05, patience=0.05)
 
 
 def settings(folder: Path, provider: str = "tests.support.worker.scripted_provider:ScriptedProvider") -> WorkerSettings:
@@ -130,7 +130,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
     accounts = await await_accounts(folder)
     ledger = Ledger(store)
 
-    async def stands(name: str, state: str | None) -> bool:
+    async def has_state(name: str, state: str | None) -> bool:
         states = {status.name: status.state for status in await ledger.read_statuses()}
         return states.get(name) == state
 
@@ -140,7 +140,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
     ):
         running = asyncio.create_task(opened.run())
         client = Client(store, answers)
-        await until(lambda: stands("one", "ready"))
+        await until(lambda: has_state("one", "ready"))
         slot = AccountSlot("s0-job", 1, "w")
         await ledger.reserve(slot, {"one": 0}, 60)
         await ledger.record("one", slot, accounts[0].fingerprint, "quarantined", "account.captcha", sent=True, pause=0)
@@ -148,11 +148,11 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         refused = await client.end(await client.ask("refused", token))
         assert isinstance(refused, Failed)
         write_accounts(tmp_path, "two")
-        await until(lambda: stands("two", "ready"))
+        await until(lambda: has_state("two", "ready"))
         assert await client.text(await client.ask("asked", token)) == "you asked: asked"
         cookies = [{"name": "_U", "value": "a new one", "domain": ".bing.com"}]
         (tmp_path / "one.json").write_text(json.dumps(cookies))
-        await until(lambda: stands("one", "ready"))
+        await until(lambda: has_state("one", "ready"))
         (tmp_path / "two.json").unlink()
         await until(lambda: opened._upstream.pool.names(pictures=False) == ["one"])
         moved = await client.end(await client.ask("moved", token))

@@ -24,8 +24,8 @@ async def only(store: Store) -> Process:
 async def counted(store: Store, name: str) -> int:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
-    found = await Overview(store).read_counts(range(minute - 2, minute + 1))
-    return sum(counts.get(name, 0) for counts in found.values())
+    minutes = await Overview(store).read_counts(range(minute - 2, minute + 1))
+    return sum(counts.get(name, 0) for counts in minutes.values())
 
 
 async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(client: Client) -> None:
@@ -38,8 +38,14 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(cl
             return [process.load.running for process in processes] == [((answer, "chat"),)]
 
         await until(runs)
-        seen = await only(client.store)
-        assert (seen.kind, seen.name, seen.state, seen.load.slots, seen.load.used) == ("worker", worker.id, "up", 4, 1)
+        process = await only(client.store)
+        assert (process.kind, process.name, process.state, process.load.slots, process.load.used) == (
+            "worker",
+            worker.id,
+            "up",
+            4,
+            1,
+        )
         gate.open("hello")
         await client.end(answer)
 
@@ -49,12 +55,12 @@ async def test_its_load_and_what_it_runs_are_seen_and_its_leaving_is_reported(cl
         await until(rests)
         assert await counted(client.store, "slots:free") > 0
     assert await Overview(client.store).read_processes() == []
-    told = [
+    states = [
         event.fields["state"]
         for event in await AuditLog(client.store).read_latest(50)
         if event.fields["kind"] == "worker"
     ]
-    assert (told[0], told[-1]) == ("gone", "up")
+    assert (states[0], states[-1]) == ("gone", "up")
 
 
 async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client) -> None:
@@ -70,10 +76,10 @@ async def test_a_worker_that_drains_says_so_and_has_no_free_slots(client: Client
         await until(draining)
         free, used = await counted(client.store, "slots:free"), await counted(client.store, "slots:used")
 
-        async def goes_on() -> bool:
+        async def continued() -> bool:
             return await counted(client.store, "slots:used") > used
 
-        await until(goes_on)
+        await until(continued)
         assert await counted(client.store, "slots:free") == free
         gate.open("hello")
         await client.end(answer)

@@ -48,8 +48,8 @@ def _alone(name: str) -> str:
 def _with_prelude(name: str, *, in_memory: bool) -> str:
     parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
     run = "'memory'" if in_memory else "nil"
-    ends = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items()})
-    return f"local RUN = {run}\n{_table('NAMES', NAMES)}\n{ends}\n{''.join(map(_text, parts))}"
+    terminal_events = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items()})
+    return f"local RUN = {run}\n{_table('NAMES', NAMES)}\n{terminal_events}\n{''.join(map(_text, parts))}"
 
 
 def _text(name: str) -> str:

@@ -1,5 +1,5 @@
 -- Renews a worker's heartbeat.
--- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms.
+-- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms, '1' if it takes work ('0' without an account).
 -- Returns since when Redis has run with its current data (ms; a change means that some data may be lost), and the stopped
 -- answers that the worker runs. Each of these is returned until its job is finished, so that a lost reply loses none.
 local worker, lease = ARGV[2], tonumber(ARGV[3])
@@ -8,7 +8,7 @@ local last = redis.call('HGET', KEYS[1], 'last')
 if not last or now - tonumber(last) > lease / 2 then
   redis.call('HSET', KEYS[1], 'since', now)
 end
-redis.call('HSET', KEYS[1], 'last', now, 'lease', lease)
+redis.call('HSET', KEYS[1], 'last', now, 'lease', lease, 'takes_work', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], lease)
 redis.call('SADD', key('workers'), worker)
 return { began(), redis.call('SMEMBERS', key('stops', worker)) }

@@ -4,7 +4,7 @@
 -- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
 -- (bytes), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
 -- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
--- Returns JSON: {"status": "idle"}, {"status": "next", "kept", "job", "work", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
+-- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "work", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
 local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
@@ -53,7 +53,7 @@ local following = next_job(token, worker, answer_ttl)
 if not following then return remember(token, op, '{"status":"idle"}') end
 return remember(token, op, cjson.encode({
   status = 'next',
-  kept = session ~= '',
+  has_session = session ~= '',
   job = following,
   work = redis.call('HGET', key('job', following), 'work'),
   sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),

@@ -81,7 +81,7 @@ class DirectoryContents:
                 problems.append(f"{source} is not used before {config.NAME} can be understood")
             else:
                 used.append(options.apply(account))
-        used += self._kept(before, used)
+        used += self._remaining_servers(before, used)
         known = {export.account for export in self.exports} | {account.name for account in used}
         valid = {name for name, entry in self.config.named.items() if entry is not None}
         absent = sorted(valid - known - self.config.servers.keys())
@@ -89,7 +89,7 @@ class DirectoryContents:
         warnings = [*self._exposed(), *(_expiry(file, account, now) for file, account in accounts.items())]
         return DirectoryState(tuple(used), (*problems, *self.config.problems), tuple(filter(None, warnings)))
 
-    def _kept(self, before: Mapping[str, Account], used: Collection[Account]) -> list[Account]:
+    def _remaining_servers(self, before: Mapping[str, Account], used: Collection[Account]) -> list[Account]:
         """Return the servers that were there before and whose entries are invalid now."""
         names = {account.name for account in used}
         return [

@@ -25,12 +25,12 @@ DirectorySignature = frozenset[tuple[str | int, ...]]
 class WatchTimings:
     """All in seconds.
 
-    look: between looks at the folder without an event. Events are only a hint: many volumes send none.
+    look_every: between looks at the folder without an event. Events are only a hint: many volumes send none.
     quiet: without a change before the files are read: a copy may be in progress.
     patience: for a folder that continues to change, or that has lost an account or got a fault.
     """
 
-    look: float = 0.5
+    look_every: float = 0.5
     quiet: float = 0.25
     patience: float = 0.9
 
@@ -68,9 +68,9 @@ class DirectoryWatcher:
         """Read the folder and return its state now."""
         return self._take(*self._read())
 
-    def log_problems(self, contents: DirectoryState, *more: str) -> None:
-        """Log what is wrong with the folder, and `more`, except for sentences that were logged the last time."""
-        sentences = [*contents.problems, *contents.warnings, *more]
+    def log_problems(self, contents: DirectoryState, *further: str) -> None:
+        """Log what is wrong with the folder, and what is `further`, except for what was logged the last time."""
+        sentences = [*contents.problems, *contents.warnings, *further]
         for sentence in sentences:
             if sentence not in self._logged:
                 _LOG.warning(sentence)
@@ -83,7 +83,7 @@ class DirectoryWatcher:
         """
         if self._reported is None:
             yield self._take(*await asyncio.to_thread(self._read))
-        async with aclosing(_wait_for_events(self.path, self._timings.look)) as events:
+        async with aclosing(_wait_for_events(self.path, self._timings.look_every)) as events:
             async for _ in events:
                 reported, contents = self._reported, self._contents
                 signature = await asyncio.to_thread(directory_signature, self.path)
@@ -143,11 +143,11 @@ def _entry_signature(entry: os.DirEntry[str]) -> tuple[str | int, ...]:
     return entry.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-async def _wait_for_events(folder: Path, look: float) -> AsyncGenerator[None, None]:
-    """Yield when the system reports an event in the folder, and every `look` seconds without one."""
+async def _wait_for_events(folder: Path, interval: float) -> AsyncGenerator[None, None]:
+    """Yield when the system reports an event in the folder, and every `interval` seconds without one."""
     while True:
         try:
-            timeout = round(look * 1000)
+            timeout = round(interval * 1000)
             events = awatch(
                 folder, watch_filter=None, debounce=200, rust_timeout=timeout, yield_on_timeout=True, recursive=False
             )
@@ -158,5 +158,5 @@ async def _wait_for_events(folder: Path, look: float) -> AsyncGenerator[None, No
                         break  # The folder was removed or moved, and there will be no more events.
         except (OSError, RuntimeError):
             pass  # The folder is missing, or the system has no watches left.
-        await asyncio.sleep(look)
+        await asyncio.sleep(interval)
         yield

@@ -34,14 +34,14 @@ class CheckResult:
     def sentence(self) -> str:
         """The result for people."""
         if not self.reason:
-            result = f"{self.account} works: it was not refused"
+            outcome = f"{self.account} works: it was not refused"
         elif self.reason in ACCOUNT_REASONS:
-            result = f"{self.account} was refused: {self.reason}"
+            outcome = f"{self.account} was refused: {self.reason}"
         else:
-            result = f"{self.account} could not be checked: {self.reason}"
+            outcome = f"{self.account} could not be checked: {self.reason}"
         if self.after is None:
-            return f"{result}; no worker has it yet"
-        return f"{result}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
+            return f"{outcome}; no worker has it yet"
+        return f"{outcome}; it {'stays' if self.after == self.before else 'is now'} {self.after}"
 
 
 async def check_account(settings: WorkerSettings, ledger: Ledger, account: Account) -> CheckResult:

@@ -63,14 +63,14 @@ def references(*statuses: int) -> Node:
 
 
 def _response(status: int) -> Node:
-    found = [fault for fault in FAULTS if fault.status == status]
+    faults = [fault for fault in FAULTS if fault.status == status]
     return {
         "description": _WHEN[status],
         "headers": headers.header_refs("X-Request-ID", "X-Answer-ID", "X-Provider", "Retry-After", "x-should-retry"),
         "content": {
             "application/json": {
                 "schema": ref("ApiError"),
-                "examples": {_name(fault): {"value": msgspec.to_builtins(fault.body)} for fault in found},
+                "examples": {_name(fault): {"value": msgspec.to_builtins(fault.body)} for fault in faults},
             }
         },
     }

@@ -9,6 +9,7 @@ from gateway.openai.chunks import Chunk, CompletionObject
 from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
+from gateway.openai.input_items import OTHER_ITEMS
 from gateway.openai.messages import MessageFields
 from gateway.openai.models import Model, ModelListObject
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
@@ -27,8 +28,13 @@ def schemas() -> dict[str, Node]:
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
             "ends with an error instead.",
         ),
+        "InputItem": {
+            "description": "An item of a response's input. One of our own responses can be sent back as it came.",
+            "anyOf": [ref("Message"), *(ref(item.__name__) for item in OTHER_ITEMS)],
+        },
         "ResponseEventData": {
-            "description": "An event. A stream that breaks off ends with `error`.",
+            "description": "An event. The stream of an answer that fails ends with `response.failed`, and one that "
+            "its gateway can't continue with `error`.",
             "oneOf": [ref(event.__name__) for event in _EVENTS],
         },
         "ResponseEvent": stream_event(
@@ -48,6 +54,7 @@ def _replies() -> dict[str, Node]:
 def _requests() -> dict[str, Node]:
     schemas = request_schemas(
         OptionFields,
+        *OTHER_ITEMS,
         CompletionRequest=CompletionFields,
         ResponseRequest=ResponseFields,
         ImageRequest=ImageFields,
@@ -56,4 +63,7 @@ def _requests() -> dict[str, Node]:
     options = schemas.pop("OptionFields")["properties"]
     for name in ("CompletionRequest", "ResponseRequest"):
         schemas[name]["properties"] |= options
+    # Items have patterns for their types, which no union of Structs can express.
+    items = next(part for part in schemas["ResponseRequest"]["properties"]["input"]["anyOf"] if part["type"] == "array")
+    items["items"] = ref("InputItem")
     return schemas

@@ -37,7 +37,7 @@ export function progress(answer, signal) {
   return fetch(`/answers/${answer}`, { headers: headers(), signal });
 }
 
-/** Whether no worker is alive; false when that can't be known. */
+/** Whether no worker with an account is alive; false when that can't be known. */
 export async function noWorker(signal) {
   const response = await fetch("/readyz", { headers: headers(), signal }).catch(() => null);
   const ready = await response?.json().catch(() => null);

@@ -22,6 +22,7 @@ function going(exchange, { phase, position, wait, seconds }) {
 function broken({ error, text }) {
   const { code, message, reason, until } = error;
   if (reason === "worker.none") return ["warning", "noWorker"];
+  if (reason === "account.none") return ["warning", ...(until ? ["noAccount", until] : ["noAccountSoon"])];
   if (code === 120) return ["clock", ...(until ? ["cooling", until] : ["coolingSoon"])];
   if (code === 429 || code === 503) return ["clock", ...(until ? ["full", until] : ["fullSoon"])];
   if (code === 404) return ["warning", "gone"];

@@ -7,7 +7,7 @@ from bench.measure.rounds import AnswerCounts, Round
 from bench.measure.saturation import SaturationStep, StopReason, step
 
 
-def taken(streams: int, cpu: dict[str, float], p99: float, complete: int = 10) -> SaturationStep:
+def round_with(streams: int, cpu: dict[str, float], p99: float, complete: int = 10) -> SaturationStep:
     answers = AnswerCounts(10, complete, 0, 10 - complete, {})
     return step(streams, Round(answers, None, Spread(1, p99), 4.0, 10_000.0, 1.2, cpu, {}, 1.0, 0.0))
 
@@ -26,7 +26,7 @@ def taken(streams: int, cpu: dict[str, float], p99: float, complete: int = 10) -
 def test_a_load_is_too_much_for_one_reason(
     streams: int, cpu: dict[str, float], p99: float, complete: int, stop: StopReason | None
 ) -> None:
-    measured = taken(streams, cpu, p99, complete)
+    measured = round_with(streams, cpu, p99, complete)
     assert measured.stop == stop
     assert measured.cores["gateway"] == round(cpu["gateway"] / 100, 2)
 

@@ -10,13 +10,13 @@ from bench.report.goals import Goal, goals
 def rounds(*cpu: dict[str, float], delay: float = 1.0, kb: float = 10.0) -> dict[str, Any]:
     figures = [
         {
-            "cpu_us_per_delta": one or None,
-            "cpu_us_per_delta_whole": {role: 2 * cost for role, cost in one.items()} or None,
+            "cpu_us_per_delta": costs or None,
+            "cpu_us_per_delta_whole": {role: 2 * cost for role, cost in costs.items()} or None,
             "delay_ms": {"p50": delay, "p99": 4 * delay},
             "kb_per_stream": {"gateway": kb},
             "first_delta_ms": {"p50": delay, "p99": 5 * delay},
         }
-        for one in cpu
+        for costs in cpu
     ]
     return {"rounds": figures}
 
@@ -34,7 +34,7 @@ def judge(
     return {goal.figure: goal for goal in goals(document)}
 
 
-def one(goals: dict[str, Goal], *words: str) -> Goal:
+def find_goal(goals: dict[str, Goal], *words: str) -> Goal:
     [goal] = [goal for figure, goal in goals.items() if all(word in figure for word in words)]
     return goal
 
@@ -44,19 +44,19 @@ def test_a_ratio_is_the_median_of_the_rounds_not_a_ratio_of_medians() -> None:
         path_sse_300=rounds({"gateway": 40}, {"gateway": 300}, {"gateway": 90}),
         floor_sse_300=rounds({"gateway": 20}, {"gateway": 100}, {"gateway": 90}),
     )
-    goal = one(judged, "SSE", "floor")
+    goal = find_goal(judged, "SSE", "floor")
     assert goal.measured == (1.0, 2.0, 3.0)
     assert goal.met is False
 
 
 def test_a_goal_of_which_a_side_is_missing_is_neither_met_nor_missed() -> None:
-    goal = one(judge(path_sse_300=rounds({"gateway": 40})), "plain")
+    goal = find_goal(judge(path_sse_300=rounds({"gateway": 40})), "plain")
     assert (goal.measured, goal.met) == (None, None)
 
 
 def test_a_round_without_a_window_does_not_count() -> None:
     judged = judge(path_sse_300=rounds({"gateway": 40}, {}), floor_sse_300=rounds({"gateway": 40}, {"gateway": 1}))
-    assert one(judged, "SSE", "floor").measured == (1.0, 1.0, 1.0)
+    assert find_goal(judged, "SSE", "floor").measured == (1.0, 1.0, 1.0)
 
 
 def test_the_append_path_is_what_is_left_without_the_generator() -> None:
@@ -64,7 +64,7 @@ def test_the_append_path_is_what_is_left_without_the_generator() -> None:
     judged = judge(
         path_sse_300=rounds({"gateway": 1, "worker": 30}), plain_sse_300=rounds({"gateway": 1, "worker": 90}), **alone
     )
-    assert one(judged, "append").measured == (0.25, 0.25, 0.25)
+    assert find_goal(judged, "append").measured == (0.25, 0.25, 0.25)
 
 
 def test_the_first_delta_may_take_four_round_trips_and_a_millisecond() -> None:
@@ -72,10 +72,10 @@ def test_the_first_delta_may_take_four_round_trips_and_a_millisecond() -> None:
     first = {"path": {"p50": 4.0}, "floor": {"p50": 1.0}, "standalone": {"p99": 20.0}}
     standalone = rounds({"gateway": 1})["rounds"][0]
     judged = judge({"redis_round_trip_ms": spread, "first_delta_ms": first, "standalone": standalone})
-    goal = one(judged, "first delta")
+    goal = find_goal(judged, "first delta")
     assert (goal.bound, goal.measured, goal.met) == (3.0, (3.0, 3.0, 3.0), True)
-    assert one(judged, "first frame").met
-    assert one(judged, "50 answers").measured == (5.0, 5.0, 5.0)
+    assert find_goal(judged, "first frame").met
+    assert find_goal(judged, "50 answers").measured == (5.0, 5.0, 5.0)
 
 
 def test_litellms_proxy_is_held_against_our_path_at_the_full_and_at_the_same_load() -> None:
@@ -98,18 +98,21 @@ def test_whole_answers_are_held_against_whole_answers() -> None:
     theirs["rounds"][0]["cpu_us_per_delta_whole"] = {"gateway": 1000.0}
     judged = judge(path_sse_300=ours, path_sse_20=ours, litellm_openai_20=theirs)
     for words in ("LiteLLM", "the same with 20"):
-        assert one(judged, words, "beginnings and ends").measured == (0.06, 0.06, 0.06)
+        assert find_goal(judged, words, "beginnings and ends").measured == (0.06, 0.06, 0.06)
 
 
 @pytest.mark.parametrize(("kb", "met"), [(16.0, True), (16.1, False)])
 def test_memory_is_held_against_its_bound(kb: float, met: bool) -> None:
-    assert one(judge(path_sse_300=rounds({"gateway": 1}, kb=kb)), "memory", "SSE").met is met
+    assert find_goal(judge(path_sse_300=rounds({"gateway": 1}, kb=kb)), "memory", "SSE").met is met
 
 
 def test_memory_is_judged_at_the_largest_count_too() -> None:
     grown = {"path ws 2000": rounds({"gateway": 1}, kb=30.0), "path sse 2000": rounds({"gateway": 1}, kb=15.0)}
     judged = judge(path_sse_300=rounds({"gateway": 1}, kb=17.0), grown=grown, streams=(300, 2000))
-    assert [one(judged, "memory", "SSE", "at 2,000").met, one(judged, "memory", "WebSocket", "at 2,000").met] == [
+    assert [
+        find_goal(judged, "memory", "SSE", "at 2,000").met,
+        find_goal(judged, "memory", "WebSocket", "at 2,000").met,
+    ] == [
         True,
         False,
     ]
@@ -120,9 +123,9 @@ def test_two_gateways_are_compared_with_one_with_half_and_all_of_its_streams_eac
     sides = {"path_sse_300": 10.0, "path_x2_sse_300": 12.0, "path_x2_sse_600": 11.0, "path_x4_sse_300": 15.0}
     costs = {name: rounds({"gateway": cost}) for name, cost in sides.items()}
     judged = judge(gateways=(1, 2, 4), **costs)
-    assert one(judged, "two gateways that share").measured == (1.2, 1.2, 1.2)
-    assert one(judged, "two gateways, each with as many").measured == (1.1, 1.1, 1.1)
-    assert one(judged, "four gateways that share").measured == (1.5, 1.5, 1.5)
+    assert find_goal(judged, "two gateways that share").measured == (1.2, 1.2, 1.2)
+    assert find_goal(judged, "two gateways, each with as many").measured == (1.1, 1.1, 1.1)
+    assert find_goal(judged, "four gateways that share").measured == (1.5, 1.5, 1.5)
 
 
 @pytest.mark.parametrize("gateways", [(1,), (2,), (2, 4)])
@@ -135,9 +138,9 @@ def test_each_role_is_compared_with_that_of_the_other_commit() -> None:
     judged = judge(path_sse_300=rounds(now, kb=10.1), before_sse_300=rounds(before, kb=10.0))
     compared = {figure: goal for figure, goal in judged.items() if "before" in figure}
     assert len(compared) == 5
-    gateway, worker, redis = (one(compared, f"{role} CPU") for role in ("gateway", "worker", "redis"))
+    gateway, worker, redis = (find_goal(compared, f"{role} CPU") for role in ("gateway", "worker", "redis"))
     assert (gateway.measured, gateway.met) == ((1.1, 1.1, 1.1), False)
-    assert (worker.met, redis.met, one(compared, "gateway memory").met) == (True, True, True)
+    assert (worker.met, redis.met, find_goal(compared, "gateway memory").met) == (True, True, True)
 
 
 def test_without_another_commit_nothing_is_compared_with_it() -> None:

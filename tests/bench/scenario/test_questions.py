@@ -31,7 +31,7 @@ async def run(action: Callable[..., Any], gateway: RunningGateway, *more: Any) -
     return await asyncio.to_thread(action, gateway.address, *more)
 
 
-async def test_a_question_is_asked_and_its_conversation_goes_on(gateway: RunningGateway) -> None:
+async def test_a_question_is_asked_and_its_conversation_continues(gateway: RunningGateway) -> None:
     token = await run(questions.ask_whole, gateway, ASK)
     assert await run(questions.ask_stream, gateway, ASK | {"token": token}, lambda: None) == token
     assert [job for job, _ in gateway.worker.asked] == [token, token]

@@ -66,7 +66,7 @@ def test_signatures_only_in_headers_need_the_access_token() -> None:
 
 
 def test_the_oldest_conversation_is_forgotten() -> None:
-    known = ChatHubConversations(kept=2)
+    known = ChatHubConversations(limit=2)
     ids = [known.create(EmulatorAccount("a1"), NOW).id for _ in range(3)]
     assert [known.get(identity) is not None for identity in ids] == [False, True, True]
     known.drop(ids[1])

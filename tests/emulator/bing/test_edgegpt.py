@@ -84,7 +84,7 @@ async def asker(make: Any) -> Asker:
     return asker
 
 
-async def test_a_conversation_goes_on(asker: Asker, upstream: Emulator) -> None:
+async def test_a_conversation_continues(asker: Asker, upstream: Emulator) -> None:
     first = await asker.ask("hello")
     second = await asker.ask("and now?")
     assert second["item"]["throttling"]["numUserMessagesInConversation"] == 2

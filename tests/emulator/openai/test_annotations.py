@@ -19,7 +19,7 @@ def test_a_text_loses_its_marks_and_each_marks_line_is_known(text: str) -> None:
         assert start == 0 or plain[start - 1] == "\n"
 
 
-def test_an_annotation_covers_the_words_that_the_source_stands_for() -> None:
+def test_an_annotation_covers_the_words_of_its_source() -> None:
     marked = answers.compose("cats", 1, None, None)
     text, places = annotations.remove_marks(marked.text)
     notes = annotations.annotate(SampleAnswer(text, marked.sources, ()), places)
@@ -28,7 +28,7 @@ def test_an_annotation_covers_the_words_that_the_source_stands_for() -> None:
     assert text[first["start_index"] : first["end_index"]].startswith("1. **The question**")
 
 
-def test_a_source_that_the_text_does_not_mention_stands_at_its_end() -> None:
+def test_a_source_that_the_text_does_not_mention_is_at_its_end() -> None:
     marked = answers.compose("cats", 1, None, None)
     notes = annotations.annotate(SampleAnswer("short", marked.sources, ()), {1: (3, 70)})
     places = [(note["url_citation"]["start_index"], note["url_citation"]["end_index"]) for note in notes]

@@ -19,7 +19,7 @@ def test_the_deltas_add_up_to_the_message(pieces: list[str]) -> None:
     assert whole["usage"]["total_tokens"] == 5
 
 
-def test_what_stands_beside_the_choices_stays_and_other_texts_grow_apart() -> None:
+def test_fields_beside_the_choices_stay_and_other_texts_differ() -> None:
     events = [
         event({"role": "assistant", "content": "", "reasoning_content": "a"}) | {"citations": ["u"]},
         {"choices": []},

@@ -16,7 +16,7 @@ def test_a_list_of_messages_is_the_question_and_the_rest(messages: tuple[Complet
 
 
 @given(MESSAGES, MESSAGES)
-def test_a_digest_stands_for_roles_texts_and_order(
+def test_a_digest_depends_on_roles_texts_and_order(
     one: tuple[CompletionMessage, ...], other: tuple[CompletionMessage, ...]
 ) -> None:
     last = CompletionMessage("user", "last")

@@ -40,9 +40,9 @@ def test_cutting_the_beginning_off_begins_a_thread() -> None:
 
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=3), st.sampled_from("abc")), max_size=30))
-def test_their_number_is_bounded(asked: list[tuple[list[str], str]]) -> None:
-    threads = ThreadIndex(kept=5)
-    for before, question in asked:
+def test_their_number_is_bounded(questions: list[tuple[list[str], str]]) -> None:
+    threads = ThreadIndex(limit=5)
+    for before, question in questions:
         threads.enter(tuple(before), question)
         assert len(threads) <= 5
 

@@ -1,4 +1,5 @@
 // Vercel's AI SDK.
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateImage, generateText, streamText } from "ai";
 
@@ -6,13 +7,15 @@ import { serve } from "./jobs.mjs";
 
 const provider = (job) =>
   createOpenAICompatible({ name: "bing", baseURL: job.url, apiKey: job.key, includeUsage: true });
+// As OpenAI's own: the responses or the completions.
+const openai = (job) => createOpenAI({ baseURL: job.url, apiKey: job.key })[job.dialect](job.model);
 const told = (error) => Object.assign(new Error(error.message), { name: "error part" });
 const counted = (usage) => [usage.inputTokens, usage.outputTokens];
 
 const ask = async (job, deltas) => {
   const hangUp = new AbortController();
   const asked = {
-    model: provider(job)(job.model),
+    model: job.dialect ? openai(job) : provider(job)(job.model),
     messages: job.messages,
     stopSequences: job.stop,
     abortSignal: hangUp.signal,

@@ -29,11 +29,17 @@ const ask = async (job, deltas) => {
 };
 
 const respond = async (job, deltas) => {
-  const asked = { model: job.model, input: job.question, previous_response_id: job.previous };
+  const asked = { model: job.model, input: job.items ?? job.question, previous_response_id: job.previous };
   const responses = client(job).responses;
   if (!job.stream) {
     const made = await responses.create(asked);
-    return { id: made.id, text: made.output_text, status: made.status };
+    return { id: made.id, text: made.output_text, status: made.status, item: made.output[0].id };
+  }
+  if (job.events) {
+    // The events themselves, as most programs read them, that take what they know.
+    const events = await responses.create({ ...asked, stream: true });
+    for await (const event of events) if (event.type === "response.output_text.delta") deltas.push(event.delta);
+    return { text: deltas.join("") };
   }
   const events = responses.stream(asked);
   for await (const event of events) if (event.type === "response.output_text.delta") deltas.push(event.delta);

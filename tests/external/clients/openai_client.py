@@ -32,15 +32,27 @@ def ask(job: Job, deltas: list[str]) -> Outcome:
 
 
 def respond(job: Job, deltas: list[str]) -> Outcome:
-    arguments = {"model": job["model"], "input": job["question"], "previous_response_id": job.get("previous")}
+    given = job.get("items") or job["question"]
+    arguments = {"model": job["model"], "input": given, "previous_response_id": job.get("previous")}
     if not job.get("stream"):
         response = client(job).responses.create(**arguments)
-        return {"id": response.id, "text": response.output_text, "status": response.status}
+        item = response.output[0].id
+        return {"id": response.id, "text": response.output_text, "status": response.status, "item": item}
+    if job.get("events"):
+        return read_events(job, deltas)
     with client(job).responses.stream(**arguments) as events:
         for event in events:
             deltas += [event.delta] if event.type == "response.output_text.delta" else []
         response = events.get_final_response()
     return {"id": response.id, "text": response.output_text, "status": response.status}
+
+
+def read_events(job: Job, deltas: list[str]) -> Outcome:
+    """The events themselves, as most programs read them, that take what they know."""
+    with client(job).responses.create(model=job["model"], input=job["question"], stream=True) as events:
+        for event in events:
+            deltas += [event.delta] if event.type == "response.output_text.delta" else []
+    return {"text": "".join(deltas)}
 
 
 def image(job: Job, _: list[str]) -> Outcome:

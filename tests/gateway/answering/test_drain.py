@@ -128,7 +128,7 @@ async def test_what_is_cut_is_waited_for_until_it_has_ended() -> None:
         await over.wait()
 
 
-async def test_a_drain_tells_each_socket_and_waits_for_it() -> None:
+async def test_a_drain_notifies_each_socket_and_waits_for_it() -> None:
     active_requests, notified = ActiveRequests(), list[str]()
     with active_requests.track_socket(lambda: notified.append("open")):
         active_requests.drain()

@@ -95,11 +95,11 @@ async def test_another_question_under_the_key_is_refused(gateway: RunningGateway
 async def test_a_key_counts_for_an_endpoint_and_a_token(gateway: RunningGateway) -> None:
     api = (await gateway.client.get("/api", params=ASK, headers=HEADER)).json()["data"]["token"]
     stream = await gateway.client.get("/api_stream", params=ASK, headers=HEADER)
-    goes_on = [await gateway.client.get("/api", params=ASK | {"token": api}, headers=HEADER) for _ in range(2)]
+    continued = [await gateway.client.get("/api", params=ASK | {"token": api}, headers=HEADER) for _ in range(2)]
     await gateway.client.get("/image", params={"keyword": "hi"}, headers=HEADER)
     assert frames_of(stream.content)[-1]["data"]["token"] != api
-    assert goes_on[0].headers["x-answer-id"] == goes_on[1].headers["x-answer-id"]
-    assert goes_on[0].json()["data"]["token"] == api
+    assert continued[0].headers["x-answer-id"] == continued[1].headers["x-answer-id"]
+    assert continued[0].json()["data"]["token"] == api
     kinds = [type(work) for _, work in gateway.worker.asked]
     assert kinds == [Chat, Chat, Chat, Image]
 
@@ -155,13 +155,13 @@ async def test_an_empty_key_is_none(gateway: RunningGateway) -> None:
 async def test_nothing_of_the_key_is_kept_in_the_open(gateway: RunningGateway) -> None:
     await gateway.client.get("/api", params=ASK, headers=HEADER)
     commands: Any = gateway.store.commands
-    kept = [key.decode() for key in await commands.keys("*")]
-    assert not any(KEY in key for key in kept)
-    (name,) = [key for key in kept if ":idem:" in key]
+    names = [key.decode() for key in await commands.keys("*")]
+    assert not any(KEY in key for key in names)
+    (name,) = [key for key in names if ":idem:" in key]
     assert 0 < await commands.ttl(name) <= 24 * 3600
 
 
-async def test_the_token_can_not_be_told_from_the_key_alone(store: Store, tmp_path: Path) -> None:
+async def test_the_token_can_not_be_derived_from_the_key_alone(store: Store, tmp_path: Path) -> None:
     tokens = []
     for secret in ("a" * 32, "a" * 32, "b" * 32):
         (tmp_path / "secret").write_text(secret)
@@ -184,13 +184,13 @@ async def test_a_draining_gateway_hands_nothing_over(gateway: RunningGateway) ->
 
 async def test_parallel_repeats_are_one_question(store: Store) -> None:
     async with two(store) as (gateway, other):
-        results = await asyncio.gather(
+        responses = await asyncio.gather(
             *[
                 client.get("/api_stream", params=ASK, headers=HEADER)
                 for _ in range(25)
                 for client in (gateway.client, other)
             ]
         )
-        assert {response.status_code for response in results} == {200}
-        assert len({response.content for response in results}) == 1
+        assert {response.status_code for response in responses} == {200}
+        assert len({response.content for response in responses}) == 1
         assert len(gateway.worker.asked) == 1

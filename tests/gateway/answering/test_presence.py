@@ -101,6 +101,19 @@ async def test_a_worker_that_comes_back_is_asked_at_once(store: Store) -> None:
         asking.cancel()
 
 
+async def test_workers_whose_accounts_were_all_removed_answer_nothing(store: Store) -> None:
+    async with running(store, settings(queue_timeout=60), worker=False, timings=SOON) as gateway:
+        asking = asyncio.create_task(gateway.client.get("/api", params=ASK, headers=ENGLISH))
+
+        async def waits() -> bool:
+            return bool(await store.commands.zcard(keys.queued_key()))
+
+        await until(waits, "it waits")
+        await gateway.lose_accounts()
+        assert (await asking).json() == NOBODY
+        assert (await refused(gateway)).json() == NOBODY
+
+
 async def test_what_was_asked_under_a_key_is_answered_without_a_worker(store: Store) -> None:
     key = {"idempotency-key": "a-key-of-many-characters"}
     async with running(store, timings=SOON) as gateway:

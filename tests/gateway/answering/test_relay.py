@@ -104,28 +104,28 @@ async def test_a_waiting_question_whose_client_left_is_never_asked(store_url: st
     async with running(store, config, worker=False, timings=timings) as gateway:
 
         async def waiting() -> int:
-            found: int = await store.commands.zcard(keys.queued_key())
-            return found
+            count: int = await store.commands.zcard(keys.queued_key())
+            return count
 
         leaving = asyncio.create_task(gateway.client.get("/api?style=precise&question=leaves"))
-        await until(lambda: is_(waiting(), 1))
+        await until(lambda: equals(waiting(), 1))
         staying = asyncio.create_task(gateway.client.get("/api?style=precise&question=stays"))
-        await until(lambda: is_(waiting(), 2))
+        await until(lambda: equals(waiting(), 2))
         leaving.cancel()
         await until(lambda: gone_unfollowed(store.commands))
         await Sessions(store).beat(gateway.worker.name)
         await store.commands.hset(keys.worker_key(gateway.worker.name), "since", "1")
         working = asyncio.create_task(gateway.worker.run())
         assert (await staying).json()["code"] == 200
-        await until(lambda: is_(waiting(), 0))
+        await until(lambda: equals(waiting(), 0))
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
     assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["stays"]
     await store.close()
 
 
-async def is_(found: Awaitable[int], wanted: int) -> bool:
-    return await found == wanted
+async def equals(count: Awaitable[int], wanted: int) -> bool:
+    return await count == wanted
 
 
 async def said_anew(redis: Any) -> bool:

@@ -36,7 +36,7 @@ PROXIES = parse_networks("10.0.0.0/8, 192.0.2.7,2001:db8:ffff::/48")
         ("::ffff:10.1.1.1", ["203.0.113.9"], "203.0.113.9"),
     ],
 )
-def test_the_rightmost_hop_that_no_trusted_proxy_stands_for_is_the_client(
+def test_the_rightmost_hop_that_is_no_trusted_proxy_is_the_client(
     peer: str, forwarded: list[str], address: str
 ) -> None:
     assert client_address(peer, forwarded, PROXIES) == address

@@ -19,7 +19,7 @@ def test_a_file_names_keys_by_their_hashes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         (None, "can't be read"),
         (b"\xff\xfe", "can't be read"),
@@ -33,11 +33,11 @@ def test_a_file_names_keys_by_their_hashes(tmp_path: Path) -> None:
         (f"alice {'a' * 64}\nbob {'a' * 64}".encode(), "lists a hash twice"),
     ],
 )
-def test_a_file_that_is_no_good_is_reported_in_a_sentence(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_file_that_is_no_good_is_reported_in_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:
     path = tmp_path / "keys"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^API_KEYS_FILE: .*{said}") as refusal:
+    with pytest.raises(ValueError, match=f"^API_KEYS_FILE: .*{sentence}") as refusal:
         load_keys(path)
     assert "\n" not in str(refusal.value)
     assert "secret" not in str(refusal.value)

@@ -137,8 +137,8 @@ async def test_a_token_answers_only_to_the_key_that_made_it(store: Store, keys_f
         async with gateway.socket(f"/ws?api_key={BOB}") as socket:
             await socket.send(json.dumps(ASK | {"token": token}))
             assert (await received(socket))[-1]["code"] == 120
-        goes_on = await gateway.client.get("/api", params=ASK | {"token": token}, headers=as_(ALICE))
-        assert goes_on.json()["data"]["token"] == token
+        continued = await gateway.client.get("/api", params=ASK | {"token": token}, headers=as_(ALICE))
+        assert continued.json()["data"]["token"] == token
         assert len(gateway.worker.asked) == 2
 
 
@@ -200,7 +200,7 @@ def test_a_file_of_keys_that_is_no_good_ends_the_start(tmp_path: Path, monkeypat
 # Limits
 
 
-def told_to_come_back(response: httpx.Response, code: int, message: str) -> bool:
+def has_retry_after(response: httpx.Response, code: int, message: str) -> bool:
     assert (response.status_code, response.json()) == (code, {"code": code, "message": message})
     return 1 <= int(response.headers["retry-after"]) <= 60
 
@@ -217,7 +217,7 @@ async def test_a_key_has_the_limit_of_its_line(store: Store, keys_file: Path) ->
             await until(lambda: len(gateway.worker.asked) == 1)
             for path in ("/api", "/api_stream", "/image"):
                 refused = await gateway.client.get(path, params=ASK | {"keyword": "cat"}, headers=as_(BOB))
-                assert told_to_come_back(refused, 429, MUCH)
+                assert has_retry_after(refused, 429, MUCH)
                 assert "x-answer-id" not in refused.headers
             async with gateway.socket(f"/ws_stream?api_key={BOB}") as socket:
                 await socket.send(json.dumps(ASK))
@@ -236,7 +236,7 @@ async def test_an_address_has_a_limit_that_no_header_gets_around(store: Store) -
             first = asyncio.create_task(gateway.client.get("/api", params=ASK | {"question": "slow"}))
             await until(lambda: len(gateway.worker.asked) == 1)
             for headers in ({}, {"x-forwarded-for": "203.0.113.1"}, {"forwarded": "for=203.0.113.1"}):
-                assert told_to_come_back(await gateway.client.get("/api", params=ASK, headers=headers), 429, MUCH)
+                assert has_retry_after(await gateway.client.get("/api", params=ASK, headers=headers), 429, MUCH)
             english = await gateway.client.get("/api", params=ASK, headers={"accept-language": "en"})
             assert english.json()["message"] == "Too many requests, come back later"
             gate.set()
@@ -280,7 +280,7 @@ async def test_a_full_mailbox_is_busy(store: Store) -> None:
 
             await until(waits)
             refused = await gateway.client.get("/api", params=ASK | {"token": token})
-            assert told_to_come_back(refused, 503, BUSY)
+            assert has_retry_after(refused, 503, BUSY)
             assert (await gateway.client.get("/api", params=ASK)).status_code == 200
             gate.set()
             assert [(await task).status_code for task in (running_, waiting)] == [200, 200]
@@ -289,6 +289,6 @@ async def test_a_full_mailbox_is_busy(store: Store) -> None:
 async def test_who_left_or_failed_counts_no_more(store: Store) -> None:
     async with running(store, settings(client_limit=1, queue_timeout=0.1), worker=False) as gateway:
         for _ in range(3):
-            assert told_to_come_back(await gateway.client.get("/api", params=ASK), 503, BUSY)
+            assert has_retry_after(await gateway.client.get("/api", params=ASK), 503, BUSY)
         commands: Any = store.commands
         assert await commands.keys("*client:*") == []

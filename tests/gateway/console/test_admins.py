@@ -36,7 +36,7 @@ def admins() -> Admins:
     return Admins(KEYS, PROXIES)
 
 
-def test_a_key_tells_who_it_is(admins: Admins) -> None:
+def test_a_key_identifies_its_admin(admins: Admins) -> None:
     assert admins.authenticate(request("Bearer olivia")) == "olivia"
     assert admins.authenticate(request("bearer pete")) == "pete"
 

@@ -34,7 +34,7 @@ def test_an_account_without_pictures_and_pictures_without_an_account_are_shown_t
     assert [(row["name"], row["pictures"]) for row in rows] == [("alice", None), ("bob/images", None)]
 
 
-def test_an_account_that_no_worker_has_told_of_for_a_minute_is_not_known() -> None:
+def test_an_account_that_no_worker_reported_for_a_minute_is_not_known() -> None:
     rows = shown(AccountStatus("here", seen=NOW - 60_000), AccountStatus("gone", seen=NOW - 60_001))["accounts"]
     assert [row["known"] for row in rows] == [True, False]
 

@@ -46,13 +46,13 @@ def test_every_close_code_is_documented() -> None:
 
 def test_every_message_of_v2_is_documented() -> None:
     sent = set(re.findall(r'case "(\w+)":', MESSAGES))
-    got = set(re.findall(r'tag="(\w+)"', FRAMES))
+    received = set(re.findall(r'tag="(\w+)"', FRAMES))
     documented = {
         schema["properties"]["type"]["const"] for schema in SCHEMAS.values() if "type" in schema.get("properties", {})
     }
     assert len(sent) == 3
-    assert len(got) == 6
-    assert documented == sent | got
+    assert len(received) == 6
+    assert documented == sent | received
 
 
 def test_every_field_of_a_message_of_v2_is_documented() -> None:
@@ -76,7 +76,7 @@ def test_every_shape_is_used_and_every_message_sent() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_question_that_waits_is_told_so_as_documented() -> None:
+async def test_a_question_that_waits_gets_its_place_as_documented() -> None:
     store = Store("memory://")
     async with (
         running(store, worker=False) as gateway,

@@ -101,14 +101,14 @@ def keyed(folder: Path) -> GatewaySettings:
 
 
 @pytest.mark.parametrize(
-    ("made", "status"),
+    ("make_settings", "status"),
     [(keyed, 401), (lambda _: settings(max_body=10), 413), (lambda _: settings(client_limit=1), 429)],
     ids=["API_KEYS_FILE", "MAX_BODY", "CLIENT_LIMIT"],
 )
 async def test_errors_that_depend_on_a_setting(
-    store: Store, tmp_path: Path, made: Callable[[Path], GatewaySettings], status: int
+    store: Store, tmp_path: Path, make_settings: Callable[[Path], GatewaySettings], status: int
 ) -> None:
-    async with running(store, made(tmp_path)) as gateway:
+    async with running(store, make_settings(tmp_path)) as gateway:
         with closing_gate() as gate:
             if status == 429:
                 gateway.worker.scripts["held"] = (gate, Failed("interrupted"))

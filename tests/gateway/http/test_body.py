@@ -6,24 +6,25 @@ from collections.abc import Sequence
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests
 from gateway.errors import DrainingError
-from gateway.http.body import BodyReader
+from gateway.http.body import BodyReader, LingerMiddleware
 from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
 
 
-def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ends: bool = True) -> Request:
+def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool = True) -> Request:
     left = list(chunks)
 
     async def receive() -> Message:
-        if not left and not ends:
+        if not left and not ended:
             await asyncio.Event().wait()
         body = left.pop(0) if left else b""
-        return {"type": "http.request", "body": body, "more_body": bool(left) or not ends}
+        return {"type": "http.request", "body": body, "more_body": bool(left) or not ended}
 
     scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
     return Request(scope, receive)
@@ -42,12 +43,12 @@ async def test_a_body_that_is_too_large_is_not_read_on(sent: Request) -> None:
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
     with pytest.raises(HTTPException) as caught:
-        await BodyReader(4, time_limit=0.01).read(request([b"a"], ends=False))
+        await BodyReader(4, time_limit=0.01).read(request([b"a"], ended=False))
     assert caught.value.status_code == 408
 
 
 async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> None:
-    sent = request([b"a"], ends=False)
+    sent = request([b"a"], ended=False)
     active_requests: ActiveRequests = sent.state.active_requests
     reading = asyncio.create_task(BodyReader(4).read(sent))
     await until(lambda: bool(active_requests._reading), "it is read")
@@ -55,3 +56,47 @@ async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> No
     with pytest.raises(DrainingError):
         await reading
     assert not active_requests._reading
+
+
+class Endpoint:
+    """Refuses every request with a status, without having read its body."""
+
+    def __init__(self, status: int) -> None:
+        self._response = Response(b"refused", status)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._response(scope, receive, send)
+
+
+async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Message]:
+    """Return what is sent and received for a request that is refused, in order."""
+    messages: list[Message] = []
+    coming = request(body, ended=ended)
+
+    async def receive() -> Message:
+        messages.append(await coming.receive())
+        return messages[-1]
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ended else 0.01)(coming.scope, receive, send)
+    return messages
+
+
+async def test_behind_the_refusal_of_a_body_that_is_too_large_it_is_read_on() -> None:
+    start, whole, *rest, end = await refused(413, [b"a", b"b"], ended=True)
+    assert (start["status"], whole["body"], whole["more_body"]) == (413, b"refused", True)
+    assert [message["body"] for message in rest] == [b"a", b"b"]
+    assert end == {"type": "http.response.body", "body": b""}
+
+
+async def test_a_body_without_end_is_not_read_on_for_long() -> None:
+    assert (await refused(413, [b"a"], ended=False))[-1] == {"type": "http.response.body", "body": b""}
+
+
+async def test_behind_other_refusals_nothing_is_read() -> None:
+    assert [message["type"] for message in await refused(400, [b"a"], ended=True)] == [
+        "http.response.start",
+        "http.response.body",
+    ]

@@ -8,7 +8,7 @@ from gateway.http.paths import OPENAI_NAMES, canonical_path, is_openai
 
 
 @pytest.mark.parametrize(
-    ("asked", "path"),
+    ("address", "path"),
     [
         ("/", "/"),
         ("//", "/"),
@@ -39,8 +39,8 @@ from gateway.http.paths import OPENAI_NAMES, canonical_path, is_openai
         ("", ""),
     ],
 )
-def test_a_path_is_found_by_any_of_its_addresses(asked: str, path: str) -> None:
-    assert canonical_path(asked) == path
+def test_a_path_is_found_by_any_of_its_addresses(address: str, path: str) -> None:
+    assert canonical_path(address) == path
 
 
 @given(st.text("/v1chatmodels", max_size=30))

@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
 JPEG = b"\xff\xd8\xff\xe0" + b"j" * (2 * CHUNK)
 
 
-async def kept(store: Store, content: bytes, ttl: int = 60) -> str:
+async def keep_picture(store: Store, content: bytes, ttl: int = 60) -> str:
     id_ = new_picture_id()
     await PictureStore(store).write(id_, content, ttl)
     return id_
@@ -35,7 +35,7 @@ def test_only_paths_of_ours_get_the_origin() -> None:
 async def test_a_picture_is_served_as_a_picture_and_nothing_else(
     gateway: RunningGateway, content: bytes, kind: str
 ) -> None:
-    response = await gateway.client.get(picture_path(await kept(gateway.store, content)))
+    response = await gateway.client.get(picture_path(await keep_picture(gateway.store, content)))
     assert (response.status_code, response.content) == (200, content)
     assert response.headers["content-type"] == kind
     assert response.headers["content-length"] == str(len(content))
@@ -48,7 +48,7 @@ async def test_a_picture_is_served_as_a_picture_and_nothing_else(
 
 
 async def test_head_and_options_send_no_bytes(gateway: RunningGateway) -> None:
-    path = picture_path(await kept(gateway.store, PNG))
+    path = picture_path(await keep_picture(gateway.store, PNG))
     head = await gateway.client.head(path)
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(PNG)))
     assert (await gateway.client.options(path)).headers["allow"] == "GET, HEAD, OPTIONS"
@@ -57,25 +57,25 @@ async def test_head_and_options_send_no_bytes(gateway: RunningGateway) -> None:
 
 @pytest.mark.parametrize("id_", ["x", "s0-" + "0" * 48, "..%2f..%2fapi", "s0-" + "0" * 31 + "*"])
 async def test_what_is_not_kept_is_404(gateway: RunningGateway, id_: str) -> None:
-    await kept(gateway.store, PNG)
+    await keep_picture(gateway.store, PNG)
     assert (await gateway.client.get(f"/pictures/{id_}")).status_code == 404
 
 
 async def test_a_picture_is_gone_with_its_time(gateway: RunningGateway) -> None:
-    id_ = await kept(gateway.store, PNG)
+    id_ = await keep_picture(gateway.store, PNG)
     await gateway.store.commands.delete(keys.picture_key(id_))
     gone = await gateway.client.get(picture_path(id_))
     assert (gone.status_code, gone.headers["cache-control"]) == (404, "no-store")
 
 
 async def test_bytes_that_are_no_picture_are_never_served(gateway: RunningGateway) -> None:
-    id_ = await kept(gateway.store, b"<svg><script>alert(1)</script></svg>")
+    id_ = await keep_picture(gateway.store, b"<svg><script>alert(1)</script></svg>")
     assert (await gateway.client.get(picture_path(id_))).status_code == 404
 
 
 async def test_a_client_that_does_not_read_is_let_go(gateway: RunningGateway) -> None:
     store, sent = PictureStore(gateway.store), list[Message]()
-    picture = await store.find(await kept(gateway.store, JPEG))
+    picture = await store.find(await keep_picture(gateway.store, JPEG))
     assert picture is not None
 
     async def stuck(message: Message) -> None:

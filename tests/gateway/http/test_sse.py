@@ -91,7 +91,7 @@ async def test_text_arrives_while_the_answer_is_being_written(gateway: RunningGa
             assert '"done": true' in await read_until(chunks, '"answer": "ab"')
 
 
-async def test_a_post_streams_too_and_a_token_goes_on(gateway: RunningGateway) -> None:
+async def test_a_post_streams_too_and_a_token_continues(gateway: RunningGateway) -> None:
     first = frames_of((await gateway.client.post("/api_stream", json=ASK)).content)
     token = first[-1]["data"]["token"]
     second = frames_of((await gateway.client.post("/api_stream", data=ASK | {"token": token})).content)
@@ -236,7 +236,7 @@ async def test_an_old_client_gets_no_sign_of_life(store: Store) -> None:
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
-async def test_a_stream_goes_on_where_it_stopped_and_asks_nothing(gateway: RunningGateway, seq: int) -> None:
+async def test_a_stream_continues_where_it_stopped_and_asks_nothing(gateway: RunningGateway, seq: int) -> None:
     response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
     answer = response.headers["x-answer-id"]
     resumed = await gateway.client.get(
@@ -247,7 +247,7 @@ async def test_a_stream_goes_on_where_it_stopped_and_asks_nothing(gateway: Runni
     assert len(gateway.worker.asked) == 1
 
 
-async def test_a_stream_goes_on_while_the_answer_is_being_written(gateway: RunningGateway) -> None:
+async def test_a_stream_continues_while_the_answer_is_being_written(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("abc")]
         async with streamed(gateway, "slow", **EVENTS) as chunks:
@@ -261,7 +261,7 @@ async def test_a_stream_goes_on_while_the_answer_is_being_written(gateway: Runni
     assert len(gateway.worker.asked) == 1
 
 
-async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway) -> None:
+async def test_a_stream_continues_at_another_gateway(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)
     last = f"{response.headers['x-answer-id']}.2"
     async with running(gateway.store, worker=False) as other:
@@ -270,7 +270,7 @@ async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway) -> N
 
 
 @pytest.mark.parametrize("place", ["the end", "beyond", "an unknown answer", "the start of an unknown answer"])
-async def test_when_there_is_nothing_to_go_on_with_it_is_told_to_stop(gateway: RunningGateway, place: str) -> None:
+async def test_an_event_source_with_nothing_to_resume_gets_a_204(gateway: RunningGateway, place: str) -> None:
     answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
     last = {
         "the end": f"{answer}.3",
@@ -283,7 +283,7 @@ async def test_when_there_is_nothing_to_go_on_with_it_is_told_to_stop(gateway: R
     assert len(gateway.worker.asked) == 1
 
 
-async def test_an_end_behind_events_that_redis_lost_is_still_told(gateway: RunningGateway) -> None:
+async def test_an_end_behind_events_that_redis_lost_is_still_sent(gateway: RunningGateway) -> None:
     answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
     await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
     headers = {**EVENTS, "last-event-id": f"{answer}.2"}

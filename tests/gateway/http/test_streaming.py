@@ -27,7 +27,7 @@ in_memory = pytest.mark.parametrize("store_url", ["memory://"])
 
 ASK = {"style": "balanced", "question": "hello"}
 TARGET = f"/api_stream?{urlencode(ASK)}"
-KEPT = (HttpToolsProtocol, RequestResponseCycle, WSProtocol, ActiveRequest)
+OF_A_CONNECTION = (HttpToolsProtocol, RequestResponseCycle, WSProtocol, ActiveRequest)
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def kept(*kinds: type) -> int:
+def count_alive(*kinds: type) -> int:
     """How many objects of these kinds there are."""
-    return sum(issubclass(type(thing), kinds) for thing in gc.get_objects())
+    return sum(issubclass(type(instance), kinds) for instance in gc.get_objects())
 
 
 async def ask(gateway: RunningGateway) -> None:
@@ -91,19 +91,19 @@ async def dialogue(gateway: RunningGateway) -> None:
 async def test_nothing_of_a_question_that_is_over_waits_for_the_collector(
     gateway: RunningGateway, come: Callable[[RunningGateway], Awaitable[None]]
 ) -> None:
-    before = kept(*KEPT)
+    before = count_alive(*OF_A_CONNECTION)
     for _ in range(3):
         await come(gateway)
-    await until(lambda: kept(*KEPT) <= before)
+    await until(lambda: count_alive(*OF_A_CONNECTION) <= before)
 
 
 @in_memory
 @pytest.mark.usefixtures("no_collector")
 async def test_an_open_socket_keeps_nothing_of_the_request_that_opened_it(gateway: RunningGateway) -> None:
-    before = kept(HttpToolsProtocol)
+    before = count_alive(HttpToolsProtocol)
     async with gateway.socket("/ws_stream"):
-        assert kept(WSProtocol) == 1
-        assert kept(HttpToolsProtocol) == before
+        assert count_alive(WSProtocol) == 1
+        assert count_alive(HttpToolsProtocol) == before
 
 
 @in_memory
@@ -122,20 +122,6 @@ async def test_requests_that_come_while_one_is_answered_are_answered_in_their_or
     assert [line[-1:] for line in replies.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
 
 
-@pytest.mark.parametrize("headers", [[], ["Accept: text/event-stream"], ["Connection: keep-alive"]])
-async def test_a_stream_over_http_1_0_has_no_chunks_and_ends_with_its_connection(
-    gateway: RunningGateway, headers: list[str]
-) -> None:
-    gateway.worker.scripts["hello"] = [Delta("a"), Delta("b"), Final("ab")]
-    request = "\r\n".join([f"GET {TARGET} HTTP/1.0", "Host: g", *headers, "", ""])
-    head, _, body = (await gateway.raw(request.encode())).partition(b"\r\n\r\n")
-    assert b"transfer-encoding" not in head
-    assert b"connection: close" in head
-    lines = [line for line in body.split(b"\n") if line]
-    assert all(line.startswith((b"data: {", b"id: ", b"retry: ", b": ")) for line in lines)
-    assert b'"done": true' in body
-
-
 async def test_what_has_a_length_has_it_over_http_1_0_too(gateway: RunningGateway) -> None:
     head, _, body = (await gateway.raw(f"GET /api?{urlencode(ASK)} HTTP/1.0\r\n\r\n".encode())).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in head
@@ -152,26 +138,26 @@ async def test_a_stream_runs_when_all_layers_have_returned() -> None:
     """The request's body is no longer held by then."""
     done: list[str] = []
 
-    async def rest() -> None:
+    async def body() -> None:
         done.append("rest")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await detach(scope, rest)
+        await detach(scope, body)
         done.append("layers")
 
-    asked: Scope = {"type": "http", "headers": [(b"x-secret", b"question")], "query_string": b"question", "state": {}}
-    await StreamMiddleware(app)(asked, nothing, nothing)
+    scope: Scope = {"type": "http", "headers": [(b"x-secret", b"question")], "query_string": b"question", "state": {}}
+    await StreamMiddleware(app)(scope, nothing, nothing)
     assert done == ["layers", "rest"]
-    assert (asked["headers"], asked["query_string"]) == ([], b"")
+    assert (scope["headers"], scope["query_string"]) == ([], b"")
 
 
 async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
     done: list[str] = []
 
-    async def rest() -> None:
+    async def body() -> None:
         done.append("rest")
 
-    await detach({"state": {}}, rest)
+    await detach({"state": {}}, body)
     assert done == ["rest"]
 
 

@@ -165,7 +165,7 @@ async def test_an_answer_that_is_no_longer_kept_is_a_404(gateway: RunningGateway
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
 @pytest.mark.parametrize("how", ["after", "last-event-id", "both"])
-async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway, seq: int, how: str) -> None:
+async def test_a_stream_continues_at_another_gateway(gateway: RunningGateway, seq: int, how: str) -> None:
     answer, events = await ended(gateway)
     params = {} if how == "last-event-id" else {"after": str(seq if how == "after" else 0)}
     headers = {} if how == "after" else {"last-event-id": f"{answer}.{seq}"}
@@ -173,12 +173,12 @@ async def test_a_stream_goes_on_at_another_gateway(gateway: RunningGateway, seq:
         response = await other.client.get(f"/answers/{answer}/stream", params=params, headers=headers)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["x-answer-id"] == answer
-    got = response.text.split("\n\n")[:-1]
+    received = response.text.split("\n\n")[:-1]
     if how == "after":
-        opening = got.pop(0).split("\n")
+        opening = received.pop(0).split("\n")
         assert '"answer": "", ' in opening[0]
         assert opening[1:] == ["retry: 1000", f"id: {answer}.{seq}"]
-    assert got == events[seq:]
+    assert received == events[seq:]
     assert len(gateway.worker.asked) == 1
 
 
@@ -342,7 +342,7 @@ async def test_a_draining_gateway_still_looks_and_stops(gateway: RunningGateway)
 
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_while_redis_is_away_it_is_told_to_come_back(store: Store, method: str) -> None:
+async def test_while_redis_is_away_it_gets_retry_after(store: Store, method: str) -> None:
     async with running(store, worker=False) as gateway:
         response = await gateway.client.request(method, f"/answers/{new_answer_id()}")
     assert (response.status_code, response.json()["code"]) == (503, 503)

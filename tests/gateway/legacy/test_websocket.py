@@ -79,7 +79,9 @@ async def test_a_connection_is_one_conversation_and_another_is_another(gateway: 
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
-async def test_a_client_that_sends_a_token_goes_on_with_it_and_gets_it_back(gateway: RunningGateway, path: str) -> None:
+async def test_a_client_that_sends_a_token_continues_with_it_and_gets_it_back(
+    gateway: RunningGateway, path: str
+) -> None:
     first = await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})
     token = first.json()["data"]["token"]
     async with gateway.socket(path) as socket:
@@ -244,7 +246,7 @@ async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> N
         assert json.loads(await socket.recv()) == {"code": 503, "message": "服务繁忙,请稍后再试"}
 
 
-async def test_a_deadline_is_one_frame_and_the_socket_goes_on(store: Store) -> None:
+async def test_a_deadline_is_one_frame_and_the_socket_stays_open(store: Store) -> None:
     config = settings(queue_timeout=0.3, answer_timeout=0.1)
     async with running(store, config, timings=Timings(answer_margin=0.1)) as gateway:
         with closing_gate() as gate:
@@ -435,10 +437,10 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
         if message["type"] == "websocket.send":
             await never.wait()
 
-    jobs, timings = Jobs(store, GatewaySettings()), Timings(last_send_limit=0.05)
-    relay = Relay(jobs, Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
+    settings, timings = GatewaySettings(max_body=1000), Timings(last_send_limit=0.05)
+    relay = Relay(Jobs(store, settings), Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
-    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), 1000)
+    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), settings)
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))

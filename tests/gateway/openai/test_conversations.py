@@ -55,15 +55,15 @@ def service(store: Store, limit: int = LIMIT) -> QuestionService:
 class Upstream:
     """What each token's conversation was really sent, and by which client, as workers see it."""
 
-    said: dict[str, Talk] = field(default_factory=dict)
+    conversations: dict[str, Talk] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
 
-    def asked(self, question: SubmittedQuestion, who: str) -> Talk:
+    def conversation_of(self, question: SubmittedQuestion, owner: str) -> Talk:
         """The conversation of a question, with it; a fresh one gets the history."""
         work = question.work
         instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
-        before = self.said.get(question.submission.token, (*instructions, *work.history))
-        assert self.owner.setdefault(question.submission.token, who) == who, "a conversation is never shared"
+        before = self.conversations.get(question.submission.token, (*instructions, *work.history))
+        assert self.owner.setdefault(question.submission.token, owner) == owner, "a conversation is never shared"
         return (*before, HistoryMessage("user", work.question))
 
 
@@ -76,23 +76,23 @@ class World:
     known: dict[str, list[Talk]] = field(default_factory=dict)
     continued: int = 0
 
-    async def turn(self, who: str, before: Talk, question: str, answer: str, ending: str, copies: int) -> None:
+    async def turn(self, owner: str, before: Talk, question: str, answer: str, ending: str, copies: int) -> None:
         """The same question, sent so many times at once."""
         messages_sent = (*before, HistoryMessage("user", question))
         messages = [{"role": submitted.role, "content": submitted.text} for submitted in messages_sent]
         parsed = CompletionRequest("balanced", parse_messages(messages, "messages"), stream=False)
-        name, _, key = who.partition("/")
+        name, _, key = owner.partition("/")
         sent, client = request(key), Client(name)
         questions = await asyncio.gather(*(self.service.ask(sent, client, {}, parsed) for _ in range(copies)))
         assert len({question.submission.token for question in questions}) == copies, "no answer is gone on from twice"
         for submitted in questions:
-            self.continued += submitted.submission.token in self.upstream.said
-            conversation = self.upstream.asked(submitted, who)
+            self.continued += submitted.submission.token in self.upstream.conversations
+            conversation = self.upstream.conversation_of(submitted, owner)
             assert conversation == messages_sent, "a conversation goes on only from just what was said in it"
             if ending == "unspent":
                 assert await self.service.questions.relay.jobs.expire(submitted.answer)
                 continue
-            self.upstream.said[submitted.submission.token] = (
+            self.upstream.conversations[submitted.submission.token] = (
                 *conversation,
                 HistoryMessage("assistant", answer if ending == "done" else "half"),
             )
@@ -100,7 +100,7 @@ class World:
                 assembler = TextAssembler()
                 assembler.add(Final(f" {answer}\n"))
                 await submitted.finish(assembler, assembler.text)
-                self.known.setdefault(who, []).append((*messages_sent, HistoryMessage("assistant", answer)))
+                self.known.setdefault(owner, []).append((*messages_sent, HistoryMessage("assistant", answer)))
 
 
 WHO = st.sampled_from(["address:1/key", "address:1/other key", "address:2/key"])
@@ -131,22 +131,22 @@ def on_a_store(play: Callable[[Store], Awaitable[None]]) -> None:
 
 @settings(max_examples=60)
 @given(st.lists(STEP, max_size=12))
-def test_no_conversation_is_shared_or_gone_on_from_twice(
+def test_no_conversation_is_shared_or_continued_twice(
     steps: list[tuple[str, int, bool, str, str, str, int]],
 ) -> None:
     async def play(store: Store) -> None:
         world = World(service(store))
-        for who, number, edit, question, answer, ending, copies in steps:
-            talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(who, [])]
+        for owner, number, edit, question, answer, ending, copies in steps:
+            talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(owner, [])]
             before = talks[-number] if 0 < number <= len(talks) else talks[0]
-            await world.turn(who, edited(before, edit), question, answer, ending, copies)
+            await world.turn(owner, edited(before, edit), question, answer, ending, copies)
             states = await store.commands.keys("*conversation:*")
             assert len(states) == await store.commands.zcard(keys.conversations_key()) <= LIMIT
 
     on_a_store(play)
 
 
-def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
+def test_a_client_that_sends_its_history_continues_its_conversation() -> None:
     async def play(store: Store) -> None:
         world = World(service(store))
         before: Talk = (HistoryMessage("system", "be brief"),)
@@ -154,18 +154,18 @@ def test_a_client_that_tells_its_conversation_goes_on_with_it() -> None:
             await world.turn("address:1/key", before, question, "yes", ending, 1)
             before = world.known["address:1/key"][-1]
         assert world.continued == 3
-        assert len(world.upstream.said) == 1
+        assert len(world.upstream.conversations) == 1
 
     on_a_store(play)
 
 
-def test_another_key_from_the_same_address_goes_on_with_nothing() -> None:
+def test_another_key_from_the_same_address_continues_nothing() -> None:
     async def play(store: Store) -> None:
         world = World(service(store))
         await world.turn("address:1/key", (), "a", "yes", "done", 1)
         (before,) = world.known["address:1/key"]
-        for who in ("address:1/other key", "address:2/key"):
-            await world.turn(who, before, "b", "yes", "done", 1)
+        for owner in ("address:1/other key", "address:2/key"):
+            await world.turn(owner, before, "b", "yes", "done", 1)
         assert world.continued == 0
         await world.turn("address:1/key", before, "b", "yes", "done", 1)
         assert world.continued == 1
@@ -204,7 +204,7 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     conversations = service(store).conversations
     with capture_logs() as logs:
         await conversations.record(
-            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", kept=True
+            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", stored=True
         )
     await store.close()
     assert [entry["event"] for entry in logs] == ["could not save the conversation index"]

@@ -5,15 +5,28 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import ERRORS, DrainingError
 from gateway.openai import errors
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import chat
 from wire.messages import Failed
+from wire.reasons import Reason
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
 PATH = "/v1/chat/completions"
+# The codes of a failed response after which Codex (0.171) doesn't ask again.
+CODEX_GIVES_UP = {"invalid_prompt", "insufficient_quota", "context_length_exceeded", "usage_not_included"}
+# What @ai-sdk/openai (3.0.141) takes for a status of 4xx, in an error's type and code.
+FINAL_WORDS = ("authentication", "permission", "not_found", "invalid", "bad_request", "context_length")
+
+
+def ai_sdk_repeats(type_: str, code: str) -> bool:
+    """Return whether the AI SDK asks again after an error within a stream."""
+    if "insufficient_quota" in (type_, code):
+        return False
+    return "rate_limit" in f"{code} {type_}" or not any(word in f"{code} {type_}" for word in FINAL_WORDS)
 
 
 async def test_unknown_addresses_and_methods(gateway: RunningGateway) -> None:
@@ -101,6 +114,12 @@ def test_a_request_whose_tries_are_used_up_is_not_repeated(reason: str) -> None:
     assert response.headers["x-should-retry"] == "true"
 
 
+def test_where_no_account_can_be_asked_the_error_says_so() -> None:
+    fault = errors.fault_of_failure(Failed("account.none", retry_after=30))
+    assert (fault.status, fault.type, fault.code) == (503, "service_unavailable", "account.none")
+    assert (fault.message, fault.retry_after) == ("No upstream account can be asked.", 30)
+
+
 def test_an_invalid_request_has_the_servers_own_words() -> None:
     fault = errors.fault_of_failure(Failed("question.invalid", detail="Unsupported value: 'top_k'."))
     assert (fault.status, fault.type, fault.message, fault.again) == (
@@ -109,3 +128,53 @@ def test_an_invalid_request_has_the_servers_own_words() -> None:
         "Unsupported value: 'top_k'.",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("failed", "type_", "code"),
+    [
+        # Paid for: nobody may ask again.
+        (Failed("interrupted"), "invalid_request_error", "invalid_prompt"),
+        (Failed("timeout.first"), "invalid_request_error", "invalid_prompt"),
+        (Failed("somebodys.own"), "invalid_request_error", "invalid_prompt"),
+        # Of no use.
+        (Failed("question.refused"), "invalid_request_error", "invalid_prompt"),
+        (Failed("session.toolong"), "invalid_request_error", "context_length_exceeded"),
+        (Failed("account.none", retry_after=5, exhausted=True), "invalid_request_error", "invalid_prompt"),
+        (Failed("account.throttled", retry_after=24 * 3600), "insufficient_quota", "insufficient_quota"),
+        (Failed("account.throttled", retry_after=61), "insufficient_quota", "insufficient_quota"),
+        # It costs nothing, and may help.
+        (Failed("account.throttled", retry_after=5), "rate_limit_error", "rate_limit_exceeded"),
+        (Failed("queue.timeout", retry_after=5), "service_unavailable", "queue.timeout"),
+    ],
+)
+def test_a_stream_has_a_type_and_a_code_that_clients_repeat_only_if_they_may(
+    failed: Failed, type_: str, code: str
+) -> None:
+    fault = errors.fault_of_failure(failed)
+    assert (fault.streamed.error.type, fault.response_code) == (type_, code)
+    assert (fault.streamed.error.code, fault.streamed.error.message) == (fault.code, fault.message)
+
+
+@pytest.mark.parametrize("reason", [reason for reason, spec in ERRORS.items() if spec.status != 503])
+def test_what_may_be_paid_for_is_not_repeated_by_clients_that_read_streams(reason: Reason) -> None:
+    """Decide as the AI SDK and Codex do, by what their released packages look for."""
+    fault = errors.fault_of_failure(Failed(reason))
+    assert fault.response().headers["x-should-retry"] == "false"
+    assert not ai_sdk_repeats(fault.streamed.error.type, fault.streamed.error.code or "")
+    assert not ai_sdk_repeats("response.failed", fault.response_code)
+    assert fault.response_code in CODEX_GIVES_UP
+
+
+@pytest.mark.parametrize("reason", ["account.none", "account.throttled", "queue.timeout", "upstream.busy"])
+def test_what_cost_nothing_may_be_repeated_by_clients_that_read_streams(reason: str) -> None:
+    fault = errors.fault_of_failure(Failed(reason, retry_after=5))
+    assert fault.response().headers["x-should-retry"] == "true"
+    assert ai_sdk_repeats(fault.streamed.error.type, fault.streamed.error.code or "")
+    assert ai_sdk_repeats("response.failed", fault.response_code)
+    assert fault.response_code not in CODEX_GIVES_UP
+
+
+def test_a_stream_that_is_cut_is_not_repeated_since_its_question_was_accepted() -> None:
+    assert errors.fault_of(DrainingError()).repeatable
+    assert not errors.fault_in_stream(DrainingError()).repeatable

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from gateway.errors import DrainingError
 from gateway.http.sse import SseFrame
 from gateway.openai.events import ResponseEvents
 from gateway.openai.response_body import ResponseBody
@@ -61,14 +62,35 @@ async def test_a_client_that_resumes_gets_the_same_events_from_its_number_on() -
     assert await render(events(after=4, resumed=True)) == (await render(events()))[5:]
 
 
-async def test_a_failure_is_the_failed_response_and_an_error() -> None:
+async def test_a_failure_is_one_event_in_which_every_client_finds_the_error() -> None:
     presenter = events()
     presenter.preamble(None)
-    response, error = await presenter.render(Failed("timeout.first"))
-    assert json.loads(response.data)["response"]["status"] == "failed"
-    assert error.data.decode() == (
-        '{"message":"The upstream took too long.","type":"error","param":null,"code":"timeout.first",'
-        '"error":{"message":"The upstream took too long.","type":"server_error","param":null,"code":"timeout.first"},'
-        '"sequence_number":3}'
+    (frame,) = await presenter.render(Failed("timeout.first"))
+    event = json.loads(frame.data)
+    message = "The upstream took too long."
+    assert (frame.name, event["type"], event["sequence_number"]) == ("response.failed", "response.failed", 2)
+    assert (event["response"]["status"], event["response"]["error"]) == (
+        "failed",
+        {"code": "invalid_prompt", "message": message, "reason": "timeout.first"},
     )
+    assert event["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "timeout.first",
+    }
     assert presenter.finished
+
+
+async def test_only_a_failed_response_has_an_error_outside_of_it() -> None:
+    assert not any("error" in json.loads(frame.data) for frame in await render(events()))
+
+
+@pytest.mark.parametrize(("after", "number"), [(-1, 2), (0, 2), (7, 8)])
+def test_a_stream_that_is_cut_ends_with_an_error_wherever_its_client_resumed(after: int, number: int) -> None:
+    presenter = events(after=after, resumed=True)
+    presenter.preamble(None)
+    (frame,) = presenter.render_error(DrainingError())
+    event = json.loads(frame.data)
+    assert (frame.name, event["code"], event["error"]["type"]) == ("error", "gateway.draining", "invalid_request_error")
+    assert event["sequence_number"] == number

@@ -17,7 +17,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 PICTURES = tuple(f"https://e.org/{number}" for number in range(4))
 
 
-async def kept(gateway: RunningGateway, content: bytes) -> str:
+async def keep_picture(gateway: RunningGateway, content: bytes) -> str:
     """Return the path of a picture that is kept, as a worker writes it into the answer."""
     id_ = new_picture_id()
     await PictureStore(gateway.store).write(id_, content, 60)
@@ -42,7 +42,7 @@ async def test_the_same_request_again_makes_no_more_pictures(gateway: RunningGat
 
 
 async def test_kept_pictures_have_absolute_addresses_here(gateway: RunningGateway) -> None:
-    gateway.worker.scripts["a cat"] = [Final("", images=(await kept(gateway, PNG), *PICTURES[:1]))]
+    gateway.worker.scripts["a cat"] = [Final("", images=(await keep_picture(gateway, PNG), *PICTURES[:1]))]
     ours, elsewhere = (one["url"] for one in (await gateway.client.post(PATH, json={"prompt": "a cat"})).json()["data"])
     assert ours.startswith(f"{gateway.address}/pictures/")
     assert elsewhere == PICTURES[0]
@@ -51,7 +51,9 @@ async def test_kept_pictures_have_absolute_addresses_here(gateway: RunningGatewa
 
 async def test_kept_pictures_come_in_base64_as_asked(gateway: RunningGateway) -> None:
     large = PNG + bytes(3 * CHUNK)
-    gateway.worker.scripts["a cat"] = [Final("", images=(await kept(gateway, PNG), await kept(gateway, large)))]
+    gateway.worker.scripts["a cat"] = [
+        Final("", images=(await keep_picture(gateway, PNG), await keep_picture(gateway, large)))
+    ]
     response = await gateway.client.post(PATH, json={"prompt": "a cat", "response_format": "b64_json"})
     assert response.json()["data"] == [{"b64_json": base64.b64encode(one).decode()} for one in (PNG, large)]
 

@@ -12,25 +12,59 @@ from wire.messages import HistoryMessage
 pytestmark = pytest.mark.anyio
 
 
+ANSWER = f"s0-{'a' * 32}"
+EMPTY = f"s0-{'b' * 32}"
+
+
 async def read(answer: str) -> str | None:
-    return "one" if answer == "known" else None
+    return {ANSWER: "one", EMPTY: ""}.get(answer)
 
 
-@pytest.mark.parametrize("item", [{"type": "item_reference", "id": "msg_known"}, {"id": "msg_known"}])
+def reference(name: Any) -> dict[str, Any]:
+    return {"type": "item_reference", "id": name}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": f"msg_{ANSWER}"},
+        {"type": None, "id": f"msg_{ANSWER}"},
+        *[reference(name) for name in (f"msg_{ANSWER}", f"msg_{ANSWER}_0", f"resp_{ANSWER}", f"chatcmpl-{ANSWER}")],
+    ],
+)
 async def test_a_reference_to_an_answer_is_its_message(item: Any) -> None:
     user = {"role": "user", "content": "hi"}
     assert await resolve_references([item, user], read) == [{"role": "assistant", "content": "one"}, user]
 
 
+@pytest.mark.parametrize("name", [f"fc_{ANSWER}", f"fc_{ANSWER}_1", f"fc_{EMPTY}"])
+async def test_a_reference_to_a_call_of_an_answer_is_words(name: str) -> None:
+    items = await resolve_references([reference(name)], read)
+    assert to_messages(items) == [{"role": "assistant", "content": "[Called function]"}]
+
+
 async def test_a_reference_to_reasoning_is_left_out() -> None:
-    assert to_messages(await resolve_references([{"type": "item_reference", "id": "rs_1"}], read)) == []
+    assert to_messages(await resolve_references([reference("rs_1"), reference(f"rs_{ANSWER}_0")], read)) == []
 
 
-@pytest.mark.parametrize("name", ["msg_gone", "fc_1", None, 5])
-async def test_an_unknown_reference_is_named(name: Any) -> None:
+@pytest.mark.parametrize("name", ["msg_gone", f"msg_{EMPTY}", "fc_1", f"ws_{ANSWER}", ANSWER, "chatcmpl-gone", ""])
+async def test_a_reference_that_is_not_ours_is_an_error_with_its_name(name: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^Item with id '{name}' not found") as caught:
+        await resolve_references([{"role": "user", "content": "hi"}, reference(name)], read)
+    fault = caught.value.fault
+    assert (fault.status, fault.type, fault.code, fault.param) == (
+        400,
+        "invalid_request_error",
+        "item_not_found",
+        "input[1].id",
+    )
+
+
+@pytest.mark.parametrize("name", [None, 5])
+async def test_an_id_is_a_string(name: Any) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        await resolve_references([{"type": "item_reference", "id": name}], read)
-    assert (caught.value.fault.status, caught.value.fault.param) == (400, "input[0].id")
+        await resolve_references([reference(name)], read)
+    assert (caught.value.fault.code, caught.value.fault.param) == ("invalid_type", "input[0].id")
 
 
 @pytest.mark.parametrize(

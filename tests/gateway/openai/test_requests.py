@@ -83,8 +83,8 @@ def test_a_response_takes_a_string_or_items() -> None:
     assert requests.parse_response(RESPONSE).prompt.question == "hi"
     parsed = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
     assert (parsed.prompt.instructions, parsed.prompt.question, parsed.previous) == ("a\n\nb", "hi", "resp_1")
-    assert parsed.kept
-    assert not requests.parse_response(RESPONSE | {"store": False}).kept
+    assert parsed.stored
+    assert not requests.parse_response(RESPONSE | {"store": False}).stored
 
 
 @pytest.mark.parametrize(

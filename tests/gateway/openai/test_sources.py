@@ -11,7 +11,7 @@ def test_the_list_is_numbered_and_says_what_there_is() -> None:
     assert format_sources([]) == ""
 
 
-def test_a_citation_says_where_its_line_stands() -> None:
+def test_a_citation_says_where_its_line_is() -> None:
     text = "answer" + format_sources([ONE, TWO])
     citations = locate_citations([ONE, TWO], text, in_text=True)
     assert [text[citation.start : citation.end] for citation in citations] == [

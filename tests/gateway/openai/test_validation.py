@@ -45,7 +45,7 @@ def test_only_what_is_allowed_is_not_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "header", "named"),
+    ("fields", "header", "named"),
     [
         ({}, None, None),
         ({"metadata": None, "conversation": None}, None, None),
@@ -56,17 +56,17 @@ def test_only_what_is_allowed_is_not_refused() -> None:
     ],
 )
 def test_the_header_names_a_conversation_before_the_field_and_the_metadata(
-    found: dict[str, Any], header: str | None, named: str | None
+    fields: dict[str, Any], header: str | None, named: str | None
 ) -> None:
-    assert validation.read_conversation_id(found, header, 1) == named
+    assert validation.read_conversation_id(fields, header, 1) == named
 
 
 @pytest.mark.parametrize(
-    "found", [{"conversation": "short"}, {"conversation": {}}, {"conversation": 5}, {"conversation": "x" * 256}]
+    "fields", [{"conversation": "short"}, {"conversation": {}}, {"conversation": 5}, {"conversation": "x" * 256}]
 )
-def test_a_name_that_can_not_be_one_is_refused(found: dict[str, Any]) -> None:
+def test_a_name_that_can_not_be_one_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        validation.read_conversation_id(found, None, 16)
+        validation.read_conversation_id(fields, None, 16)
     assert caught.value.fault.param == "conversation"
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running
 from wire.redis.store import Store
+from wire.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,13 @@ async def test_without_a_worker_it_is_red(store: Store) -> None:
         response = await gateway.client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"ready": False, "redis": True, "workers": 0, "draining": False}
+
+
+async def test_a_worker_without_an_account_is_none(store: Store) -> None:
+    async with running(store, worker=None) as gateway:
+        await Sessions(store).beat("bare", takes_work=False)
+        response = await gateway.client.get("/readyz")
+    assert (response.status_code, response.json()["workers"]) == (503, 0)
 
 
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])

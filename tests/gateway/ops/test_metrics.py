@@ -26,10 +26,10 @@ GAUGES = ("bing_active_answers", "bing_channels", "bing_sockets")
 async def scraped(gateway: RunningGateway) -> dict[str, float]:
     """Each series with its value."""
     text = (await gateway.client.get("/metrics")).text
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in told(text))}
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in metric_lines(text))}
 
 
-def told(text: str) -> list[str]:
+def metric_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
@@ -237,7 +237,7 @@ async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     assert not {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds"} & set(metrics)
 
 
-async def test_unknown_paths_are_one_endpoint_and_never_told(gateway: RunningGateway) -> None:
+async def test_unknown_paths_are_one_endpoint_and_never_shown(gateway: RunningGateway) -> None:
     for path in ("/secret", "/secret/2", "/api/secret"):
         await gateway.client.get(path)
     with pytest.raises(InvalidStatus):
@@ -274,7 +274,7 @@ async def test_an_error_that_no_table_knows_is_counted(
     await becomes(gateway, lambda metrics: requests(metrics) == {("/api", "500"): 1.0})
 
 
-async def test_gauges_tell_what_is_open_and_return_to_zero(gateway: RunningGateway) -> None:
+async def test_gauges_show_what_is_open_and_return_to_zero(gateway: RunningGateway) -> None:
     await gateway.client.get("/api", params=ASK)  # all that runs in any case does by then
     before = await scraped(gateway)
     assert [before[name] for name in GAUGES] == [0, 0, 0]

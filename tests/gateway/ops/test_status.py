@@ -19,17 +19,17 @@ OFTEN = Timings(report_every=0.02)
 
 @pytest.fixture
 async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
-    async with running(store, timings=OFTEN) as found:
-        yield found
+    async with running(store, timings=OFTEN) as running_gateway:
+        yield running_gateway
 
 
 async def counted(store: Store) -> Counter[str]:
     seconds, _ = await store.commands.time()
     minute = int(seconds) // 60
-    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for counts in (await Overview(store).read_counts(range(minute - 2, minute + 1))).values():
-        found.update(counts)
-    return found
+        total.update(counts)
+    return total
 
 
 async def becomes(store: Store, holds: Callable[[Counter[str]], bool]) -> None:

@@ -15,3 +15,9 @@ test("a question that was refused without a worker says why, and not that the se
   assert.deepEqual(status(failed("worker.none")), ["warning", "noWorker"]);
   assert.deepEqual(status(failed("queue.full")), ["clock", "fullSoon"]);
 });
+
+test("where no account can be used the reader learns that, and when to ask again", () => {
+  const failed = (until) => ({ state: "failed", text: "", error: { code: 503, message: "", reason: "account.none", until } });
+  assert.deepEqual(status(failed(1000)), ["warning", "noAccount", 1000]);
+  assert.deepEqual(status(failed(null)), ["warning", "noAccountSoon"]);
+});

@@ -20,17 +20,17 @@ async def parts(gateway: RunningGateway) -> dict[str, httpx.Response]:
     """Every file that the page can ask for, by its address."""
     html = (await gateway.client.get("/")).text
     matches = set(re.findall(r'(?:src|href)="(/[^"]+)"', html))
-    waiting, got = list(matches), {}
+    waiting, found = list(matches), {}
     while waiting:
         address = waiting.pop()
-        got[address] = await gateway.client.get(address)
-        assert got[address].status_code == 200, address
-        for name in re.findall(r'(?:from |import\()"(\.[^"]+)"', got[address].text):
+        found[address] = await gateway.client.get(address)
+        assert found[address].status_code == 200, address
+        for name in re.findall(r'(?:from |import\()"(\.[^"]+)"', found[address].text):
             new = str(httpx.URL(address).join(name))
             if new not in matches:
                 matches.add(new)
                 waiting.append(new)
-    return got
+    return found
 
 
 async def test_each_file_is_served_under_a_strict_policy(gateway: RunningGateway) -> None:

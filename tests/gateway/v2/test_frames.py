@@ -49,7 +49,7 @@ def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:
     )
 
 
-def test_who_answers_is_reported_where_an_event_tells_it() -> None:
+def test_the_provider_is_in_the_frame_of_an_event_that_has_it() -> None:
     for event in (Delta("a", provider="p"), Replace("a", provider="p"), Final("a", provider="p")):
         assert json.loads(FRAMES.render(AnswerEvent(1, event)))["provider"] == "p"
     assert json.loads(FRAMES.render(AnswerEvent(1, Failed("interrupted", provider="p"))))["provider"] == "p"

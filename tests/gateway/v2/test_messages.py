@@ -74,10 +74,10 @@ def test_an_id_that_can_not_be_one_is_an_unknown_answer(kind: str, answer: str) 
 
 
 @pytest.mark.parametrize(
-    ("found", "id_"), [("a", "a"), ("x" * 64, "x" * 64), ("😀", "😀"), ("", None), ("x" * 65, None), (1, None)]
+    ("id_field", "id_"), [("a", "a"), ("x" * 64, "x" * 64), ("😀", "😀"), ("", None), ("x" * 65, None), (1, None)]
 )
-def test_a_message_is_told_by_its_id_if_it_has_a_sound_one(found: object, id_: str | None) -> None:
-    assert messages.parse_id({"id": found}) == id_
+def test_a_message_is_named_by_its_id_if_it_has_a_valid_one(id_field: object, id_: str | None) -> None:
+    assert messages.parse_id({"id": id_field}) == id_
 
 
 json_values = st.recursive(

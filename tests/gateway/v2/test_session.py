@@ -214,7 +214,7 @@ async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: Runnin
         ({"type": "stop", "answer": new_answer_id()}, None, 404, "answer.unknown"),
     ],
 )
-async def test_what_comes_to_nothing_is_told_by_its_id_and_the_socket_goes_on(
+async def test_a_failed_message_is_named_by_its_id_and_the_socket_stays_open(
     gateway: RunningGateway, message: Any, id_: str | None, code: int, reason: str
 ) -> None:
     async with speaking(gateway) as socket:
@@ -340,8 +340,8 @@ IMPATIENT = Timings(first_place_after=0.02, place_every=0.02)
 
 @pytest.fixture
 async def impatient(store: Store) -> AsyncIterator[RunningGateway]:
-    async with running(store, timings=IMPATIENT) as found:
-        yield found
+    async with running(store, timings=IMPATIENT) as gateway:
+        yield gateway
 
 
 async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> None:
@@ -377,20 +377,20 @@ async def test_who_waits_gets_its_place_whenever_that_changes(store: Store) -> N
 
 
 async def test_a_place_that_does_not_change_is_reported_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
-    look = Answers.read_position
+    reads = 0
+    read_position = Answers.read_position
 
     async def counted(answers: Answers, answer: str) -> Any:
-        nonlocal looks
-        found = await look(answers, answer)
-        looks += 1
-        return found
+        nonlocal reads
+        position = await read_position(answers, answer)
+        reads += 1
+        return position
 
     monkeypatch.setattr(Answers, "read_position", counted)
     async with running(store, worker=False, timings=IMPATIENT) as gateway, speaking(gateway) as socket:
         await ask(socket)
         answer = (await hear_any(socket))["answer"]
-        await until(lambda: looks > 10)
+        await until(lambda: reads > 10)
         await say(socket, "stop", answer=answer)
         positions = []
         while (frame := await hear_any(socket))["type"] == "queued":
@@ -406,10 +406,10 @@ async def test_once_something_has_come_nobody_looks_any_more(
         impatient.worker.scripts["slow"] = [begin, Delta("a"), end, Final("a")]
         looked = asyncio.Event()
 
-        async def look(*_: object) -> None:
+        async def read_position(*_: object) -> None:
             looked.set()
 
-        monkeypatch.setattr(Answers, "read_position", look)
+        monkeypatch.setattr(Answers, "read_position", read_position)
         async with speaking(impatient) as socket:
             await ask(socket, "slow")
             async with asyncio.timeout(5):
@@ -459,7 +459,7 @@ async def test_after_the_end_the_end_comes_again(gateway: RunningGateway, after:
         assert await whole(socket) == [frames[0], frames[-1]]
 
 
-async def test_a_running_answer_is_gone_on_with(gateway: RunningGateway) -> None:
+async def test_a_running_answer_is_resumed(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [Delta("a"), Delta("b"), gate, Delta("c"), Final("abc")]
         async with speaking(gateway) as first, speaking(gateway) as second:
@@ -666,7 +666,7 @@ async def test_too_many_messages_ahead_close_with_1008_whatever_runs(
             assert await read_close_code(socket) == 1008
 
 
-async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_goes_on_elsewhere(store: Store) -> None:
+async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_continues_elsewhere(store: Store) -> None:
     async with running(store) as other, running(store, settings(drain_timeout=0.1), worker=False) as gateway:
         with closing_gate() as gate:
             other.worker.scripts["slow"] = [Delta("a"), gate, Delta("b"), Final("ab")]

@@ -37,7 +37,7 @@ class Operator:
         """Wait until a row says so."""
         expect(self.row(table, name)).to_contain_text(text, timeout=LIMIT)
 
-    def tells(self, text: str | re.Pattern[str]) -> None:
+    def shows_event(self, text: str | re.Pattern[str]) -> None:
         """Wait until the log of events says so."""
         expect(self.page.locator("#events tbody tr").filter(has_text=text).first).to_be_visible(timeout=LIMIT)
 

@@ -19,7 +19,7 @@ class Tab:
 
     def __init__(self, line: ClientConnection) -> None:
         self._line = line
-        self._asked = 0
+        self._last_id = 0
         self._context = ""
 
     async def begin(self) -> None:
@@ -34,7 +34,7 @@ class Tab:
         await self._call("browsingContext.reload", context=self._context, wait="complete")
         await self.until(_READY)
 
-    async def look(self, expression: str) -> Any:
+    async def evaluate(self, expression: str) -> Any:
         """What an expression comes to in the page: a text, a number, or whether it holds."""
         target = {"context": self._context}
         reply = await self._call("script.evaluate", expression=expression, target=target, awaitPromise=True)
@@ -43,7 +43,7 @@ class Tab:
     async def until(self, expression: str) -> None:
         """Wait until an expression holds."""
         async with asyncio.timeout(_LIMIT):
-            while not await self.look(f"Boolean({expression})"):  # noqa: ASYNC110 - the page has no event to wait for
+            while not await self.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110 - the page has no event to wait for
                 await asyncio.sleep(0.05)
 
     async def type(self, text: str) -> None:
@@ -54,10 +54,10 @@ class Tab:
         await self._call("input.performActions", context=self._context, actions=actions)
 
     async def _call(self, method: str, **params: Any) -> dict[str, Any]:
-        self._asked += 1
-        await self._line.send(json.dumps({"id": self._asked, "method": method, "params": params}))
+        self._last_id += 1
+        await self._line.send(json.dumps({"id": self._last_id, "method": method, "params": params}))
         async with asyncio.timeout(_LIMIT):
-            while (reply := json.loads(await self._line.recv())).get("id") != self._asked:
+            while (reply := json.loads(await self._line.recv())).get("id") != self._last_id:
                 pass
         assert reply["type"] == "success", reply
         result: dict[str, Any] = reply["result"]

@@ -83,6 +83,6 @@ def client(name: str, program: str, environment: dict[str, str]) -> Iterator[Cli
             process.kill()
 
 
-def said(*texts: str) -> list[dict[str, str]]:
+def messages_of(*texts: str) -> list[dict[str, str]]:
     """Questions and answers by turns, as messages."""
     return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]

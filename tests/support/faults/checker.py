@@ -40,7 +40,7 @@ def violations(exchanges: Sequence[Exchange], ledger: Mapping[str, Sequence[Turn
     pictures = _by(ledger["images"], "prompt")
     broken: list[Violation] = []
     for exchange in exchanges:
-        broken += _ends(exchange)
+        broken += _check_end(exchange)
         broken += _sequence(exchange)
         broken += _text(exchange)
         broken += _stop(exchange, turns_by_question[exchange.question])
@@ -97,16 +97,16 @@ def _by(entries: Sequence[Turn], name: str) -> Mapping[str, Sequence[Turn]]:
     return groups
 
 
-def _ends(exchange: Exchange) -> Iterator[Violation]:
+def _check_end(exchange: Exchange) -> Iterator[Violation]:
     """Each accepted question gets exactly one terminal frame, and nothing after it."""
-    ends = len(exchange.terminals)
+    count = len(exchange.terminals)
     if exchange.hung:
         yield Violation("hung", f"{exchange.question!r} got no end in time")
-    elif ends == 0 and exchange.refused is None and not exchange.cut:
+    elif count == 0 and exchange.refused is None and not exchange.cut:
         yield Violation("lost", f"{exchange.question!r} ended without a terminal frame")
-    if ends > 1:
-        yield Violation("doubled", f"{exchange.question!r} got {ends} terminal frames")
-    if ends == 1 and not exchange.is_terminal(exchange.frames[-1]):
+    if count > 1:
+        yield Violation("doubled", f"{exchange.question!r} got {count} terminal frames")
+    if count == 1 and not exchange.is_terminal(exchange.frames[-1]):
         yield Violation("doubled", f"{exchange.question!r} got frames behind the terminal one")
 
 

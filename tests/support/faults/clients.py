@@ -118,7 +118,7 @@ class Clients:
         last = ""
         while exchange.end is None:
             headers = {"accept": "text/event-stream"} | ({"last-event-id": last} if last else {})
-            kept = len(exchange.frames)
+            length = len(exchange.frames)
             try:
                 async with self._request(exchange, "/api_stream", headers, gateway) as response:
                     last = await self._read(exchange, response, last)
@@ -131,7 +131,7 @@ class Clients:
                     exchange.cut = True
                     return
             # Frames without an id come again with their event.
-            while len(exchange.frames) > kept and exchange.frames[-1].seq is None:
+            while len(exchange.frames) > length and exchange.frames[-1].seq is None:
                 if exchange.is_terminal(exchange.frames[-1]):
                     break
                 exchange.frames.pop()

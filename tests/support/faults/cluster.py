@@ -71,7 +71,7 @@ class Node:
         self._settings = dict(settings)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._told = False
+        self._signalled = False
 
     def start(self) -> None:
         """Start it, unless it runs."""
@@ -79,7 +79,7 @@ class Node:
             return
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         environment = inherited | {"PYTHONPATH": str(ROOT)} | self._settings
-        self._told = False
+        self._signalled = False
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command, cwd=self._folder, env=environment, stdout=output, stderr=output
@@ -92,7 +92,7 @@ class Node:
     @property
     def crashed(self) -> bool:
         """Whether it ended by itself."""
-        return self._process is not None and not self.running and not self._told
+        return self._process is not None and not self.running and not self._signalled
 
     @property
     def pid(self) -> int:
@@ -107,7 +107,7 @@ class Node:
 
     def kill(self) -> None:
         """Kill -9, and wait for it."""
-        self._told = True
+        self._signalled = True
         self._signal(signal.SIGKILL)
         self.wait()
 
@@ -120,7 +120,7 @@ class Node:
 
     def terminate(self) -> None:
         """SIGTERM, without waiting."""
-        self._told = True
+        self._signalled = True
         self._signal(signal.SIGTERM)
 
     def wait(self, limit: float = _GRACE) -> int:
@@ -184,11 +184,13 @@ class Cluster:
         self.ports = [steady_port() for _ in range(gateways)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.gateways = [
-            self._module(f"gateway{n}", "gateway", self._redis_url(f"gateway{n}") | {"GATEWAY_PORT": str(port)})
-            for n, port in enumerate(self.ports)
+            self._module(
+                f"gateway{number}", "gateway", self._redis_url(f"gateway{number}") | {"GATEWAY_PORT": str(port)}
+            )
+            for number, port in enumerate(self.ports)
         ]
-        self._metrics |= {f"gateway{n}": f"{url}/metrics" for n, url in enumerate(self.urls)}
-        self.workers = [self.worker(f"worker{n}") for n in range(workers)]
+        self._metrics |= {f"gateway{number}": f"{url}/metrics" for number, url in enumerate(self.urls)}
+        self.workers = [self.worker(f"worker{number}") for number in range(workers)]
         self.client: Redis = Redis(port=self.redis_port, socket_timeout=5)
 
     def _redis_command(self) -> list[str]:
@@ -209,7 +211,7 @@ class Cluster:
     def worker(self, name: str, **more: str) -> Node:
         """A worker that isn't started yet."""
         port = self.upstream.port if self.upstream else self.emulator_port
-        names = [f"a{n}" for n in range(_ACCOUNTS)]
+        names = [f"a{number}" for number in range(_ACCOUNTS)]
         exports = _ACCOUNTS - self._servers
         write_accounts(self._folder / "cookies", *names[:exports])
         if self._servers:

@@ -31,8 +31,8 @@ class Machine:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """The sockets that this thread makes in the body are that machine's, for as long as they live."""
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
-            _enter(there.fileno())
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as namespace:
+            _enter(namespace.fileno())
             try:
                 yield
             finally:
@@ -54,8 +54,8 @@ def machines(*names: str) -> Iterator[list[Machine]]:
     with ExitStack() as stack:
         try:
             namespaces = [
-                _made(first, stack),
-                *(_cabled(first, _made(name, stack), n) for n, name in enumerate(others, 1)),
+                _add_namespace(first, stack),
+                *(_cabled(first, _add_namespace(name, stack), n) for n, name in enumerate(others, 1)),
             ]
         except subprocess.CalledProcessError as error:
             unavailable(f"network namespaces ({error.stderr.strip()})")
@@ -68,7 +68,7 @@ def connected_to(peer: str, pid: int) -> list[str]:
     return [row[9] for row in socket_table(pid, "tcp") if row[2].startswith(f"{address}:")]
 
 
-def _made(name: str, stack: ExitStack) -> Machine:
+def _add_namespace(name: str, stack: ExitStack) -> Machine:
     _ip("netns", "add", name)
     stack.callback(_ip, "netns", "del", name)
     _ip("-n", name, "link", "set", "lo", "up")

@@ -16,18 +16,18 @@ _ZERO = ("bing_active_answers", "bing_channels", "bing_sockets", "bing_slots_use
 def await_quiescence(cluster: Cluster, limit: float = 15.0) -> None:
     """Wait until nothing is left over. AssertionError."""
     deadline = time.monotonic() + limit
-    while (left := leftovers(cluster)) and time.monotonic() < deadline:
+    while (remains := leftovers(cluster)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not left, f"not at rest after {limit} s: {left}"
+    assert not remains, f"not at rest after {limit} s: {remains}"
 
 
 def leftovers(cluster: Cluster) -> list[str]:
     """One sentence for each."""
-    left = [f"{node.name} has crashed, see {node.log}" for node in cluster.nodes if node.crashed]
-    left += [*_entries(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
+    remains = [f"{node.name} has crashed, see {node.log}" for node in cluster.nodes if node.crashed]
+    remains += [*_entries(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
     for node in [*cluster.gateways, *cluster.workers]:
-        left += _busy(cluster, node)
-    return left + [
+        remains += _busy(cluster, node)
+    return remains + [
         f"a connection is left: {turn['question']}" for turn in cluster.ledger()["turns"] if not turn["ended"]
     ]
 

@@ -145,13 +145,15 @@ def test_a_tokens_turns_out_of_order_or_beside_each_other_are_found() -> None:
         (failed(503, 1), final("", 1), ["moved"]),
     ],
 )
-def test_a_conversation_changes_only_where_the_client_is_told(first: Frame, second: Frame, expected: list[str]) -> None:
+def test_a_conversation_changes_only_where_the_client_gets_a_reset(
+    first: Frame, second: Frame, expected: list[str]
+) -> None:
     exchanges = [exchange(first), exchange(second, question="r", began=2, ended=3)]
     assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 
 
 @pytest.mark.parametrize(("context", "expected"), [("first, second", []), ("second", ["moved"]), ("", ["moved"])])
-def test_a_conversation_may_change_to_one_that_was_told_all_that_was_said(context: str, expected: list[str]) -> None:
+def test_a_conversation_may_change_to_one_that_got_the_whole_history(context: str, expected: list[str]) -> None:
     exchanges = [
         exchange(final("", 1), question=name, began=at, ended=at + 1)
         for at, name in enumerate(("first", "second", "third"))

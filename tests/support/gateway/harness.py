@@ -111,10 +111,18 @@ class RunningGateway:
 
     async def lose_worker(self) -> None:
         """Let the worker leave, so that none is alive any more."""
+        await self._stop_beating()
+        await Sessions(self.store).leave(self.worker.name)
+
+    async def lose_accounts(self) -> None:
+        """Let the worker live on without an account."""
+        await self._stop_beating()
+        await Sessions(self.store).beat(self.worker.name, takes_work=False)
+
+    async def _stop_beating(self) -> None:
         if self.beating is not None:
             self.beating.cancel()
             await asyncio.wait([self.beating])
-        await Sessions(self.store).leave(self.worker.name)
 
     @property
     def port(self) -> int:

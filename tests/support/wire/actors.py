@@ -254,7 +254,7 @@ class Worker(Process):
         """Create the worker's stream again if the worker was taken for dead."""
         if self._prepared != self.lapses:
             await self._schedule.prepare()
-            await self.store.look()
+            await self.store.observe()
             self._prepared = self.lapses
 
     def _find(self, entries: list[ScheduleEntry]) -> None:
@@ -266,7 +266,7 @@ class Worker(Process):
         entry = self.entries.pop(0)
         for _ in range(times):
             await self._schedule.give_back(entry)
-        await self.store.look()
+        await self.store.observe()
 
     @property
     def _schedule(self) -> Schedule:

@@ -56,7 +56,7 @@ class CheckedStore(PatchedStore):
         await self.commands.flushall()
         self.model = Model(self._limits)
         self.late.clear()
-        await self.look()
+        await self.observe()
 
     async def carry(self, call: Callable[[], Awaitable[Any]], judge: Judge, fate: Fate) -> Any:
         """Make one call of a script. What it returns, or the error that it raises."""
@@ -87,7 +87,7 @@ class CheckedStore(PatchedStore):
         before = self.seen
         reply = await super().run(script, key, *args)
         may_have_changed = judge(reply)
-        await self.look()
+        await self.observe()
         assert may_have_changed or self.seen == before, f"{script}, which was answered {reply!r}, has changed something"
         return reply
 
@@ -96,7 +96,7 @@ class CheckedStore(PatchedStore):
         entries = [*self.seen["jobs"].values(), *self.seen["jobs_of"].values()]
         return any(entries) or not self.seen["workers"].get("", set()) <= self.seen["worker"].keys()
 
-    async def look(self) -> None:
+    async def observe(self) -> None:
         """Compare Redis with the model."""
         self.seen = await self._look()
         self.model.check(self.seen)

@@ -407,17 +407,17 @@ class Model:
             del self.tokens[token.name]
         return True
 
-    def _finished(self, token: Token, takes_more: bool, found: dict[str, Any]) -> None:
+    def _finished(self, token: Token, takes_more: bool, reply: dict[str, Any]) -> None:
         if not takes_more:
             token.owner = None
-            assert found["status"] == "released"
+            assert reply["status"] == "released"
             return
         job = self._next(token)
         if job is None:
-            assert found["status"] == "idle"
+            assert reply["status"] == "idle"
         else:
             wanted = ("next", job.answer, token.session is not None, token.sent)
-            assert (found["status"], found["job"], found["kept"], found["sent"]) == wanted
+            assert (reply["status"], reply["job"], reply["has_session"], reply["sent"]) == wanted
 
     def release(self, lease: Lease, reply: bytes) -> bool:
         token = self._held(lease)
@@ -502,9 +502,9 @@ class Model:
             log = seen["log"].get(answer, [])
             assert [id_ for id_, _ in log] == [f"{seq}-0" for seq in range(1, len(log) + 1)]
             events = [_timeless(decode_event(fields["e"].encode())) for _, fields in log]
-            ends = [isinstance(event, TERMINAL) for event in events]
-            assert ends.count(True) == int(job.ended), (answer, events)
-            assert not any(ends[:-1]), (answer, events)
+            terminal = [isinstance(event, TERMINAL) for event in events]
+            assert terminal.count(True) == int(job.ended), (answer, events)
+            assert not any(terminal[:-1]), (answer, events)
             assert events == job.events, (answer, events, job.events)
             assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
 
@@ -554,9 +554,9 @@ class Model:
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
-        kept = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run"}
-        left = {kind: found for kind, found in seen.items() if found and kind not in kept}
-        assert not left, left
+        expected = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run"}
+        unexpected = {kind: found for kind, found in seen.items() if found and kind not in expected}
+        assert not unexpected, unexpected
         assert seen["jobs"].get("", []) == []
         assert all("running" not in found and "owner" not in found for found in seen["token"].values())
 

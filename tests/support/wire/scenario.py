@@ -18,7 +18,7 @@ from wire.settings import LEASE_TTL
 
 PATIENCE = 5.0
 # Scripts whose reply says what this very call has changed.
-_TELLS_NEWS = (
+_RETURNS_NEWS = (
     "beat",
     "expire",
     "reap",
@@ -153,7 +153,7 @@ class RepeatingStore(PatchedStore):
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         first = await super().run(script, key, *args)
         second = await super().run(script, key, *args)
-        assert script in _TELLS_NEWS or first == second, (script, first, second)
+        assert script in _RETURNS_NEWS or first == second, (script, first, second)
         return first
 
 

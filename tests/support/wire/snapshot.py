@@ -20,7 +20,7 @@ async def forget_since(store: Store, remembered: Remembered) -> None:
     redis: Any = store.commands
     async with redis.pipeline(transaction=True) as pipe:
         pipe.flushall()
-        for name, (data, kept) in remembered.items():
-            pipe.restore(name, kept, data)
+        for name, (data, ttl) in remembered.items():
+            pipe.restore(name, ttl, data)
         pipe.hset(keys.run_key(), mapping={"id": "the run before", "at": 0})
         await pipe.execute()

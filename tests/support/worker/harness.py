@@ -129,13 +129,13 @@ class Client:
 
     async def events(self, answer: str) -> list[Event]:
         """All events of an answer, up to the terminal one."""
-        found = []
-        async with asyncio.timeout(SOON), self.answers.follow(answer) as entries:
-            async for entry in entries:
-                found.append(entry)
-        assert [entry.seq for entry in found] == list(range(1, len(found) + 1))
-        assert [isinstance(entry.event, TERMINAL) for entry in found] == [False] * (len(found) - 1) + [True]
-        return [entry.event for entry in found]
+        entries = []
+        async with asyncio.timeout(SOON), self.answers.follow(answer) as reader:
+            async for entry in reader:
+                entries.append(entry)
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        assert [isinstance(entry.event, TERMINAL) for entry in entries] == [False] * (len(entries) - 1) + [True]
+        return [entry.event for entry in entries]
 
     async def end(self, answer: str) -> Final | Failed:
         """Return the terminal event of an answer."""

@@ -49,9 +49,9 @@ async def test_what_the_reader_of_a_reply_raises_is_for_who_asked(link: RedisCon
 
 
 async def test_who_no_longer_waits_disturbs_nobody(link: RedisConnection) -> None:
-    left, stays = link.execute("ECHO", "left", read=same), link.execute("ECHO", "stays", read=same)
-    left.cancel()
-    assert await stays == b"stays"
+    cancelled, waiting = link.execute("ECHO", "left", read=same), link.execute("ECHO", "stays", read=same)
+    cancelled.cancel()
+    assert await waiting == b"stays"
 
 
 async def test_a_link_that_ends_fails_all_that_was_asked_and_all_that_will_be(

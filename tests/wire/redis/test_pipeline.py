@@ -46,7 +46,7 @@ async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
     await until(works)
 
 
-async def test_a_redis_that_has_forgotten_its_scripts_is_told_them_again(valkey_store: Store) -> None:
+async def test_a_redis_that_has_forgotten_its_scripts_gets_them_again(valkey_store: Store) -> None:
     key = keys.job_key("s0-none")
     args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
     assert await valkey_store.start("append", key, *args, read=int) == -1

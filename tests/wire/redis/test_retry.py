@@ -15,22 +15,22 @@ class Call:
 
     def __init__(self, away: int) -> None:
         self.away = away
-        self.made = 0
+        self.calls = 0
 
     async def __call__(self) -> None:
-        self.made += 1
-        if self.made <= self.away:
+        self.calls += 1
+        if self.calls <= self.away:
             raise StoreUnavailableError("away")
 
 
 async def test_a_call_is_repeated_until_redis_is_back() -> None:
     call = Call(away=2)
     await retry_unavailable(call, asyncio.get_running_loop().time() + 10)
-    assert call.made == 3
+    assert call.calls == 3
 
 
 async def test_a_redis_that_stays_away_is_given_up_after_the_time() -> None:
     call = Call(away=100)
     with pytest.raises(StoreUnavailableError):
         await retry_unavailable(call, asyncio.get_running_loop().time())
-    assert call.made == 1
+    assert call.calls == 1

@@ -66,9 +66,9 @@ async def life(store: Store) -> list[list[Event]]:
     )
     assert following is not None
     assert await scenario.sessions.release(following.lease)
-    taken = await scenario.sent("w2")
-    assert await scenario.finish(taken, "cd") is None
-    assert await scenario.sessions.release(taken.lease)
+    claimed = await scenario.sent("w2")
+    assert await scenario.finish(claimed, "cd") is None
+    assert await scenario.sessions.release(claimed.lease)
     third = await scenario.ask("third", first.token, client=ALICE)
     await scenario.sent("w1")
     await scenario.kill("w1")
@@ -104,24 +104,24 @@ async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
 
 async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
     commands: Any = store.commands
-    seen: set[bytes] = set()
+    names: set[bytes] = set()
     run = store.run
 
     async def watched(script: str, key: str, *args: Any) -> Any:
         assert key.startswith(str(args[0])), script
         reply = await run(script, key, *args)
-        seen.update(await commands.keys("*"))
+        names.update(await commands.keys("*"))
         return reply
 
     store.run = watched  # type: ignore[method-assign]
     await life(store)
     await HmacSecret(store).read()
-    seen.update(await commands.keys("*"))
-    assert {key[: len(keys.prefix())].decode() for key in seen} == {"bing:{s0}:"}
+    names.update(await commands.keys("*"))
+    assert {key[: len(keys.prefix())].decode() for key in names} == {"bing:{s0}:"}
     of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export"}
     elsewhere = {"channel", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
-    assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in seen)} == set()
+    assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
 
 
 async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) -> None:

@@ -29,7 +29,7 @@ class Hook:
     """A small server that takes alerts, and answers with each of `statuses` in turn, then with 200."""
 
     def __init__(self) -> None:
-        self.taken: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.statuses: list[int] = []
         self.held = asyncio.Event()
         self.held.set()
@@ -37,10 +37,10 @@ class Hook:
 
     @property
     def events(self) -> list[tuple[str, str | None]]:
-        return [(taken["event"], taken["account"]) for taken in self.taken]
+        return [(alert["event"], alert["account"]) for alert in self.received]
 
     async def take(self, request: web.Request) -> web.Response:
-        self.taken.append(await request.json())
+        self.received.append(await request.json())
         await self.held.wait()
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, headers={"Location": "/elsewhere"}, text="x" * 100_000)
@@ -103,7 +103,7 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
+def test_an_alert_has_all_its_fields_whatever_its_event() -> None:
     now = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
     lost = AccountAlert(3, 4, int(now * 1000) + 60_000, "a", "dead", "account.unauthorized")
     assert build_alert(lost, now).__dict__ == {
@@ -124,10 +124,10 @@ def test_an_alert_has_all_its_fields_whatever_it_tells_of() -> None:
 
 
 @pytest.mark.usefixtures("alerts")
-async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Book) -> None:
+async def test_of_several_workers_one_sends_each_alert_once(hook: Hook, book: Book) -> None:
     await book.fall("a", "quarantined")
     await until(lambda: hook.events == [("account.quarantined", "a")])
-    body = hook.taken[0]
+    body = hook.received[0]
     assert {name: body[name] for name in ("state", "reason", "until", "ready", "accounts")} == {
         "state": "quarantined",
         "reason": "because.quarantined",
@@ -137,9 +137,9 @@ async def test_of_several_workers_one_tells_each_thing_once(hook: Hook, book: Bo
     }
     await book.fall("b", "cooling", 60)
     await book.fall("c", "dead")
-    await until(lambda: len(hook.taken) == 3)
+    await until(lambda: len(hook.received) == 3)
     assert sorted(hook.events[1:], key=str) == [("account.dead", "c"), ("accounts.few", None)]
-    few = next(taken for taken in hook.taken if taken["event"] == "accounts.few")
+    few = next(alert for alert in hook.received if alert["event"] == "accounts.few")
     assert 0 < moment(few["until"]) - moment(few["time"]) <= 60
     await book.ledger.execute_order("b", "reset")
     await until(lambda: hook.events[3:] == [("accounts.enough", None)])
@@ -173,10 +173,10 @@ async def test_after_some_tries_it_is_given_up_with_a_warning_without_the_addres
     assert SECRET not in str(logs) + caplog.text
 
 
-@pytest.mark.parametrize("there", ["nobody", "somebody who does not answer"])
-async def test_a_webhook_that_is_not_there_harms_nothing(hook: Hook, book: Book, there: str) -> None:
+@pytest.mark.parametrize("listener", ["nobody", "somebody who does not answer"])
+async def test_a_webhook_that_is_not_there_harms_nothing(hook: Hook, book: Book, listener: str) -> None:
     hook.held.clear()
-    url = hook.url if there != "nobody" else f"http://127.0.0.1:{free_port()}/{SECRET}"
+    url = hook.url if listener != "nobody" else f"http://127.0.0.1:{free_port()}/{SECRET}"
     with capture_logs() as logs:
         alerting = asyncio.create_task(
             AlertSender(url, 0.5, book.ledger, look_every=0.02, pause=0.01, limit=0.05).run()
@@ -198,7 +198,7 @@ async def test_a_redis_that_is_away_is_waited_for(hook: Hook, book: Book, store:
     alerting.cancel()
 
 
-async def test_workers_tell_only_if_they_have_a_webhook(client: Client, hook: Hook) -> None:
+async def test_workers_send_alerts_only_if_they_have_a_webhook(client: Client, hook: Hook) -> None:
     book = Book(client.store)
     await book.announce()
     async with AsyncExitStack() as stack:

@@ -162,7 +162,7 @@ def test_no_proxy_is_shown_when_terms_are_printed() -> None:
 
 
 @given(st.text() | st.text("[]accounts.li=\"'\n{}#:/@ 01", max_size=40).map(lambda text: f"[accounts.a]\nproxy={text}"))
-def test_any_text_is_understood_or_told(text: str) -> None:
+def test_any_text_is_understood_or_reported(text: str) -> None:
     parsed = parse_config(text.encode("utf-8", "replace"))
     for sentence in parsed.problems:
         assert sentence.startswith("accounts.toml")

@@ -110,7 +110,7 @@ def test_a_file_that_others_may_use_is_warned_of_and_used(tmp_path: Path, mode: 
     )
 
 
-def test_an_expiry_is_warned_of_from_a_day_before_and_told_when_it_passes(tmp_path: Path) -> None:
+def test_an_expiry_is_warned_of_from_a_day_before_and_reported_when_it_passes(tmp_path: Path) -> None:
     export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW))
     reading = read_folder(tmp_path)
     assert reading.state_at(NOW - DAY - 1, {}).warnings == ()
@@ -237,9 +237,9 @@ def test_a_server_that_is_there_twice_is_reported(tmp_path: Path) -> None:
 
 def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Path) -> None:
     before = {"local": ServerAccount("local", "http://127.0.0.1:1/v1", "m")}
-    for text, there in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
+    for text, expected in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
         write(tmp_path, "accounts.toml", text)
-        assert names(read_folder(tmp_path).state_at(NOW, before)) == there
+        assert names(read_folder(tmp_path).state_at(NOW, before)) == expected
 
 
 def test_the_environments_account_is_there_beside_the_folders_and_takes_its_terms(tmp_path: Path) -> None:

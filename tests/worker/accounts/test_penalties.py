@@ -28,7 +28,7 @@ def test_each_failure_has_its_consequence(reason: Reason, sent: bool, expected: 
     assert penalty_for(UpstreamError(reason), sent=sent) == expected
 
 
-def test_the_time_that_the_upstream_tells_counts() -> None:
+def test_the_time_that_the_upstream_sends_counts() -> None:
     error = UpstreamError(Reason.ACCOUNT_THROTTLED, retry_after=90)
     assert penalty_for(error, sent=False) == Penalty("cooling", "account.throttled", 90)
 

@@ -197,15 +197,15 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     assert standings["b"].state == "ready"
 
 
-async def test_what_the_ledger_could_not_be_told_at_once_is_reported_again(
+async def test_what_the_ledger_could_not_record_at_once_is_recorded_again(
     store: HookedStore, pool: AccountPool
 ) -> None:
     reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     store.before["record"] = Away(2)
     reservation.release_soon(NO_PENALTY, sent=True)
     await pool.close(SOON)
-    (found,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
-    assert (found.in_flight, found.turns_today) == (0, 1)
+    (status,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
+    assert (status.in_flight, status.turns_today) == (0, 1)
 
 
 async def test_the_places_of_a_dead_worker_are_free(store: HookedStore, pool: AccountPool) -> None:
@@ -236,8 +236,8 @@ async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: Hooked
     taking.cancel()
     await asyncio.gather(taking, return_exceptions=True)
     await pool.close(SOON)
-    (found,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
-    assert (found.in_flight, found.turns_today) == (0, 0)
+    (status,) = [status for status in await Ledger(store).read_statuses() if status.name == "a"]
+    assert (status.in_flight, status.turns_today) == (0, 0)
 
 
 async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: HookedStore) -> None:

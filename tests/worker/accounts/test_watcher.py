@@ -20,7 +20,7 @@ from worker.providers import require_cookies
 pytestmark = pytest.mark.anyio
 
 # Short waits, but patience enough for a slow machine.
-QUICK = WatchTimings(look=0.05, quiet=0.05, patience=0.3)
+QUICK = WatchTimings(look_every=0.05, quiet=0.05, patience=0.3)
 Changes = AsyncGenerator[DirectoryState, None]
 
 
@@ -72,7 +72,7 @@ def cookies(contents: DirectoryState) -> dict[str, str]:
 
 def test_the_waits_come_to_less_than_two_seconds() -> None:
     usual = WatchTimings()
-    assert usual.look + usual.patience + usual.quiet <= 1.75
+    assert usual.look_every + usual.patience + usual.quiet <= 1.75
 
 
 async def test_files_that_come_change_and_go_are_reported(tmp_path: Path, changes: Changes) -> None:
@@ -213,9 +213,9 @@ async def test_a_copy_in_progress_is_waited_for(tmp_path: Path, readings: list[D
     first = await next_state(changes)
     waiting = asyncio.create_task(next_state(changes))
     for part in (whole[:10], whole[:40]):
-        seen = len(readings)
+        count = len(readings)
         write(tmp_path, "alice", part)
-        await until(lambda seen=seen: len(readings) > seen + 1)  # type: ignore[misc]  # mypy knows no such defaults
+        await until(lambda count=count: len(readings) > count + 1)  # type: ignore[misc]  # mypy knows no such defaults
         assert not waiting.done()
     write(tmp_path, "alice", whole.replace("one", "two"))
     contents = await waiting

@@ -229,7 +229,7 @@ def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: l
 
 
 @pytest.mark.usefixtures("emulator")
-def test_an_account_that_is_well_is_told_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
+def test_an_account_that_is_well_is_shown_so_and_stays_as_it_is(terminal: Terminal, emulator: str) -> None:
     ended = terminal.type("check", "alice")
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == "alice works: it was not refused; it stays ready\n"
@@ -338,11 +338,11 @@ def test_an_export_is_sent_to_the_workers(terminal: Terminal, tmp_path: Path) ->
     assert terminal.read("add", str(file), "--send") == {"account": "carol", "sent": True}
     assert not (terminal.folder / "carol.json").exists()
 
-    async def taken(ledger: Ledger) -> None:
+    async def take_export(ledger: Ledger) -> None:
         assert await ledger.take_export() == ("carol", file.read_bytes())
         assert await ledger.take_export() is None
 
-    asyncio.run(terminal._on_ledger(taken))
+    asyncio.run(terminal._on_ledger(take_export))
 
 
 def test_an_export_that_is_too_large_to_be_sent_is_one_sentence(terminal: Terminal, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_json_has_the_same() -> None:
     assert render.as_json(replace(READY, until=MS), NOW)["until"] is None
 
 
-def test_a_name_stands_for_its_pictures_too_but_not_the_other_way_round() -> None:
+def test_a_name_selects_its_pictures_too_but_not_the_other_way_round() -> None:
     both = [READY, replace(READY, name="alice/images"), replace(READY, name="alice2")]
     assert [status.name for status in render.select_statuses(both, "alice", "/images")] == ["alice", "alice/images"]
     assert [status.name for status in render.select_statuses(both, "alice/images", "/images")] == ["alice/images"]

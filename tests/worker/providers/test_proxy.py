@@ -44,8 +44,8 @@ async def ask(settings: WorkerSettings, account: Account) -> list[ChatUpdate]:
 
 
 async def not_answered(settings: WorkerSettings, account: Account) -> UpstreamError:
-    error, seen = await failure(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
-    assert seen == []
+    error, received = await failure(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
+    assert received == []
     return error
 
 
@@ -66,7 +66,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
 ) -> None:
     stage.script = says(answer("a"))
     assert isinstance((await ask(stage.settings, by(proxy.url(scheme))))[-1], Completion)
-    assert proxy.asked == [place(stage.url)] * 2
+    assert proxy.targets == [place(stage.url)] * 2
     assert [len(stage.creates), len(stage.upgrades)] == [1, 1]
 
 
@@ -74,7 +74,7 @@ async def test_a_conversation_is_created_and_asked_in_by_the_proxy(
 async def test_pictures_are_made_by_the_proxy(studio: Studio, proxy: OutboundProxy, scheme: str) -> None:  # noqa: F811
     assert await draw(studio.settings, by(proxy.url(scheme))) == PICTURES
     assert studio.methods == ["POST", "GET", "GET"]
-    assert set(proxy.asked) == {place(studio.url)}
+    assert set(proxy.targets) == {place(studio.url)}
 
 
 async def test_an_account_without_one_goes_by_none_whatever_the_environment_says(
@@ -89,7 +89,7 @@ async def test_an_account_without_one_goes_by_none_whatever_the_environment_says
     stage.script = says(answer("a"))
     await ask(stage.settings, ALICE)
     await draw(studio.settings, ALICE)
-    assert proxy.asked == []
+    assert proxy.targets == []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -103,7 +103,7 @@ async def test_names_are_looked_up_at_the_proxy(stage: Any, proxy: OutboundProxy
     )
     stage.script = says(answer("a"))
     await ask(elsewhere, by(proxy.url(scheme)))
-    assert proxy.asked == [place(stage.url).replace("127.0.0.1", "bing.invalid")] * 2
+    assert proxy.targets == [place(stage.url).replace("127.0.0.1", "bing.invalid")] * 2
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -112,7 +112,7 @@ async def test_the_proxy_gets_its_user_and_password(stage: Any, studio: Studio, 
     async with OutboundProxy(*CREDENTIALS) as proxy:
         await ask(stage.settings, by(proxy.url(scheme, LOGIN)))
         await draw(studio.settings, by(proxy.url(scheme, LOGIN)))
-        assert (len(proxy.asked) >= 3, proxy.refused) == (True, 0)
+        assert (len(proxy.targets) >= 3, proxy.refused) == (True, 0)
     assert {"Proxy-Authorization"}.isdisjoint(stage.upgrades[0].headers)
 
 
@@ -139,13 +139,15 @@ TROUBLES = {
 }
 
 
-async def told_of(trouble: Trouble, scheme: str, tell: Callable[[Account], Awaitable[UpstreamError]]) -> UpstreamError:
+async def reported(
+    trouble: Trouble, scheme: str, report: Callable[[Account], Awaitable[UpstreamError]]
+) -> UpstreamError:
     async with OutboundProxy(*CREDENTIALS) as proxy:
         proxy.refuse, proxy.mute, proxy.words = trouble.refuse, trouble.mute, trouble.words
         account = by(proxy.url(scheme, trouble.login))
         if not trouble.closed:
-            return await tell(account)
-    return await tell(account)
+            return await report(account)
+    return await report(account)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -155,7 +157,7 @@ async def test_trouble_with_the_proxy_at_the_creation_is_one_of_the_way(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     tls = stage.settings.model_copy(update={"bing_create_url": "https://bing.invalid/", "connect_timeout": 0.5})
-    error = await told_of(TROUBLES[trouble], scheme, lambda account: not_answered(tls, account))
+    error = await reported(TROUBLES[trouble], scheme, lambda account: not_answered(tls, account))
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)
     check_silence(error, caplog.text)
 
@@ -173,7 +175,7 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
         stream = EdgeGPTProvider(settings).ask(account, SavedConversation(state, 1), "balanced", "why?", nothing)
         return (await failure(stream))[0]
 
-    error = await told_of(TROUBLES[trouble], scheme, resume)
+    error = await reported(TROUBLES[trouble], scheme, resume)
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)
     check_silence(error, caplog.text)
     assert "t0ken" not in str(error)
@@ -196,7 +198,7 @@ async def test_an_order_whose_way_fails_at_the_proxy_spends_nothing(
             await draw(settings, account, mark)
         return caught.value
 
-    error = await told_of(TROUBLES[trouble], scheme, order)
+    error = await reported(TROUBLES[trouble], scheme, order)
     if trouble != "silent":
         assert error.reason == TROUBLES[trouble].reason
     assert (marks, error.refused) == ([], False)
@@ -254,6 +256,6 @@ async def test_tls_reaches_through_the_proxy_to_the_upstream(
     assert (await failure(provider.ask(account, None, "balanced", "why?", nothing)))[0].reason == "transport.connect"
     provider._edgegpt.chathub.ssl_context.load_verify_locations(certificate[0])
     assert isinstance((await updates(provider.ask(account, None, "balanced", "why?", nothing)))[-1], Completion)
-    assert proxy.asked == [f"bing.invalid:{port}"] * 3
+    assert proxy.targets == [f"bing.invalid:{port}"] * 3
     assert len(stage.questions) == 1
     await runner.cleanup()

@@ -17,9 +17,6 @@ from wire.messages import Failed, Final, Image, Style
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.watcher import DirectoryWatcher
 from worker.providers import BeforeSend, ChatUpdate, Completion, SavedConversation, Snapshot, require_server
-from worker.providers.bing.edgegpt import EdgeGPTProvider
-from worker.providers.bing.images import BingImageProvider
-from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.registry import (
     PROVIDERS,
     ProviderRegistry,
@@ -33,7 +30,7 @@ from worker.providers.registry import (
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import Recall, no_history
 from worker.service import open_worker
-from worker.settings import WorkerSettings
+from worker.settings import EDGEGPT, WorkerSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -75,9 +72,11 @@ def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROVIDERS, "parrot", ProviderSpec(f"{__name__}:ParrotProvider", None, ServerAccount))
 
 
-def watcher(folder: Path, base_url: str = "http://127.0.0.1:1", **changed: object) -> DirectoryWatcher:
+def watcher(
+    folder: Path, base_url: str = "http://127.0.0.1:1", *, dialect: str = "parrot", **changed: object
+) -> DirectoryWatcher:
     """Return the watcher of a folder whose accounts.toml names the provider."""
-    entry = f'base_url = "{base_url}"\nmodel = "grey"\nprovider = "parrot"\napi_key_file = "key"\n'
+    entry = f'base_url = "{base_url}"\nmodel = "grey"\nprovider = "{dialect}"\napi_key_file = "key"\n'
     (folder / "accounts.toml").write_text(f"[accounts.polly]\n{entry}image_model = 'green'\n")
     (folder / "key").write_text("s3cret\n")
     for name in ("accounts.toml", "key"):
@@ -126,7 +125,7 @@ def test_a_further_dialect_takes_its_place_in_the_order(parrot: None, tmp_path: 
 def test_a_provider_that_is_not_in_the_table_is_a_mistake_of_its_entry(tmp_path: Path) -> None:
     state = watcher(tmp_path).load()
     assert state.accounts == ()
-    assert "accounts.toml, 'polly': provider must be one of openai" in state.problems
+    assert f"accounts.toml, 'polly': provider must be one of {', '.join(sorted(server_providers()))}" in state.problems
 
 
 async def test_each_provider_is_created_once_and_closed() -> None:
@@ -134,27 +133,40 @@ async def test_each_provider_is_created_once_and_closed() -> None:
     local = ServerAccount("local", "http://127.0.0.1:1", "m", image_model="p")
     assert registry.chat_for(local) is registry.chat_for(ServerAccount("other", "http://127.0.0.1:2", "m"))
     assert registry.images_for(local) is registry.images_for(local)
-    assert isinstance(registry.chat_for(local), OpenAIProvider)
+    assert isinstance(registry.chat_for(local), chat_provider(local.provider))
     await registry.close()
 
 
-def test_the_table_says_which_providers_are_servers() -> None:
-    assert server_providers() == {"openai"}
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_classes_of_the_table_are_there(name: str) -> None:
+    """A mistake in a line would otherwise be seen at the first question."""
+    spec = PROVIDERS[name]
+    classes = [chat_provider(name), *([image_provider(name)] if spec.images else [])]
+    assert [f"{kind.__module__}:{kind.__name__}" for kind in classes] == [
+        path for path in (spec.chat, spec.images) if path
+    ]
 
 
-def test_a_provider_is_found_by_its_name_or_its_place() -> None:
-    assert chat_provider("edgegpt") is EdgeGPTProvider
-    assert chat_provider("worker.providers.bing.edgegpt:EdgeGPTProvider") is EdgeGPTProvider
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_is_found_by_its_name_or_its_place(name: str) -> None:
+    assert chat_provider(PROVIDERS[name].chat) is chat_provider(name)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in PROVIDERS.items() if spec.account is ServerAccount])
+def test_each_provider_of_servers_may_be_named_in_accounts_toml(name: str, tmp_path: Path) -> None:
+    state = watcher(tmp_path, provider=name, dialect=name).load()
+    assert state.problems == ()
+    assert [account.provider for account in state.accounts if isinstance(account, ServerAccount)] == [name]
 
 
 def test_a_provider_of_ones_own_leaves_the_images_to_bing() -> None:
-    assert image_provider("bench.synthetic:Synthetic") is BingImageProvider
+    assert image_provider("bench.synthetic:Synthetic") is image_provider(EDGEGPT)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("nothing", "PROVIDER=nothing is neither one of edgegpt"),
+        ("nothing", f"PROVIDER=nothing is neither one of {', '.join(sorted(PROVIDERS))}"),
         ("no.such.module:Class", "PROVIDER=no.such.module:Class can't be loaded: No module named"),
         (
             "worker.providers.bing.edgegpt:Nobody",

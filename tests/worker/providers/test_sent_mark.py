@@ -8,7 +8,7 @@ from worker.providers.sent_mark import SendHook
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_is_set_once_when_the_connection_stands_and_before_anything_is_written() -> None:
+async def test_it_is_set_once_when_connected_and_before_anything_is_written() -> None:
     marks: list[int] = []
 
     async with OpenAIServer() as server_stub:

@@ -21,10 +21,10 @@ def publisher(harness: WorkerHarness, task: ClaimedJob, patience: float = SOON) 
 async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list[Event]:
     """Return the answer's events, as soon as there are `count`."""
 
-    async def there() -> bool:
+    async def has_arrived() -> bool:
         return len(await harness.client.so_far(task.answer)) >= count
 
-    await until(there)
+    await until(has_arrived)
     return await harness.client.so_far(task.answer)
 
 

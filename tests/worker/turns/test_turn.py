@@ -194,7 +194,7 @@ async def test_a_text_that_the_upstream_replaced_ends_as_replaced(shop: Shop) ->
     assert await shop.harness.client.so_far(task.answer) == [Delta("a draft"), Replace("the answer")]
 
 
-async def test_the_next_question_goes_on_with_the_conversation_and_its_account(shop: Shop) -> None:
+async def test_the_next_question_continues_the_conversation_at_its_account(shop: Shop) -> None:
     token = new_token()
     for question in ("one", "two", "three"):
         outcome = await shop.outcome(question=question, token=token)
@@ -447,7 +447,7 @@ async def test_a_conversation_moves_on_with_all_that_was_said_at_each_account(sh
     assert "you asked: two" in last.context
 
 
-async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(shop: Shop) -> None:
+async def test_a_conversation_with_a_part_that_can_not_be_replayed_is_reset(shop: Shop) -> None:
     shop.harness.sessions = replace(shop.harness.sessions, transcript_limit=90)
     token = new_token()
     await shop.outcome(question="one", token=token)
@@ -458,7 +458,7 @@ async def test_a_conversation_of_which_a_part_can_not_be_told_is_reset(shop: Sho
     assert "two" in shop.provider.arrived[-1].context
 
 
-async def test_a_fresh_conversation_is_told_nothing_of_the_one_that_was_reset(shop: Shop) -> None:
+async def test_a_fresh_conversation_gets_nothing_of_the_one_that_was_reset(shop: Shop) -> None:
     token = new_token()
     await shop.outcome(question="one", token=token)
     await shop.outcome(completing(Completion("The last answer.", None)), question="two", token=token)
@@ -596,7 +596,7 @@ async def test_a_refusal_for_a_reason_of_its_own_is_not_asked_again(shop: Shop, 
     assert len(shop.provider.asks) == 1
 
 
-async def test_a_refused_account_stands_back_until_it_returns(shop: Shop) -> None:
+async def test_a_refused_account_gets_no_questions_until_it_returns(shop: Shop) -> None:
     await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a"))
     await shop.outcome()
     await shop.give_back("a")
@@ -706,7 +706,7 @@ async def test_each_kind_of_silence_has_a_limit(shop: Shop, play: Play, limit: s
     assert len(shop.provider.asks) == 1
 
 
-async def test_who_goes_on_talking_is_not_cut_off(shop: Shop) -> None:
+async def test_an_upstream_that_continues_is_not_cut_off(shop: Shop) -> None:
     shop.settings = settings_with(first_text_timeout=1.0, idle_timeout=1.0)
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
@@ -841,9 +841,9 @@ async def test_pictures_without_an_address_are_kept_as_long_as_an_answer(shop: S
     outcome = await shop.turn(await shop.harness.picture("Cat")).run()
     ours, elsewhere = final(outcome).images
     assert elsewhere == "https://example.com/2"
-    found = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
-    assert found is not None
-    assert 0 < found.ttl <= shop.settings.answer_ttl
+    picture = await PictureStore(shop.harness.sessions.store).find(picture_id(ours) or "")
+    assert picture is not None
+    assert 0 < picture.ttl <= shop.settings.answer_ttl
 
 
 async def test_pictures_without_room_are_an_error_and_no_further_attempt(shop: Shop) -> None:
@@ -898,12 +898,12 @@ async def shown_place(shop: Shop, task: ClaimedJob) -> QueuePosition:
     """Where the job waits, once that is known."""
     positions: list[QueuePosition] = []
 
-    async def told() -> bool:
+    async def is_placed() -> bool:
         place = await shop.harness.client.answers.read_position(task.answer)
         positions.extend([place] if place else [])
         return bool(positions)
 
-    await until(told)
+    await until(is_placed)
     return positions[0]
 
 

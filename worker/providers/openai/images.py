@@ -84,8 +84,8 @@ def parse_images(body: bytes) -> tuple[Picture, ...]:
         images = _response.decode(body).data
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UpstreamError(Reason.IMAGE_PROTOCOL, "not a list of pictures") from error
-    found = [picture for image in images if (picture := _parse_image(image)) is not None]
-    pictures = tuple(dict.fromkeys(found))[:MAX_PICTURES]
+    parsed = [picture for image in images if (picture := _parse_image(image)) is not None]
+    pictures = tuple(dict.fromkeys(parsed))[:MAX_PICTURES]
     if not pictures:
         raise UpstreamError(Reason.IMAGE_EMPTY, "no addresses and no pictures")
     _check_contents([picture for picture in pictures if isinstance(picture, bytes)])

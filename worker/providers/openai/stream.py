@@ -29,7 +29,7 @@ _FINISHES: dict[str, FinishReason] = {
 _NO_FINISH = frozenset({"", "null", "none"})
 _BROKEN = frozenset({"error", "abort"})
 # An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
-_BROKEN_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
+_UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
 
 class CompletionStream:
@@ -81,7 +81,7 @@ class CompletionStream:
 
     def _read_chunk(self, chunk: Any) -> None:
         if not isinstance(chunk, dict):
-            raise _odd("a chunk that is no object")
+            raise _protocol_error("a chunk that is no object")
         if chunk.get("error") or chunk.get("object") == "error":
             raise self._to_error(chunk)
         if choice := _first_choice(chunk.get("choices")):
@@ -115,10 +115,10 @@ class CompletionStream:
     def _message_text(self, content: Any) -> str:
         """Return what a message adds to the text. Beside deltas, or as the end, it may repeat the whole."""
         if self.text and self._has_delta:
-            return _rest(content, self.text) if isinstance(content, str) else ""
+            return _text_beyond(content, self.text) if isinstance(content, str) else ""
         text = _text(content)
         repeats = self.text and self._finish is not None and text.startswith(self.text)
-        return _rest(text, self.text) if repeats else text
+        return _text_beyond(text, self.text) if repeats else text
 
     def _read_annotations(self, annotations: Any) -> None:
         if isinstance(annotations, list):
@@ -148,13 +148,13 @@ def _decode(data: str) -> Any:
         # json accepts NaN, and halves of surrogate pairs: some servers split characters over two chunks.
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        if broken := _BROKEN_ERROR.match(data):
-            return {"error": broken["message"]}
-        raise _odd("a chunk that is not JSON") from error
+        if unescaped := _UNESCAPED_ERROR.match(data):
+            return {"error": unescaped["message"]}
+        raise _protocol_error("a chunk that is not JSON") from error
 
 
-def _odd(what: str) -> UpstreamError:
-    return UpstreamError(Reason.UPSTREAM_PROTOCOL, what)
+def _protocol_error(description: str) -> UpstreamError:
+    return UpstreamError(Reason.UPSTREAM_PROTOCOL, description)
 
 
 def _first_choice(choices: Any) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _first_choice(choices: Any) -> dict[str, Any]:
 def _object(value: Any) -> dict[str, Any]:
     """Return an object that may be missing. UpstreamError if the value is of another type."""
     if value and not isinstance(value, dict):
-        raise _odd("a chunk of another shape")
+        raise _protocol_error("a chunk of another shape")
     return value or {}
 
 
@@ -180,7 +180,7 @@ def _finish_reason(value: Any) -> str | None:
     return "stop" if value else None
 
 
-def _rest(whole: str, text: str) -> str:
+def _text_beyond(whole: str, text: str) -> str:
     """Return what a whole text has beyond the text so far; nothing if it is another text."""
     return whole[len(text) :] if whole.startswith(text) else ""
 
@@ -198,7 +198,7 @@ def _text(content: Any) -> str:
         return ""
     parts = [content] if isinstance(content, dict) else content
     if not isinstance(parts, list):
-        raise _odd("a text of another shape")
+        raise _protocol_error("a text of another shape")
     return "".join(map(_part_text, parts))
 
 

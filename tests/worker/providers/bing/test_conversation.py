@@ -98,7 +98,7 @@ def test_a_result_other_than_success_is_an_error(value: str, reason: str, refuse
 @pytest.mark.parametrize(
     "body", [b"", b"<html>home</html>", b"[]", b"\xff\xfe", b"[" * 99_999, b'{"clientId": 5}', b"{}"]
 )
-def test_a_body_that_tells_of_no_conversation_is_a_protocol_error(body: bytes) -> None:
+def test_a_body_without_a_conversation_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(UpstreamError) as caught:
         parse_creation(200, httpx.Headers({"content-type": "text/html"}), body)
     assert caught.value.reason == "upstream.protocol"

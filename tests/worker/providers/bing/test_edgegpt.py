@@ -72,15 +72,15 @@ async def updates(stream: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
 
 async def failure(stream: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
     """Return the error that ends an ask, and what it yielded before."""
-    seen: list[ChatUpdate] = []
+    received: list[ChatUpdate] = []
     with anyio.fail_after(10):
         async with aclosing(stream):
             try:
                 async for update in stream:
-                    seen.append(update)
+                    received.append(update)
             except UpstreamError as error:
-                return error, seen
-    raise AssertionError(f"answered: {seen}")
+                return error, received
+    raise AssertionError(f"answered: {received}")
 
 
 async def test_an_answer_is_streamed_and_completed(stage: Any) -> None:
@@ -112,7 +112,7 @@ async def test_cookies_go_out_unquoted_and_the_machines_address_does_not(stage: 
         assert "x-forwarded-for" not in {name.lower() for name in headers}
 
 
-async def test_a_conversation_goes_on_in_another_provider_without_a_creation(stage: Any) -> None:
+async def test_a_conversation_continues_in_another_provider_without_a_creation(stage: Any) -> None:
     stage.script = says(answer("a"))
     *_, done = await updates(asking(stage.settings))
     assert isinstance(done, Completion)
@@ -162,8 +162,8 @@ async def test_messages_that_are_no_text_are_passed_over(stage: Any, message: di
     odd = json.dumps({"type": 1, "target": "update", "arguments": [{"messages": [message]}]}) + "\x1e"
     end = answer("a", messages=[message, {"author": "bot", "text": "a"}, message])
     stage.script = says(odd, update("a"), odd, end)
-    seen = await updates(asking(stage.settings))
-    assert [update.text for update in seen] == ["a", "a"]
+    received = await updates(asking(stage.settings))
+    assert [update.text for update in received] == ["a", "a"]
 
 
 async def test_several_records_in_one_message_are_one_step(stage: Any) -> None:
@@ -238,16 +238,16 @@ async def test_a_broken_turn_is_one_error(stage: Any, script: Any, reason: str, 
         await script(socket)
 
     stage.script = play
-    error, seen = await failure(asking(stage.settings))
+    error, received = await failure(asking(stage.settings))
     assert (error.reason, error.refused) == (reason, False)
-    assert [update.text for update in seen] == ([text] if text else [])
+    assert [update.text for update in received] == ([text] if text else [])
     await until(lambda: len(stage.codes) == 1, limit=5)
 
 
 async def test_text_of_the_message_that_breaks_off_is_not_lost(stage: Any) -> None:
     stage.script = says(update("some text") + '{"type":7}\x1e')
-    error, seen = await failure(asking(stage.settings))
-    assert (error.reason, seen) == ("transport.closed", [Snapshot("some text")])
+    error, received = await failure(asking(stage.settings))
+    assert (error.reason, received) == ("transport.closed", [Snapshot("some text")])
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ async def test_a_refused_turn_is_recognised_by_its_result(
 ) -> None:
     result = {"value": value, "message": message, **({"error": message} if with_error else {})}
     stage.script = says(json.dumps({"type": 2, "item": {"result": result}}) + '\x1e{"type":3}\x1e')
-    error, seen = await failure(asking(stage.settings))
-    assert (error.reason, error.refused, seen) == (reason, refused, [])
+    error, received = await failure(asking(stage.settings))
+    assert (error.reason, error.refused, received) == (reason, refused, [])
 
 
 async def test_citation_marks_are_no_part_of_what_is_shown(stage: Any) -> None:
@@ -279,15 +279,15 @@ async def test_citation_marks_are_no_part_of_what_is_shown(stage: Any) -> None:
 
 async def test_an_open_mark_is_shown_when_the_turn_fails(stage: Any) -> None:
     stage.script = says(update("half [^1"), '{"type":3,"error":"oops"}\x1e')
-    _, seen = await failure(asking(stage.settings))
-    assert seen == [Snapshot("half "), Snapshot("half [^1")]
+    _, received = await failure(asking(stage.settings))
+    assert received == [Snapshot("half "), Snapshot("half [^1")]
 
 
 async def test_an_internal_error_after_the_whole_text_leaves_the_text_shown(stage: Any) -> None:
     result = {"value": "InternalError", "message": "Unhandled Exception", "error": "Unhandled Exception"}
     stage.script = says(update("all of it"), json.dumps({"type": 2, "item": {"result": result}}) + "\x1e")
-    error, seen = await failure(asking(stage.settings))
-    assert (error.reason, error.refused, seen) == ("upstream.internal", False, [Snapshot("all of it")])
+    error, received = await failure(asking(stage.settings))
+    assert (error.reason, error.refused, received) == ("upstream.internal", False, [Snapshot("all of it")])
 
 
 async def test_what_edgegpt_raises_by_itself_is_a_protocol_error(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,7 +418,7 @@ async def _unreachable() -> None:
     raise AssertionError("nothing was to be sent")
 
 
-async def test_the_mark_stands_between_the_handshake_and_the_question(stage: Any) -> None:
+async def test_the_mark_is_between_the_handshake_and_the_question(stage: Any) -> None:
     marked: list[int] = []
 
     async def mark() -> None:
@@ -531,8 +531,8 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     streams = (
         provider.ask(CookieAccount(f"a{n}", {"_U": f"u{n}"}), None, "precise", f"q{n}", nothing) for n in range(50)
     )
-    for seen in await asyncio.gather(*map(updates, streams)):
-        assert [update.text for update in seen] == ["you ", "you asked ", *["you asked something"] * 2]
+    for received in await asyncio.gather(*map(updates, streams)):
+        assert [update.text for update in received] == ["you ", "you asked ", *["you asked something"] * 2]
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
     assert cookies == {f"_U=u{n}" for n in range(50)}
     await provider.close()
@@ -547,8 +547,8 @@ async def test_nothing_is_printed(stage: Any, capfd: pytest.CaptureFixture[str])
     picture = {"author": "bot", "text": "a cat", "messageType": "GenerateContentQuery"}
     odd = json.dumps({"type": 1, "target": "update", "arguments": [{"messages": [picture]}]}) + "\x1e"
     stage.script = says(odd, update("a"), answer("", messages=[apology]))
-    seen = await updates(asking(stage.settings))
-    assert seen[-1].text == "a"
+    received = await updates(asking(stage.settings))
+    assert received[-1].text == "a"
     stage.create = lambda: web.Response(status=500, text="a page")
     await failure(asking(stage.settings))
     assert capfd.readouterr() == ("", "")
@@ -590,9 +590,9 @@ assert sys.modules["socket"] is socket
 @pytest.fixture
 def free_port() -> int:
     """Yield a port that refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
     return port
 
 

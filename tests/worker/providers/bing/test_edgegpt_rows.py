@@ -97,7 +97,7 @@ def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
     )
 
 
-async def asked(
+async def ask(
     provider: EdgeGPTProvider, question: str, conversation: SavedConversation | None = None, account: Account = ALICE
 ) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
     """Return what an ask yielded, how it failed, and how often it was marked as sent."""
@@ -107,14 +107,14 @@ async def asked(
         nonlocal marks
         marks += 1
 
-    seen: list[ChatUpdate] = []
+    received: list[ChatUpdate] = []
     with anyio.fail_after(20):
         try:
             async for update in provider.ask(account, conversation, "creative", question, mark):
-                seen.append(update)
+                received.append(update)
         except UpstreamError as error:
-            return seen, error, marks
-    return seen, None, marks
+            return received, error, marks
+    return received, None, marks
 
 
 def order(bing: Emulator, text: str) -> None:
@@ -124,14 +124,14 @@ def order(bing: Emulator, text: str) -> None:
 
 @pytest.mark.parametrize("word", ANSWERED)
 async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
-    seen, error, marks = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    received, error, marks = await ask(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
     assert error is None
-    *snapshots, done = seen
+    *snapshots, done = received
     assert isinstance(done, Completion)
     assert done.text
     assert bool(done.state) is (word != "learning")
     assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
-    assert "Searching" not in "".join(update.text for update in seen)
+    assert "Searching" not in "".join(update.text for update in received)
     assert "\ud83d" not in done.text
     assert marks == 1
     (turn,) = bing.ledger.turns
@@ -139,8 +139,8 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
 
 
 async def test_an_ordinary_answer_has_everything(bing: Emulator) -> None:
-    seen, _, _ = await asked(EdgeGPTProvider(settings(bing)), "what is new about rivers? !search")
-    done = seen[-1]
+    received, _, _ = await ask(EdgeGPTProvider(settings(bing)), "what is new about rivers? !search")
+    done = received[-1]
     assert isinstance(done, Completion)
     assert done.urls
     assert all(source.title and source.url.startswith("http") for source in done.urls)
@@ -152,20 +152,20 @@ async def test_an_ordinary_answer_has_everything(bing: Emulator) -> None:
 @pytest.mark.parametrize("word", FAILED)
 async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
     reason, refused, text = FAILED[word]
-    seen, error, marks = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    received, error, marks = await ask(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
     assert error is not None
     assert (error.reason, error.refused) == (reason, refused)
-    assert bool(seen) is text
-    assert all(isinstance(update, Snapshot) for update in seen)
+    assert bool(received) is text
+    assert all(isinstance(update, Snapshot) for update in received)
     assert (marks, len(bing.ledger.turns)) == (1, 1)
     await until(lambda: bing.ledger.turns[0].ended is not None)
 
 
 @pytest.mark.parametrize("word", ENDED)
 async def test_a_conversation_that_is_over_has_no_state(bing: Emulator, word: str) -> None:
-    seen, error, _ = await asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
+    received, error, _ = await ask(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}")
     assert error is None
-    done = seen[-1]
+    done = received[-1]
     assert isinstance(done, Completion)
     assert done.text
     assert done.state is None
@@ -173,7 +173,7 @@ async def test_a_conversation_that_is_over_has_no_state(bing: Emulator, word: st
 
 @pytest.mark.parametrize("word", SILENT)
 async def test_a_silent_turn_is_left_to_its_caller(bing: Emulator, word: str) -> None:
-    task = asyncio.ensure_future(asked(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}"))
+    task = asyncio.ensure_future(ask(EdgeGPTProvider(settings(bing)), f"tell me about rivers !{word}"))
     await until(lambda: bing.ledger.turns and (bing.ledger.turns[0].deltas or not SILENT[word]))
     assert not task.done()
     task.cancel()
@@ -187,33 +187,33 @@ async def test_a_silent_turn_is_left_to_its_caller(bing: Emulator, word: str) ->
 async def test_a_failed_creation_is_one_error_and_asks_nothing(bing: Emulator, word: str) -> None:
     order(bing, f'{{"account": "alice", "create": {{"outcome": "{word}", "times": null}}}}')
     reason, refused = CREATES[word]
-    seen, error, marks = await asked(EdgeGPTProvider(settings(bing, 0.3 if word == "never" else 5.0)), "hello")
+    received, error, marks = await ask(EdgeGPTProvider(settings(bing, 0.3 if word == "never" else 5.0)), "hello")
     assert error is not None
     assert (error.reason, error.refused) == (reason, refused)
-    assert (seen, marks, len(bing.ledger.turns)) == ([], 0, 0)
+    assert (received, marks, len(bing.ledger.turns)) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("word", UPGRADES)
 async def test_a_failed_upgrade_is_one_error_and_asks_nothing(bing: Emulator, word: str) -> None:
     order(bing, f'{{"account": "alice", "upgrade": {{"outcome": "{word}", "times": null}}}}')
-    seen, error, marks = await asked(
+    received, error, marks = await ask(
         EdgeGPTProvider(settings(bing, 0.3 if "timeout" in UPGRADES[word] else 5.0)), "hello"
     )
     assert error is not None
     assert (error.reason, error.refused) == (UPGRADES[word], False)
-    assert (seen, marks, len(bing.ledger.turns)) == ([], 0, 0)
+    assert (received, marks, len(bing.ledger.turns)) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("mode", ["success", "header-only"])
-async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
+async def test_a_conversation_continues_anywhere_until_its_limit(bing: Emulator, mode: str) -> None:
     order(bing, f'{{"account": "*", "create": {{"outcome": "{mode}"}}}}')
     nobody = CookieAccount("nobody", {"MUID": "m"})
     conversation = None
     for sent in range(5):
         provider = EdgeGPTProvider(settings(bing))
-        seen, error, _ = await asked(provider, f"question {sent}", conversation, nobody)
+        received, error, _ = await ask(provider, f"question {sent}", conversation, nobody)
         assert error is None
-        done = seen[-1]
+        done = received[-1]
         assert isinstance(done, Completion)
         assert done.turns
         assert (done.turns.used, done.turns.limit) == (sent + 1, 5)
@@ -226,24 +226,24 @@ async def test_a_conversation_goes_on_anywhere_until_its_limit(bing: Emulator, m
 
 async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
     provider = EdgeGPTProvider(settings(bing))
-    seen, _, _ = await asked(provider, "hello")
-    done = seen[-1]
+    received, _, _ = await ask(provider, "hello")
+    done = received[-1]
     assert isinstance(done, Completion)
     assert done.state
     bing.clock.advance(6 * 3600 + 1)
-    seen, error, _ = await asked(provider, "and now?", SavedConversation(done.state, 1))
+    received, error, _ = await ask(provider, "and now?", SavedConversation(done.state, 1))
     assert error is not None
-    assert (error.reason, error.refused, seen) == ("session.expired", True, [])
+    assert (error.reason, error.refused, received) == ("session.expired", True, [])
 
 
 async def test_fifty_ask_at_once(bing: Emulator) -> None:
     provider = EdgeGPTProvider(settings(bing))
     accounts = [CookieAccount(f"a{n}", {"_U": f"a{n}"}) for n in range(50)]
-    turns = await asyncio.gather(*(asked(provider, f"river {a.name} !deltas=5", None, a) for a in accounts))
-    for seen, error, marks in turns:
+    turns = await asyncio.gather(*(ask(provider, f"river {a.name} !deltas=5", None, a) for a in accounts))
+    for received, error, marks in turns:
         assert error is None
         assert marks == 1
-        assert seen[-1].text.split("delta ")[1:] == [f"{n:06d} " for n in range(1, 6)]
+        assert received[-1].text.split("delta ")[1:] == [f"{n:06d} " for n in range(1, 6)]
     assert {(turn.account, turn.question) for turn in bing.ledger.turns} == {
         (a.name, f"river {a.name} !deltas=5") for a in accounts
     }

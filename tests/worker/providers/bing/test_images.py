@@ -31,9 +31,9 @@ class Studio:
 
     url: str = ""
     orders: list[Callable[[], web.Response]] = field(default_factory=lambda: [redirect(ORDERED)])
-    results: list[str | int] = field(default_factory=lambda: [RESULTS])
+    polls: list[str | int] = field(default_factory=lambda: [RESULTS])
     hold: Callable[[], Awaitable[None]] | None = None
-    seen: list[web.Request] = field(default_factory=list)
+    requests: list[web.Request] = field(default_factory=list)
 
     @property
     def settings(self) -> WorkerSettings:
@@ -41,23 +41,23 @@ class Studio:
 
     @property
     def methods(self) -> list[str]:
-        return [request.method for request in self.seen]
+        return [request.method for request in self.requests]
 
     async def order(self, request: web.Request) -> web.StreamResponse:
         await request.read()
-        self.seen.append(request)
+        self.requests.append(request)
         if self.hold is not None:
             await self.hold()
         return self.orders.pop(0)() if len(self.orders) > 1 else self.orders[0]()
 
     async def page(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(request)
+        self.requests.append(request)
         return web.Response(text="this prompt has been blocked is a phrase of its scripts")
 
     async def poll(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(request)
-        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
-        return web.Response(status=result) if isinstance(result, int) else web.Response(text=result)
+        self.requests.append(request)
+        reply = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+        return web.Response(status=reply) if isinstance(reply, int) else web.Response(text=reply)
 
 
 def redirect(location: str) -> Callable[[], web.Response]:
@@ -115,16 +115,16 @@ async def test_pictures_come_in_the_pages_order(studio: Studio) -> None:
 
 async def test_the_requests_are_the_librarys_own(studio: Studio) -> None:
     await draw(studio.settings)
-    order, ordered, poll = studio.seen
+    order, ordered, poll = studio.requests
     assert (order.method, order.path_qs) == ("POST", "/images/create?q=a%20red%20circle&rt=3&FORM=GENCRE")
     assert await order.read() == b"q=a%20red%20circle&qs=ds"
     assert ordered.path_qs == ORDERED
     assert poll.path_qs == "/images/create/async/results/1-0a?q=a%20red%20circle"
-    assert {request.headers["Cookie"] for request in studio.seen} == {"_U=alice; SRCHHPGUSR=A=b&C=d/e"}
+    assert {request.headers["Cookie"] for request in studio.requests} == {"_U=alice; SRCHHPGUSR=A=b&C=d/e"}
 
 
 async def test_results_that_are_not_ready_are_asked_for_again(studio: Studio) -> None:
-    studio.results = ["", RESULTS]
+    studio.polls = ["", RESULTS]
     assert await draw(studio.settings) == PICTURES
     assert studio.methods == ["POST", "GET", "GET", "GET"]
 
@@ -133,7 +133,7 @@ async def test_an_order_declined_without_a_reason_is_repeated_once_within_the_at
     marks: list[int] = []
 
     async def mark() -> None:
-        marks.append(len(studio.seen))
+        marks.append(len(studio.requests))
 
     studio.orders = [page("something else"), redirect(ORDERED)]
     assert await draw(studio.settings, mark) == PICTURES
@@ -187,14 +187,14 @@ async def test_two_declined_orders_without_a_reason_are_a_protocol_error(
     ],
 )
 async def test_results_without_pictures_are_distinguished(studio: Studio, result: str | int, reason: str) -> None:
-    studio.results = [result]
+    studio.polls = [result]
     error = await failure(studio.settings)
     assert (error.reason, error.refused) == (reason, False)
 
 
 @pytest.mark.parametrize("result", ["", '{"errorMessage":"Pending"}'])
 async def test_results_that_never_come_end_in_time(studio: Studio, result: str) -> None:
-    studio.results = [result]
+    studio.polls = [result]
     error = await failure(studio.settings.model_copy(update={"answer_timeout": 0.2}))
     assert (error.reason, error.refused) == ("image.timeout", False)
 
@@ -208,16 +208,16 @@ async def test_a_refused_connection_never_marks_the_order_as_sent() -> None:
     async def unreachable() -> None:
         raise AssertionError("nothing was to be sent")
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         error = await failure(WorkerSettings(bing_image_url=address), unreachable)
     assert (error.reason, error.refused) == ("transport.connect", False)
 
 
 async def test_a_cut_connection_is_reported(studio: Studio) -> None:
     async def cut() -> None:
-        transport = studio.seen[-1].transport
+        transport = studio.requests[-1].transport
         assert transport
         transport.abort()
 
@@ -233,7 +233,7 @@ async def test_a_veto_passes_through_and_nothing_is_sent(studio: Studio, veto: E
     with pytest.raises(type(veto)) as caught:
         await draw(studio.settings, refuse)
     assert caught.value is veto
-    assert studio.seen == []
+    assert studio.requests == []
 
 
 async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
@@ -247,7 +247,7 @@ async def test_cancelling_hangs_up_at_once(studio: Studio) -> None:
 
     studio.hold = hold
     task = asyncio.ensure_future(draw(studio.settings))
-    await until(lambda: studio.seen)
+    await until(lambda: studio.requests)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -261,7 +261,7 @@ async def test_many_draw_at_once_with_their_own_cookies(studio: Studio) -> None:
     accounts = (CookieAccount(f"a{n}", {"_U": f"u{n}"}) for n in range(20))
     drawn = await asyncio.gather(*(provider.draw(account, "x", nothing) for account in accounts))
     assert set(drawn) == {PICTURES}
-    assert {request.headers["Cookie"] for request in studio.seen} == {f"_U=u{n}" for n in range(20)}
+    assert {request.headers["Cookie"] for request in studio.requests} == {f"_U=u{n}" for n in range(20)}
     await provider.close()
     await until(lambda: len(open_files(os.getpid())) <= files, "the server has closed its ends")
 

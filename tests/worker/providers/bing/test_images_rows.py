@@ -67,7 +67,7 @@ async def test_a_failed_order_is_one_error(bing: Emulator, word: str) -> None:
     assert len(bing.ledger.images) == 1
 
 
-async def test_who_is_signed_out_is_told_so(bing: Emulator) -> None:
+async def test_an_account_that_is_signed_out_is_reported_so(bing: Emulator) -> None:
     with pytest.raises(UpstreamError) as caught:
         await drawn(bing, "a river", CookieAccount("nobody", {"MUID": "m"}))
     assert (caught.value.reason, caught.value.refused) == ("account.unauthorized", True)

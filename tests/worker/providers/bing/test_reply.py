@@ -248,4 +248,4 @@ def test_any_turn_completes_or_fails_with_our_error(
     updates: list[list[dict[str, Any]]], last: list[dict[str, Any]]
 ) -> None:
     with suppress(UpstreamError):
-        assert completion(*(update(*said) for said in updates), final(*last)).text
+        assert completion(*(update(*fields) for fields in updates), final(*last)).text

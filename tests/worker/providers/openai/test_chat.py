@@ -209,9 +209,9 @@ async def unreachable() -> None:
 
 
 async def test_a_refused_connection_never_marks_the_question_as_sent() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        account = ServerAccount("a", f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "m")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        account = ServerAccount("a", f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "m")
         error = await failure(account, unreachable)
     assert (error.reason, error.refused) == ("transport.connect", False)
 
@@ -236,7 +236,7 @@ async def test_an_address_that_is_none_is_a_failure_like_others(base: str) -> No
     assert (await failure(ServerAccount("a", base, "m", KEY), unreachable)).reason == "upstream.protocol"
 
 
-async def test_a_key_that_can_not_be_sent_is_not_told() -> None:
+async def test_a_key_that_can_not_be_sent_is_not_shown() -> None:
     async with OpenAIServer() as server_stub:
         error = await failure(server_stub.account(key="sk-1\nX: y"))
         assert (error.reason, "sk-1" in str(error)) == ("upstream.protocol", False)
@@ -321,7 +321,7 @@ async def test_it_goes_out_by_the_accounts_proxy(scheme: str) -> None:
     async with OpenAIServer() as server_stub, OutboundProxy() as proxy:
         account = server_stub.account(base_url=f"http://models.example:{server_stub.port}/v1")
         await ask(replace(account, proxy=proxy.url(scheme)))
-    assert proxy.asked == [f"models.example:{server_stub.port}"]
+    assert proxy.targets == [f"models.example:{server_stub.port}"]
     assert server_stub.asked[0].headers["host"] == f"models.example:{server_stub.port}"
 
 
@@ -384,7 +384,7 @@ async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: 
         (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", ""),
     ],
 )
-async def test_a_turn_that_comes_to_nothing_ends_in_time_with_one_failure(
+async def test_a_turn_without_an_answer_ends_in_time_with_one_failure(
     harness: WorkerHarness, play: Play, reason: str, text: str
 ) -> None:
     async with OpenAIServer(play) as server_stub:

@@ -103,7 +103,7 @@ def account_at(bing: Emulator) -> Account:
     return ServerAccount("alice", bing.openai_url, "stand-in", "alice", "stand-in-pictures")
 
 
-async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
+async def ask(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
     """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -112,16 +112,16 @@ async def asked(bing: Emulator, question: str) -> tuple[list[ChatUpdate], Upstre
         marks += 1
         assert not bing.ledger.turns
 
-    seen: list[ChatUpdate] = []
+    received: list[ChatUpdate] = []
     try:
         async with asyncio.timeout(SOON):
             async for update in OpenAIProvider(WorkerSettings()).ask(
                 account_at(bing), None, "creative", question, mark
             ):
-                seen.append(update)
+                received.append(update)
     except UpstreamError as error:
-        return seen, error, marks
-    return seen, None, marks
+        return received, error, marks
+    return received, None, marks
 
 
 def test_no_outcome_is_left_out() -> None:
@@ -133,9 +133,9 @@ def test_no_outcome_is_left_out() -> None:
 
 @pytest.mark.parametrize("word", sorted(ANSWERED))
 async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
-    seen, error, marks = await asked(bing, f"tell me about rivers !{word}{'=0' if word == 'pause-mid' else ''}")
+    received, error, marks = await ask(bing, f"tell me about rivers !{word}{'=0' if word == 'pause-mid' else ''}")
     assert error is None
-    *snapshots, done = seen
+    *snapshots, done = received
     assert isinstance(done, Completion)
     assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
     assert done.text
@@ -149,7 +149,7 @@ async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
 
 @pytest.mark.parametrize("word", ["search", "citations"])
 async def test_sources_are_passed_on(bing: Emulator, word: str) -> None:
-    done = (await asked(bing, f"what is new about rivers? !{word}"))[0][-1]
+    done = (await ask(bing, f"what is new about rivers? !{word}"))[0][-1]
     assert isinstance(done, Completion)
     assert done.urls
     assert all(source.title and source.url.startswith("http") for source in done.urls)
@@ -157,20 +157,20 @@ async def test_sources_are_passed_on(bing: Emulator, word: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(EMPTY))
 async def test_an_answer_without_text_is_left_to_its_caller(bing: Emulator, word: str) -> None:
-    seen, error, _ = await asked(bing, f"rivers !{word}")
+    received, error, _ = await ask(bing, f"rivers !{word}")
     assert error is None
-    assert {update.text for update in seen} == {""}
-    assert isinstance(seen[-1], Completion)
+    assert {update.text for update in received} == {""}
+    assert isinstance(received[-1], Completion)
 
 
 @pytest.mark.parametrize("word", sorted(FAILED))
 async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
     reason, refused, text = FAILED[word]
-    seen, error, marks = await asked(bing, f"tell me about rivers !{word}")
+    received, error, marks = await ask(bing, f"tell me about rivers !{word}")
     assert error is not None
     assert (error.reason, error.refused) == (reason, refused)
-    assert bool(seen) is text
-    assert all(isinstance(update, Snapshot) for update in seen)
+    assert bool(received) is text
+    assert all(isinstance(update, Snapshot) for update in received)
     assert (marks, len(bing.ledger.turns)) == (1, 1)
     assert "rivers" not in str(error)
     await until(lambda: bing.ledger.turns[0].ended is not None)
@@ -178,14 +178,14 @@ async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(WAITS))
 async def test_when_an_account_returns_is_reported(bing: Emulator, word: str) -> None:
-    _, error, _ = await asked(bing, f"rivers !{word}")
+    _, error, _ = await ask(bing, f"rivers !{word}")
     assert error is not None
     assert error.retry_after == WAITS[word]
 
 
 @pytest.mark.parametrize("word", sorted(SILENT))
 async def test_a_silent_turn_is_left_to_its_caller_who_hangs_up_at_once(bing: Emulator, word: str) -> None:
-    task = asyncio.ensure_future(asked(bing, f"tell me about rivers !{word}"))
+    task = asyncio.ensure_future(ask(bing, f"tell me about rivers !{word}"))
     await until(lambda: bool(bing.ledger.turns and bing.ledger.turns[0].deltas >= SILENT[word]))
     assert not task.done()
     task.cancel()
@@ -195,7 +195,7 @@ async def test_a_silent_turn_is_left_to_its_caller_who_hangs_up_at_once(bing: Em
     assert bing.ledger.turns[0].outcome == "client gone"
 
 
-async def test_a_check_tells_a_key_that_is_refused(bing: Emulator) -> None:
+async def test_a_check_reports_a_key_that_is_refused(bing: Emulator) -> None:
     provider = OpenAIProvider(WorkerSettings())
     await provider.check(account_at(bing))
     bing.run_script(b'{"account": "alice", "dead": true}')

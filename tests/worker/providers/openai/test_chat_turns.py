@@ -49,7 +49,7 @@ async def final(client: Client, question: str, token: str) -> Final:
     return end
 
 
-async def test_a_conversation_goes_on_at_another_worker(store: HookedStore, client: Client, bing: Emulator) -> None:
+async def test_a_conversation_continues_at_another_worker(store: HookedStore, client: Client, bing: Emulator) -> None:
     token, texts = new_token(), []
     async with worker(store, bing, [local(bing, "x")]):
         texts += [(await final(client, question, token)).text for question in ("one", "two")]
@@ -99,7 +99,7 @@ async def test_a_question_that_alone_is_too_long_is_one_failure(
     assert len(bing.ledger.turns) == 1
 
 
-async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
+async def test_when_bing_fails_the_next_kind_gets_the_history(
     store: HookedStore, client: Client, bing: Emulator
 ) -> None:
     token, accounts = new_token(), [CookieAccount("alice", {"_U": "alice"}), local(bing, "x")]
@@ -112,7 +112,7 @@ async def test_when_bing_fails_the_next_kind_is_told_what_was_said(
     assert (last.api, last.context) == ("openai", f"user: one\nassistant: {first.text}")
 
 
-async def test_what_a_client_tells_itself_is_told(store: HookedStore, client: Client, bing: Emulator) -> None:
+async def test_the_history_that_a_client_sends_is_used(store: HookedStore, client: Client, bing: Emulator) -> None:
     earlier = (HistoryMessage("user", "a"), HistoryMessage("assistant", "b"), HistoryMessage("tool", "c"))
     async with worker(store, bing, [local(bing, "x")]):
         await client.end(
@@ -130,7 +130,7 @@ async def test_pictures_come_from_the_same_server(store: HookedStore, client: Cl
 
 
 @pytest.mark.parametrize("outcome", ["reset-mid", "error-mid"])
-async def test_after_an_error_the_conversation_goes_on_with_the_text_so_far(
+async def test_after_an_error_the_conversation_continues_with_the_text_so_far(
     store: HookedStore, client: Client, bing: Emulator, outcome: str
 ) -> None:
     token = new_token()
@@ -161,7 +161,7 @@ async def test_after_an_error_without_text_the_conversation_is_as_it_was(
     assert bing.ledger.turns[-1].context == f"user: one\nassistant: {first.text}"
 
 
-async def test_after_a_stop_the_conversation_goes_on_with_the_text_so_far(
+async def test_after_a_stop_the_conversation_continues_with_the_text_so_far(
     store: HookedStore, client: Client, bing: Emulator
 ) -> None:
     token = new_token()

@@ -187,7 +187,7 @@ def test_what_a_server_says_of_a_question_has_the_reason_asked_for() -> None:
         (ErrorReport(402), None, 86400.0),
     ],
 )
-def test_an_account_that_has_asked_too_much_pauses_as_long_as_it_was_told(
+def test_an_account_that_has_asked_too_much_pauses_as_long_as_the_server_says(
     refusal: ErrorReport, value: float | None, pause: float
 ) -> None:
     penalty = penalty_for(refusal.to_upstream_error(value), sent=True)

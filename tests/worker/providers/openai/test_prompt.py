@@ -45,8 +45,8 @@ def test_names_go_along() -> None:
 
 
 def test_what_is_asked_goes_as_it_was_sent() -> None:
-    asked = (HistoryMessage("user", "hi", "Bob"), HistoryMessage("system", "s"), HistoryMessage("assistant", "Once"))
-    assert built(History(asked=asked)) == [("user", "hi"), ("system", "s"), ("assistant", "Once")]
+    messages = (HistoryMessage("user", "hi", "Bob"), HistoryMessage("system", "s"), HistoryMessage("assistant", "Once"))
+    assert built(History(asked=messages)) == [("user", "hi"), ("system", "s"), ("assistant", "Once")]
 
 
 def test_several_messages_of_the_system_at_the_beginning_stay_apart() -> None:
@@ -66,13 +66,13 @@ def test_where_the_account_wants_it_the_system_comes_first_in_one_message() -> N
 
 @given(st.lists(SAID, max_size=12), st.integers(0, 12))
 def test_only_the_newest_is_sent_and_a_part_does_not_begin_with_an_answer(
-    said: list[HistoryMessage], most: int
+    messages: list[HistoryMessage], most: int
 ) -> None:
-    numbered = tuple(HistoryMessage(message.role, str(number)) for number, message in enumerate(said))
+    numbered = tuple(HistoryMessage(message.role, str(number)) for number, message in enumerate(messages))
     *numbers, question = [message["content"] for message in build_messages("", History("", numbered), "q", most)]
     assert question == "q"
     assert len(numbers) <= most
-    first = len(said) - len(numbers)
+    first = len(messages) - len(numbers)
     assert numbers == [message.text for message in numbered[first:]]
     assert not first or not numbers or numbered[first].role != "assistant"
-    assert all(message.role == "assistant" for message in numbered[max(0, len(said) - most) : first])
+    assert all(message.role == "assistant" for message in numbered[max(0, len(messages) - most) : first])

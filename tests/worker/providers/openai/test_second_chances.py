@@ -90,16 +90,16 @@ class Scene:
 
     async def ask(self, question: str = "hi", asker: str = "") -> Final | Failed:
         answer = new_answer_id()
-        who = Asker(f"key:{asker}", asker) if asker else ANYBODY
+        client = Asker(f"key:{asker}", asker) if asker else ANYBODY
         jobs = Jobs(self.client.store, self.client.limits)
-        await jobs.submit(answer, Chat("creative", question), new_token(), create=True, client=who)
+        await jobs.submit(answer, Chat("creative", question), new_token(), create=True, client=client)
         return await self.client.end(answer)
 
     async def status(self, name: str = "s0") -> AccountStatus:
         return next(status for status in await self.ledger.read_statuses() if status.name == name)
 
     @property
-    def asked(self) -> list[int]:
+    def counts(self) -> list[int]:
         return [len([one for one in server.asked if one.method == "POST"]) for server in self.servers]
 
 
@@ -134,7 +134,7 @@ async def test_another_account_answers_after(store: HookedStore, client: Client,
     async with scene(store, client, play, GOOD) as stage:
         end = await stage.ask()
         assert isinstance(end, Final), end
-        assert (end.text, stage.asked) == ("hello", [1, 1])
+        assert (end.text, stage.counts) == ("hello", [1, 1])
         status = await stage.status()
         assert status.state == ("dead" if kind in DEAD else "cooling" if pauses else "ready")
         # With the other refusals these are more than 200 questions.
@@ -154,11 +154,11 @@ async def test_no_question_fails_while_one_of_two_servers_refuses_in_every_way(
         stage.servers[0].play = play
         failed = []
         for _ in range(20):
-            ends = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(10)))
-            failed += [end for end in ends if isinstance(end, Failed)]
+            events = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(10)))
+            failed += [end for end in events if isinstance(end, Failed)]
             await advance(store, 31)
         assert failed == []
-        assert stage.asked[0] >= 20
+        assert stage.counts[0] >= 20
 
 
 @pytest.mark.parametrize("kind", ONCE)
@@ -166,7 +166,7 @@ async def test_the_question_is_asked_once_after(store: HookedStore, client: Clie
     async with scene(store, client, ONCE[kind], GOOD) as stage:
         end = await stage.ask()
         assert isinstance(end, Failed), end
-        assert (stage.asked, end.retry_after) == ([1, 0], None)
+        assert (stage.counts, end.retry_after) == ([1, 0], None)
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ async def test_the_account_cools_as_long_as_the_server_asks_for(
         before = await stage.status()
         await advance(store, pause - 2)
         assert (before.state, isinstance(await stage.ask(), Final)) == ("cooling", True)
-        assert stage.asked == [1, 2]
+        assert stage.counts == [1, 2]
         await advance(store, 2)
         await stage.ask()
-        assert stage.asked[0] == 2
+        assert stage.counts[0] == 2
 
 
 async def test_a_server_that_was_away_is_asked_within_seconds_of_its_return(store: HookedStore, client: Client) -> None:
@@ -219,14 +219,14 @@ async def test_the_only_server_that_is_busy_says_when_it_returns(store: HookedSt
         end = await stage.ask()
         assert isinstance(end, Failed)
         assert (end.reason, end.retry_after, end.exhausted, end.reset) == ("upstream.busy", 7, True, False)
-        assert stage.asked == [1]
+        assert stage.counts == [1]
 
 
 async def test_the_only_server_that_fails_says_so(store: HookedStore, client: Client) -> None:
     async with scene(store, client, refusing(500, {"error": {"message": "CUDA"}})) as stage:
         end = await stage.ask()
         assert isinstance(end, Failed)
-        assert (end.reason, end.retry_after, stage.asked) == ("upstream.internal", None, [1])
+        assert (end.reason, end.retry_after, stage.counts) == ("upstream.internal", None, [1])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -236,10 +236,10 @@ async def test_as_many_throttled_accounts_as_there_are_make_it_a_limit(
     """However many accounts there are beside ACCOUNT_TRIES, and however many questions find it out."""
     throttled = refusing(429, {"error": {"code": "insufficient_quota"}})
     async with scene(store, client, *[throttled] * count, account_tries=3) as stage:
-        ends = [await stage.ask() for _ in range(3)]
-        reasons = [end.reason for end in ends if isinstance(end, Failed)]
+        events = [await stage.ask() for _ in range(3)]
+        reasons = [end.reason for end in events if isinstance(end, Failed)]
         assert reasons == (["account.none"] if count > 3 else ["account.throttled"]) + ["account.throttled"] * 2
-        assert stage.asked == [1] * count
+        assert stage.counts == [1] * count
 
 
 async def test_the_same_holds_for_pictures(store: HookedStore, client: Client) -> None:
@@ -247,16 +247,16 @@ async def test_the_same_holds_for_pictures(store: HookedStore, client: Client) -
     async with scene(store, client, *[throttled] * 3, account_tries=3) as stage:
         end = await client.end(await client.submit(Image("Cat"), new_token()))
         assert isinstance(end, Failed)
-        assert (end.reason, stage.asked) == ("account.throttled", [1, 1, 1])
+        assert (end.reason, stage.counts) == ("account.throttled", [1, 1, 1])
 
 
 async def test_each_turn_of_a_quota_is_used_before_the_first_refusal(store: HookedStore, client: Client) -> None:
     options: list[dict[str, object]] = [{"daily": 2}, {"daily": 2}, {"daily": 2}]
     async with scene(store, client, GOOD, GOOD, GOOD, accounts=options) as stage:
-        ends = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(9)))
-        assert sum(isinstance(end, Final) for end in ends) == 6
-        assert {end.reason for end in ends if isinstance(end, Failed)} == {"account.throttled"}
-        assert stage.asked == [2, 2, 2]
+        events = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(9)))
+        assert sum(isinstance(end, Final) for end in events) == 6
+        assert {end.reason for end in events if isinstance(end, Failed)} == {"account.throttled"}
+        assert stage.counts == [2, 2, 2]
 
 
 async def test_an_invalid_request_fails_with_the_second_servers_words(store: HookedStore, client: Client) -> None:
@@ -264,7 +264,7 @@ async def test_an_invalid_request_fails_with_the_second_servers_words(store: Hoo
     async with scene(store, client, refusing(400, INVALID), refusing(400, second), GOOD) as stage:
         end = await stage.ask()
         assert isinstance(end, Failed)
-        assert (end.reason, end.reset, sum(stage.asked)) == ("question.invalid", False, 2)
+        assert (end.reason, end.reset, sum(stage.counts)) == ("question.invalid", False, 2)
         assert "'top_k'" in end.detail
         assert "sk-test" not in end.detail
         assert {status.state for status in await stage.ledger.read_statuses()} == {"ready"}
@@ -298,7 +298,7 @@ async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
         with capture_logs() as logs:
             assert isinstance(await stage.ask("one"), Final)
             assert isinstance(await stage.ask("two"), Final)
-        assert stage.asked == [4]
+        assert stage.counts == [4]
         assert (await stage.status()).failures == 0
     lines = [line for line in logs if "no longer sent" in line["event"]]
     assert [line["parameter"] for line in lines] == ["stream_options", "temperature"]
@@ -321,7 +321,7 @@ async def test_a_server_that_refuses_to_stream_answers_whole(store: HookedStore,
             end = await stage.ask()
             assert isinstance(end, Final)
             assert end.text == "hello"
-        assert stage.asked == [3]
+        assert stage.counts == [3]
         assert "stream_options" not in server.asked[-1].json
 
 
