@@ -1,4 +1,4 @@
-"""The app of `transformers serve`, whose model stands in, as the only account: what it says is what clients get."""
+"""The app of `transformers serve`, with a stand-in for the model, as the only account: what it says is what clients get."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.support.processes import ROOT, free_port, wait_until
 pytestmark = pytest.mark.external
 
 SCRIPT = ROOT / "tests/support/external/transformers_server.py"
-NAME, CONTEXT = "stands-in", 2000
+NAME, CONTEXT = "stand-in", 2000
 QUESTION = "Where does the river end? ночь 水 😀"
 
 

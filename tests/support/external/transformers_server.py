@@ -1,7 +1,7 @@
-"""The app of `transformers serve`, with a model that stands in: python transformers_server.py PORT.
+"""The app of `transformers serve`, with a stand-in for the model: python transformers_server.py PORT.
 
-Its own code reads requests, tells the conversation by the template, runs threads and writes answers; only the weights
-are missing, and with them torch. The model says again what it was told, token for token; a word in the question may
+Its own code reads requests, writes the conversation by the template, runs threads and writes answers; only the weights
+are missing, and with them torch. The model repeats the conversation, token for token; a word in the question may
 have it fail. A token is a byte of UTF-8, or one of WORDS.
 """
 
@@ -15,7 +15,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from transformers.cli import serve
 from transformers.cli.serving import model_manager
 
-NAME = "stands-in"
+NAME = "stand-in"
 CONTEXT = 2000
 # Seconds for a token: slow enough for a stream of several pieces.
 PACE = 0.02
@@ -32,31 +32,31 @@ def main() -> None:
 
 
 class Model:
-    """Says what it was told. Has the attributes of a model that the app looks at."""
+    """Repeats its prompt. Has the attributes of a model that the app looks at."""
 
     name_or_path = NAME
     device = "cpu"
 
     def __init__(self) -> None:
         self.generation_config = GenerationConfig(max_new_tokens=CONTEXT)
-        self.config = GenerationConfig(model_type="stands-in")
+        self.config = GenerationConfig(model_type=NAME)
 
     def generate(self, input_ids: Any, tokenizer: Any, streamer: Any = None, **_settings: Any) -> Any:
-        """Return the prompt's tokens twice: what was told, and the answer. A streamer is given each as it comes."""
-        told = input_ids[0]
-        text = tokenizer.decode(told)
-        if len(told) > CONTEXT:
+        """Return the prompt's tokens twice: the prompt, and the answer. A streamer is given each as it comes."""
+        prompt = input_ids[0]
+        text = tokenizer.decode(prompt)
+        if len(prompt) > CONTEXT:
             raise IndexError("index out of range in self")
         if "!no-memory" in text:
             raise RuntimeError(NO_MEMORY)
         if streamer is not None:
-            self._stream(told, text, streamer)
-        return numpy.concatenate([told, told])[None]
+            self._stream(prompt, text, streamer)
+        return numpy.concatenate([prompt, prompt])[None]
 
-    def _stream(self, told: Any, text: str, streamer: Any) -> None:
-        streamer.put(told)
+    def _stream(self, prompt: Any, text: str, streamer: Any) -> None:
+        streamer.put(prompt)
         try:
-            for number, token in enumerate(told):
+            for number, token in enumerate(prompt):
                 if number == 20 and "!breaks" in text:
                     raise RuntimeError(NO_MEMORY)
                 time.sleep(0.1 if "!slow" in text else PACE)
@@ -67,10 +67,10 @@ class Model:
         streamer.end()
 
 
-class Told(dict[str, Any]):
+class Prompt(dict[str, Any]):
     """A conversation in tokens, for any device."""
 
-    def to(self, _device: str) -> "Told":
+    def to(self, _device: str) -> "Prompt":
         """Return the same."""
         return self
 
@@ -78,13 +78,13 @@ class Told(dict[str, Any]):
 class Words(PreTrainedTokenizerFast):  # type: ignore[misc]
     """A tokenizer whose tensors are numpy's."""
 
-    def apply_chat_template(self, conversation: Any, **settings: Any) -> Told:
+    def apply_chat_template(self, conversation: Any, **settings: Any) -> Prompt:
         """Return the tokens of the whole conversation."""
-        return Told(super().apply_chat_template(conversation, **{**settings, "return_tensors": "np"}))
+        return Prompt(super().apply_chat_template(conversation, **{**settings, "return_tensors": "np"}))
 
 
 class Models(model_manager.ModelManager):  # type: ignore[misc]
-    """Loads what stands in."""
+    """Loads the stand-ins."""
 
     @staticmethod
     def _resolve_dtype(dtype: Any) -> Any:

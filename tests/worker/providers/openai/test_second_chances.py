@@ -138,8 +138,8 @@ async def test_another_account_answers_after(store: HookedStore, client: Client,
         status = await stage.status()
         assert status.state == ("dead" if kind in DEAD else "cooling" if pauses else "ready")
         # With the other refusals these are more than 200 questions.
-        ends = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(8)))
-        assert [end for end in ends if isinstance(end, Failed)] == []
+        results = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(8)))
+        assert [result for result in results if isinstance(result, Failed)] == []
 
 
 async def test_no_question_fails_while_one_of_two_servers_refuses_in_every_way(
