@@ -44,8 +44,8 @@ NAMES = {
     "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
     "run": "run",  # hash: the run of Redis that the data belongs to, and since when in ms
     "picture": "picture:",  # string that lives as long as an answer: the bytes of a picture
-    "pictures": "pictures",  # sorted set: the pictures that are kept and their sizes, by when they expire
-    "picture_bytes": "picture_bytes",  # string: the sum of those sizes
+    "pictures": "pictures",  # sorted set: the pictures that are kept, their sizes and clients, by when they expire
+    "picture_sums": "picture_sums",  # hash: the sum of those sizes, of all and of each client
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -192,9 +192,9 @@ def pictures_key() -> str:
     return _key("pictures")
 
 
-def picture_bytes_key() -> str:
-    """Return the key of the pictures' size in all."""
-    return _key("picture_bytes")
+def picture_sums_key() -> str:
+    """Return the key of the pictures' sizes in all."""
+    return _key("picture_sums")
 
 
 def accounts_key() -> str:

@@ -1,7 +1,7 @@
 """Pictures in Redis: those that an upstream sends instead of an address, kept for as long as an answer.
 
 Each has a random id of its own, and whoever knows that may read it. Its bytes are a string beside the scripts; a script
-only counts them, so that all pictures together stay below a limit.
+only counts them, so that all pictures together stay below a limit, and those of one client below a share of it.
 """
 
 import re
@@ -19,6 +19,8 @@ from wire.scripts import encode_arguments
 PATH = "/pictures/"
 # Bytes of one command: a whole picture would exceed the timeouts of a slow line, and hold up everybody else's commands.
 CHUNK = 512 * 1024
+# Bytes that a picture counts at least, so that the limit bounds the number of pictures too.
+SMALLEST = 4096
 # Seconds that a picture counts beyond its life: it is written after it was admitted.
 _MARGIN = 30
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -75,16 +77,34 @@ class PictureStore:
 
     store: Store
 
-    async def admit(self, pictures: Sequence[tuple[str, bytes]], ttl: int, limit: int) -> int:
-        """Count pictures, each an id and its bytes, that are to be written for `ttl` seconds.
+    async def admit(
+        self, pictures: Sequence[tuple[str, bytes]], client: str, *, ttl: int, limit: int, share: int
+    ) -> int:
+        """Count pictures of a client, each an id and its bytes, that are to be written for `ttl` seconds.
 
-        Returns 0, or the seconds to wait if all would be larger than `limit` bytes together.
+        Returns 0, or the seconds until the first picture expires, if all would be larger than `limit` bytes together,
+        or the client's larger than `share`.
         """
         arguments = encode_arguments(
-            pictures=[f"{id_} {len(content)}" for id_, content in pictures], ttl=(ttl + _MARGIN) * 1000, limit=limit
+            pictures=[f"{id_} {max(SMALLEST, len(content))}" for id_, content in pictures],
+            client=client,
+            ttl=(ttl + _MARGIN) * 1000,
+            limit=limit,
+            share=share,
         )
         seconds: int = await self.store.run("admit_pictures", keys.pictures_key(), keys.prefix(), arguments)
         return seconds
+
+    async def count_bytes(self) -> int:
+        """Return how many bytes the pictures that are kept now count in all."""
+        with translate_errors():
+            seconds, micros = await self.store.commands.time()
+            async with self.store.commands.pipeline(transaction=True) as pipe:
+                pipe.hget(keys.picture_sums_key(), "all")
+                pipe.zrangebyscore(keys.pictures_key(), 0, seconds * 1000 + micros // 1000)
+                replies: Any = await pipe.execute()
+        total, expired = replies
+        return int(total or 0) - sum(int(member.split(b" ")[1]) for member in expired)
 
     async def write(self, picture: str, content: bytes, ttl: int) -> None:
         """Write a picture that was admitted. A repeat writes the same."""

@@ -134,10 +134,9 @@ class AnswerStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
-        metrics = scope["state"]["error_metrics"]
-        await run_stream(
-            scope, self._stream(scope, receive, send), partial(self._finish, server_send(scope, send), metrics)
-        )
+        body = server_send(scope, send)
+        steps = self._stream(scope, receive, send, body)
+        await run_stream(scope, steps, partial(self._finish, body, scope["state"]["error_metrics"]))
 
     async def _finish(self, send: Send, metrics: ErrorMetrics, steps: AsyncGenerator[None, None]) -> None:
         try:
@@ -150,12 +149,13 @@ class AnswerStream:
             async with asyncio.timeout(self.timings.last_send_limit):
                 await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, body: Send) -> AsyncGenerator[None, None]:
         """Subscribe, then stream: at the `yield` between the two the middleware returns; see `run_stream`.
+
+        `send` starts the response, `body` sends what follows.
 
         An open stream keeps this frame for as long as it lasts, so it drops what it no longer needs.
         """
-        body = server_send(scope, send)
         async with (
             self.active_requests.track(self.time_limit, receive=receive),
             self.subscription as events,

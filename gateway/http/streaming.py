@@ -175,8 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
         """See asyncio.Protocol: bytes in an address that clients should have percent-encoded are so from here on."""
         if self._in_first_line:
             line, end, rest = data.partition(b"\n")
-            # Some clients send an empty line behind a body.
-            self._in_first_line = not (end and line.strip())
+            self._in_first_line = not end
             if not line.isascii():
                 data = _NO_ASCII.sub(lambda match: b"%%%02X" % ord(match[0]), line) + end + rest
         super().data_received(data)

@@ -1,6 +1,7 @@
 """A gateway's metrics for Prometheus: counters, and gauges that are read on each scrape."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import get_args
@@ -18,6 +19,7 @@ from gateway.http.middleware import is_preflight
 from gateway.http.responses import NO_STORE
 from wire.answers import Answers, Outcome
 from wire.errors import StoreUnavailableError
+from wire.pictures import PictureStore
 from wire.queue_stats import QueueStats, read_queue_stats
 from wire.redis.store import Store
 
@@ -64,6 +66,7 @@ class GatewayMetrics:
         self._store = store
         # As of the last scrape; None: Redis was unavailable.
         self._queue: QueueStats | None = None
+        self._picture_bytes: int | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._registry.register(first_text)
@@ -72,6 +75,8 @@ class GatewayMetrics:
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics except the histogram, in the event loop's thread."""
         yield from _queue_gauges(self._queue)
+        text = "Bytes that pictures in Redis take of PICTURE_LIMIT."
+        yield GaugeMetricFamily("bing_picture_bytes", text, self._picture_bytes)
         yield from self._gauges()
         requests = CounterMetricFamily("bing_requests", _REQUESTS_HELP, labels=("endpoint", "status"))
         for (endpoint, status), count in self.requests.items():
@@ -99,11 +104,12 @@ class GatewayMetrics:
 
     async def metrics(self, _: Request) -> Response:
         """Return all metrics in Prometheus's text format."""
-        try:
+        queue: QueueStats | None = None
+        picture_bytes: int | None = None
+        with contextlib.suppress(StoreUnavailableError):
             queue = await read_queue_stats(self._store)
-        except StoreUnavailableError:
-            queue = None
-        self._queue = queue
+            picture_bytes = await PictureStore(self._store).count_bytes()
+        self._queue, self._picture_bytes = queue, picture_bytes
         return Response(generate_latest(self._registry), 200, NO_STORE, CONTENT_TYPE_PLAIN_0_0_4)
 
 

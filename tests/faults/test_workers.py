@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support.conditions import until
 from tests.support.faults import flows
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LEASE_TTL
+from tests.support.faults.cluster import LEASE_TTL, Cluster, Node
 from tests.support.faults.scenario import FaultScenario
+from tests.support.processes import wait_until, write_accounts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -220,17 +224,34 @@ async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked
     await scenario.verify()
 
 
-async def test_a_worker_that_starts_late_answers_what_waited(scenario: FaultScenario) -> None:
-    for worker in scenario.cluster.workers:
-        worker.terminate()
-    for worker in scenario.cluster.workers:
-        worker.wait()
-    waiting = [scenario.clients.start(kind, unique("hello")) for kind in ("whole", "naive", "eventsource")]
-    await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
-    scenario.cluster.workers[1].start()
-    await scenario.clients.ended()
-    assert all(exchange.answered for exchange in waiting)
-    await scenario.verify()
+@contextmanager
+def worker_without_account(cluster: Cluster, folder: Path) -> Iterator[Node]:
+    """One more worker, which has started but for an account, and waits for one to be put into `folder`."""
+    node = cluster.worker("late", COOKIES_DIR=str(folder))
+    cluster.workers.append(node)
+    node.start()
+    try:
+        wait_until(lambda: any("waiting for one" in record["event"] for record in node.says()), "it waits")
+        yield node
+    finally:
+        node.end()
+        cluster.workers.remove(node)
+
+
+async def test_a_worker_that_starts_late_answers_what_waited(scenario: FaultScenario, tmp_path: Path) -> None:
+    """It gets an account late: so a slow machine's start takes nothing from the time that a question may wait."""
+    with worker_without_account(scenario.cluster, tmp_path) as late:
+        others = [worker for worker in scenario.cluster.workers if worker is not late]
+        for worker in others:
+            worker.terminate()
+        for worker in others:
+            worker.wait()
+        waiting = [scenario.clients.start(kind, unique("hello")) for kind in ("whole", "naive", "eventsource")]
+        await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
+        write_accounts(tmp_path, "a0")
+        await scenario.clients.ended()
+        assert all(exchange.answered for exchange in waiting)
+        await scenario.verify()
 
 
 async def test_a_question_whose_workers_die_twice_before_sending_kills_no_third(scenario: FaultScenario) -> None:

@@ -8,6 +8,8 @@ from http.client import HTTPResponse
 from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support.gateway.client_shapes import ClientShape, load_shapes
 from tests.support.gateway.harness import RunningGateway, running
@@ -45,6 +47,64 @@ async def test_what_a_client_gets_for_the_shape_of_its_request(gateway: RunningG
     asked = shape.expected.get("asked")
     prompts = [work.question if isinstance(work, Chat) else work.keyword for _, work in gateway.worker.asked]
     assert prompts == ([] if asked is None else [shape.fill_in(asked)] * shape.times)
+
+
+# Edits of bytes: where, how many are replaced, by what.
+EDITS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3), st.binary(max_size=4)), max_size=5)
+HEADERS = st.sampled_from(
+    [
+        *(f"Content-Type: {kind}" for kind in ("application/json", "multipart/form-data; boundary=b", "text/plain")),
+        *(f"Content-Type: application/x-www-form-urlencoded; charset={name}" for name in ("gbk", "utf-16", "hz", "x")),
+        "Accept: text/event-stream",
+        "Accept-Language: en",
+        "Last-Event-ID: s0-00000000000000000000000000000000.3",
+        "Idempotency-Key: 0123456789abcdef",
+        "Prefer: wait=1",
+        "X-Conversation-ID: 0123456789abcdef",
+        "X-Request-ID: 1",
+        "Authorization: Bearer x",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ]
+)
+REQUESTS = [shape for shape in SHAPES if shape.times == 1 and not (shape.waits or shape.fill)]
+
+
+def edited(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for place, length, replacement in edits:
+        data = data[:place] + replacement + data[place + length :]
+    return data
+
+
+@given(st.sampled_from(REQUESTS), EDITS, st.lists(HEADERS, max_size=3), EDITS, EDITS)
+@settings(
+    max_examples=2500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
+async def test_whatever_a_client_sends_its_answer_is_clear(
+    gateway: RunningGateway,
+    shape: ClientShape,
+    line_edits: list[tuple[int, int, bytes]],
+    headers: list[str],
+    header_edits: list[tuple[int, int, bytes]],
+    body_edits: list[tuple[int, int, bytes]],
+) -> None:
+    """The edits keep the request's method, and its end: a body has its length, no line break is in the head."""
+    method, target, version = shape.head[0].split(" ")
+    target_bytes = edited(target.encode(), line_edits).translate(None, b"\0\r\n ") or b"/"
+    names = ("content-length", "transfer-encoding", "expect")
+    plain_headers = [line for line in shape.head[1:] if line.partition(":")[0].lower() not in names]
+    more = [edited(line.encode(), header_edits).translate(None, b"\0\r\n") for line in [*plain_headers, *headers]]
+    body = edited(shape.encoded_body(), body_edits)
+    lines = [b" ".join([method.encode(), target_bytes, version.encode()]), b"Host: g", b"Connection: close", *more]
+    head = b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", b""])
+    async with asyncio.timeout(30):
+        received = await gateway.raw(head + body)
+    # What is no HTTP gets a text, whatever its method.
+    unreadable = received.startswith(b"HTTP/1.1 400 ") and b"text/plain" in received
+    ((response, content),) = parse_responses(received, "GET" if unreadable else method)
+    assert response.status < 500
+    assert response.status != 200 or method == "HEAD" or content
+    if response.status >= 400 and "json" in response.headers["content-type"] and content:
+        assert list(json.loads(content)) in (["code", "message"], ["error"])
 
 
 async def exchange(port: int, shape: ClientShape) -> bytes:

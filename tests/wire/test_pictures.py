@@ -8,18 +8,39 @@ from unittest import mock
 import pytest
 
 from wire import keys, pictures
-from wire.pictures import CHUNK, PictureStore, StoredPicture, media_type, new_picture_id, picture_id, picture_path
+from wire.pictures import (
+    CHUNK,
+    SMALLEST,
+    PictureStore,
+    StoredPicture,
+    media_type,
+    new_picture_id,
+    picture_id,
+    picture_path,
+)
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
+PNG = b"\x89PNG\r\n\x1a\n" + b"p" * SMALLEST
 
 
-async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_000_000) -> list[str]:
+async def admit(
+    store: Store,
+    pictures: Sequence[tuple[str, bytes]],
+    *,
+    client: str = "key:a b",
+    limit: int = 10_000_000,
+    **rest: int,
+) -> int:
+    """Admit pictures of a client, whose share is all unless given."""
+    return await PictureStore(store).admit(pictures, client, **{"ttl": 60, "limit": limit, "share": limit, **rest})
+
+
+async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_000_000, client: str = "") -> list[str]:
     """Admit and write pictures, which must have room."""
     pictures = [(new_picture_id(), content) for content in contents]
-    assert await PictureStore(store).admit(pictures, ttl, limit) == 0
+    assert await admit(store, pictures, ttl=ttl, limit=limit, client=client) == 0
     for id_, content in pictures:
         await PictureStore(store).write(id_, content, ttl)
     return [id_ for id_, _ in pictures]
@@ -27,8 +48,7 @@ async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_00
 
 async def counted(store: Store) -> tuple[int, int]:
     """Return how many pictures count, and their bytes."""
-    total = await store.commands.get(keys.picture_bytes_key())
-    return await store.commands.zcard(keys.pictures_key()), int(total or 0)
+    return await store.commands.zcard(keys.pictures_key()), await PictureStore(store).count_bytes()
 
 
 async def content(store: Store, picture: StoredPicture) -> bytes:
@@ -111,28 +131,63 @@ async def test_all_pictures_together_stay_below_the_limit(store: Store) -> None:
     await keep(store, PNG, PNG, limit=3 * len(PNG))
     assert await counted(store) == (2, 2 * len(PNG))
     over = [(new_picture_id(), PNG), (new_picture_id(), PNG)]
-    assert 1 <= await PictureStore(store).admit(over, 60, 3 * len(PNG)) <= 90
+    assert 1 <= await admit(store, over, limit=3 * len(PNG)) <= 90
     assert await counted(store) == (2, 2 * len(PNG)), "of two pictures none is admitted where one has no room"
     await keep(store, PNG, limit=3 * len(PNG))
     assert await counted(store) == (3, 3 * len(PNG))
 
 
+async def test_one_clients_pictures_take_no_more_than_its_share(store: Store) -> None:
+    bounds = {"limit": 4 * len(PNG), "share": 2 * len(PNG)}
+    for expected in (0, 0, 90):
+        assert await admit(store, [(new_picture_id(), PNG)], client="greedy", **bounds) == expected
+    for client in ("", "other"):
+        assert await admit(store, [(new_picture_id(), PNG)], client=client, **bounds) == 0
+    assert await admit(store, [(new_picture_id(), PNG)], client="late", **bounds) > 0, "all together are at the limit"
+    assert await counted(store) == (4, 4 * len(PNG))
+
+
+async def test_a_client_whose_pictures_have_expired_has_its_share_again(store: Store) -> None:
+    bounds = {"limit": 4 * len(PNG), "share": 2 * len(PNG)}
+    first = [(new_picture_id(), PNG), (new_picture_id(), PNG)]
+    assert await admit(store, first, client="greedy", **bounds) == 0
+    await keep(store, PNG, client="other")
+    await expire(store, [id_ for id_, _ in first])
+    assert await PictureStore(store).count_bytes() == len(PNG), "before anybody has made room"
+    assert await admit(store, [(new_picture_id(), PNG), (new_picture_id(), PNG)], client="greedy", **bounds) == 0
+    assert await counted(store) == (3, 3 * len(PNG))
+    before = [member.decode().split(" ")[0] for member in await members(store)]
+    await keep(store, PNG, client="last")
+    await expire(store, before)
+    await keep(store, PNG, client="last")
+    assert await store.commands.hkeys(keys.picture_sums_key()) == [b"all", b":last"], "nothing is left of the others"
+
+
+async def test_small_pictures_count_enough_to_bound_their_number(store: Store) -> None:
+    await keep(store, PNG[:8], PNG[:9])
+    assert await counted(store) == (2, 2 * SMALLEST)
+
+
 async def test_a_picture_larger_than_the_limit_is_refused_by_an_empty_store(store: Store) -> None:
-    assert await PictureStore(store).admit([(new_picture_id(), PNG)], 60, 10) >= 1
+    assert await admit(store, [(new_picture_id(), PNG)], limit=10) >= 1
     assert await counted(store) == (0, 0)
 
 
 async def test_a_repeat_counts_nothing_twice(store: Store) -> None:
     again = [(new_picture_id(), PNG)]
     for _ in range(3):
-        assert await PictureStore(store).admit(again, 60, len(PNG)) == 0
+        assert await admit(store, again, limit=len(PNG)) == 0
     assert await counted(store) == (1, len(PNG))
+
+
+async def members(store: Store) -> list[bytes]:
+    found: Any = await store.commands.zrange(keys.pictures_key(), 0, -1)
+    return list(found)
 
 
 async def expire(store: Store, ids: Sequence[str]) -> None:
     """Let the time of pictures be over, as Redis counts it."""
-    members: Any = await store.commands.zrange(keys.pictures_key(), 0, -1)
-    for member in members:
+    for member in await members(store):
         if member.decode().split(" ")[0] in ids:
             await store.commands.zadd(keys.pictures_key(), {member: 1})
 
@@ -147,12 +202,12 @@ async def test_what_has_expired_makes_room(store: Store) -> None:
 async def test_the_sum_can_not_leak(store: Store) -> None:
     """A writer that dies between counting and writing, or a lost key of either kind, costs nothing for good."""
     unwritten = [(new_picture_id(), PNG)]
-    assert await PictureStore(store).admit(unwritten, 60, 10_000) == 0
+    assert await admit(store, unwritten, limit=10_000) == 0
     await expire(store, [unwritten[0][0]])
-    await store.commands.set(keys.picture_bytes_key(), 999_999)
+    await store.commands.hset(keys.picture_sums_key(), "all", "999999")
     await keep(store, PNG, limit=10_000)
     assert await counted(store) == (1, len(PNG))
-    assert 60 < await store.commands.ttl(keys.picture_bytes_key()) <= 90
+    assert 60 < await store.commands.ttl(keys.picture_sums_key()) <= 90
     assert 60 < await store.commands.ttl(keys.pictures_key()) <= 90
 
 
@@ -160,10 +215,10 @@ async def test_a_shorter_life_does_not_shorten_the_others(store: Store) -> None:
     await keep(store, PNG, ttl=600)
     await keep(store, PNG, ttl=1)
     assert await store.commands.ttl(keys.pictures_key()) > 600
-    assert await store.commands.ttl(keys.picture_bytes_key()) > 600
+    assert await store.commands.ttl(keys.picture_sums_key()) > 600
 
 
 async def test_a_picture_goes_to_redis_piece_by_piece(store: Store) -> None:
-    with mock.patch.object(pictures, "CHUNK", 10):
+    with mock.patch.object(pictures, "CHUNK", 1000):
         [id_] = await keep(store, PNG)
         assert await store.commands.get(keys.picture_key(id_)) == PNG

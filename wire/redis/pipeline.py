@@ -29,6 +29,7 @@ class Pipeline:
         self._known: set[str] = set()
         self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
+        self._closed = False
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
@@ -68,6 +69,9 @@ class Pipeline:
         return connection.execute("EVAL", self._sources[script], 1, key, *args, read=read)
 
     async def _reconnect(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> T:
+        if self._closed:
+            # A command that was pending then is repeated now: nobody would close another connection.
+            raise StoreUnavailableError("closed")
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             # All waiters may be gone by then.
@@ -86,7 +90,8 @@ class Pipeline:
         return connection
 
     async def close(self) -> None:
-        """Hang up. Pending commands fail."""
+        """Hang up, for good. Pending commands fail, and so do later ones."""
+        self._closed = True
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])

@@ -135,8 +135,10 @@ class Turn:
         penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
         if penalty.outcome != "doubted":
             return penalty
-        client = await retry_unavailable(lambda: self._sessions.read_client(self.job), self._deadline)
-        return replace(penalty, client=client)
+        return replace(penalty, client=await self._read_client())
+
+    async def _read_client(self) -> str:
+        return await retry_unavailable(lambda: self._sessions.read_client(self.job), self._deadline)
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any text. Raises UpstreamError if none is allowed."""
@@ -199,7 +201,8 @@ class Turn:
         except TimeoutError:
             raise UpstreamError(Reason.IMAGE_TIMEOUT) from None
         settings, store = self._upstream.settings, PictureStore(self._sessions.store)
-        addresses = await keep_pictures(store, pictures, ttl=settings.answer_ttl, limit=settings.picture_limit)
+        client = await self._read_client()
+        addresses = await keep_pictures(store, pictures, client, ttl=settings.answer_ttl, limit=settings.picture_limit)
         return Outcome("DONE", Final(text="", images=addresses), None)
 
     async def _listen(

@@ -168,6 +168,32 @@ def test_every_shape_is_used_and_every_reference_leads_somewhere() -> None:
     assert named == {f"{kind}/{name}" for kind in kinds for name in FOUND["components"][kind]}
 
 
+ITEMS: list[dict[str, Any]] = [
+    {"role": "user", "content": "hi"},
+    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x", "annotations": []}]},
+    {"type": "item_reference", "id": "msg_1"},
+    {"id": "fc_1"},
+    {"type": "reasoning", "id": "rs_1", "summary": []},
+    {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "2"}]},
+    {"type": "custom_tool_call", "call_id": "c", "name": "sh", "input": "ls"},
+    {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+    {"type": "local_shell_call_output", "output": {"code": 0}},
+    {"type": "mcp_approval_response", "approve": True},
+]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.get("type", "plain"))
+def test_the_items_of_an_input_that_are_understood_are_in_the_document(item: dict[str, Any]) -> None:
+    DOCUMENT.check({"$ref": "#/components/schemas/ResponseRequest"}, {"model": "bing-balanced", "input": [item]})
+
+
+@pytest.mark.parametrize("item", [{"type": "something_else"}, {"type": "item_reference"}, {"role": "nobody"}])
+def test_an_item_that_is_not_understood_is_not_in_the_document(item: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match="is not valid"):
+        DOCUMENT.check({"$ref": "#/components/schemas/ResponseRequest"}, {"model": "bing-balanced", "input": [item]})
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_the_drop_in_endpoints_take_the_same_fields_in_query_and_body(method: str) -> None:
     for path, fields in {"/api": {"style", "question", "token"}, "/image": {"keyword"}}.items():

@@ -87,5 +87,5 @@ async def test_a_client_that_does_not_read_is_let_go(gateway: RunningGateway) ->
         raise AssertionError
 
     with pytest.raises(ClientGoneError):
-        await PictureResponse(store, picture, {}, 0.01)({}, receive, stuck)
+        await PictureResponse(store, picture, {}, 0.5)({}, receive, stuck)
     assert [len(message.get("body", b"")) for message in sent] == [0, CHUNK], "one piece is all that it costs"

@@ -1,10 +1,15 @@
 """What is asked under /v1, and what is refused by name."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.openai import requests
+from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
 
 CHAT: dict[str, Any] = {"model": "bing-precise", "messages": [{"role": "user", "content": "hi"}]}
@@ -119,3 +124,45 @@ def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param
     with pytest.raises(InvalidRequestError) as caught:
         requests.parse_image({"prompt": "a cat"} | change)
     assert caught.value.fault.param == param
+
+
+NAMES = ["role", "content", "type", "text", "name", "id", "refusal", "output", "summary", "arguments", "call_id", "url"]
+WORDS = [
+    "user",
+    "assistant",
+    "system",
+    "tool",
+    "text",
+    "input_text",
+    "message",
+    "item_reference",
+    "image_url",
+    "\ud800",
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+MESSAGES = st.lists(st.fixed_dictionaries({"role": st.sampled_from(WORDS), "content": VALUES}), max_size=3)
+FIELDS = ["messages", "input", "instructions", "stream_options", "stop", "text", "metadata", "conversation", "n"]
+OTHERS = [*FIELDS, "stream", "store", "previous_response_id", "prompt", "response_format", "tools", "max_tokens"]
+
+
+@pytest.mark.parametrize("parse", [requests.parse_completion, requests.parse_response, requests.parse_image])
+@given(
+    st.dictionaries(st.sampled_from(OTHERS), VALUES, max_size=4),
+    st.sampled_from(["bing-balanced", "", 5]),
+    MESSAGES | VALUES,
+)
+def test_any_object_is_a_request_that_can_be_sent_on_or_an_invalid_one(
+    parse: Callable[[Any], Any], others: dict[str, Any], model: object, asked: Any
+) -> None:
+    body = json.dumps({"model": model, "messages": asked, "input": asked, "prompt": asked} | others).encode()
+    try:
+        fields = validation.parse_fields(body)
+        wanted, name = parse(fields), validation.read_conversation_id(fields, None, 1)
+    except InvalidRequestError as error:
+        msgspec.json.encode(error.fault.body)
+        return
+    msgspec.json.encode([wanted, name])

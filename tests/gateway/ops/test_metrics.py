@@ -14,6 +14,7 @@ from tests.support.gateway.harness import RunningGateway, closing_gate, received
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final
+from wire.pictures import PictureStore, new_picture_id
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -224,6 +225,13 @@ async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
         assert metrics["bing_queue_oldest_seconds"] < 10
 
 
+async def test_the_bytes_of_pictures_that_are_kept_show(gateway: RunningGateway) -> None:
+    assert (await scraped(gateway))["bing_picture_bytes"] == 0
+    pictures = [(new_picture_id(), bytes(10_000)), (new_picture_id(), bytes(5000))]
+    await PictureStore(gateway.store).admit(pictures, "a", ttl=60, limit=20_000, share=20_000)
+    assert (await scraped(gateway))["bing_picture_bytes"] == 15_000
+
+
 async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +242,8 @@ async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     monkeypatch.setattr("gateway.ops.metrics.read_queue_stats", away)
     metrics = await scraped(gateway)
     assert metrics["bing_redis_up"] == 0
-    assert not {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds"} & set(metrics)
+    stale = {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds", "bing_picture_bytes"}
+    assert not stale & set(metrics)
 
 
 async def test_unknown_paths_are_one_endpoint_and_never_shown(gateway: RunningGateway) -> None:

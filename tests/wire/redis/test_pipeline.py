@@ -8,6 +8,7 @@ import pytest
 from tests.support.conditions import until
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.redis.pipeline import Pipeline
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,37 @@ async def test_a_redis_that_has_forgotten_its_scripts_gets_them_again(valkey_sto
     with pytest.raises(StoreUnavailableError, match="NOSCRIPT"):
         await valkey_store.start("append", key, *args, read=int)
     assert await valkey_store.start("append", key, *args, read=int) == -1
+
+
+async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valkey_store: Store) -> None:
+    """Neither its repeat does, nor a command that was to be the first on a new connection."""
+
+    async def count_connections() -> int:
+        return len(await valkey_store.commands.client_list())
+
+    before = await count_connections()
+    pipeline = Pipeline(valkey_store._url, 5.0, 5.0, {})
+    blocking = asyncio.create_task(pipeline.execute("BLPOP", "nothing", 0))
+    await until(lambda: is_blocked(valkey_store), "it blocks")
+    await pipeline.close()
+    late = asyncio.create_task(pipeline.execute("PING"))
+    for command in (blocking, late):
+        with pytest.raises(StoreUnavailableError, match="closed"):
+            await command
+    assert await count_connections() == before
+
+
+async def test_a_command_whose_connection_was_not_begun_when_it_was_closed_fails(valkey_store: Store) -> None:
+    pipeline = Pipeline(valkey_store._url, 5.0, 5.0, {})
+    command = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
+    await pipeline.close()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await command
+    assert pipeline._connection is None
+
+
+async def is_blocked(store: Store) -> bool:
+    return bool((await store.commands.info("clients"))["blocked_clients"])
 
 
 async def runs(store: Store) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Event, Final, HistoryMessage
-from wire.pictures import PictureStore
+from wire.pictures import SMALLEST, PictureStore
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
 
@@ -83,9 +83,9 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.append(stopped, 1, Delta("a"))
     assert await scenario.jobs.stop(other.answer) == "STOPPED"
     await scenario.finish(stopped, session=None)
-    await PictureStore(store).admit([(PICTURE, b"GIF89a")], ttl=60, limit=10)
+    await PictureStore(store).admit([(PICTURE, b"GIF89a")], ALICE.name, ttl=60, limit=9999, share=9999)
     await PictureStore(store).write(PICTURE, b"GIF89a", ttl=60)
-    assert await store.commands.get(keys.picture_bytes_key()) == b"6"
+    assert await PictureStore(store).count_bytes() == SMALLEST
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)

@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.worker.harness import Away, HookedStore
 from wire import keys
-from wire.pictures import PictureStore, picture_id
+from wire.pictures import SMALLEST, PictureStore, picture_id
 from worker.errors import UpstreamError
 from worker.providers import Picture
-from worker.turns.pictures import keep_pictures
+from worker.turns.pictures import CLIENT_PART, keep_pictures
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +24,10 @@ async def store(valkey_url: str, anyio_backend: str) -> AsyncIterator[HookedStor
     await store.close()
 
 
-async def keep(store: HookedStore, *pictures: Picture, limit: int = 10_000, retry_for: float = 0.0) -> tuple[str, ...]:
-    return await keep_pictures(PictureStore(store), pictures, ttl=60, limit=limit, retry_for=retry_for)
+async def keep(
+    store: HookedStore, *pictures: Picture, client: str = "a", limit: int = 1_000_000, retry_for: float = 0.0
+) -> tuple[str, ...]:
+    return await keep_pictures(PictureStore(store), pictures, client, ttl=60, limit=limit, retry_for=retry_for)
 
 
 async def test_a_picture_without_an_address_gets_one_here_in_its_place(store: HookedStore) -> None:
@@ -48,6 +50,15 @@ async def test_a_full_store_is_a_reason_of_its_own(store: HookedStore) -> None:
         await keep(store, PNG, limit=10)
     assert not caught.value.refused, "the picture was made and paid for: no other account makes one"
     assert await store.commands.keys("*picture*") == []
+
+
+async def test_a_client_that_fills_its_part_leaves_room_to_others(store: HookedStore) -> None:
+    limit = CLIENT_PART * SMALLEST
+    for client in ("a", "b", "c"):
+        await keep(store, PNG, client=client, limit=limit)
+        with pytest.raises(UpstreamError, match=r"image\.full: PICTURE_LIMIT"):
+            await keep(store, PNG, client=client, limit=limit)
+    assert await PictureStore(store).count_bytes() == 3 * SMALLEST
 
 
 async def test_a_redis_that_is_full_or_away_is_a_reason_too(store: HookedStore) -> None:
