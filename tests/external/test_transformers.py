@@ -1,4 +1,4 @@
-"""The app of `transformers serve`, with a stand-in for the model, as the only account: what it says is what clients get."""
+"""The app of `transformers serve`, with a stand-in for the model, as the only account: clients get what it says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
