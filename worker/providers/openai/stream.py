@@ -1,6 +1,7 @@
 """Read an answer of the OpenAI API from the chunks of its stream."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ _FINISHES: dict[str, FinishReason] = {
 # Words that mean no end, and those for an answer that the server has broken off.
 _NO_FINISH = frozenset({"", "null", "none"})
 _BROKEN = frozenset({"error", "abort"})
+# An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
+_UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
 
 class CompletionStream:
@@ -145,6 +148,8 @@ def _decode(data: str) -> Any:
         # json accepts NaN, and halves of surrogate pairs: some servers split characters over two chunks.
         return json.loads(data)
     except (ValueError, RecursionError) as error:
+        if unescaped := _UNESCAPED_ERROR.match(data):
+            return {"error": unescaped["message"]}
         raise _protocol_error("a chunk that is not JSON") from error
 
 
