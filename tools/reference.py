@@ -212,6 +212,7 @@ def render_commands() -> str:
     """Return the page of commands."""
     command: Any = typer.main.get_command(worker_command)
     introduction = (
+        "Those of a worker; `python -m gateway` runs a gateway, and `python -m emulator` the emulator.\n"
         "They work from wherever Redis is reached, with the settings of a worker.\n"
         "They end with 0, with 1 and a sentence when they failed, or with 2 when they were called in a wrong way.\n"
         "`--help` behind any of them shows the same."
