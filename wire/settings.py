@@ -31,8 +31,9 @@ class SharedSettings(BaseSettings):
         default=300.0,
         gt=0,
         description=(
-            f"how long one answer may take in all; at model servers {SERVER_ANSWER_TIMEOUT:g} s unless it is set. Workers "
-            "prefer an account's own `answer_timeout`; gateways don't know that one, so where it is longer set this to it"
+            f"how long one answer may take in all; at model servers {SERVER_ANSWER_TIMEOUT:g} s unless it is set. "
+            "Workers prefer an account's own `answer_timeout`; gateways don't know that one, so where it is longer set "
+            "this to it"
         ),
     )
     drain_timeout: float = Field(
