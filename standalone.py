@@ -78,7 +78,7 @@ async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher)
                 settings.model_copy(update=addresses),
                 [_DEMO_ACCOUNT],
                 DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT]),
-                f"the built-in stand-in for Bing, {emulator.url} (no account in {settings.cookies_dir})",
+                f"the emulator of Bing, {emulator.url} (no account in {settings.cookies_dir})",
             )
 
 

@@ -26,6 +26,19 @@ def rows(name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
 
 
+def documents() -> list[Path]:
+    """All documents, without those of installed programs."""
+    folders = ("bench", "cookies", "docs", "emulator", "gateway", "tests")
+    pages = [page for folder in folders for page in (ROOT / folder).rglob("*.md")]
+    return [*ROOT.glob("*.md"), *(page for page in pages if not re.search(r"/(node_modules|\.venv[^/]*)/", str(page)))]
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that a forge makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("readme", READMES)
 def test_every_error_code_is_in_the_readme(readme: str) -> None:
     codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
@@ -67,10 +80,11 @@ def test_every_invariant_names_a_test_that_exists() -> None:
 
 
 def test_a_link_between_documents_leads_somewhere() -> None:
-    pages = (ROOT / "docs").rglob("*.md")
-    for document in [*(ROOT / name for name in [*READMES, "ARCHITECTURE.md", "CHANGELOG.md"]), *pages]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document} links to {target}"
+    for document in documents():
+        for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^):]+)\)", document.read_text())):
+            path = document.parent / target if target else document
+            assert path.exists(), f"{document} links to {target}"
+            assert not anchor or anchor in anchors(path), f"{document} links to {target}#{anchor}"
 
 
 def test_the_architecture_fits_on_a_few_pages() -> None:

@@ -25,7 +25,7 @@ def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, 
     port, log = free_port(), tmp_path / "log.txt"
     with interpreter("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: "try: curl" in log.read_text(), "the hint is printed")
-        assert "the built-in stand-in for Bing" in log.read_text()
+        assert "the emulator of Bing" in log.read_text()
         line = re.search(r"curl -N '(\S+)'", log.read_text())
         assert line is not None
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
@@ -61,7 +61,7 @@ def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(t
     with process("standalone", log, **settings):
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/readyz"), "it is ready")
-        stand_in = re.search(r"stand-in for Bing, (\S+)", log.read_text())
+        stand_in = re.search(r"the emulator of Bing, (\S+)", log.read_text())
         assert stand_in is not None
         body = {"name": "second", "export": '[{"name": "_U", "value": "second"}]'}
         headers = {"authorization": "Bearer key"}

@@ -84,6 +84,8 @@ def _settings_section(title: str, kind: type[BaseSettings]) -> str:
 def _default(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     whole = isinstance(value, float) and value.is_integer()
     return f"`{int(value) if whole else value}`"
 
@@ -210,6 +212,7 @@ def render_commands() -> str:
     """Return the page of commands."""
     command: Any = typer.main.get_command(worker_command)
     introduction = (
+        "Those of a worker; `python -m gateway` runs a gateway, and `python -m emulator` the emulator.\n"
         "They work from wherever Redis is reached, with the settings of a worker.\n"
         "They end with 0, with 1 and a sentence when they failed, or with 2 when they were called in a wrong way.\n"
         "`--help` behind any of them shows the same."
@@ -242,8 +245,8 @@ def render_reasons() -> str:
     introduction = (
         "Why a request was refused, or an answer failed.\n"
         "The code is in the body; it is the HTTP status too, but for 110 and 120, which come with a 200.\n"
-        "An answer that failed before anything was spent has a time to come back, and 503 in place of 500; "
-        "`account.throttled` has 120 then, and 500 otherwise.\n"
+        "A failed answer that says when to come back cost nothing; its code is 503 where the table has 500.\n"
+        "`account.throttled` is 120 only with such a time, else 500.\n"
         "Under `/v1` errors have a status, a type and a code of the OpenAI API."
     )
     rows = [_reason(reason) for reason in Reason]

@@ -17,7 +17,7 @@ from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
 _AWAY_PAUSE = 0.2
-_ENDED = (b"DONE", b"FAILED", b"STOPPED")
+ENDED_STATES = (b"DONE", b"FAILED", b"STOPPED")
 _LOG = structlog.get_logger()
 
 Outcome = Literal["done", "failed", "stopped"]
@@ -178,7 +178,7 @@ class Answers:
         state, seq = await self._store.execute("HMGET", keys.job_key(answer), "state", "seq")
         if state is None:
             raise AnswerLostError
-        return int(seq) if state in _ENDED else None
+        return int(seq) if state in ENDED_STATES else None
 
 
 def _state_of(end: Final | Failed) -> Outcome:

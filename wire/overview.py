@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from wire import keys
+from wire.answers import ENDED_STATES
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad
 
-_ENDED = (b"DONE", b"FAILED", b"STOPPED")
 _UNKNOWN = ProcessLoad(version="")
 
 
@@ -100,7 +100,7 @@ class Overview:
         return [
             Job(answer, state.decode(), int(accepted or 0), int(seq or 0))
             for answer, (state, accepted, seq) in zip(answers, replies, strict=True)
-            if state is not None and state not in _ENDED
+            if state is not None and state not in ENDED_STATES
         ]
 
     async def read_counts(self, minutes: Iterable[int]) -> dict[int, dict[str, int]]:

@@ -37,7 +37,7 @@ class Schedule:
         self._block = block
         self._reader = store.open_blocking(block)
         self._seen: dict[str, str | bytes] = dict.fromkeys(self._streams, "0")
-        self._look_at = 0.0
+        self._next_look = 0.0
 
     async def __aenter__(self) -> "Schedule":
         return self
@@ -48,7 +48,7 @@ class Schedule:
         """Return entries that were read and not claimed; while Redis is away other workers find them by themselves."""
         await self._reader.close()
         with contextlib.suppress(StoreUnavailableError):
-            for entry in await self._mine():
+            for entry in await self._read_unclaimed():
                 await self.give_back(entry)
 
     async def prepare(self) -> None:
@@ -64,7 +64,7 @@ class Schedule:
     async def read(self, count: int) -> list[ScheduleEntry]:
         """Read up to `count` entries of each stream, own ones first; none after about a second without any."""
         try:
-            streams = await self._abandoned(count) or await self._read(count)
+            streams = await self._take_abandoned(count) or await self._read(count)
         except StoreUnavailableError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -72,10 +72,10 @@ class Schedule:
             return []
         return _entries(streams)
 
-    async def _abandoned(self, count: int) -> _Streams:
+    async def _take_abandoned(self, count: int) -> _Streams:
         """Take entries that a reader left: it died, or the reply to its read was lost. Checks now and then."""
         now = asyncio.get_running_loop().time()
-        if now < self._look_at:
+        if now < self._next_look:
             return []
         streams = []
         for stream in self._streams:
@@ -84,10 +84,10 @@ class Schedule:
             )
             streams.append((stream.encode(), entries))
         if not any(entries for _, entries in streams):
-            self._look_at = now + _LOOK_EVERY
+            self._next_look = now + _LOOK_EVERY
         return [(stream, entries) for stream, entries in streams if entries]
 
-    async def _mine(self) -> list[ScheduleEntry]:
+    async def _read_unclaimed(self) -> list[ScheduleEntry]:
         """Return the shared entries that this worker has read and not claimed, a hundred at most."""
         stream = keys.shared_stream()
         streams = await self._store.execute(

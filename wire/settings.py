@@ -22,7 +22,7 @@ class SharedSettings(BaseSettings):
         default=6 * 3600,
         ge=1,
         description=(
-            "how long a token is kept after its last turn (the upstream's own 6 h); longer than a question may "
+            "how long a token is kept after its last turn (Bing's own 6 h); set it longer than a question may "
             "wait and its answer take (`QUEUE_TIMEOUT`, `ANSWER_TIMEOUT`)"
         ),
     )
@@ -31,8 +31,9 @@ class SharedSettings(BaseSettings):
         default=300.0,
         gt=0,
         description=(
-            f"how long one answer may take in all; servers have {SERVER_ANSWER_TIMEOUT:g} s unless it is set. An "
-            "account's `answer_timeout` goes before it; a gateway waits no longer than its own"
+            f"how long one answer may take in all; at model servers {SERVER_ANSWER_TIMEOUT:g} s unless it is set. "
+            "Workers prefer an account's own `answer_timeout`; gateways don't know that one, so where it is longer set "
+            "this to it"
         ),
     )
     drain_timeout: float = Field(

@@ -17,7 +17,9 @@ OPENAI = "openai"
 class WorkerSettings(SharedSettings):
     """Times are in seconds."""
 
-    cookies_dir: Path = Field(default=Path("cookies"), description="the folder of cookie exports")
+    cookies_dir: Path = Field(
+        default=Path("cookies"), description="the folder of cookie exports, and of `accounts.toml`"
+    )
     provider: str = Field(
         default=EDGEGPT,
         description=(
@@ -29,8 +31,8 @@ class WorkerSettings(SharedSettings):
         default=None,
         pattern=r"^https?://[^\s/]+",
         description=(
-            "a server that speaks the OpenAI API is one more account, named `openai`: the address that "
-            "`/chat/completions` is put behind"
+            "the address of a server that speaks the OpenAI API, up to `/chat/completions`, such as "
+            "`http://127.0.0.1:11434/v1`; it is one more account, named `openai`"
         ),
     )
     openai_model: str | None = Field(

@@ -24,7 +24,7 @@ def paths() -> dict[str, Node]:
             "See whether it should get requests",
             "Operation",
             {
-                "200": ("Redis is there, a worker is alive, and the gateway isn't going down.", ready),
+                "200": ("Redis is there, a worker with an account is alive, and the gateway isn't going down.", ready),
                 "503": ("One of these doesn't hold.", away),
             },
         ),

@@ -20,7 +20,7 @@ _DONE = SseFrame(b"[DONE]")
 
 
 class CompletionUsage(msgspec.Struct, kw_only=True):
-    """Tokens, as the upstream counted them."""
+    """Tokens, as the upstream counted them, or `estimated`."""
 
     prompt_tokens: Count
     completion_tokens: Count

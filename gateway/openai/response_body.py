@@ -98,7 +98,7 @@ class OutputDetails(msgspec.Struct, kw_only=True):
 
 
 class ResponseUsage(msgspec.Struct, kw_only=True):
-    """Tokens, as the upstream counted them."""
+    """Tokens, as the upstream counted them, or `estimated`."""
 
     input_tokens: Count
     input_tokens_details: InputDetails = msgspec.field(default_factory=InputDetails)

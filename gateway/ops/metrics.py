@@ -36,7 +36,7 @@ _REQUESTS_HELP = (
     "Requests and sockets that have ended, by endpoint (the route's path, or unknown) and status (101 for a socket, "
     "499 for a client that left before its response); without CORS preflights."
 )
-_REFUSALS_HELP = "Requests refused, by reason; where a reason is counted by its code, code. with the code, as code.404."
+_REFUSALS_HELP = "Requests refused, by reason; an unknown path, a wrong key and the like by their code, as code.404."
 _ANSWERS_HELP = "Answers that were relayed to their end, by outcome: done, failed or stopped."
 _REDIS_HELP = (
     "1 if Redis answers this gateway, else 0; the metrics of the queue and of live workers have no value then."
@@ -99,7 +99,7 @@ class GatewayMetrics:
             "bing_channels", "Different answers whose events this gateway receives.", self._answers.followed_count
         )
         yield GaugeMetricFamily("bing_sockets", "Open WebSockets.", self.sockets)
-        yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
+        yield GaugeMetricFamily("bing_asyncio_tasks", "Tasks of the asyncio event loop.", len(asyncio.all_tasks()))
         yield GaugeMetricFamily("bing_draining", "1 while the process drains.", self._active_requests.draining)
 
     async def metrics(self, _: Request) -> Response:

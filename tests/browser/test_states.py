@@ -14,7 +14,7 @@ from redis import Redis
 
 from tests.support.browser.chat_page import LIMIT, Visitor
 from tests.support.browser.chromium import System
-from tests.support.processes import answers, free_port, process, wait_until
+from tests.support.processes import answers, free_port, process, wait_until, write_accounts
 from wire import keys
 
 pytestmark = pytest.mark.browser
@@ -69,6 +69,19 @@ def test_where_no_worker_is_the_page_says_so_from_the_first_second(
         expect(visitor.status).to_contain_text("No worker with an account is running", timeout=LIMIT)
         with idle_worker(alone):
             expect(visitor.status).to_contain_text("In the queue: number 1", timeout=LIMIT)
+
+
+def test_where_no_account_can_be_used_the_page_says_so(visitor: Visitor, system: System, tmp_path: Path) -> None:
+    alone = system.redis_url.removesuffix("0") + "3"
+    write_accounts(tmp_path / "cookies", "a0")
+    log, own = tmp_path / "log.txt", {"REDIS_URL": alone, "COOKIES_DIR": str(tmp_path / "cookies")}
+    with gateway(alone, tmp_path) as url, process("worker", log, **own), Redis.from_url(alone) as client:
+        wait_until(lambda: answers(f"{url}/readyz"), "the worker is there")
+        client.hset(keys.account_key("a0"), "paused", "1")
+        visitor.open(url)
+        visitor.ask("is an account there")
+        visitor.answered()
+        expect(visitor.status).to_contain_text("No account can be used now")
 
 
 def test_a_gateway_with_keys_asks_for_one_and_the_question_continues(

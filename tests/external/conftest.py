@@ -62,6 +62,12 @@ def llama() -> str:
 
 
 @pytest.fixture(scope="module")
+def transformers() -> str:
+    """The Python that has transformers, for transformers_server.py."""
+    return _program(HERE / ".venv-transformers/bin/python")
+
+
+@pytest.fixture(scope="module")
 def litellm() -> str:
     """The command of LiteLLM's proxy."""
     return _program(HERE / ".venv-litellm/bin/litellm")

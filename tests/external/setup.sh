@@ -63,7 +63,7 @@ packages_of_npm() {
 }
 
 ready .venv-autobahn autobahn.txt || autobahn
-for name in schemathesis openai litellm llama sse; do
+for name in schemathesis openai litellm llama transformers sse; do
   ready ".venv-$name" "$name.txt" || environment "$name"
 done
 ready node_modules package-lock.json || packages_of_npm

@@ -83,6 +83,7 @@ def test_all_endpoints_relay_the_mock_answer(proxy: Proxy, valkey_url: str, tmp_
     with before(proxy, tmp_path, valkey_url, "mock") as deployed:
         assert joined(deployed.events("Hello")) == MOCK
         assert joined(deployed.frames("Hello")) == MOCK
+        assert deployed.completions("Hello") == (MOCK, MOCK)
         first = deployed.ask("Hello")["data"]
         assert first["answer"] == MOCK
         second = deployed.ask("And then?", first["token"])["data"]

@@ -67,6 +67,7 @@ def test_all_endpoints_relay_the_very_text(llama: str, valkey_url: str, tmp_path
         assert deployed.ask("Where is the river?")["data"]["answer"] == reply
         assert joined(deployed.events("Where is the river?")) == reply
         assert joined(deployed.frames("Where is the river?")) == reply
+        assert deployed.completions("Where is the river?") == (reply, reply)
         assert deployed.account()["state"] == "ready"
 
 

@@ -104,17 +104,35 @@ async def test_a_tokens_waiting_questions_keep_their_order_when_its_worker_dies(
     await scenario.verify()
 
 
-async def test_all_workers_killed_the_first_new_one_ends_what_they_left(scenario: FaultScenario) -> None:
+@contextmanager
+def worker_without_account(cluster: Cluster, folder: Path) -> Iterator[Node]:
+    """One more worker, which has started but for an account, and waits for one to be put into `folder`."""
+    node = cluster.worker("late", COOKIES_DIR=str(folder))
+    cluster.workers.append(node)
+    node.start()
+    try:
+        wait_until(lambda: any("waiting for one" in record["event"] for record in node.says()), "it waits")
+        yield node
+    finally:
+        node.end()
+        cluster.workers.remove(node)
+
+
+async def test_all_workers_killed_the_first_new_one_ends_what_they_left(
+    scenario: FaultScenario, tmp_path: Path
+) -> None:
     sent = scenario.clients.start("eventsource", unique("!deltas=400 !rate=20"))
     await scenario.streaming(sent)
-    for worker in scenario.cluster.workers:
-        worker.kill()
-    waiting = scenario.clients.start("eventsource", unique("hello"))
-    await until(lambda: scenario.cluster.job(waiting.question), "accepted")
-    scenario.cluster.workers[0].start()
-    await scenario.clients.ended()
-    assert (sent.code, waiting.code) == (500, 200)
-    await scenario.verify()
+    with worker_without_account(scenario.cluster, tmp_path) as newcomer:
+        for worker in scenario.cluster.workers:
+            if worker is not newcomer:
+                worker.kill()
+        waiting = scenario.clients.start("eventsource", unique("hello"))
+        await until(lambda: scenario.cluster.job(waiting.question), "accepted")
+        write_accounts(tmp_path, "a0")
+        await scenario.clients.ended()
+        assert (sent.code, waiting.code) == (500, 200)
+        await scenario.verify()
 
 
 async def test_a_frozen_worker_past_its_lease_writes_nothing_when_it_wakes(scenario: FaultScenario) -> None:
@@ -200,42 +218,29 @@ async def test_a_worker_that_drains_while_it_opens_a_conversation_returns_the_qu
 
 
 async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked_once(
-    scenario: FaultScenario,
+    scenario: FaultScenario, tmp_path: Path
 ) -> None:
     """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""
     first = [scenario.clients.start("whole", unique("!internal")) for _ in range(4)]
     await scenario.clients.ended()
     tokens = [scenario.cluster.token(exchange.question) for exchange in first]
-    for worker in scenario.cluster.workers:
-        worker.kill()
-    await until(lambda: not scenario.cluster.alive(), "their heartbeats run out")
-    scenario.cluster.script(account="*", create={"outcome": "slow=1", "times": None})
-    waiting = [scenario.clients.start("eventsource", unique("!deltas=20 !rate=30"), token) for token in tokens]
-    await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
-    newcomer = scenario.cluster.workers[0]
-    newcomer.start()
-    await until(lambda: scenario.cluster.pending == len(waiting), "it has read them")
-    newcomer.freeze()
-    await asyncio.sleep(LEASE_TTL * 2 / 3)
-    newcomer.thaw()
-    await scenario.clients.ended()
-    assert all(exchange.answered for exchange in waiting)
-    assert [len(scenario.cluster.turns(exchange.question)) for exchange in waiting] == [1] * len(waiting)
-    await scenario.verify()
-
-
-@contextmanager
-def worker_without_account(cluster: Cluster, folder: Path) -> Iterator[Node]:
-    """One more worker, which has started but for an account, and waits for one to be put into `folder`."""
-    node = cluster.worker("late", COOKIES_DIR=str(folder))
-    cluster.workers.append(node)
-    node.start()
-    try:
-        wait_until(lambda: any("waiting for one" in record["event"] for record in node.says()), "it waits")
-        yield node
-    finally:
-        node.end()
-        cluster.workers.remove(node)
+    with worker_without_account(scenario.cluster, tmp_path) as newcomer:
+        for worker in scenario.cluster.workers:
+            if worker is not newcomer:
+                worker.kill()
+        await until(lambda: not scenario.cluster.alive(), "their heartbeats run out")
+        scenario.cluster.script(account="*", create={"outcome": "slow=1", "times": None})
+        waiting = [scenario.clients.start("eventsource", unique("!deltas=20 !rate=30"), token) for token in tokens]
+        await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
+        write_accounts(tmp_path, "a0")
+        await until(lambda: scenario.cluster.pending == len(waiting), "it has read them")
+        newcomer.freeze()
+        await asyncio.sleep(LEASE_TTL * 2 / 3)
+        newcomer.thaw()
+        await scenario.clients.ended()
+        assert all(exchange.answered for exchange in waiting)
+        assert [len(scenario.cluster.turns(exchange.question)) for exchange in waiting] == [1] * len(waiting)
+        await scenario.verify()
 
 
 async def test_a_worker_that_starts_late_answers_what_waited(scenario: FaultScenario, tmp_path: Path) -> None:

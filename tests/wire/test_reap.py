@@ -187,6 +187,18 @@ async def test_a_conversation_that_the_upstream_does_not_remember_outlives_its_w
     assert (task.answer, task.session, task.reset) == (third.answer, b"kept", False)
 
 
+async def test_what_a_worker_of_the_version_before_sent_is_reset_when_it_dies(scenario: Scenario) -> None:
+    """Its mark says nothing of what the upstream remembers, and leaves what a newer worker's mark before said."""
+    broken = await broken_off(scenario, "so far", begins=False)
+    await scenario.redis.hdel(keys.job_key(broken.answer), "stateless")
+    assert await scenario.redis.hget(keys.token_key(broken.token), "stateless") == b"1"
+    await scenario.sessions.reap("live", "dead")
+    assert (await scenario.events(broken.answer))[-1] == Failed("interrupted", reset=True)
+    await scenario.ask("third", broken.token)
+    task = await scenario.take("other")
+    assert (task.session, task.reset) == (None, False)
+
+
 async def test_it_outlives_its_worker_after_a_stop_too(scenario: Scenario) -> None:
     broken = await broken_off(scenario, "so far", begins=False)
     await scenario.jobs.stop(broken.answer)

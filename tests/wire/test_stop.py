@@ -330,6 +330,20 @@ async def test_a_stop_by_the_version_before_resets_as_it_says(scenario: Scenario
     assert (await scenario.take("w1")).session is None
 
 
+async def test_a_stop_of_what_a_worker_of_the_version_before_sent_resets(scenario: Scenario) -> None:
+    """Its mark says nothing of what the upstream remembers, and leaves what a newer worker's mark before said."""
+    await scenario.hire("w1")
+    first = await scenario.ask("first")
+    await scenario.finish(await out_where_nothing_is_remembered(scenario), "one", b"kept", takes_more=False)
+    second = await scenario.ask("second", first.token)
+    task = await scenario.take("w1")
+    await scenario.sessions.mark_sent(task, 1, task.sent + 1, fresh=False)
+    await scenario.redis.hset(keys.token_key(first.token), "stateless", "1")
+    await scenario.sessions.append(task, 1, Delta("so far"))
+    await scenario.jobs.stop(second.answer)
+    assert (await scenario.events(second.answer))[-1] == stopped("so far")
+
+
 async def test_a_waiting_question_is_stopped_without_a_reset_where_nothing_is_remembered(
     scenario: Scenario,
 ) -> None:

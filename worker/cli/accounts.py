@@ -79,7 +79,9 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(name: Name, as_json: AsJson = False) -> None:
-    """Check an account: begin a real conversation with its cookies, without asking a question.
+    """Check an account without asking a question.
+
+    With cookies a real conversation is begun; a server is asked for its models.
 
     A refusal counts like a turn's. A success changes nothing; use `release` to make the account return.
     """

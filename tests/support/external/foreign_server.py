@@ -66,6 +66,20 @@ class Ours:
                 frames.append(json.loads(socket.recv(timeout=60)))
             return frames
 
+    def completion(self, question: str, stream: bool = False) -> httpx.Response:
+        """The response of /v1/chat/completions."""
+        body = {"model": "bing-precise", "messages": [{"role": "user", "content": question}], "stream": stream}
+        return httpx.post(f"{self.deployed.url}/v1/chat/completions", json=body, timeout=60)
+
+    def completions(self, question: str) -> tuple[str, str]:
+        """The text of a whole and of a streamed completion, each with its proper end."""
+        (choice,) = self.completion(question).json()["choices"]
+        data = [line.removeprefix("data: ") for line in self.completion(question, True).text.split("\n\n") if line]
+        assert data.pop() == "[DONE]"
+        choices = [choice for event in map(json.loads, data) for choice in event.get("choices", ())]
+        assert choice["finish_reason"] == choices[-1]["finish_reason"] is not None
+        return choice["message"]["content"], "".join(choice["delta"].get("content") or "" for choice in choices)
+
     def stopped(self, question: str, busy: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
         """What /api_stream answers when it is stopped at its first text, at which the server is `busy`."""
         url, fields = self.deployed.url, {"style": "precise", "question": question}

@@ -86,14 +86,18 @@ _TOO_LONG_WORDS = re.compile(
     r"maximum context length"
     r"|exceeds? (the )?(available |model's )?context"
     r"|prompt is too long"
+    r"|longer than the context length"
     r"|input token count [^\n]{0,60}exceeds"
     r"|^litellm\.contextwindowexceedederror"
 )
 _POLICY = _codes("content_filter content_policy_violation moderation_blocked responsibleaipolicyviolation")
 _POLICY_WORDS = re.compile(r"content (management )?polic|requires moderation|input was flagged|safety system")
-# LiteLLM's proxy sends 400 where others send 404 and, without a database of keys, 401.
+# LiteLLM's proxy sends 400 where others send 404 and, without a database of keys, 401; so does `transformers serve` for
+# any model but its own.
 _ACCOUNT_400 = _codes("model_not_found no_db_connection")
-_ACCOUNT_400_WORDS = re.compile(r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=")
+_ACCOUNT_400_WORDS = re.compile(
+    r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=|^server is pinned to '[^\n]{1,200}'; requested '"
+)
 
 RULES = (
     Rule(Reason.SESSION_TOO_LONG, _statuses(None, 400, 413, 422), codes=_TOO_LONG, words=_TOO_LONG_WORDS),

@@ -20,7 +20,8 @@ _RESET = re.compile(r"(?:anthropic-|x-)?ratelimit-(?:reset(-[a-z-]+)?|([a-z-]+)-
 _WORDS = re.compile(
     r"(?:try again in|retry (?:after|in)|wait)\s+(\d+(?:\.\d+)?)\s?(ms|milliseconds?|s|secs?|seconds?|m|minutes?)\b"
 )
-_WORD_UNITS = {"ms": 0.001, "mi": 0.001, "s": 1.0, "se": 1.0, "m": 60.0}
+# By how a unit begins; the first that fits counts.
+_WORD_UNITS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0}
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -45,8 +46,8 @@ def parse_retry_delay(error: Mapping[str, Any], message: str) -> float | None:
     words = _WORDS.search(message.lower())
     if words is None:
         return None
-    unit = words[2] if words[2] in _WORD_UNITS else words[2][:2]
-    return bounded(float(words[1]) * (60.0 if words[2].startswith("minute") else _WORD_UNITS[unit]))
+    unit = next(seconds for beginning, seconds in _WORD_UNITS.items() if words[2].startswith(beginning))
+    return bounded(float(words[1]) * unit)
 
 
 def bounded(seconds: float | None) -> float | None:

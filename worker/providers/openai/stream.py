@@ -1,6 +1,7 @@
 """Read an answer of the OpenAI API from the chunks of its stream."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -35,6 +36,8 @@ _BROKEN = frozenset({"error", "abort", "network_error", "insufficient_system_res
 
 # The kinds of parts that are text.
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})
+# An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
+_UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
 
 class CompletionStream:
@@ -157,6 +160,8 @@ def _decode(data: str) -> Any:
         # characters that aren't escaped.
         return json.loads(data, strict=False)
     except (ValueError, RecursionError) as error:
+        if unescaped := _UNESCAPED_ERROR.match(data):
+            return {"error": unescaped["message"]}
         raise _protocol_error("a chunk that is not JSON") from error
 
 

@@ -7,6 +7,7 @@ from wire.reasons import Reason
 from worker.accounts.penalties import penalty_for
 from worker.providers.openai.errors import ErrorReport, parse_error, parse_error_response
 
+OLLAMA_TOO_LONG = "the prompt is longer than the context length currently available to the model; shorten the prompt"
 TOO_LONG = "This model's maximum context length is 4096 tokens. However, you requested 5000."
 
 
@@ -28,11 +29,15 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
         (404, body(code="model_not_found"), "account.refused", True),
         (404, json.dumps({"object": "error", "type": "NotFoundError", "code": 404}).encode(), "account.refused", True),
         (400, body(message="/chat/completions: Invalid model name passed in model=x. Call …"), "account.refused", True),
+        (400, b"{\"detail\":\"Server is pinned to 'm'; requested 'x'.\"}", "account.refused", True),
+        (404, body(message="model 'x' not found", type="not_found_error"), "account.refused", True),
+        (404, body(message="The model `x` does not exist.", type="NotFoundError", code=404), "account.refused", True),
         (400, body(message="No connected db.", type="no_db_connection", code="400"), "account.refused", True),
     ],
     "whoever is in front of the server": [
         (401, b"", "account.blocked", True),
         (401, b'{"message":"Unauthorized"}', "account.blocked", True),
+        (401, b'{"error":"Unauthorized"}', "account.blocked", True),
         (403, b"<html>no</html>", "account.blocked", True),
         (403, b'{"success":false,"errors":[{"code":1020,"message":"Access denied"}]}', "account.blocked", True),
         (403, b'{"message":"Forbidden"}', "account.blocked", True),
@@ -97,6 +102,7 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
         (413, body(message="the request exceeds the available context size"), "session.toolong", True),
         (422, body(code="context_length_exceeded"), "session.toolong", True),
         (400, b'[{"error": {"message": "prompt is too long: 9 tokens"}}]', "session.toolong", True),
+        (400, body(message=OLLAMA_TOO_LONG, type="invalid_request_error"), "session.toolong", True),
         (400, body(message="litellm.ContextWindowExceededError: litellm.BadRequestError: …"), "session.toolong", True),
     ],
     "content that is not allowed": [
@@ -107,6 +113,7 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
         (400, INVALID, "question.invalid", True),
         (400, body(message="Your text 'invalid model name passed in model=' is bad"), "question.invalid", True),
         (400, body(code="invalid_value"), "question.invalid", True),
+        (400, b'{"detail":"Your text: Server is pinned to x"}', "question.invalid", True),
         (400, b"[" * 100_000, "question.invalid", True),
         (413, b"", "question.invalid", True),
         (422, b'{"detail": "no"}', "question.invalid", True),

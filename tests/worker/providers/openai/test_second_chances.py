@@ -30,6 +30,7 @@ INVALID = {"error": {"message": "Unsupported value: 'top_k' (key sk-test-0123456
 ZIPPED = gzip.compress(json.dumps({"error": {"message": "CUDA"}}).encode())
 ZIPPED_ERROR = b"HTTP/1.1 500 Status\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(ZIPPED), ZIPPED)
 LOADING = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+BROKEN = b'data: {"error": "CUDA error: out of memory\nCompile with "TORCH_USE_CUDA_DSA".\n"}\n\n'
 GOOD = answering(whole("hello"))
 
 # What another account is asked after: the refusal, and whether the first account pauses.
@@ -55,6 +56,7 @@ ELSEWHERE: dict[str, tuple[Play, bool]] = {
     "500 with an error": (refusing(500, {"error": {"message": "CUDA"}}), False),
     "502 with an error": (refusing(502, {"error": {"message": "no"}}), False),
     "an error as first event": (answering(events({"error": {"message": "CUDA"}})), False),
+    "an error as first event that is no JSON": (answering(BROKEN), False),
     "a limit as first event": (answering(events({"error": {"code": "rate_limit_exceeded"}})), True),
     "a redirect": (refusing(302, Location="https://login.example/"), True),
     "a captive portal": (refusing(511, "<html>sign in</html>"), True),
@@ -73,6 +75,12 @@ ELSEWHERE: dict[str, tuple[Play, bool]] = {
     "an invalid request": (refusing(400, INVALID), False),
     "a 422": (refusing(422, {"detail": [{"loc": ["body", "top_k"], "msg": "no"}]}), False),
     "a 413 with an error": (refusing(413, {"error": {"message": "too large"}}), False),
+}
+# The server's own word about its key or model: the account is dead until the server takes it again.
+DEAD: dict[str, Play] = {
+    "401 of a key": refusing(401, {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}),
+    "404 of a model": refusing(404, {"error": {"message": "model 'm' not found", "type": "not_found_error"}}),
+    "400 of a model": refusing(400, {"detail": "Server is pinned to 'n'; requested 'm'."}),
 }
 # What is asked once, since the server may still answer.
 ONCE: dict[str, Play] = {
@@ -137,15 +145,18 @@ async def scene(
                 await running
 
 
-@pytest.mark.parametrize("kind", ELSEWHERE)
+@pytest.mark.parametrize("kind", [*ELSEWHERE, *DEAD])
 async def test_another_account_answers_after(store: HookedStore, client: Client, kind: str) -> None:
-    play, pauses = ELSEWHERE[kind]
+    play, pauses = ELSEWHERE.get(kind) or (DEAD[kind], True)
     async with scene(store, client, play, GOOD) as stage:
         end = await stage.ask()
         assert isinstance(end, Final), end
         assert (end.text, stage.counts) == ("hello", [1, 1])
         status = await stage.status()
-        assert status.state == ("cooling" if pauses else "ready")
+        assert status.state == ("dead" if kind in DEAD else "cooling" if pauses else "ready")
+        # With the other refusals these are more than 200 questions.
+        results = await asyncio.gather(*(stage.ask(f"question {number}") for number in range(8)))
+        assert [result for result in results if isinstance(result, Failed)] == []
 
 
 async def test_no_question_fails_while_one_of_two_servers_refuses_in_every_way(

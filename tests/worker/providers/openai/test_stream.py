@@ -116,6 +116,8 @@ def test_what_is_no_chunk_is_a_breach_of_protocol(odd: str) -> None:
         ({"error": {"code": "context_length_exceeded"}, "choices": []}, "session.toolong", True),
         ({"object": "error", "message": "x", "code": 401}, "account.blocked", True),
         ({"error": "busy"}, "upstream.internal", True),
+        ('{"error": "CUDA error: an "illegal" access', "upstream.internal", True),
+        ('{"error": "this model\'s maximum context length is "9" tokens"}', "session.toolong", True),
     ],
 )
 def test_an_error_is_a_refusal_only_before_any_text(report: Any, reason: str, refused: bool) -> None:
