@@ -240,6 +240,29 @@ async def test_pauses_after_trouble_grow_with_each_failure_in_a_row_and_start_ov
     assert again.returns <= 1000
 
 
+async def test_turns_that_fail_together_make_one_short_pause(book: Book) -> None:
+    for job in range(8):
+        await book.reserve(str(job), "a")
+    for job in range(8):
+        await book.end(str(job), "a", "trouble", pause=1)
+    waiting = await book.reserve("next", "a")
+    assert isinstance(waiting, NoCapacity)
+    assert waiting.returns <= 1000
+
+
+@pytest.mark.parametrize(("sent", "longest"), [(True, 60), (False, 8)])
+async def test_pauses_after_trouble_stay_short_where_nothing_was_sent(book: Book, sent: bool, longest: int) -> None:
+    pauses = []
+    for job in range(8):
+        await book.reserve(str(job), "a")
+        await book.end(str(job), "a", "trouble", pause=1, sent=sent)
+        waiting = await book.reserve("next", "a")
+        assert isinstance(waiting, NoCapacity)
+        pauses.append(round(waiting.returns / 1000))
+        await advance(book.store, 60)
+    assert (pauses[0], pauses[-1]) == (1, longest)
+
+
 async def test_inner_errors_pause_an_account_only_when_they_go_on(book: Book) -> None:
     states = []
     for job in range(3):

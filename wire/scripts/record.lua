@@ -8,7 +8,7 @@
 local args = cjson.decode(ARGV[2])
 local name, slot, sent, print = args.account, args.slot, args.sent, args.fingerprint
 local outcome, reason, pause = args.outcome, args.reason, args.pause
-local LONGEST, TOLERATED = 60 * 1000, 3
+local LONGEST, UNSENT_LONGEST, TOLERATED = 60 * 1000, 8 * 1000, 3
 -- Of refusals that may pass by themselves, in ms: the longest pause, the longest time between two of one series, for how
 -- long a series lasts before the account is dead, and how long a dead one waits until a turn tries it again.
 local REFUSED_LONGEST, SERIES_GAP, ENDURED, TRIAL = 8 * 1000, 60 * 1000, 180 * 1000, 15 * 1000
@@ -86,13 +86,15 @@ if outcome == 'doubted' then
   if not enough_doubt(args.client) then return reply() end
   outcome = 'cooling'
 end
-failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
+-- Turns that were out together fail together: what ends them is one failure.
+if before ~= 'cooling' or back <= now then failures = redis.call('HINCRBY', KEYS[1], 'failures', 1) end
 redis.call('HSET', KEYS[1], 'failed', now)
 redis.call('HINCRBY', KEYS[1], 'failed:' .. reason, 1)
 if outcome == 'cooling' then
   cool(pause)
 elseif outcome == 'trouble' then
-  cool(math.min(LONGEST, pause * 2 ^ (failures - 1)))
+  -- Where nothing was sent, trying again costs nothing.
+  cool(math.min(sent and LONGEST or UNSENT_LONGEST, pause * 2 ^ (failures - 1)))
 elseif outcome == 'internal' then
   if failures >= TOLERATED then cool(math.min(LONGEST, pause * 2 ^ (failures - TOLERATED))) end
 elseif outcome == 'refused' then
