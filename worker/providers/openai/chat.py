@@ -18,6 +18,7 @@ from worker.accounts.account import NO_TEMPERATURE, Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
+from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
@@ -151,11 +152,14 @@ async def _snapshots(
 
 
 async def _chunks(response: httpx.Response, completion: CompletionStream, grace: float) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end."""
-    chunks, deadline = response.aiter_raw(), None
+    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end.
+
+    Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
+    """
+    chunks, deadline, length = decode_body(response), None, -1
     while True:
-        if completion.ended and deadline is None:
-            deadline = asyncio.get_running_loop().time() + grace
+        if completion.ended and len(completion.text) > length:
+            deadline, length = asyncio.get_running_loop().time() + grace, len(completion.text)
         try:
             async with asyncio.timeout_at(deadline):
                 chunk = await anext(chunks)

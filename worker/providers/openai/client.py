@@ -19,6 +19,7 @@ from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers.http import upstream_errors
+from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.errors import parse_error_response
 from worker.providers.openai.retry_after import parse_retry_after
 from worker.providers.proxy import open_transport
@@ -27,6 +28,8 @@ from worker.providers.sent_mark import SendHook
 # Limits of reading an error's body: bytes and seconds.
 _MAX_ERROR = 64 * 1024
 ERROR_TIMEOUT = 5.0
+# Encodings that nothing here decodes; see content_encoding.
+_UNREADABLE = frozenset({"br", "zstd", "compress"})
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,14 @@ class ServerClient:
     async def _check_response(
         self, response: httpx.Response, server: ServerAccount, policy: Reason = Reason.QUESTION_REFUSED
     ) -> None:
-        """Raise UpstreamError unless the response is successful and has no content encoding."""
+        """Raise UpstreamError unless the response is successful and in a readable encoding."""
         content_type = response.headers.get("content-type", "")
         # A page under 200 is no answer of the server's: whoever is in front of it asks for a sign-in, or says sorry.
         if not response.is_success or content_type.lower().startswith("text/html"):
             body = await _read_error(response, self._error_timeout)
             report = parse_error_response(response.status_code, body, content_type)
             raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key)
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if response.headers.get("content-encoding", "").strip().lower() in _UNREADABLE:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 
     def _open_client(self, server: ServerAccount) -> httpx.AsyncClient:
@@ -132,7 +135,7 @@ async def _read_error(response: httpx.Response, limit: float) -> bytes:
     body = b""
     with suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(limit):
-            async for chunk in response.aiter_raw():
+            async for chunk in decode_body(response):
                 body += chunk
                 if len(body) > _MAX_ERROR:
                     break

@@ -98,12 +98,40 @@ def parse_error(value: Any, status: int | None = None) -> ErrorReport:
     if not isinstance(error, dict):
         message = error[:_LONGEST_MESSAGE] if isinstance(error, str) else ""
         return ErrorReport(status, message=message, retry_after=parse_retry_delay(outer, message))
-    codes = tuple(str(error[name]) for name in ("type", "code", "status") if isinstance(error.get(name), str | int))
+    codes = tuple(
+        str(error[name]) for name in ("type", "code", "status", "error_code") if isinstance(error.get(name), str | int)
+    )
     message, params = _message(error)
     number = next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None)
     pause = parse_retry_delay(error, message)
     pause = parse_retry_delay(outer, "") if pause is None else pause
     return ErrorReport(status or number, codes, message, params, pause)
+
+
+def has_error(value: Mapping[str, Any]) -> bool:
+    """Return whether a document under 200, or a chunk, is an error: in one of the ways that servers write it.
+
+    An error whose fields are all empty is none, and neither is a report of success beside an answer.
+    """
+    error = value.get("error")
+    if any(error.values()) if isinstance(error, dict) else error:
+        return True
+    if value.get("choices"):
+        return False
+    if value.get("errors") or value.get("success") is False or "error" in (value.get("type"), value.get("status")):
+        return True
+    if value.get("object") == "error" or (value.get("detail") and "id" not in value):
+        return True
+    words = any(value.get(name) for name in ("message", "msg", "title", "error_msg"))
+    statuses = [value.get(name) for name in ("status", "statusCode", "status_code")]
+    is_status = any(isinstance(status, int) and status >= 400 for status in statuses)
+    return words and (is_status or any(map(_is_failure, (value.get("code"), value.get("error_code")))))
+
+
+def _is_failure(code: Any) -> bool:
+    """Return whether a code is neither 0 nor an HTTP status of success, nor the word for one."""
+    text = str(code or 0).lower()
+    return not isinstance(code, bool) and re.fullmatch(r"0+|2\d\d|ok|success", text) is None
 
 
 def _is_error(value: Any) -> bool:
@@ -118,7 +146,7 @@ def _message(error: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     Servers that check a request by its schema send a list in place of a message; each item has the field's place.
     """
     params = [error["param"]] if isinstance(error.get("param"), str) else []
-    for name in ("message", "detail", "errors", "msg"):
+    for name in ("message", "detail", "errors", "msg", "error_msg"):
         value = error.get(name)
         if isinstance(value, dict):
             value = value.get("detail") or value.get("message")

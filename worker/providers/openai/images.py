@@ -15,6 +15,7 @@ from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, Picture, require_server
 from worker.providers.openai.client import FailureReasons, ServerClient
+from worker.providers.openai.content_encoding import decode_body
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
 
@@ -71,7 +72,7 @@ async def _read_body(response: httpx.Response) -> bytes:
     if length.isdecimal() and int(length) > MAX_BODY:
         raise UpstreamError(Reason.IMAGE_PROTOCOL, "too large for pictures")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in decode_body(response):
         body += chunk
         if len(body) > MAX_BODY:
             raise UpstreamError(Reason.IMAGE_PROTOCOL, "too large for pictures")

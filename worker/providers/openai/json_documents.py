@@ -13,7 +13,7 @@ from worker.providers.openai.stream import DONE
 # How often a document that isn't complete is tried before the response ends.
 _MOST_TRIES = 100
 _WORD = re.compile(r"\S")
-_decoder = json.JSONDecoder()
+_decoder = json.JSONDecoder(strict=False)
 
 
 class DocumentParser:

@@ -64,6 +64,7 @@ _ERROR = frozenset({BodyKind.ERROR})
 _JSON = frozenset({BodyKind.ERROR, BodyKind.JSON})
 _PAGE = frozenset({BodyKind.PAGE})
 _NOT_JSON = frozenset({BodyKind.PAGE, BodyKind.OTHER})
+_3XX = _statuses(*range(300, 400))
 _4XX = _statuses(*range(400, 500))
 _5XX = _statuses(*range(500, 600))
 
@@ -116,8 +117,12 @@ RULES = (
     Rule(Reason.ACCOUNT_BLOCKED, _statuses(401, 403, 404, 405, 407, 409, 410, 415, 421, 423, 424, 425, 426)),
     # 408 and 499: the server may still be at work.
     Rule(Reason.UPSTREAM_INTERNAL, _statuses(408, 499), final=True),
-    Rule(Reason.ACCOUNT_BLOCKED, _4XX | {200}, _PAGE),
+    # Redirects are not followed: they lead to a sign-in, or to an address that the account should have.
+    Rule(Reason.ACCOUNT_BLOCKED, _3XX | {511}),
+    Rule(Reason.ACCOUNT_BLOCKED, _4XX | {200, 501}, _PAGE),
     Rule(Reason.QUESTION_INVALID, _4XX),
+    # Something of the request isn't implemented, such as streaming.
+    Rule(Reason.QUESTION_INVALID, _statuses(501), _JSON),
     Rule(Reason.UPSTREAM_INTERNAL, _statuses(None, 500, 502), codes=_SPENT, final=True),
     Rule(Reason.UPSTREAM_INTERNAL, _statuses(None, 500, 502), _ERROR),
     Rule(Reason.UPSTREAM_GATEWAY, _statuses(502, 504, *range(520, 528)), _NOT_JSON, final=True),

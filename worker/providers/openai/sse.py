@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 
@@ -14,10 +16,14 @@ BOM = b"\xef\xbb\xbf"
 
 
 class EventParser:
-    """An incremental parser of events. Comments, ids and other fields than `data` are ignored."""
+    """An incremental parser of events. Comments, ids and other fields than `data` are ignored.
+
+    Only the name `error` counts: such an event's data is yielded inside an object under `error`.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._name = b""
         self._data: list[str] = []
         self._size = 0
         self._begun = False
@@ -40,13 +46,18 @@ class EventParser:
         for line in self._lines():
             if line:
                 name, _, value = line.partition(b":")
-                if name == b"data":
-                    self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+                # Some servers indent lines, or write names in capitals.
+                match name.strip().lower():
+                    case b"data":
+                        self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+                    case b"event":
+                        self._name = value.strip().lower()
                 continue
             data, self._data = "\n".join(self._data), []
+            name, self._name = self._name, b""
             self._size = sum(map(len, self._pieces))
             if data:
-                yield data
+                yield _wrap_error(data) if name == b"error" else data
 
     def _lines(self) -> list[bytes]:
         """Return the complete lines without their ends; keep the rest."""
@@ -60,3 +71,14 @@ class EventParser:
         complete = not held.endswith(b"\r") and held.endswith(b"\n")
         self._pieces = [] if complete else [lines.pop()]
         return [line.rstrip(b"\r\n") for line in lines]
+
+
+def _wrap_error(data: str) -> str:
+    """Return the data of an `error` event as an object that has the error inside, whatever the server sends there."""
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value = data
+    if isinstance(value, dict) and value.get("error"):
+        return data
+    return msgspec.json.encode({"error": value or data}).decode()

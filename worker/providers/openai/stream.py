@@ -10,9 +10,11 @@ from wire.messages import FinishReason, Source, Usage
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
-from worker.providers.openai.errors import parse_error
+from worker.providers.openai.errors import has_error, parse_error
 
 DONE = "[DONE]"
+# What some servers put around it.
+_AROUND_DONE = "\"' \t\r\n\0"
 # Limits of an answer: characters, and the number of sources and suggestions.
 MAX_TEXT = 4 * 1024 * 1024
 _MOST = 100
@@ -24,10 +26,16 @@ _FINISHES: dict[str, FinishReason] = {
     "model_length": "length",
     "content_filter": "content_filter",
     "safety": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+    "sensitive": "content_filter",
 }
 # Words that mean no end, and those for an answer that the server has broken off.
 _NO_FINISH = frozenset({"", "null", "none"})
-_BROKEN = frozenset({"error", "abort"})
+_BROKEN = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+
+# The kinds of parts that are text.
+_TEXTS = frozenset({None, "text", "output_text", "input_text"})
 # An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
 _UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
@@ -59,7 +67,7 @@ class CompletionStream:
         """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure."""
         if self.done:
             return
-        if data.strip() == DONE:
+        if data.strip(_AROUND_DONE).upper() == DONE:
             self.done = True
             return
         value = _decode(data)
@@ -82,7 +90,7 @@ class CompletionStream:
     def _read_chunk(self, chunk: Any) -> None:
         if not isinstance(chunk, dict):
             raise _protocol_error("a chunk that is no object")
-        if chunk.get("error") or chunk.get("object") == "error":
+        if has_error(chunk):
             raise self._to_error(chunk)
         if choice := _first_choice(chunk.get("choices")):
             self._has_choice = True
@@ -101,15 +109,18 @@ class CompletionStream:
         if finish is not None and finish.lower() not in _BROKEN:
             # First of all: nothing odd in a chunk that ends the answer undoes it.
             self._finish = finish
-        delta, message = _object(choice.get("delta")), choice.get("message")
+        delta, message = _message(choice.get("delta")), choice.get("message")
         self._read_annotations(delta.get("annotations"))
-        text = _text(delta.get("content")) if delta else _text(choice.get("text"))
+        text = _content(delta) if delta else _text(choice.get("text"))
         self._has_delta = self._has_delta or bool(text)
-        if isinstance(message, dict):
+        if isinstance(message, dict | str):
+            message = _message(message)
             self._read_annotations(message.get("annotations"))
             text = text or self._message_text(message.get("content"))
         self.text += text
         if finish is not None and finish.lower() in _BROKEN:
+            if has_error({"error": choice.get("error")}):
+                raise self._to_error(choice)
             raise UpstreamError(Reason.UPSTREAM_INTERNAL, f"finish_reason {finish.lower()}")
 
     def _message_text(self, content: Any) -> str:
@@ -145,8 +156,9 @@ def _decode(data: str) -> Any:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:
-        # json accepts NaN, and halves of surrogate pairs: some servers split characters over two chunks.
-        return json.loads(data)
+        # json accepts NaN, and halves of surrogate pairs: some servers split characters over two chunks; and control
+        # characters that aren't escaped.
+        return json.loads(data, strict=False)
     except (ValueError, RecursionError) as error:
         if unescaped := _UNESCAPED_ERROR.match(data):
             return {"error": unescaped["message"]}
@@ -171,6 +183,17 @@ def _object(value: Any) -> dict[str, Any]:
     if value and not isinstance(value, dict):
         raise _protocol_error("a chunk of another shape")
     return value or {}
+
+
+def _message(value: Any) -> dict[str, Any]:
+    """Return a delta or message, empty if there is none; some servers send only its text."""
+    return {"content": value} if isinstance(value, str) else _object(value)
+
+
+def _content(delta: dict[str, Any]) -> str:
+    """Return the text of a delta: its content, else its text."""
+    text = delta.get("text")
+    return _text(delta.get("content")) or (text if isinstance(text, str) else "")
 
 
 def _finish_reason(value: Any) -> str | None:
@@ -208,7 +231,9 @@ def _part_text(part: Any) -> str:
     if not isinstance(part, dict):
         return ""
     kind, text = part.get("type"), part.get("text")
-    return text if isinstance(text, str) and (kind is None or kind in ("text", "output_text")) else ""
+    if isinstance(text, dict):
+        text = text.get("value")
+    return text if isinstance(text, str) and kind in _TEXTS else ""
 
 
 def _usage(value: Any) -> Usage | None:

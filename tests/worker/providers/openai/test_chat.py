@@ -142,7 +142,7 @@ async def test_the_end_is_known_however_it_is_written(ending: bytes) -> None:
 
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<p/>"
-ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer-Encoding") + piece(whole("a")) + LAST
+ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: br\r\nTransfer-Encoding") + piece(whole("a")) + LAST
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ ZIPPED = HEAD.replace(b"Transfer-Encoding", b"Content-Encoding: gzip\r\nTransfer
         (openai_server.refusing(400, {"error": {"message": SECRET}}), "question.invalid", True),
         (openai_server.refusing(500, SECRET), "upstream.internal", False),
         (openai_server.refusing(503), "upstream.busy", True),
-        (openai_server.refusing(307, Location="/elsewhere"), "upstream.protocol", False),
+        (openai_server.refusing(307, Location="/elsewhere"), "account.blocked", True),
         (openai_server.saying(HTML), "account.blocked", True),
         (openai_server.refusing(200, {"error": {"message": SECRET}}), "upstream.internal", True),
         (openai_server.saying(ZIPPED), "upstream.protocol", False),

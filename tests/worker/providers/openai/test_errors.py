@@ -119,7 +119,16 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
         (422, b'{"detail": "no"}', "question.invalid", True),
         (418, b'{"error": "a teapot"}', "question.invalid", True),
     ],
-    "no refusal at all": [(302, b"", "upstream.protocol", False)],
+    "a redirect, or a page to sign in at": [
+        (status, data, "account.blocked", True)
+        for status in (300, 301, 302, 303, 307, 308, 511)
+        for data in (b"", PAGE)
+    ],
+    "what isn't implemented": [
+        (501, body(message="Streaming is not implemented"), "question.invalid", True),
+        (501, PAGE, "account.blocked", True),
+    ],
+    "no refusal at all": [(104, b"", "upstream.protocol", False)],
 }
 
 

@@ -1,6 +1,7 @@
 """Whole workers before servers that refuse: who is asked next, what that costs the first, and what a client gets."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,8 @@ from worker.worker import Worker, new_worker_id
 pytestmark = pytest.mark.anyio
 
 INVALID = {"error": {"message": "Unsupported value: 'top_k' (key sk-test-0123456789)", "type": "invalid_request_error"}}
+ZIPPED = gzip.compress(json.dumps({"error": {"message": "CUDA"}}).encode())
+ZIPPED_ERROR = b"HTTP/1.1 500 Status\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(ZIPPED), ZIPPED)
 LOADING = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
 BROKEN = b'data: {"error": "CUDA error: out of memory\nCompile with "TORCH_USE_CUDA_DSA".\n"}\n\n'
 GOOD = answering(whole("hello"))
@@ -55,6 +58,20 @@ ELSEWHERE: dict[str, tuple[Play, bool]] = {
     "an error as first event": (answering(events({"error": {"message": "CUDA"}})), False),
     "an error as first event that is no JSON": (answering(BROKEN), False),
     "a limit as first event": (answering(events({"error": {"code": "rate_limit_exceeded"}})), True),
+    "a redirect": (refusing(302, Location="https://login.example/"), True),
+    "a captive portal": (refusing(511, "<html>sign in</html>"), True),
+    "a compressed error": (saying(ZIPPED_ERROR), False),
+    "an event of the name error": (answering(b'event: error\ndata: {"message":"busy","code":429}\n\n'), True),
+    "such an event of plain text": (answering(b"event: error\ndata: overloaded\n\n"), False),
+    "an error in a choice": (
+        answering(events({"choices": [{"finish_reason": "error", "error": {"code": 429}}]})),
+        True,
+    ),
+    "a code and a message under 200": (refusing(200, {"code": 429, "message": "slow down"}), True),
+    "a named code under 200": (refusing(200, {"code": "Throttling", "message": "slow down"}), False),
+    "details under 200": (refusing(200, {"detail": "no"}), False),
+    "no success under 200": (refusing(200, {"success": False, "errors": [{"message": "no"}]}), False),
+    "a problem under 200": (refusing(200, {"title": "Too Many Requests", "status": 429}), True),
     "an invalid request": (refusing(400, INVALID), False),
     "a 422": (refusing(422, {"detail": [{"loc": ["body", "top_k"], "msg": "no"}]}), False),
     "a 413 with an error": (refusing(413, {"error": {"message": "too large"}}), False),

@@ -137,7 +137,24 @@ def test_either_word_of_the_server_is_the_end_and_neither_is_a_cut() -> None:
     assert read(chunk("a")).finish == "stop"
 
 
-@pytest.mark.parametrize("word", ["error", "Abort"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"error": {"code": 0, "message": ""}},
+        {"error": {}, "errors": [], "detail": ""},
+        {"code": 0, "message": "Success", "status": "processing"},
+        {"code": 200, "msg": "ok"},
+        {"code": "ok", "message": "done", "success": True},
+        {"id": "1", "detail": {"queue": 3}},
+        {"message": "connected"},
+        {"type": "ping"},
+    ],
+)
+def test_a_report_of_no_error_is_none(beside: dict[str, Any]) -> None:
+    assert read(beside, {**chunk("a"), **beside}, END).text == "a"
+
+
+@pytest.mark.parametrize("word", ["error", "Abort", "network_error", "insufficient_system_resource"])
 def test_an_answer_that_the_server_breaks_off_is_none(word: str) -> None:
     assert failure(chunk("a"), chunk(None, word)).reason == "upstream.internal"
 
