@@ -74,10 +74,11 @@ async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher)
                 "bing_image_url": emulator.url,
                 "cookies_dir": Path(added),
             }
+            watcher = DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT])
             yield UpstreamChoice(
                 settings.model_copy(update=addresses),
-                [_DEMO_ACCOUNT],
-                DirectoryWatcher(Path(added), own=[_DEMO_ACCOUNT]),
+                list(watcher.load().accounts),
+                watcher,
                 f"the emulator of Bing, {emulator.url} (no account in {settings.cookies_dir})",
             )
 

@@ -1,4 +1,4 @@
-"""The queue's length and age, and the number of live workers, for metrics."""
+"""The queue's length and age, and the number of live workers with an account, for metrics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from wire.sessions import Sessions
 
 @dataclass(frozen=True)
 class QueueStats:
-    """The number of waiting jobs, the seconds that the oldest has waited, and the number of live workers."""
+    """The number of waiting jobs, the seconds that the oldest has waited, and the workers that could take it."""
 
     waiting: int
     oldest: float
@@ -28,4 +28,4 @@ async def read_queue_stats(store: Store) -> QueueStats:
             replies: Any = await pipe.execute()
     waiting, first, (seconds, micros) = replies
     oldest = max(0.0, seconds + micros / 1e6 - first[0][1] / 1000) if first else 0.0
-    return QueueStats(waiting, oldest, len(await Sessions(store).list_live_workers()))
+    return QueueStats(waiting, oldest, len(await Sessions(store).list_available_workers()))

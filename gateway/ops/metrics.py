@@ -42,7 +42,7 @@ _REDIS_HELP = (
     "1 if Redis answers this gateway, else 0; the metrics of the queue and of live workers have no value then."
 )
 _QUEUE_GAUGES: list[tuple[str, str, Callable[[QueueStats], float]]] = [
-    ("bing_workers_alive", "Workers with a heartbeat.", lambda stats: stats.workers),
+    ("bing_workers_alive", "Workers with a heartbeat and an account.", lambda stats: stats.workers),
     ("bing_queue_length", "Questions that wait for a worker.", lambda stats: stats.waiting),
     ("bing_queue_oldest_seconds", "Age of the oldest question that waits.", lambda stats: stats.oldest),
 ]

@@ -21,6 +21,12 @@ async def test_what_waits_is_counted_and_who_could_work_on_it(scenario: Scenario
     assert 0 <= stats.oldest < 5
 
 
+async def test_a_worker_without_an_account_could_not_work_on_it(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    await scenario.sessions.beat("w1", takes_work=False)
+    assert (await read_queue_stats(scenario.store)).workers == 0
+
+
 async def test_what_was_claimed_does_not_wait(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.ask()
