@@ -1,5 +1,6 @@
 """Parse server-sent events from the bytes of a response."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from worker.errors import UpstreamError
 MAX_EVENT = 4 * 1024 * 1024
 
 _LINE_END = re.compile(rb"[\r\n]")
+# The fields that an event may begin with.
+_BEGINNINGS = frozenset({b"data", b"event", b"id"})
 BOM = b"\xef\xbb\xbf"
 
 
@@ -44,20 +47,28 @@ class EventParser:
 
     def _events(self) -> Iterator[str]:
         for line in self._lines():
-            if line:
-                name, _, value = line.partition(b":")
-                # Some servers indent lines, or write names in capitals.
-                match name.strip().lower():
-                    case b"data":
-                        self._data.append(value.removeprefix(b" ").decode(errors="replace"))
-                    case b"event":
-                        self._name = value.strip().lower()
-                continue
-            data, self._data = "\n".join(self._data), []
-            name, self._name = self._name, b""
-            self._size = sum(map(len, self._pieces))
-            if data:
-                yield _wrap_error(data) if name == b"error" else data
+            # Some servers indent lines, or write names in capitals.
+            name, _, value = line.partition(b":")
+            name = name.strip().lower()
+            # Others put no empty line between events: what is whole ends where the next one begins.
+            if not line or (name in _BEGINNINGS and self._is_whole()):
+                yield from self._take()
+            if name == b"data":
+                self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+            elif name == b"event":
+                self._name = value.strip().lower()
+
+    def _is_whole(self) -> bool:
+        """Return whether the data is an object already, so that no further line belongs to it."""
+        return bool(self._data) and self._data[-1].rstrip().endswith("}") and _is_json("\n".join(self._data))
+
+    def _take(self) -> Iterator[str]:
+        """Yield the data of the event that ends here, if it has any."""
+        data, name = "\n".join(self._data), self._name
+        self._data, self._name = [], b""
+        self._size = sum(map(len, self._pieces))
+        if data:
+            yield _wrap_error(data) if name == b"error" else data
 
     def _lines(self) -> list[bytes]:
         """Return the complete lines without their ends; keep the rest."""
@@ -71,6 +82,14 @@ class EventParser:
         complete = not held.endswith(b"\r") and held.endswith(b"\n")
         self._pieces = [] if complete else [lines.pop()]
         return [line.rstrip(b"\r\n") for line in lines]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _wrap_error(data: str) -> str:

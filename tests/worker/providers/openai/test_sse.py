@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,24 @@ def test_an_event_of_several_lines_is_one() -> None:
 
 def test_events_without_data_are_none_and_a_mark_at_the_start_is_passed_over() -> None:
     assert read(b"\xef\xbb\xbfdata: a\n\n\n\nevent: x\n\n: ping\n\nid: 1\ndata:\n\nfoo: bar\n\n") == ["a"]
+
+
+def test_an_error_event_has_its_data_inside_an_object() -> None:
+    named = (
+        b'event: error\ndata: {"message":"a"}\n\nevent: Error\ndata: b\n\nevent: error\ndata: {"error":{"code":1}}\n\n'
+    )
+    assert [json.loads(data) for data in read(named)] == [
+        {"error": {"message": "a"}},
+        {"error": "b"},
+        {"error": {"code": 1}},
+    ]
+
+
+def test_an_object_ends_an_event_where_the_next_begins_without_an_empty_line() -> None:
+    events = EventParser()
+    assert list(events.feed(b'data: {"a":\ndata: 1}\ndata: {"b": 2}\n')) == ['{"a":\n1}']
+    assert list(events.feed(b"event: error\ndata: c\n")) == ['{"b": 2}']
+    assert list(events.feed(b"\ndata: d\ndata: e\n\n")) == ['{"error":"c"}', "d\ne"]
 
 
 def test_an_event_that_the_end_cuts_off_is_reported_only_at_the_end() -> None:
