@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,10 @@ DEADLINE = 100.0
 
 async def bench(*options: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
+    # A shell's background job ignores Ctrl-C, and so do its children; a bench in the foreground doesn't.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench", *options, cwd=ROOT, stdout=pipe, stderr=pipe
+        sys.executable, "-m", "bench", *options, cwd=ROOT, stdout=pipe, stderr=pipe, preexec_fn=heed
     )
 
 
