@@ -120,7 +120,7 @@ def has_error(value: Mapping[str, Any]) -> bool:
         return False
     if value.get("errors") or value.get("success") is False or "error" in (value.get("type"), value.get("status")):
         return True
-    if value.get("object") == "error" or (value.get("detail") and "id" not in value):
+    if value.get("object") == "error" or (value.get("detail") and isinstance(value["detail"], str | list)):
         return True
     words = any(value.get(name) for name in ("message", "msg", "title", "error_msg"))
     statuses = [value.get(name) for name in ("status", "statusCode", "status_code")]

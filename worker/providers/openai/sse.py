@@ -15,6 +15,8 @@ MAX_EVENT = 4 * 1024 * 1024
 _LINE_END = re.compile(rb"[\r\n]")
 # The fields that an event may begin with.
 _BEGINNINGS = frozenset({b"data", b"event", b"id"})
+# Data without its field's name: an object, or the mark of the end.
+_BARE = re.compile(rb"\s*(?:\{|\[DONE\]\s*$)")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -47,8 +49,8 @@ class EventParser:
 
     def _events(self) -> Iterator[str]:
         for line in self._lines():
-            # Some servers indent lines, or write names in capitals.
-            name, _, value = line.partition(b":")
+            # Some servers indent lines, write names in capitals, or leave `data:` out.
+            name, _, value = (b"data", b":", line) if _BARE.match(line) else line.partition(b":")
             name = name.strip().lower()
             # Others put no empty line between events: what is whole ends where the next one begins.
             if not line or (name in _BEGINNINGS and self._is_whole()):

@@ -145,7 +145,7 @@ def test_either_word_of_the_server_is_the_end_and_neither_is_a_cut() -> None:
         {"code": 0, "message": "Success", "status": "processing"},
         {"code": 200, "msg": "ok"},
         {"code": "ok", "message": "done", "success": True},
-        {"id": "1", "detail": {"queue": 3}},
+        {"detail": {"queue": 3}},
         {"message": "connected"},
         {"type": "ping"},
     ],
