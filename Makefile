@@ -9,9 +9,9 @@ PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
 
-# All but the long kinds of tests, and a sample of each of those. Three at once keep two cores busy, since tests wait a
-# third of the time. In the order of their names: files of few long tests would be last otherwise, alone.
-SHORT := -n 3 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
+# All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
+# of the time. In the order of their names: files of few long tests would be last otherwise, alone.
+SHORT := -n 4 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
 
 test: .venv/.ready
 	$(PYTEST) $(SHORT) $(TEST_OPTIONS)
