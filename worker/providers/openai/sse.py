@@ -13,8 +13,6 @@ from worker.errors import UpstreamError
 MAX_EVENT = 4 * 1024 * 1024
 
 _LINE_END = re.compile(rb"[\r\n]")
-# The fields that an event may begin with.
-_BEGINNINGS = frozenset({b"data", b"event", b"id"})
 # Data without its field's name: an object, or the mark of the end.
 _BARE = re.compile(rb"\s*(?:\{|\[DONE\]\s*$)")
 BOM = b"\xef\xbb\xbf"
@@ -29,6 +27,8 @@ class EventParser:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._name = b""
+        # A name behind data: this event's, or the next one's if more data follows.
+        self._late_name = b""
         self._data: list[str] = []
         self._size = 0
         self._begun = False
@@ -52,11 +52,17 @@ class EventParser:
             # Some servers indent lines, write names in capitals, or leave `data:` out.
             name, _, value = (b"data", b":", line) if _BARE.match(line) else line.partition(b":")
             name = name.strip().lower()
-            # Others put no empty line between events: what is whole ends where the next one begins.
-            if not line or (name in _BEGINNINGS and self._is_whole()):
+            if not line:
+                self._name = self._late_name or self._name
+                self._late_name = b""
                 yield from self._take()
-            if name == b"data":
+            elif name == b"data":
+                # Others put no empty line between events: what is whole ends where the next one begins.
+                if self._is_whole():
+                    yield from self._take()
                 self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+            elif name == b"event" and self._data:
+                self._late_name = value.strip().lower()
             elif name == b"event":
                 self._name = value.strip().lower()
 
@@ -67,7 +73,7 @@ class EventParser:
     def _take(self) -> Iterator[str]:
         """Yield the data of the event that ends here, if it has any."""
         data, name = "\n".join(self._data), self._name
-        self._data, self._name = [], b""
+        self._data, self._name, self._late_name = [], self._late_name, b""
         self._size = sum(map(len, self._pieces))
         if data:
             yield _wrap_error(data) if name == b"error" else data

@@ -54,6 +54,10 @@ def test_an_object_ends_an_event_where_the_next_begins_without_an_empty_line() -
     assert list(events.feed(b"\ndata: d\ndata: e\n\n")) == ['{"error":"c"}', "d\ne"]
 
 
+def test_a_name_behind_the_data_is_that_events_own() -> None:
+    assert read(b'data: {"code":1}\nid: 7\nevent: error\n\ndata: {"b": 2}\n\n') == ['{"error":{"code":1}}', '{"b": 2}']
+
+
 def test_an_event_that_the_end_cuts_off_is_reported_only_at_the_end() -> None:
     events = EventParser()
     assert list(events.feed(b"data: a")) == []
