@@ -19,7 +19,7 @@ from tests.support.processes import ROOT, free_port
 
 # The same port at addresses that differ, as containers have it.
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
-START_LIMIT = 10.0
+START_LIMIT = 60.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tests.support.processes import ROOT
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
-LIMIT = 10.0
+LIMIT = 60.0
 SECRET = "what-nobody-may-read"
 
 

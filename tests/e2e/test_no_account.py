@@ -25,7 +25,7 @@ ACCOUNTS = ("a0", "a1")
 ENGLISH = {"accept-language": "en"}
 EVENTS = {"accept": "text/event-stream"}
 # Less than QUEUE_TIMEOUT: what is refused only then is too late.
-LIMIT = 20.0
+LIMIT = 40.0
 NOBODY = "No upstream account is available"
 
 

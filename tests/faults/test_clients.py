@@ -93,7 +93,7 @@ async def test_a_crowd_that_vanishes_leaves_no_connection_and_no_subscription(sc
     await scenario.streaming(*crowd, deltas=1)
     for exchange in crowd:
         scenario.clients.leave(exchange)
-    await until(lambda: not any(map(connections, scenario.cluster.ports)), "the connections are closed", limit=20)
+    await until(lambda: not any(map(connections, scenario.cluster.ports)), "the connections are closed")
     await scenario.verify()
 
 

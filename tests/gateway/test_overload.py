@@ -47,7 +47,7 @@ async def ended(gateway: RunningGateway) -> bool:
 
 async def others_are_answered(gateway: RunningGateway) -> None:
     """Ask for another client while the slow one's complete answer can't be sent."""
-    await until(lambda: ended(gateway), limit=20)
+    await until(lambda: ended(gateway))
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.text.endswith("\n\n")
     assert '"done": true' in response.text

@@ -589,7 +589,7 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
         async def is_done() -> bool:
             return bool(await gateway.store.commands.hget(keys.job_key(answer), "state") == b"DONE")
 
-        await until(is_done, limit=20)
+        await until(is_done)
         await ask(other, token=token)
         assert (await whole(other))[-1]["type"] == "final"
         await until(lambda: len(gateway.active_requests._running) <= 1)

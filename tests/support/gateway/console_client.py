@@ -93,4 +93,4 @@ async def looking(gateway: RunningGateway) -> AsyncIterator[Page]:
 
 async def sees(holds: Callable[[], Any]) -> None:
     """Wait until the page shows it."""
-    await until(lambda: bool(holds()), limit=15)
+    await until(lambda: bool(holds()))

@@ -16,7 +16,6 @@ from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from wire.settings import LEASE_TTL
 
-PATIENCE = 5.0
 # Scripts whose reply says what this very call has changed.
 _RETURNS_NEWS = (
     "beat",

@@ -179,7 +179,7 @@ async def test_a_few_empty_messages_do_no_harm(stage: Any) -> None:
 async def test_the_servers_pings_are_answered_but_not_each_one(stage: Any) -> None:
     stage.script = says(*['{"type":6}\x1e'] * 50, answer("a"))
     await updates(asking(stage.settings))
-    await until(lambda: bool(stage.codes), limit=5)
+    await until(lambda: bool(stage.codes))
     assert 1 <= sum(record == {"type": 6} for record in stage.received) <= 5
 
 
@@ -189,8 +189,8 @@ async def test_the_line_is_closed_politely_and_at_once(stage: Any) -> None:
     async with aclosing(asking(stage.settings)) as stream:
         async for update in stream:
             if isinstance(update, Completion):
-                await until(lambda: stage.codes == [1000], limit=5)
-    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
+                await until(lambda: stage.codes == [1000])
+    await until(lambda: len(open_files(os.getpid())) <= files)
 
 
 # What ends a turn without an answer.
@@ -241,7 +241,7 @@ async def test_a_broken_turn_is_one_error(stage: Any, script: Any, reason: str, 
     error, received = await failure(asking(stage.settings))
     assert (error.reason, error.refused) == (reason, False)
     assert [update.text for update in received] == ([text] if text else [])
-    await until(lambda: len(stage.codes) == 1, limit=5)
+    await until(lambda: len(stage.codes) == 1)
 
 
 async def test_text_of_the_message_that_breaks_off_is_not_lost(stage: Any) -> None:
@@ -352,7 +352,7 @@ async def test_a_silent_handshake_ends_in_time(stage: Any) -> None:
     settings = stage.settings.model_copy(update={"connect_timeout": 0.2})
     error, _ = await failure(asking(settings, before_send=_unreachable))
     assert error.reason == "timeout.connect"
-    await until(lambda: len(stage.codes) == 1, limit=5)
+    await until(lambda: len(stage.codes) == 1)
 
 
 async def test_a_silent_creation_ends_in_time(stage: Any) -> None:
@@ -422,7 +422,7 @@ async def test_the_mark_is_between_the_handshake_and_the_question(stage: Any) ->
     marked: list[int] = []
 
     async def mark() -> None:
-        await until(lambda: len(stage.received) == 1, limit=5)
+        await until(lambda: len(stage.received) == 1)
         marked.append(len(stage.questions))
 
     stage.script = says(answer("a"))
@@ -439,7 +439,7 @@ async def test_a_veto_passes_through_and_nothing_is_sent(stage: Any, veto: Excep
     with pytest.raises(type(veto)) as caught:
         await updates(asking(stage.settings, before_send=refuse))
     assert caught.value is veto
-    await until(lambda: len(stage.codes) == 1, limit=5)
+    await until(lambda: len(stage.codes) == 1)
     assert stage.questions == []
 
 
@@ -454,7 +454,7 @@ async def test_a_line_that_breaks_at_the_mark_is_a_cut(stage: Any) -> None:
 
     async def mark() -> None:
         port, server_port = await client_port, urlsplit(stage.url).port
-        await until(lambda: not is_established(port, server_port), "the reset has crossed the loopback", limit=5)
+        await until(lambda: not is_established(port, server_port), "the reset has crossed the loopback")
 
     stage.shake = shake
     error, _ = await failure(asking(stage.settings, before_send=mark))
@@ -470,8 +470,8 @@ async def test_closing_in_the_middle_hangs_up_at_once(stage: Any) -> None:
     stream = asking(stage.settings)
     assert await anext(stream) == Snapshot("a")
     await stream.aclose()
-    await until(lambda: stage.codes == [WSCloseCode.OK], limit=5)
-    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
+    await until(lambda: stage.codes == [WSCloseCode.OK])
+    await until(lambda: len(open_files(os.getpid())) <= files)
 
 
 @pytest.mark.parametrize("moment", ["create", "handshake", "mark", "answer"])
@@ -501,7 +501,7 @@ async def test_cancelling_at_any_moment_hangs_up_at_once(stage: Any, moment: str
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(gone.is_set if moment == "create" else lambda: len(stage.codes) == 1)
-    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files)
 
 
 async def test_a_server_that_does_not_hang_up_delays_nothing(stage: Any) -> None:
@@ -536,7 +536,7 @@ async def test_many_ask_at_once_and_each_gets_its_own_answer(stage: Any) -> None
     cookies = {upgrade.headers["Cookie"] for upgrade in stage.upgrades}
     assert cookies == {f"_U=u{n}" for n in range(50)}
     await provider.close()
-    await until(lambda: len(open_files(os.getpid())) <= files, limit=5)
+    await until(lambda: len(open_files(os.getpid())) <= files)
 
 
 # Manners.

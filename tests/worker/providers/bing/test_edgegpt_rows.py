@@ -179,7 +179,7 @@ async def test_a_silent_turn_is_left_to_its_caller(bing: Emulator, word: str) ->
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until(lambda: bing.ledger.turns[0].ended is not None, limit=1)
+    await until(lambda: bing.ledger.turns[0].ended is not None)
     assert bing.ledger.turns[0].outcome == "client gone"
 
 
