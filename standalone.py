@@ -123,7 +123,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"{error}.")
     except OSError as error:
-        sys.exit(f"Can't listen on {gateway.gateway_host}:{gateway.gateway_port}: {error.strerror}.")
+        address = f"{gateway.gateway_host}:{gateway.gateway_port}"
+        sys.exit(f"Can't listen on {address}: {error.strerror}. GATEWAY_PORT sets the port.")
 
 
 if __name__ == "__main__":

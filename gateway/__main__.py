@@ -42,7 +42,7 @@ def main() -> None:
         raise SystemExit(f"{error}.") from None
     except OSError as error:
         where = f"{settings.gateway_host}:{settings.gateway_port}"
-        raise SystemExit(f"Can't listen on {where}: {error.strerror}.") from None
+        raise SystemExit(f"Can't listen on {where}: {error.strerror}. GATEWAY_PORT sets the port.") from None
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_a_port_that_is_taken_ends_the_start_with_one_sentence(monkeypatch: pyte
     monkeypatch.setenv("REDIS_URL", "memory://")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("GATEWAY_PORT", str(listener.getsockname()[1]))
-        with pytest.raises(SystemExit, match=r"Can't listen on 127\.0\.0\.1:\d+: .*in use"):
+        with pytest.raises(SystemExit, match=r"Can't listen on 127\.0\.0\.1:\d+: .*in use\. GATEWAY_PORT"):
             process.main()
 
 

@@ -32,7 +32,9 @@ _FINISHES: dict[str, FinishReason] = {
 }
 # Words that mean no end, and those for an answer that the server has broken off.
 _NO_FINISH = frozenset({"", "null", "none"})
-_BROKEN = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+_BROKEN = frozenset(
+    {"error", "abort", "timeout", "canceled", "cancelled", "network_error", "insufficient_system_resource"}
+)
 
 # The kinds of parts that are text.
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})

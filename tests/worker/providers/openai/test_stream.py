@@ -154,7 +154,7 @@ def test_a_report_of_no_error_is_none(beside: dict[str, Any]) -> None:
     assert read(beside, {**chunk("a"), **beside}, END).text == "a"
 
 
-@pytest.mark.parametrize("word", ["error", "Abort", "network_error", "insufficient_system_resource"])
+@pytest.mark.parametrize("word", ["error", "Abort", "timeout", "cancelled", "network_error"])
 def test_an_answer_that_the_server_breaks_off_is_none(word: str) -> None:
     assert failure(chunk("a"), chunk(None, word)).reason == "upstream.internal"
 
