@@ -103,7 +103,8 @@ class Keeper:
         await advance(self.store, DAY + 1)
         await self.state(name, "dead")
         gone = await self._quiet(name)
-        self.deployed.script(account=name, create={"outcome": None})
+        # A creation may have been refused before any question was throttled.
+        self.deployed.script(account=name, create={"outcome": None}, chat={"outcome": None})
         self.away.append((name, gone, time.time()))
         await Ledger(self.store).execute_order(name, "reset")
         await self.answers_again(name)
