@@ -10,11 +10,12 @@ run: .venv/.ready
 	@exec $(BIN)/python -m standalone
 
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
-# of the time. In the order of their names: files of few long tests would be last otherwise, alone.
-SHORT := -n 4 --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
+# of the time; three with coverage, which costs time of its own. In the order of their names: files of few long tests
+# would be last otherwise, alone.
+SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
 
 test: .venv/.ready
-	$(PYTEST) $(SHORT) $(TEST_OPTIONS)
+	$(PYTEST) -n 4 $(SHORT) $(TEST_OPTIONS)
 	@echo "left out, because they take minutes: make browser, make faults, make soak, make external"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
@@ -50,7 +51,7 @@ reference: .venv/.ready
 
 # Branch coverage of what runs in production.
 coverage: .venv/.ready
-	$(PYTEST) $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
+	$(PYTEST) -n 3 $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
 
 # The load kit; three minutes. The results stay in bench/results.
 bench: .venv/.ready
