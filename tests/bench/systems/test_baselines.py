@@ -18,7 +18,7 @@ def ignore(_: str) -> None:
 
 
 def plan(ports: list[int], transport: str = SSE) -> LoadPlan:
-    return LoadPlan(ports, 4, 8, 20.0, 0.1, 10.0, transport)
+    return LoadPlan(ports, 4, 8, 20.0, 0.1, 60.0, transport)
 
 
 def whole(outcome: LoadOutcome) -> bool:

@@ -127,6 +127,11 @@ class Trouble:
     login: str = LOGIN
     closed: bool = False
 
+    @property
+    def connect_timeout(self) -> float:
+        """In seconds: short only where nothing else ends the attempt."""
+        return 0.5 if self.mute else 30.0
+
 
 TROUBLES = {
     "closed": Trouble("transport.connect", closed=True),
@@ -156,7 +161,8 @@ async def test_trouble_with_the_proxy_at_the_creation_is_one_of_the_way(
     stage: Any, scheme: str, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    tls = stage.settings.model_copy(update={"bing_create_url": "https://bing.invalid/", "connect_timeout": 0.5})
+    changes = {"bing_create_url": "https://bing.invalid/", "connect_timeout": TROUBLES[trouble].connect_timeout}
+    tls = stage.settings.model_copy(update=changes)
     error = await reported(TROUBLES[trouble], scheme, lambda account: not_answered(tls, account))
     assert (error.reason, error.refused) == (TROUBLES[trouble].reason, False)
     check_silence(error, caplog.text)
@@ -168,7 +174,7 @@ async def test_trouble_with_the_proxy_at_the_chat_is_one_of_the_way(
     stage: Any, scheme: str, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings = stage.settings.model_copy(update={"connect_timeout": 0.5})
+    settings = stage.settings.model_copy(update={"connect_timeout": TROUBLES[trouble].connect_timeout})
 
     async def resume(account: Account) -> UpstreamError:
         state = b'{"conversation_id":"c","client_id":"p","signature":"s","access_token":"t0ken"}'
@@ -187,7 +193,11 @@ async def test_an_order_whose_way_fails_at_the_proxy_spends_nothing(
     scheme: str, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings = WorkerSettings(bing_image_url="https://bing.invalid", connect_timeout=0.5, answer_timeout=1.0)
+    settings = WorkerSettings(
+        bing_image_url="https://bing.invalid",
+        connect_timeout=TROUBLES[trouble].connect_timeout,
+        answer_timeout=1.0 if trouble == "silent" else 60.0,
+    )
     marks: list[int] = []
 
     async def mark() -> None:

@@ -362,7 +362,8 @@ async def test_nothing_of_the_question_or_the_key_is_logged(caplog: pytest.LogCa
 )
 async def test_a_check_asks_for_the_models_and_nothing_else(play: Play, reason: str) -> None:
     async with OpenAIServer(play) as server_stub:
-        provider = OpenAIProvider(SETTINGS.model_copy(update={"connect_timeout": 0.3}))
+        connect_timeout = 0.3 if reason == "timeout.connect" else 30.0
+        provider = OpenAIProvider(SETTINGS.model_copy(update={"connect_timeout": connect_timeout}))
         received = ""
         try:
             await provider.check(server_stub.account())
