@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,7 +24,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
-from gateway.http.body import BodyReader, LingerMiddleware
+from gateway.http.body import BodyReader, linger
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -125,9 +126,10 @@ def create_app(
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
             Middleware(LongAddressMiddleware, render=_render_error),
-            Middleware(LingerMiddleware, time_limit=timings.linger_limit),
         ],
-        exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, _render_error),
+        exception_handlers=dict.fromkeys(
+            {*errors.HANDLED, *openai_errors.HANDLED}, partial(_refuse, linger_limit=timings.linger_limit)
+        ),
         lifespan=lifespan,
     )
 
@@ -211,6 +213,10 @@ async def _render_error(request: HTTPConnection, error: Exception) -> Response:
     """Return the response to a request that failed, in the shape of the API that it is for."""
     render = openai_errors.error_response if is_openai(request.url.path) else error_response
     return await render(request, error)
+
+
+async def _refuse(request: HTTPConnection, error: Exception, *, linger_limit: float) -> Response:
+    return linger(await _render_error(request, error), linger_limit)
 
 
 async def _no_such_socket(socket: WebSocket) -> None:

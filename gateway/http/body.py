@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gateway.answering.timings import TIMINGS
 
@@ -35,34 +36,20 @@ class BodyReader:
         return bytes(body)
 
 
-class LingerMiddleware:
-    """Lets the client of a body that is too large read its refusal, for up to `time_limit` seconds.
+class _LingeringResponse(Response):
+    """A refusal that waits behind its body until the client has sent its own, for up to `time_limit` seconds."""
 
-    Whoever sends first and reads then would lose it: a connection that is closed with bytes unread is reset.
-    """
-
-    def __init__(self, app: ASGIApp, time_limit: float = TIMINGS.linger_limit) -> None:
-        self._app = app
+    def __init__(self, refusal: Response, time_limit: float) -> None:
+        super().__init__(refusal.body, refusal.status_code)
+        self.raw_headers = refusal.raw_headers
         self._time_limit = time_limit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        too_large = False
-
-        async def sending(message: Message) -> None:
-            nonlocal too_large
-            if message["type"] == "http.response.start":
-                too_large = message["status"] == 413
-            elif too_large and not message.get("more_body"):
-                await send({**message, "more_body": True})
-                await self._drop_body(receive)
-                message = {"type": "http.response.body", "body": b""}
-            await send(message)
-
-        await self._app(scope, receive, sending)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        await self._drop_body(receive)
+        await send({"type": "http.response.body", "body": b""})
 
     async def _drop_body(self, receive: Receive) -> None:
         """Read the rest of the body, whose bytes nobody keeps."""
@@ -70,3 +57,11 @@ class LingerMiddleware:
             async with asyncio.timeout(self._time_limit):
                 while (await receive()).get("more_body"):
                     pass
+
+
+def linger(refusal: Response, time_limit: float) -> Response:
+    """Return the refusal so that the client of a body that is too large can read it, within `time_limit` seconds.
+
+    Whoever sends first and reads then would lose it: a connection that is closed with bytes unread is reset.
+    """
+    return _LingeringResponse(refusal, time_limit) if refusal.status_code == 413 else refusal

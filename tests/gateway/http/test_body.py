@@ -7,11 +7,11 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
 from gateway.errors import DrainingError
-from gateway.http.body import BodyReader, LingerMiddleware
+from gateway.http.body import BodyReader, linger
 from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
@@ -58,16 +58,6 @@ async def test_a_body_that_has_not_come_when_the_process_ends_is_refused() -> No
     assert not active_requests._reading
 
 
-class Endpoint:
-    """Refuses every request with a status, without having read its body."""
-
-    def __init__(self, status: int) -> None:
-        self._response = Response(b"refused", status)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._response(scope, receive, send)
-
-
 async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Message]:
     """Return what is sent and received for a request that is refused, in order."""
     messages: list[Message] = []
@@ -80,7 +70,8 @@ async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Me
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await LingerMiddleware(Endpoint(status), time_limit=30.0 if ended else 0.01)(coming.scope, receive, send)
+    refusal = linger(Response(b"refused", status), time_limit=30.0 if ended else 0.01)
+    await refusal(coming.scope, receive, send)
     return messages
 
 
