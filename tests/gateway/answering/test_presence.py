@@ -60,6 +60,15 @@ async def test_under_v1_the_refusal_has_its_own_code(store: Store, stream: bool)
         assert response.json()["error"]["message"] == "No worker with an account is running, try again later."
 
 
+async def waiting(store: Store) -> None:
+    """Wait until a question waits for a worker."""
+
+    async def waits() -> bool:
+        return bool(await store.commands.zcard(keys.queued_key()))
+
+    await until(waits, "a question waits")
+
+
 async def test_an_eventsource_and_pictures_are_refused_alike(store: Store) -> None:
     async with running(store, worker=None) as gateway:
         await seen_nobody(gateway)
@@ -78,11 +87,7 @@ async def test_on_a_socket_it_is_a_frame(store: Store) -> None:
 async def test_a_question_that_waits_is_refused_once_the_workers_are_gone_for_long(store: Store) -> None:
     async with running(store, settings(queue_timeout=60), worker=False, timings=SOON) as gateway:
         asking = asyncio.create_task(gateway.client.get("/api_stream", params=ASK, headers=ENGLISH))
-
-        async def waits() -> bool:
-            return bool(await store.commands.zcard(keys.queued_key()))
-
-        await until(waits, "it waits")
+        await waiting(store)
         await gateway.lose_worker()
         assert frames_of((await asking).content) == [NOBODY]
         assert await store.commands.zcard(keys.queued_key()) == 0
@@ -93,22 +98,14 @@ async def test_a_worker_that_comes_back_is_asked_at_once(store: Store) -> None:
         await seen_nobody(gateway)
         await Sessions(store).beat("back")
         asking = asyncio.create_task(gateway.client.get("/api", params=ASK))
-
-        async def waits() -> bool:
-            return bool(await store.commands.zcard(keys.queued_key()))
-
-        await until(waits, "it waits for the worker")
+        await waiting(store)
         asking.cancel()
 
 
 async def test_workers_whose_accounts_were_all_removed_answer_nothing(store: Store) -> None:
     async with running(store, settings(queue_timeout=60), worker=False, timings=SOON) as gateway:
         asking = asyncio.create_task(gateway.client.get("/api", params=ASK, headers=ENGLISH))
-
-        async def waits() -> bool:
-            return bool(await store.commands.zcard(keys.queued_key()))
-
-        await until(waits, "it waits")
+        await waiting(store)
         await gateway.lose_accounts()
         assert (await asking).json() == NOBODY
         assert (await refused(gateway)).json() == NOBODY
