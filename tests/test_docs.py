@@ -87,5 +87,10 @@ def test_a_link_between_documents_leads_somewhere() -> None:
             assert not anchor or anchor in anchors(path), f"{document} links to {target}#{anchor}"
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_a_readme_fits_on_two_pages(readme: str) -> None:
+    assert len((ROOT / readme).read_bytes()) <= 9_000
+
+
 def test_the_architecture_fits_on_a_few_pages() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_bytes()) <= 14_000
