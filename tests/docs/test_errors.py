@@ -13,8 +13,8 @@ EXAMPLE = Reason.INTERNAL
 
 def documented() -> set[tuple[int, str, str, int]]:
     """Return code, Chinese, English and HTTP status of each row."""
-    lines = (line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").splitlines())
-    rows = ([cell.strip(" `") for cell in line] for line in lines if line[0].strip().isdecimal())
+    lines = [line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").splitlines()]
+    rows = [[cell.strip(" `") for cell in line] for line in lines if line[0].strip().isdecimal()]
     return {(int(code), zh, en, int(status)) for code, zh, en, _, status in rows}
 
 
@@ -27,8 +27,8 @@ def expected() -> set[tuple[int, str, str, int]]:
             zh, en = (text.format(shortest=16, longest=255) for text in (spec.zh, spec.en))
             rows.add((code, zh, en, 200 if spec.legacy_code else spec.status))
     brief = Failed(Reason.ACCOUNT_THROTTLED, reset=False, retry_after=90)
-    zh, en = (failure_of(brief, english) for english in (False, True))
-    return rows | {(zh.code, zh.message, en.message, zh.status)}
+    problem, in_english = failure_of(brief), failure_of(brief, english=True)
+    return rows | {(problem.code, problem.message, in_english.message, problem.status)}
 
 
 def test_each_code_has_its_messages_and_its_status_on_the_page() -> None:
