@@ -56,9 +56,7 @@ def test_every_option_of_accounts_toml_is_listed_once() -> None:
 def test_every_state_and_command_of_accounts_is_listed() -> None:
     commands = set(get_group(app).commands)
     assert {f"bing-chat-gateway accounts {command}" for command in commands} == {
-        re.sub(" [A-Z]+$", "", cell)
-        for cell in first_cells(ACCOUNTS)
-        if cell.startswith("bing-chat-gateway accounts ")
+        re.sub(" [A-Z]+$", "", cell) for cell in first_cells(ACCOUNTS) if cell.startswith("bing-chat-gateway accounts ")
     }
     assert set(STATES) <= first_cells(ACCOUNTS)
 
