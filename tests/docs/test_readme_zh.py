@@ -10,7 +10,8 @@ TWINS = ("README.md", "README.zh.md")
 def commands(page: str) -> list[tuple[str, str]]:
     """The blocks of a page without comments; a Chinese one may ask in Chinese."""
     comment = re.compile(r"(^|\s+)(#|//) .*$", re.MULTILINE)
-    return [(block.language, comment.sub("", block.code).replace("你好", "hello").strip()) for block in blocks(page) if block.language]
+    fenced = [block for block in blocks(page) if block.language]
+    return [(block.language, comment.sub("", block.code).replace("你好", "hello").strip()) for block in fenced]
 
 
 def lines(page: str) -> list[str]:

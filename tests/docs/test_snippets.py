@@ -24,15 +24,16 @@ BLOCKS = [
 
 
 def is_run(block: Block) -> bool:
-    """Whether a page's test runs it."""
+    """Whether a page's test runs it, or writes it into its file."""
     return (
-        block.language in ("sh", "python")
+        (block.language in ("sh", "python") or (block.language in CHECKS and block.file != ""))
         and not block.needs_packages
         and not any(block.page == page and block.code.startswith(code) for page, code in NOT_RUN)
     )
 
 
-RUN = [page for page in pages() if page not in ELSEWHERE and any(is_run(block) for block in blocks(page))]
+PAGES = [page for page in pages() if page not in ELSEWHERE]
+RUN = [page for page in PAGES if any(is_run(block) and block.language not in CHECKS for block in blocks(page))]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """The blocks of code in the documents."""
 
-import itertools
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +12,20 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[3]
 # A twin of README.md; what was true of older versions; forms of the forge.
 _OTHERS = re.compile(r"README\.zh\.md|CHANGELOG\.md|\.github/.*")
-_PACKAGES = re.compile(
-    r"^\s*(from|import) (openai|langchain_openai|litellm|llm)\b|^import .* from \"|require\(", re.MULTILINE
-)
+_PACKAGES = {
+    "sh": re.compile(r"^llm ", re.MULTILINE),
+    "python": re.compile(r"^\s*(from|import) (openai|langchain_openai|litellm|agents)\b", re.MULTILINE),
+    "js": re.compile(r"^import .* from \"", re.MULTILINE),
+}
+_FILE = re.compile(r"`((?:[\w.-]*/)*[\w.-]*\.(?:ya?ml|toml|conf|env|service|key))`")
 
 
 @dataclass(frozen=True)
 class Block:
     """One block of code.
 
-    `language` is empty where the page names none, `line` is that of its fence, and `printed` the text below it.
+    `language` is empty where the page names none, `line` is that of its fence, `printed` the text below it, and
+    `file` the name of a file that the paragraph above mentions.
     """
 
     page: str
@@ -29,6 +33,7 @@ class Block:
     language: str
     code: str
     printed: str = ""
+    file: str = ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -40,8 +45,8 @@ class Block:
 
     @property
     def needs_packages(self) -> bool:
-        """Whether it is a program that imports packages which only `make external` installs."""
-        return self.language in ("python", "js") and _PACKAGES.search(self.code) is not None
+        """Whether it runs programs or imports packages that only `make external` installs."""
+        return self.language in _PACKAGES and _PACKAGES[self.language].search(self.code) is not None
 
 
 def pages() -> list[str]:
@@ -55,11 +60,20 @@ def blocks(page: str) -> list[Block]:
     """The blocks of one page in their order, indented ones too; directives of the site are none."""
     tokens = MarkdownIt("commonmark").parse((ROOT / page).read_text(encoding="utf-8"))
     found = []
-    for token, below in itertools.pairwise([*tokens, Token("", "", 0)]):
+    for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block") and token.map and not token.info.startswith("{"):
-            printed = below.content if below.type == "fence" and below.info == "text" else ""
-            found.append(Block(page, token.map[0] + 1, token.info.strip(), token.content, printed))
+            language, line = token.info.strip(), token.map[0] + 1
+            found.append(Block(page, line, language, token.content, _printed(tokens[at + 1 :]), _file(tokens[:at])))
     return found
+
+
+def _printed(below: Sequence[Token]) -> str:
+    return below[0].content if below and below[0].type == "fence" and below[0].info == "text" else ""
+
+
+def _file(above: Sequence[Token]) -> str:
+    names = _FILE.findall(above[-2].content) if len(above) > 1 and above[-2].type == "inline" else []
+    return str(names[0]) if names else ""
 
 
 def all_blocks() -> list[Block]:

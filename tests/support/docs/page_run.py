@@ -1,5 +1,6 @@
 """Runs the blocks of one page as a reader would: in their order, in one shell, in a copy of the checkout."""
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ _HARMLESS = (
 _LONG_SCRIPTS = ("findings/*.sh", "tests/*/setup.sh", ".ci/run", ".ci/packages")
 # Folders that pages write to; the others are links, since copying takes a second a page.
 _WRITTEN = ("cookies", "deploy", "requirements")
+_MODEL_SERVER = re.compile(r"(127\.0\.0\.1|localhost|host\.docker\.internal):(11434|8000|8080|1234|4000)/v1")
 # Absolute paths of a machine: in tests they are below a folder.
 _MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:etc|opt|srv|var|home|mnt|usr/local)/)")
 _FOLDERS = (
@@ -44,16 +46,9 @@ class Services:
 
     def located(self, code: str) -> str:
         """Return the code with these in place of the addresses that pages have."""
-        servers = (f"127.0.0.1:{port}/v1" for port in (11434, 8000, 8080, 1234))
-        for named, address in {
-            "127.0.0.1:5000": self.gateway,
-            "localhost:5000": self.gateway,
-            "127.0.0.1:8190": self.emulator,
-            "127.0.0.1:6379": self.redis,
-            **dict.fromkeys(servers, f"{self.emulator}/v1"),
-        }.items():
-            code = code.replace(named, address)
-        return code
+        for address, named in ((self.gateway, 5000), (self.emulator, 8190), (self.redis, 6379)):
+            code = re.sub(rf"(127\.0\.0\.1|localhost):{named}\b", address, code)
+        return _MODEL_SERVER.sub(f"{self.emulator}/v1", code)
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,10 @@ def copy_checkout(folder: Path) -> None:
 
 
 def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Services) -> Run:
-    """Run the blocks in `folder`, which gets what `checkout` has, until one fails."""
+    """Run the blocks in `folder` until one fails; those that are files are written there.
+
+    It gets what `checkout` has, and what readers have: an export of an account, `export.json`.
+    """
     here, programs, machine = folder / "bing-chat-gateway", folder / "bin", folder / "machine"
     here.mkdir()
     for path in checkout.iterdir():
@@ -88,6 +86,7 @@ def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Se
         else:
             (here / path.name).symlink_to(path)
     _make_programs(programs, here / ".venv" / "bin")
+    (here / "export.json").write_text(json.dumps([{"name": "_U", "value": "reader", "domain": ".bing.com"}]))
     for path in (*(machine / name for name in _FOLDERS), folder / "tmp"):
         path.mkdir(parents=True)
     script = _script(blocks, folder, services)
@@ -128,7 +127,11 @@ def _script(blocks: Sequence[Block], folder: Path, services: Services) -> Path:
         lines.append(f"exec >{folder}/{number}.out 2>{folder}/{number}.err")
         program = folder / f"{number}.{block.language}"
         program.write_text(code)
-        lines.append(f"{_RUNNERS[block.language]} {program}")
+        if block.language in _RUNNERS:
+            lines.append(f"{_RUNNERS[block.language]} {program}")
+        else:
+            file = _MACHINE.sub(f"{folder}/machine/", block.file)
+            lines.append(f"test -e {file} || {{ mkdir -p $(dirname {file}) && cp {program} {file}; }}")
     script = folder / "page.sh"
     script.write_text("\n".join(lines))
     return script

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,11 +38,18 @@ def uvx(arguments: Sequence[str]) -> int:
     """Check the package, and run it if it is ours."""
     parsed = parse(arguments, words("-q"), words("--from --with --python"), until_first=True)
     _check(parsed.values("--from", "--with") or parsed.rest[:1])
-    return 0
+    return subprocess.run(parsed.rest, check=False).returncode if parsed.rest[0] == _OURS else 0
 
 
 def uv(arguments: Sequence[str]) -> int:
-    """Check `uv tool` and `uv pip`."""
+    """Check `uv tool` and `uv pip`; `uv build` makes files with the names that it gives them."""
+    if arguments[0] == "build":
+        kinds = parse(arguments[1:], words("--wheel --sdist"), words("-o --out-dir")).options
+        Path("dist").mkdir(exist_ok=True)
+        for kind, name in {"--wheel": "0.2.0-py3-none-any.whl", "--sdist": "0.2.0.tar.gz"}.items():
+            if kind in kinds or len(kinds) != 1:
+                Path(f"dist/bing_chat_gateway-{name}").touch()
+        return 0
     first, second, *rest = arguments
     require(
         (first, second) in (("tool", "install"), ("tool", "upgrade"), ("pip", "install"), ("tool", "run")), "unknown"
@@ -68,7 +76,6 @@ def _check(packages: Sequence[str]) -> None:
     listed = {name.lower() for path in lists for name in re.findall(r"^([\w.-]+)", path.read_text(), re.MULTILINE)}
     for package in packages:
         name = re.split(r"[\[=<>~!@ ]", package)[0].lower()
-        is_ours = (
-            name == _OURS or re.fullmatch(r"(.*/)?bing_chat_gateway-.*\.(whl|tar\.gz)", package) or name in (".", "./")
-        )
-        require(is_ours or name in listed | _OTHERS, f"{package} is in no list of requirements")
+        is_file = re.fullmatch(r"(.*/)?bing_chat_gateway-[^*]*\.(whl|tar\.gz)", package) is not None
+        require(not is_file or Path(package).exists(), f"no file {package}")
+        require(is_file or name in (_OURS, ".") or name in listed | _OTHERS, f"{package} is in no list of requirements")

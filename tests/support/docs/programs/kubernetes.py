@@ -65,22 +65,23 @@ def _manifests() -> Iterator[dict[str, Any]]:
 
 
 def _check_names(command: str, rest: Sequence[str], parsed: Arguments) -> None:
-    """Check that the things named as kind/name are in the manifests, but those that pages create."""
+    """Check that the objects named as kind/name are in the manifests, but those that pages create."""
     names = {(manifest.get("kind"), manifest.get("metadata", {}).get("name")) for manifest in _manifests()}
     if command == "create":
         require(rest and rest[0] in ("namespace", "secret", "configmap", "job", "ns"), f"kubectl create {rest[:1]}")
         return
     verbs = words("restart status undo history image env resources set-context pause resume")
-    things = [word for word in rest if word not in verbs and not re.fullmatch(r"[\w.-]+=.*|\d*:?\d+|\w+-", word)]
-    if things and "/" not in things[0] and things[0] in _KINDS:
-        kind, *things = things
-        things = [f"{kind}/{thing}" for thing in things]
-    for thing in things:
-        kind, slash, name = thing.partition("/")
+    objects = [word for word in rest if word not in verbs and not re.fullmatch(r"[\w.-]+=.*|\d*:?\d+|\w+-", word)]
+    if objects and "/" not in objects[0] and objects[0] in _KINDS:
+        kind, *objects = objects
+        objects = [f"{kind}/{target}" for target in objects]
+    for target in objects:
+        kind, slash, name = target.partition("/")
         if slash:
             require(kind in _KINDS, f"unknown kind {kind}")
             require(
-                (_KINDS[kind], name) in names or _KINDS[kind] in ("Secret", "Namespace"), f"no {thing} in the manifests"
+                (_KINDS[kind], name) in names or _KINDS[kind] in ("Secret", "Namespace"),
+                f"no {target} in the manifests",
             )
         else:
-            require(thing in _LISTED or command in ("kustomize", "config"), f"{thing} is no kind/name")
+            require(target in _LISTED or command in ("kustomize", "config"), f"{target} is no kind/name")

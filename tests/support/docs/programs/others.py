@@ -83,6 +83,13 @@ def llama_server(arguments: Sequence[str]) -> int:
     return 0
 
 
+def litellm(arguments: Sequence[str]) -> int:
+    """Check the options of LiteLLM's proxy."""
+    for file in parse(arguments, (), words("-c --config --port --host --model")).values("-c", "--config"):
+        require(Path(file).exists(), f"no file {file}")
+    return 0
+
+
 def certbot(arguments: Sequence[str]) -> int:
     """Check the command, and make the files that it would make."""
     flags = words("--nginx --standalone --webroot --non-interactive -n --agree-tos --dry-run --quiet --no-eff-email")

@@ -71,6 +71,8 @@ def _run_module(module: str, arguments: Sequence[str]) -> int:
         os.environ.setdefault(name, value)
     service = module if module != "bing_chat_gateway" else next((word for word in arguments if word[0] != "-"), "")
     if module == "bing_chat_gateway" and not (place.checkout / module).exists():  # until it is built
+        if service == "keys":
+            return 0
         module, arguments = ("standalone", []) if service == "serve" else ("worker", arguments)
     is_service = service in _ADDRESS or (service == "worker" and list(arguments) in ([], ["worker"]))
     command = [sys.executable, "-m", module, *arguments]

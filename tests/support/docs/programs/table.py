@@ -15,6 +15,7 @@ PROGRAMS: Mapping[str, str] = {
     "install": "machine.install",
     "journalctl": "machine.journalctl",
     "kubectl": "kubernetes.kubectl",
+    "litellm": "others.litellm",
     "llama-server": "others.llama_server",
     "make": "ours.make",
     "nginx": "others.nginx",
