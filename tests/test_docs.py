@@ -12,12 +12,6 @@ from worker.accounts.config import AccountOptions, parse_config
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
-REASON_KINDS = "|".join({reason.split(".")[0] for reason in Reason})
-# OpenTelemetry's own variables, and the names of alerts.
-NOT_OURS = {
-    *("OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("account.quarantined", "account.dead"),
-}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -44,18 +38,6 @@ def test_every_error_code_is_in_the_readme(readme: str) -> None:
     codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
     documented = {row[0] for row in rows(readme)}
     assert codes <= documented
-
-
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize("pattern", [r"[A-Z]+_[A-Z_]+", r"bing_[a-z_]+", rf"(?:{REASON_KINDS})\.[a-z]+"])
-def test_a_setting_metric_or_reason_that_the_readme_names_exists(readme: str, pattern: str) -> None:
-    named = set(re.findall(rf"`({pattern})`", (ROOT / readme).read_text()))
-    compose = set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
-    reference = {
-        row[0].strip("`") for page in ("settings", "metrics", "reasons") for row in rows(f"docs/reference/{page}.md")
-    }
-    assert len(named) > 10
-    assert named - reference - compose <= NOT_OURS
 
 
 def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:
