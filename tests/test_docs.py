@@ -3,14 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from gateway import errors
 from wire import scripts
-from wire.reasons import Reason
 
 ROOT = Path(__file__).parent.parent
-READMES = ["README.md", "README.zh.md"]
 
 
 def rows(name: str) -> list[list[str]]:
@@ -30,13 +25,6 @@ def anchors(document: Path) -> set[str]:
     """The anchors that a forge makes of a document's headings."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_every_error_code_is_in_the_readme(readme: str) -> None:
-    codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
-    documented = {row[0] for row in rows(readme)}
-    assert codes <= documented
 
 
 def test_every_script_is_documented() -> None:
