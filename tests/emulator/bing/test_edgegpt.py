@@ -37,7 +37,7 @@ class Asker:
         self.frames: list[tuple[bool, Any]] = []
 
     async def ask(self, text: str, raw: bool = True, limit: float = SOON) -> Json:
-        """Return the final frame; what the library raises is raised, TimeoutError after `limit` seconds without a frame.
+        """Return the final frame; what the library raises is raised, TimeoutError after `limit` seconds of silence.
 
         All frames are in `frames`.
         """
