@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 .PHONY: run test check coverage install lock faults soak external browser bench load reference up
 
 run: .venv/.ready
-	@exec $(BIN)/python -m standalone
+	@exec $(BIN)/python -m bing_chat_gateway serve
 
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
 # of the time; three with coverage, which costs time of its own. In the order of their names: files of few long tests
