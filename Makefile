@@ -4,9 +4,9 @@ BIN := .venv/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser bench load reference up
+.PHONY: run test check coverage install lock faults soak external browser bench load reference docs translations up
 
-run: .venv/.ready
+run: .venv/.run
 	@exec $(BIN)/python -m bing_chat_gateway serve
 
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
@@ -49,6 +49,15 @@ check: .venv/.ready
 reference: .venv/.ready
 	$(BIN)/python -m tools.reference
 
+# The site in both languages, for the gateway to serve: gateway/docs/site.zip.
+docs: .venv/.ready
+	$(BIN)/python -m tools.site
+
+# The catalogues of the Chinese site: new sentences are empty, changed ones fuzzy, until someone translates them.
+translations: .venv/.ready
+	$(BIN)/python -c 'from pathlib import Path; from tools.site import extract_messages; extract_messages(Path("docs/_build/messages"))'
+	$(BIN)/sphinx-intl update -p docs/_build/messages -d docs/locale -l zh_CN -w 0 --no-obsolete
+
 # Branch coverage of what runs in production.
 coverage: .venv/.ready
 	$(PYTEST) -n 3 $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
@@ -75,16 +84,25 @@ up:
 
 install: .venv/.ready
 
-.venv/.ready: requirements/dev.txt requirements/pip.txt
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+# What runs; everything else comes on top of it. pip shows how far it is.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+
+.venv/.run: requirements/run.txt requirements/pip.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
+	@echo "Installing what runs into .venv; this happens once and takes a minute or less."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(INSTALL) --quiet -r requirements/pip.txt
+	@$(INSTALL) -r requirements/run.txt
+	@touch $@
+
+.venv/.ready: requirements/dev.txt .venv/.run
+	@echo "Installing what tests, checks and documents need into .venv; this happens once and takes a minute or two."
+	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 # Compile requirements/*.in; needs uv.
 lock:
-	for part in pip gateway worker tracing dev load; do \
+	for part in pip gateway worker run tracing docs dev load; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \
