@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser bench load reference docs translations up
+.PHONY: run test check coverage install lock faults soak external browser package bench load reference docs translations up
 
 run: .venv/.run
 	@exec $(BIN)/python -m bing_chat_gateway serve
@@ -12,11 +12,11 @@ run: .venv/.run
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
 # of the time; three with coverage, which costs time of its own. In the order of their names: files of few long tests
 # would be last otherwise, alone.
-SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
+SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser and not package) or sample"
 
 test: .venv/.ready
 	$(PYTEST) -n 4 $(SHORT) $(TEST_OPTIONS)
-	@echo "left out, because they take minutes: make browser, make faults, make soak, make external"
+	@echo "left out, because they take minutes: make browser, make faults, make soak, make external, make package"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
@@ -30,6 +30,11 @@ soak: .venv/.ready
 external: .venv/.ready
 	bash tests/external/setup.sh
 	$(PYTEST) tests/external $(TEST_OPTIONS)
+
+# The package: built, installed from a registry in several ways, and run.
+package: .venv/.ready
+	PYTHON=$(PYTHON) bash tests/package/setup.sh
+	$(PYTEST) tests/package $(TEST_OPTIONS)
 
 browser: .venv/.ready
 	bash tests/browser/setup.sh
@@ -84,19 +89,22 @@ up:
 
 install: .venv/.ready
 
-# What runs; everything else comes on top of it. pip shows how far it is.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+# Bytecode is left to the first start, which compiles only what it imports. pip shows how far it is.
+PIP_OPTIONS := --disable-pip-version-check --no-compile --require-hashes
+INSTALL := $(BIN)/python -m pip install $(PIP_OPTIONS)
 
+# What runs; all else comes on top of it. Python's own way to bring pip into .venv takes as long as everything else.
 .venv/.run: requirements/run.txt requirements/pip.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
-	@echo "Installing what runs into .venv; this happens once and takes a minute or less."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(INSTALL) --quiet -r requirements/pip.txt
+	@echo "Installing what runs into .venv, once: half a minute, or longer over a slow line."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install $(PIP_OPTIONS) --quiet -r requirements/pip.txt 2>/dev/null || \
+	  { $(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --quiet -r requirements/pip.txt; }
 	@$(INSTALL) -r requirements/run.txt
 	@touch $@
 
 .venv/.ready: requirements/dev.txt .venv/.run
-	@echo "Installing what tests, checks and documents need into .venv; this happens once and takes a minute or two."
+	@echo "Installing what tests, checks and documents need into .venv, once: a minute or two."
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
