@@ -32,7 +32,7 @@ def headings(page: str) -> list[int]:
 
 def links(page: str) -> list[str]:
     """Where links within the repository lead, without anchors."""
-    text = "\n".join(lines(page)).replace("README.zh.md", "README.md").replace(".zh.svg", ".svg")
+    text = re.sub(r"\.zh(_CN)?(?=\.(md|svg))", "", "\n".join(lines(page)))
     return sorted(re.findall(r"\]\(([^):#]+)", text))
 
 
