@@ -266,7 +266,7 @@ def _reason(reason: Reason) -> tuple[str, ...]:
     spec = ERRORS[reason]
     status, code = spec.openai.status or spec.status, spec.openai.code or reason
     openai = f"{status} `{spec.openai.type}` `{code}`"
-    return f"`{reason}`", str(problem_for(reason).code), spec.zh, spec.en, openai
+    return f"`{reason}`", str(problem_for(reason).code), f"`{spec.zh}`", f"`{spec.en}`", openai
 
 
 def render_alerts() -> str:
