@@ -277,7 +277,7 @@ def render_alerts() -> str:
     )
     rules = (
         "The rules are in `deploy/monitoring/alerts.yml`.\n"
-        "Each alert has three annotations: `summary` says what is seen now, `condition` when it fires, "
+        "Each alert has three annotations: `summary` describes what is seen now, `condition` when it fires, "
         "`action` what to do.\n\n"
         + _table(("alert", "severity", "fires when", "what to do"), [_rule(rule) for rule in _rules()])
     )
