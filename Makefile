@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser bench load reference up
+.PHONY: run test check coverage install lock faults soak external browser bench load reference docs translations up
 
 run: .venv/.ready
 	@exec $(BIN)/python -m standalone
@@ -49,6 +49,15 @@ check: .venv/.ready
 reference: .venv/.ready
 	$(BIN)/python -m tools.reference
 
+# The site in both languages, for the gateway to serve: gateway/docs/site.zip.
+docs: .venv/.ready
+	$(BIN)/python -m tools.site
+
+# The catalogues of the Chinese site: new sentences are empty, changed ones fuzzy, until someone translates them.
+translations: .venv/.ready
+	$(BIN)/python -c 'from pathlib import Path; from tools.site import extract_messages; extract_messages(Path("docs/_build/messages"))'
+	$(BIN)/sphinx-intl update -p docs/_build/messages -d docs/locale -l zh_CN -w 0 --no-obsolete
+
 # Branch coverage of what runs in production.
 coverage: .venv/.ready
 	$(PYTEST) -n 3 $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
@@ -84,7 +93,7 @@ install: .venv/.ready
 
 # Compile requirements/*.in; needs uv.
 lock:
-	for part in pip gateway worker tracing dev load; do \
+	for part in pip gateway worker tracing docs dev load; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \

@@ -1,0 +1,30 @@
+"""How Sphinx builds the site: `make docs`. Chinese: `-D language=zh_CN`, with the catalogues in docs/locale."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "Bing Chat gateway"
+extensions = ["myst_parser", "chinese_search"]
+exclude_patterns = ["_build", "locale"]
+language = "en"
+# Every link between pages and to a heading is checked.
+nitpicky = True
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_uuid = False
+gettext_location = False
+
+html_theme = "furo"
+html_title = project
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_use_index = False
+html_domain_indices = False
+pygments_style = "tango"
+pygments_dark_style = "native"
