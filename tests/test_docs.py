@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import errors
 from wire import scripts
 from wire.reasons import Reason
 
@@ -36,13 +35,6 @@ def anchors(document: Path) -> set[str]:
     """The anchors that a forge makes of a document's headings."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_every_error_code_is_in_the_readme(readme: str) -> None:
-    codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
-    documented = {row[0] for row in rows(readme)}
-    assert codes <= documented
 
 
 @pytest.mark.parametrize("readme", READMES)
