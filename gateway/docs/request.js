@@ -25,7 +25,7 @@ class RequestForm {
   #kind = null;
   #body = null;
   #key;
-  #command = code("", "sh");
+  #command = element("div", { class: "command" }, code("", "sh"));
   #status = element("p", { class: "result", role: "status" });
   #headers = element("details", { class: "headers", hidden: "" });
   #output = new Output("Body of the response");
@@ -44,7 +44,7 @@ class RequestForm {
       this.#key ? keyField(this.#key).node : null, ...required,
       optional.length ? element("details", {}, element("summary", {}, "Optional parameters"), ...optional) : null,
       ...this.#bodyFields(), element("div", { class: "buttons" }, this.#send, this.#stop),
-      element("h4", { class: "label" }, "As a command"), this.#command, this.#status, this.#headers, this.#output.node);
+      element("h3", { class: "label" }, "As a command"), this.#command, this.#status, this.#headers, this.#output.node);
     this.node.addEventListener("input", () => this.#showCommand());
     this.node.addEventListener("submit", (event) => (event.preventDefault(), this.#run()));
     this.node.addEventListener("answer", () => this.#showCommand());
