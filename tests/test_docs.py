@@ -3,19 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from wire import scripts
-from wire.reasons import Reason
 
 ROOT = Path(__file__).parent.parent
-READMES = ["README.md", "README.zh.md"]
-REASON_KINDS = "|".join({reason.split(".")[0] for reason in Reason})
-# OpenTelemetry's own variables, and the names of alerts.
-NOT_OURS = {
-    *("OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("account.quarantined", "account.dead"),
-}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -35,18 +25,6 @@ def anchors(document: Path) -> set[str]:
     """The anchors that a forge makes of a document's headings."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize("pattern", [r"[A-Z]+_[A-Z_]+", r"bing_[a-z_]+", rf"(?:{REASON_KINDS})\.[a-z]+"])
-def test_a_setting_metric_or_reason_that_the_readme_names_exists(readme: str, pattern: str) -> None:
-    named = set(re.findall(rf"`({pattern})`", (ROOT / readme).read_text()))
-    compose = set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
-    reference = {
-        row[0].strip("`") for page in ("settings", "metrics", "reasons") for row in rows(f"docs/reference/{page}.md")
-    }
-    assert len(named) > 10
-    assert named - reference - compose <= NOT_OURS
 
 
 def test_every_script_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""The pages of the site, as they are written; the root's ARCHITECTURE.md is one of them."""
+"""The pages of the site, as they are written; the root's ARCHITECTURE.md and the examples are among them."""
 
 import itertools
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "gateway" / "docs" / "examples.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _SENTENCE_ENDS_WITHIN_LINE = re.compile(r"(?<!e\.g)(?<!i\.e)[\w`)”\"][.!?] +[A-Z`“\"]")
 
 
