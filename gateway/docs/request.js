@@ -70,7 +70,7 @@ class RequestForm {
     for (const { parameter: { name, where }, input } of this.#fields) {
       const value = input.value.trim();
       if (where === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
-      else if (value && where === "query") query.set(name, value);
+      else if (value && where === "query") query.set(name, input.value);
       else if (value) headers[name] = value;
     }
     const address = `${location.origin}${path}${query.size ? `?${query}` : ""}`;

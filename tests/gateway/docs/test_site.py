@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from gateway.docs import site
 from tests.support.gateway.harness import RunningGateway, running, settings
@@ -148,7 +149,7 @@ async def test_gzip_is_made_of_what_the_zip_holds(store: Store, compression: int
         "headers": [(b"accept-encoding", b"gzip")],
         "raw_path": b"/docs/en/_static/a.js",
     }
-    response = await built.serve(site.Request(scope))
+    response = await built.serve(Request(scope))
     assert zlib.decompress(response.body, wbits=31).decode() == FILES["en/_static/a.js"]
 
 
