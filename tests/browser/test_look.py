@@ -87,7 +87,7 @@ def test_a_language_that_another_tab_chooses_reaches_every_open_dialog(visitor: 
     other.open(page.url.partition("#")[0])
     texts = {"?": ("ask the last question again", "重新提出最后的问题"), "rename": ("Title", "标题")}
     texts |= {"remove": ("“what is a stream?” will be gone", "“what is a stream?”将从此浏览器中永久删除")}
-    texts |= {"export": ("Save this conversation as a file.", "将此对话保存为文件。")}
+    texts |= {"export": ("Save this conversation as a file.", "将此会话保存为文件。")}
     for opened, sentences in texts.items():
         page.bring_to_front()
         if opened == "?":
