@@ -8,7 +8,6 @@ import pytest
 from gateway import errors
 from wire import scripts
 from wire.reasons import Reason
-from worker.accounts.config import AccountOptions, parse_config
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
@@ -56,15 +55,6 @@ def test_a_setting_metric_or_reason_that_the_readme_names_exists(readme: str, pa
     }
     assert len(named) > 10
     assert named - reference - compose <= NOT_OURS
-
-
-def test_the_example_of_accounts_toml_is_understood_and_whole() -> None:
-    page = (ROOT / "cookies" / "README.md").read_text().partition("## accounts.toml")[2]
-    example = "\n".join(line for line in page.splitlines() if line.startswith("    "))
-    parsed = parse_config(example.encode())
-    assert parsed.problems == ()
-    assert parsed.options_for("alice") == AccountOptions(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
-    assert parsed.options_for("bob.smith") == AccountOptions(proxy="http://192.0.2.8:3128")
 
 
 def test_every_script_is_documented() -> None:

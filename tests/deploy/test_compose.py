@@ -153,6 +153,13 @@ def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, 
     assert reaches(project, "nginx") == {"gateway", "emulator"}
 
 
+def test_only_workers_find_this_machine_by_a_name_to_ask_a_model_server_on_it(project: dict[str, Any]) -> None:
+    services = project["services"]
+    named = {name: service["extra_hosts"] for name, service in services.items() if "extra_hosts" in service}
+    assert named == {"worker": ["host.docker.internal:host-gateway"]}
+    assert "outside" in services["worker"]["networks"], "it needs a network that leads out"
+
+
 def test_prometheus_finds_all_gateways_and_workers_where_they_serve_their_metrics(project: dict[str, Any]) -> None:
     yaml = importlib.import_module("yaml")
     watching = yaml.safe_load((ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text())
