@@ -73,7 +73,7 @@ def test_systemd_finds_no_fault_in_a_unit(kind: str, tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("missing: systemd-analyze")
     copy = tmp_path / unit(kind).name
-    copy.write_text(unit(kind).read_text().replace(PROGRAM, "/bin/true"))
+    copy.write_text(unit(kind).read_text().replace(PROGRAM, "/bin/true").replace("/usr/bin/curl", "/bin/true"))
     for command in (["verify", str(copy)], ["security", "--offline=true", "--threshold=20", str(copy)]):
         done = subprocess.run([analyze, *command], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
