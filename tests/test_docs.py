@@ -3,20 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from gateway import errors
 from wire import scripts
-from wire.reasons import Reason
 
 ROOT = Path(__file__).parent.parent
-READMES = ["README.md", "README.zh.md"]
-REASON_KINDS = "|".join({reason.split(".")[0] for reason in Reason})
-# OpenTelemetry's own variables, and the names of alerts.
-NOT_OURS = {
-    *("OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("account.quarantined", "account.dead"),
-}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -38,27 +27,8 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_every_error_code_is_in_the_readme(readme: str) -> None:
-    codes = {str(errors.problem_for(reason).code) for reason in Reason if reason not in errors.EXPORT_REASONS}
-    documented = {row[0] for row in rows(readme)}
-    assert codes <= documented
-
-
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize("pattern", [r"[A-Z]+_[A-Z_]+", r"bing_[a-z_]+", rf"(?:{REASON_KINDS})\.[a-z]+"])
-def test_a_setting_metric_or_reason_that_the_readme_names_exists(readme: str, pattern: str) -> None:
-    named = set(re.findall(rf"`({pattern})`", (ROOT / readme).read_text()))
-    compose = set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
-    reference = {
-        row[0].strip("`") for page in ("settings", "metrics", "reasons") for row in rows(f"docs/reference/{page}.md")
-    }
-    assert len(named) > 10
-    assert named - reference - compose <= NOT_OURS
-
-
 def test_every_script_is_documented() -> None:
-    documented = {row[0] for row in rows("docs/architecture/scripts.md")}
+    documented = {row[0].strip("`") for row in rows("docs/architecture/scripts.md")}
     assert set(scripts.names()) <= documented
 
 
@@ -66,7 +36,9 @@ def test_every_invariant_has_tests_that_exist() -> None:
     invariants = re.findall(
         r"^(\d+)\. ", (ROOT / "ARCHITECTURE.md").read_text().partition("## Invariants")[2], re.MULTILINE
     )
-    sections = re.split(r"^## (\d+)\. ", (ROOT / "docs/architecture/invariants.md").read_text(), flags=re.MULTILINE)
+    sections = re.split(
+        r"^## Invariant (\d+): ", (ROOT / "docs/architecture/invariants.md").read_text(), flags=re.MULTILINE
+    )
     assert len(invariants) >= 11
     assert sections[1::2] == invariants
     for number, section in zip(sections[1::2], sections[2::2], strict=True):

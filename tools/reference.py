@@ -1,14 +1,17 @@
 """Write docs/reference from the code: `python -m tools.reference`, which `make reference` runs."""
 
 import asyncio
+import json
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
 import typer
+import yaml
 from prometheus_client import Metric
 from pydantic_settings import BaseSettings
 from starlette.applications import Starlette
@@ -22,15 +25,19 @@ from gateway.errors import ERRORS, problem_for
 from gateway.ops.metrics import GatewayMetrics, first_text_histogram
 from gateway.settings import GatewaySettings
 from wire.answers import Answers
+from wire.ledger import AccountAlert
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.settings import SharedSettings
 from worker.__main__ import app as worker_command
+from worker.accounts.alerts import EVENTS, Alert, build_alert
 from worker.metrics import WorkerMetrics
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 
-FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+_ROOT = Path(__file__).parent.parent
+FOLDER = _ROOT / "docs" / "reference"
+_RULES = _ROOT / "deploy" / "monitoring" / "alerts.yml"
 _NOTICE = "This page is generated from the code by `make reference`."
 _SETTINGS: dict[str, type[BaseSettings]] = {
     "Gateways and workers": SharedSettings,
@@ -55,6 +62,7 @@ def render_pages() -> dict[str, str]:
         "endpoints.md": asyncio.run(render_endpoints()),
         "commands.md": render_commands(),
         "reasons.md": render_reasons(),
+        "alerts.md": render_alerts(),
     }
 
 
@@ -258,6 +266,58 @@ def _reason(reason: Reason) -> tuple[str, ...]:
     status, code = spec.openai.status or spec.status, spec.openai.code or reason
     openai = f"{status} `{spec.openai.type}` `{code}`"
     return f"`{reason}`", str(problem_for(reason).code), spec.zh, spec.en, openai
+
+
+def render_alerts() -> str:
+    """Return the page of alerts."""
+    introduction = (
+        "Prometheus fires alerts of its own rules, and workers send alerts about accounts to a webhook.\n"
+        "`critical` means that clients get no answers, `warning` that they soon may not."
+    )
+    rules = (
+        "The rules are in `deploy/monitoring/alerts.yml`.\n"
+        "Each alert has three annotations: `summary` says what is seen now, `condition` when it fires, "
+        "`action` what to do.\n\n"
+        + _table(("alert", "severity", "fires when", "what to do"), [_rule(rule) for rule in _rules()])
+    )
+    events = (
+        "With `ALERT_WEBHOOK` one of the workers sends a POST request there for each event.\n"
+        "A response other than 2xx, or none within 5 s, means that it is sent again, three times in all; "
+        "then the worker's log has `could not send an alert`.\n"
+        "For `ready`, `accounts` and `accounts.few` an account's pictures don't count.\n\n"
+        + _table(("event", "when"), [(f"`{event}`", meaning) for event, meaning in EVENTS.items()])
+        + "\n\nThe body is a JSON object, with all fields whatever the event; times are in UTC, by ISO 8601:\n\n"
+        + _table(("field", "meaning"), _alert_fields())
+        + f"\n\n```json\n{_sample_alert()}\n```"
+    )
+    return _page("Alerts", introduction, _section("Alerts of Prometheus", rules), _section("Events of workers", events))
+
+
+def _rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(_RULES.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def _rule(rule: dict[str, Any]) -> tuple[str, ...]:
+    annotations = rule["annotations"]
+    duration = re.sub(r"(?<=\d)(?=[a-z])", " ", rule.get("for", "")).replace(" m", " min")
+    lasting = f", and this lasts {duration}" if duration else ""
+    return (
+        f"`{rule['alert']}`",
+        f"`{rule['labels']['severity']}`",
+        annotations["condition"] + lasting,
+        annotations["action"],
+    )
+
+
+def _alert_fields() -> Iterator[tuple[str, str]]:
+    for name, hint in get_type_hints(Alert, include_extras=True).items():
+        yield f"`{name}`", hint.__metadata__[0]
+
+
+def _sample_alert() -> str:
+    news = AccountAlert(3, 4, 0, "alice", "quarantined", Reason.ACCOUNT_CAPTCHA)
+    return json.dumps(asdict(build_alert(news, 1704164645)), indent=2)
 
 
 def _page(title: str, introduction: str, *parts: str) -> str:

@@ -64,9 +64,9 @@ def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Vi
     visitor.answered()
     choose_chinese(visitor)
     expect(visitor.exchange.get_by_role("button", name="重新提问")).to_be_visible()
-    expect(page.locator("#turns .full")).to_have_text("第 1 轮,共 30 轮")
+    expect(page.locator("#turns .full")).to_have_text("第 1 轮，共 30 轮")
     visitor.reload()
-    expect(page.get_by_role("button", name="新对话")).to_be_visible()
+    expect(page.get_by_role("button", name="新会话")).to_be_visible()
 
 
 def test_code_and_tables_are_named_in_the_language_that_is_chosen_later(visitor: Visitor) -> None:
@@ -75,18 +75,18 @@ def test_code_and_tables_are_named_in_the_language_that_is_chosen_later(visitor:
     expect(visitor.exchange.get_by_role("group", name="Table").first).to_be_attached()
     choose_chinese(visitor)
     expect(visitor.exchange.get_by_role("button", name="复制代码").first).to_have_attribute("title", "复制代码")
-    expect(visitor.exchange.get_by_role("group", name="代码,python").first).to_be_attached()
+    expect(visitor.exchange.get_by_role("group", name="代码，python").first).to_be_attached()
     expect(visitor.exchange.get_by_role("group", name="表格").first).to_be_attached()
 
 
 @pytest.mark.parametrize(
     ("question", "english", "chinese"),
     [
-        ("!internal why?", "It failed (500): The upstream had an internal error", "失败(500):上游内部错误"),
+        ("!internal why?", "It failed (500): The upstream had an internal error", "失败（500）：上游内部错误"),
         (
             "/image a river !blocked",
             "It failed (500): The picture's description was blocked",
-            "失败(500):图片描述被屏蔽",
+            "失败（500）：图片描述被屏蔽",
         ),
     ],
 )

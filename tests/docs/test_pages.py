@@ -1,4 +1,4 @@
-"""The pages of the site, as they are written; the root's ARCHITECTURE.md is one of them."""
+"""The pages of the site, as they are written; the root's ARCHITECTURE.md and the examples are among them."""
 
 import itertools
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "gateway" / "docs" / "examples.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _SENTENCE_ENDS_WITHIN_LINE = re.compile(r"(?<!e\.g)(?<!i\.e)[\w`)”\"][.!?] +[A-Z`“\"]")
 
 
@@ -34,3 +34,9 @@ def test_a_block_of_code_is_fenced_and_names_its_language(page: Path) -> None:
     outside = list(paragraphs(page))
     indented = [line for before, line in itertools.pairwise(outside) if not before and line.startswith("    ")]
     assert indented == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_heading_does_not_begin_like_an_item_of_a_list(page: Path) -> None:
+    """Sphinx reads a translated heading as a paragraph; one that would be a list stays English, without a warning."""
+    assert re.findall(r"^#+ (?:\d+[.)]|[-+*]) .*$", page.read_text(encoding="utf-8"), re.MULTILINE) == []

@@ -1,7 +1,6 @@
 """The Chinese site says all that the English one says, in its own punctuation and with one word for one thing."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +8,11 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
-ROOT = Path(__file__).parents[2]
+from tests.support.docs.chinese import find_half_width, find_rejected_words, prose
+from tests.support.processes import ROOT
+
 LOCALE = ROOT / "docs" / "locale" / "zh_CN" / "LC_MESSAGES"
 PAGES = [path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
-GLOSSARY = tomllib.loads((ROOT / "docs" / "locale" / "glossary.toml").read_text(encoding="utf-8"))
-# Other punctuation than Chinese has, beside a Han character.
-_HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,;:!?(]|[\u4e00-\u9fff]\.(?![\w/])|[,;:!?)] ?[\u4e00-\u9fff]")
-# Code, addresses of links and pictures, and HTML: they keep theirs.
-_VERBATIM = re.compile(r"``.+?``|`[^`]*`|\]\([^)]*\)|<[^>]+>")
 
 
 def read(path: Path) -> Catalog:
@@ -25,11 +21,6 @@ def read(path: Path) -> Catalog:
         return Catalog()
     with path.open("rb") as file:
         return read_po(file)
-
-
-def prose(text: str) -> str:
-    """Return a text without what is not its author's punctuation."""
-    return _VERBATIM.sub("`", text)
 
 
 def needs_translation(message: Message) -> bool:
@@ -65,13 +56,10 @@ def test_code_and_links_are_the_same_in_both_languages(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_punctuation_beside_chinese_characters_is_chinese(page: str) -> None:
-    wrong = [match[0] for message in translated(page) for match in _HALF_WIDTH.finditer(prose(str(message.string)))]
-    assert wrong == []
+    assert [place for message in translated(page) for place in find_half_width(str(message.string))] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_one_thing_has_one_word_in_chinese(page: str) -> None:
-    rejected = {word: right for right, *others in GLOSSARY.values() for word in others}
     for message in translated(page):
-        used = [f"{word}: {rejected[word]}" for word in rejected if word in prose(str(message.string))]
-        assert used == [], message.string
+        assert find_rejected_words(str(message.string)) == [], message.string

@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 import httpx
 import structlog
@@ -20,18 +21,30 @@ _PAUSE = 1.0
 _TRY_LIMIT = 5.0
 
 
+# Each event, and when it is sent.
+EVENTS = {
+    "account.quarantined": "an account became quarantined: it waits for a person to solve a captcha",
+    "account.dead": "an account became dead: it waits for new cookies, or for a server's right key or model",
+    "accounts.few": "less than `ALERT_SHARE` of the accounts are ready, not counting paused ones",
+    "accounts.enough": "enough accounts are ready again",
+}
+
+
 @dataclass(frozen=True)
 class Alert:
-    """The JSON body of an alert. `ready` of the `accounts` can be used; the first of the others returns at `until`."""
+    """The JSON body of an alert."""
 
-    event: str
-    account: str | None
-    state: str | None
-    reason: str | None
-    until: str | None
-    ready: int
-    accounts: int
-    time: str
+    event: Annotated[str, "one of the events above"]
+    account: Annotated[
+        str | None,
+        "the account's name, with `/images` behind it for its pictures; null for `accounts.few` and `accounts.enough`",
+    ]
+    state: Annotated[str | None, "the account's state, `quarantined` or `dead`; else null"]
+    reason: Annotated[str | None, "the reason for that state; else null"]
+    until: Annotated[str | None, "for `accounts.few`, when the first account returns by itself; else null"]
+    ready: Annotated[int, "how many of `accounts` are ready"]
+    accounts: Annotated[int, "how many accounts there are, not counting paused ones"]
+    time: Annotated[str, "when the alert was made"]
 
 
 def build_alert(news: AccountAlert, now: float) -> Alert:

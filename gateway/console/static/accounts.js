@@ -33,7 +33,7 @@ function drawState([word, reasons, pictures, reasonsOfPictures]) {
   return [
     badge(word),
     reasons && el("span", { class: "why" }, reasons),
-    pictures && el("div", { class: "pictures" }, `${w.pictures}: `, badge(pictures), reasonsOfPictures && el("span", { class: "why" }, reasonsOfPictures)),
+    pictures && el("div", { class: "pictures" }, w.pair(w.pictures, ""), badge(pictures), reasonsOfPictures && el("span", { class: "why" }, reasonsOfPictures)),
   ];
 }
 
@@ -41,7 +41,7 @@ const count = (n, most) => (most ? w.of(n, most) : String(n));
 
 function counts(account, field, most) {
   const own = count(account[field], account[most]);
-  return account.pictures ? [own, `${w.pictures}: ${count(account.pictures[field], account.pictures[most])}`] : [own];
+  return account.pictures ? [own, w.pair(w.pictures, count(account.pictures[field], account.pictures[most]))] : [own];
 }
 
 const drawCounts = ([own, pictures]) => [own, pictures && el("span", { class: "sub" }, pictures)];
@@ -55,7 +55,7 @@ function orders(account) {
 /** The table; `act(order, name)` is called for a button. */
 export function accountsTable(place, act) {
   const buttons = (found, account) => el("div", { class: "orders" }, found.map((order) => el("button", {
-    type: "button", "data-order": order, onclick: () => act(order, account.name), "aria-label": `${w[order]}: ${account.name}`,
+    type: "button", "data-order": order, onclick: () => act(order, account.name), "aria-label": w.pair(w[order], account.name),
   }, w[order])));
   return new Table(place, () => w.accounts, () => w.noAccounts, [
     { head: () => w.account, first: true, value: (one) => [one.name, one.provider], draw: ([name, provider]) => [el("span", { class: "name" }, name), provider && el("span", { class: "sub" }, provider)] },

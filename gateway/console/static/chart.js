@@ -52,8 +52,8 @@ export function chart({ title, kind, times, size, series, whole }) {
 }
 
 function summary(title, series, nothing) {
-  if (nothing) return `${title}: ${w.noData}`;
-  return `${title}. ${series.map((one) => `${one.name}: ${w.latest} ${number(latest(one))}, ${w.most} ${number(Math.max(...one.values.map((value) => value ?? 0)))}`).join("; ")}`;
+  if (nothing) return w.pair(title, w.noData);
+  return w.figure(title, series.map((one) => w.curve(one.name, number(latest(one)), number(Math.max(...one.values.map((value) => value ?? 0))))));
 }
 
 const latest = (one) => one.values.findLast((value) => value !== null) ?? null;

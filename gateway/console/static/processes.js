@@ -36,7 +36,7 @@ export const answersTable = (place, stop) => new Table(place, () => w.answers, (
   { head: () => w.seq, kind: "number", value: (one) => one.seq },
   { head: () => w.worker, value: (one) => one.worker || w.none },
   { head: () => w.actions, value: (one) => one.id, draw: (id) => el("div", { class: "orders" }, el("button", {
-    type: "button", "data-order": "stop", onclick: () => stop(id), "aria-label": `${w.stop}: ${short(id)}` }, w.stop)) },
+    type: "button", "data-order": "stop", onclick: () => stop(id), "aria-label": w.pair(w.stop, short(id)) }, w.stop)) },
 ]);
 
 /** An id, short but distinct to people. */

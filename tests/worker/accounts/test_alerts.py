@@ -17,7 +17,7 @@ from tests.support.worker.harness import Away, Client, HookedStore
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.ledger import AccountAlert, AccountRecord, AccountSlot, AccountStatus, Ledger, TurnOutcome
-from worker.accounts.alerts import AlertSender, build_alert
+from worker.accounts.alerts import EVENTS, AlertSender, build_alert
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,8 @@ def test_an_alert_has_all_its_fields_whatever_its_event() -> None:
     assert build_alert(AccountAlert(0, 4, 0, few=True), now).until is None
     enough = build_alert(AccountAlert(4, 4, int(now * 1000) + 60_000, few=False), now)
     assert (enough.event, enough.until) == ("accounts.enough", None)
+    quarantined = build_alert(AccountAlert(3, 4, 0, "a", "quarantined", "account.captcha"), now)
+    assert {build_alert(lost, now).event, few.event, enough.event, quarantined.event} == set(EVENTS)
 
 
 @pytest.mark.usefixtures("alerts")

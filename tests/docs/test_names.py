@@ -1,0 +1,104 @@
+"""What a document names in code font exists: settings, metrics, reasons, endpoints, commands and their options."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT
+from tests.test_docs import rows
+from wire.reasons import Reason
+from worker.accounts.alerts import EVENTS
+
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "README.zh.md", "cookies/README.md", "gateway/docs/examples.md")),
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "reference"),
+]
+_FENCED = re.compile(r"^(```|~~~)(\w*)\n(.*?)^\1", re.MULTILINE | re.DOTALL)
+# Packages are not reasons.
+_KINDS = {reason.split(".")[0] for reason in Reason} - {"gateway", "worker"}
+_REASON = re.compile(rf"(?:{'|'.join(_KINDS)})\.[a-z]+")
+_SETTING = re.compile(r"[A-Z]+(?:_[A-Z]+)+(?==|$)")
+_PATH = re.compile(r"(?:(?:GET|HEAD|POST|DELETE|OPTIONS) )?(/[^\s?#`]*)")
+_HERE = re.compile(r"127\.0\.0\.1:5000(/[^\s?#'\"`]*)")
+# Variables of other programs.
+_FOREIGN_SETTING = re.compile(r"(?:OTEL|OLLAMA|VLLM|LITELLM|HTTPS?|NO|COMPOSE|DOCKER)_|BING_CHAT_KEY$")
+# Paths of files, of the emulator's controls, of Prometheus and of model servers, and what stays of a path without its
+# beginning or is not documented: files of pages and of the site.
+_FOREIGN_PATH = re.compile(
+    r"/(?:app|data|dev|etc|home|opt|proc|run|srv|sys|tmp|usr|var)(?:/|$)"
+    r"|/_|/(?:alerts|chat/completions|models|images|images/generations|stream|page/.*|docs/(?:en|zh)/.*)$"
+)
+
+
+def fenced(document: Path, *languages: str) -> str:
+    """The blocks of code of a document that are in one of these languages."""
+    blocks = _FENCED.findall(document.read_text(encoding="utf-8"))
+    return "\n".join(text for _, language, text in blocks if language in languages)
+
+
+def inline(document: Path) -> list[str]:
+    """What a document has in code font within its text."""
+    return re.findall(r"`([^`\n]+)`", _FENCED.sub("", document.read_text(encoding="utf-8")))
+
+
+def in_reference(*pages: str) -> set[str]:
+    """The first cells of the reference's tables."""
+    return {row[0].strip("`") for page in pages for row in rows(f"docs/reference/{page}.md")}
+
+
+def settings(document: Path) -> Iterator[str]:
+    """The settings that a document names, or that a command in it sets."""
+    for code in inline(document):
+        if match := _SETTING.match(code):
+            yield match[0]
+    yield from re.findall(r"(?:^|\s)([A-Z]+(?:_[A-Z]+)+)=", fenced(document, "sh", "ini", "yaml"))
+
+
+def metrics(document: Path) -> Iterator[str]:
+    """The metrics that a document names, without the endings of a histogram's series."""
+    for code in [*inline(document), fenced(document, "sh", "yaml", "promql")]:
+        yield from (
+            re.sub(r"_(?:bucket|sum|count)$", "", name)
+            for name in re.findall(r"\bbing_(?!chat_gateway)[a-z_]*[a-z]\b", code)
+        )
+
+
+def reasons(document: Path) -> Iterator[str]:
+    """The reasons that a document names."""
+    return (code for code in inline(document) if _REASON.fullmatch(code))
+
+
+NAMES: dict[str, Callable[[Path], Iterator[str]]] = {"settings": settings, "metrics": metrics, "reasons": reasons}
+
+
+def exists(path: str, known: set[str]) -> bool:
+    """Return whether a path is in the reference, or the beginning of one that is. `…` is any rest, `{…}` any name."""
+    named = ["*" if part[:1] in {"{", "<", "$"} else part for part in path.partition("…")[0].strip("/").split("/")]
+    others = (re.sub(r"\{\w+\}", "*", other).strip("/").split("/") for other in known)
+    return any(
+        len(named) <= len(other) and all("*" in pair or pair[0] == pair[1] for pair in zip(named, other, strict=False))
+        for other in others
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", NAMES)
+def test_what_a_document_names_is_in_the_reference(document: Path, page: str) -> None:
+    compose = set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
+    known = {*in_reference(page), *compose, *EVENTS}
+    assert {name for name in NAMES[page](document) if name not in known and not _FOREIGN_SETTING.match(name)} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_endpoint_that_a_document_names_is_in_the_reference(document: Path) -> None:
+    known = {path for path in in_reference("endpoints") if path.startswith("/")}
+    named = [match[1] for code in inline(document) if (match := _PATH.match(code))]
+    named += _HERE.findall(document.read_text(encoding="utf-8"))
+    assert {path for path in named if not _FOREIGN_PATH.match(path) and not exists(path, known)} == set()
+
+
+def test_the_documents_name_enough_to_be_held_by_the_reference() -> None:
+    for names in NAMES.values():
+        assert len({name for document in DOCUMENTS for name in names(document)}) > 10
