@@ -4,19 +4,19 @@ BIN := .venv/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser bench load reference docs translations up
+.PHONY: run test check coverage install lock faults soak external browser package bench load reference docs translations up
 
-run: .venv/.ready
-	@exec $(BIN)/python -m standalone
+run: .venv/.run
+	@exec $(BIN)/python -m bing_chat_gateway serve
 
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
 # of the time; three with coverage, which costs time of its own. In the order of their names: files of few long tests
 # would be last otherwise, alone.
-SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser) or sample"
+SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser and not package) or sample"
 
 test: .venv/.ready
 	$(PYTEST) -n 4 $(SHORT) $(TEST_OPTIONS)
-	@echo "left out, because they take minutes: make browser, make faults, make soak, make external"
+	@echo "left out, because they take minutes: make browser, make faults, make soak, make external, make package"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
@@ -30,6 +30,11 @@ soak: .venv/.ready
 external: .venv/.ready
 	bash tests/external/setup.sh
 	$(PYTEST) tests/external $(TEST_OPTIONS)
+
+# The package: built, installed from a registry in several ways, and run.
+package: .venv/.ready
+	PYTHON=$(PYTHON) bash tests/package/setup.sh
+	$(PYTEST) tests/package $(TEST_OPTIONS)
 
 browser: .venv/.ready
 	bash tests/browser/setup.sh
@@ -84,16 +89,28 @@ up:
 
 install: .venv/.ready
 
-.venv/.ready: requirements/dev.txt requirements/pip.txt
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+# Bytecode is left to the first start, which compiles only what it imports. pip shows how far it is.
+PIP_OPTIONS := --disable-pip-version-check --no-compile --require-hashes
+INSTALL := $(BIN)/python -m pip install $(PIP_OPTIONS)
+
+# What runs; all else comes on top of it. Python's own way to bring pip into .venv takes as long as everything else.
+.venv/.run: requirements/run.txt requirements/pip.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
+	@echo "Installing what runs into .venv, once: half a minute, or longer over a slow line."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install $(PIP_OPTIONS) --quiet -r requirements/pip.txt 2>/dev/null || \
+	  { $(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --quiet -r requirements/pip.txt; }
+	@$(INSTALL) -r requirements/run.txt
+	@touch $@
+
+.venv/.ready: requirements/dev.txt .venv/.run
+	@echo "Installing what tests, checks and documents need into .venv, once: a minute or two."
+	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 # Compile requirements/*.in; needs uv.
 lock:
-	for part in pip gateway worker tracing docs dev load; do \
+	for part in pip gateway worker run tracing docs dev load; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \

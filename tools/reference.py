@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from bing_chat_gateway.command import app as installed_command
 from emulator.settings import EmulatorSettings
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
@@ -29,7 +30,6 @@ from wire.ledger import AccountAlert
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.settings import SharedSettings
-from worker.__main__ import app as worker_command
 from worker.accounts.alerts import EVENTS, Alert, build_alert
 from worker.metrics import WorkerMetrics
 from worker.service import open_worker
@@ -218,14 +218,15 @@ def _without_errors(docstring: str) -> str:
 
 def render_commands() -> str:
     """Return the page of commands."""
-    command: Any = typer.main.get_command(worker_command)
     introduction = (
-        "Those of a worker; `python -m gateway` runs a gateway, and `python -m emulator` the emulator.\n"
-        "They work from wherever Redis is reached, with the settings of a worker.\n"
-        "They end with 0, with 1 and a sentence when they failed, or with 2 when they were called in a wrong way.\n"
+        "From a checkout `.venv/bin/python -m bing_chat_gateway` instead of `bing-chat-gateway`.\n"
+        "`python -m gateway`, `python -m worker`, which has `check`, `forget` and `accounts` too, and "
+        "`python -m emulator` work there as well.\n"
+        "`check`, `forget` and `accounts` work from wherever Redis is reached, with the settings of a worker.\n"
+        "All end with 0, with 1 and a sentence when they failed, or with 2 when they were called in a wrong way.\n"
         "`--help` behind any of them shows the same."
     )
-    rows = list(_commands("python -m worker", command))
+    rows = list(_commands("bing-chat-gateway", typer.main.get_command(installed_command)))
     return _page("Commands", introduction, _table(("command", "meaning"), rows))
 
 
@@ -242,7 +243,7 @@ def _commands(path: str, group: Any) -> Iterator[tuple[str, str]]:
 
 
 def _argument(parameter: Any) -> str:
-    name = parameter.name.upper()
+    name = parameter.metavar or parameter.name.upper()
     if parameter.param_type_name == "argument":
         return str(name)
     return f"[{parameter.opts[0]}]" if parameter.is_flag else f"[{parameter.opts[0]} {name}]"
@@ -265,7 +266,7 @@ def _reason(reason: Reason) -> tuple[str, ...]:
     spec = ERRORS[reason]
     status, code = spec.openai.status or spec.status, spec.openai.code or reason
     openai = f"{status} `{spec.openai.type}` `{code}`"
-    return f"`{reason}`", str(problem_for(reason).code), spec.zh, spec.en, openai
+    return f"`{reason}`", str(problem_for(reason).code), f"`{spec.zh}`", f"`{spec.en}`", openai
 
 
 def render_alerts() -> str:

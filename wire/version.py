@@ -1,3 +1,3 @@
-"""The project's version, the same as in pyproject.toml."""
+"""The project's version, from which the package has its own."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

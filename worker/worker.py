@@ -69,6 +69,8 @@ class Worker:
         self._heartbeat = self._dispatcher.heartbeat
         self._leases = self._dispatcher.leases
         self._grace = grace
+        # Set once it takes jobs.
+        self.ready = asyncio.Event()
 
     @property
     def turn_counts(self) -> Counter[tuple[str, str, str]]:
@@ -126,6 +128,7 @@ class Worker:
             await self._prepare()
             reporter = self._make_reporter(self, self._store)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
+            self.ready.set()
             background += [tasks.create_task(work) for work in (*self._background(), reporter.run())]
             reading = tasks.create_task(self._dispatcher.run())
             await self._dispatcher.draining.wait()

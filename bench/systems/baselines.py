@@ -72,7 +72,7 @@ async def start_standalone(processes: Processes, folder: Path) -> System:
         "ACCOUNT_TURNS": 0,
         "EMULATOR_DAILY_QUOTA": 0,
     }
-    running = await processes.start_module("standalone", "standalone", settings)
+    running = await processes.start_module("standalone", "bing_chat_gateway", settings, "serve")
     await running.until("GET /readyz", partial(is_ready, port))
     return System("standalone", [port], {"gateway": [running.pid]})
 

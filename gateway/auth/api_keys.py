@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_LINE = re.compile(r"(?P<name>[\w.@-]{1,64})\s+(?P<hash>[0-9a-f]{64})(?:\s+(?P<limit>[1-9]\d{0,8}))?", re.ASCII)
+_NAME = r"[\w.@-]{1,64}"
+_LINE = re.compile(rf"(?P<name>{_NAME})\s+(?P<hash>[0-9a-f]{{64}})(?:\s+(?P<limit>[1-9]\d{{0,8}}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,29 @@ class ApiKey:
     limit: int | None = None
 
 
+def create_key(name: str) -> tuple[str, ApiKey]:
+    """Return a new key, and its entry in the file. Raises ValueError, with a sentence, for a bad name.
+
+    A key is random and long, so it can't be guessed from its plain hash.
+    """
+    if not re.fullmatch(_NAME, name, re.ASCII):
+        raise ValueError(f"{name!r} can't be a name: use 1 to 64 letters, digits, dots, hyphens, underscores or @")
+    secret = secrets.token_urlsafe(32)
+    return secret, ApiKey(name, hashlib.sha256(secret.encode()).hexdigest())
+
+
 def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
+    """Return the keys of a file that lists at least one. Raises ValueError as `read_keys` does."""
+    keys = read_keys(path, setting)
+    if not keys:
+        raise ValueError(f"{setting}: {path} lists no key")
+    return keys
+
+
+def read_keys(path: Path, setting: str) -> Sequence[ApiKey]:
     """Return the keys of a file: one line each, with a name, the key's SHA-256 in hex, and perhaps a limit.
 
-    A key is random and long, so it can't be guessed from its plain hash. A `#` begins a comment. Raises ValueError
-    with one sentence about the `setting` that names the file.
+    A `#` begins a comment. Raises ValueError with one sentence about the `setting` that names the file.
     """
     try:
         lines = path.read_text().splitlines()
@@ -38,8 +58,6 @@ def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
         if match is None:
             raise ValueError(f"{setting}: line {number} of {path} is not a name, a SHA-256 in hex, and perhaps a limit")
         keys.append(ApiKey(match["name"], match["hash"], int(match["limit"]) if match["limit"] else None))
-    if not keys:
-        raise ValueError(f"{setting}: {path} lists no key")
     for attribute in ("name", "hash"):
         if len({getattr(key, attribute) for key in keys}) < len(keys):
             raise ValueError(f"{setting}: {path} lists a {attribute} twice")

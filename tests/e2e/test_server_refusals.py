@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import Deployment, answers, free_port, process, wait_until, write_servers
+from tests.support.processes import SERVE, Deployment, answers, free_port, process, wait_until, write_servers
 
 ACCOUNTS = ("first", "second", "third")
 
@@ -20,7 +20,7 @@ def servers(tmp_path: Path) -> Iterator[Deployment]:
     settings = {"GATEWAY_PORT": str(gateway), "COOKIES_DIR": str(tmp_path / "cookies"), "ACCOUNT_TRIES": "3"}
     with (
         process("emulator", log, EMULATOR_PORT=str(upstream), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"),
-        process("standalone", log, **settings),
+        process(SERVE, log, **settings),
     ):
         running = Deployment([f"http://127.0.0.1:{gateway}"], emulator, tmp_path / "cookies", ACCOUNTS)
         wait_until(lambda: answers(f"{emulator}/_health") and answers(f"{running.url}/readyz"), "all is ready")

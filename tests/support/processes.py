@@ -21,6 +21,8 @@ from wire import keys
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT = 120.0
+# All in one process, as `make run` starts it.
+SERVE = "bing_chat_gateway serve"
 Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 
@@ -74,16 +76,18 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def process(module: str, log: Path, **environment: str) -> Iterator[Started]:
-    """Run `python -m module` with only the settings given; its output goes to `log`."""
-    with _ended(_start(module, [], log, log, environment)) as started:
+def process(command: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m command` with only the settings given; its output goes to `log`."""
+    module, *arguments = command.split()
+    with _ended(_start(module, arguments, log, log, environment)) as started:
         yield started
 
 
 @contextmanager
-def interpreter(module: str, log: Path, **environment: str) -> Iterator[Started]:
-    """Run `python -m module` as `process` does, but in an interpreter that begins with nothing."""
-    with _ended(_execute(module, [], log, log, environment)) as started:
+def interpreter(command: str, log: Path, **environment: str) -> Iterator[Started]:
+    """Run `python -m command` as `process` does, but in an interpreter that begins with nothing."""
+    module, *arguments = command.split()
+    with _ended(_execute(module, arguments, log, log, environment)) as started:
         yield started
 
 
@@ -224,7 +228,7 @@ def deployment(
     settings: Mapping[str, str] | None = None,
     gateway_settings: Mapping[str, str] | None = None,
 ) -> Iterator[Deployment]:
-    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `standalone`."""
+    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `serve`."""
     write_accounts(folder / "cookies", *accounts)
     log, emulator_port = folder / "log.txt", free_port()
     emulator = f"http://127.0.0.1:{emulator_port}"
@@ -242,7 +246,7 @@ def deployment(
         # Tests script a spent quota themselves; how many questions a slow machine asks is not to matter.
         start(process("emulator", log, EMULATOR_PORT=str(emulator_port), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"))
         if redis_url is None:
-            start(process("standalone", log, GATEWAY_PORT=str(ports[0]), **upstream))
+            start(process(SERVE, log, GATEWAY_PORT=str(ports[0]), **upstream))
         else:
             for port in ports:
                 settings_of_gateway = dict(gateway_settings or {})

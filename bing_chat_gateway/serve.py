@@ -1,4 +1,4 @@
-"""Gateway and worker in one process, without a Redis: `make run`.
+"""Gateway and worker in one process, without a Redis: `bing-chat-gateway serve`, and `make run`.
 
 They share `memory://` as their store. The upstream is OPENAI_BASE_URL and the accounts in COOKIES_DIR; without any
 account it is the emulator.
@@ -86,6 +86,7 @@ async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher)
 async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     requests, loop = ActiveRequests(), asyncio.get_running_loop()
+    address: asyncio.Future[str] = loop.create_future()
     store = Store("memory://")
     directory = account_watcher(worker_settings)
     worker_settings = worker_settings.model_copy(update={"drain_timeout": _DRAIN_TIMEOUT})
@@ -101,15 +102,34 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
 
-        def on_ready(address: str) -> None:
-            command = f"curl -N '{address}/api_stream?style=balanced&question=hello'"
-            print(f"Upstream: {upstream.description}\nOpen {address} or try: {command}", flush=True)
+        async def announce() -> None:
+            where = await address
+            await worker.ready.wait()
+            print(describe_service(where, upstream.description, gateway), flush=True)
 
-        both = [asyncio.create_task(worker.run()), asyncio.create_task(serve(gateway, store, requests, ready=on_ready))]
+        serving = serve(gateway, store, requests, ready=address.set_result)
+        both = [asyncio.create_task(worker.run()), asyncio.create_task(serving)]
+        announcement = asyncio.create_task(announce())
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         stop()
+        announcement.cancel()
         await asyncio.gather(*both)
     await store.close()
+
+
+def describe_service(address: str, upstream: str, settings: GatewaySettings) -> str:
+    """Return the block for users that ends the start: who answers, where everything is, and a command to try."""
+    headers = " -H 'Authorization: Bearer KEY'" if settings.api_keys_file else ""
+    console = "off; ADMIN_KEYS_FILE=FILE turns it on, `keys new NAME --file FILE` makes a key"
+    rows = {
+        "Upstream": upstream,
+        "Page": address,
+        "Docs": f"{address}/docs",
+        "OpenAI API": f"{address}/v1",
+        "Console": f"{address}/console" if settings.admin_keys_file else console,
+        "Try": f"curl -N{headers} '{address}/api_stream?style=balanced&question=hello'",
+    }
+    return "\n".join(["", *(f"  {name + ':':<12}{value}" for name, value in rows.items()), ""])
 
 
 def main() -> None:
@@ -118,14 +138,10 @@ def main() -> None:
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.
     try:
-        with export_spans(gateway.otel_exporter_otlp_endpoint, "standalone"):
+        with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"):
             uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")
     except OSError as error:
         address = f"{gateway.gateway_host}:{gateway.gateway_port}"
-        sys.exit(f"Can't listen on {address}: {error.strerror}. GATEWAY_PORT sets the port.")
-
-
-if __name__ == "__main__":
-    main()
+        sys.exit(f"Can't listen on {address}: {error.strerror}. GATEWAY_PORT or --port sets the port.")

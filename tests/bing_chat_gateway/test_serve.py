@@ -1,4 +1,4 @@
-"""`python -m standalone`, started by a newcomer in a fresh clone."""
+"""`serve`, started by a newcomer in a fresh clone."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import answers, free_port, interpreter, process, wait_until, write_accounts
+from tests.support.processes import SERVE, answers, free_port, interpreter, process, wait_until, write_accounts
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def cookies(tmp_path: Path) -> Path:
 
 def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with interpreter("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
-        wait_until(lambda: "try: curl" in log.read_text(), "the hint is printed")
-        assert "the emulator of Bing" in log.read_text()
+    with interpreter(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
+        wait_until(lambda: "curl -N" in log.read_text(), "the hint is printed")
+        assert "Upstream:   the emulator of Bing" in log.read_text()
         line = re.search(r"curl -N '(\S+)'", log.read_text())
         assert line is not None
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
@@ -41,7 +41,7 @@ def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, 
 
 def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
+    with process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
         question = {"style": "balanced", "question": "!deltas=1000 !rate=10 hello"}
         with httpx.stream("GET", f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20) as response:
@@ -58,7 +58,7 @@ def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(t
     port, log, admins = free_port(), tmp_path / "log.txt", tmp_path / "admins"
     admins.write_text(f"olivia {hashlib.sha256(b'key').hexdigest()}")
     settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "ADMIN_KEYS_FILE": str(admins)}
-    with process("standalone", log, **settings):
+    with process(SERVE, log, **settings):
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/readyz"), "it is ready")
         stand_in = re.search(r"the emulator of Bing, (\S+)", log.read_text())
@@ -80,8 +80,8 @@ def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(t
 def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     write_accounts(tmp_path / "cookies", "one", "two")
-    with process("standalone", log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
-        wait_until(lambda: "Upstream: Bing with 2 account(s)" in log.read_text(), "the upstream is printed")
+    with process(SERVE, log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
+        wait_until(lambda: "Upstream:   Bing with 2 account(s)" in log.read_text(), "the upstream is printed")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
 ) -> None:
     log = tmp_path / "log.txt"
     environment = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies), setting: value}
-    with process("standalone", log, **environment) as started:
+    with process(SERVE, log, **environment) as started:
         assert started.wait(20) == 1
     lines = [line for line in log.read_text().splitlines() if "[info" not in line]
     assert len(lines) == 1, log.read_text()
@@ -109,11 +109,12 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(
 
 def test_a_taken_port_ends_the_start_with_one_sentence(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
-    with process("standalone", tmp_path / "other.txt", GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
+    with process(SERVE, tmp_path / "other.txt", GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the first one serves")
-        with process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as second:
+        with process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as second:
             assert second.wait(20) == 1
     assert "Can't listen on 127.0.0.1" in log.read_text()
+    assert "GATEWAY_PORT or --port sets the port" in log.read_text()
     assert "Traceback" not in log.read_text()
 
 
@@ -123,11 +124,11 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
     own = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_MODEL": "stand-in", "OPENAI_API_KEY": "one"}
     with (
         process("emulator", tmp_path / "server.txt", EMULATOR_PORT=str(server), EMULATOR_PACE="0"),
-        process("standalone", log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies), **own),
+        process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies), **own),
     ):
         wait_until(lambda: answers(f"{address}/_health"), "the server is ready")
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
-        assert f"Upstream: stand-in at {address}/v1" in log.read_text()
+        assert f"Upstream:   stand-in at {address}/v1" in log.read_text()
         question = {"style": "precise", "question": "hello"}
         assert '"done": true' in httpx.get(f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20).text
         (turn,) = httpx.get(f"{address}/_ledger").json()["turns"]
@@ -140,9 +141,58 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
     assert "Traceback" not in log.read_text()
 
 
+def test_a_start_ends_with_one_block_whose_addresses_answer(tmp_path: Path, cookies: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    with process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
+        wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
+        block = dict(re.findall(r"^  ([A-Z][\w ]+): +(.+)$", log.read_text(), re.MULTILINE))
+        assert list(block) == ["Upstream", "Page", "Docs", "OpenAI API", "Console", "Try"]
+        assert block["Page"] == f"http://127.0.0.1:{port}"
+        for address in (block["Page"], block["Docs"], f"{block['OpenAI API']}/models"):
+            assert httpx.get(address, timeout=20).status_code == 200
+        assert block["Console"].startswith("off; ADMIN_KEYS_FILE=FILE turns it on")
+
+
+def test_the_block_shows_the_console_and_the_key_where_there_are_some(tmp_path: Path, cookies: Path) -> None:
+    port, log, keys = free_port(), tmp_path / "log.txt", tmp_path / "keys"
+    keys.write_text(f"olivia {hashlib.sha256(b'one').hexdigest()}")
+    settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies)}
+    with process(SERVE, log, **settings, ADMIN_KEYS_FILE=str(keys), API_KEYS_FILE=str(keys)):
+        wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
+        assert f"Console:    http://127.0.0.1:{port}/console\n" in log.read_text()
+        assert "curl -N -H 'Authorization: Bearer KEY' 'http" in log.read_text()
+        assert httpx.get(f"http://127.0.0.1:{port}/console").status_code == 200
+
+
+def test_an_option_replaces_the_setting_of_its_name(tmp_path: Path, cookies: Path) -> None:
+    """The five options, each against a setting that would not do."""
+    port, server, log = free_port(), free_port(), tmp_path / "log.txt"
+    write_accounts(cookies, "one", "two")
+    options = {
+        "--base-url": f"http://127.0.0.1:{server}/v1",
+        "--model": "stand-in",
+        "--port": str(port),
+        "--host": "127.0.0.1",
+        "--cookies": str(cookies),
+    }
+    settings = {
+        "OPENAI_BASE_URL": "nowhere",
+        "OPENAI_MODEL": "another",
+        "GATEWAY_PORT": "many",
+        "GATEWAY_HOST": "256.0.0.1",
+        "COOKIES_DIR": str(tmp_path / "nothing"),
+    }
+    command = " ".join([SERVE, *(f"{option} {value}" for option, value in options.items())])
+    with process(command, log, **settings):
+        wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
+        upstream = f"Upstream:   stand-in at {options['--base-url']}, Bing with 2 account(s) from {cookies}\n"
+        assert upstream in log.read_text()
+        assert answers(f"http://127.0.0.1:{port}/healthz")
+
+
 def test_a_server_without_a_model_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
-    with process("standalone", log, OPENAI_BASE_URL="http://127.0.0.1:1/v1") as started:
+    with process(SERVE, log, OPENAI_BASE_URL="http://127.0.0.1:1/v1") as started:
         assert started.wait(20) == 1
     assert log.read_text().strip() == "wrong setting: OPENAI_BASE_URL needs OPENAI_MODEL beside it"
 
@@ -161,7 +211,7 @@ def test_a_server_that_sends_pictures_in_base64_serves_every_client(tmp_path: Pa
     base = f"http://127.0.0.1:{port}"
     with (
         process("emulator", tmp_path / "emulator.txt", EMULATOR_PORT=str(upstream), EMULATOR_PACE="0"),
-        process("standalone", tmp_path / "log.txt", **settings),
+        process(SERVE, tmp_path / "log.txt", **settings),
         httpx.Client(base_url=base, timeout=20, trust_env=False) as client,
     ):
         wait_until(lambda: answers(f"{base}/readyz"), "it is ready")

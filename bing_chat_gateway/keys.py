@@ -1,0 +1,56 @@
+"""The command `keys`: keys for the files of API_KEYS_FILE and ADMIN_KEYS_FILE."""
+
+import os
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from gateway.auth.api_keys import ApiKey, create_key, read_keys
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make keys of the API and of the console.")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="who will hold the key: letters, digits and .@_-")]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", metavar="FILE", dir_okay=False, help="append the line to this file, which is made if missing"
+    ),
+]
+
+
+@app.callback()
+def _group() -> None: ...
+
+
+@app.command()
+def new(name: Name, file: File = None) -> None:
+    """Make a key: print it and, for the file of keys, the line with its name and SHA-256.
+
+    The key is kept nowhere.
+    """
+    try:
+        secret, key = create_key(name)
+        if file:
+            _append(file, key)
+    except ValueError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{file} can't be written: {error.strerror}")
+    typer.echo(f"{secret}\n{key.name} {key.hash}")
+    if file:
+        typer.echo(f"{key.name} was added to {file}; gateways read it when they start", err=True)
+
+
+def _append(file: Path, key: ApiKey) -> None:
+    """Append the line of a key to a file, a new one for its owner only. Raises OSError, ValueError."""
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+") as opened:
+        if any(other.name == key.name for other in read_keys(file, "--file")):
+            raise ValueError(f"{file} has a key named {key.name} already")
+        text = opened.read()
+        separator = "" if not text or text.endswith("\n") else "\n"
+        opened.write(f"{separator}{key.name} {key.hash}\n")
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
