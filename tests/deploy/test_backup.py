@@ -18,7 +18,8 @@ def snapshot(server: ValkeyServer) -> bytes:
     """Return what `redis-cli --rdb` writes: the data of one moment."""
     client = server.client()
     client.save()
-    return (server.data_dir / "dump.rdb").read_bytes()
+    saved: Path = server.data_dir / "dump.rdb"
+    return saved.read_bytes()
 
 
 def restore(folder: Path, backup: bytes) -> None:

@@ -10,10 +10,12 @@ import yaml
 from gateway.settings import GatewaySettings
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
+from wire.settings import SharedSettings
 from worker.settings import WorkerSettings
 
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 OLDEST, NEWEST = "1.30.0", "1.37.0"
+SETTINGS: dict[str, type[SharedSettings]] = {"gateway": GatewaySettings, "worker": WorkerSettings}
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
 FILES = [*KUSTOMIZATION["resources"], "ingress.yaml"]
 
@@ -74,7 +76,7 @@ def test_the_images_are_of_one_version_and_built_by_the_reader() -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])
 def test_settings_are_valid(name: str) -> None:
-    settings = {"gateway": GatewaySettings, "worker": WorkerSettings}[name]
+    settings = SETTINGS[name]
     variables = environment(name)
     fields = {*GatewaySettings.model_fields, *WorkerSettings.model_fields}
     assert {variable.lower() for variable in variables} <= fields
@@ -102,7 +104,7 @@ def test_a_container_has_no_rights_and_nothing_to_write_to(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])
 def test_a_pod_that_drains_gets_the_time_for_it(name: str) -> None:
-    settings = {"gateway": GatewaySettings, "worker": WorkerSettings}[name]
+    settings = SETTINGS[name]
     command = container(name).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
     before = int(command[1])
     assert PODS[name]["terminationGracePeriodSeconds"] > before + settings.model_fields["drain_timeout"].default

@@ -9,11 +9,12 @@ import pytest
 
 from gateway.settings import GatewaySettings
 from tests.support.processes import ROOT
+from wire.settings import SharedSettings
 from worker.settings import WorkerSettings
 
 UNITS = ROOT / "deploy" / "systemd"
 KINDS = ("gateway", "worker")
-SETTINGS = {"gateway": GatewaySettings, "worker": WorkerSettings}
+SETTINGS: dict[str, type[SharedSettings]] = {"gateway": GatewaySettings, "worker": WorkerSettings}
 PROGRAM = "/opt/bing-chat-gateway/bin/bing-chat-gateway"
 
 
