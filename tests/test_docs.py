@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from wire import scripts
 
 ROOT = Path(__file__).parent.parent
@@ -59,6 +61,11 @@ def test_a_link_between_documents_leads_somewhere() -> None:
             path = document.parent / target if target else document
             assert path.exists(), f"{document} links to {target}"
             assert not anchor or anchor in anchors(path), f"{document} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_a_readme_fits_on_two_pages(readme: str) -> None:
+    assert len((ROOT / readme).read_bytes()) <= 9_000
 
 
 def test_the_architecture_fits_on_a_few_pages() -> None:

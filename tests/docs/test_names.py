@@ -22,6 +22,8 @@ _REASON = re.compile(rf"(?:{'|'.join(_KINDS)})\.[a-z]+")
 _SETTING = re.compile(r"[A-Z]+(?:_[A-Z]+)+(?==|$)")
 _PATH = re.compile(r"(?:(?:GET|HEAD|POST|DELETE|OPTIONS) )?(/[^\s?#`]*)")
 _HERE = re.compile(r"127\.0\.0\.1:5000(/[^\s?#'\"`]*)")
+# A command of ours, and how it is called.
+_COMMAND = re.compile(r"(?:bing-chat-gateway|-m (?:bing_chat_gateway|worker))((?: +[^\s`|&;<>()#'\"]+)+)")
 # Variables of other programs.
 _FOREIGN_SETTING = re.compile(r"(?:OTEL|OLLAMA|VLLM|LITELLM|HTTPS?|NO|COMPOSE|DOCKER)_|BING_CHAT_KEY$")
 # Paths of files, of the emulator's controls, of Prometheus and of model servers, and what stays of a path without its
@@ -73,6 +75,33 @@ def reasons(document: Path) -> Iterator[str]:
 NAMES: dict[str, Callable[[Path], Iterator[str]]] = {"settings": settings, "metrics": metrics, "reasons": reasons}
 
 
+def commands(document: Path) -> Iterator[list[str]]:
+    """The words behind each of our commands that a document names or calls."""
+    short = (f"bing-chat-gateway {code}" for code in inline(document) if code.startswith(("accounts ", "keys ")))
+    calls = fenced(document, "sh").replace("\\\n", " ")
+    for text in [*inline(document), *short, calls]:
+        yield from (words.split() for words in _COMMAND.findall(text))
+
+
+def documented_options() -> dict[tuple[str, ...], set[str]]:
+    """The options of each command in the reference."""
+    program = "bing-chat-gateway "
+    usages = [cell.removeprefix(program) for cell in in_reference("commands") if cell.startswith(program)]
+    names = {usage: re.match(r"[a-z]+(?: [a-z]+)*(?= |$)", usage) for usage in usages}
+    return {tuple(name[0].split()): set(re.findall(r"--[\w-]+", usage)) for usage, name in names.items() if name}
+
+
+def mistake_in(words: list[str], known: dict[tuple[str, ...], set[str]]) -> str:
+    """Return what of a command isn't in the reference, or nothing."""
+    found = [tuple(words[:length]) for length in range(1, len(words) + 1) if tuple(words[:length]) in known]
+    options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help", "--version"}
+    if found:
+        return ", ".join(sorted(options - known[found[-1]]))
+    first = [word for word in words if re.fullmatch(r"[a-z]+", word)]
+    groups = {name[: len(first)] for name in known}
+    return "" if tuple(first) in groups and not options else " ".join(words)
+
+
 def exists(path: str, known: set[str]) -> bool:
     """Return whether a path is in the reference, or the beginning of one that is. `…` is any rest, `{…}` any name."""
     named = ["*" if part[:1] in {"{", "<", "$"} else part for part in path.partition("…")[0].strip("/").split("/")]
@@ -99,6 +128,13 @@ def test_an_endpoint_that_a_document_names_is_in_the_reference(document: Path) -
     assert {path for path in named if not _FOREIGN_PATH.match(path) and not exists(path, known)} == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_that_a_document_names_is_in_the_reference(document: Path) -> None:
+    known = documented_options()
+    assert [mistake for words in commands(document) if (mistake := mistake_in(words, known))] == []
+
+
 def test_the_documents_name_enough_to_be_held_by_the_reference() -> None:
+    assert len({tuple(words) for document in DOCUMENTS for words in commands(document)}) > 10
     for names in NAMES.values():
         assert len({name for document in DOCUMENTS for name in names(document)}) > 10
