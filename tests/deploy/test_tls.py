@@ -163,7 +163,7 @@ async def test_a_websocket_goes_through_with_its_subprotocol(front: Front) -> No
             assert (await ws.receive(timeout=60)).data == "token=abc one"
 
 
-async def test_a_request_that_a_gateway_refuses_or_dies_over_is_sent_to_another_as_the_same_attempt(
+async def test_a_request_that_a_gateway_gives_up_is_sent_to_another_as_the_same_attempt(
     front: Front, client: httpx.AsyncClient
 ) -> None:
     front.gateways[0].draining = True

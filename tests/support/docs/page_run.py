@@ -28,10 +28,20 @@ _LONG_SCRIPTS = ("findings/*.sh", "tests/*/setup.sh", ".ci/run", ".ci/packages")
 _WRITTEN = ("cookies", "deploy", "requirements")
 _MODEL_SERVER = re.compile(r"(127\.0\.0\.1|localhost|host\.docker\.internal):(11434|8000|8080|1234|4000)/v1")
 # Absolute paths of a machine: in tests they are below a folder.
-_MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:etc|opt|srv|var|home|mnt|usr/local)/)")
+_MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:data|etc|opt|srv|var|home|mnt|usr/local)/)")
 _FOLDERS = (
     *("etc/systemd/system", "etc/nginx/conf.d", "etc/nginx/sites-enabled", "etc/caddy", "etc/letsencrypt/live"),
-    *("opt", "srv", "usr/local/bin", "var/lib/redis", "var/log", "var/backups", "home"),
+    *(
+        "data",
+        "opt",
+        "srv",
+        "usr/local/bin",
+        "var/lib/redis",
+        "var/lib/bing-chat-gateway/cookies",
+        "var/log",
+        "var/backups",
+        "home",
+    ),
 )
 
 

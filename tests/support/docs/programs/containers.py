@@ -1,6 +1,7 @@
 """docker and docker compose: held against docker-compose.yml, Dockerfile and the options that they have."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ _DOCKER = {
     "logs": ("-f --follow", "-n --tail --since"),
     "ps": ("-a -q", "--filter --format"),
     "pull": ("-q", "--platform"),
+    "push": ("-q --quiet", ""),
     "rm": ("-f -v", ""),
     "run": (
         "--rm -d --detach -i -t --init --read-only",
@@ -161,9 +163,19 @@ def _compose(arguments: Sequence[str]) -> int:
     if command in ("exec", "run"):
         require(len(parsed.rest) > 1 or command == "run", "no command to execute")
         return _execute(parsed.rest[0], parsed.rest[1:])
+    if command == "cp":
+        _copy(*parsed.rest)
     if command == "ps" and parsed.values("-q", "--quiet"):
         print("\n".join(f"{name}-{number}" for name in named or services for number in (1, 2, 3)))  # noqa: T201
     return 0
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file that a container has, by its place in the machine."""
+    file = current().machine / source.partition(":/")[2]
+    if ":/" in source:
+        require(file.is_file(), f"no file {source}")
+        shutil.copy2(file, target)
 
 
 def _execute(service: str, command: Sequence[str]) -> int:
@@ -174,7 +186,7 @@ def _execute(service: str, command: Sequence[str]) -> int:
         "gateway": ("python",),
         "worker": ("python",),
         "emulator": ("python",),
-        "redis": ("redis-cli", "redis-check-aof", "sh", "ls", "tar", "cat", "du"),
+        "redis": ("redis-cli", "redis-check-aof", "rm", "sh", "ls", "tar", "cat", "du"),
         "nginx": ("nginx", "cat", "ls", "curl"),
     }
     require(command[0] in known.get(service, ()), f"{command[0]} isn't in the image of {service}")
