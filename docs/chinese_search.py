@@ -15,6 +15,8 @@ class PairSearch(SearchChinese):
     """Sphinx's search for Chinese, with pairs of characters in place of a dictionary's words."""
 
     lang = "zh_CN"
+    # The page's stemmer is the English one, and is looked for by this name.
+    language_name = "English"
     js_splitter_code = """
 function splitQuery(query) {
     const terms = query.toLowerCase().match(/[a-z0-9_]+/g) || [];

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Bing Chat gateway"
-extensions = ["myst_parser", "chinese_search"]
+extensions = ["myst_parser", "chinese_search", "postprocess"]
 exclude_patterns = ["_build", "locale"]
 language = "en"
 # Every link between pages and to a heading is checked.
@@ -26,5 +26,6 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_use_index = False
 html_domain_indices = False
-pygments_style = "tango"
-pygments_dark_style = "native"
+# Of the styles that are readable in every colour (WCAG AA); they come with furo.
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"

@@ -116,7 +116,7 @@ def create_app(
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests), metrics),
             *page.routes(),
-            *docs.routes(),
+            *docs.routes(has_console=settings.admin_keys_file is not None),
             *console.routes(settings, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],

@@ -38,6 +38,8 @@ from worker.settings import WorkerSettings
 _ROOT = Path(__file__).parent.parent
 FOLDER = _ROOT / "docs" / "reference"
 _RULES = _ROOT / "deploy" / "monitoring" / "alerts.yml"
+# Only a gateway that has the site built serves it.
+_SITE = ("`/docs/en/`, `/docs/zh/`", "The documentation in English and in Chinese, after `make docs`.")
 _NOTICE = "This page is generated from the code by `make reference`."
 _SETTINGS: dict[str, type[BaseSettings]] = {
     "Gateways and workers": SharedSettings,
@@ -143,19 +145,14 @@ async def render_endpoints() -> str:
         "which `/docs` shows.\n"
         "A name with `?` may be left out; a name with a capital letter is a shape of `/openapi.json`."
     )
-    tags = [_section(tag["name"], _operations(document, tag["name"])) for tag in document["tags"]]
-    pages = _table(("path", "meaning"), [row async for row in _html_pages(app, document["paths"])])
-    console = "They need an admin's key as `Authorization: Bearer …`.\n\n" + _table(
-        ("path", "methods", "meaning"), _console_endpoints(app)
-    )
-    return _page(
-        "Endpoints",
-        introduction,
-        *tags,
-        _section("Sockets", _sockets()),
-        _section("Pages", pages),
-        _section("Console", console),
-    )
+    tags = [_section(tag["name"], _tag(document, tag)) for tag in document["tags"]]
+    pages = _table(("path", "meaning"), [*[row async for row in _html_pages(app, document["paths"])], _SITE])
+    return _page("Endpoints", introduction, *tags, _section("Sockets", _sockets()), _section("Pages", pages))
+
+
+def _tag(document: dict[str, Any], tag: dict[str, str]) -> str:
+    """Return the description of a tag, one sentence a line, and the table of its operations."""
+    return tag["description"].replace(". ", ".\n") + "\n\n" + _operations(document, tag["name"])
 
 
 def _operations(document: dict[str, Any], tag: str) -> str:
@@ -201,19 +198,6 @@ async def _html_pages(app: Starlette, documented: Iterable[str]) -> AsyncIterato
 def _description(html: str) -> str:
     match = re.search(r'<meta name="description" content="([^"]+)">', html)
     return match[1] if match else ""
-
-
-def _console_endpoints(app: Starlette) -> Iterator[tuple[str, str, str]]:
-    """Yield path, methods and meaning of each endpoint; the files of the page have no docstring."""
-    for route in app.routes:
-        if isinstance(route, Route) and route.path.startswith("/console/") and route.endpoint.__doc__:
-            methods = ", ".join(sorted((route.methods or set()) - {"HEAD"}))
-            yield f"`{route.path}`", methods, _without_errors(route.endpoint.__doc__)
-
-
-def _without_errors(docstring: str) -> str:
-    """Return a docstring without its last paragraph, which names exceptions."""
-    return docstring.rpartition("\n\n")[0]
 
 
 def render_commands() -> str:
@@ -277,7 +261,7 @@ def render_alerts() -> str:
     )
     rules = (
         "The rules are in `deploy/monitoring/alerts.yml`.\n"
-        "Each alert has three annotations: `summary` says what is seen now, `condition` when it fires, "
+        "Each alert has three annotations: `summary` describes what is seen now, `condition` when it fires, "
         "`action` what to do.\n\n"
         + _table(("alert", "severity", "fires when", "what to do"), [_rule(rule) for rule in _rules()])
     )

@@ -34,7 +34,9 @@ def paths() -> dict[str, Node]:
     return {
         "/answers/{answer}": {
             "parameters": [_NAMED, *headers.parameter_refs("X-Request-ID", "traceparent", "Accept-Language")],
-            "get": _operation("answer", "See how far an answer has come", "Any gateway knows it.", _progress()),
+            "get": _operation(
+                "answer", "Get the state of an answer", "Its state and its text so far, at any gateway.", _progress()
+            ),
             "delete": _operation(
                 "stopAnswer",
                 "Stop an answer",
@@ -65,7 +67,7 @@ def _picture() -> Node:
     return {
         "operationId": "picture",
         "tags": ["Answers"],
-        "summary": "A picture that an upstream sent without an address",
+        "summary": "Get a picture that an upstream sent without an address",
         "description": "At the address that an answer contains, for as long as an answer is kept. Needs no API key.",
         "security": [],
         "responses": answer_responses | references(404, 503),

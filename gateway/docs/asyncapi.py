@@ -121,8 +121,8 @@ def _operations() -> Node:
     sent = list(v2_messages.REQUESTS)
     replies = [name for name in v2_messages.EXAMPLES if name not in sent]
     return {
-        "ask": _receive("ws", "Ask", ["Question"], ["Answer", "Error"]),
-        "askStreaming": _receive("ws_stream", "Ask, and get the answer as it comes", ["Question"], ["Frame", "Error"]),
+        "ask": _receive("ws", "Ask and get the whole answer", ["Question"], ["Answer", "Error"]),
+        "askStreaming": _receive("ws_stream", "Ask and stream the answer", ["Question"], ["Frame", "Error"]),
         "converse": _receive("v2", "Ask, resume and stop", sent, replies),
     }
 

@@ -1,6 +1,9 @@
 // The documentation's page: three documents, one of which is shown.
-import { code, element, inline, markdown, slug } from "/docs/markdown.js";
+import { element } from "/docs/element.js";
+import { code, inline, markdown, slug } from "/docs/markdown.js";
+import { requestForm } from "/docs/request.js";
 import { examples, listed, pretty, resolved, shape } from "/docs/schema.js";
+import { socketForm } from "/docs/socket.js";
 
 const content = document.getElementById("content");
 const contents = document.getElementById("contents");
@@ -21,6 +24,8 @@ const section = (id, title, ...children) => element("section", { id }, element("
 const folded = (id, heading, ...children) =>
   element("details", { id, class: "entry" }, element("summary", {}, ...heading), element("div", { class: "body" }, ...children));
 
+const downloadLink = (name) => element("p", {}, element("a", { href: `/${name}`, download: name }, `Download ${name}`));
+
 // --- OpenAPI
 
 async function http() {
@@ -28,7 +33,7 @@ async function http() {
   const operations = Object.entries(found.paths).flatMap(([path, item]) =>
     METHODS.filter((method) => item[method]).map((method) => ({ path, item, method, operation: item[method] })));
   return [
-    section("about", found.info.title, ...markdown(found.info.description), security(found)),
+    section("about", found.info.title, ...markdown(found.info.description), downloadLink("openapi.json"), security(found)),
     ...found.tags.map((tag) => section(slug(tag.name), tag.name, element("p", {}, ...inline(tag.description)),
       ...operations.filter((one) => one.operation.tags.includes(tag.name)).map((one) => operation(found, one)))),
     section("shapes", "Shapes", ...Object.entries(found.components.schemas).map(([name, node]) =>
@@ -38,7 +43,7 @@ async function http() {
 
 function security(found) {
   const schemes = Object.values(found.components.securitySchemes);
-  return element("div", { class: "listed" }, element("h3", { class: "label" }, "API keys"), element("ul", { class: "fields" }, schemes.map((one) =>
+  return element("div", { class: "listed" }, element("h3", { class: "label" }, "Keys"), element("ul", { class: "fields" }, schemes.map((one) =>
     element("li", {}, element("code", { class: "name" }, one.name ?? "Authorization: Bearer"),
       element("span", { class: "where" }, one.in ?? "header"), element("span", { class: "said" }, ...inline(one.description))))));
 }
@@ -48,7 +53,8 @@ function operation(found, { path, item, method, operation: one }) {
     .map((node) => ({ name: node.name, where: node.in, required: node.required, node }));
   const heading = [element("span", { class: `method ${method}` }, method.toUpperCase()), element("code", { class: "path" }, path),
     element("span", { class: "summary" }, one.summary)];
-  return folded(one.operationId, heading, ...markdown(one.description), listed(found, parameters, "Parameters"),
+  return folded(one.operationId, heading, ...markdown(one.description), requestForm({ path, method, parameters, operation: one }),
+    listed(found, parameters, "Parameters"),
     one.requestBody ? element("div", {}, element("h3", { class: "label" }, "Body"), ...media(found, one.requestBody.content)) : null,
     element("h3", { class: "label" }, "Responses"),
     ...Object.entries(one.responses).map(([status, node]) => response(found, status, resolved(found, node))));
@@ -79,7 +85,7 @@ function media(found, kinds) {
 async function sockets() {
   const found = await fetched("/asyncapi.json", "json");
   return [
-    section("about", found.info.title, ...markdown(found.info.description)),
+    section("about", found.info.title, ...markdown(found.info.description), downloadLink("asyncapi.json")),
     ...Object.entries(found.channels).map(([id, channel]) => section(id, channel.title, ...socket(found, id, channel))),
   ];
 }
@@ -93,6 +99,9 @@ function socket(found, id, channel) {
     element("p", {}, element("span", { class: "method ws" }, "WS"), element("code", { class: "path" }, channel.address),
       required ? element("code", { class: "kind" }, `subprotocol ${offered}`) : null),
     ...markdown(channel.description),
+    socketForm({ path: channel.address, subprotocol: required ? offered : null,
+      messages: operations.flatMap((one) => one.messages).map((node) => resolved(found, node))
+        .map((one) => ({ name: one.name, payload: one.examples[0].payload })) }),
     ...operations.flatMap((one) => [...messages(one.messages, "sent"), ...messages(one.reply.messages, "got")]),
     element("h3", { class: "label" }, "Close codes"),
     element("ul", { class: "fields" }, Object.entries(channel["x-close-codes"]).map(([number, said]) =>

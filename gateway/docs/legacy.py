@@ -9,17 +9,18 @@ from gateway.docs.json_schema import ANSWER, TOKEN, Node, named_examples, object
 from gateway.docs.schemas import ANSWER_DATA, PICTURES, STYLES, error, success
 from wire.reasons import Reason
 
-_STYLE: Node = {"type": "string", "enum": STYLES, "description": "How the answer shall be."}
+_STYLE: Node = {"type": "string", "enum": STYLES, "description": "The style of the answer."}
 _QUESTION: Node = {"type": "string", "minLength": 1, "description": "The question."}
 _KEYWORD: Node = {
     "type": "string",
     "minLength": 1,
     "pattern": "^[A-Za-z]",
-    "description": "What the pictures shall show; begins with a Latin letter.",
+    "description": "What the pictures show; begins with a Latin letter.",
 }
 _ASK = {"style": _STYLE, "question": _QUESTION, "token": headers.TOKEN_FIELD}
 _DRAW = {"keyword": _KEYWORD}
 _ASKED = {"style": "balanced", "question": "hello"}
+_DRAWN = {"keyword": "a red circle"}
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 _ON_200 = (
     "Clients of this API read codes 110 (the request is at fault) and 120 (unknown token, or all accounts are out of "
@@ -66,31 +67,35 @@ def paths() -> dict[str, Node]:
     whole, pictures = _answered("Answer", named_examples(answer=success(ANSWER_DATA)) | error_examples()), _pictures()
     return {
         "/api": {
-            "get": _get("ask", "Ask, and get the whole answer", _ASK, whole),
-            "post": _post("askInBody", "Ask, and get the whole answer", _ASK, _ASKED, whole),
+            "get": _get("ask", "Ask and get the whole answer", _ASK, whole),
+            "post": _post("askInBody", "Ask and get the whole answer", _ASK, _ASKED, whole),
         },
         "/api_stream": {
-            "get": _get("stream", "Ask, and get the answer as it comes", _ASK, _streamed(), streaming=True),
-            "post": _post(
-                "streamInBody", "Ask, and get the answer as it comes", _ASK, _ASKED, _streamed(), streaming=True
-            ),
+            "get": _get("stream", "Ask and stream the answer", _ASK, _streamed(), streaming=True),
+            "post": _post("streamInBody", "Ask and stream the answer", _ASK, _ASKED, _streamed(), streaming=True),
         },
         "/image": {
-            "get": _get("draw", "Get pictures for a keyword", _DRAW, pictures),
-            "post": _post("drawInBody", "Get pictures for a keyword", _DRAW, {"keyword": "a red circle"}, pictures),
+            "get": _get("draw", "Create pictures for a keyword", _DRAW, pictures),
+            "post": _post("drawInBody", "Create pictures for a keyword", _DRAW, _DRAWN, pictures),
         },
     }
 
 
 def _get(operation: str, summary: str, fields: Mapping[str, Node], responses: Node, streaming: bool = False) -> Node:
     asked = [
-        headers.query_parameter(name, shape, shape["description"], required=name != "token")
+        headers.query_parameter(name, shape, shape["description"], required=name != "token") | _example(name)
         for name, shape in fields.items()
     ]
     return _operation(operation, summary, _ON_200, streaming) | {
         "parameters": [*asked, *_sent(streaming)],
         "responses": responses | references(401, 404, 414, 422, 429, 500, 503),
     }
+
+
+def _example(name: str) -> Node:
+    """Return the example of a field, if it has one."""
+    examples = _ASKED | _DRAWN
+    return {"example": examples[name]} if name in examples else {}
 
 
 def _post(

@@ -1,12 +1,6 @@
 // The little Markdown that our own documents use, as elements; text never becomes markup.
-
-/** An element with attributes and children (elements, or text). */
-export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(key, value);
-  made.append(...children.flat().filter((child) => child !== null && child !== ""));
-  return made;
-}
+import { copyButton } from "/docs/copy.js";
+import { element } from "/docs/element.js";
 
 /** Words with `code`, **stress** and [links](…). */
 export function inline(text) {
@@ -20,9 +14,10 @@ export function inline(text) {
   });
 }
 
-/** A block of code that scrolls by itself, by keyboard too. */
+/** A block of code that scrolls by itself, by keyboard too, and can be copied. */
 export function code(text, language = "") {
-  return element("pre", { tabindex: "0", "data-language": language }, element("code", {}, text));
+  const block = element("pre", { tabindex: "0", "data-language": language }, element("code", {}, text));
+  return element("div", { class: "code" }, block, copyButton(block));
 }
 
 /** Name of a heading in an address. */

@@ -1,6 +1,6 @@
 """The document at /openapi.json, in OpenAPI 3.1: every endpoint over HTTP that programs use."""
 
-from gateway.docs import answers, error_responses, headers, legacy, operations, schemas
+from gateway.docs import answers, console, error_responses, headers, legacy, operations, schemas
 from gateway.docs.json_schema import Node
 from gateway.docs.openai import error_responses as openai_error_responses
 from gateway.docs.openai import paths
@@ -22,6 +22,7 @@ _TAGS = {
     "Answers": "An answer by its id, for as long as it runs and a while after, at any gateway.",
     "OpenAI": "The OpenAI API, for its SDKs and for programs that speak it. One model for each style.",
     "Operation": "For operators and load balancers.",
+    "Console": "What the operator's console does. It needs an admin's key, and is off without `ADMIN_KEYS_FILE`.",
     "Documents": "What describes the rest.",
 }
 
@@ -45,29 +46,35 @@ def document() -> Node:
         "servers": [{"url": "/", "description": "The gateway that serves this document."}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "security": [{}, *({name: []} for name in _security())],
-        "paths": legacy.paths() | answers.paths() | paths.paths() | operations.paths(),
+        "paths": legacy.paths() | answers.paths() | paths.paths() | operations.paths() | console.paths(),
         "components": {
-            "schemas": schemas.schemas() | openai_schemas.schemas(),
+            "schemas": schemas.schemas() | openai_schemas.schemas() | console.schemas(),
             "parameters": headers.parameters(),
             "headers": headers.response_headers(),
             "responses": error_responses.responses() | openai_error_responses.responses(),
-            "securitySchemes": _security(),
+            "securitySchemes": _security() | {console.SCHEME: console.security_scheme()},
         },
     }
 
 
 def _security() -> dict[str, Node]:
+    """Return the ways to send an API key."""
     return {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "As the SDKs send it.",
+            "description": "An API key, as the SDKs send it.",
         },
-        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A header of its own."},
+        "header": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "An API key in a header of its own.",
+        },
         "query": {
             "type": "apiKey",
             "in": "query",
             "name": "api_key",
-            "description": "For clients that can't set headers, such as an EventSource. It is never logged.",
+            "description": "An API key of clients that can't set headers, such as an EventSource. It is never logged.",
         },
     }

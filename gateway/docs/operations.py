@@ -15,13 +15,13 @@ def paths() -> dict[str, Node]:
     return {
         "/healthz": _open(
             "alive",
-            "See whether the process runs",
+            "Check that the process runs",
             "Operation",
             {"200": ("It runs.", _json("Alive", alive={"status": "ok"}))},
         ),
         "/readyz": _open(
             "ready",
-            "See whether it should get requests",
+            "Check that the service is ready",
             "Operation",
             {
                 "200": ("Redis is there, a worker with an account is alive, and the gateway isn't going down.", ready),
@@ -30,12 +30,12 @@ def paths() -> dict[str, Node]:
         ),
         "/metrics": _open(
             "metrics",
-            "Metrics for Prometheus",
+            "Get metrics for Prometheus",
             "Operation",
             {"200": ("In the text format.", {"text/plain": {"schema": _TEXT, "example": "bing_turns 0.0\n"}})},
         ),
-        "/openapi.json": _document("openapi", "The document of the endpoints over HTTP, in OpenAPI 3.1"),
-        "/asyncapi.json": _document("asyncapi", "The document of the sockets, in AsyncAPI 3.1"),
+        "/openapi.json": _document("openapi", "Get the OpenAPI document of the endpoints over HTTP"),
+        "/asyncapi.json": _document("asyncapi", "Get the AsyncAPI document of the sockets"),
     }
 
 

@@ -1,5 +1,6 @@
 // Shows the shapes of a document, and everything else in it that refers to a shape.
-import { code, element, inline } from "/docs/markdown.js";
+import { element } from "/docs/element.js";
+import { code, inline } from "/docs/markdown.js";
 
 /** What a `$ref` leads to; anything else is itself. */
 export function resolved(found, node) {

@@ -14,13 +14,15 @@ from starlette.routing import Route
 
 NO_CACHE = "no-cache"
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".css": "text/css",
     ".svg": "image/svg+xml",
     ".md": "text/markdown",
+    ".png": "image/png",
+    ".txt": "text/plain",
 }
 
 
@@ -36,7 +38,7 @@ class StaticFile:
     @classmethod
     def read(cls, path: Path, headers: Mapping[str, str], *, compress: bool = False) -> "StaticFile":
         """Read a file; its suffix determines the media type."""
-        return cls(path.read_bytes(), _MEDIA_TYPES[path.suffix], headers, compress)
+        return cls(path.read_bytes(), MEDIA_TYPES[path.suffix], headers, compress)
 
     @functools.cached_property
     def compressed(self) -> bytes:
@@ -82,7 +84,7 @@ class VersionedFiles:
             for path in sorted(root.glob(pattern))
         }
         for name, content in generated:
-            self.files[name] = StaticFile(content, _MEDIA_TYPES[PurePath(name).suffix], headers, compress=True)
+            self.files[name] = StaticFile(content, MEDIA_TYPES[PurePath(name).suffix], headers, compress=True)
         digest = hashlib.sha256()
         for name, file in self.files.items():
             digest.update(name.encode() + b"\0" + file.content)

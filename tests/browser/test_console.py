@@ -276,6 +276,33 @@ def test_the_language_is_switched_and_kept(operator: Operator) -> None:
     expect(page.locator("h1")).to_have_text("Console")
 
 
+def test_a_language_that_another_tab_chooses_reaches_the_open_dialog(
+    operator: Operator, system: ConsoleDeployment
+) -> None:
+    page = operator.page
+    other = page.context.new_page()
+    other.goto(f"{system.url}/console")
+    choose = "(language) => localStorage.setItem('console-language', language)"
+    operator.row("accounts", "alice").locator("[data-order=pause]").click()
+    expect(page.locator("#confirm-head")).to_have_text("Pause alice?")
+    other.evaluate(choose, "zh")
+    expect(page.locator("#confirm-head")).to_have_text(re.compile("^暂停 alice"))
+    expect(page.locator("#confirm-yes")).to_have_text("暂停")
+    expect(page.locator("#confirm-no")).to_have_text("取消")
+    page.route("**/console/accounts/alice/pause", lambda route: route.fulfill(status=404, body="{}"))
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#confirm-problem")).to_have_text("已不存在。")
+    other.evaluate(choose, "en")
+    expect(page.locator("#confirm-problem")).to_have_text("It is no longer there.")
+    expect(page.locator("#confirm-yes")).to_have_text("Pause")
+    page.keyboard.press("Escape")
+    page.locator("#add").click()
+    other.evaluate(choose, "zh")
+    expect(page.locator("#adding label").first).to_have_text("账号名")
+    other.evaluate(choose, "en")
+    expect(page.locator("#adding label").first).to_have_text("Account")
+
+
 def test_a_refused_key_is_shown_in_the_language_that_is_chosen_later(
     browser: Browser, system: ConsoleDeployment
 ) -> None:

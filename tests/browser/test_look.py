@@ -69,6 +69,50 @@ def test_language_can_be_switched_also_for_what_was_said_and_is_kept(visitor: Vi
     expect(page.get_by_role("button", name="新会话")).to_be_visible()
 
 
+def test_a_language_that_is_chosen_reaches_the_dialog_it_is_chosen_in(visitor: Visitor) -> None:
+    dialog = visitor.page.get_by_role("dialog")
+    visitor.page.get_by_role("button", name="Preferences").click()
+    expect(dialog.get_by_role("radiogroup", name="Appearance")).to_be_visible()
+    visitor.page.get_by_label("中文").check(force=True)
+    expect(dialog.get_by_role("heading", name="偏好设置")).to_be_visible()
+    expect(dialog.get_by_role("radiogroup", name="外观")).to_contain_text("跟随系统浅色深色")
+    expect(dialog.get_by_role("button")).to_have_text("关闭")
+
+
+def test_a_language_that_another_tab_chooses_reaches_every_open_dialog(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.ask("what is a stream?")
+    visitor.answered()
+    other = Visitor(page.context.new_page())
+    other.open(page.url.partition("#")[0])
+    texts = {"?": ("ask the last question again", "重新提出最后的问题"), "rename": ("Title", "标题")}
+    texts |= {"remove": ("“what is a stream?” will be gone", "“what is a stream?”将从此浏览器中永久删除")}
+    texts |= {"export": ("Save this conversation as a file.", "将此会话保存为文件。")}
+    for opened, sentences in texts.items():
+        page.bring_to_front()
+        if opened == "?":
+            page.locator("#scroll").focus()
+            page.keyboard.press("?")
+        else:
+            page.locator("#export" if opened == "export" else f".{opened}-it").click()
+        for language, sentence in zip(("English", "中文", "English"), (*sentences, sentences[0]), strict=True):
+            other.page.evaluate(
+                "(name) => localStorage.setItem('language', name)", "zh" if language == "中文" else "en"
+            )
+            expect(page.get_by_role("dialog")).to_contain_text(sentence)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("locale", "name"), [("en-GB", "API and documentation"), ("zh-CN", "API 与文档")])
+def test_the_page_links_to_the_documentation(browser: Browser, system: System, locale: str, name: str) -> None:
+    with browser.new_context(locale=locale, viewport={"width": 1280, "height": 800}) as context:
+        visitor = Visitor(context.new_page())
+        visitor.open(system.url)
+        visitor.page.get_by_role("link", name=name).click()
+        expect(visitor.page).to_have_url(f"{system.url}/docs")
+
+
 def test_code_and_tables_are_named_in_the_language_that_is_chosen_later(visitor: Visitor) -> None:
     visitor.ask("play: rich")
     visitor.answered()

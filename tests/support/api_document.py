@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 # What every server sends; the document describes only ours.
 TRANSPORT = re.compile(
     r"date|server|connection|allow|cache-control|content-.*|transfer-encoding|access-control-.*|x-accel-buffering"
-    r"|www-authenticate|x-content-type-options|referrer-policy"
+    r"|vary|www-authenticate|x-content-type-options|referrer-policy"
 )
 
 

@@ -3,13 +3,13 @@
 import { accountsTable } from "./accounts.js";
 import { drawCharts } from "./charts.js";
 import { Connection, order } from "./connection.js";
-import { askForExport, confirm } from "./dialogs.js";
+import { askForExport, confirm, relabelDialogs } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { Events } from "./events.js";
 import { History, ended, failed, quantile } from "./history.js";
 import { answersTable, gatewaysTable, short, workersTable } from "./processes.js";
 import { now, setClock, span } from "./times.js";
-import { speak, switchLanguage, w } from "./words.js";
+import { onLanguage, speak, switchLanguage, w } from "./words.js";
 
 const KEPT = "console-key";
 const REDRAW = 5000;
@@ -165,6 +165,7 @@ function drawAll() {
   drawState();
   drawHistory();
   events.relabel();
+  relabelDialogs();
 }
 
 // What is done
@@ -179,24 +180,24 @@ function notice(text) {
 
 async function act(what, name) {
   if (what === "cookies") return add(name);
-  const asked = w[`${what}Ask`](name);
-  const done = await confirm(asked, () => order(key, `/console/accounts/${encodeURIComponent(name)}/${what}`));
+  const done = await confirm(() => w[`${what}Ask`](name), () => order(key, `/console/accounts/${encodeURIComponent(name)}/${what}`));
   if (done) notice(w.done(`${w[what]} ${name}`));
 }
 
 async function stop(id) {
-  const done = await confirm(w.stopAsk(short(id)), () => order(key, `/console/answers/${encodeURIComponent(id)}/stop`));
+  const done = await confirm(() => w.stopAsk(short(id)), () => order(key, `/console/answers/${encodeURIComponent(id)}/stop`));
   if (done) notice(w.done(`${w.stop} ${short(id)}`));
 }
 
 async function add(name) {
   const found = await askForExport(name);
-  if (found && await confirm(w.addAsk(found.name), () => order(key, "/console/accounts", found))) notice(w.addDone(found.name));
+  if (found && await confirm(() => w.addAsk(found.name), () => order(key, "/console/accounts", found))) notice(w.addDone(found.name));
 }
 
 byId("add").addEventListener("click", () => add(""));
 byId("leave").addEventListener("click", () => signOut(null));
 byId("language").addEventListener("click", () => { switchLanguage(); drawAll(); });
+onLanguage(drawAll);
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   showProblem(() => "");

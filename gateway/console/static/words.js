@@ -136,6 +136,16 @@ export function switchLanguage() {
   localStorage.setItem(KEPT, chinese ? "zh" : "en");
 }
 
+/** Call `changed()` when another tab has chosen the other language. */
+export function onLanguage(changed) {
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key !== KEPT || !newValue) return;
+    chinese = newValue === "zh";
+    w = chinese ? ZH : EN;
+    changed();
+  });
+}
+
 /** Put the words into the page's own elements. */
 export function speak() {
   document.documentElement.lang = chinese ? "zh-CN" : "en";

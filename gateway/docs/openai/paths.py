@@ -87,7 +87,7 @@ def paths() -> dict[str, Node]:
             "parameters": [_NAMED, *parts],
             "post": _operation(
                 "cancelResponse",
-                "Stop a response",
+                "Cancel a response",
                 "It ends at once with the text so far. One that has ended stays as it is.",
                 _json("ResponseObject", _RESPONSE) | references(401, 404, 503),
             ),
@@ -96,7 +96,9 @@ def paths() -> dict[str, Node]:
         "/v1/models": {"parameters": parts, "get": _models()},
         "/v1/models/{model}": {
             "parameters": [headers.path_parameter("model", "The model's name.", next(iter(STYLES))), *parts],
-            "get": _operation("model", "One model", "By its name.", _json("Model", _MODEL) | references(401, 404)),
+            "get": _operation(
+                "model", "Retrieve a model", "By its name.", _json("Model", _MODEL) | references(401, 404)
+            ),
         },
     }
 
@@ -106,7 +108,7 @@ def _completions() -> Node:
     events = {"schema": ref("ChunkEvent"), "example": {"data": _CHUNK}}
     return _asking(
         "complete",
-        "Ask, with all that was said before",
+        "Create a chat completion",
         _CONVERSATIONS + _RETRIES,
         _body("CompletionRequest", example),
         _json("CompletionObject", _COMPLETION, events),
@@ -118,7 +120,7 @@ def _responses() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     return _asking(
         "respond",
-        "Ask, and get a response that can be continued",
+        "Create a response",
         _CONVERSATIONS + _RETRIES,
         _body("ResponseRequest", example),
         _json("ResponseObject", _RESPONSE, events),
@@ -129,7 +131,7 @@ def _images() -> Node:
     pictures = {"created": 1704164645, "data": [{"url": address} for address in PICTURES]}
     operation = _asking(
         "generate",
-        "Get pictures for a prompt",
+        "Create pictures for a prompt",
         _RETRIES,
         _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
         _json("ImageList", pictures),
@@ -141,9 +143,9 @@ def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
     responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 404, 503)
-    return _operation("response", "Read a response", described, responses) | {
+    return _operation("response", "Retrieve a response", described, responses) | {
         "parameters": [
-            headers.query_parameter("stream", enum("true", "false"), "Whether to get its events."),
+            headers.query_parameter("stream", enum("true", "false"), "Whether to stream its events."),
             headers.query_parameter(
                 "starting_after",
                 {"type": "integer", "minimum": 0, "maximum": 999_999_999},
@@ -158,7 +160,7 @@ def _response() -> Node:
 def _models() -> Node:
     listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
     responses = _json("ModelListObject", listed) | references(401)
-    return _operation("models", "All models", "One for each style.", responses)
+    return _operation("models", "List the models", "One for each style.", responses)
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
@@ -187,7 +189,7 @@ def _json(schema: str, example: Node, events: Node | None = None) -> Node:
         content["text/event-stream"] = events
     return {
         "200": {
-            "description": "As asked for.",
+            "description": "Success.",
             "headers": headers.header_refs(*headers.ANSWER_HEADERS),
             "content": content,
         }

@@ -1,19 +1,18 @@
-/** Questions of the page's own, each in a dialog. */
+/** Questions of the page's own, each in a dialog. A language that is chosen while one is open reaches it. */
 
 import { $, make } from "./element.js";
 import { choice, choose } from "./choices.js";
-import { language, say } from "./language.js";
+import { label, language, say, text } from "./language.js";
 
-/** Show a dialog; resolves with what `value()` gives if it was agreed to, else with null. */
+/** Show a dialog named `title`; resolves with what `value()` gives if it was agreed to, else with null. */
 function open(title, content, { agree = null, danger = false, value = () => true } = {}) {
-  const heading = make("h2", { id: "dialog-title", textContent: title });
+  const heading = text(make("h2", { id: "dialog-title" }), title);
   const form = make("form", { method: "dialog" }, heading, ...content);
   const dialog = make("dialog", { "aria-labelledby": "dialog-title" }, form);
-  const cancel = make("button", { type: "button", textContent: say(agree ? "cancel" : "close") });
+  const cancel = text(make("button", { type: "button" }), agree ? "cancel" : "close");
   cancel.addEventListener("click", () => dialog.close());
   const buttons = make("div", { className: "buttons" }, cancel);
-  if (agree)
-    buttons.append(make("button", { className: danger ? "danger" : "primary", textContent: agree, value: "yes" }));
+  if (agree) buttons.append(text(make("button", { className: danger ? "danger" : "primary", value: "yes" }), agree));
   form.append(buttons);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
@@ -29,18 +28,15 @@ function open(title, content, { agree = null, danger = false, value = () => true
 /** Another title, or null. */
 export function askTitle(title) {
   const input = make("input", { type: "text", value: title, maxLength: 200, required: true });
-  const label = make("label", { className: "field" }, make("span", { textContent: say("title") }), input);
-  const answer = open(say("renameTitle"), [label], { agree: say("save"), value: () => input.value.trim() || null });
+  const field = make("label", { className: "field" }, text(make("span"), "title"), input);
+  const answer = open("renameTitle", [field], { agree: "save", value: () => input.value.trim() || null });
   input.select();
   return answer;
 }
 
 /** Whether the conversation may go. */
 export function askRemoval(title) {
-  return open(say("removeTitle"), [make("p", { textContent: say("removeText", title) })], {
-    agree: say("delete"),
-    danger: true,
-  });
+  return open("removeTitle", [text(make("p"), "removeText", title)], { agree: "delete", danger: true });
 }
 
 /** An API key as `{key, remember}`, or null; `wrong` if one was sent already. */
@@ -48,28 +44,23 @@ export function askKey(wrong) {
   const input = make("input", { type: "password", autocomplete: "off", required: true });
   const remember = make("input", { type: "checkbox" });
   const content = [
-    make("p", { textContent: say(wrong ? "keyWrong" : "keyText") }),
-    make("label", { className: "field" }, make("span", { textContent: say("key") }), input),
-    make("label", { className: "check" }, remember, say("remember")),
+    text(make("p"), wrong ? "keyWrong" : "keyText"),
+    make("label", { className: "field" }, text(make("span"), "key"), input),
+    make("label", { className: "check" }, remember, text(make("span"), "remember")),
   ];
   const value = () => ({ key: input.value.trim(), remember: remember.checked });
-  return open(say("needKey"), content, { agree: say("save"), value });
+  return open("needKey", content, { agree: "save", value });
 }
 
 /** In which form to export, "md" or "json", or null. */
 export function askFormat() {
-  const format = choices(
-    "format",
-    say("export"),
-    [
-      ["md", "Markdown"],
-      ["json", "JSON"],
-    ],
-    "md",
-    () => null,
-  );
+  const formats = [
+    ["md", "Markdown"],
+    ["json", "JSON"],
+  ];
+  const format = choices("format", "export", formats, "md", () => null);
   const value = () => format.querySelector("input:checked").value;
-  return open(say("export"), [make("p", { textContent: say("exportText") }), format], { agree: say("save"), value });
+  return open("export", [text(make("p"), "exportText"), format], { agree: "save", value });
 }
 
 /** Language and appearance; `changed()` is called after each choice. */
@@ -78,14 +69,14 @@ export function preferences(changed) {
     ["en", "English"],
     ["zh", "中文"],
   ];
-  const themes = ["auto", "light", "dark"].map((name) => [name, say(name)]);
-  return open(say("preferences"), [
-    make("h3", { textContent: say("language") }),
-    choices("language", say("language"), languages, language(), (name) => (choose("language", name), changed())),
-    make("h3", { textContent: say("theme") }),
+  const themes = ["auto", "light", "dark"].map((name) => [name, null]);
+  return open("preferences", [
+    text(make("h3"), "language"),
+    choices("language", "language", languages, language(), (name) => (choose("language", name), changed())),
+    text(make("h3"), "theme"),
     choices(
       "theme",
-      say("theme"),
+      "theme",
       themes,
       choice("theme", "auto"),
       (name) => (choose("theme", name === "auto" ? null : name), changed()),
@@ -96,12 +87,12 @@ export function preferences(changed) {
 /** The keys, and what else there is to know. */
 export function help() {
   if ($("dialog-title")) return null;
-  const rows = say("keys").map(([key, does]) =>
-    make("tr", {}, make("th", { scope: "row" }, ...keycaps(key)), make("td", { textContent: does })),
+  const rows = say("keys").map(([key], number) =>
+    make("tr", {}, make("th", { scope: "row" }, ...keycaps(key)), text(make("td"), "keyMeaning", number)),
   );
-  return open(say("help"), [
+  return open("help", [
     make("table", { className: "keys" }, make("tbody", {}, ...rows)),
-    make("p", { textContent: say("helpText") }),
+    text(make("p"), "helpText"),
   ]);
 }
 
@@ -111,12 +102,13 @@ function keycaps(key) {
     .map((part) => (part === "+" || (part === "/" && key !== "/") ? ` ${part} ` : make("kbd", { textContent: part })));
 }
 
-function choices(name, label, values, chosen, act) {
-  const group = make("div", { className: "segments", role: "radiogroup", "aria-label": label });
-  for (const [value, text] of values) {
+/** A choice named `word` among `values`, each [value, its text]; without a text it is the word of its own name. */
+function choices(name, word, values, chosen, act) {
+  const group = label(make("div", { className: "segments", role: "radiogroup" }), word);
+  for (const [value, fixed] of values) {
     const input = make("input", { type: "radio", name, value, checked: value === chosen });
     input.addEventListener("change", () => act(value));
-    group.append(make("label", {}, input, make("span", { textContent: text })));
+    group.append(make("label", {}, input, fixed ? make("span", { textContent: fixed }) : text(make("span"), value)));
   }
   return group;
 }

@@ -30,7 +30,9 @@ export function sentence({ reason, message }) {
 
 /** Write what is marked in `root`: `data-say` as text, `data-label` as name, `data-hint` as placeholder, icons. */
 export function write(root) {
-  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+  for (const element of root.querySelectorAll("[data-say]")) {
+    element.textContent = say(element.dataset.say, element.dataset.part);
+  }
   for (const element of root.querySelectorAll("[data-hint]")) element.placeholder = say(element.dataset.hint);
   for (const element of root.querySelectorAll("[data-label]")) {
     named(element, say(element.dataset.label, element.dataset.part));
@@ -38,10 +40,18 @@ export function write(root) {
   for (const element of root.querySelectorAll("[data-icon]:empty")) element.append(icon(element.dataset.icon));
 }
 
+/** Write `word` into `element`, which `part` fills in, in this language and in one that is chosen later. */
+export function text(element, word, part = "") {
+  Object.assign(element.dataset, { say: word, part });
+  element.textContent = say(word, part);
+  return element;
+}
+
 /** Name `element` with `word`, which `part` fills in, in this language and in one that is chosen later. */
 export function label(element, word, part = "") {
   Object.assign(element.dataset, { label: word, part });
   named(element, say(word, part));
+  return element;
 }
 
 function named(element, name) {

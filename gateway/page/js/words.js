@@ -105,7 +105,9 @@ export const WORDS = {
       ["Alt + L", "jump to the latest"],
       ["?", "this help"],
     ],
+    keyMeaning: (number) => WORDS.en.keys[number][1],
     helpText: "/image in front of a description asks for pictures.",
+    apiDocs: "API and documentation",
   },
   zh: {
     name: "必应聊天网关",
@@ -207,6 +209,8 @@ export const WORDS = {
       ["Alt + L", "跳到最新"],
       ["?", "本帮助"],
     ],
+    keyMeaning: (number) => WORDS.zh.keys[number][1],
     helpText: "在描述前加 /image 可以请求图片。",
+    apiDocs: "API 与文档",
   },
 };

@@ -12,20 +12,23 @@ from starlette.routing import Route
 from gateway import docs, errors, page
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.docs import openapi
+from gateway.console import files as console_files
+from gateway.docs import console, openapi
 from gateway.docs.openai import error_responses
 from gateway.openai.request_fields import CompletionFields, ImageFields, ResponseFields, accepted_values
 from gateway.openai.validation import WITHOUT_EFFECT
 from gateway.settings import GatewaySettings
 from tests.support.api_document import Document
+from tests.support.gateway.console_client import admin_keys
 from wire.reasons import Reason
 from wire.redis.store import Store
 
 ROOT = Path(__file__).parents[3]
 FOUND = openapi.document()
 DOCUMENT = Document(FOUND)
-# What is for people, and the console's, which only its own page uses.
-PAGES = {route.path for route in [*page.routes(), *docs.routes()]} - {"/openapi.json", "/asyncapi.json"}
+# What is for people.
+DOCUMENTS = {"/openapi.json", "/asyncapi.json"}
+PAGES = {route.path for route in [*page.routes(), *docs.routes(has_console=True), *console_files.routes()]} - DOCUMENTS
 # Rooms whose requests the document leaves out.
 OTHERS = {"docs", "console", "page"}
 # Headers of HTTP itself, of browsers and proxies.
@@ -45,7 +48,10 @@ OF_HTTP = {
 def sources(pattern: str, *paths: str) -> set[str]:
     """What a pattern finds in the gateway's sources."""
     text = "".join(
-        path.read_text() for glob in paths for path in (ROOT / "gateway").glob(glob) if not OTHERS & set(path.parts)
+        path.read_text()
+        for glob in paths
+        for path in (ROOT / "gateway").glob(glob)
+        if not OTHERS & set(path.relative_to(ROOT).parts)
     )
     return set(re.findall(pattern, text))
 
@@ -58,12 +64,13 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any], list[dict[str, Any]
             yield method, path, item[method], [DOCUMENT.resolved(parameter) for parameter in both]
 
 
-def test_the_document_has_every_route_and_method_and_no_other() -> None:
-    app = create_app(GatewaySettings(), Store("memory://"), ActiveRequests())
+def test_the_document_has_every_route_and_method_and_no_other(tmp_path: Path) -> None:
+    config = GatewaySettings(admin_keys_file=admin_keys(tmp_path))
+    app = create_app(config, Store("memory://"), ActiveRequests())
     routed = {
         (method.lower(), route.path)
         for route in app.routes
-        if isinstance(route, Route) and route.path not in PAGES and not route.path.startswith("/console")
+        if isinstance(route, Route) and route.path not in PAGES
         for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert {(method, path) for method, path, _, _ in operations()} == routed
@@ -135,6 +142,12 @@ def test_what_may_need_a_key_may_be_refused_without_one() -> None:
     for method, path, operation, _ in operations():
         is_open = operation.get("security") == []
         assert is_open != ("401" in operation["responses"]), f"{method} {path}"
+
+
+def test_an_admin_key_is_for_the_console_alone_and_an_api_key_never_is() -> None:
+    assert {console.SCHEME: []} not in FOUND["security"]
+    for _, path, operation, _ in operations():
+        assert (operation.get("security") == [{console.SCHEME: []}]) == path.startswith("/console")
 
 
 def contents(node: Any) -> Iterator[dict[str, Any]]:

@@ -15,3 +15,9 @@ def test_a_page_may_use_only_what_is_its_own() -> None:
 
 def test_further_directives_come_last() -> None:
     assert page_headers("'self'", "worker-src 'self'")["content-security-policy"].endswith("; worker-src 'self'")
+
+
+def test_a_directive_replaces_the_usual_one_of_its_name() -> None:
+    policy = page_headers("'self'", "base-uri 'self'")["content-security-policy"]
+    assert "base-uri 'self'" in policy
+    assert "base-uri 'none'" not in policy

@@ -19,7 +19,7 @@ HEAVIEST = 300_000
 async def parts(gateway: RunningGateway) -> dict[str, httpx.Response]:
     """Every file that the page can ask for, by its address."""
     html = (await gateway.client.get("/")).text
-    matches = set(re.findall(r'(?:src|href)="(/[^"]+)"', html))
+    matches = set(re.findall(r'(?:src|href)="(/page/[^"]+)"', html))
     waiting, found = list(matches), {}
     while waiting:
         address = waiting.pop()

@@ -57,7 +57,7 @@ class Page:
         return next((account for account in self.state.get("accounts", []) if account["name"] == name), {})
 
     def take(self, block: str) -> None:
-        self.raw += block
+        self.raw += block + "\n\n"
         lines = dict(line.split(": ", 1) for line in block.splitlines())
         name, data = lines["event"], json.loads(lines["data"])
         self.names.append(name)
