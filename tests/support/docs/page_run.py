@@ -33,6 +33,7 @@ _MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:data|etc|home|mnt|opt|srv|usr/local
 _FOLDERS = (
     *("etc/systemd/system", "etc/nginx/conf.d", "etc/nginx/sites-enabled", "etc/caddy", "etc/letsencrypt/live"),
     *("data", "opt", "srv", "usr/local/bin", "var/lib/redis", "var/log", "var/backups", "home"),
+    "var/lib/bing-chat-gateway/cookies",
 )
 
 
