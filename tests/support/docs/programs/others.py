@@ -13,13 +13,14 @@ _EXAMPLE = re.compile(r"https://[\w.-]*example\.(com|net|org)(?::\d+)?")
 
 
 def curl(arguments: Sequence[str]) -> int:
-    """Run curl; hosts that are examples are the gateway here, and others are none of ours."""
+    """Run curl; hosts that are examples are the gateway here. An answer with an error fails."""
     gateway = f"http://{current().gateway}"
     located = [_EXAMPLE.sub(gateway, argument) for argument in arguments]
     for argument in located:
         host = re.match(r"(?:https?|wss?)://([^/:]*)", argument)
         require(not host or host[1] in ("127.0.0.1", "localhost"), f"{argument} is not here")
-    os.execv(real("curl"), ["curl", *located])
+    fails = [] if any(re.fullmatch(r"--fail|-\w*f\w*", argument) for argument in arguments) else ["--fail-with-body"]
+    os.execv(real("curl"), ["curl", *fails, *located])
     return 0
 
 
