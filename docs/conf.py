@@ -24,6 +24,7 @@ html_title = project
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_copyright = False
 html_use_index = False
 html_domain_indices = False
 # Of the styles that are readable in every colour (WCAG AA); they come with furo.

@@ -66,6 +66,7 @@ def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
         "worker_connections 16384;": "worker_connections 256;",
         "client_header_timeout 10s;": "client_header_timeout 1s;",
         " /tmp/": f" {folder}/",
+        "/etc/nginx/server.d/": f"{folder}/server.d/",
         "/dev/stdout": f"{folder}/access.log",
     }.items():
         assert shipped in text, shipped

@@ -27,10 +27,10 @@ _COMMAND = re.compile(r"(?:bing-chat-gateway|-m (?:bing_chat_gateway|worker))((?
 # Variables of other programs.
 _FOREIGN_SETTING = re.compile(r"(?:OTEL|OLLAMA|VLLM|LITELLM|HTTPS?|NO|COMPOSE|DOCKER)_|BING_CHAT_KEY$")
 # Paths of files, of the emulator's controls, of Prometheus and of model servers, and what stays of a path without its
-# beginning or is not documented: files of pages and of the site.
+# beginning or is not documented: files of pages.
 _FOREIGN_PATH = re.compile(
     r"/(?:app|data|dev|etc|home|opt|proc|run|srv|sys|tmp|usr|var)(?:/|$)"
-    r"|/_|/(?:alerts|chat/completions|models|images|images/generations|stream|page/.*|docs/(?:en|zh)/.*)$"
+    r"|/_|/(?:alerts|chat/completions|models|images|images/generations|stream|page/.*)$"
 )
 
 
@@ -46,8 +46,10 @@ def inline(document: Path) -> list[str]:
 
 
 def in_reference(*pages: str) -> set[str]:
-    """The first cells of the reference's tables."""
-    return {row[0].strip("`") for page in pages for row in rows(f"docs/reference/{page}.md")}
+    """What the first cells of the reference's tables name."""
+    return {
+        name for page in pages for row in rows(f"docs/reference/{page}.md") for name in re.findall(r"`([^`]+)`", row[0])
+    }
 
 
 def settings(document: Path) -> Iterator[str]:

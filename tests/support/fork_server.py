@@ -37,8 +37,9 @@ class ForkedProcess:
         folder: Path,
         stdout: Path,
         stderr: Path,
+        stdin: Path = Path(os.devnull),
     ) -> None:
-        run = (module, list(arguments), dict(environment), str(folder), str(stdout), str(stderr))
+        run = (module, list(arguments), dict(environment), str(folder), (str(stdin), str(stdout), str(stderr)))
         self._process: ForkServerProcess = _context.Process(target=_run, args=run)
         self._process.start()
 
@@ -81,12 +82,16 @@ def can_fork(module: str) -> bool:
     return module in _MODULES
 
 
-def _run(module: str, arguments: list[str], environment: dict[str, str], folder: str, stdout: str, stderr: str) -> None:
+def _run(
+    module: str, arguments: list[str], environment: dict[str, str], folder: str, streams: tuple[str, str, str]
+) -> None:
     """Become `python -m module arguments`."""
-    for path, descriptor in ((stdout, 1), (stderr, 2)):
-        output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.dup2(output, descriptor)
-        os.close(output)
+    for descriptor, path in enumerate(streams):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND if descriptor else os.O_RDONLY
+        opened = os.open(path, flags, 0o666)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (multiprocessing has one of its own)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support.docs.blocks import ROOT, Block
 from tests.support.docs.programs.table import PROGRAMS
+from wire.version import VERSION
 
 _LIMIT = 120.0
 _RUNNERS = {"sh": "source", "python": "python"}
@@ -28,10 +29,11 @@ _LONG_SCRIPTS = ("findings/*.sh", "tests/*/setup.sh", ".ci/run", ".ci/packages")
 _WRITTEN = ("cookies", "deploy", "requirements")
 _MODEL_SERVER = re.compile(r"(127\.0\.0\.1|localhost|host\.docker\.internal):(11434|8000|8080|1234|4000)/v1")
 # Absolute paths of a machine: in tests they are below a folder.
-_MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:etc|opt|srv|var|home|mnt|usr/local)/)")
+_MACHINE = re.compile(r"(?<![\w.$}/:])/(?=(?:data|etc|home|mnt|opt|srv|usr/local|var)/)")
 _FOLDERS = (
     *("etc/systemd/system", "etc/nginx/conf.d", "etc/nginx/sites-enabled", "etc/caddy", "etc/letsencrypt/live"),
-    *("opt", "srv", "usr/local/bin", "var/lib/redis", "var/log", "var/backups", "home"),
+    *("data", "opt", "srv", "usr/local/bin", "var/lib/redis", "var/log", "var/backups", "home"),
+    "var/lib/bing-chat-gateway/cookies",
 )
 
 
@@ -43,10 +45,11 @@ class Services:
     emulator: str
     redis: str
     cookies: Path
+    launcher: Path
 
     def located(self, code: str) -> str:
         """Return the code with these in place of the addresses that pages have."""
-        for address, named in ((self.gateway, 5000), (self.emulator, 8190), (self.redis, 6379)):
+        for address, named in ((self.gateway, "500[0-2]"), (self.emulator, 8190), (self.redis, 6379)):
             code = re.sub(rf"(127\.0\.0\.1|localhost):{named}\b", address, code)
         return _MODEL_SERVER.sub(f"{self.emulator}/v1", code)
 
@@ -74,7 +77,7 @@ def copy_checkout(folder: Path) -> None:
 def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Services) -> Run:
     """Run the blocks in `folder` until one fails; those that are files are written there.
 
-    It gets what `checkout` has, and what readers have: an export of an account, `export.json`.
+    It gets what `checkout` has, and what readers have: an export of an account, and the wheel.
     """
     here, programs, machine = folder / "bing-chat-gateway", folder / "bin", folder / "machine"
     here.mkdir()
@@ -87,6 +90,8 @@ def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Se
             (here / path.name).symlink_to(path)
     _make_programs(programs, here / ".venv" / "bin")
     (here / "export.json").write_text(json.dumps([{"name": "_U", "value": "reader", "domain": ".bing.com"}]))
+    (here / "dist").mkdir()
+    (here / f"dist/bing_chat_gateway-{VERSION}-py3-none-any.whl").touch()
     for path in (*(machine / name for name in _FOLDERS), folder / "tmp"):
         path.mkdir(parents=True)
     script = _script(blocks, folder, services)
@@ -99,6 +104,7 @@ def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Se
         "PYTHONPATH": f"{ROOT}",
         "PYTHONSAFEPATH": "1",
         "DOCS_SERVICES": "\t".join((services.gateway, services.emulator, services.redis, f"{services.cookies}")),
+        "DOCS_LAUNCHER": f"{services.launcher}",
         "DOCS_CHECKOUT": f"{here}",
         "DOCS_PROGRAMS": f"{programs}",
         "DOCS_MACHINE": f"{machine}",
@@ -124,7 +130,7 @@ def _script(blocks: Sequence[Block], folder: Path, services: Services) -> Path:
     lines = []
     for number, block in enumerate(blocks):
         code = _MACHINE.sub(f"{folder}/machine/", services.located(block.code))
-        lines.append(f"exec >{folder}/{number}.out 2>{folder}/{number}.err")
+        lines.append(f"exec >>{folder}/{number}.out 2>>{folder}/{number}.err")
         program = folder / f"{number}.{block.language}"
         program.write_text(code)
         if block.language in _RUNNERS:

@@ -1,5 +1,6 @@
 """docker and docker compose: held against docker-compose.yml, Dockerfile and the options that they have."""
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -35,7 +36,8 @@ _COMPOSE = {
     "stop": ("", "-t --timeout"),
     "top": ("", ""),
     "up": (
-        "-d --detach --build --no-build --wait --no-deps --no-recreate --force-recreate --remove-orphans --quiet-pull",
+        "-d --detach --build --no-build --no-start --wait --no-deps --no-recreate --force-recreate --remove-orphans"
+        " --quiet-pull",
         "--scale --pull -t --timeout --wait-timeout",
     ),
     "version": ("--short", ""),
@@ -51,7 +53,8 @@ _DOCKER = {
     "logs": ("-f --follow", "-n --tail --since"),
     "ps": ("-a -q", "--filter --format"),
     "pull": ("-q", "--platform"),
-    "rm": ("-f -v", ""),
+    "push": ("-q --quiet", ""),
+    "rm": ("-f --force -v --volumes", ""),
     "run": (
         "--rm -d --detach -i -t --init --read-only",
         "-e --env --env-file --name --network -p --publish -v --volume --mount -u --user --add-host --restart"
@@ -123,7 +126,8 @@ def _volume(arguments: Sequence[str]) -> int:
 def _project(files: Sequence[str]) -> dict[str, Any]:
     """Return the project of the files: those given, else docker-compose.yml and what is laid over it."""
     default = ["docker-compose.yml", "docker-compose.override.yml", "compose.override.yaml"]
-    paths = [Path(file) for file in files] or [Path(name) for name in default if Path(name).exists()]
+    listed = _setting("COMPOSE_FILE").split(":") if _setting("COMPOSE_FILE") else []
+    paths = [Path(file) for file in files or listed] or [Path(name) for name in default if Path(name).exists()]
     require(paths and all(path.exists() for path in paths), f"no file {', '.join(map(str, paths)) or default[0]}")
     merged: dict[str, Any] = {"services": {}, "volumes": {}}
     for path in paths:
@@ -133,6 +137,12 @@ def _project(files: Sequence[str]) -> dict[str, Any]:
             merged["services"][name] = merged["services"].get(name, {}) | (service or {})
         merged["volumes"].update(part.get("volumes") or {})
     return merged
+
+
+def _setting(name: str) -> str:
+    """Return a setting of Compose itself, from the environment or from .env."""
+    lines = Path(".env").read_text().splitlines() if Path(".env").exists() else []
+    return os.environ.get(name) or dict(line.split("=", 1) for line in lines if "=" in line).get(name, "")
 
 
 def _compose(arguments: Sequence[str]) -> int:
@@ -155,6 +165,7 @@ def _compose(arguments: Sequence[str]) -> int:
         require(re.search(rf"^ARG {argument.partition('=')[0]}\b", Path("Dockerfile").read_text(), re.M), argument)
     if command == "cp":
         named = [path.partition(":")[0] for path in parsed.rest if ":" in path]
+        _copy(*parsed.rest)
     else:
         named = parsed.rest[:1] if command in ("exec", "run", "port") else parsed.rest
     require(set(named) <= set(services), f"services are {sorted(services)}")
@@ -166,6 +177,14 @@ def _compose(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _copy(source: str, target: str) -> None:
+    """Copy a file into or out of a container, which gives an empty one."""
+    if ":" in source:
+        Path(target).touch()
+    else:
+        require(Path(source).exists(), f"no file {source}")
+
+
 def _execute(service: str, command: Sequence[str]) -> int:
     """Run a command of a container against what runs here."""
     if not command:
@@ -174,7 +193,7 @@ def _execute(service: str, command: Sequence[str]) -> int:
         "gateway": ("python",),
         "worker": ("python",),
         "emulator": ("python",),
-        "redis": ("redis-cli", "redis-check-aof", "sh", "ls", "tar", "cat", "du"),
+        "redis": ("redis-cli", "redis-check-aof", "sh", "ls", "rm", "tar", "cat", "du"),
         "nginx": ("nginx", "cat", "ls", "curl"),
     }
     require(command[0] in known.get(service, ()), f"{command[0]} isn't in the image of {service}")

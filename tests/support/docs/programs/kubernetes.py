@@ -75,7 +75,11 @@ def _check_names(command: str, rest: Sequence[str], parsed: Arguments) -> None:
     if objects and "/" not in objects[0] and objects[0] in _KINDS:
         kind, *objects = objects
         objects = [f"{kind}/{target}" for target in objects]
+    pods = [f"{name}-0" for kind, name in names if kind == "StatefulSet"]
     for target in objects:
+        is_local = command == "cp" and ":" not in target
+        if is_local or (command in ("exec", "cp", "logs") and target.partition(":")[0] in pods):
+            continue
         kind, slash, name = target.partition("/")
         if slash:
             require(kind in _KINDS, f"unknown kind {kind}")

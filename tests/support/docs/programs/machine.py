@@ -34,7 +34,18 @@ def systemctl(arguments: Sequence[str]) -> int:
     require(command in _SYSTEMCTL, f"systemctl {command} is unknown")
     for unit in units:
         _check_unit(unit)
+        if command in ("start", "restart") or "--now" in parsed.options:
+            _make_folders(unit)
     return 0
+
+
+def _make_folders(unit: str) -> None:
+    """Make the folders that systemd makes for a unit."""
+    file = current().machine / "etc/systemd/system" / (re.sub(r"@.*", "@", unit) + ".service")
+    lines = file.read_text() if file.exists() else ""
+    for folders in re.findall(r"^StateDirectory=(.*)$", lines, re.MULTILINE):
+        for folder in folders.split():
+            (current().machine / "var/lib" / folder).mkdir(parents=True, exist_ok=True)
 
 
 def journalctl(arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """Our own programs, run for real. What would serve until it is ended is ended once it serves."""
 
+import json
 import os
 import re
 import signal
@@ -8,10 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from tests.support.docs.programs.arguments import UnknownError, parse, require, words
+from tests.support.docs.programs.arguments import parse, require, words
 from tests.support.docs.programs.place import current, real
 
 _START_LIMIT = 60.0
@@ -48,8 +50,7 @@ def python(arguments: Sequence[str]) -> int:
         return _check_kit(module, rest)
     if module == "pip":
         os.execv(current().checkout / ".venv/bin/pip", ["pip", *rest])
-    os.execv(sys.executable, [sys.executable, *arguments])
-    return 0
+    return subprocess.run([sys.executable, *arguments], check=False).returncode
 
 
 def make(arguments: Sequence[str]) -> int:
@@ -67,38 +68,60 @@ def make(arguments: Sequence[str]) -> int:
 
 def _run_module(module: str, arguments: Sequence[str]) -> int:
     place = current()
-    for name, value in place.settings().items():
-        os.environ.setdefault(name, value)
-    service = module if module != "bing_chat_gateway" else next((word for word in arguments if word[0] != "-"), "")
-    if module == "bing_chat_gateway" and not (place.checkout / module).exists():  # until it is built
-        if service == "keys":
-            return 0
-        module, arguments = ("standalone", []) if service == "serve" else ("worker", arguments)
-    is_service = service in _ADDRESS or (service == "worker" and list(arguments) in ([], ["worker"]))
-    command = [sys.executable, "-m", module, *arguments]
-    if not is_service or "--help" in arguments:
-        os.execv(sys.executable, command)
-    return _serve(service, command)
+    environment = place.settings() | os.environ
+    name = module if module != "bing_chat_gateway" else next((word for word in arguments if word[0] != "-"), "")
+    is_service = name in _ADDRESS or (name == "worker" and list(arguments) in ([], ["worker"]))
+    if is_service and "--help" not in arguments:
+        return _serve(name, module, list(arguments), environment)
+    return _Started(module, arguments, environment).wait()
 
 
-def _serve(service: str, command: list[str]) -> int:
+class _Started:
+    """A program of ours that the runner of the pages has started (launcher.py)."""
+
+    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(os.environ["DOCS_LAUNCHER"])
+        self._file = link.makefile("rw")
+        request = {
+            "module": module,
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": os.getcwd(),
+            "pid": os.getpid(),
+        }
+        self._file.write(json.dumps(request) + "\n")
+        self._file.flush()
+        self._pid = int(self._file.readline())
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGINT)
+
+    def has_ended(self) -> bool:
+        """Whether it has ended, or is about to be waited for."""
+        return not Path(f"/proc/{self._pid}").exists()
+
+    def wait(self) -> int:
+        """Return its exit code."""
+        return int(self._file.readline())
+
+
+def _serve(service: str, module: str, arguments: list[str], environment: Mapping[str, str]) -> int:
     """Start a service on a free port, wait until it serves, and end it as Ctrl-C does."""
     port = _free_port()
     setting, path = _ADDRESS.get(service, ("METRICS_PORT", "/metrics"))
-    environment = os.environ | {setting: f"{port}"}
-    if "--port" in command:
-        command[command.index("--port") + 1] = f"{port}"
-    running = subprocess.Popen(command, env=environment)
+    if "--port" in arguments:
+        arguments[arguments.index("--port") + 1] = f"{port}"
+    running = _Started(module, arguments, {**environment, setting: f"{port}"})
     deadline = time.monotonic() + _START_LIMIT
-    try:
-        while not _answers(f"http://127.0.0.1:{port}{path}"):
-            if running.poll() is not None:
-                raise UnknownError(f"ended with {running.returncode}")
-            require(time.monotonic() < deadline, f"doesn't serve {path} on {setting}")
-            time.sleep(0.02)
-    finally:
-        running.send_signal(signal.SIGINT)
-        code = running.wait(_START_LIMIT)
+    while not _answers(f"http://127.0.0.1:{port}{path}"):
+        require(not running.has_ended(), "ended by itself")
+        require(time.monotonic() < deadline, f"doesn't serve {path} on {setting}")
+        time.sleep(0.02)
+    running.interrupt()
+    code = running.wait()
     require(code == 0, f"ended with {code} on Ctrl-C")
     return 0
 

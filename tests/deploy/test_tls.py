@@ -1,0 +1,248 @@
+"""The shipped nginx configuration that ends TLS, in a real nginx with a certificate of the test's own."""
+
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import anyio
+import httpx
+import pytest
+
+from gateway.errors import problem_for
+from gateway.http.responses import encode_error
+from tests.deploy.conftest import ADDRESSES, START_LIMIT, nginx, rendered
+from tests.support.conditions import until
+from tests.support.deploy.upstreams import HALF, STREAM, Gateway, Names, name_server, serving
+from tests.support.processes import ROOT, free_port
+from wire.reasons import Reason
+
+pytestmark = pytest.mark.anyio
+TLS = ROOT / "deploy" / "tls"
+HSTS = "max-age=31536000"
+SECRET = "what-nobody-may-read"
+# Around a file of /etc/nginx/conf.d.
+_MAIN = """daemon off;
+pid {folder}/nginx.pid;
+events {{}}
+http {{
+client_body_temp_path {folder}/client_body;
+proxy_temp_path {folder}/proxy;
+fastcgi_temp_path {folder}/fastcgi;
+uwsgi_temp_path {folder}/uwsgi;
+scgi_temp_path {folder}/scgi;
+{included}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Front:
+    """nginx with TLS in front of `gateways`, and without at `plain`."""
+
+    url: str
+    plain: str
+    folder: Path
+    gateways: list[Gateway]
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """What trusts the certificate."""
+        return ssl.create_default_context(cafile=self.folder / "fullchain.pem")
+
+
+def make_certificate(folder: Path) -> None:
+    """Write a certificate and its key, as certbot names them."""
+    names = "subjectAltName=DNS:chat.example.org,IP:127.0.0.1"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    files = ["-keyout", "privkey.pem", "-out", "fullchain.pem", "-subj", "/CN=chat.example.org", "-addext", names]
+    subprocess.run([*command, "-days", "2", *files], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+def configuration(folder: Path, port: int, plain_port: int, *upstreams: str) -> str:
+    """The shipped file with this machine's ports, in a main file."""
+    text = (TLS / "nginx.conf").read_text()
+    for shipped, local in {
+        "    listen [::]:80;\n": "",
+        "    listen [::]:443 ssl so_keepalive=15s:5s:3;\n": "",
+        "listen 80;": f"listen 127.0.0.1:{plain_port};",
+        "listen 443 ": f"listen 127.0.0.1:{port} ",
+        "server 127.0.0.1:5000 ": " ".join(f"server {upstream} max_fails=0;" for upstream in upstreams[:-1])
+        + f"server {upstreams[-1]} ",
+        "/etc/letsencrypt/live/chat.example.org/": f"{folder}/",
+        "/var/log/nginx/": f"{folder}/",
+        "/var/www/certbot": f"{folder}/certbot",
+    }.items():
+        assert shipped in text, shipped
+        text = text.replace(shipped, local)
+    return _MAIN.format(folder=folder, included=text)
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    port, plain_port, gateway_port = free_port(), free_port(), free_port()
+    make_certificate(tmp_path)
+    upstreams = [f"{address}:{gateway_port}" for address in ADDRESSES]
+    async with AsyncExitStack() as stack:
+        stack.enter_context(nginx(tmp_path, configuration(tmp_path, port, plain_port, *upstreams)))
+        gateways = [Gateway(address) for address in ADDRESSES]
+        for gateway in gateways:
+            await stack.enter_async_context(serving(gateway, gateway_port))
+        await until(lambda: accepts(port), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
+        yield Front(f"https://127.0.0.1:{port}", f"http://127.0.0.1:{plain_port}", tmp_path, gateways)
+
+
+async def accepts(port: int) -> bool:
+    try:
+        async with await anyio.connect_tcp("127.0.0.1", port):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+async def client(front: Front) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=front.url, timeout=10, verify=front.trust, trust_env=False) as client:
+        yield client
+
+
+def only_request(front: Front) -> aiohttp.web.Request:
+    (request,) = (request for gateway in front.gateways for request in gateway.seen)
+    return request
+
+
+async def test_gateways_see_the_scheme_and_the_address_of_the_client(front: Front, client: httpx.AsyncClient) -> None:
+    made_up = {"X-Forwarded-For": "10.9.8.7", "X-Forwarded-Proto": "http", "X-Attempt-ID": "chosen-by-a-client"}
+    await client.get("/api", headers=made_up)
+    headers = only_request(front).headers
+    assert headers.getall("X-Forwarded-For") == ["127.0.0.1"]
+    assert headers.getall("X-Forwarded-Proto") == ["https"]
+    assert headers["Host"] == httpx.URL(front.url).netloc.decode()
+    assert headers["X-Attempt-ID"] != "chosen-by-a-client"
+
+
+async def test_what_comes_without_tls_is_sent_to_the_same_address_with_it(front: Front) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        response = await client.post(f"{front.plain}/api?question=x", headers={"Host": "chat.example.org"})
+    assert (response.status_code, response.headers["location"]) == (308, "https://chat.example.org/api?question=x")
+    assert front.gateways[0].seen == front.gateways[1].seen == []
+
+
+async def test_the_proof_for_a_certificate_is_served_without_tls(front: Front) -> None:
+    proof = front.folder / "certbot" / ".well-known" / "acme-challenge" / "proof"
+    proof.parent.mkdir(parents=True)
+    proof.write_text("proven")
+    for folder in (proof, *proof.parents[:3]):
+        folder.chmod(0o755)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{front.plain}/.well-known/acme-challenge/proof")).text == "proven"
+
+
+@pytest.mark.parametrize("framing", ["chunked", "counted"])
+async def test_text_goes_out_as_it_comes_in(front: Front, client: httpx.AsyncClient, framing: str) -> None:
+    received = b""
+    async with client.stream("GET", "/api_stream", params={framing: "1"}) as response:
+        async for chunk in response.aiter_raw():
+            received += chunk
+            if received == STREAM[:HALF]:  # only now does the gateway send the rest
+                for gateway in front.gateways:
+                    gateway.go_on.set()
+    assert received == STREAM
+
+
+async def test_a_websocket_goes_through_with_its_subprotocol(front: Front) -> None:
+    async with aiohttp.ClientSession() as session:
+        address = front.url.replace("https", "wss") + "/ws?token=abc"
+        async with session.ws_connect(address, protocols=["bing-chat.v2"], ssl=front.trust) as ws:
+            assert ws.protocol == "bing-chat.v2"
+            await ws.send_str("one")
+            assert (await ws.receive(timeout=60)).data == "token=abc one"
+
+
+async def test_a_request_that_a_gateway_gives_up_is_sent_to_another_as_the_same_attempt(
+    front: Front, client: httpx.AsyncClient
+) -> None:
+    front.gateways[0].draining = True
+    for _ in range(4):
+        assert (await client.post("/api")).text == ADDRESSES[1]
+    front.gateways[0].draining = False
+    for gateway in front.gateways:
+        gateway.seen.clear()
+    await client.post("/die")
+    attempts = [request.headers["X-Attempt-ID"] for gateway in front.gateways for request in gateway.seen]
+    assert (len(attempts), len(set(attempts))) == (2, 1)
+
+
+async def test_what_nginx_itself_reports_has_the_shape_of_the_api(front: Front, client: httpx.AsyncClient) -> None:
+    busy = await client.get("/die")
+    assert (busy.status_code, busy.content) == (503, encode_error(problem_for(Reason.QUEUE_FULL)))
+    assert busy.headers["retry-after"] == "2"
+    large = await client.post("/api", content=b"x" * (2 * 1024 * 1024))
+    assert (large.status_code, large.content) == (413, encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+    openai = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
+    assert (openai.status_code, openai.json()["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("path", ["/api", "/refuse", "/die"])
+async def test_each_response_asks_browsers_to_use_tls(front: Front, client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).headers["strict-transport-security"] == HSTS
+
+
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics"])
+async def test_metrics_stay_inside(front: Front, client: httpx.AsyncClient, path: str) -> None:
+    await client.get(front.url + path)
+    assert only_request(front).path == "/-/metrics"
+
+
+async def test_old_versions_of_tls_are_refused(front: Front) -> None:
+    old = front.trust
+    old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    async with httpx.AsyncClient(verify=old, trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError, match=r"(?i)protocol"):
+            await client.get(front.url)
+
+
+async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClient) -> None:
+    for path in ("/api", "/die", f"/answers/{SECRET}/stream", f"/v1/responses/{SECRET}/cancel"):
+        await client.get(path, params={"question": SECRET, "api_key": SECRET})
+    log = front.folder / "bing-chat.log"
+
+    async def all_logged() -> bool:
+        return log.exists() and log.read_text().count("\n") == 4
+
+    await until(all_logged, "four lines in the log", limit=60)
+    assert SECRET not in "".join(file.read_text() for file in front.folder.glob("*.log"))
+
+
+async def test_behind_it_composes_nginx_reports_who_asks(tmp_path: Path) -> None:
+    """With deploy/tls/forwarded.conf: without it, the one in front would be everybody's address."""
+    port, plain_port, inner_port, gateway_port = (free_port() for _ in range(4))
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+    for folder in (outer, inner / "server.d"):
+        folder.mkdir(parents=True)
+    make_certificate(outer)
+    shipped = (TLS / "forwarded.conf").read_text()
+    (inner / "server.d" / "forwarded.conf").write_text(shipped.replace("172.16.0.0/12", "127.0.0.0/8"))
+    gateway = Gateway(ADDRESSES[0])
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving(gateway, gateway_port))
+        name_port = await stack.enter_async_context(name_server(Names({"gateway": [ADDRESSES[0]]})))
+        stack.enter_context(nginx(inner, rendered(inner, inner_port, name_port, gateway_port)))
+        upstream = f"127.0.0.1:{inner_port}"
+        stack.enter_context(nginx(outer, configuration(outer, port, plain_port, upstream)))
+        for waiting in (inner_port, port):
+            await until(partial(accepts, waiting), "nginx accepts connections", limit=START_LIMIT)
+        front = Front(f"https://127.0.0.1:{port}", "", outer, [gateway])
+        transport = httpx.AsyncHTTPTransport(verify=front.trust, local_address="127.0.0.9")
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            await client.get(f"{front.url}/api", headers={"X-Forwarded-For": "10.9.8.7"})
+    headers = only_request(front).headers
+    assert headers.getall("X-Forwarded-For") == ["127.0.0.9"]
+    assert headers.getall("X-Forwarded-Proto") == ["https"]
