@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Bing Chat gateway"
 extensions = ["myst_parser", "chinese_search", "postprocess"]
-exclude_patterns = ["_build", "locale"]
+exclude_patterns = ["_build", "locale", "templates"]
 language = "en"
 # Every link between pages and to a heading is checked.
 nitpicky = True
@@ -20,6 +20,18 @@ gettext_uuid = False
 gettext_location = False
 
 html_theme = "furo"
+templates_path = ["templates"]
+# Furo's own, and a link to the other language.
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "languages.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_title = project
 html_copy_source = False
 html_show_sourcelink = False

@@ -1,7 +1,7 @@
-"""Take the documents' pictures from real processes: `python -m tools.screenshots page|console [--minutes N]`.
+"""Take the documents' pictures from real processes: `python -m tools.screenshots page|docs|console [--minutes N]`.
 
-`page` takes the chat page's pictures. `console` asks the emulator for so many minutes, more and less, and has it make
-trouble, so that everything in the console's picture has happened.
+`page` takes the chat page's pictures, `docs` that of the page at /docs. `console` asks the emulator for so many
+minutes, more and less, and has it make trouble, so that everything in the console's picture has happened.
 """
 
 import argparse
@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser.chat_page import Visitor
 from tests.support.browser.chromium import chromium
 from tests.support.browser.console_page import Operator
 from tests.support.console_deployment import ConsoleDeployment, console_deployment
 from tests.support.processes import ROOT, deployment, write_accounts
+from tools.png import shrink
 
 DOCS = ROOT / "docs"
 QUESTION = "How is a list sorted?"
@@ -28,6 +29,12 @@ _CROWD = 4
 _PAUSE = 6.0
 # At which part of the time whose account meets what.
 _TROUBLE = [(0.3, "bob", "internal"), (0.5, "alice", "close-mid"), (0.6, "dora", "captcha"), (0.75, "bob", "throttled")]
+
+
+def save(page: Page, file: Path) -> None:
+    """Take a picture, as small as it can be without a loss."""
+    page.screenshot(path=file)
+    shrink(file)
 
 
 def wide(browser: Browser, url: str) -> None:
@@ -41,7 +48,7 @@ def wide(browser: Browser, url: str) -> None:
             visitor.answered()
         visitor.page.wait_for_selector(".hljs-keyword")
         visitor.page.evaluate("document.querySelector('#scroll').scrollTop = 0")
-        visitor.page.screenshot(path=DOCS / "page.png")
+        save(visitor.page, DOCS / "page.png")
 
 
 def narrow(browser: Browser, url: str) -> None:
@@ -53,12 +60,36 @@ def narrow(browser: Browser, url: str) -> None:
         visitor.ask("彩虹是怎样形成的?")
         visitor.answered()
         visitor.page.evaluate("document.activeElement.blur(); document.querySelector('#scroll').scrollTop = 0")
-        visitor.page.screenshot(path=DOCS / "page-phone.png")
+        save(visitor.page, DOCS / "page-phone.png")
         visitor.page.locator("#question").fill("/image a red fox in the snow")
         visitor.page.keyboard.press("Enter")
         visitor.answered()
         visitor.sees("[...document.querySelectorAll('.gallery img')].every((image) => image.complete)")
-        visitor.page.screenshot(path=DOCS / "page-pictures.png")
+        save(visitor.page, DOCS / "page-pictures.png")
+
+
+def api_page(browser: Browser, url: str) -> None:
+    """Take the page at /docs with a stream that was tried."""
+    with browser.new_context(locale="en-GB", viewport={"width": 1200, "height": 860}, color_scheme="light") as context:
+        page = context.new_page()
+        page.goto(f"{url}/docs#http/stream")
+        form = page.locator("#stream .try")
+        form.locator("summary").first.click()
+        form.get_by_label("question").fill(QUESTION)
+        form.get_by_role("button", name="Send").click()
+        expect(form.locator(".result")).to_contain_text(" ms.", timeout=60_000)
+        page.evaluate(f"""document.querySelectorAll(".command code").forEach((command) => {{
+            command.textContent = command.textContent.replace("{url}", "http://127.0.0.1:5000");
+        }})""")
+        page.locator("#stream").evaluate("(entry) => entry.scrollIntoView()")
+        page.evaluate("document.activeElement.blur()")
+        save(page, DOCS / "api-page.png")
+
+
+def take_docs() -> None:
+    """Start a system, and take the picture of the page at /docs."""
+    with tempfile.TemporaryDirectory() as folder, deployment(Path(folder), None) as running, chromium() as browser:
+        api_page(browser, running.url)
 
 
 def take_page() -> None:
@@ -92,13 +123,13 @@ def trouble(system: ConsoleDeployment, began: float, seconds: float) -> None:
 def portray(system: ConsoleDeployment, file: Path) -> None:
     """Sign in, wait until all is there, and take the picture."""
     with chromium() as browser:
-        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 1370}, color_scheme="light")
+        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 1250}, color_scheme="light")
         operator = Operator(context.new_page())
         operator.open(system.url)
         operator.shows("accounts", "alice", "ready")
         operator.page.locator("#answers tbody tr").first.wait_for()
         operator.page.wait_for_timeout(11_000)
-        operator.page.screenshot(path=file)
+        save(operator.page, file)
 
 
 def take_console(file: Path, minutes: float) -> None:
@@ -121,11 +152,13 @@ def take_console(file: Path, minutes: float) -> None:
 def main() -> None:
     """Take what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
-    parser.add_argument("subject", choices=["page", "console"])
+    parser.add_argument("subject", choices=["page", "docs", "console"])
     parser.add_argument("--minutes", type=float, default=20.0, help="how long the console's system has been busy")
     arguments = parser.parse_args()
     if arguments.subject == "page":
         take_page()
+    elif arguments.subject == "docs":
+        take_docs()
     else:
         take_console(DOCS / "console.png", arguments.minutes)
 

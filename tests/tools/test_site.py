@@ -1,5 +1,6 @@
 """The site is built without a warning, small, and the same each time."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -41,3 +42,13 @@ def test_a_page_asks_for_nothing_from_elsewhere(built: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert 'src="http' not in text
         assert 'rel="stylesheet" href="http' not in text
+
+
+def test_each_page_leads_to_itself_in_the_other_language(built: Path) -> None:
+    for page in built.rglob("*.html"):
+        links = re.findall(r'href="([^"]+)" hreflang="(\w\w)', page.read_text(encoding="utf-8"))
+        assert len(links) == 1, page
+        target, language = links[0]
+        here = page.relative_to(built)
+        assert (page.parent / target).resolve() == (built / language / here.relative_to(here.parts[0])).resolve()
+        assert language != here.parts[0]
