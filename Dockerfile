@@ -1,4 +1,5 @@
-# One file, three images: `gateway` (no client library of Bing's in it), `worker` and `emulator`.
+# One file, four images: `gateway` (no client library of Bing's in it), `worker` and `emulator`, and `serve`, which has all
+# of them in one process and needs no Redis.
 # A build needs nothing from outside but the base image and the package registry.
 ARG PYTHON=3.11-slim
 
@@ -24,6 +25,22 @@ RUN pip install -r worker.txt
 ARG TRACING=
 RUN test -z "$TRACING" || pip install -r tracing.txt
 
+FROM install AS serve-packages
+COPY requirements/run.txt requirements/tracing.txt ./
+RUN pip install -r run.txt
+ARG TRACING=
+RUN test -z "$TRACING" || pip install -r tracing.txt
+
+# The documents, which gateways serve.
+FROM install AS docs
+COPY requirements/docs.txt ./
+RUN pip install -r docs.txt
+COPY ARCHITECTURE.md ./
+COPY docs/ docs/
+COPY gateway/docs/ gateway/docs/
+COPY tools/site.py tools/
+RUN /venv/bin/python -m tools.site
+
 # Number 1000 is the first user of most Linux machines, whose files in cookies/ may be readable by their owner only.
 # A home folder is needed by nothing; libraries that look for one find /tmp, which holds nothing of ours.
 FROM base AS runtime
@@ -33,9 +50,9 @@ ENV PATH=/venv/bin:$PATH HOME=/tmp
 FROM runtime AS gateway
 COPY --from=gateway-packages /venv /venv
 COPY telemetry/ telemetry/
-COPY telemetry/ telemetry/
 COPY wire/ wire/
 COPY gateway/ gateway/
+COPY --from=docs /app/gateway/docs/site.zip gateway/docs/
 RUN python -m compileall -q telemetry wire gateway
 USER 1000:1000
 CMD ["python", "-m", "gateway"]
@@ -44,7 +61,6 @@ FROM runtime AS worker-runtime
 COPY --from=worker-packages /venv /venv
 
 FROM worker-runtime AS worker
-COPY telemetry/ telemetry/
 COPY telemetry/ telemetry/
 COPY wire/ wire/
 COPY worker/ worker/
@@ -59,3 +75,19 @@ COPY emulator/ emulator/
 RUN python -m compileall -q emulator
 USER 1000:1000
 CMD ["python", "-m", "emulator"]
+
+# Accounts are looked for in /app/cookies; without one, and without OPENAI_BASE_URL, the emulator answers.
+FROM runtime AS serve
+COPY --from=serve-packages /venv /venv
+COPY telemetry/ telemetry/
+COPY wire/ wire/
+COPY gateway/ gateway/
+COPY --from=docs /app/gateway/docs/site.zip gateway/docs/
+COPY worker/ worker/
+COPY emulator/ emulator/
+COPY bing_chat_gateway/ bing_chat_gateway/
+RUN python -m compileall -q telemetry wire gateway worker emulator bing_chat_gateway
+ENV GATEWAY_HOST=0.0.0.0
+EXPOSE 5000
+USER 1000:1000
+CMD ["python", "-m", "bing_chat_gateway", "serve"]

@@ -1,12 +1,14 @@
 # `make run` and `make test` do everything; the rest are their parts.
 PYTHON ?= python3
-BIN := .venv/bin
+# Another one holds another Python's packages: see .ci/pythons.
+VENV := .venv
+BIN = $(VENV)/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser package bench load reference docs translations up
+.PHONY: run test check coverage install lock faults soak external browser package bench load reference docs links translations up
 
-run: .venv/.run
+run: $(VENV)/.run
 	@exec $(BIN)/python -m bing_chat_gateway serve
 
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
@@ -14,33 +16,33 @@ run: .venv/.run
 # would be last otherwise, alone.
 SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser and not package) or sample"
 
-test: .venv/.ready
+test: $(VENV)/.ready
 	$(PYTEST) -n 4 $(SHORT) $(TEST_OPTIONS)
 	@echo "left out, because they take minutes: make browser, make faults, make soak, make external, make package"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
-faults: .venv/.ready
+faults: $(VENV)/.ready
 	MACHINE_EXAMPLES=80 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
-soak: .venv/.ready
+soak: $(VENV)/.ready
 	$(BIN)/python -m tools.soak $(SOAK_OPTIONS)
 
 # Other people's programs; installs them first.
-external: .venv/.ready
+external: $(VENV)/.ready
 	bash tests/external/setup.sh
 	$(PYTEST) tests/external $(TEST_OPTIONS)
 
 # The package: built, installed from a registry in several ways, and run.
-package: .venv/.ready
+package: $(VENV)/.ready
 	PYTHON=$(PYTHON) bash tests/package/setup.sh
 	$(PYTEST) tests/package $(TEST_OPTIONS)
 
-browser: .venv/.ready
+browser: $(VENV)/.ready
 	bash tests/browser/setup.sh
 	$(PYTEST) tests/browser -n 2 --dist loadfile $(TEST_OPTIONS)
 
-check: .venv/.ready
+check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -51,24 +53,28 @@ check: .venv/.ready
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 # docs/reference, from the code.
-reference: .venv/.ready
+reference: $(VENV)/.ready
 	$(BIN)/python -m tools.reference
 
 # The site in both languages, for the gateway to serve: gateway/docs/site.zip.
-docs: .venv/.ready
+# Whether the addresses that the documents name answer; needs the internet.
+links: $(VENV)/.ready
+	$(BIN)/python -m sphinx --quiet --builder linkcheck docs docs/_build/links
+
+docs: $(VENV)/.ready
 	$(BIN)/python -m tools.site
 
 # The catalogues of the Chinese site: new sentences are empty, changed ones fuzzy, until someone translates them.
-translations: .venv/.ready
+translations: $(VENV)/.ready
 	$(BIN)/python -c 'from pathlib import Path; from tools.site import extract_messages; extract_messages(Path("docs/_build/messages"))'
 	$(BIN)/sphinx-intl update -p docs/_build/messages -d docs/locale -l zh_CN -w 0 --no-obsolete
 
 # Branch coverage of what runs in production.
-coverage: .venv/.ready
+coverage: $(VENV)/.ready
 	$(PYTEST) -n 3 $(SHORT) --cov --cov-report=term-missing --cov-fail-under=95 $(TEST_OPTIONS)
 
 # The load kit; three minutes. The results stay in bench/results.
-bench: .venv/.ready
+bench: $(VENV)/.ready
 	$(BIN)/python -m bench --rest --output bench/results $(BENCH_OPTIONS) >/dev/null
 	@cat bench/results/table.md
 
@@ -87,24 +93,24 @@ load: .venv-load/.ready
 up:
 	docker compose --profile demo up --build
 
-install: .venv/.ready
+install: $(VENV)/.ready
 
 # Bytecode is left to the first start, which compiles only what it imports. pip shows how far it is.
 PIP_OPTIONS := --disable-pip-version-check --no-compile --require-hashes
 INSTALL := $(BIN)/python -m pip install $(PIP_OPTIONS)
 
 # What runs; all else comes on top of it. Python's own way to bring pip into .venv takes as long as everything else.
-.venv/.run: requirements/run.txt requirements/pip.txt
+$(VENV)/.run: requirements/run.txt requirements/pip.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
-	@echo "Installing what runs into .venv, once: half a minute, or longer over a slow line."
-	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@echo "Installing what runs into $(VENV), once: half a minute, or longer over a slow line."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@$(PYTHON) -m pip --python $(BIN)/python install $(PIP_OPTIONS) --quiet -r requirements/pip.txt 2>/dev/null || \
 	  { $(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --quiet -r requirements/pip.txt; }
 	@$(INSTALL) -r requirements/run.txt
 	@touch $@
 
-.venv/.ready: requirements/dev.txt .venv/.run
-	@echo "Installing what tests, checks and documents need into .venv, once: a minute or two."
+$(VENV)/.ready: requirements/dev.txt $(VENV)/.run
+	@echo "Installing what tests, checks and documents need into $(VENV), once: a minute or two."
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 

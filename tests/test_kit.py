@@ -98,10 +98,49 @@ def test_the_oldest_python_is_the_same_everywhere() -> None:
     assert set(set_up) <= {oldest, "${{ matrix.python }}"}
 
 
-def test_the_images_of_a_release_are_those_of_the_compose_project() -> None:
+RELEASE = jobs(ROOT / ".github/workflows/release.yml")
+
+
+def test_the_images_of_a_release_are_those_of_compose_and_the_one_with_all() -> None:
     services = read(ROOT / "docker-compose.yml")["services"].values()
     built = {service["build"]["target"] for service in services if "build" in service}
-    assert set(jobs(ROOT / ".github/workflows/release.yml")["images"]["strategy"]["matrix"]["target"]) == built
+    assert set(RELEASE["images"]["strategy"]["matrix"]["target"]) == built | {"serve"}
+    assert CI["architectures"]["strategy"] | {"fail-fast": True} == RELEASE["images"]["strategy"] | {"fail-fast": True}
+    pushed = next(step for step in RELEASE["images"]["steps"] if "docker/build-push" in step.get("uses", ""))
+    assert f"--platform {pushed['with']['platforms']} " in str(CI["architectures"]["steps"])
+
+
+def test_a_release_has_package_manifests_and_notes() -> None:
+    text = "\n".join(step.get("run", "") for step in RELEASE["release"]["steps"])
+    steps = ["make docs", "-m build", "-C deploy kubernetes", "tools.release_notes", "gh release create"]
+    assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
+    assert text.rstrip().endswith(" dist/*")
+    assert (ROOT / "deploy/kubernetes/kustomization.yaml").exists()
+
+
+def test_the_newer_pythons_are_tried_here_and_in_the_workflow() -> None:
+    here = re.search(r"^\.ci/pythons (.+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert here
+    assert set(here[1].split()) <= set(CI["tests"]["strategy"]["matrix"]["python"])
+    sample = re.search(r"^sample=\((.+)\)$", (ROOT / ".ci/pythons").read_text(), re.MULTILINE)
+    assert sample
+    assert [name for name in sample[1].split() if not (ROOT / name).is_dir()] == []
+    classifiers = {name.rpartition(" ")[2] for name in PROJECT["project"]["classifiers"] if ":: 3." in name}
+    assert classifiers == set(CI["tests"]["strategy"]["matrix"]["python"])
+
+
+def test_ci_here_runs_what_the_workflow_runs() -> None:
+    targets = named_targets((ROOT / ".ci/run").read_text())
+    workflow = {target for job in CI.values() for step in job["steps"] for target in named_targets(step.get("run", ""))}
+    alone = {"test", "links"}  # `make coverage` has the tests; there is no internet
+    assert workflow | set(CI["long"]["strategy"]["matrix"]["target"]) <= targets | alone
+
+
+def test_every_kind_of_tests_that_takes_long_is_marked() -> None:
+    """Else `make test` would run it, or ask a registry."""
+    short = re.search(r'^SHORT := .*-m "\((.+)\) or sample"$', (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert short
+    assert set(re.findall(r"not (\w+)", short[1])) == {"faults", "external", "browser", "package"}
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)

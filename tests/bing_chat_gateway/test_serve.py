@@ -60,7 +60,7 @@ def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(t
     settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "ADMIN_KEYS_FILE": str(admins)}
     with process(SERVE, log, **settings):
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(f"{url}/readyz"), "it is ready")
+        wait_until(lambda: "Try:" in log.read_text(), "it is ready")
         stand_in = re.search(r"the emulator of Bing, (\S+)", log.read_text())
         assert stand_in is not None
         body = {"name": "second", "export": '[{"name": "_U", "value": "second"}]'}
@@ -127,7 +127,7 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
         process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies), **own),
     ):
         wait_until(lambda: answers(f"{address}/_health"), "the server is ready")
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
+        wait_until(lambda: "Try:" in log.read_text(), "it is ready")
         assert f"Upstream:   stand-in at {address}/v1" in log.read_text()
         question = {"style": "precise", "question": "hello"}
         assert '"done": true' in httpx.get(f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20).text

@@ -212,6 +212,47 @@ def test_the_gateways_image_has_no_part_of_the_worker() -> None:
     assert "EdgeGPT" not in (ROOT / "requirements" / "gateway.txt").read_text()
 
 
+def copied(stage: str) -> list[str]:
+    """Return what a stage of the Dockerfile takes from the checkout."""
+    lines = re.findall(r"^COPY (?!--)(.+) \S+$", stage, re.MULTILINE)
+    return [path for line in lines for path in line.split()]
+
+
+def test_the_build_gets_each_file_that_it_copies_once() -> None:
+    allowed = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"]
+    for stage in re.split(r"^(?=FROM )", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE):
+        paths = copied(stage)
+        assert len(set(paths)) == len(paths), stage
+        for path in paths:
+            assert (ROOT / path).exists(), path
+            assert any(Path(path).match(entry) or path.startswith(entry) for entry in allowed), path
+
+
+def test_one_container_has_all_and_serves_outside_of_itself() -> None:
+    stage = dockerfile_stage("serve")
+    assert {"bing_chat_gateway/", "gateway/", "worker/", "emulator/", "wire/", "telemetry/"} <= set(copied(stage))
+    assert "ENV GATEWAY_HOST=0.0.0.0" in stage
+    assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE) == ["1000:1000"]
+    assert 'CMD ["python", "-m", "bing_chat_gateway", "serve"]' in stage
+
+
+@pytest.mark.parametrize("target", ["gateway", "serve"])
+def test_an_image_that_serves_documents_has_the_site(target: str) -> None:
+    assert "COPY --from=docs /app/gateway/docs/site.zip gateway/docs/" in dockerfile_stage(target)
+
+
+def test_the_documents_are_built_from_all_that_they_include() -> None:
+    pages = (ROOT / "docs").rglob("*.md")
+    included = {
+        (page.parent / name).resolve()
+        for page in pages
+        for name in re.findall(r"^```\{(?:literal)?include\} (\S+)$", page.read_text(), re.MULTILINE)
+    }
+    assert included
+    sources = [ROOT / path for path in copied(dockerfile_stage("docs"))]
+    assert [path for path in included if not any(path.is_relative_to(source) for source in sources)] == []
+
+
 def test_cookies_stay_out_of_the_build() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert "*" in ignored
