@@ -25,7 +25,7 @@ def curl(arguments: Sequence[str]) -> int:
 
 
 def redis_cli(arguments: Sequence[str]) -> int:
-    """Send a command to the Redis here."""
+    """Send a command to the Redis here, unless other pages would suffer from it."""
     import redis
 
     flags = words("--raw --no-auth-warning --csv --json")
@@ -34,7 +34,7 @@ def redis_cli(arguments: Sequence[str]) -> int:
     client = redis.Redis(host, int(port), decode_responses=True)
     for file in parsed.values("--rdb"):
         Path(file).write_bytes(b"REDIS")
-    if parsed.rest:
+    if parsed.rest and parsed.rest[0].lower() not in ("flushall", "flushdb", "shutdown"):
         try:
             reply = client.execute_command(*parsed.rest)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
