@@ -34,8 +34,25 @@ def _check_toml(code: str, _: Path) -> None:
         assert parse_config(code.encode()).problems == ()
 
 
-def _check_yaml(code: str, _: Path) -> None:
-    assert list(yaml.load_all(code, Loader)) != []
+def _check_yaml(code: str, folder: Path) -> None:
+    (document,) = yaml.load_all(code, Loader)
+    assert document
+    if "scrape_configs" in document:
+        (folder / "prometheus.yml").write_text(code)
+        _run(_program("promtool"), "check", "config", f"{folder}/prometheus.yml")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/bin")
+    if found is None:
+        unavailable(name)
+    assert found is not None
+    return found
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _check_ini(code: str, _: Path) -> None:
@@ -49,10 +66,6 @@ def _check_ini(code: str, _: Path) -> None:
 
 def _check_nginx(code: str, folder: Path) -> None:
     """A part of nginx's configuration, in the part that it belongs to."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        unavailable("nginx")
-    assert program is not None
     code = _with_certificates(code, folder)
     if not re.search(r"^\s*http\s*{", code, re.MULTILINE):
         if not re.search(r"^\s*(server|upstream|map|limit_req_zone)\b.*{?", code, re.MULTILINE):
@@ -61,9 +74,7 @@ def _check_nginx(code: str, folder: Path) -> None:
     if "events" not in code:
         code = f"events {{}}\n{code}"
     (folder / "nginx.conf").write_text(f"pid {folder}/nginx.pid;\n{code}")
-    command = [program, "-t", "-e", "stderr", "-p", f"{folder}", "-c", f"{folder}/nginx.conf"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    _run(_program("nginx"), "-t", "-e", "stderr", "-p", f"{folder}", "-c", f"{folder}/nginx.conf")
 
 
 def _with_certificates(code: str, folder: Path) -> str:
