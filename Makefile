@@ -57,12 +57,12 @@ reference: $(VENV)/.ready
 	$(BIN)/python -m tools.reference
 
 # The site in both languages, for the gateway to serve: gateway/docs/site.zip.
+docs: $(VENV)/.ready
+	$(BIN)/python -m tools.site
+
 # Whether the addresses that the documents name answer; needs the internet.
 links: $(VENV)/.ready
 	$(BIN)/python -m sphinx --quiet --builder linkcheck docs docs/_build/links
-
-docs: $(VENV)/.ready
-	$(BIN)/python -m tools.site
 
 # The catalogues of the Chinese site: new sentences are empty, changed ones fuzzy, until someone translates them.
 translations: $(VENV)/.ready

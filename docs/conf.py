@@ -39,6 +39,8 @@ html_show_sphinx = False
 html_show_copyright = False
 html_use_index = False
 html_domain_indices = False
+# For them the page of results fetches each page that has the word, which is more than a first visit should weigh.
+html_show_search_summary = False
 # Of the styles that are readable in every colour (WCAG AA); they come with furo.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

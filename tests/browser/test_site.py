@@ -25,7 +25,6 @@ PAGES = [
     *("/docs/en/reference/settings.html", "/docs/en/operations/capacity.html", "/docs/en/api/examples.html"),
     *("/docs/en/search.html?q=accounts", "/docs/zh/search.html?q=账号"),
 ]
-SEARCH = "/docs/en/search.html?q=capacity"
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +107,7 @@ def size(response: Response) -> int:
     return sizes["responseBodySize"] + sizes["responseHeadersSize"]
 
 
-# Of a search, as many pages are fetched as contain its words: the results show a part of each.
-@pytest.mark.parametrize("path", ["/", "/console", "/docs", "/docs#sockets", "/docs#examples", *PAGES[:-2], SEARCH])
+@pytest.mark.parametrize("path", ["/", "/console", "/docs", "/docs#sockets", "/docs#examples", *PAGES])
 def test_no_page_weighs_more_than_300_kb_on_a_first_visit(page: Page, url: str, path: str) -> None:
     received: list[Response] = []
     page.on("response", lambda response: received.append(response))

@@ -1,5 +1,6 @@
 """The shipped nginx configuration that ends TLS, in a real nginx with a certificate of the test's own."""
 
+import re
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -66,13 +67,13 @@ def make_certificate(folder: Path) -> None:
 def configuration(folder: Path, port: int, plain_port: int, *upstreams: str) -> str:
     """The shipped file with this machine's ports, in a main file."""
     text = (TLS / "nginx.conf").read_text()
+    (server,) = re.findall(r"server 127\.0\.0\.1:5000.*;", text)
     for shipped, local in {
         "    listen [::]:80;\n": "",
         "    listen [::]:443 ssl so_keepalive=15s:5s:3;\n": "",
         "listen 80;": f"listen 127.0.0.1:{plain_port};",
         "listen 443 ": f"listen 127.0.0.1:{port} ",
-        "server 127.0.0.1:5000 ": " ".join(f"server {upstream} max_fails=0;" for upstream in upstreams[:-1])
-        + f"server {upstreams[-1]} ",
+        server: " ".join(server.replace("127.0.0.1:5000", upstream) for upstream in upstreams),
         "/etc/letsencrypt/live/chat.example.org/": f"{folder}/",
         "/var/log/nginx/": f"{folder}/",
         "/var/www/certbot": f"{folder}/certbot",

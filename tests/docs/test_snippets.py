@@ -1,5 +1,6 @@
 """What readers copy from the documents works: commands run, files are what their programs take."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from tests.support.docs.blocks import Block, all_blocks, blocks, pages
 from tests.support.docs.configuration import CHECKS
 from tests.support.docs.launcher import launcher
 from tests.support.docs.page_run import Services, copy_checkout, run_page
+from tests.support.docs.programs.table import PROGRAMS
 from tests.support.processes import deployment, free_port, settle
 
 # `make external` runs those that import other people's packages, `make browser` the other scripts in JavaScript.
 EXECUTED = ("sh", "python", "js")
 # Pages whose blocks other tests run, which compare what they print.
 ELSEWHERE = {"gateway/docs/examples.md": "tests/e2e/test_examples.py"}
+_ERROR = re.compile(r'\{"code": (?!200)|\{"error"')
+_COMMAND = re.compile(rf"(\w+=\S+ +)*({'|'.join(map(re.escape, PROGRAMS))})( |$)", re.MULTILINE)
 BLOCKS = [block for block in all_blocks() if block.page not in ELSEWHERE]
 
 
@@ -61,4 +65,11 @@ def test_the_commands_of_a_page_run(page: str, services: Services, checkout: Pat
     assert run.failed is None, f"{run.failed}\n{run.failed.code}\n{run.outputs[run.failed]}\n{run.errors}"
     # Most stand-ins print nothing.
     for block, output in run.outputs.items():
+        assert block.printed or not _ERROR.search(output), f"{block}\n{output}"
         assert not (block.printed and output) or block.prints(output), f"{block}\n{output}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_output_is_no_command(page: str) -> None:
+    shown = [block for block in blocks(page) if block.language == "text" and _COMMAND.match(block.code)]
+    assert shown == [], "what a reader types is `sh`"

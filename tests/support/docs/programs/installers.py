@@ -76,6 +76,6 @@ def _check(packages: Sequence[str]) -> None:
     listed = {name.lower() for path in lists for name in re.findall(r"^([\w.-]+)", path.read_text(), re.MULTILINE)}
     for package in packages:
         name = re.split(r"[\[=<>~!@ ]", package)[0].lower()
-        is_file = re.fullmatch(r"(.*/)?bing_chat_gateway-[^*]*\.(whl|tar\.gz)", package) is not None
-        require(not is_file or Path(package).exists(), f"no file {package}")
+        is_file = re.fullmatch(r"(.*/)?bing_chat_gateway-[^*]*\.(whl|tar\.gz)(\[\w+\])?", package) is not None
+        require(not is_file or Path(package.partition("[")[0]).exists(), f"no file {package}")
         require(is_file or name in (_OURS, ".") or name in listed | _OTHERS, f"{package} is in no list of requirements")

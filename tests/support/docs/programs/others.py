@@ -13,18 +13,19 @@ _EXAMPLE = re.compile(r"https://[\w.-]*example\.(com|net|org)(?::\d+)?")
 
 
 def curl(arguments: Sequence[str]) -> int:
-    """Run curl; hosts that are examples are the gateway here, and others are none of ours."""
+    """Run curl; hosts that are examples are the gateway here. An answer with an error fails."""
     gateway = f"http://{current().gateway}"
     located = [_EXAMPLE.sub(gateway, argument) for argument in arguments]
     for argument in located:
         host = re.match(r"(?:https?|wss?)://([^/:]*)", argument)
         require(not host or host[1] in ("127.0.0.1", "localhost"), f"{argument} is not here")
-    os.execv(real("curl"), ["curl", *located])
+    fails = [] if any(re.fullmatch(r"--fail|-\w*f\w*", argument) for argument in arguments) else ["--fail-with-body"]
+    os.execv(real("curl"), ["curl", *fails, *located])
     return 0
 
 
 def redis_cli(arguments: Sequence[str]) -> int:
-    """Send a command to the Redis here."""
+    """Send a command to the Redis here, unless other pages would suffer from it."""
     import redis
 
     flags = words("--raw --no-auth-warning --csv --json")
@@ -33,7 +34,7 @@ def redis_cli(arguments: Sequence[str]) -> int:
     client = redis.Redis(host, int(port), decode_responses=True)
     for file in parsed.values("--rdb"):
         Path(file).write_bytes(b"REDIS")
-    if parsed.rest:
+    if parsed.rest and parsed.rest[0].lower() not in ("flushall", "flushdb", "shutdown"):
         try:
             reply = client.execute_command(*parsed.rest)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
