@@ -93,8 +93,7 @@ def export_spans(endpoint: str | None, service: str) -> Iterator[None]:
         from telemetry.otel import OtlpExporter
     except ImportError as error:
         _LOG.warning(
-            "no traces: OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements/tracing.txt, in a package its extra `tracing`",
-            cause=str(error),
+            "no traces: OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements/tracing.txt", cause=str(error)
         )
         yield
         return
