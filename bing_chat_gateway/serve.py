@@ -9,8 +9,8 @@ import gc
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,14 @@ async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher)
 
 async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    requests, loop = ActiveRequests(), asyncio.get_running_loop()
+    requests, loop, starting = ActiveRequests(), asyncio.get_running_loop(), asyncio.current_task()
+    assert starting is not None
+
+    def handle_signals(act: Callable[[], object]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, act)
+
+    handle_signals(starting.cancel)
     address: asyncio.Future[str] = loop.create_future()
     store = Store("memory://")
     directory = account_watcher(worker_settings)
@@ -99,8 +106,7 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
             requests.abort()
             worker.drain()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+        handle_signals(stop)
 
         async def announce() -> None:
             where = await address
@@ -138,7 +144,8 @@ def main() -> None:
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.
     try:
-        with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"):
+        # It is cancelled by a signal in the middle of the start.
+        with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"), suppress(asyncio.CancelledError):
             uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")

@@ -54,6 +54,19 @@ def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path, cookies: Path
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_the_start_leaves_nothing_behind(tmp_path: Path, cookies: Path, number: int) -> None:
+    log, temporary = tmp_path / "log.txt", tmp_path / "temporary"
+    temporary.mkdir()
+    settings = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies), "TMPDIR": str(temporary)}
+    with interpreter(SERVE, log, **settings) as started:
+        wait_until(lambda: any(temporary.iterdir()), "the folder of added accounts is there")
+        started.send_signal(number)
+        assert started.wait(20) == 0
+    assert list(temporary.iterdir()) == []
+    assert "Traceback" not in log.read_text()
+
+
 def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(tmp_path: Path, cookies: Path) -> None:
     port, log, admins = free_port(), tmp_path / "log.txt", tmp_path / "admins"
     admins.write_text(f"olivia {hashlib.sha256(b'key').hexdigest()}")
