@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import uvloop
 
@@ -49,10 +50,17 @@ class UpstreamChoice:
 
 def _describe(accounts: Sequence[Account], directory: Path) -> str:
     """Return the upstreams of the accounts, for users."""
-    upstreams = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
+    servers = [account for account in accounts if isinstance(account, ServerAccount)]
+    upstreams = [f"{server.model} at {_without_secrets(server.base_url)}" for server in servers]
     if exports := sum(isinstance(account, CookieAccount) for account in accounts):
         upstreams.append(f"Bing with {exports} account(s) from {directory}")
     return ", ".join(upstreams)
+
+
+def _without_secrets(url: str) -> str:
+    """Return an address without its password and query, which can hold a key."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 @asynccontextmanager

@@ -154,6 +154,19 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
     assert "Traceback" not in log.read_text()
 
 
+def test_no_secret_of_an_upstream_is_printed(tmp_path: Path, cookies: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    write_accounts(cookies, "planted-cookie")
+    own = {"OPENAI_BASE_URL": "http://me:planted-word@127.0.0.1:1/v1?code=planted-query", "OPENAI_MODEL": "stand-in"}
+    settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "OPENAI_API_KEY": "planted-key"}
+    with process(SERVE, log, **settings, **own, PROVIDER="openai"):
+        wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
+        assert "Upstream:   stand-in at http://127.0.0.1:1/v1, Bing with" in log.read_text()
+        httpx.get(f"http://127.0.0.1:{port}/api", params={"style": "precise", "question": "hello"}, timeout=60)
+    for line in log.read_text().splitlines():
+        assert "planted-" not in line.replace("account=planted-cookie", "")
+
+
 def test_a_start_ends_with_one_block_whose_addresses_answer(tmp_path: Path, cookies: Path) -> None:
     port, log = free_port(), tmp_path / "log.txt"
     with process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
