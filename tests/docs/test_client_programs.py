@@ -31,6 +31,7 @@ def npm(package: str) -> str:
         ("LangChain", pinned("litellm", "langchain-openai")),
         ("LiteLLM", pinned("litellm", "litellm")),
         ("llm, the command", pinned("openai", "llm")),
+        ("openai-agents", pinned("openai", "openai-agents")),
         ("`eventsource`", npm("eventsource")),
         ("`@microsoft/fetch-event-source`", npm("@microsoft/fetch-event-source")),
         ("`undici`", npm("undici")),
