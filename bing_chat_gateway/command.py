@@ -1,6 +1,7 @@
 """The command's subcommands. Those that serve import what they run themselves, so that the others start at once."""
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -58,6 +59,7 @@ def serve(
 
     It needs no Redis. Without an account and a server, an emulator of Bing answers.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # As during the other imports; the service has handlers of its own.
     from bing_chat_gateway.serve import main
 
     options = {

@@ -1,5 +1,7 @@
 """The command `keys`: keys for the files of API_KEYS_FILE and ADMIN_KEYS_FILE."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -42,13 +44,26 @@ def new(name: Name, file: File = None) -> None:
 
 
 def _append(file: Path, key: ApiKey) -> None:
-    """Append the line of a key to a file, a new one for its owner only. Raises OSError, ValueError."""
-    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+") as opened:
+    """Append the line of a key to a file, a new one for its owner only. Raises OSError, ValueError.
+
+    One process at a time. A file that has no room for the whole line stays as it was: gateways don't start with a part.
+    """
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is not a file")
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+", buffering=0) as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
         if any(other.name == key.name for other in read_keys(file, "--file")):
             raise ValueError(f"{file} has a key named {key.name} already")
-        text = opened.read()
-        separator = "" if not text or text.endswith("\n") else "\n"
-        opened.write(f"{separator}{key.name} {key.hash}\n")
+        text = opened.readall()
+        separator = "" if not text or text.endswith(b"\n") else "\n"
+        line = f"{separator}{key.name} {key.hash}\n".encode()
+        try:
+            if opened.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(opened)
+        except OSError:
+            opened.truncate(len(text))
+            raise
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -9,10 +9,11 @@ import gc
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import uvloop
 
@@ -49,10 +50,17 @@ class UpstreamChoice:
 
 def _describe(accounts: Sequence[Account], directory: Path) -> str:
     """Return the upstreams of the accounts, for users."""
-    upstreams = [f"{account.model} at {account.base_url}" for account in accounts if isinstance(account, ServerAccount)]
+    servers = [account for account in accounts if isinstance(account, ServerAccount)]
+    upstreams = [f"{server.model} at {_without_secrets(server.base_url)}" for server in servers]
     if exports := sum(isinstance(account, CookieAccount) for account in accounts):
         upstreams.append(f"Bing with {exports} account(s) from {directory}")
     return ", ".join(upstreams)
+
+
+def _without_secrets(url: str) -> str:
+    """Return an address without its password and query, which can hold a key."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 @asynccontextmanager
@@ -85,7 +93,14 @@ async def choose_upstream(settings: WorkerSettings, directory: DirectoryWatcher)
 
 async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    requests, loop = ActiveRequests(), asyncio.get_running_loop()
+    requests, loop, starting = ActiveRequests(), asyncio.get_running_loop(), asyncio.current_task()
+    assert starting is not None
+
+    def handle_signals(act: Callable[[], object]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, act)
+
+    handle_signals(starting.cancel)
     address: asyncio.Future[str] = loop.create_future()
     store = Store("memory://")
     directory = account_watcher(worker_settings)
@@ -99,8 +114,7 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
             requests.abort()
             worker.drain()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+        handle_signals(stop)
 
         async def announce() -> None:
             where = await address
@@ -138,7 +152,8 @@ def main() -> None:
     configure(gateway.log_format)
     gc.freeze()  # As in python -m gateway.
     try:
-        with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"):
+        # It is cancelled by a signal in the middle of the start.
+        with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"), suppress(asyncio.CancelledError):
             uvloop.run(run(gateway, worker))
     except ValueError as error:
         sys.exit(f"{error}.")

@@ -154,7 +154,7 @@ function filter() {
 /** Show what the address names: #page, or #page/place. */
 async function go() {
   const [wanted, place] = location.hash.slice(1).split("/");
-  const next = wanted in PAGES ? wanted : "http";
+  const next = Object.hasOwn(PAGES, wanted) ? wanted : "http";
   if (next !== page) {
     page = next;
     for (const link of document.querySelectorAll(".pages a")) {

@@ -99,6 +99,7 @@ class RequestForm {
     this.#abort = new AbortController();
     this.#stop.hidden = false;
     this.#headers.hidden = true;
+    this.#headers.replaceChildren();
     this.#output.clear();
     this.#status.textContent = "Sending …";
     const began = performance.now();
@@ -108,7 +109,7 @@ class RequestForm {
       const end = await this.#read(response);
       this.#status.textContent = `${statusLine(response)} in ${Math.round(performance.now() - began)} ms. ${end}`;
     } catch (error) {
-      this.#status.textContent = error.name === "AbortError" ? this.#stopped() : `It could not be sent: ${error.message}`;
+      this.#status.textContent = error.name === "AbortError" ? this.#stopped() : `${this.#broken()}: ${error.message}`;
     } finally {
       if (this.#stop === document.activeElement) this.#send.focus();
       this.#abort = null;
@@ -147,8 +148,12 @@ class RequestForm {
       await reader.cancel();
       return CUT;
     }
-    if (kind.startsWith("application/json")) this.#output.replace(indented(this.#output.text));
-    return "";
+    const whole = !kind.startsWith("application/json") || this.#output.replace(indented(this.#output.text));
+    return whole ? "" : CUT;
+  }
+
+  #broken() {
+    return this.#headers.hidden ? "It could not be sent" : "The response broke off";
   }
 
   #stopped() {

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.http.security_headers import page_headers
-from gateway.http.static import MEDIA_TYPES, NO_CACHE
+from gateway.http.static import MEDIA_TYPES, NO_CACHE, accepts_gzip
 
 FILE = Path(__file__).parent / "site.zip"
 # The languages, and how the page at /docs names the site in them.
@@ -40,7 +40,7 @@ class Site:
     """The site in memory, compressed as it is in the zip: 3 MB at most, and no file that another build replaces."""
 
     def __init__(self, content: bytes) -> None:
-        """BadZipFile."""
+        """BadZipFile, or NotImplementedError for a kind of zip that Python doesn't read."""
         self._content = content
         self._zip = ZipFile(BytesIO(content))
         self._files = {
@@ -75,7 +75,7 @@ class Site:
         content = self._zip.read(file)
         if base:
             content = content.replace(b"<head>", b"<head>" + base.encode(), 1)
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if accepts_gzip(request):
             headers["content-encoding"] = "gzip"
             content = gzip.compress(content, mtime=0) if base else self._compressed(file)
         return Response(content, media_type=MEDIA_TYPES[PurePosixPath(file.filename).suffix], headers=headers)
@@ -137,12 +137,12 @@ def _hashes(texts: Iterable[str]) -> str:
 
 @functools.cache
 def read_site(file: Path) -> Site | None:
-    """Return the site of a zip; None if there is none."""
+    """Return the site of a zip; None if there is none, or none that can be read."""
     if not file.exists():
         return None
     try:
         return Site(file.read_bytes())
-    except BadZipFile as error:
+    except (OSError, BadZipFile, NotImplementedError) as error:
         _LOG.warning("the documentation site is not served", file=str(file), error=str(error))
         return None
 

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -24,6 +25,15 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".txt": "text/plain",
 }
+
+
+# `gzip`, but not `gzip;q=0`, which forbids it (RFC 9110, 12.5.3).
+_GZIP = re.compile(r"(?:^|[\s,])gzip\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))|,|$)", re.IGNORECASE)
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Return whether the client accepts a response as gzip."""
+    return bool(_GZIP.search(request.headers.get("accept-encoding", "")))
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class StaticFile:
         content = self.content
         if self.compress:
             headers["vary"] = "Accept-Encoding"
-            if "gzip" in request.headers.get("accept-encoding", ""):
+            if accepts_gzip(request):
                 headers["content-encoding"], content = "gzip", self.compressed
         return Response(content, media_type=self.media_type, headers=headers)
 

@@ -1,6 +1,11 @@
 """Keys for the files of gateways."""
 
+import fcntl
+import os
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,3 +80,44 @@ def test_a_file_that_cannot_be_written_is_reported_in_a_sentence(tmp_path: Path)
     ended = new("olivia", tmp_path / "nowhere" / "keys")
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr == f"{tmp_path / 'nowhere' / 'keys'} can't be written: No such file or directory\n"
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file grow beyond this size, in bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 1, 30])
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, room: int) -> None:
+    file = tmp_path / "keys"
+    new("oscar", file)
+    before = file.read_text()
+    with room_for(len(before) + room):
+        ended = new("olivia", file)
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert f"{file} can't be written: " in ended.stderr
+    assert file.read_text() == before
+
+
+def test_of_two_at_once_the_second_sees_the_name_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "keys"
+
+    def wait_for_the_other(_opened: object, kind: int) -> None:
+        assert kind == fcntl.LOCK_EX
+        file.write_text(f"olivia {'a' * 64}\n")
+
+    monkeypatch.setattr(fcntl, "flock", wait_for_the_other)
+    assert new("olivia", file).stderr == f"{file} has a key named olivia already\n"
+
+
+def test_what_is_no_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for place in (pipe, Path("/dev/zero")):
+        ended = new("olivia", place)
+        assert (ended.exit_code, ended.stderr) == (1, f"{place} is not a file\n")

@@ -54,6 +54,19 @@ def test_ctrl_c_ends_it_in_the_middle_of_an_answer(tmp_path: Path, cookies: Path
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_the_start_leaves_nothing_behind(tmp_path: Path, cookies: Path, number: int) -> None:
+    log, temporary = tmp_path / "log.txt", tmp_path / "temporary"
+    temporary.mkdir()
+    settings = {"GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies), "TMPDIR": str(temporary)}
+    with interpreter(SERVE, log, **settings) as started:
+        wait_until(lambda: any(temporary.iterdir()), "the folder of added accounts is there")
+        started.send_signal(number)
+        assert started.wait(20) == 0
+    assert list(temporary.iterdir()) == []
+    assert "Traceback" not in log.read_text()
+
+
 def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(tmp_path: Path, cookies: Path) -> None:
     port, log, admins = free_port(), tmp_path / "log.txt", tmp_path / "admins"
     admins.write_text(f"olivia {hashlib.sha256(b'key').hexdigest()}")
@@ -139,6 +152,19 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
             "Success",
         )
     assert "Traceback" not in log.read_text()
+
+
+def test_no_secret_of_an_upstream_is_printed(tmp_path: Path, cookies: Path) -> None:
+    port, log = free_port(), tmp_path / "log.txt"
+    write_accounts(cookies, "planted-cookie")
+    own = {"OPENAI_BASE_URL": "http://me:planted-word@127.0.0.1:1/v1?code=planted-query", "OPENAI_MODEL": "stand-in"}
+    settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "OPENAI_API_KEY": "planted-key"}
+    with process(SERVE, log, **settings, **own, PROVIDER="openai"):
+        wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
+        assert "Upstream:   stand-in at http://127.0.0.1:1/v1, Bing with" in log.read_text()
+        httpx.get(f"http://127.0.0.1:{port}/api", params={"style": "precise", "question": "hello"}, timeout=60)
+    for line in log.read_text().splitlines():
+        assert "planted-" not in line.replace("account=planted-cookie", "")
 
 
 def test_a_start_ends_with_one_block_whose_addresses_answer(tmp_path: Path, cookies: Path) -> None:

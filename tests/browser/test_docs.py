@@ -145,6 +145,40 @@ def test_no_more_is_shown_than_a_page_can_bear(docs: Page) -> None:
     assert len(form.locator(".output code").text_content() or "") == 256 * 1024
 
 
+def test_json_that_is_too_long_once_it_is_indented_is_said_to_be_cut(docs: Page) -> None:
+    body = json.dumps([[1]] * 40_000)
+    assert len(body) < 256 * 1024
+    docs.route("**/healthz", lambda route: route.fulfill(body=body, content_type="application/json"))
+    expect(send(opened(docs, "alive"))).to_contain_text("Only the first 256 kB are shown.")
+
+
+def test_a_response_that_breaks_off_keeps_what_came_and_is_said_to_have_begun(docs: Page) -> None:
+    docs.evaluate("""() => {
+        const body = (stream) => { stream.enqueue(new TextEncoder().encode("<b>the beginning</b>")); };
+        let read = 0;
+        const pull = (stream) => (read++ ? stream.error(new TypeError("network error")) : body(stream));
+        window.fetch = async () => new Response(new ReadableStream({ pull }), { headers: { "x-answer-id": "a" } });
+    }""")
+    form = opened(docs, "alive")
+    expect(send(form)).to_have_text("The response broke off: network error")
+    expect(form.locator(".output code")).to_have_text("<b>the beginning</b>")
+
+
+def test_a_request_that_is_stopped_before_its_response_names_no_answer(request_form: Locator) -> None:
+    expect(send(request_form)).to_contain_text(" ms.")
+    request_form.page.route("**/api_stream", lambda route: None)
+    status = send(request_form)
+    expect(status).to_have_text("Sending …")
+    request_form.get_by_role("button", name="Stop").click()
+    expect(status).to_have_text("You stopped reading.")
+
+
+def test_an_address_that_names_no_document_shows_the_first(docs: Page, deployed: Deployment) -> None:
+    docs.goto(f"{deployed.url}/docs#constructor")
+    docs.reload()
+    expect(docs.locator(".entry[id=ask]")).to_be_visible()
+
+
 def test_a_key_stays_in_its_tab_and_out_of_the_command(docs: Page, request_form: Locator, deployed: Deployment) -> None:
     sent: list[str | None] = []
     docs.on("request", lambda request: sent.append(request.headers.get("authorization")))

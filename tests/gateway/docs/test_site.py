@@ -159,7 +159,19 @@ async def test_the_page_links_to_the_languages_that_are_there(reader: RunningGat
     assert 'href="/docs/zh/" hreflang="zh" lang="zh"' in html
 
 
-@pytest.mark.parametrize("content", [None, b"no zip"])
+def unreadable_version() -> bytes:
+    """A zip of a version that doesn't exist yet."""
+    content = bytearray(archive(FILES))
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6] = 255
+    return bytes(content)
+
+
+async def test_a_site_that_cannot_be_read_does_not_end_the_start(store: Store, tmp_path: Path) -> None:
+    assert site.read_site(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [None, b"no zip", b"", unreadable_version(), archive(FILES)[:-30]])
 async def test_without_a_site_there_is_none_and_no_link_to_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:

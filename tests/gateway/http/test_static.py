@@ -53,6 +53,24 @@ async def test_gzip_is_only_for_a_client_that_accepts_it() -> None:
     assert compressed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        *(
+            (one, True)
+            for one in ("gzip", "GZIP", "br,gzip", "gzip;q=1.0, *;q=0", "br;q=0, gzip ; q=0.5", "gzip;q=0.01")
+        ),
+        *((one, False) for one in ("", "identity", "gzip;q=0", "br, gzip; q=0.000", "GZIP;Q=0,br", "x-gzip-like")),
+    ],
+)
+async def test_gzip_is_accepted_by_its_name_unless_its_weight_is_0(accepted: str, packed: bool) -> None:
+    file = StaticFile(b"content", "text/css", HEADERS, compress=True)
+    async with client(file.route("/file")) as browser:
+        response = await browser.get("/file", headers={"accept-encoding": accepted})
+    assert (response.headers.get("content-encoding") == "gzip") == packed
+    assert response.content == file.content
+
+
 async def test_a_version_that_is_not_ours_must_not_be_kept(tmp_path: Path) -> None:
     (tmp_path / "js").mkdir()
     (tmp_path / "js/a.js").write_text("one")
