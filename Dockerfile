@@ -38,6 +38,7 @@ RUN pip install -r docs.txt
 COPY ARCHITECTURE.md ./
 COPY docs/ docs/
 COPY gateway/docs/ gateway/docs/
+COPY gateway/page/icon.svg gateway/page/
 COPY tools/site.py tools/
 RUN /venv/bin/python -m tools.site
 

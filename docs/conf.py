@@ -32,6 +32,7 @@ html_sidebars = {
         "sidebar/scroll-end.html",
     ]
 }
+html_favicon = "../gateway/page/icon.svg"
 html_title = project
 html_copy_source = False
 html_show_sourcelink = False

@@ -1,5 +1,6 @@
 """The command `python -m emulator`."""
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -39,4 +40,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m emulator",
+        description="Run the emulator of Bing and of a model server. "
+        "Settings come from the environment: docs/reference/settings.md.",
+    ).parse_args()
     sys.exit(main())

@@ -1,5 +1,6 @@
 """`python -m gateway`: one gateway process. SIGTERM drains it, SIGINT ends it at once."""
 
+import argparse
 import asyncio
 import gc
 import signal
@@ -46,4 +47,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="Run one gateway. Settings come from the environment: docs/reference/settings.md.",
+    ).parse_args()
     main()

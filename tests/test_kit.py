@@ -56,7 +56,8 @@ def test_every_file_that_a_workflow_runs_exists() -> None:
         for path in WORKFLOWS
         for step in steps(path)
         for word in re.findall(r"[\w./-]+/[\w./-]+", step.get("run", ""))
-        if word.startswith((".ci", "gateway", "tests"))
+        # What a script of ours installs isn't there yet.
+        if word.startswith((".ci", "gateway", "tests")) and "/.venv" not in word
     }
     assert {".ci/packages", "gateway/page/vendor/fetch.sh", "tests/wire"} <= named
     assert [name for name in named if not (ROOT / name).exists()] == []

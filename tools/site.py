@@ -23,6 +23,9 @@ def main() -> None:
         for name, language in LANGUAGES.items():
             build(built / name, language)
         pack(built, ARCHIVE)
+    sys.stdout.write(
+        f"{ARCHIVE.relative_to(ROOT)} is there: gateways that start now serve it at /docs/en/ and /docs/zh/\n"
+    )
 
 
 def build(folder: Path, language: str) -> None:

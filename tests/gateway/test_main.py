@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 
 import httpx
@@ -13,6 +14,7 @@ from gateway import __main__ as process
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
+from tests.support.conditions import SOON
 from tests.support.gateway.harness import settings
 from wire.redis.store import Store
 
@@ -25,7 +27,7 @@ async def test_a_signal_ends_it(number: signal.Signals, monkeypatch: pytest.Monk
         await serve(settings, store, active_requests, ready=lambda _: os.kill(os.getpid(), number))
 
     monkeypatch.setattr(process, "serve", serve_and_signal)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         await process.run(settings(), Store("memory://"))
 
 
@@ -90,3 +92,11 @@ def test_a_port_that_is_taken_ends_the_start_with_one_sentence(monkeypatch: pyte
 
 def test_only_this_machine_is_served_by_default() -> None:
     assert GatewaySettings().gateway_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["--port", "5001"], 2)])
+def test_help_is_shown_and_options_are_refused(arguments: list[str], status: int) -> None:
+    command = [sys.executable, "-m", "gateway", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=SOON)
+    assert run.returncode == status
+    assert "usage: python -m gateway" in run.stdout + run.stderr
