@@ -99,15 +99,22 @@ def normal(requirement: Requirement) -> str:
     return f"{requirement.name.lower()}{sorted(requirement.extras)}{requirement.specifier}"
 
 
-def test_the_source_distribution_makes_the_same_wheel(dist: Path, wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    name = f"bing_chat_gateway-{VERSION}"
+def test_the_source_distribution_makes_the_same_wheel_and_takes_the_site(
+    dist: Path, wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    name, site = f"bing_chat_gateway-{VERSION}", "gateway/docs/site.zip"
     with tarfile.open(dist / f"{name}.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
+    # Git ignores it, and it is in a checkout only where it was built.
+    (tmp_path / name / site).write_bytes(b"the site")
     build(tmp_path / "dist", tmp_path / name, "wheel")
     with zipfile.ZipFile(tmp_path / "dist" / f"{name}-py3-none-any.whl") as again:
-        assert {file: again.read(file) for file in again.namelist()} == {
-            file: wheel.read(file) for file in wheel.namelist()
-        }
+        made = {file: again.read(file) for file in again.namelist()}
+    assert made.pop(f"bing_chat_gateway/_app/{site}") == b"the site"
+    own = {file: wheel.read(file) for file in wheel.namelist() if not file.endswith(site)}
+    records = {file for file in own if file.endswith("/RECORD")}
+    assert made.keys() == own.keys()
+    assert {file: made[file] for file in made.keys() - records} == {file: own[file] for file in own.keys() - records}
 
 
 def test_the_wheels_contents_serve_page_documents_and_answers(unpacked: Path, tmp_path: Path) -> None:

@@ -37,6 +37,11 @@ def test_the_archive_is_below_three_megabytes_and_the_same_each_time(built: Path
         assert {"en/index.html", "zh/index.html", "zh/searchindex.js"} <= set(archive.namelist())
 
 
+def test_it_has_nothing_that_no_browser_asks_for(built: Path) -> None:
+    names = [path.name for path in built.rglob("*") if path.is_file()]
+    assert not [name for name in names if name.endswith((".map", ".inv", ".buildinfo")) or "LICENSE" in name]
+
+
 def test_a_page_asks_for_nothing_from_elsewhere(built: Path) -> None:
     for page in built.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
