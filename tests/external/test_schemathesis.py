@@ -26,7 +26,9 @@ EXCLUDED = "negative_data_rejection,positive_data_acceptance"
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("schemathesis")
     write_accounts(folder / "cookies", *ACCOUNTS)
-    with deployment(folder, None) as running:
+    # The console is on; nobody has its key.
+    (admins := folder / "admins").write_text(f"olivia {'0' * 64}\n")
+    with deployment(folder, None, settings={"ADMIN_KEYS_FILE": str(admins)}) as running:
         yield running
 
 
