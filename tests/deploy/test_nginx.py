@@ -19,7 +19,7 @@ from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.conditions import until
-from tests.support.deploy.upstreams import HALF, STREAM
+from tests.support.deploy.upstreams import STREAM, receive_by_halves
 from tests.support.processes import ROOT
 from wire.reasons import Reason
 
@@ -45,14 +45,7 @@ def assert_like_a_gateways(response: httpx.Response) -> None:
 
 @pytest.mark.parametrize("framing", ["chunked", "counted"])  # a buffering nginx holds back only the latter
 async def test_text_goes_out_as_it_comes_in(front: Front, client: httpx.AsyncClient, framing: str) -> None:
-    received = b""
-    async with client.stream("GET", "/api_stream", params={framing: "1"}) as response:
-        async for chunk in response.aiter_raw():
-            received += chunk
-            if received == STREAM[:HALF]:  # only now does the gateway send the rest
-                for gateway in front.gateways:
-                    gateway.go_on.set()
-    assert received == STREAM
+    assert await receive_by_halves(client, front.gateways, framing) == STREAM
 
 
 async def test_a_websocket_is_upgraded_with_its_query_and_subprotocol(front: Front) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import GatewaySettings
+from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 from wire.settings import SharedSettings
 from worker.settings import WorkerSettings
@@ -72,7 +73,7 @@ def test_what_is_set_is_a_setting() -> None:
 def test_systemd_finds_no_fault_in_a_unit(kind: str, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("missing: systemd-analyze")
+        unavailable("systemd-analyze")
     copy = tmp_path / unit(kind).name
     copy.write_text(unit(kind).read_text().replace(PROGRAM, "/bin/true").replace("/usr/bin/curl", "/bin/true"))
     for command in (["verify", str(copy)], ["security", "--offline=true", "--threshold=20", str(copy)]):

@@ -18,7 +18,7 @@ from gateway.errors import problem_for
 from gateway.http.responses import encode_error
 from tests.deploy.conftest import ADDRESSES, START_LIMIT, nginx, rendered
 from tests.support.conditions import until
-from tests.support.deploy.upstreams import HALF, STREAM, Gateway, Names, name_server, serving
+from tests.support.deploy.upstreams import STREAM, Gateway, Names, name_server, receive_by_halves, serving
 from tests.support.processes import ROOT, free_port
 from wire.reasons import Reason
 
@@ -145,14 +145,7 @@ async def test_the_proof_for_a_certificate_is_served_without_tls(front: Front) -
 
 @pytest.mark.parametrize("framing", ["chunked", "counted"])
 async def test_text_goes_out_as_it_comes_in(front: Front, client: httpx.AsyncClient, framing: str) -> None:
-    received = b""
-    async with client.stream("GET", "/api_stream", params={framing: "1"}) as response:
-        async for chunk in response.aiter_raw():
-            received += chunk
-            if received == STREAM[:HALF]:  # only now does the gateway send the rest
-                for gateway in front.gateways:
-                    gateway.go_on.set()
-    assert received == STREAM
+    assert await receive_by_halves(client, front.gateways, framing) == STREAM
 
 
 async def test_a_websocket_goes_through_with_its_subprotocol(front: Front) -> None:

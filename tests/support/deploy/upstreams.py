@@ -3,11 +3,12 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+import httpx
 from aiohttp import web
 
 _FOUND, _NO_SUCH_NAME = 0x8180, 0x8183
@@ -116,3 +117,15 @@ async def serving(gateway: Gateway, port: int) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
+
+
+async def receive_by_halves(client: httpx.AsyncClient, gateways: Sequence[Gateway], framing: str) -> bytes:
+    """What comes through of a stream whose gateway sends its second half once the first has arrived."""
+    received = b""
+    async with client.stream("GET", "/api_stream", params={framing: "1"}) as response:
+        async for chunk in response.aiter_raw():
+            received += chunk
+            if received == STREAM[:HALF]:
+                for gateway in gateways:
+                    gateway.go_on.set()
+    return received
