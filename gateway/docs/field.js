@@ -26,3 +26,10 @@ export function button(text, act, attributes = {}) {
   if (act) made.addEventListener("click", act);
   return made;
 }
+
+/** "Try it", folded up; `form` makes what is in it, once it is opened. */
+export function folded(form) {
+  const node = element("details", { class: "try" }, element("summary", {}, "Try it"));
+  node.addEventListener("toggle", () => node.childElementCount === 1 && node.append(form()));
+  return node;
+}

@@ -1,7 +1,7 @@
 // "Try it": a form that sends an operation's request, and shows what comes back.
 import { curl } from "/docs/curl.js";
 import { element } from "/docs/element.js";
-import { button, field } from "/docs/field.js";
+import { button, field, folded } from "/docs/field.js";
 import { keyField, keyOf, valueOf, variableOf } from "/docs/keys.js";
 import { code } from "/docs/markdown.js";
 import { CUT, Output } from "/docs/output.js";
@@ -13,9 +13,7 @@ let lastAnswer = "";
 
 /** The form for an operation, folded up; `parameters` are {name, where, required, node}. */
 export function requestForm(operation) {
-  const node = element("details", { class: "try" }, element("summary", {}, "Try it"));
-  node.addEventListener("toggle", () => node.childElementCount === 1 && node.append(new RequestForm(operation).node));
-  return node;
+  return folded(() => new RequestForm(operation).node);
 }
 
 class RequestForm {

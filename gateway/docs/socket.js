@@ -1,15 +1,13 @@
 // "Try it" for a socket: connects, sends messages, and shows the frames.
 import { element } from "/docs/element.js";
-import { button, field } from "/docs/field.js";
+import { button, field, folded } from "/docs/field.js";
 import { keyField, valueOf } from "/docs/keys.js";
 import { CUT, Output } from "/docs/output.js";
 import { pretty } from "/docs/schema.js";
 
 /** The form for a socket at `path`, folded up; `messages` are {name, payload}, `subprotocol` may be null. */
 export function socketForm(socket) {
-  const node = element("details", { class: "try" }, element("summary", {}, "Try it"));
-  node.addEventListener("toggle", () => node.childElementCount === 1 && node.append(new SocketForm(socket).node));
-  return node;
+  return folded(() => new SocketForm(socket).node);
 }
 
 class SocketForm {

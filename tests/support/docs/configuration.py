@@ -2,9 +2,7 @@
 
 import configparser
 import json
-import os
 import re
-import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.docs.compose_file import Loader
-from tests.support.prerequisites import unavailable
+from tests.support.prerequisites import find_program
 from worker.accounts.config import parse_config
 
 
@@ -39,15 +37,7 @@ def _check_yaml(code: str, folder: Path) -> None:
     assert document
     if "scrape_configs" in document:
         (folder / "prometheus.yml").write_text(code)
-        _run(_program("promtool"), "check", "config", f"{folder}/prometheus.yml")
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/bin")
-    if found is None:
-        unavailable(name)
-    assert found is not None
-    return found
+        _run(find_program("promtool"), "check", "config", f"{folder}/prometheus.yml")
 
 
 def _run(*command: str) -> None:
@@ -74,7 +64,7 @@ def _check_nginx(code: str, folder: Path) -> None:
     if "events" not in code:
         code = f"events {{}}\n{code}"
     (folder / "nginx.conf").write_text(f"pid {folder}/nginx.pid;\n{code}")
-    _run(_program("nginx"), "-t", "-e", "stderr", "-p", f"{folder}", "-c", f"{folder}/nginx.conf")
+    _run(find_program("nginx"), "-t", "-e", "stderr", "-p", f"{folder}", "-c", f"{folder}/nginx.conf")
 
 
 def _with_certificates(code: str, folder: Path) -> str:
