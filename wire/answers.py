@@ -10,9 +10,10 @@ from typing import Any, Literal
 import structlog
 
 from wire import keys
+from wire.about import About, decode_about, describe
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, Work, apply_event, decode_event, decode_work
+from wire.messages import TERMINAL, Event, Failed, Final, apply_event, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
@@ -29,7 +30,7 @@ class AcceptedJob:
     """The job of an answer; `accepted` is the Unix time of its acceptance."""
 
     token: str
-    work: Work
+    about: About
     accepted: float
 
 
@@ -159,11 +160,19 @@ class Answers:
 
     async def read_job(self, answer: str, holder: str = "") -> AcceptedJob:
         """Return the job of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
-        names = ("token", "work", "accepted", "holder")
-        token, work, accepted, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
+        names = ("token", "about", "accepted", "holder")
+        token, about, accepted, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if accepted is None or (owner or b"").decode() != holder:
             raise AnswerNotFoundError
-        return AcceptedJob(token.decode(), decode_work(work), int(accepted) / 1000)
+        described = decode_about(about) if about else await self._describe(answer)
+        return AcceptedJob(token.decode(), described, int(accepted) / 1000)
+
+    async def _describe(self, answer: str) -> About:
+        """Return what is known about a job that a gateway of version 0.1 has submitted, with its work inside."""
+        work = await self._store.execute("HGET", keys.job_key(answer), "work")
+        if work is None:
+            raise AnswerNotFoundError
+        return describe(decode_work(work))
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
         """Return the answer's token, state and last seq. AnswerNotFoundError for anybody but its holder."""

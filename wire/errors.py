@@ -3,10 +3,12 @@
 WireError
  ├── BadMessageError        bytes that are no message of ours
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
+ │    └── StoreFullError    there is no room; `retry_after` says when to come back
  ├── TokenUnknownError      the token is not alive
  ├── ConversationMovedError the answer to continue from is not the conversation's last one
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
+ ├── ClientBytesError       too many bytes of this one client are kept; `retry_after` likewise
  ├── KeyReusedError         the Idempotency-Key belongs to another question
  ├── KeySpentError          the Idempotency-Key's answer is no longer kept
  ├── AnswerNotFoundError    no such answer of this client's, or no longer kept
@@ -15,6 +17,9 @@ WireError
  ├── AnswerEndedError       the answer has its terminal event: nothing may be added, nothing sent
  └── StateLostError         Redis lost what it held of this answer
 """
+
+# Seconds after which to retry where Redis itself is full.
+_ROOM_LATER = 10
 
 
 class WireError(Exception):
@@ -27,6 +32,14 @@ class BadMessageError(WireError):
 
 class StoreUnavailableError(WireError):
     """Redis is away, refuses, or is too slow."""
+
+
+class StoreFullError(StoreUnavailableError):
+    """There is no room in Redis, or for what this question would take of it."""
+
+    def __init__(self, retry_after: int = _ROOM_LATER) -> None:
+        super().__init__(f"there is no room, come back in {retry_after} s")
+        self.retry_after = retry_after
 
 
 class TokenUnknownError(WireError):
@@ -50,6 +63,14 @@ class ClientFullError(WireError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the client is at its limit, come back in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class ClientBytesError(WireError):
+    """Too many bytes of this one client are kept."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the client has too many bytes, come back in {retry_after} s")
         self.retry_after = retry_after
 
 

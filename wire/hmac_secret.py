@@ -37,6 +37,10 @@ class HmacSecret:
         if self._own is not None:
             return self._own
         with translate_errors():
+            # Without a write first: it is known also while Redis is full.
+            known: Any = await self._store.commands.get(keys.secret_key())
+            if known:
+                return bytes(known)
             async with self._store.commands.pipeline(transaction=True) as pipe:
                 pipe.set(keys.secret_key(), secrets.token_bytes(32), nx=True)
                 pipe.get(keys.secret_key())

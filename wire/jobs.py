@@ -15,21 +15,28 @@ from redis.exceptions import ResponseError
 
 from telemetry import traces
 from wire import keys
+from wire.about import describe, encode_about
 from wire.errors import (
     AnswerNotFoundError,
+    ClientBytesError,
     ClientFullError,
     ConversationMovedError,
     KeyReusedError,
     KeySpentError,
     QueueFullError,
+    StoreFullError,
     StoreUnavailableError,
     TokenUnknownError,
+    WireError,
 )
 from wire.messages import Failed, Final, Work, encode
 from wire.reasons import Reason
 from wire.redis.store import Store
+from wire.rolling_update import OutdatedProcesses
 from wire.scripts import encode_arguments
 from wire.sessions import State
+from wire.store_memory import MemoryUse, StoreMemory
+from wire.work_store import WorkStore
 
 # Seconds that a client gets as Retry-After when no worker could do a job.
 RETRY_AFTER = 5
@@ -42,6 +49,12 @@ _ATTEMPT_TTL = 60
 _AWAY_PAUSE = 0.2
 # Placeholder in an event for the seconds that the script computes.
 _TO_BE_MEASURED = 987654321
+_REFUSALS: dict[type[WireError], Reason] = {
+    QueueFullError: Reason.QUEUE_FULL,
+    ClientFullError: Reason.CLIENT_LIMIT,
+    ClientBytesError: Reason.CLIENT_BYTES,
+    StoreFullError: Reason.STORE_FULL,
+}
 _LOG = structlog.get_logger()
 
 
@@ -83,7 +96,7 @@ class JobLimits(Protocol):
 
     Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer.
     `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
-    client that wait or run.
+    client that wait or run. `store_bytes` and `client_bytes` may be kept in all, and of one client; see their settings.
     """
 
     session_ttl: int
@@ -93,6 +106,8 @@ class JobLimits(Protocol):
     queue_limit: int
     mailbox_limit: int
     client_limit: int
+    store_bytes: int | None
+    client_bytes: int | None
 
 
 class Jobs:
@@ -101,6 +116,9 @@ class Jobs:
     def __init__(self, store: Store, limits: JobLimits) -> None:
         self._store = store
         self._limits = limits
+        self._works = WorkStore(store)
+        self.memory = StoreMemory(store, limits.store_bytes)
+        self._outdated = OutdatedProcesses(store)
         self._withdrawing: set[asyncio.Task[None]] = set()
         self.refusals: Counter[str] = Counter()
 
@@ -122,13 +140,14 @@ class Jobs:
         trace. `attempt` is the name under which a proxy may send the same request to another gateway.
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
-        ClientFullError, KeyReusedError, KeySpentError. StoreUnavailableError: a job that Redis may have accepted
-        nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
+        ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. StoreUnavailableError: a job
+        that Redis may have accepted nevertheless is withdrawn as soon as it answers; with `once` it remains, for the
+        next attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
-        except (QueueFullError, ClientFullError) as error:
-            self.refusals[Reason.QUEUE_FULL if isinstance(error, QueueFullError) else Reason.CLIENT_LIMIT] += 1
+        except tuple(_REFUSALS) as error:
+            self.refusals[_REFUSALS[type(error)]] += 1
             raise
         except StoreUnavailableError as error:
             self.refusals[Reason.STORE_UNAVAILABLE] += 1
@@ -149,9 +168,41 @@ class Jobs:
         after: str,
         attempt: str = "",
     ) -> str:
+        try:
+            memory = await self.memory.read()
+            if memory.is_full:
+                raise StoreFullError
+            return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory)
+        except StoreFullError:
+            if once is None:
+                raise
+            # What was asked before is known also while there is no room.
+            reply: Any = await self._store.run(
+                "asked", keys.idem_key(once.name), keys.prefix(keys.shard_of(token)), once.name, once.question
+            )
+            if reply is None:
+                raise
+            return _accepted(answer, *reply)
+
+    async def _enqueue(
+        self,
+        answer: str,
+        work: Work,
+        token: str,
+        create: bool,
+        client: Client,
+        once: IdempotencyKey | None,
+        after: str,
+        attempt: str,
+        memory: MemoryUse,
+    ) -> str:
         limits = self._limits
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
+        encoded, about = encode(work), encode_about(describe(work))
+        is_inside = await self._outdated.are_there()
+        if not is_inside:
+            await self._works.write(answer, encoded)
         reply: Any = await self._store.run(
             "enqueue",
             keys.job_key(answer),
@@ -163,6 +214,8 @@ class Jobs:
                 session_ttl=limits.session_ttl,
                 queue_limit=limits.queue_limit,
                 mailbox_limit=limits.mailbox_limit,
+                store_bytes=memory.allowed,
+                client_bytes=limits.client_bytes or memory.allowed // 2,
                 client=client.name,
                 client_limit=limits.client_limit if client.limit is None else client.limit,
                 holder=client.holder,
@@ -174,7 +227,8 @@ class Jobs:
                 attempt=attempt,
                 attempt_ttl=_ATTEMPT_TTL,
             ),
-            encode(work),
+            about,
+            encoded if is_inside else b"",
         )
         return _accepted(answer, *reply)
 
@@ -286,5 +340,11 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
             raise ClientFullError(int(detail))
         case b"full":
             raise QueueFullError(int(detail))
+        case b"client_bytes":
+            raise ClientBytesError(int(detail))
+        case b"bytes":
+            raise StoreFullError(int(detail))
+        case b"missing":
+            raise StoreUnavailableError("Redis has lost the work")
         case _:
             raise TokenUnknownError("no such token")

@@ -16,7 +16,8 @@ NAMES = {
     "token": "token:",  # hash: owner, fence, running job, saved session
     "mailbox": "mailbox:",  # list: a token's waiting jobs, oldest first
     "transcript": "transcript:",  # list: what was asked and answered in a token's conversation, oldest first
-    "job": "job:",  # hash: the work, its state, its last seq
+    "job": "job:",  # hash: its state, its last seq, about its work
+    "work": "work:",  # string: a job's work, until the job ends
     "log": "log:",  # stream: the events of an answer, id `seq-0`
     "channel": "answer:",  # pub/sub: the same events, as they are appended
     "queued": "queued",  # sorted set: jobs that wait, by the time they were accepted
@@ -46,6 +47,10 @@ NAMES = {
     "picture": "picture:",  # string that lives as long as an answer: the bytes of a picture
     "pictures": "pictures",  # sorted set: the pictures that are kept, their sizes and clients, by when they expire
     "picture_sums": "picture_sums",  # hash: the sum of those sizes, of all and of each client
+    "kept": "kept",  # sorted set: jobs whose bytes count, by when they expire
+    "kept_transcripts": "kept_transcripts",  # sorted set: tokens whose transcripts count, likewise
+    "sizes": "sizes",  # hash: the bytes of each of these, and whose they are
+    "bytes": "bytes",  # hash: the sums of these, of all, of each client and of transcripts
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -100,6 +105,11 @@ def attempt_key(name: str) -> str:
 def job_key(answer: str) -> str:
     """Return the key of a job's hash."""
     return _key("job", answer, shard_of_answer(answer))
+
+
+def work_key(answer: str) -> str:
+    """Return the key of a job's work."""
+    return _key("work", answer, shard_of_answer(answer))
 
 
 def log_key(answer: str) -> str:
@@ -180,6 +190,11 @@ def client_key(client: str) -> str:
 def rate_key() -> str:
     """Return the key of the measured rate of jobs."""
     return _key("rate")
+
+
+def bytes_key() -> str:
+    """Return the key of the sums of bytes that count."""
+    return _key("bytes")
 
 
 def picture_key(picture: str) -> str:

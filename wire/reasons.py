@@ -32,11 +32,13 @@ class Reason(StrEnum):
     EXPORT_SIZE = "export.size"
     # There is no room, or not now.
     CLIENT_LIMIT = "client.limit"
+    CLIENT_BYTES = "client.bytes"
     SOCKET_LIMIT = "socket.limit"
     QUEUE_FULL = "queue.full"
     QUEUE_TIMEOUT = "queue.timeout"
     WORKER_NONE = "worker.none"
     STORE_UNAVAILABLE = "store.unavailable"
+    STORE_FULL = "store.full"
     GATEWAY_DRAINING = "gateway.draining"
     # The answer was lost or given up on its way.
     STATE_LOST = "state.lost"

@@ -31,7 +31,8 @@ _MINUTE_TTL = HOURS * 3600 + 600
 class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     """A process's load. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
-    `running` holds the ids and kinds (chat, image) of answers.
+    `running` holds the ids and kinds (chat, image) of answers. `apart`: the process reads work beside its job; see
+    wire.rolling_update.
     """
 
     version: str = VERSION
@@ -40,6 +41,7 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: int = 0
     used: int = 0
     running: tuple[tuple[str, str], ...] = ()
+    apart: bool = False
 
 
 class Reporter:

@@ -5,12 +5,9 @@ import contextlib
 import secrets
 from types import TracebackType
 
-from redis.exceptions import ResponseError
-
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import Argument
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.sessions import ScheduleEntry
 
@@ -53,13 +50,7 @@ class Schedule:
 
     async def prepare(self) -> None:
         """Create the streams' groups where they are missing: at the start, and after Redis lost its data."""
-        with translate_errors():
-            for stream in self._streams:
-                try:
-                    await self._store.commands.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
-                except ResponseError as error:
-                    if not str(error).startswith("BUSYGROUP"):
-                        raise
+        await self._store.run("prepare", keys.shared_stream(), keys.prefix(), keys.GROUP, self._worker)
 
     async def read(self, count: int) -> list[ScheduleEntry]:
         """Read up to `count` entries of each stream, own ones first; none after about a second without any."""
@@ -107,12 +98,9 @@ class Schedule:
 
     async def give_back(self, entry: ScheduleEntry) -> None:
         """Return an entry that this worker has no room for to the end of the shared stream."""
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=True) as pipe:
-                pipe.xadd(keys.shared_stream(), {"t": entry.token})
-                pipe.xack(entry.stream, keys.GROUP, entry.id)
-                pipe.xdel(entry.stream, entry.id)
-                await pipe.execute()
+        await self._store.run(
+            "give_back", keys.shared_stream(), keys.prefix(), keys.GROUP, entry.stream, entry.id, entry.token
+        )
 
 
 def _entries(streams: _Streams) -> list[ScheduleEntry]:

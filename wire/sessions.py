@@ -17,8 +17,11 @@ from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.settings import LEASE_TTL, SharedSettings
+from wire.store_memory import StoreMemory
+from wire.work_store import WorkStore
 
 _UNREADABLE = Failed(Reason.JOB_UNREADABLE)
+_LOST = Failed(Reason.STATE_LOST, reset=False)
 _UNREAD = Chat("balanced", "")
 
 # How many bytes of a conversation's transcript are kept, in case it must continue with another account.
@@ -33,7 +36,6 @@ class _Claimed(msgspec.Struct):
     status: Literal["claimed", "nothing", "wait"]
     fence: int = 0
     job: str = ""
-    work: str = ""
     session: str | None = None
     sent: int = 0
     reset: bool = False
@@ -44,7 +46,6 @@ class _Finished(msgspec.Struct):
     status: Literal["idle", "next", "released", "stale"]
     has_session: bool = False
     job: str = ""
-    work: str = ""
     sent: int = 0
     waited: int = 0
 
@@ -120,10 +121,11 @@ class _Heartbeat(NamedTuple):
 
 
 class SessionLimits(Protocol):
-    """The settings that hold for sessions, in seconds; gateways' and workers' settings have them."""
+    """The settings that hold for sessions, times in seconds; gateways' and workers' settings have them."""
 
     session_ttl: int
     answer_ttl: int
+    store_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ class Sessions:
     limits: SessionLimits = field(default_factory=SharedSettings.model_construct)
     lease_ttl: float = LEASE_TTL
     transcript_limit: int = TRANSCRIPT_LIMIT
+    memory: StoreMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
 
     async def beat(self, worker: str, *, takes_work: bool = True) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
@@ -256,14 +262,22 @@ class Sessions:
         session = None if claimed.session is None else claimed.session.encode()
         lease = Lease(entry.token, worker, claimed.fence)
         job = ClaimedJob(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
-        return await self._read(job, claimed.work) or "nothing"
+        return await self._read(job) or "nothing"
 
-    async def _read(self, job: ClaimedJob, work: str) -> ClaimedJob | None:
-        """Return the job with its work. One that this version can't read ends as failed, and the token is released."""
+    async def _read(self, job: ClaimedJob) -> ClaimedJob | None:
+        """Return the job with its work. Without work that this version can read it ends, and the token is released."""
+        work = await WorkStore(self.store).read(job.answer) or await self._read_inside(job)
         try:
-            return replace(job, work=decode_work(work.encode()))
+            return replace(job, work=decode_work(work))
         except BadMessageError:
-            return await self.finish(job, "FAILED", _UNREADABLE, job.session, takes_more=False)
+            # Without any work it has ended meanwhile, or Redis has lost some data.
+            event = _UNREADABLE if work else _LOST
+            return await self.finish(job, "FAILED", event, job.session, takes_more=False, spent=False)
+
+    async def _read_inside(self, job: ClaimedJob) -> bytes:
+        """Return the work of a job that a gateway of version 0.1 has submitted, or one for workers of that version."""
+        work: bytes | None = await self.store.execute("HGET", keys.job_key(job.answer), "work")
+        return work or b""
 
     async def mark_sent(
         self, job: ClaimedJob, attempt: int, sent: int, *, fresh: bool, stateless: StatelessSession | None = None
@@ -278,7 +292,9 @@ class Sessions:
         arguments = self._encode_arguments(
             job, op=_mark(job, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl, stateless=rules
         )
-        reply = await self._run_for(job.lease, "mark_sent", arguments, stateless.session if stateless else b"")
+        asked = encode_asked(job.work, begins=stateless.begins, limit=self.transcript_limit) if stateless else b""
+        session = stateless.session if stateless else b""
+        reply = await self._run_for(job.lease, "mark_sent", arguments, session, asked)
         _raise_unless(reply, b"sent")
 
     async def read_client(self, job: ClaimedJob) -> str:
@@ -351,6 +367,7 @@ class Sessions:
             seq=seq,
             begins=begins,
             transcript_limit=self.transcript_limit,
+            transcripts_limit=(await self.memory.read()).transcripts,
             reports_reset=isinstance(event, Final) or event.reset,
             spent=spent,
         )
@@ -366,7 +383,7 @@ class Sessions:
             return None
         next_session, waited = session if finished.has_session else None, finished.waited / 1000
         following = ClaimedJob(lease, finished.job, _UNREAD, next_session, finished.sent, waited=waited)
-        return await self._read(following, finished.work)
+        return await self._read(following)
 
     async def release(self, lease: Lease) -> bool:
         """Release the token; return False if a question is out. LeaseLostError when it was lost already."""
@@ -409,6 +426,17 @@ class Sessions:
         return encode_arguments(
             token=lease.token, worker=lease.worker, fence=str(lease.fence), job=job.answer, **arguments
         )
+
+
+def encode_asked(work: Work, *, begins: bool, limit: int) -> bytes:
+    """Return the messages that a transcript gets of a question, ahead of its answer; nothing above `limit` bytes."""
+    if not isinstance(work, Chat):
+        return b""
+    messages = (*(work.history if begins else ()), HistoryMessage("user", work.question))
+    if sum(len(message.text) for message in messages) > limit:
+        return b""
+    encoded = msgspec.json.encode(messages)
+    return encoded if len(encoded) <= limit else b""
 
 
 def _mark(job: ClaimedJob, attempt: int) -> str:

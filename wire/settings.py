@@ -36,6 +36,14 @@ class SharedSettings(BaseSettings):
             "this to it"
         ),
     )
+    store_bytes: int | None = Field(
+        default=None,
+        ge=16 * 1024 * 1024,
+        description=(
+            "how many bytes of questions, answers and transcripts Redis keeps in all; then 503. None: half of its "
+            "`maxmemory`, or 256 MiB where it has none"
+        ),
+    )
     drain_timeout: float = Field(
         default=30.0, ge=0, description="how long running answers get after SIGTERM; 0 ends them at once"
     )

@@ -41,7 +41,7 @@ def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTER
             (job.answer, "chat" if isinstance(job.work, Chat) else "image")
             for job in worker.running_jobs[:_MAX_RUNNING]
         )
-        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running)
+        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running, apart=True)
 
     counters = _WorkerCounters(worker)
     return Reporter(store, "worker", worker.id, load, counters, lambda: worker.draining, interval=interval)

@@ -113,7 +113,7 @@ def encode_completion(question: SubmittedQuestion, answer: TextAssembler) -> byt
     completion = CompletionObject(
         **_head(question),
         choices=[CompletionChoice(message=message, finish_reason=answer.finish)],
-        usage=_usage(count_tokens(answer.usage, question.work, text)),
+        usage=_usage(count_tokens(answer.usage, question.about, text)),
     )
     return msgspec.json.encode(completion)
 
@@ -161,7 +161,7 @@ class CompletionChunks:
         chunks = [self._chunk(ChunkDelta(annotations=annotations))] if annotations else []
         chunks.append(self._chunk(ChunkDelta(), answer.finish))
         if self._usage:
-            usage = _usage(count_tokens(answer.usage, self._question.work, answer.sent))
+            usage = _usage(count_tokens(answer.usage, self._question.about, answer.sent))
             chunks.append(SseFrame(msgspec.json.encode(Chunk(**self._head, choices=[], usage=usage))))
         return [*chunks, _DONE]
 
@@ -175,7 +175,7 @@ def _head(question: SubmittedQuestion) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{question.answer}",
         "created": question.accepted,
-        "model": model_name(question.work.style),
+        "model": model_name(question.about.style),
     }
 
 

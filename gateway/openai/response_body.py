@@ -178,12 +178,12 @@ class ResponseBody:
             status,
             [item],
             incomplete_details=IncompleteDetails(reason=reason) if reason else None,
-            usage=_usage(count_tokens(answer.usage, self._question.work, text)),
+            usage=_usage(count_tokens(answer.usage, self._question.about, text)),
         )
 
     def _build(self, status: Status, output: list[OutputMessage], **fields: Any) -> ResponseObject:
-        work = self._question.work
-        known = {"instructions": work.instructions or None, "model": model_name(work.style), **self._echo, **fields}
+        about = self._question.about
+        known = {"instructions": about.instructions or None, "model": model_name(about.style), **self._echo, **fields}
         return ResponseObject(
             id=f"resp_{self._question.answer}",
             created_at=self._question.accepted,

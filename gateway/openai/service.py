@@ -19,6 +19,7 @@ from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.validation import Fields
+from wire.about import About, digest_prompt
 from wire.conversation_index import IndexedConversation
 from wire.errors import (
     AnswerLostError,
@@ -42,7 +43,7 @@ class SubmittedQuestion:
     client: Client
     thread: Thread
     submission: Submission
-    work: Chat
+    about: About
     accepted: int
     stored: bool
 
@@ -106,12 +107,8 @@ class QuestionService:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
-            prompt, work = wanted.prompt, question.work
-            if (prompt.instructions, prompt.history, prompt.question) != (
-                work.instructions,
-                work.history,
-                work.question,
-            ):
+            prompt = wanted.prompt
+            if digest_prompt(prompt.instructions, prompt.history, prompt.question) != question.about.digest:
                 raise AnswerNotFoundError
             return question
         submission = await self._submit(request, client, wanted, thread)
@@ -123,12 +120,12 @@ class QuestionService:
     ) -> SubmittedQuestion:
         """Return a question of the client by its answer's id. AnswerNotFoundError."""
         job = await self.questions.relay.answers.read_job(answer, client.holder)
-        if not isinstance(job.work, Chat):
+        if job.about.kind != "chat":
             raise AnswerNotFoundError
         request.state.answer = answer
         submission = Submission(answer, job.token, new)
         return SubmittedQuestion(
-            self.questions, self.conversations, client, thread, submission, job.work, int(job.accepted), stored
+            self.questions, self.conversations, client, thread, submission, job.about, int(job.accepted), stored
         )
 
     async def load_by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:

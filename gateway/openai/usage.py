@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from wire.messages import Chat, Usage
+from wire.about import About
+from wire.messages import Usage
 
 _BYTES_PER_TOKEN = 4
 
@@ -34,13 +35,12 @@ class TokenCounts(msgspec.Struct, frozen=True):
         return True if self.estimated else UNSET
 
 
-def count_tokens(usage: Usage | None, work: Chat, text: str) -> TokenCounts:
+def count_tokens(usage: Usage | None, about: About, text: str) -> TokenCounts:
     """Return the tokens of a question with its history and instructions, and of its answer `text`."""
     if usage is not None:
         return TokenCounts(usage.prompt, usage.completion, estimated=False)
-    prompt = (work.instructions, *(message.text for message in work.history), work.question)
-    return TokenCounts(_estimate(*prompt), _estimate(text), estimated=True)
+    return TokenCounts(_estimate(about.prompt_bytes), _estimate(len(text.encode())), estimated=True)
 
 
-def _estimate(*texts: str) -> int:
-    return math.ceil(sum(len(text.encode()) for text in texts) / _BYTES_PER_TOKEN)
+def _estimate(size: int) -> int:
+    return math.ceil(size / _BYTES_PER_TOKEN)

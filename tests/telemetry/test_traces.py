@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,10 +10,10 @@ from structlog.testing import capture_logs
 
 from gateway.settings import GatewaySettings
 from telemetry import traces
-from wire import keys
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Image, Work, decode_work
 from wire.redis.store import Store
+from wire.work_store import WorkStore
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 SOUND = f"00-{ID}-00f067aa0ba902b7-01"
@@ -78,8 +77,7 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
     async def handed_over() -> str:
         answer = new_answer_id()
         await Jobs(store, GatewaySettings()).submit(answer, work, new_token(), create=True)
-        value: Any = await store.commands.hget(keys.job_key(answer), "work")
-        return decode_work(value).trace
+        return decode_work(await WorkStore(store).read(answer)).trace
 
     try:
         assert await handed_over() == ""

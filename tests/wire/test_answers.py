@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.wire.scenario import Asked, Scenario
 from wire import keys
+from wire.about import describe
 from wire.answers import Answers, QueuePosition
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
@@ -60,7 +61,7 @@ async def test_an_answer_knows_what_was_asked_and_when_but_only_for_who_asked(
     before = time.time() - 1
     question = await scenario.ask("why?", client=Client("key:alice", "alice"))
     job = await answers.read_job(question.answer, "alice")
-    assert (job.token, job.work) == (question.token, Chat("balanced", "why?"))
+    assert (job.token, job.about) == (question.token, describe(Chat("balanced", "why?")))
     assert before < job.accepted < time.time() + 1
     for answer, holder in ((question.answer, ""), (question.answer, "bob"), (new_answer_id(), "alice")):
         with pytest.raises(AnswerNotFoundError):

@@ -169,6 +169,18 @@ class Machine(RuleBasedStateMachine):
                     self.run(worker.release(token, "arrives"))
                 self.leave(worker)
             self.store.model.check_rest(self.store.seen)
+            self.run(self.expire_everything())
+
+    async def expire_everything(self) -> None:
+        """When all that is kept has expired, nothing counts any more, a beat or a few later."""
+        redis = self.scenario.redis
+        names = [keys.prefix() + keys.NAMES[kind] for kind in ("kept", "kept_transcripts", "sizes", "bytes")]
+        for name in names[:2]:
+            if things := await redis.zrange(name, 0, -1):
+                await redis.zadd(name, dict.fromkeys(things, 1))
+        for _ in range(ROUNDS):
+            await self.scenario.sessions.beat("last")
+        assert await redis.exists(*names) == 0
 
     def finish_everything(self) -> None:
         """Deliver late calls, end frozen workers, and let the others and a new one do all that there is to do."""

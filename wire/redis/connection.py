@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 
-from wire.errors import StoreUnavailableError
+from wire.errors import StoreFullError, StoreUnavailableError
 
 Argument = str | bytes | int | float
 Reply = Any
@@ -108,7 +108,7 @@ class RedisConnection(asyncio.Protocol):
         if answer.done():
             return
         if isinstance(reply, hiredis.ReplyError):
-            answer.set_exception(StoreUnavailableError(str(reply)))
+            answer.set_exception(refusal(str(reply)))
             if str(reply).startswith(_OUTDATED):
                 self._end(str(reply))
             return
@@ -145,6 +145,11 @@ class RedisConnection(asyncio.Protocol):
             answer, *_ = self._waiting.popleft()
             if not answer.done():
                 answer.set_exception(StoreUnavailableError(reason))
+
+
+def refusal(message: str) -> StoreUnavailableError:
+    """Return the error for what Redis has replied instead of executing a command."""
+    return StoreFullError() if message.startswith("OOM") else StoreUnavailableError(message)
 
 
 async def connect(

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from wire.errors import StoreUnavailableError
+from wire.errors import StoreFullError, StoreUnavailableError
 
 # The errors of a broken connection. RuntimeError: uvloop's, for writing to a connection that the peer has reset.
 _BROKEN = (RedisError, OSError, TimeoutError, RuntimeError)
@@ -26,6 +26,8 @@ def translate_errors() -> Iterator[None]:
     except _BROKEN as error:
         if task and task.cancelling() > cancellations:
             raise asyncio.CancelledError from error
+        if isinstance(error, OutOfMemoryError):
+            raise StoreFullError from error
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
     if task and task.cancelling() > cancellations:
         raise asyncio.CancelledError

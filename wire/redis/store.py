@@ -1,4 +1,4 @@
-"""Access to Redis: one connection for scripts and short reads, one for heartbeats, a pool for the rest.
+"""Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work, a pool for the rest.
 
 Blocking reads and pub/sub have connections of their own.
 """
@@ -50,6 +50,7 @@ class Store:
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
         sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
         self._pipeline, self._heartbeats = (self._make_pipeline(sources) for _ in range(2))
+        self._transfers = self._make_pipeline({})
 
     def _make_pipeline(
         self, sources: Mapping[str, str], reply_timeout: float = _COMMAND_TIMEOUT
@@ -102,8 +103,13 @@ class Store:
         """Execute a short command and return its raw reply. Raises as `run`."""
         return await self._pipeline.execute(*command)
 
+    async def transfer(self, *command: Argument) -> Any:
+        """Execute a command that may carry many bytes, on a connection where it holds up no script. Raises as `run`."""
+        return await self._transfers.execute(*command)
+
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""
         await self._pipeline.close()
         await self._heartbeats.close()
+        await self._transfers.close()
         await self.commands.aclose()

@@ -14,6 +14,8 @@ from wire.messages import encode
 from wire.terminal_events import BY_NAME
 
 _FOLDER = Path(__file__).parent
+# What is known of a key is reported also while Redis is full.
+_READ_ONLY = frozenset({"asked"})
 # All other scripts may run above Redis's memory limit: what was accepted must be able to end.
 _REFUSED_WHEN_FULL = frozenset({"enqueue", "note", "admit_pictures"})
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
@@ -37,8 +39,13 @@ def source(name: str, *, in_memory: bool) -> str:
     body = _alone(name) if name in _ALONE else _with_prelude(name, in_memory=in_memory)
     if in_memory:
         return body
-    head = "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
-    return f"{head}\n{body}"
+    return f"{_head(name)}\n{body}"
+
+
+def _head(name: str) -> str:
+    if name in _REFUSED_WHEN_FULL:
+        return "#!lua"
+    return f"#!lua flags={'no-writes' if name in _READ_ONLY else 'allow-oom'}"
 
 
 def _alone(name: str) -> str:

@@ -1,4 +1,4 @@
--- Renews a worker's heartbeat.
+-- Renews a worker's heartbeat. Forgets the bytes of what has expired.
 -- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms, '1' if it takes work ('0' without an account).
 -- Returns since when Redis has run with its current data (ms; a change means that some data may be lost), and the stopped
 -- answers that the worker runs. Each of these is returned until its job is finished, so that a lost reply loses none.
@@ -11,4 +11,5 @@ end
 redis.call('HSET', KEYS[1], 'last', now, 'lease', lease, 'takes_work', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], lease)
 redis.call('SADD', key('workers'), worker)
+drop_expired()
 return { began(), redis.call('SMEMBERS', key('stops', worker)) }

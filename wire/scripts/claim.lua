@@ -1,6 +1,6 @@
 -- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, answer ttl in s.
--- Returns JSON: {"status": "claimed", "fence", "job", "work", "session"?, "sent", "reset", "waited" in ms}, or a status alone:
+-- Returns JSON: {"status": "claimed", "fence", "job", "session"?, "sent", "reset", "waited" in ms}, or a status alone:
 -- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet, or
 -- Redis may have lost what others hold; the entry remains pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
@@ -52,7 +52,6 @@ return remember(token, op, cjson.encode({
   status = 'claimed',
   fence = fence,
   job = job,
-  work = redis.call('HGET', key('job', job), 'work'),
   session = saved[1] or cjson.null,
   sent = tonumber(saved[2] or '0'),
   reset = saved[3] == '1',

@@ -12,4 +12,5 @@ if redis.call('HEXISTS', KEYS[1], 'running') == 1 then
 else
   disown(token)
   redis.call('DEL', KEYS[1], key('transcript', token))
+  drop('t:' .. token)
 end

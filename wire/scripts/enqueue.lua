@@ -1,28 +1,20 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
--- queue_limit, mailbox_limit, client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
+-- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
 -- unfollowed), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
--- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then the work, byte by byte.
+-- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
+-- and the work itself if it must be inside the job ('': it was written beside, and is deleted unless the job is accepted).
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
--- last one); 'client' or 'full' and the seconds after which to retry.
-local args, work = cjson.decode(ARGV[2]), ARGV[3]
+-- last one); 'client' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
+-- room for it) and the same; 'missing' (Redis has
+-- lost the work).
+local args, about, inside = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
 local job, token, session_ttl = args.job, args.token, args.session_ttl
 local client, holder, name, question = args.client, args.holder, args.idem, args.question
 local now = now_ms()
-
--- The standing of an Idempotency-Key that is known; false if it is free.
-local function asked_before()
-  local entry = name ~= '' and redis.call('GET', key('idem', name))
-  if not entry then return false end
-  local answer, digest = entry:match('(%S+) (%S+)')
-  if digest ~= question then return { 'reused', '' } end
-  local seq = redis.call('HGET', key('job', answer), 'seq')
-  if not seq or (seq ~= '0' and redis.call('EXISTS', key('log', answer)) == 0) then return { 'spent', '' } end
-  return { 'existing', answer }
-end
 
 -- The job that another gateway accepted for the same attempt, which is this gateway's from now on; false if there is none.
 local function passed_on()
@@ -49,23 +41,56 @@ local function mailbox_full()
   return redis.call('LLEN', mailbox) >= args.mailbox_limit
 end
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
-local before = asked_before() or passed_on()
-if before then return before end
-local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
-if not fields[1] and not args.create then return { 'unknown', '' } end
-if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
-if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
-if client ~= '' then
-  local own = count(key('client', client))
-  if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
-end
-if mailbox_full() then return { 'full', come_back('took', 1) } end
-local waiting = count(key('queued'))
-if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
+local bytes = JOB_BYTES + ANSWER_BYTES + #inside + redis.call('STRLEN', key('work', job))
 
-redis.call('HSET', KEYS[1], 'work', work, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
+-- Returns in how many s some of what is kept expires, or ends.
+local function room()
+  local first = redis.call('ZRANGE', key('kept'), 0, 0, 'WITHSCORES')
+  local seconds = first[2] and math.ceil((tonumber(first[2]) - now) / 1000) or 60
+  return math.max(1, math.min(seconds, come_back('took', 1)))
+end
+
+-- Why there is no room for the job's bytes; false if there is. However many there are, a client leaves as much room as
+-- it takes, so that who comes finds some.
+local function bytes_refused()
+  drop_expired()
+  local left, own = args.store_bytes - bytes_of('all'), bytes_of(':' .. client)
+  if bytes > left then return { 'bytes', room() } end
+  if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, left) then return { 'client_bytes', room() } end
+  return false
+end
+
+if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
+local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
+
+-- Why the job is not accepted; false if it is.
+local function refusal()
+  local before = asked_before(name, question) or passed_on()
+  if before then return before end
+  if not fields[1] and not args.create then return { 'unknown', '' } end
+  if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
+  if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
+  if client ~= '' then
+    local own = count(key('client', client))
+    if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
+  end
+  if mailbox_full() then return { 'full', come_back('took', 1) } end
+  local waiting = count(key('queued'))
+  if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
+  if inside == '' and redis.call('EXISTS', key('work', job)) == 0 then return { 'missing', '' } end
+  return bytes_refused()
+end
+
+local refused = refusal()
+if refused then
+  redis.call('DEL', key('work', job))
+  return refused
+end
+redis.call('HSET', KEYS[1], 'about', about, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
 redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '')
+if inside ~= '' then redis.call('HSET', KEYS[1], 'work', inside) end
+redis.call('EXPIRE', key('work', job), session_ttl)
+keep(job, bytes, ':' .. client, now + session_ttl * 1000)
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then

@@ -2,9 +2,9 @@
 -- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, takes_more (this worker
 -- takes the next job), session_ttl and answer_ttl (s), sent (questions sent in the saved conversation, absent if the mark has
 -- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
--- (bytes), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
+-- (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
 -- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
--- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "work", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
+-- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
 local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
@@ -16,7 +16,7 @@ if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
 local reset_reported = before[1] == 'STOPPED'
-if end_job(job, args.state, event, answer_ttl, args.seq, args.spent) > 0 then
+if end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event) > 0 then
   reset_reported = args.reports_reset
   measure(job, session_ttl)
 end
@@ -36,8 +36,10 @@ else
   extend_transcript(token, exchange, args.begins, args.transcript_limit)
 end
 redis.call('EXPIRE', key('transcript', token), session_ttl)
+if session ~= '' then keep_transcript(token, session_ttl * 1000) end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
+shed_transcripts(args.transcripts_limit)
 
 if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
   disown(token)
@@ -55,7 +57,6 @@ return remember(token, op, cjson.encode({
   status = 'next',
   has_session = session ~= '',
   job = following,
-  work = redis.call('HGET', key('job', following), 'work'),
   sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),
   waited = waited(following),
 }))

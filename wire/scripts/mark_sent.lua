@@ -2,7 +2,7 @@
 -- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), sent (questions sent in this
 -- conversation with this one), fresh (the conversation is a new one), answer_ttl (s), stateless (absent where the upstream
 -- remembers the conversation; else begins, limit: how its transcript would get an answer that breaks off); then, byte by byte,
--- the session to keep in that case.
+-- the session to keep in that case, and the messages that the transcript gets ahead of the answer ('' above its limit).
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped, expired, or without followers: it must not be sent).
 local args = cjson.decode(ARGV[2])
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
@@ -16,11 +16,11 @@ redis.call('HSET', key('job', job), 'state', 'SENT')
 redis.call('HINCRBY', key('job', job), 'attempts', 1)
 if args.stateless then
   -- The conversation is its transcript, and continues whatever becomes of this answer.
-  redis.call('HSET', key('job', job), 'stateless', cjson.encode(args.stateless))
+  redis.call('HSET', key('job', job), 'stateless', cjson.encode(args.stateless), 'asked', ARGV[4])
   redis.call('HSET', KEYS[1], 'session', ARGV[3], 'stateless', '1')
   redis.call('HDEL', KEYS[1], 'reset')
 else
-  redis.call('HDEL', key('job', job), 'stateless')
+  redis.call('HDEL', key('job', job), 'stateless', 'asked')
   redis.call('HDEL', KEYS[1], 'stateless')
 end
 if args.fresh and not args.stateless then

@@ -52,6 +52,77 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
+-- The bytes of what is kept are counted: of `thing`, a job or 't:' and a token, in `sizes`, and their sums in `bytes`. Only
+-- these two functions change them, all at once, so that the sums change if and only if what is counted does.
+local function kept_in(thing)
+  return key(thing:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
+end
+
+-- Adds to the sum of all and to the owner's.
+local function add_bytes(owner, bytes)
+  for _, of in ipairs({ 'all', owner }) do
+    if redis.call('HINCRBY', key('bytes'), of, bytes) <= 0 then redis.call('HDEL', key('bytes'), of) end
+  end
+end
+
+-- Returns a sum: of 'all', of 'transcripts', or of a client, whose name follows a colon.
+local function bytes_of(owner)
+  return tonumber(redis.call('HGET', key('bytes'), owner) or '0')
+end
+
+local function drop(thing)
+  local size = redis.call('HGET', key('sizes'), thing)
+  if not size then return end
+  local bytes, owner = size:match('^(%d+) (.*)$')
+  redis.call('HDEL', key('sizes'), thing)
+  redis.call('ZREM', kept_in(thing), thing)
+  add_bytes(owner, -tonumber(bytes))
+end
+
+-- Counts `thing` until `expires` (ms), when its keys expire by themselves, instead of what was counted for it before.
+local function keep(thing, bytes, owner, expires)
+  bytes = math.floor(bytes)
+  local size = redis.call('HGET', key('sizes'), thing)
+  local before, owner_before = (size or ''):match('^(%d+) (.*)$')
+  if before and owner_before ~= owner then
+    drop(thing)
+    before = nil
+  end
+  redis.call('HSET', key('sizes'), thing, string.format('%d %s', bytes, owner))
+  redis.call('ZADD', kept_in(thing), expires, thing)
+  add_bytes(owner, bytes - tonumber(before or '0'))
+end
+
+-- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
+local function drop_expired()
+  for _, kind in ipairs({ 'kept', 'kept_transcripts' }) do
+    for _, thing in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(thing) end
+  end
+end
+
+-- What a job counts beside its work, and one whose answer is not known yet beside that: a reserve for it.
+local JOB_BYTES, ANSWER_BYTES = 1024, 65536
+-- What an event takes beside its text.
+local EVENT_BYTES = 40
+
+-- Returns how many bytes the texts of an answer's events take.
+local function log_bytes(job)
+  local bytes = 0
+  for _, entry in ipairs(redis.call('XRANGE', key('log', job), '-', '+')) do bytes = bytes + #entry[2][2] end
+  return bytes
+end
+
+-- Returns the standing of an Idempotency-Key that is known; false if it is free.
+local function asked_before(name, question)
+  local entry = name ~= '' and redis.call('GET', key('idem', name))
+  if not entry then return false end
+  local answer, digest = entry:match('(%S+) (%S+)')
+  if digest ~= question then return { 'reused', '' } end
+  local seq = redis.call('HGET', key('job', answer), 'seq')
+  if not seq or (seq ~= '0' and redis.call('EXISTS', key('log', answer)) == 0) then return { 'spent', '' } end
+  return { 'existing', answer }
+end
+
 -- A job that ended unspent, never sent or each time refused, frees its Idempotency-Key: the question may be asked afresh.
 -- Its conversation is where it was before, and can be continued from there.
 local function take_back(job)
@@ -65,13 +136,17 @@ end
 
 -- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
--- the same reason.
-local function end_job(job, state, event, answer_ttl, reached, spent)
+-- the same reason; `written`, how many bytes its events take, where that is known.
+local function end_job(job, state, event, answer_ttl, reached, spent, written)
   local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client')
   if not fields[1] or TERMINAL[fields[1]] then return 0 end
   local seq = math.max(tonumber(fields[2]), reached or 0) + 1
   emit(job, seq, event)
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
+  redis.call('DEL', key('work', job))
+  local inside = redis.call('HSTRLEN', key('job', job), 'work')
+  local bytes = JOB_BYTES + inside + EVENT_BYTES * seq + (written or log_bytes(job))
+  keep(job, bytes, ':' .. (fields[3] or ''), now_ms() + answer_ttl * 1000)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
@@ -111,6 +186,36 @@ end
 local function drop_session(token)
   redis.call('HDEL', key('token', token), 'session', 'sent', 'said', 'cut', 'stateless')
   redis.call('DEL', key('transcript', token))
+  drop('t:' .. token)
+end
+
+-- Counts a token's transcript for as long as it is kept (ms).
+local function keep_transcript(token, ttl)
+  local said = tonumber(redis.call('HGET', key('token', token), 'said') or '0')
+  if said > 0 then keep('t:' .. token, said, 'transcripts', now_ms() + ttl) else drop('t:' .. token) end
+end
+
+-- Deletes the oldest transcripts while all together exceed `limit` bytes, a few at a time. Where the upstream remembers
+-- nothing, the conversation with them.
+local function shed_transcripts(limit)
+  if bytes_of('transcripts') <= limit then return end
+  for _, thing in ipairs(redis.call('ZRANGE', key('kept_transcripts'), 0, 9)) do
+    local token = thing:sub(3)
+    local fields = redis.call('HMGET', key('token', token), 'fence', 'running', 'stateless')
+    if not fields[1] then
+      drop(thing)
+    elseif not fields[2] then
+      redis.call('DEL', key('transcript', token))
+      redis.call('HDEL', key('token', token), 'said')
+      redis.call('HSET', key('token', token), 'cut', '1')
+      drop(thing)
+      if fields[3] then
+        drop_session(token)
+        redis.call('HSET', key('token', token), 'reset', '1')
+      end
+    end
+    if bytes_of('transcripts') <= limit then return end
+  end
 end
 
 -- Returns the text of an answer as its readers have it.
@@ -130,11 +235,17 @@ local function stop_resets(job)
   return not last or cjson.decode(last[2][2]).reset ~= false
 end
 
--- Adds an exchange (messages as JSON, '' for none) to a token's transcript, whose beginning is cut off above `limit` bytes.
--- `begins`: what the transcript held before is dropped.
+-- Adds an exchange (messages as JSON, '' for none, nil for one above the limit) to a token's transcript, whose beginning is
+-- cut off above `limit` bytes. `begins`: what the transcript held before is dropped.
 local function extend_transcript(token, exchange, begins, limit)
   if exchange == '' then return end
   local transcript = key('transcript', token)
+  if not exchange then
+    redis.call('DEL', transcript)
+    redis.call('HDEL', key('token', token), 'said')
+    redis.call('HSET', key('token', token), 'cut', '1')
+    return
+  end
   if begins then
     redis.call('DEL', transcript)
     redis.call('HDEL', key('token', token), 'said', 'cut')
@@ -147,12 +258,16 @@ local function extend_transcript(token, exchange, begins, limit)
   end
 end
 
--- Returns the messages of a question whose answer broke off, as JSON; '' if none of it was answered. `begins`: with the
--- history that its client sent.
+-- Returns the messages of a question whose answer broke off, as JSON; '' if none of it was answered, nil if the question
+-- exceeds a transcript's limit. `begins`: with the history that its client sent.
 local function partial_exchange(job, begins)
   local text = logged_text(job)
   if text == '' then return '' end
-  local work = cjson.decode(redis.call('HGET', key('job', job), 'work'))
+  local fields = redis.call('HMGET', key('job', job), 'asked', 'work')
+  if fields[1] == '' or not (fields[1] or fields[2]) then return nil end
+  if fields[1] then return fields[1]:sub(1, -2) .. ',{"role":"assistant","text":' .. cjson.encode(text) .. '}]' end
+  -- A worker of version 0.1 has sent it.
+  local work = cjson.decode(fields[2])
   local messages = begins and work.history or {}
   messages[#messages + 1] = { role = 'user', text = work.question }
   messages[#messages + 1] = { role = 'assistant', text = text }
@@ -220,6 +335,7 @@ local function forget_ending(token)
   if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
   if redis.call('EXISTS', key('mailbox', token)) == 1 then return false end
   redis.call('DEL', key('token', token), key('transcript', token))
+  drop('t:' .. token)
   return true
 end
 
@@ -245,6 +361,7 @@ local function break_off(token, job, state, answer_ttl)
     end_job(job, 'FAILED', ENDS.interrupted_only, answer_ttl)
     local ttl = redis.call('PTTL', key('token', token))
     if ttl > 0 then redis.call('PEXPIRE', key('transcript', token), ttl) end
+    keep_transcript(token, ttl)
     if redis.call('EXISTS', key('transcript', token)) == 0 then drop_session(token) end
   end
   redis.call('HDEL', key('token', token), 'reset')

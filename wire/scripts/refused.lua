@@ -9,5 +9,5 @@ if state == 'STREAMING' then return 'stale' end
 -- A repeat that comes after the next mark must not undo that one.
 if redis.call('HGET', KEYS[1], 'op') ~= ARGV[6] then return 'stale' end
 redis.call('HSET', key('job', job), 'state', 'CLAIMED')
-redis.call('HDEL', key('job', job), 'stateless')
+redis.call('HDEL', key('job', job), 'stateless', 'asked')
 return 'claimed'

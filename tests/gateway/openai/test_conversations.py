@@ -28,8 +28,9 @@ from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
-from wire.messages import Final, HistoryMessage
+from wire.messages import Chat, Final, HistoryMessage, decode_work
 from wire.redis.store import Store
+from wire.work_store import WorkStore
 
 Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
@@ -58,9 +59,10 @@ class Upstream:
     conversations: dict[str, Talk] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
 
-    def conversation_of(self, question: SubmittedQuestion, owner: str) -> Talk:
+    async def conversation_of(self, store: Store, question: SubmittedQuestion, owner: str) -> Talk:
         """The conversation of a question, with it; a fresh one gets the history."""
-        work = question.work
+        work = decode_work(await WorkStore(store).read(question.answer))
+        assert isinstance(work, Chat)
         instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
         before = self.conversations.get(question.submission.token, (*instructions, *work.history))
         assert self.owner.setdefault(question.submission.token, owner) == owner, "a conversation is never shared"
@@ -71,6 +73,7 @@ class Upstream:
 class World:
     """Clients, each with the conversations that it knows."""
 
+    store: Store
     service: QuestionService
     upstream: Upstream = field(default_factory=Upstream)
     known: dict[str, list[Talk]] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class World:
         assert len({question.submission.token for question in questions}) == copies, "no answer is gone on from twice"
         for submitted in questions:
             self.continued += submitted.submission.token in self.upstream.conversations
-            conversation = self.upstream.conversation_of(submitted, owner)
+            conversation = await self.upstream.conversation_of(self.store, submitted, owner)
             assert conversation == messages_sent, "a conversation goes on only from just what was said in it"
             if ending == "unspent":
                 assert await self.service.questions.relay.jobs.expire(submitted.answer)
@@ -135,7 +138,7 @@ def test_no_conversation_is_shared_or_continued_twice(
     steps: list[tuple[str, int, bool, str, str, str, int]],
 ) -> None:
     async def play(store: Store) -> None:
-        world = World(service(store))
+        world = World(store, service(store))
         for owner, number, edit, question, answer, ending, copies in steps:
             talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(owner, [])]
             before = talks[-number] if 0 < number <= len(talks) else talks[0]
@@ -148,7 +151,7 @@ def test_no_conversation_is_shared_or_continued_twice(
 
 def test_a_client_that_sends_its_history_continues_its_conversation() -> None:
     async def play(store: Store) -> None:
-        world = World(service(store))
+        world = World(store, service(store))
         before: Talk = (HistoryMessage("system", "be brief"),)
         for question, ending in (("a", "done"), ("b", "unspent"), ("b", "done"), ("a", "done")):
             await world.turn("address:1/key", before, question, "yes", ending, 1)
@@ -161,7 +164,7 @@ def test_a_client_that_sends_its_history_continues_its_conversation() -> None:
 
 def test_another_key_from_the_same_address_continues_nothing() -> None:
     async def play(store: Store) -> None:
-        world = World(service(store))
+        world = World(store, service(store))
         await world.turn("address:1/key", (), "a", "yes", "done", 1)
         (before,) = world.known["address:1/key"]
         for owner in ("address:1/other key", "address:2/key"):

@@ -24,6 +24,7 @@ from tests.support.processes import ROOT, answers, wait_until, write_accounts, w
 from tests.support.tcp_proxy import ProxyThread, TcpProxy
 from tests.support.tcp_table import CLOSE_WAIT, ESTABLISHED, tcp_connections
 from wire import keys
+from wire.about import digest_prompt
 
 LEASE_TTL = 3.0
 # Short, so that each wait ends within a test; in this order, so that the inner limit ends first.
@@ -361,7 +362,7 @@ class Cluster:
         """The job of a question, as Redis holds it."""
         for key in self.names(keys.job_key("*")):
             job: dict[bytes, bytes] = self.client.hgetall(key)  # type: ignore[assignment]
-            if question in json.loads(job.get(b"work", b"{}")).get("question", ""):
+            if json.loads(job.get(b"about", b"{}")).get("digest") == digest_prompt("", (), question):
                 return job
         return None
 

@@ -25,6 +25,7 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
     "token": ("hgetall", ()),
     "mailbox": ("lrange", (0, -1)),
     "job": ("hgetall", ()),
+    "work": ("get", ()),
     "log": ("xrange", ()),
     "queued": ("zrange", (0, -1)),
     "worker": None,
@@ -36,6 +37,10 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
     "rate": None,
     "run": None,
     "transcript": ("lrange", (0, -1)),
+    "kept": ("zrange", (0, -1)),
+    "kept_transcripts": ("zrange", (0, -1)),
+    "sizes": ("hgetall", ()),
+    "bytes": ("hgetall", ()),
 }
 
 
@@ -81,6 +86,11 @@ class CheckedStore(PatchedStore):
             await arrive()
         if self._fate == "lost":
             raise StoreUnavailableError("the reply was lost")
+        return reply
+
+    async def transfer(self, *command: Argument) -> Any:
+        reply = await super().transfer(*command)
+        await self.observe()
         return reply
 
     async def _arrive(self, judge: Judge, script: str, key: str, *args: Argument) -> Any:

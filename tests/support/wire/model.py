@@ -135,6 +135,7 @@ class Model:
     def __init__(self, limits: GatewaySettings) -> None:
         self._limits = limits
         self.jobs: dict[str, Job] = {}
+        self.works: set[str] = set()
         self.tokens: dict[str, Token] = {}
         self.upstream = Upstream()
         self._alive: set[str] = set()
@@ -217,7 +218,8 @@ class Model:
         if status in ("client", "full"):
             assert 1 <= reply[1] <= 60
         if status != "accepted" or job.answer in self.jobs:
-            return status == "full"  # which may have made room in the mailbox
+            # What is refused may have made room in the mailbox, and loses its work.
+            return status == "full" or job.answer in self.works - self.jobs.keys()
         self.jobs[job.answer] = job
         self.tokens.setdefault(job.token, Token(job.token)).waiting.append(job)
         if job.once:
@@ -238,7 +240,9 @@ class Model:
             return "client"
         if token and len(token.waiting) >= self._limits.mailbox_limit:
             return "full"
-        return "full" if len(self._queued()) >= self._limits.queue_limit else "accepted"
+        if len(self._queued()) >= self._limits.queue_limit:
+            return "full"
+        return "accepted" if job.answer in self.works else "missing"
 
     def expire(self, answer: str, reply: int) -> bool:
         job = self.jobs.get(answer)
@@ -492,8 +496,10 @@ class Model:
     def check(self, seen: Seen) -> None:
         """Redis holds what it must, and nothing else."""
         self._check_answers(seen)
+        self._check_works(seen)
         self._check_tokens(seen)
         self._check_counts(seen)
+        self._check_bytes(seen)
         self._check_hints(seen)
 
     def _check_answers(self, seen: Seen) -> None:
@@ -507,6 +513,11 @@ class Model:
             assert not any(terminal[:-1]), (answer, events)
             assert events == job.events, (answer, events, job.events)
             assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
+
+    def _check_works(self, seen: Seen) -> None:
+        """Work is there until its job ends. Some has no job yet, or never."""
+        self.works = set(seen["work"])
+        assert self.works & self.jobs.keys() == {answer for answer, job in self.jobs.items() if not job.ended}
 
     def _check_tokens(self, seen: Seen) -> None:
         assert set(seen["token"]) == set(self.tokens)
@@ -540,6 +551,20 @@ class Model:
             name: job.answer for name, job in self._keys.items()
         }
 
+    def _check_bytes(self, seen: Seen) -> None:
+        """What is kept counts, nothing else does, and the sums are those of what counts."""
+        sizes = {thing: size.split(" ", 1) for thing, size in seen["sizes"].get("", {}).items()}
+        transcripts = {f"t:{token.name}" for token in self.tokens.values() if token.transcript}
+        assert sizes.keys() == self.jobs.keys() | transcripts
+        assert set(seen["kept"].get("", ())) == self.jobs.keys()
+        assert set(seen["kept_transcripts"].get("", ())) == transcripts
+        sums: dict[str, int] = defaultdict(int)
+        for thing, (size, owner) in sizes.items():
+            assert owner == ("transcripts" if thing in transcripts else f":{self.jobs[thing].client}")
+            sums[owner] += int(size)
+            sums["all"] += int(size)
+        assert {owner: int(size) for owner, size in seen["bytes"].get("", {}).items()} == sums
+
     def _check_hints(self, seen: Seen) -> None:
         """Whatever waits and has nobody who will continue with it by himself has an entry where a worker sees it."""
         own = {keys.own_stream(worker): entries for worker, entries in seen["jobs_of"].items()}
@@ -554,7 +579,8 @@ class Model:
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
-        expected = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run"}
+        expected = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run", "work"}
+        expected |= {"kept", "kept_transcripts", "sizes", "bytes"}
         unexpected = {kind: found for kind, found in seen.items() if found and kind not in expected}
         assert not unexpected, unexpected
         assert seen["jobs"].get("", []) == []

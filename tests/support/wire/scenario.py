@@ -136,7 +136,7 @@ class Scenario:
         for seq in range(1, count + 1):
             await log(self.store, answer, seq, Delta(f"{seq} "))
         await log(self.store, answer, count + 1, Final("whole"))
-        job = {"state": "DONE", "seq": count + 1, "token": token, "work": "{}"}
+        job = {"state": "DONE", "seq": count + 1, "token": token}
         await self.redis.hset(keys.job_key(answer), mapping=job)
 
 

@@ -36,7 +36,8 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
 def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        assert first == ("#!lua" if name in ("enqueue", "note", "admit_pictures") else "#!lua flags=allow-oom")
+        flags = {"enqueue": "", "note": "", "admit_pictures": "", "asked": " flags=no-writes"}
+        assert first == "#!lua" + flags.get(name, " flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
 

@@ -1,0 +1,45 @@
+"""For the rolling update from 0.1, whose processes know only work inside its job. To be removed with the next one."""
+
+import asyncio
+
+import msgspec
+
+from wire import keys
+from wire.redis.store import Store
+from wire.reporter import ProcessLoad
+
+# Seconds for which what was seen counts.
+_FRESH = 1.0
+_GONE = (b"gone", b"dead")
+
+
+class OutdatedProcesses:
+    """Whether gateways or workers run that read a job's work only inside the job."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._until = float("-inf")
+        self._seen = False
+
+    async def are_there(self) -> bool:
+        """Return whether there are any, as of the last second. StoreUnavailableError."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._until:
+            self._seen = await self._look()
+            self._until = now + _FRESH
+        return self._seen
+
+    async def _look(self) -> bool:
+        states, facts = await asyncio.gather(
+            self._store.execute("HGETALL", keys.processes_key()), self._store.execute("HGETALL", keys.facts_key())
+        )
+        loads = dict(zip(facts[::2], facts[1::2], strict=True))
+        living = [name for name, state in zip(states[::2], states[1::2], strict=True) if not state.endswith(_GONE)]
+        return any(not _reads_apart(loads.get(name, b"")) for name in living)
+
+
+def _reads_apart(facts: bytes) -> bool:
+    try:
+        return msgspec.json.decode(facts, type=ProcessLoad).apart
+    except msgspec.DecodeError:
+        return False

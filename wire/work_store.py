@@ -1,0 +1,41 @@
+"""The work of jobs in Redis: each a string of its own, beside the scripts, which move and remember only its job.
+
+It is written before its job is submitted and lives for a minute, unless the job is accepted; it is gone when that ends.
+"""
+
+from dataclasses import dataclass
+
+from wire import keys
+from wire.redis.store import Store
+
+# Bytes of one command: much larger ones would exceed the timeouts of a slow line.
+CHUNK = 512 * 1024
+# For how many seconds work is kept whose job was not accepted, or not yet.
+UNACCEPTED_TTL = 60
+
+
+@dataclass(frozen=True)
+class WorkStore:
+    """The work of all jobs, as bytes. All may raise StoreUnavailableError."""
+
+    store: Store
+
+    async def write(self, answer: str, work: bytes) -> None:
+        """Write the work of a job that is about to be submitted. A repeat changes nothing."""
+        key, transfer = keys.work_key(answer), self.store.transfer
+        await transfer("SET", key, work[:CHUNK], "EX", UNACCEPTED_TTL, "NX")
+        for offset in range(CHUNK, len(work), CHUNK):
+            await transfer("SETRANGE", key, offset, work[offset : offset + CHUNK])
+            # Had Redis lost the key meanwhile, it would stay for good.
+            await transfer("EXPIRE", key, UNACCEPTED_TTL, "NX")
+
+    async def read(self, answer: str) -> bytes:
+        """Return the work of a job; nothing if the job has ended, or Redis lost it."""
+        key = keys.work_key(answer)
+        chunks: list[bytes] = []
+        while True:
+            offset = len(chunks) * CHUNK
+            chunk: bytes = await self.store.transfer("GETRANGE", key, offset, offset + CHUNK - 1)
+            chunks.append(chunk)
+            if len(chunk) < CHUNK:
+                return b"".join(chunks)
