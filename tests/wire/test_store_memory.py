@@ -1,0 +1,142 @@
+"""How full Redis is, by its own count and by ours, and what is refused of it."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.settings import GatewaySettings
+from tests.support.wire.scenario import Scenario
+from wire import keys
+from wire.errors import ClientBytesError, StoreFullError
+from wire.jobs import Client, IdempotencyKey
+from wire.messages import HistoryMessage
+from wire.redis.store import Store
+from wire.sessions import StatelessSession
+from wire.store_memory import UNLIMITED_STORE_BYTES, MemoryUse, StoreMemory
+
+pytestmark = pytest.mark.anyio
+MIB = 1024 * 1024
+ALICE, BOB = Client("alice"), Client("bob")
+
+
+def limited(store: Store, **limits: Any) -> Scenario:
+    return Scenario(store, GatewaySettings(**{"store_bytes": 16 * MIB, **limits}))
+
+
+async def counted(scenario: Scenario, owner: str = "all") -> int:
+    return int(await scenario.redis.hget(keys.bytes_key(), owner) or 0)
+
+
+async def fill(scenario: Scenario, client: Client) -> int:
+    """Ask large questions until one is refused; return how many were accepted."""
+    for accepted in range(1000):
+        try:
+            await scenario.ask("x" * MIB, client=client)
+        except ClientBytesError:
+            return accepted
+    raise AssertionError("never refused")
+
+
+async def test_one_client_gets_half_and_leaves_room_for_others(store: Store) -> None:
+    scenario = limited(store)
+    assert await fill(scenario, ALICE) == 7
+    assert await fill(scenario, BOB) == 4
+    await scenario.ask(client=Client("carol"))
+    with pytest.raises(ClientBytesError) as refused:
+        await scenario.ask("x" * MIB, client=ALICE)
+    assert 1 <= refused.value.retry_after <= 60
+
+
+async def test_a_client_has_a_limit_of_its_own(store: Store) -> None:
+    assert await fill(limited(store, client_bytes=2 * MIB), ALICE) == 1
+
+
+async def test_above_the_limit_of_all_everybody_is_refused_until_something_ends(store: Store) -> None:
+    scenario = limited(store)
+    questions = [await scenario.ask("x" * MIB, client=Client(str(number))) for number in range(14)]
+    with pytest.raises(StoreFullError) as refused:
+        await scenario.ask("x" * 2 * MIB, client=BOB)
+    assert 1 <= refused.value.retry_after <= 60
+    assert scenario.jobs.refusals["store.full"] == 1
+    for question in questions[:2]:
+        await scenario.jobs.stop(question.answer)
+    await scenario.ask("x" * 2 * MIB, client=BOB)
+
+
+async def test_what_was_asked_before_is_found_although_there_is_no_room(store: Store) -> None:
+    scenario = limited(store)
+    once = IdempotencyKey("name", "question")
+    question = await scenario.ask(client=ALICE, once=once)
+    await fill(scenario, ALICE)
+    assert (await scenario.ask("x" * MIB, client=ALICE, once=once)).answer == question.answer
+
+
+async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    await scenario.ask("x" * MIB, client=ALICE)
+    assert await counted(scenario, ":alice") > MIB
+    await scenario.finish(await scenario.sent("w1"), "y" * 10_000)
+    assert 10_000 < await counted(scenario, ":alice") == await counted(scenario) < 30_000
+
+
+async def test_what_expires_by_itself_counts_until_the_next_beat(scenario: Scenario) -> None:
+    for _ in range(45):
+        await scenario.ask()
+    expiring = keys.prefix() + keys.NAMES["kept"]
+    await scenario.redis.zadd(expiring, dict.fromkeys(await scenario.redis.zrange(expiring, 0, -1), 1))
+    for left in (25, 5, 0):
+        await scenario.sessions.beat("w1")
+        assert await scenario.redis.zcard(expiring) == left
+    assert not await scenario.redis.exists(keys.bytes_key(), keys.prefix() + keys.NAMES["sizes"])
+
+
+@pytest.mark.parametrize("stateless", [False, True])
+async def test_the_oldest_transcripts_go_first_and_a_conversation_with_them(store: Store, stateless: bool) -> None:
+    scenario = limited(store)
+    await scenario.hire("w1")
+    exchange = (HistoryMessage("user", "x" * 60_000),)
+    tokens = []
+    for _ in range(75):
+        tokens.append((await scenario.ask()).token)
+        task = await scenario.take("w1")
+        kept = StatelessSession(b"{}", begins=True) if stateless else None
+        await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=kept)
+        await scenario.finish(task, exchange=exchange, begins=True, takes_more=False)
+    assert 3 * MIB < await counted(scenario, "transcripts") <= 4 * MIB
+    assert (await scenario.sessions.read_transcript(tokens[-1])).whole
+    oldest = await scenario.sessions.read_transcript(tokens[0])
+    assert (oldest.messages, oldest.whole) == ((), stateless)
+    await scenario.ask("on", tokens[0])
+    task = await scenario.take("w1")
+    assert (task.session, task.reset) == ((None, True) if stateless else (b"{}", False))
+
+
+async def test_the_limit_follows_from_redis_where_none_is_set(valkey_store: Store) -> None:
+    assert (await StoreMemory(valkey_store).read()).allowed == UNLIMITED_STORE_BYTES
+    await valkey_store.commands.config_set("maxmemory", str(64 * MIB))
+    try:
+        use = await StoreMemory(valkey_store).read()
+        assert (use.limit, use.allowed) == (64 * MIB, 32 * MIB)
+        assert 0 < use.used < use.limit
+        assert (await StoreMemory(valkey_store, 20 * MIB).read()).allowed == 20 * MIB
+    finally:
+        await valkey_store.commands.config_set("maxmemory", "0")
+
+
+async def test_filling_up_is_logged_once_and_so_is_its_end(store: Store) -> None:
+    memory = StoreMemory(store, 100)
+    with capture_logs() as lines:
+        for amount in (10, 90, 95, 10, 10):
+            await store.execute("HSET", keys.bytes_key(), "all", amount)
+            memory._until = 0.0
+            assert (await memory.read()).counted == amount
+    assert [line["event"] for line in lines] == ["redis is nearly full", "redis has room again"]
+
+
+def test_the_share_is_the_larger_one() -> None:
+    assert MemoryUse(50, 100, 10, 100).share == 0.5
+    assert MemoryUse(5, 100, 90, 100).is_degraded
+    assert not MemoryUse(5, 100, 90, 100).is_full
+    assert MemoryUse(85, 100, 0, 100).is_full
+    assert not MemoryUse(85, 0, 0, 100).is_degraded
