@@ -99,7 +99,7 @@ def create_app(
     pictures = PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
-    metrics = GatewayMetrics(active_requests, answers, first_text, store)
+    metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -114,7 +114,7 @@ def create_app(
             *_drop_in(settings, questions, clients, sessions),
             *_openai(settings, QuestionService(questions, clients, conversations), pictures),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
-            *_ops(HealthEndpoints(sessions, active_requests), metrics),
+            *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
             *docs.routes(has_console=settings.admin_keys_file is not None),
             *console.routes(settings, store, active_requests, jobs, timings=timings),

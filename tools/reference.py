@@ -30,6 +30,7 @@ from wire.ledger import AccountAlert
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.settings import SharedSettings
+from wire.store_memory import StoreMemory
 from worker.accounts.alerts import EVENTS, Alert, build_alert
 from worker.metrics import WorkerMetrics
 from worker.service import open_worker
@@ -103,7 +104,7 @@ def _default(value: Any) -> str:
 async def render_metrics() -> str:
     """Return the page of metrics."""
     store, active_requests, first_text = Store("memory://"), ActiveRequests(), first_text_histogram()
-    gateway = GatewayMetrics(active_requests, Answers(store), first_text, store)
+    gateway = GatewayMetrics(active_requests, Answers(store), first_text, store, StoreMemory(store))
     async with open_worker(WorkerSettings.model_construct(), store, []) as worker:
         sections = [
             _metrics_section("Gateways", [*gateway.collect(), *first_text.collect()]),

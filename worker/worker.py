@@ -153,12 +153,16 @@ class Worker:
             yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 
     async def _prepare(self) -> None:
+        logged = False
         while not self.draining:
             try:
                 await self._schedule.prepare()
                 await self._upstream.pool.announce()
                 await self._heartbeat.beat()
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
+                if not logged:
+                    _LOG.error("worker waits for redis", cause=str(error))
+                logged = True
                 await asyncio.sleep(_AWAY_PAUSE)
             else:
                 return

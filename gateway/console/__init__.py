@@ -36,7 +36,7 @@ def routes(
     keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
     admins = Admins(keys, parse_networks(settings.trusted_proxies or ""))
     ledger, audit_log = Ledger(store), AuditLog(store)
-    poller = Poller(Overview(store), ledger, audit_log, poll_every=timings.console_poll_every)
+    poller = Poller(Overview(store), ledger, audit_log, jobs.memory, poll_every=timings.console_poll_every)
     actions = Actions(admins, ledger, jobs, audit_log, poller, timings.body_limit)
     stream = ConsoleStream(admins, poller, active_requests, timings.console_send_limit)
     return [

@@ -17,6 +17,7 @@ from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
 from wire.overview import Overview
 from wire.reporter import HOURS
+from wire.store_memory import StoreMemory
 
 _MAX_ANSWERS = 200
 _MAX_WAITING = 50
@@ -50,6 +51,7 @@ class Poller:
         overview: Overview,
         ledger: Ledger,
         audit_log: AuditLog,
+        memory: StoreMemory,
         *,
         poll_every: float = TIMINGS.console_poll_every,
     ) -> None:
@@ -57,6 +59,7 @@ class Poller:
         self._overview = overview
         self._ledger = ledger
         self._audit_log = audit_log
+        self._memory = memory
         self._poll_every = poll_every
         self._subscribers: set[asyncio.Event] = set()
         self._soon = asyncio.Event()
@@ -114,7 +117,8 @@ class Poller:
         events = await self._audit_log.read_latest(_MAX_EVENTS, after=latest)
         snapshot.minutes = await self._read_minutes(queue.now // 60_000)
         snapshot.events.extend(reversed(events))
-        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs))
+        share = (await self._memory.read()).share
+        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs, share))
         snapshot.now = queue.now
 
     async def _read_minutes(self, now: int) -> MinuteCounts:

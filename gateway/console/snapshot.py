@@ -16,15 +16,23 @@ _FRESH = 5_000
 
 
 def build_snapshot(
-    accounts: Sequence[AccountStatus], processes: Iterable[Process], queue: Queue, jobs: Iterable[Job]
+    accounts: Sequence[AccountStatus],
+    processes: Iterable[Process],
+    queue: Queue,
+    jobs: Iterable[Job],
+    store_share: float,
 ) -> dict[str, Any]:
-    """Return the state, for JSON. Times are in Unix ms of Redis's clock, ages in s."""
+    """Return the state, for JSON. Times are in Unix ms of Redis's clock, ages in s.
+
+    `store_share` says how full Redis is, up to 1.
+    """
     listed = list(processes)
     return {
         "accounts": _account_rows(accounts, queue.now),
         "workers": [_worker_row(process, queue.now) for process in listed if process.kind == "worker"],
         "gateways": [_gateway_row(process, queue.now) for process in listed if process.kind == "gateway"],
         "queue": {"length": queue.length, "oldest": queue.oldest_since, "wait": queue.wait},
+        "store": {"percent": round(100 * store_share)},
         "answers": _answer_rows(jobs, listed),
     }
 

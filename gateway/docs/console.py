@@ -40,7 +40,7 @@ _SECONDS = described(COUNT, "In seconds.")
 _QUEUE: dict[str, Any] = {"length": 0, "oldest": 0, "wait": 0}
 _STATE = {
     "now": 1704164645000,
-    "state": {"accounts": [], "workers": [], "gateways": [], "answers": [], "queue": _QUEUE},
+    "state": {"accounts": [], "workers": [], "gateways": [], "answers": [], "queue": _QUEUE, "store": {"percent": 12}},
 }
 
 
@@ -203,6 +203,9 @@ def _state() -> Node:
             "workers": array_of(object_of(process | {"slots": COUNT, "used": COUNT})),
             "gateways": array_of(object_of(process | {"turns": COUNT, "sockets": COUNT})),
             "queue": object_of({"length": COUNT, "oldest": _TIME, "wait": _SECONDS}),
+            "store": object_of(
+                {"percent": described(COUNT, "How full Redis is: from 85 on questions are refused, or soon will be.")}
+            ),
             "answers": array_of(
                 object_of(
                     {

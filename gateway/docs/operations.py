@@ -5,7 +5,7 @@ from typing import Any
 from gateway.docs import headers
 from gateway.docs.json_schema import Node, named_examples, ref
 
-_READY = {"ready": True, "redis": True, "workers": 2, "draining": False}
+_READY = {"ready": True, "redis": True, "workers": 2, "draining": False, "degraded": False}
 _TEXT: Node = {"type": "string"}
 
 

@@ -9,7 +9,13 @@ from wire.reasons import Reason
 
 # The service's own reasons. They exist from the start: Prometheus sees no growth in a series that appears with its
 # first count.
-_SERVICE_REASONS = (Reason.QUEUE_FULL, Reason.CLIENT_LIMIT, Reason.STORE_UNAVAILABLE)
+_SERVICE_REASONS = (
+    Reason.QUEUE_FULL,
+    Reason.CLIENT_LIMIT,
+    Reason.CLIENT_BYTES,
+    Reason.STORE_FULL,
+    Reason.STORE_UNAVAILABLE,
+)
 # Reasons that are counted by their code, as they were before they had names: dashboards and alerts have the labels.
 _BY_CODE = frozenset({*STATUS_REASONS.values(), Reason.REQUEST_KEYWORD, *EXPORT_REASONS})
 _LOG = structlog.get_logger()

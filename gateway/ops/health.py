@@ -12,6 +12,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.http.responses import NO_STORE, Count
 from wire.errors import StoreUnavailableError
 from wire.sessions import Sessions
+from wire.store_memory import StoreMemory
 
 
 class Liveness(msgspec.Struct):
@@ -21,12 +22,16 @@ class Liveness(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether the process should get work, and what that depends on."""
+    """Whether the process should get work, and what that depends on.
+
+    `degraded`: Redis is nearly full, so that some or all questions are refused until it has room again.
+    """
 
     ready: bool
     redis: bool
     workers: Count
     draining: bool
+    degraded: bool
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class HealthEndpoints:
 
     sessions: Sessions
     active_requests: ActiveRequests
+    memory: StoreMemory
 
     async def healthz(self, _: Request) -> Response:
         """Return 200: the process answers."""
@@ -44,11 +50,12 @@ class HealthEndpoints:
         """Return 200 when Redis answers, a worker with an account is alive and the process doesn't drain; else 503."""
         try:
             redis, workers = True, len(await self.sessions.list_available_workers())
+            degraded = (await self.memory.read()).is_degraded
         except StoreUnavailableError:
-            redis, workers = False, 0
+            redis, workers, degraded = False, 0, False
         draining = self.active_requests.draining
         ready = redis and workers > 0 and not draining
-        return _json(Readiness(ready, redis, workers, draining), 200 if ready else 503)
+        return _json(Readiness(ready, redis, workers, draining, degraded), 200 if ready else 503)
 
 
 def _json(content: Liveness | Readiness, status: int) -> Response:

@@ -22,6 +22,7 @@ from wire.errors import StoreUnavailableError
 from wire.pictures import PictureStore
 from wire.queue_stats import QueueStats, read_queue_stats
 from wire.redis.store import Store
+from wire.store_memory import StoreMemory
 
 # The template of the route that takes what no other does. All paths that lead nowhere count as one.
 ANY_PATH = "/{path:path}"
@@ -41,6 +42,10 @@ _ANSWERS_HELP = "Answers that were relayed to their end, by outcome: done, faile
 _REDIS_HELP = (
     "1 if Redis answers this gateway, else 0; the metrics of the queue and of live workers have no value then."
 )
+_STORE_HELP = (
+    "How full Redis is: the share of maxmemory that it uses, or that of STORE_BYTES that is kept, whichever is larger; "
+    "from 0.85 on questions are refused, or soon will be."
+)
 _QUEUE_GAUGES: list[tuple[str, str, Callable[[QueueStats], float]]] = [
     ("bing_workers_alive", "Workers with a heartbeat and an account.", lambda stats: stats.workers),
     ("bing_queue_length", "Questions that wait for a worker.", lambda stats: stats.waiting),
@@ -57,16 +62,25 @@ def first_text_histogram() -> Histogram:
 class GatewayMetrics:
     """The metrics of one application. `requests` is counted by endpoint and status, `sockets` are the open ones."""
 
-    def __init__(self, active_requests: ActiveRequests, answers: Answers, first_text: Histogram, store: Store) -> None:
+    def __init__(
+        self,
+        active_requests: ActiveRequests,
+        answers: Answers,
+        first_text: Histogram,
+        store: Store,
+        memory: StoreMemory,
+    ) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.error_metrics = ErrorMetrics()
         self.sockets = 0
         self._active_requests = active_requests
         self._answers = answers
         self._store = store
+        self._memory = memory
         # As of the last scrape; None: Redis was unavailable.
         self._queue: QueueStats | None = None
         self._picture_bytes: int | None = None
+        self._store_share: float | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._registry.register(first_text)
@@ -77,6 +91,7 @@ class GatewayMetrics:
         yield from _queue_gauges(self._queue)
         text = "Bytes that pictures in Redis take of PICTURE_LIMIT."
         yield GaugeMetricFamily("bing_picture_bytes", text, self._picture_bytes)
+        yield GaugeMetricFamily("bing_store_used_ratio", _STORE_HELP, self._store_share)
         yield from self._gauges()
         requests = CounterMetricFamily("bing_requests", _REQUESTS_HELP, labels=("endpoint", "status"))
         for (endpoint, status), count in self.requests.items():
@@ -106,10 +121,12 @@ class GatewayMetrics:
         """Return all metrics in Prometheus's text format."""
         queue: QueueStats | None = None
         picture_bytes: int | None = None
+        store_share: float | None = None
         with contextlib.suppress(StoreUnavailableError):
             queue = await read_queue_stats(self._store)
             picture_bytes = await PictureStore(self._store).count_bytes()
-        self._queue, self._picture_bytes = queue, picture_bytes
+            store_share = (await self._memory.read()).share
+        self._queue, self._picture_bytes, self._store_share = queue, picture_bytes, store_share
         return Response(generate_latest(self._registry), 200, NO_STORE, CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -12,10 +12,12 @@ from gateway.errors import Problem, failure_of, prefers_english, problem_of
 from wire.errors import (
     AnswerLostError,
     AnswerNotFoundError,
+    ClientBytesError,
     ClientFullError,
     KeyReusedError,
     KeySpentError,
     QueueFullError,
+    StoreFullError,
     StoreUnavailableError,
     TokenUnknownError,
 )
@@ -33,6 +35,8 @@ BUSY = "服务繁忙,请稍后再试"
         (TokenUnknownError("t"), Problem(120, "token不存在", None, "token.unknown")),
         (QueueFullError(7), Problem(503, BUSY, 7, "queue.full")),
         (ClientFullError(7), Problem(429, "请求过多,请稍后再试", 7, "client.limit")),
+        (ClientBytesError(7), Problem(429, "请求过多,请稍后再试", 7, "client.bytes")),
+        (StoreFullError(7), Problem(503, BUSY, 7, "store.full")),
         (errors.SocketFullError(), Problem(429, "请求过多,请稍后再试", 1, "socket.limit")),
         (KeyReusedError("k"), Problem(422, "Idempotency-Key 已用于另一个问题", None, "key.reused")),
         (KeySpentError("k"), Problem(404, "未找到文件", None, "key.spent")),

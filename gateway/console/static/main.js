@@ -128,6 +128,7 @@ function drawFigures() {
     [w.fSlots, w.of(Math.max(0, total("slots") - total("used")), total("slots"))],
     [w.fQueue, String(state.queue.length)],
     [w.fRunning, String(total("used"))],
+    [w.fStore, w.percent(state.store.percent)],
     [w.fRate, String(ended(last.counts))],
     [w.fText, median === null ? w.none : span(median * 1000, true)],
     [w.fFailed, String(failed(quarter))],

@@ -20,6 +20,7 @@ from wire.ledger import AccountRecord, AccountStatus, Ledger
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import HOURS
+from wire.store_memory import StoreMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ console = partial(console_client.console, timings=Timings(console_poll_every=OFT
 
 
 def build_poller(store: Store, poll_every: float) -> Poller:
-    return Poller(Overview(store), Ledger(store), AuditLog(store), poll_every=poll_every)
+    return Poller(Overview(store), Ledger(store), AuditLog(store), StoreMemory(store), poll_every=poll_every)
 
 
 @pytest.fixture

@@ -12,7 +12,11 @@ QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
 
 
 def shown(*standings: AccountStatus, processes: tuple[Process, ...] = (), jobs: tuple[Job, ...] = ()) -> dict[str, Any]:
-    return build_snapshot(standings, processes, QUEUE, jobs)
+    return build_snapshot(standings, processes, QUEUE, jobs, 0.426)
+
+
+def test_how_full_redis_is_shows_in_percent() -> None:
+    assert shown()["store"] == {"percent": 43}
 
 
 def test_an_account_and_its_pictures_are_one_row() -> None:

@@ -24,6 +24,7 @@ from wire.messages import Chat, Delta, Final
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
+from wire.store_memory import StoreMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +148,7 @@ async def test_a_console_that_does_not_read_is_let_go(store: Store, tmp_path: Pa
         raise AssertionError
 
     async with console(store, tmp_path) as gateway_:
-        poller = Poller(Overview(store), Ledger(store), AuditLog(store))
+        poller = Poller(Overview(store), Ledger(store), AuditLog(store), StoreMemory(store))
         sent: list[str] = []
 
         async def send(message: MutableMapping[str, Any]) -> None:

@@ -9,7 +9,9 @@ from wire.reasons import Reason
 
 
 def test_what_is_for_lack_of_room_is_there_before_it_happens() -> None:
-    assert ErrorMetrics().counts == {"queue.full": 0, "client.limit": 0, "store.unavailable": 0}
+    assert ErrorMetrics().counts == dict.fromkeys(
+        ["queue.full", "client.limit", "client.bytes", "store.full", "store.unavailable"], 0
+    )
 
 
 def test_each_reason_is_counted_and_logged() -> None:

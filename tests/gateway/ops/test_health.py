@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.conditions import until
-from tests.support.gateway.harness import RunningGateway, running
+from tests.support.gateway.harness import RunningGateway, running, settings
+from wire import keys
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
@@ -19,7 +20,7 @@ async def test_a_gateway_with_redis_and_a_worker_is_ready(gateway: RunningGatewa
     await gateway.client.get("/api", params={"style": "balanced", "question": "hi"})  # the worker is there by then
     response = await gateway.client.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"ready": True, "redis": True, "workers": 1, "draining": False}
+    assert response.json() == {"ready": True, "redis": True, "workers": 1, "draining": False, "degraded": False}
     assert response.headers["cache-control"] == "no-store"
 
 
@@ -27,7 +28,7 @@ async def test_without_a_worker_it_is_red(store: Store) -> None:
     async with running(store, worker=None) as gateway:
         response = await gateway.client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "redis": True, "workers": 0, "draining": False}
+    assert response.json() == {"ready": False, "redis": True, "workers": 0, "draining": False, "degraded": False}
 
 
 async def test_a_worker_without_an_account_is_none(store: Store) -> None:
@@ -43,8 +44,20 @@ async def test_without_redis_it_is_red_but_healthy(store: Store) -> None:
         response = await gateway.client.get("/readyz", timeout=2)
         healthy = await gateway.client.get("/healthz")
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "redis": False, "workers": 0, "draining": False}
+    assert response.json() == {"ready": False, "redis": False, "workers": 0, "draining": False, "degraded": False}
     assert healthy.status_code == 200
+
+
+async def test_a_gateway_whose_redis_is_nearly_full_is_degraded_and_stays_ready(store: Store) -> None:
+    async with running(store, settings(store_bytes=2**24)) as gateway:
+        await store.execute("HSET", keys.bytes_key(), "all", 2**24)
+
+        async def is_degraded() -> bool:
+            response = await gateway.client.get("/readyz")
+            assert response.status_code == 200
+            return bool(response.json()["degraded"])
+
+        await until(is_degraded)
 
 
 async def test_a_draining_gateway_is_red_while_its_turns_end(gateway: RunningGateway) -> None:

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
+from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final
@@ -206,8 +207,14 @@ async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_kno
 
 async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: RunningGateway) -> None:
     metrics = await scraped(gateway)
-    for reason in ("queue.full", "client.limit", "store.unavailable"):
+    for reason in ("queue.full", "client.limit", "client.bytes", "store.full", "store.unavailable"):
         assert metrics[f'bing_refusals_total{{reason="{reason}"}}'] == 0
+
+
+async def test_how_full_redis_is_shows(store: Store) -> None:
+    async with running(store, settings(store_bytes=2**24)) as gateway:
+        await store.execute("HSET", keys.bytes_key(), "all", 2**23)
+        await becomes(gateway, lambda metrics: metrics["bing_store_used_ratio"] == 0.5)
 
 
 async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
