@@ -15,6 +15,7 @@ from tests.support.wire.actors import Chore, Gateway, Step, Wish, Worker, pick
 from tests.support.wire.checked_store import CheckedStore, Fate
 from tests.support.wire.scenario import Scenario
 from wire import keys
+from wire.redis.store import Store
 
 # No lease runs out by itself: time passes only where a rule says so.
 LIMITS = GatewaySettings(queue_limit=6, mailbox_limit=3, client_limit=3)
@@ -179,7 +180,7 @@ class Machine(RuleBasedStateMachine):
             if things := await redis.zrange(name, 0, -1):
                 await redis.zadd(name, dict.fromkeys(things, 1))
         for _ in range(ROUNDS):
-            await self.scenario.sessions.beat("last")
+            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1)
         assert await redis.exists(*names) == 0
 
     def finish_everything(self) -> None:

@@ -60,7 +60,11 @@ local function bytes_refused()
   return false
 end
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return { 'accepted', '' } end
+local known = redis.call('HGET', KEYS[1], 'state')
+if known then
+  if TERMINAL[known] then redis.call('DEL', key('work', job)) end
+  return { 'accepted', '' }
+end
 local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
 
 -- Why the job is not accepted; false if it is.

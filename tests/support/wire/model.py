@@ -219,12 +219,16 @@ class Model:
             assert 1 <= reply[1] <= 60
         if status != "accepted" or job.answer in self.jobs:
             # What is refused may have made room in the mailbox, and loses its work.
-            return status == "full" or job.answer in self.works - self.jobs.keys()
+            return status == "full" or (job.answer in self.works and self._is_over(job.answer))
         self.jobs[job.answer] = job
         self.tokens.setdefault(job.token, Token(job.token)).waiting.append(job)
         if job.once:
             self._keys[job.once.name] = job
         return True
+
+    def _is_over(self, answer: str) -> bool:
+        """Whether the job has ended, or was never accepted."""
+        return answer not in self.jobs or self.jobs[answer].ended
 
     def _admission(self, job: Job, create: bool) -> str:
         if job.answer in self.jobs:
@@ -515,9 +519,9 @@ class Model:
             assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
 
     def _check_works(self, seen: Seen) -> None:
-        """Work is there until its job ends. Some has no job yet, or never."""
+        """Work is there until its job ends. Some has no job yet, or is of one that is asked again."""
         self.works = set(seen["work"])
-        assert self.works & self.jobs.keys() == {answer for answer, job in self.jobs.items() if not job.ended}
+        assert self.works >= {answer for answer, job in self.jobs.items() if not job.ended}
 
     def _check_tokens(self, seen: Seen) -> None:
         assert set(seen["token"]) == set(self.tokens)
@@ -579,6 +583,7 @@ class Model:
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
+        assert not seen["work"].keys() & self.jobs.keys()
         expected = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run", "work"}
         expected |= {"kept", "kept_transcripts", "sizes", "bytes"}
         unexpected = {kind: found for kind, found in seen.items() if found and kind not in expected}
