@@ -200,36 +200,37 @@ class Jobs:
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
         encoded, about = encode(work), encode_about(describe(work))
-        is_inside = await self._outdated.are_there()
-        if not is_inside:
-            await self._works.write(answer, encoded)
-        reply: Any = await self._store.run(
-            "enqueue",
-            keys.job_key(answer),
-            keys.prefix(keys.shard_of(token)),
-            encode_arguments(
-                job=answer,
-                token=token,
-                create=create,
-                session_ttl=limits.session_ttl,
-                queue_limit=limits.queue_limit,
-                mailbox_limit=limits.mailbox_limit,
-                store_bytes=memory.allowed,
-                client_bytes=limits.client_bytes or memory.allowed // 2,
-                client=client.name,
-                client_limit=limits.client_limit if client.limit is None else client.limit,
-                holder=client.holder,
-                idem=once.name if once else "",
-                question=once.question if once else "",
-                idem_ttl=limits.idempotency_ttl,
-                grace=self._grace_ms,
-                after=after,
-                attempt=attempt,
-                attempt_ttl=_ATTEMPT_TTL,
-            ),
-            about,
-            encoded if is_inside else b"",
+        arguments = encode_arguments(
+            job=answer,
+            token=token,
+            create=create,
+            session_ttl=limits.session_ttl,
+            queue_limit=limits.queue_limit,
+            mailbox_limit=limits.mailbox_limit,
+            store_bytes=memory.allowed,
+            client_bytes=limits.client_bytes or memory.allowed // 2,
+            client=client.name,
+            client_limit=limits.client_limit if client.limit is None else client.limit,
+            holder=client.holder,
+            idem=once.name if once else "",
+            question=once.question if once else "",
+            idem_ttl=limits.idempotency_ttl,
+            grace=self._grace_ms,
+            after=after,
+            attempt=attempt,
+            attempt_ttl=_ATTEMPT_TTL,
         )
+        key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of(token))
+        if await self._outdated.are_there():
+            reply: Any = await self._store.run("enqueue", key, prefix, arguments, about, encoded)
+            return _accepted(answer, *reply)
+        async with self._works.submitting(answer, len(encoded), memory.unaccepted):
+            try:
+                await self._works.write(answer, encoded)
+                reply = await self._store.run("enqueue", key, prefix, arguments, about, b"")
+            except StoreFullError:
+                await self._works.delete(answer)
+                raise
         return _accepted(answer, *reply)
 
     async def is_known(self, once: IdempotencyKey) -> bool:

@@ -140,9 +140,11 @@ class Sessions:
     lease_ttl: float = LEASE_TTL
     transcript_limit: int = TRANSCRIPT_LIMIT
     memory: StoreMemory = field(init=False)
+    works: WorkStore = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
+        object.__setattr__(self, "works", WorkStore(self.store))
 
     async def beat(self, worker: str, *, takes_work: bool = True) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
@@ -266,7 +268,7 @@ class Sessions:
 
     async def _read(self, job: ClaimedJob) -> ClaimedJob | None:
         """Return the job with its work. Without work that this version can read it ends, and the token is released."""
-        work = await WorkStore(self.store).read(job.answer) or await self._read_inside(job)
+        work = await self.works.read(job.answer) or await self._read_inside(job)
         try:
             return replace(job, work=decode_work(work))
         except BadMessageError:

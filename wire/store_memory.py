@@ -14,6 +14,8 @@ FULL = 0.85
 # The part of Redis's memory that may be kept in all where STORE_BYTES isn't set, and of that what transcripts may take.
 _STORE_SHARE = 1 / 2
 _TRANSCRIPTS_SHARE = 1 / 4
+# And what one process writes at a time for jobs that are not accepted yet.
+_UNACCEPTED_SHARE = 1 / 16
 # STORE_BYTES where Redis has no limit of its own.
 UNLIMITED_STORE_BYTES = 256 * 1024 * 1024
 # Seconds for which what was read counts.
@@ -49,6 +51,11 @@ class MemoryUse:
     def is_degraded(self) -> bool:
         """Whether questions are refused for lack of room, or soon will be."""
         return self.share >= FULL
+
+    @property
+    def unaccepted(self) -> int:
+        """How many bytes one process may write for jobs that are not accepted yet."""
+        return int(self.allowed * _UNACCEPTED_SHARE)
 
     @property
     def transcripts(self) -> int:

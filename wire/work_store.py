@@ -3,7 +3,10 @@
 It is written before its job is submitted and lives for a minute, unless the job is accepted; it is gone when that ends.
 """
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from wire import keys
 from wire.redis.store import Store
@@ -19,6 +22,24 @@ class WorkStore:
     """The work of all jobs, as bytes. All may raise StoreUnavailableError."""
 
     store: Store
+    _room: asyncio.Condition = field(default_factory=asyncio.Condition, init=False, compare=False)
+    _unaccepted: dict[str, int] = field(default_factory=dict, init=False, compare=False)
+
+    @asynccontextmanager
+    async def submitting(self, answer: str, size: int, limit: int) -> AsyncIterator[None]:
+        """Wait until a job, which the body submits, and others have at most `limit` bytes together, or it is alone.
+
+        For what is written at once takes memory before any of it can be refused.
+        """
+        async with self._room:
+            await self._room.wait_for(lambda: not self._unaccepted or sum(self._unaccepted.values()) + size <= limit)
+            self._unaccepted[answer] = size
+        try:
+            yield
+        finally:
+            del self._unaccepted[answer]
+            async with self._room:
+                self._room.notify_all()
 
     async def write(self, answer: str, work: bytes) -> None:
         """Write the work of a job that is about to be submitted. A repeat changes nothing."""
@@ -28,6 +49,10 @@ class WorkStore:
             await transfer("SETRANGE", key, offset, work[offset : offset + CHUNK])
             # Had Redis lost the key meanwhile, it would stay for good.
             await transfer("EXPIRE", key, UNACCEPTED_TTL, "NX")
+
+    async def delete(self, answer: str) -> None:
+        """Delete the work of a job that is not accepted."""
+        await self.store.transfer("DEL", keys.work_key(answer))
 
     async def read(self, answer: str) -> bytes:
         """Return the work of a job; nothing if the job has ended, or Redis lost it."""

@@ -94,7 +94,8 @@ redis.call('HSET', KEYS[1], 'about', about, 'token', token, 'state', 'QUEUED', '
 redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '')
 if inside ~= '' then redis.call('HSET', KEYS[1], 'work', inside) end
 redis.call('EXPIRE', key('work', job), session_ttl)
-keep(job, bytes, ':' .. client, now + session_ttl * 1000)
+-- A worker of version 0.1 would end it and leave it counted.
+if inside == '' then keep(job, bytes, ':' .. client, now + session_ttl * 1000) end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then

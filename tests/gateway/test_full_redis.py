@@ -1,0 +1,106 @@
+"""One client can't fill Redis: the others are served, what was accepted ends, and the memory comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.wire.scenario import Scenario
+from wire import keys
+from wire.errors import ClientBytesError
+from wire.jobs import Client
+from wire.messages import Chat, Delta, Final, HistoryMessage
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+MIB = 1024 * 1024
+MEMORY = 64 * MIB
+
+
+@pytest.fixture
+async def small(store: Store) -> AsyncIterator[Store]:
+    """A Redis with little memory."""
+    await store.commands.config_set("maxmemory", str(MEMORY))
+    yield store
+    await store.commands.config_set("maxmemory", "0")
+
+
+async def used(store: Store) -> int:
+    info: Any = await store.commands.info("memory")
+    return int(info["used_memory"])
+
+
+def ask(gateway: RunningGateway, address: str, question: str, **headers: str) -> "asyncio.Task[httpx.Response]":
+    body = {"style": "balanced", "question": question}
+    sent = gateway.client.post("/api", json=body, headers={"X-Forwarded-For": address, **headers}, timeout=30)
+    return asyncio.create_task(sent)
+
+
+async def test_large_requests_of_one_client_shut_nobody_out_and_their_memory_comes_back(small: Store) -> None:
+    limits = settings(trusted_proxies="127.0.0.1", max_body=2 * MIB, answer_ttl=1)
+    async with running(small, limits) as gateway:
+        gate, large = asyncio.Event(), "x" * MIB
+        gateway.worker.scripts[large] = [gate, Final("done")]
+        before = await used(small)
+        attack = [ask(gateway, "192.0.2.1", large) for _ in range(85)]
+        await until(lambda: sum(asked.done() for asked in attack) >= 65)
+        refused = [asked.result() for asked in attack if asked.done()]
+        assert {response.status_code for response in refused} == {429}
+        assert all(1 <= int(response.headers["retry-after"]) <= 60 for response in refused)
+        assert await used(small) < 0.6 * MEMORY
+        for number in range(10):
+            assert (await ask(gateway, f"192.0.2.{number + 10}", "hi")).status_code == 200
+        ready = (await gateway.client.get("/readyz")).json()
+        assert (ready["ready"], ready["degraded"]) == (True, False)
+        gate.set()
+        assert {response.status_code for response in await asyncio.gather(*attack)} == {200, 429}
+
+        async def is_back() -> bool:
+            await asyncio.sleep(0.1)
+            await ask(gateway, "192.0.2.99", "hi")
+            works = await small.commands.keys(keys.work_key("*"))
+            return not works and await used(small) < before + MEMORY // 10
+
+        await until(is_back)
+
+
+async def test_many_conversations_of_one_client_fill_redis_neither_at_once_nor_slowly(small: Store) -> None:
+    scenario = Scenario(small)
+    await scenario.hire("w1")
+    refused = 0
+    for _ in range(600):
+        try:
+            await scenario.ask(client=Client("attacker"))
+        except ClientBytesError:
+            refused += 1
+            continue
+        exchange = (HistoryMessage("user", "x" * 60_000),)
+        await scenario.finish(await scenario.sent("w1"), "y" * 60_000, exchange=exchange, begins=True, takes_more=False)
+    assert refused > 400
+    assert await used(small) < 0.6 * MEMORY
+    await scenario.ask(client=Client("somebody"))
+    assert int(await scenario.redis.hget(keys.bytes_key(), "transcripts")) <= MEMORY // 8
+
+
+async def test_while_redis_is_full_repeats_are_answered_and_what_runs_ends(small: Store) -> None:
+    async with running(small, settings(trusted_proxies="127.0.0.1")) as gateway:
+        gate, key = asyncio.Event(), {"Idempotency-Key": "0123456789abcdef"}
+        gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+        first = await ask(gateway, "192.0.2.1", "hi", **key)
+        slow = ask(gateway, "192.0.2.2", "slow")
+        await until(
+            lambda: any(work == Chat("balanced", "slow", request=work.request) for _, work in gateway.worker.asked)
+        )
+        await small.commands.config_set("maxmemory", "1")
+        refused = await ask(gateway, "192.0.2.3", "hi")
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        again = await ask(gateway, "192.0.2.1", "hi", **key)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert (await gateway.client.get("/readyz")).status_code == 200
+        gate.set()
+        assert (await slow).json()["data"]["answer"] == "ab"
