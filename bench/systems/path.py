@@ -85,7 +85,12 @@ async def start_path(
     redis = await start_valkey(processes, folder, f"{name}-redis", redis_port)
     shared = {**_shared_settings(redis_port), **changes.shared}
     worker_settings = {**_worker_settings(folder, slots), **changes.worker}
-    gateway_settings = {"QUEUE_LIMIT": max(1000, slots), "CLIENT_LIMIT": max(1000, slots), **changes.gateway}
+    gateway_settings = {
+        "QUEUE_LIMIT": max(1000, slots),
+        "CLIENT_LIMIT": max(1000, slots),
+        "STORE_BYTES": 2**40,
+        **changes.gateway,
+    }
     worker = await processes.start_module(f"{name}-worker", "worker", shared | worker_settings, tree=changes.tree)
     running = [
         await processes.start_module(

@@ -4,13 +4,17 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
 
+import msgspec
+
 from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
 from tests.support.wire.model import Model, Seen
 from wire import keys
 from wire.errors import StoreUnavailableError, WireError
+from wire.messages import Failed, decode_event
 from wire.redis.connection import Argument
 from wire.redis.errors import translate_errors
+from wire.sessions import Lease
 
 # echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
 # later, its reply never. slow: its reply comes some time later, which is its caller's affair.
@@ -42,6 +46,8 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
     "sizes": ("hgetall", ()),
     "bytes": ("hgetall", ()),
 }
+# The end of a job without work.
+UNREAD = Failed("state.lost", reset=False)
 # Scripts that only touch the schedule's entries.
 _HINTS = ("prepare", "give_back")
 
@@ -100,10 +106,21 @@ class CheckedStore(PatchedStore):
     async def _arrive(self, judge: Judge, script: str, key: str, *args: Argument) -> Any:
         before = self.seen
         reply = await super().run(script, key, *args)
+        if script == "finish":
+            judge = self._judge_of_unread(*args) or judge
         may_have_changed = judge(reply)
         await self.observe()
         assert may_have_changed or self.seen == before, f"{script}, which was answered {reply!r}, has changed something"
         return reply
+
+    def _judge_of_unread(self, *args: Any) -> Judge | None:
+        """Return the judge of a finish that a claim or another finish makes, of a job that has ended meanwhile."""
+        _, arguments, event, session, _ = args
+        if decode_event(event) != UNREAD:
+            return None
+        how = msgspec.json.decode(arguments)
+        lease = Lease(how["token"], how["worker"], int(how["fence"]))
+        return partial(self.model.finish, lease, how["job"], "FAILED", UNREAD, session or None, False, None, (), False)
 
     def to_do(self) -> bool:
         """Whether entries wait to be claimed, or dead workers to be reaped."""
