@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,6 +12,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.timings import TIMINGS
+
+# Bytes from which a body is parsed beside the event loop, where it holds up nobody else for long.
+_LARGE = 64 * 1024
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class BodyReader:
         except TimeoutError:
             raise HTTPException(408, headers={"connection": "close"}) from None
         return bytes(body)
+
+    async def parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of the body; of a large one in a thread. Raises as `read`, and as `parse`."""
+        body = await self.read(request)
+        return parse(body) if len(body) <= _LARGE else await asyncio.to_thread(parse, body)
 
 
 class _LingeringResponse(Response):

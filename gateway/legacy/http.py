@@ -1,6 +1,7 @@
 """The drop-in endpoints over HTTP: /api, /api_stream and /image."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -112,7 +113,8 @@ class LegacyApi:
         query = params.parse_form(request.scope["query_string"])
         if request.method != "POST":
             return query
-        body = params.parse_body(await self.bodies.read(request), request.headers.get("content-type", ""))
+        content_type = request.headers.get("content-type", "")
+        body = await self.bodies.parse(request, partial(params.parse_body, content_type=content_type))
         return query | {name: value for name, value in body.items() if value}
 
 

@@ -28,14 +28,18 @@ class CompletionEndpoint:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = validation.parse_fields(await self.bodies.read(request))
-        wanted = requests.parse_completion(fields)
+        fields, wanted = await self.bodies.parse(request, _parse)
         question = await self.service.ask(request, client, fields, wanted)
         answer = TextAssembler(wanted.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, chunks.CompletionChunks(question, answer, usage=wanted.usage))
         await question.collect(request, answer)
         return responses.ok(chunks.encode_completion(question, answer))
+
+
+def _parse(body: bytes) -> tuple[validation.Fields, requests.CompletionRequest]:
+    fields = validation.parse_fields(body)
+    return fields, requests.parse_completion(fields)
 
 
 def stream_response(request: Request, question: SubmittedQuestion, presenter: sse.Presenter) -> sse.AnswerStream:

@@ -59,7 +59,7 @@ class ImageEndpoint:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.clients.identify(request)
-        wanted = requests.parse_image(validation.parse_fields(await self.bodies.read(request)))
+        wanted = requests.parse_image(await self.bodies.parse(request, validation.parse_fields))
         submission, relay = await self._submit(request, client, wanted.prompt), self.questions.relay
         request.state.answer = submission.answer_id
         async with (

@@ -45,7 +45,7 @@ class ResponseEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = validation.parse_fields(await self.bodies.read(request))
+        fields = await self.bodies.parse(request, validation.parse_fields)
         items = await resolve_references(fields.get("input"), partial(self._read_text, client))
         fields = {**fields, "input": items}
         wanted = requests.parse_response(fields)

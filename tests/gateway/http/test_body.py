@@ -1,6 +1,7 @@
 """A request's body, within its limits; what its endpoints make of these is in their own tests."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -28,6 +29,13 @@ def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool 
 
     scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
     return Request(scope, receive)
+
+
+@pytest.mark.parametrize(("size", "apart"), [(64 * 1024, False), (64 * 1024 + 1, True)])
+async def test_a_large_body_is_parsed_beside_the_event_loop(size: int, apart: bool) -> None:
+    sent, here = request([b"x" * size]), threading.get_ident()
+    parsed = await BodyReader(2**20).parse(sent, lambda body: (len(body), threading.get_ident() != here))
+    assert parsed == (size, apart)
 
 
 async def test_a_body_is_read_whole() -> None:
