@@ -37,8 +37,8 @@ class StoreUnavailableError(WireError):
 class StoreFullError(StoreUnavailableError):
     """There is no room in Redis, or for what this question would take of it."""
 
-    def __init__(self, retry_after: int = _ROOM_LATER) -> None:
-        super().__init__(f"there is no room, come back in {retry_after} s")
+    def __init__(self, retry_after: int = _ROOM_LATER, cause: str = "there is no room") -> None:
+        super().__init__(f"{cause}, come back in {retry_after} s")
         self.retry_after = retry_after
 
 

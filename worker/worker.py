@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Histogram
 
 from wire.audit_log import AuditLog
-from wire.errors import StoreUnavailableError
+from wire.errors import StoreFullError, StoreUnavailableError
 from wire.ledger import AccountStatus, Ledger
 from wire.redis.store import Store
 from wire.reporter import Reporter
@@ -160,9 +160,10 @@ class Worker:
                 await self._upstream.pool.announce()
                 await self._heartbeat.beat()
             except StoreUnavailableError as error:
-                if not logged:
-                    _LOG.error("worker waits for redis", cause=str(error))
-                logged = True
+                if isinstance(error, StoreFullError) and not logged:
+                    # The heartbeat logs everything else.
+                    _LOG.error("redis is full, trying again", cause=str(error))
+                    logged = True
                 await asyncio.sleep(_AWAY_PAUSE)
             else:
                 return

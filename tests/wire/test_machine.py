@@ -177,8 +177,8 @@ class Machine(RuleBasedStateMachine):
         redis = self.scenario.redis
         names = [keys.prefix() + keys.NAMES[kind] for kind in ("kept", "kept_transcripts", "sizes", "bytes")]
         for name in names[:2]:
-            if things := await redis.zrange(name, 0, -1):
-                await redis.zadd(name, dict.fromkeys(things, 1))
+            if items := await redis.zrange(name, 0, -1):
+                await redis.zadd(name, dict.fromkeys(items, 1))
         for _ in range(ROUNDS):
             await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1)
         assert await redis.exists(*names) == 0

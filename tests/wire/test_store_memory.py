@@ -100,8 +100,8 @@ async def test_the_oldest_transcripts_go_first_and_a_conversation_with_them(stor
     for _ in range(75):
         tokens.append((await scenario.ask()).token)
         task = await scenario.take("w1")
-        kept = StatelessSession(b"{}", begins=True) if stateless else None
-        await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=kept)
+        session = StatelessSession(b"{}", begins=True) if stateless else None
+        await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=session)
         await scenario.finish(task, exchange=exchange, begins=True, takes_more=False)
     assert 3 * MIB < await counted(scenario, "transcripts") <= 4 * MIB
     assert (await scenario.sessions.read_transcript(tokens[-1])).whole

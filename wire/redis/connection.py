@@ -149,7 +149,7 @@ class RedisConnection(asyncio.Protocol):
 
 def refusal(message: str) -> StoreUnavailableError:
     """Return the error for what Redis has replied instead of executing a command."""
-    return StoreFullError() if message.startswith("OOM") else StoreUnavailableError(message)
+    return StoreFullError(cause=message) if message.startswith("OOM") else StoreUnavailableError(message)
 
 
 async def connect(

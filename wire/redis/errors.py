@@ -27,7 +27,7 @@ def translate_errors() -> Iterator[None]:
         if task and task.cancelling() > cancellations:
             raise asyncio.CancelledError from error
         if isinstance(error, OutOfMemoryError):
-            raise StoreFullError from error
+            raise StoreFullError(cause=f"OOM: {error}") from error
         raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
     if task and task.cancelling() > cancellations:
         raise asyncio.CancelledError

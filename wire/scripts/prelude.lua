@@ -52,10 +52,10 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `thing`, a job or 't:' and a token, in `sizes`, and their sums in `bytes`. Only
+-- The bytes of what is kept are counted: of `item`, a job or 't:' and a token, in `sizes`, and their sums in `bytes`. Only
 -- these two functions change them, all at once, so that the sums change if and only if what is counted does.
-local function kept_in(thing)
-  return key(thing:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
+local function kept_in(item)
+  return key(item:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
 end
 
 -- Adds to the sum of all and to the owner's.
@@ -70,33 +70,33 @@ local function bytes_of(owner)
   return tonumber(redis.call('HGET', key('bytes'), owner) or '0')
 end
 
-local function drop(thing)
-  local size = redis.call('HGET', key('sizes'), thing)
+local function drop(item)
+  local size = redis.call('HGET', key('sizes'), item)
   if not size then return end
   local bytes, owner = size:match('^(%d+) (.*)$')
-  redis.call('HDEL', key('sizes'), thing)
-  redis.call('ZREM', kept_in(thing), thing)
+  redis.call('HDEL', key('sizes'), item)
+  redis.call('ZREM', kept_in(item), item)
   add_bytes(owner, -tonumber(bytes))
 end
 
--- Counts `thing` until `expires` (ms), when its keys expire by themselves, instead of what was counted for it before.
-local function keep(thing, bytes, owner, expires)
+-- Counts `item` until `expires` (ms), when its keys expire by themselves, instead of what was counted for it before.
+local function keep(item, bytes, owner, expires)
   bytes = math.floor(bytes)
-  local size = redis.call('HGET', key('sizes'), thing)
+  local size = redis.call('HGET', key('sizes'), item)
   local before, owner_before = (size or ''):match('^(%d+) (.*)$')
   if before and owner_before ~= owner then
-    drop(thing)
+    drop(item)
     before = nil
   end
-  redis.call('HSET', key('sizes'), thing, string.format('%d %s', bytes, owner))
-  redis.call('ZADD', kept_in(thing), expires, thing)
+  redis.call('HSET', key('sizes'), item, string.format('%d %s', bytes, owner))
+  redis.call('ZADD', kept_in(item), expires, item)
   add_bytes(owner, bytes - tonumber(before or '0'))
 end
 
 -- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
 local function drop_expired()
   for _, kind in ipairs({ 'kept', 'kept_transcripts' }) do
-    for _, thing in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(thing) end
+    for _, item in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(item) end
   end
 end
 
@@ -199,16 +199,16 @@ end
 -- nothing, the conversation with them.
 local function shed_transcripts(limit)
   if bytes_of('transcripts') <= limit then return end
-  for _, thing in ipairs(redis.call('ZRANGE', key('kept_transcripts'), 0, 9)) do
-    local token = thing:sub(3)
+  for _, item in ipairs(redis.call('ZRANGE', key('kept_transcripts'), 0, 9)) do
+    local token = item:sub(3)
     local fields = redis.call('HMGET', key('token', token), 'fence', 'running', 'stateless')
     if not fields[1] then
-      drop(thing)
+      drop(item)
     elseif not fields[2] then
       redis.call('DEL', key('transcript', token))
       redis.call('HDEL', key('token', token), 'said')
       redis.call('HSET', key('token', token), 'cut', '1')
-      drop(thing)
+      drop(item)
       if fields[3] then
         drop_session(token)
         redis.call('HSET', key('token', token), 'reset', '1')

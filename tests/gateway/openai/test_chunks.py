@@ -9,6 +9,7 @@ from gateway.openai.chunks import CompletionChunks
 from gateway.openai.errors import AnswerFailedError
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from wire.about import describe
 from wire.messages import Chat, Delta, Failed, Final, Source, Usage
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def finish(*_: object) -> None:
 
 
 def chunks(*, usage: bool = False) -> CompletionChunks:
-    question = SimpleNamespace(answer="s0-1", accepted=5, work=Chat("balanced", "hello"), finish=finish)
+    question = SimpleNamespace(answer="s0-1", accepted=5, about=describe(Chat("balanced", "hello")), finish=finish)
     return CompletionChunks(cast(SubmittedQuestion, question), TextAssembler(), usage=usage)
 
 

@@ -12,6 +12,7 @@ from gateway.openai.events import ResponseEvents
 from gateway.openai.response_body import ResponseBody
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from wire.about import describe
 from wire.messages import Chat, Delta, Failed, Final, Source
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def finish(*_: object) -> None:
 def events(after: int = -1, *, resumed: bool = False) -> ResponseEvents:
     question = cast(
         SubmittedQuestion,
-        SimpleNamespace(answer="s0-1", accepted=5, work=Chat("balanced", "hello"), finish=finish),
+        SimpleNamespace(answer="s0-1", accepted=5, about=describe(Chat("balanced", "hello")), finish=finish),
     )
     return ResponseEvents(question, TextAssembler(), ResponseBody(question), after=after, resumed=resumed)
 

@@ -9,10 +9,13 @@ import pytest
 from gateway.openai.response_body import ResponseBody
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
+from wire.about import describe
 from wire.messages import Chat, Final, FinishReason, Usage
 
 ANSWER = "s0-" + "a" * 32
-QUESTION = cast(SubmittedQuestion, SimpleNamespace(answer=ANSWER, accepted=1704164645, work=Chat("balanced", "hello")))
+QUESTION = cast(
+    SubmittedQuestion, SimpleNamespace(answer=ANSWER, accepted=1704164645, about=describe(Chat("balanced", "hello")))
+)
 EMPTY = (
     f'{{"id":"resp_{ANSWER}","object":"response","created_at":1704164645,"status":"queued","error":null,'
     '"incomplete_details":null,"instructions":null,"max_output_tokens":null,"model":"bing-balanced","output":[],'

@@ -557,14 +557,14 @@ class Model:
 
     def _check_bytes(self, seen: Seen) -> None:
         """What is kept counts, nothing else does, and the sums are those of what counts."""
-        sizes = {thing: size.split(" ", 1) for thing, size in seen["sizes"].get("", {}).items()}
+        sizes = {item: size.split(" ", 1) for item, size in seen["sizes"].get("", {}).items()}
         transcripts = {f"t:{token.name}" for token in self.tokens.values() if token.transcript}
         assert sizes.keys() == self.jobs.keys() | transcripts
         assert set(seen["kept"].get("", ())) == self.jobs.keys()
         assert set(seen["kept_transcripts"].get("", ())) == transcripts
         sums: dict[str, int] = defaultdict(int)
-        for thing, (size, owner) in sizes.items():
-            assert owner == ("transcripts" if thing in transcripts else f":{self.jobs[thing].client}")
+        for item, (size, owner) in sizes.items():
+            assert owner == ("transcripts" if item in transcripts else f":{self.jobs[item].client}")
             sums[owner] += int(size)
             sums["all"] += int(size)
         assert {owner: int(size) for owner, size in seen["bytes"].get("", {}).items()} == sums
