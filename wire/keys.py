@@ -192,6 +192,21 @@ def rate_key() -> str:
     return _key("rate")
 
 
+def kept_key() -> str:
+    """Return the key of the jobs whose bytes count."""
+    return _key("kept")
+
+
+def kept_transcripts_key() -> str:
+    """Return the key of the tokens whose transcripts count."""
+    return _key("kept_transcripts")
+
+
+def sizes_key() -> str:
+    """Return the key of the bytes of each of these."""
+    return _key("sizes")
+
+
 def bytes_key() -> str:
     """Return the key of the sums of bytes that count."""
     return _key("bytes")

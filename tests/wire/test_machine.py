@@ -175,7 +175,7 @@ class Machine(RuleBasedStateMachine):
     async def expire_everything(self) -> None:
         """When all that is kept has expired, nothing counts any more, a beat or a few later."""
         redis = self.scenario.redis
-        names = [keys.prefix() + keys.NAMES[kind] for kind in ("kept", "kept_transcripts", "sizes", "bytes")]
+        names = [keys.kept_key(), keys.kept_transcripts_key(), keys.sizes_key(), keys.bytes_key()]
         for name in names[:2]:
             if items := await redis.zrange(name, 0, -1):
                 await redis.zadd(name, dict.fromkeys(items, 1))

@@ -634,7 +634,7 @@ async def test_at_rest_only_sessions_and_answers_are_left(scenario: Scenario) ->
         keys.log_key(question.answer),
         keys.shared_stream(),
     }
-    left |= {keys.prefix() + name for name in ("rate", "kept", "sizes", "bytes")}
+    left |= {keys.rate_key(), keys.kept_key(), keys.sizes_key(), keys.bytes_key()}
     assert await scenario.names() == left
     assert await scenario.redis.xlen(keys.shared_stream()) == 0
     assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0

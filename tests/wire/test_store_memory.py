@@ -83,12 +83,12 @@ async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> N
 async def test_what_expires_by_itself_counts_until_the_next_beat(scenario: Scenario) -> None:
     for _ in range(45):
         await scenario.ask()
-    expiring = keys.prefix() + keys.NAMES["kept"]
+    expiring = keys.kept_key()
     await scenario.redis.zadd(expiring, dict.fromkeys(await scenario.redis.zrange(expiring, 0, -1), 1))
     for left in (25, 5, 0):
         await scenario.sessions.beat("w1")
         assert await scenario.redis.zcard(expiring) == left
-    assert not await scenario.redis.exists(keys.bytes_key(), keys.prefix() + keys.NAMES["sizes"])
+    assert not await scenario.redis.exists(keys.bytes_key(), keys.sizes_key())
 
 
 @pytest.mark.parametrize("stateless", [False, True])
