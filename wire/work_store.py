@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from wire import keys
+from wire.errors import StoreFullError
 from wire.redis.store import Store
 
 # Bytes of one command: much larger ones would exceed the timeouts of a slow line.
 CHUNK = 512 * 1024
 # For how many seconds work is kept whose job was not accepted, or not yet.
 UNACCEPTED_TTL = 60
+# For how many seconds a job waits until others have been accepted or refused.
+_LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -22,24 +25,28 @@ class WorkStore:
     """The work of all jobs, as bytes. All may raise StoreUnavailableError."""
 
     store: Store
-    _room: asyncio.Condition = field(default_factory=asyncio.Condition, init=False, compare=False)
+    _decided: asyncio.Event = field(default_factory=asyncio.Event, init=False, compare=False)
     _unaccepted: dict[str, int] = field(default_factory=dict, init=False, compare=False)
 
     @asynccontextmanager
     async def submitting(self, answer: str, size: int, limit: int) -> AsyncIterator[None]:
         """Wait until a job, which the body submits, and others have at most `limit` bytes together, or it is alone.
 
-        For what is written at once takes memory before any of it can be refused.
+        For what is written at once takes memory before any of it can be refused. StoreFullError after a while.
         """
-        async with self._room:
-            await self._room.wait_for(lambda: not self._unaccepted or sum(self._unaccepted.values()) + size <= limit)
-            self._unaccepted[answer] = size
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                while self._unaccepted and sum(self._unaccepted.values()) + size > limit:
+                    self._decided.clear()
+                    await self._decided.wait()
+        except TimeoutError:
+            raise StoreFullError from None
+        self._unaccepted[answer] = size
         try:
             yield
         finally:
             del self._unaccepted[answer]
-            async with self._room:
-                self._room.notify_all()
+            self._decided.set()
 
     async def write(self, answer: str, work: bytes) -> None:
         """Write the work of a job that is about to be submitted. A repeat changes nothing."""

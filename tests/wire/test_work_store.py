@@ -1,11 +1,13 @@
 """The work of a job is beside the scripts, from before it is accepted until it ends, and no longer."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.settings import GatewaySettings
+from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.about import describe
@@ -29,6 +31,28 @@ async def test_work_of_any_size_is_read_as_it_was_written_and_expires(store: Sto
         await works.write("s0-1", work[:size])
     assert await works.read("s0-1") == work[:size]
     assert size == 0 or 0 < await store.execute("TTL", keys.work_key("s0-1")) <= UNACCEPTED_TTL
+
+
+async def test_what_is_written_at_once_is_bounded_and_a_large_one_comes_alone(store: Store) -> None:
+    works, written, gates = WorkStore(store), list[str](), {name: asyncio.Event() for name in ("a", "b", "large", "c")}
+
+    async def submit(name: str, size: int) -> None:
+        async with works.submitting(name, size, 10):
+            written.append(name)
+            await gates[name].wait()
+
+    tasks = [asyncio.create_task(submit(name, size)) for name, size in (("a", 5), ("b", 5), ("large", 50))]
+    await until(lambda: written == ["a", "b"])
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    assert written == ["a", "b"]
+    gates["b"].set()
+    await until(lambda: written == ["a", "b", "large"])
+    tasks.append(asyncio.create_task(submit("c", 1)))
+    for gate in gates.values():
+        gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert written == ["a", "b", "large", "c"]
 
 
 @pytest.mark.parametrize("size", [10, 2 * CHUNK])
