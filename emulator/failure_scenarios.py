@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from emulator.prompt import Prompt
+from emulator.prompt import TurnPrompt
 from emulator.scenarios import P, Scenario
 from emulator.steps import Close, Reset, Silence, Step
 
@@ -31,17 +31,17 @@ def after_text(failure: Scenario[P]) -> Scenario[P]:
     return play
 
 
-def silence(_prompt: Prompt) -> Iterator[Step]:
+def silence(_prompt: TurnPrompt) -> Iterator[Step]:
     """Send nothing until the client leaves."""
     yield Silence()
 
 
-def close(_prompt: Prompt) -> Iterator[Step]:
+def close(_prompt: TurnPrompt) -> Iterator[Step]:
     """Close the connection."""
     yield Close()
 
 
-def reset(_prompt: Prompt) -> Iterator[Step]:
+def reset(_prompt: TurnPrompt) -> Iterator[Step]:
     """Reset the connection."""
     yield Reset()
 

@@ -13,7 +13,7 @@ TICK = 0.035  # seconds between two deltas of the real service
 
 
 @dataclass
-class Prompt(ABC):
+class TurnPrompt(ABC):
     """A question with its directives, and how its API begins, writes and ends an answer.
 
     number: the question's place in its conversation, from 1. previous: the question before it.

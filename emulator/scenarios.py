@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from emulator import answers
 from emulator.answers import SampleAnswer
-from emulator.prompt import Prompt
+from emulator.prompt import TurnPrompt
 from emulator.steps import Pause, Step
 
-P = TypeVar("P", bound=Prompt)
+P = TypeVar("P", bound=TurnPrompt)
 Scenario = Callable[[P], Iterator[Step]]
 
 MARK = re.compile(r"(\[\^)(\d+)(\^\])")
@@ -18,22 +18,22 @@ LEARNING = "I’m still learning, so I would rather not go on with this. Thank y
 LEARNING_CHINESE = "我还在学习，所以不想继续这个话题。感谢您的耐心。"
 
 
-def plain(prompt: Prompt) -> Iterator[Step]:
+def plain(prompt: TurnPrompt) -> Iterator[Step]:
     """Give an ordinary answer."""
     yield from give(prompt, prompt.compose())
 
 
-def give(prompt: Prompt, answer: SampleAnswer, pieces: list[str] | None = None) -> Iterator[Step]:
+def give(prompt: TurnPrompt, answer: SampleAnswer, pieces: list[str] | None = None) -> Iterator[Step]:
     """Give this answer in the ordinary way, its text in these pieces."""
     yield from prompt.begin(answer)
     yield from prompt.write(prompt.pieces(answer) if pieces is None else pieces)
     yield from prompt.end(answer)
 
 
-def append(*pieces: str) -> Scenario[Prompt]:
+def append(*pieces: str) -> Scenario[TurnPrompt]:
     """Return a scenario whose answer ends with these pieces."""
 
-    def play(prompt: Prompt) -> Iterator[Step]:
+    def play(prompt: TurnPrompt) -> Iterator[Step]:
         answer = prompt.compose()
         yield from give(prompt, answer, [*prompt.pieces(answer), *pieces])
 
@@ -59,7 +59,7 @@ surrogate_end = append(" \ud83d")
 open_mark = append(" The text ends ", "[^1")  # what could have become a citation mark
 
 
-def learning(prompt: Prompt) -> Iterator[Step]:
+def learning(prompt: TurnPrompt) -> Iterator[Step]:
     """Answer only that the model is still learning, in the question's language."""
     answer = prompt.compose()
     text = LEARNING_CHINESE if answers.is_chinese(answer.text) else LEARNING
@@ -72,6 +72,6 @@ def split_at_marks(text: str) -> list[str]:
 
 
 @interrupt
-def pause_mid(prompt: Prompt) -> Iterator[Step]:
+def pause_mid(prompt: TurnPrompt) -> Iterator[Step]:
     """Send nothing for `=S` seconds in the middle (5 if not given), whatever the pace."""
     yield Pause(prompt.directives.seconds(5.0), exact=True)

@@ -4,11 +4,13 @@ Each is a tagged struct encoded as JSON. `v` is the format's version; unknown fi
 neighbouring versions understand each other during a rolling restart.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from wire.blocks import Block, Piece, add_piece, add_text
 from wire.errors import BadMessageError
+from wire.prompt import Prompt
 from wire.reasons import Reason
 
 VERSION = 1
@@ -18,6 +20,9 @@ Style = Literal["balanced", "creative", "precise"]
 Role = Literal["system", "user", "assistant", "tool"]
 # Why an answer ended: it was complete, it reached its maximal length, or the upstream withheld the rest.
 FinishReason = Literal["stop", "length", "content_filter"]
+# The same in more words than a version before this one understands: a client is to carry out the calls, or the model
+# declined.
+EndReason = Literal["stop", "length", "content_filter", "tool_calls", "refusal"]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,6 +55,15 @@ class Chat(msgspec.Struct, frozen=True, tag="chat", tag_field=TYPE_FIELD):
     v: int = VERSION
 
 
+class Prompted(Chat, frozen=True, tag="prompted"):
+    """A question that text alone can't say; its `prompt` says all of it, and the fields for text are empty.
+
+    A worker of version 0.1 can't read it, so that it never answers without the tools that it doesn't know.
+    """
+
+    prompt: Prompt = Prompt("chat", "", ())
+
+
 class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
     """An image request; see Chat."""
 
@@ -60,7 +74,7 @@ class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
     v: int = VERSION
 
 
-Work = Chat | Image
+Work = Chat | Prompted | Image
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -77,25 +91,40 @@ class TurnCount(msgspec.Struct, frozen=True):
     limit: int
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens, as the upstream counted them."""
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens, as the upstream counted them.
+
+    `cached` and `cache_written` are parts of `prompt`, `reasoning` is part of `completion`; `raw` is the server's own
+    object.
+    """
 
     prompt: int
     completion: int
+    cached: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
+    raw: dict[str, Any] = {}
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", tag_field=TYPE_FIELD, omit_defaults=True):
-    """Text that continues what was sent before. `provider` answers; only an answer's first event has it."""
+    """What continues an answer. `provider` and `model` answer; only an answer's first event has them.
+
+    `text` is all of the text in it. `pieces` say where that and everything else belongs; without them the text
+    continues the last block of text (see wire.blocks).
+    """
 
     text: str
     provider: str = ""
+    model: str = ""
+    pieces: tuple[Piece, ...] = ()
 
 
 class Replace(msgspec.Struct, frozen=True, tag="replace", tag_field=TYPE_FIELD, omit_defaults=True):
-    """The upstream took its text back: this is the whole text so far. `provider` as in Delta."""
+    """The upstream took its text back: this is the whole answer so far. `provider` and `model` as in Delta."""
 
     text: str
     provider: str = ""
+    model: str = ""
 
 
 class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
@@ -103,7 +132,10 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
 
     `text` is the whole answer; `reset`: the next question begins a fresh conversation; `images` contains the
     addresses of pictures, in a stable order, for an image request: of one that is kept here only the path at any
-    gateway (see wire.pictures). `provider` answered.
+    gateway (see wire.pictures). `provider` and `model` answered.
+
+    `blocks` are the answer's, where it is more than one plain text. `ended` is `finish` in more words, '' for the same
+    one; `finish_raw` is the upstream's own word, and `extra` what it sent beside the choice.
     """
 
     text: str
@@ -116,7 +148,22 @@ class Final(msgspec.Struct, frozen=True, tag="final", tag_field=TYPE_FIELD):
     provider: str = ""
     finish: FinishReason = "stop"
     usage: Usage | None = None
+    model: str = ""
+    blocks: tuple[Block, ...] = ()
+    ended: EndReason | Literal[""] = ""
+    finish_raw: str = ""
+    extra: dict[str, Any] = {}
     v: int = VERSION
+
+    @property
+    def end_reason(self) -> EndReason:
+        """Why the answer ended."""
+        return self.ended or self.finish
+
+    @property
+    def all_blocks(self) -> tuple[Block, ...]:
+        """The blocks, also of an answer that is one plain text."""
+        return self.blocks or ((Block("text", self.text),) if self.text else ())
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
@@ -156,6 +203,28 @@ def apply_event(text: str, event: Event) -> str:
             return whole
         case Failed():
             return text
+
+
+def apply_to_blocks(blocks: list[Block], event: Event) -> None:
+    """Let the blocks of an answer grow by an event. ValueError if it doesn't continue them.
+
+    The end of an answer that was stopped has only the text: of the blocks all stay but a call that may not be whole.
+    """
+    match event:
+        case Delta(text=text, pieces=pieces):
+            for piece in pieces:
+                add_piece(blocks, piece)
+            if text and not pieces:
+                add_text(blocks, text)
+        case Replace(text=text):
+            blocks[:] = [Block("text", text)] if text else []
+        case Final(stopped=True, blocks=()):
+            if blocks and blocks[-1].kind == "tool_call":
+                del blocks[-1]
+        case Final():
+            blocks[:] = event.all_blocks
+        case Failed():
+            pass
 
 
 _encoder = msgspec.json.Encoder()

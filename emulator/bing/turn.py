@@ -12,7 +12,7 @@ from emulator.bing.conversations import LIFETIME, ChatHubConversation
 from emulator.bing.frames import HOLE, FrameTemplate
 from emulator.clock import EmulatorClock
 from emulator.json_text import Json
-from emulator.prompt import Prompt
+from emulator.prompt import TurnPrompt
 from emulator.steps import Pause, Step
 
 FIRST_TEXT = 2.7  # seconds until the first text of an ordinary answer
@@ -78,7 +78,7 @@ class GrowingText:
 
 
 @dataclass
-class BingTurn(Prompt):
+class BingTurn(TurnPrompt):
     """All that a scenario needs to know. The numbers of `conversation` already count this turn."""
 
     locale: str

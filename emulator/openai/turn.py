@@ -9,7 +9,7 @@ from emulator.answers import SampleAnswer
 from emulator.json_text import Json
 from emulator.openai import annotations, chunks
 from emulator.openai.error_response import ErrorResponse
-from emulator.prompt import Prompt
+from emulator.prompt import TurnPrompt
 from emulator.steps import Step
 
 
@@ -57,7 +57,7 @@ class SendError(Step):
 
 
 @dataclass
-class CompletionTurn(Prompt):
+class CompletionTurn(TurnPrompt):
     """All that a scenario needs to know. prompt_tokens: about what the messages cost."""
 
     model: str

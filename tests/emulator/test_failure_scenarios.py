@@ -7,7 +7,7 @@ import pytest
 
 from emulator import failure_scenarios
 from emulator.failure_scenarios import after_text, midway
-from emulator.prompt import Prompt
+from emulator.prompt import TurnPrompt
 from emulator.steps import Close, Reset, Silence, Step
 from tests.support.emulator.turns import bing_turn, completion_turn, text_length
 
@@ -28,13 +28,13 @@ TURNS = pytest.mark.parametrize("create", [bing_turn, completion_turn])
         (failure_scenarios.reset_mid, Reset()),
     ],
 )
-def test_a_failure_is_the_last_step(create: Callable[[], Prompt], scenario: Any, last: Step) -> None:
+def test_a_failure_is_the_last_step(create: Callable[[], TurnPrompt], scenario: Any, last: Step) -> None:
     *_, step = scenario(create())
     assert step == last
 
 
 @TURNS
-def test_the_text_before_a_failure_is_none_half_or_all_of_it(create: Callable[[], Prompt]) -> None:
+def test_the_text_before_a_failure_is_none_half_or_all_of_it(create: Callable[[], TurnPrompt]) -> None:
     answer, first, _ = create().halves()
     assert text_length(failure_scenarios.close(create())) == 0
     assert text_length(midway(failure_scenarios.close)(create())) == len("".join(first)) > 0
@@ -42,6 +42,6 @@ def test_the_text_before_a_failure_is_none_half_or_all_of_it(create: Callable[[]
 
 
 @pytest.mark.parametrize("create", [bing_turn, completion_turn])
-def test_the_middle_can_be_moved(create: Callable[[str], Prompt]) -> None:
+def test_the_middle_can_be_moved(create: Callable[[str], TurnPrompt]) -> None:
     _, first, second = create("cats !at=3").halves()
     assert (len(first), len(second)) == (3, len(create("cats").pieces(create("cats").compose())) - 3)

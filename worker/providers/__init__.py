@@ -4,13 +4,14 @@ A chat provider is created as `Provider(settings)` and has `ask` and `close`; `w
 table of providers, and the setting `PROVIDER=module:Class` names another one.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from wire.messages import FinishReason, Source, Style, TurnCount, Usage
+from wire.blocks import Block, Piece
+from wire.messages import EndReason, FinishReason, Source, Style, TurnCount, Usage
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
@@ -42,13 +43,23 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Growth(msgspec.Struct, frozen=True, gc=False):
+    """What the answer has more than before, in order; without pieces it is only a sign of life.
+
+    A provider yields either snapshots or growths for one answer.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+
+
 @dataclass(frozen=True)
 class Completion:
     """The end of a successful turn.
 
-    `text` is the whole answer. `state` is the conversation to save; None if it can't be continued (turn limit reached,
-    disengaged), so that the next question begins a new one. `usage` and `finish` are set
-    where the upstream reports them.
+    `text` is the whole answer's text; `blocks` is all of it, where that is more than one text. `state` is the
+    conversation to save; None if it can't be continued (turn limit reached, disengaged), so that the next question
+    begins a new one. `usage`, `finish`, `ended` and `finish_raw` (see wire.messages.Final) are set where the upstream
+    reports them, and so are the `model` that answered and `extra` fields beside the answer.
     """
 
     text: str
@@ -58,9 +69,16 @@ class Completion:
     turns: TurnCount | None = None
     usage: Usage | None = None
     finish: FinishReason = "stop"
+    blocks: tuple[Block, ...] = ()
+    ended: EndReason | Literal[""] = ""
+    finish_raw: str = ""
+    model: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-ChatUpdate = Snapshot | Completion
+# Of a provider whose answers are text.
+TextUpdate = Snapshot | Completion
+ChatUpdate = TextUpdate | Growth
 
 
 class ChatProvider(Protocol):
@@ -81,7 +99,7 @@ class ChatProvider(Protocol):
         before_send: BeforeSend,
         recall: Recall = no_history,
     ) -> AsyncGenerator[ChatUpdate, None]:
-        """Yield snapshots, then exactly one Completion.
+        """Yield snapshots or growths, then exactly one Completion.
 
         `conversation` None begins a new one. `recall` returns the messages before the question, for an upstream that
         doesn't know them: another account or the client may have held the conversation before.

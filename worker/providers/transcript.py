@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from wire.messages import HistoryMessage
+from wire.prompt import Prompt
 
 _HEAD = "The conversation so far, which you are to go on with:"
 _NAMES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -13,13 +14,15 @@ _NAMES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": 
 class History:
     """The instructions for answers, and the messages before a question, oldest first.
 
-    `leading` and `asked` are as in wire.messages.Chat.
+    `leading` and `asked` are as in wire.messages.Chat. `prompt` is the whole request, where text can't say it: for an
+    upstream that gets messages, in place of all else.
     """
 
     instructions: str = ""
     messages: tuple[HistoryMessage, ...] = ()
     leading: tuple[HistoryMessage, ...] = ()
     asked: tuple[HistoryMessage, ...] = ()
+    prompt: Prompt | None = None
 
 
 # Returns the messages before the question, for an upstream that doesn't have them. StoreUnavailableError.

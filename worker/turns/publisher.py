@@ -1,13 +1,15 @@
-"""Publish one answer's text while it grows: one append in flight, later text goes into the next one."""
+"""Publish one answer while it grows: one append in flight, what arrives meanwhile goes into the next one."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 
 import msgspec
 
+from wire.blocks import Block, Piece, fold, join_text
 from wire.errors import StoreUnavailableError
-from wire.messages import Delta, Replace
+from wire.messages import Delta, Replace, apply_to_blocks
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.turns.deltas import DeltaBuilder
@@ -24,9 +26,12 @@ class Publisher:
         self._job = job
         self._retry_for = retry_for
         self._deltas = DeltaBuilder()
+        # What an answer in pieces consists of, and those of its pieces that no event contains yet.
+        self._blocks: list[Block] = []
+        self._pieces: list[Piece] = []
         self.seq = 0
-        # The provider that answers; clients get its name with the first event.
-        self.provider = ""
+        # The provider and the model that answer; clients get their names with the first event.
+        self.provider = self.model = ""
         self._text = ""
         # The text that the last event was made from.
         self._published = ""
@@ -47,29 +52,47 @@ class Publisher:
     @property
     def published_text(self) -> str:
         """The text that clients have been sent."""
-        return self._deltas.text
+        return join_text(self._blocks) or self._deltas.text
 
     @property
-    def has_text(self) -> bool:
-        """Whether the upstream has sent any text."""
-        return bool(self._text)
+    def has_begun(self) -> bool:
+        """Whether the upstream has sent any part of the answer."""
+        return bool(self._text or self._pieces or self.seq or self._append)
 
     def update(self, text: str) -> None:
         """Publish the upstream's whole text so far. Raises the error of an earlier append, such as LeaseLostError."""
-        if self._error is not None:
-            raise self._error
+        self._raise_error()
         self._text = text
         if self._append is None:
             self._publish()
 
+    def grow(self, pieces: Sequence[Piece]) -> None:
+        """Publish what the answer has more than before. Raises as `update`."""
+        self._raise_error()
+        self._pieces += pieces
+        if self._append is None:
+            self._publish()
+
     async def finish(self, text: str | None = None) -> None:
-        """Publish the rest of the final text, by default of the text so far. Raises as `update`."""
-        self._published = self._text = self._text if text is None else text
+        """Publish all the rest, of an answer in snapshots that of the final text. Raises as `update`."""
+        if text is not None and not self._is_in_pieces:
+            self._text = text
+        self._published = self._text
         await self._flush()
+        if self._is_in_pieces:
+            return
         event = self._deltas.finish(self._text)
         if event is not None:
             self._start_append(event)
             await self._flush()
+
+    @property
+    def _is_in_pieces(self) -> bool:
+        return bool(self._pieces or self._blocks)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     async def _flush(self) -> None:
         while self._append is not None:
@@ -79,15 +102,22 @@ class Publisher:
             raise error
 
     def _publish(self) -> None:
-        self._published = self._text
-        event = self._deltas.update(self._text)
+        """Start an append of all that no event contains yet, if there is anything."""
+        event: Delta | Replace | None
+        if self._pieces:
+            event = _to_delta(self._blocks, self._pieces)
+            apply_to_blocks(self._blocks, event)
+            self._pieces = []
+        else:
+            self._published = self._text
+            event = self._deltas.update(self._text)
         if event is not None:
             self._start_append(event)
 
     def _start_append(self, event: Delta | Replace) -> None:
         """Start an append. Its callback continues, since a waiting task per append would cost more than the append."""
         if not self.seq:
-            event = msgspec.structs.replace(event, provider=self.provider)
+            event = msgspec.structs.replace(event, provider=self.provider, model=self.model)
         until = asyncio.get_running_loop().time() + self._retry_for
         self._append = self._send(event)
         self._append.add_done_callback(partial(self._on_reply, event, until))
@@ -112,5 +142,24 @@ class Publisher:
         self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
         if self._error is None:
             self.seq += 1
-            if self._published is not self._text:
+            if self._pieces or self._published is not self._text:
                 self._publish()
+
+
+def _to_delta(blocks: Sequence[Block], pieces: Sequence[Piece]) -> Delta:
+    """Return the event that adds pieces to the blocks; where it brings only text, in the form that needs no pieces."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        if merged and merged[-1].block == piece.block:
+            merged[-1] = _join(merged[-1], piece)
+        else:
+            merged.append(piece)
+    text = "".join(piece.text for piece in merged if piece.kind == "text")
+    continues = bool(blocks) and blocks[-1].kind == "text"
+    plain = Piece(len(blocks) - continues, "text", text)
+    return Delta(text) if merged == [plain] else Delta(text, pieces=tuple(merged))
+
+
+def _join(first: Piece, second: Piece) -> Piece:
+    extra = fold(first.extra, second.extra) if second.extra else first.extra
+    return msgspec.structs.replace(first, text=first.text + second.text, extra=extra)

@@ -21,7 +21,7 @@ from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
 from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion
+from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.turns.deltas import join_surrogates
 from worker.turns.outcome import Outcome, interrupted
@@ -121,7 +121,7 @@ class Turn:
                 outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
                 await reservation.release(await self._penalty_for(error), sent=self.sent)
-                if publisher.has_text or (self.sent and not error.refused):
+                if publisher.has_begun or (self.sent and not error.refused):
                     raise
                 await self._prepare_retry(reservation.account, error)
             except BaseException:
@@ -141,7 +141,7 @@ class Turn:
         return await retry_unavailable(lambda: self._sessions.read_client(self.job), self._deadline)
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
-        """Prepare another attempt after one without any text. Raises UpstreamError if none is allowed."""
+        """Prepare another attempt after one without any event. Raises UpstreamError if none is allowed."""
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
@@ -216,22 +216,25 @@ class Turn:
         first, idle = settings.first_text_timeout if streams else math.inf, settings.idle_timeout
         try:
             async with IdleTimeout(
-                lambda: idle if publisher.has_text else first, min(first, idle), deadline
+                lambda: idle if publisher.has_begun else first, min(first, idle), deadline
             ) as idle_limit:
                 async for update in updates:
                     if isinstance(update, Completion):
                         return update
-                    publisher.update(update.text)
+                    if isinstance(update, Snapshot):
+                        publisher.update(update.text)
+                    elif update.pieces:
+                        publisher.grow(update.pieces)
                     idle_limit.reset()
         except TimeoutError:
             if asyncio.get_running_loop().time() >= deadline:
                 raise UpstreamError(Reason.TIMEOUT_TOTAL) from None
-            raise UpstreamError(Reason.TIMEOUT_IDLE if publisher.has_text else Reason.TIMEOUT_FIRST) from None
+            raise UpstreamError(Reason.TIMEOUT_IDLE if publisher.has_begun else Reason.TIMEOUT_FIRST) from None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider ended without an end")
 
     async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
         text = join_surrogates(completion.text)
-        if not text:
+        if not text and not completion.blocks:
             raise UpstreamError(Reason.ANSWER_EMPTY)
         await publisher.finish(completion.text)
         session = None
@@ -245,14 +248,19 @@ class Turn:
             turns=completion.turns,
             finish=completion.finish,
             usage=completion.usage,
+            model=completion.model,
+            blocks=completion.blocks,
+            ended=completion.ended,
+            finish_raw=completion.finish_raw,
+            extra=dict(completion.extra),
         )
-        return Outcome("DONE", event, session, answer=text, starts_transcript=self._router.starts_transcript)
+        return Outcome("DONE", event, session, answer=text or None, starts_transcript=self._router.starts_transcript)
 
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.finish()
         invalid = error.reason == Reason.QUESTION_INVALID and error.refused
-        if (error.retry_after is not None or invalid) and not publisher.has_text:
+        if (error.retry_after is not None or invalid) and not publisher.has_begun:
             # Nothing was spent: the conversation is kept as it was.
             event = Failed(
                 error.reason,

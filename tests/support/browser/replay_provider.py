@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from tests.support.browser.answers import ANSWERS
 from wire.messages import Style
 from worker.accounts.account import Account
-from worker.providers import BeforeSend, ChatUpdate, Completion, SavedConversation, Snapshot
+from worker.providers import BeforeSend, Completion, SavedConversation, Snapshot, TextUpdate
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.providers.transcript import Recall, no_history
 
@@ -24,7 +24,7 @@ class Upstream(EdgeGPTProvider):
         question: str,
         before_send: BeforeSend,
         recall: Recall = no_history,
-    ) -> AsyncGenerator[ChatUpdate, None]:
+    ) -> AsyncGenerator[TextUpdate, None]:
         """The stand-in's answer, or one that is played in pieces of some characters, so many a second."""
         name = question.removeprefix(_PLAY)
         if name not in ANSWERS:

@@ -18,7 +18,7 @@ from tests.worker.providers.bing.test_edgegpt import ALICE, answer, failure, not
 from tests.worker.providers.bing.test_images import PICTURES, Studio, studio  # noqa: F401 - a fixture
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion, SavedConversation
+from worker.providers import Completion, SavedConversation, TextUpdate
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.providers.bing.images import BingImageProvider
 from worker.settings import WorkerSettings
@@ -39,7 +39,7 @@ def by(address: str) -> Account:
     return replace(ALICE, proxy=address)
 
 
-async def ask(settings: WorkerSettings, account: Account) -> list[ChatUpdate]:
+async def ask(settings: WorkerSettings, account: Account) -> list[TextUpdate]:
     return await updates(EdgeGPTProvider(settings).ask(account, None, "balanced", "why?", nothing))
 
 

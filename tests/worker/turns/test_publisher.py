@@ -42,9 +42,9 @@ async def append_in_flight(harness: WorkerHarness, text: str) -> AsyncIterator[t
 async def test_text_is_published_while_it_grows(harness: WorkerHarness) -> None:
     task = await harness.task()
     async with publisher(harness, task) as answer:
-        assert not answer.has_text
+        assert not answer.has_begun
         answer.update("one")
-        assert answer.has_text
+        assert answer.has_begun
         assert await appended(harness, task, 1) == [Delta("one")]
         answer.update("one two")
         assert await appended(harness, task, 2) == [Delta("one"), Delta(" two")]
@@ -106,7 +106,7 @@ async def test_an_answer_without_text_has_no_event(harness: WorkerHarness) -> No
     async with publisher(harness, task) as answer:
         answer.update("")
         await answer.finish("")
-        assert not answer.has_text
+        assert not answer.has_begun
     assert await harness.client.so_far(task.answer) == []
 
 

@@ -21,7 +21,7 @@ from wire.messages import Style
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_cookies
+from worker.providers import BeforeSend, SavedConversation, Snapshot, TextUpdate, require_cookies
 from worker.providers.bing.citations import CitationFilter, remove_citations
 from worker.providers.bing.conversation import (
     BingConversation,
@@ -54,7 +54,7 @@ class EdgeGPTProvider:
         question: str,
         before_send: BeforeSend,
         recall: Recall = no_history,
-    ) -> AsyncGenerator[ChatUpdate, None]:
+    ) -> AsyncGenerator[TextUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         signed_in = require_cookies(account)
         deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout

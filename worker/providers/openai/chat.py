@@ -16,7 +16,7 @@ from wire.messages import Style
 from wire.reasons import Reason
 from worker.accounts.account import NO_TEMPERATURE, Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, ChatUpdate, SavedConversation, Snapshot, require_server
+from worker.providers import BeforeSend, SavedConversation, Snapshot, TextUpdate, require_server
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
@@ -67,7 +67,7 @@ class OpenAIProvider:
         question: str,
         before_send: BeforeSend,
         recall: Recall = no_history,
-    ) -> AsyncGenerator[ChatUpdate, None]:
+    ) -> AsyncGenerator[TextUpdate, None]:
         """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
         messages = build_messages(

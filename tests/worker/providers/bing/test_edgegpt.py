@@ -21,7 +21,7 @@ from tests.support.tcp_table import is_established
 from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
+from worker.providers import Completion, SavedConversation, Snapshot, TextUpdate
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
@@ -60,19 +60,19 @@ def asking(
     question: str = "why?",
     conversation: SavedConversation | None = None,
     before_send: Callable[[], Awaitable[None]] = nothing,
-) -> AsyncGenerator[ChatUpdate, None]:
+) -> AsyncGenerator[TextUpdate, None]:
     return EdgeGPTProvider(settings).ask(ALICE, conversation, "balanced", question, before_send)
 
 
-async def updates(stream: AsyncGenerator[ChatUpdate, None]) -> list[ChatUpdate]:
+async def updates(stream: AsyncGenerator[TextUpdate, None]) -> list[TextUpdate]:
     with anyio.fail_after(10):
         async with aclosing(stream):
             return [update async for update in stream]
 
 
-async def failure(stream: AsyncGenerator[ChatUpdate, None]) -> tuple[UpstreamError, list[ChatUpdate]]:
+async def failure(stream: AsyncGenerator[TextUpdate, None]) -> tuple[UpstreamError, list[TextUpdate]]:
     """Return the error that ends an ask, and what it yielded before."""
-    received: list[ChatUpdate] = []
+    received: list[TextUpdate] = []
     with anyio.fail_after(10):
         async with aclosing(stream):
             try:

@@ -10,7 +10,7 @@ from tests.support.conditions import until
 from tests.support.emulator.bing_outcomes import ANSWERED
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion, SavedConversation, Snapshot
+from worker.providers import Completion, SavedConversation, Snapshot, TextUpdate
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
@@ -99,7 +99,7 @@ def settings(bing: Emulator, connect_timeout: float = 5.0) -> WorkerSettings:
 
 async def ask(
     provider: EdgeGPTProvider, question: str, conversation: SavedConversation | None = None, account: Account = ALICE
-) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
+) -> tuple[list[TextUpdate], UpstreamError | None, int]:
     """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -107,7 +107,7 @@ async def ask(
         nonlocal marks
         marks += 1
 
-    received: list[ChatUpdate] = []
+    received: list[TextUpdate] = []
     with anyio.fail_after(20):
         try:
             async for update in provider.ask(account, conversation, "creative", question, mark):

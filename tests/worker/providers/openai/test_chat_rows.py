@@ -10,7 +10,7 @@ from tests.support.conditions import SOON, until
 from wire.pictures import media_type
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Completion, Picture, Snapshot
+from worker.providers import Completion, Picture, Snapshot, TextUpdate
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.images import OpenAIImageProvider
 from worker.settings import WorkerSettings
@@ -103,7 +103,7 @@ def account_at(bing: Emulator) -> Account:
     return ServerAccount("alice", bing.openai_url, "stand-in", "alice", "stand-in-pictures")
 
 
-async def ask(bing: Emulator, question: str) -> tuple[list[ChatUpdate], UpstreamError | None, int]:
+async def ask(bing: Emulator, question: str) -> tuple[list[TextUpdate], UpstreamError | None, int]:
     """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -112,7 +112,7 @@ async def ask(bing: Emulator, question: str) -> tuple[list[ChatUpdate], Upstream
         marks += 1
         assert not bing.ledger.turns
 
-    received: list[ChatUpdate] = []
+    received: list[TextUpdate] = []
     try:
         async with asyncio.timeout(SOON):
             async for update in OpenAIProvider(WorkerSettings()).ask(
