@@ -1,10 +1,12 @@
 """Accounts at servers, as accounts.toml or the environment defines them, and their keys."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
+from wire.needs import ABILITIES, Ability
 from worker.accounts.account import ServerAccount, StyleTemperatures, SystemMessages, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
@@ -29,6 +31,18 @@ class ServerEntry:
     stream: bool = True
     think_tags: bool = False
     system: SystemMessages = "told"
+    models: Sequence[str] | Literal["all"] = ()
+    tools: bool = True
+    json: bool = True
+    pictures: bool = True
+    logprobs: bool = True
+    sampling: bool = True
+    reasoning: bool = True
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What its models can do."""
+        return frozenset(ability for ability in ABILITIES if getattr(self, ability))
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
@@ -44,6 +58,9 @@ class ServerEntry:
             self.stream,
             self.think_tags,
             self.system,
+            () if self.models == "all" else tuple(self.models),
+            self.models == "all",
+            self.abilities,
         )
 
 
@@ -111,4 +128,15 @@ def environment_accounts(settings: WorkerSettings) -> tuple[ServerAccount, ...]:
     if settings.openai_base_url is None or settings.openai_model is None:
         return ()
     key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
-    return (ServerAccount(OPENAI, settings.openai_base_url, settings.openai_model, key, settings.openai_image_model),)
+    models = settings.openai_further_models
+    return (
+        ServerAccount(
+            OPENAI,
+            settings.openai_base_url,
+            settings.openai_model,
+            key,
+            settings.openai_image_model,
+            further_models=models if isinstance(models, tuple) else (),
+            lists_models=models == "all",
+        ),
+    )
