@@ -308,24 +308,27 @@ class Jobs:
         Returns the state that it ended in, now or before. The worker hangs up upstream within a second; a job that
         still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError.
         """
+        state = await self._stop(answer, holder=holder)
+        if state is None:
+            raise AnswerNotFoundError("no such answer")
+        return state
+
+    async def stop_abandoned(self, answer: str) -> bool:
+        """End an answer that nobody follows and nobody can ask for again; return whether it has ended.
+
+        One that was sent ends only where its upstream remembers nothing: elsewhere the conversation would be lost with
+        it. StoreUnavailableError.
+        """
+        _, followers = await self._store.execute("PUBSUB", "NUMSUB", keys.channel(answer))
+        return not followers and await self._stop(answer, abandoned=True) is not None
+
+    async def _stop(self, answer: str, *, holder: str | None = None, abandoned: bool | None = None) -> State | None:
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
         _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
-        reply = await self._store.run(
-            "stop",
-            keys.job_key(answer),
-            keys.prefix(keys.shard_of_answer(answer)),
-            answer,
-            before,
-            after,
-            self._limits.answer_ttl,
-            holder or "",
-            int(holder is None),
-            continues,
-        )
-        if reply is None:
-            raise AnswerNotFoundError("no such answer")
-        state: State = reply.decode()
-        return state
+        arguments = encode_arguments(job=answer, answer_ttl=self._limits.answer_ttl, holder=holder, abandoned=abandoned)
+        key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
+        reply: Any = await self._store.run("stop", key, prefix, arguments, before, after, continues)
+        return None if reply is None else reply.decode()
 
 
 def _accepted(answer: str, status: bytes, detail: Any) -> str:
