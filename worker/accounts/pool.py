@@ -25,6 +25,8 @@ from worker.settings import WorkerSettings
 # Seconds that a reservation lasts beyond the longest answer, and for which its end is sent again while Redis is away.
 _MARGIN = 60.0
 _PATIENCE = 30.0
+# Seconds for which a preferred account is waited for that is busy.
+_PREFERENCE = 1.0
 # Seconds between two attempts to reserve a busy account.
 _LOOK_AGAIN = 0.25
 REFRESH_INTERVAL = 2.0
@@ -46,11 +48,17 @@ class NoAccountError(Exception):
 
 @dataclass(frozen=True)
 class ReservationRequest:
-    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds."""
+    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds.
+
+    `preferred` is the one to take unless it is busy for long. `others` are those whose return would help as well; None
+    is all that there are.
+    """
 
     names: Collection[str]
     pictures: bool = False
     wait: float = 0.0
+    preferred: str = ""
+    others: Collection[str] | None = None
 
 
 class Reservation:
@@ -238,9 +246,10 @@ class AccountPool:
         self, slot: AccountSlot, request: ReservationRequest, until: float, patience: AsyncExitStack
     ) -> Reservation:
         loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
-        longest = min(loop.time() + request.wait, until)
+        longest, preferred_until = min(loop.time() + request.wait, until), loop.time() + _PREFERENCE
         while True:
-            result = await self._try_reserve(slot, request, until)
+            patient = bool(request.preferred) and loop.time() < min(preferred_until, until)
+            result = await self._try_reserve(slot, request, until, patient=patient)
             if isinstance(result, str):
                 return Reservation(self, accounts[result.removesuffix(PICTURES)], result, slot)
             returns = None if result.returns < 0 else result.returns / 1000
@@ -267,18 +276,23 @@ class AccountPool:
         finally:
             self._waiting_turns -= 1
 
-    async def _try_reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> str | NoCapacity:
+    async def _try_reserve(
+        self, slot: AccountSlot, request: ReservationRequest, until: float, *, patient: bool
+    ) -> str | NoCapacity:
         suffix = PICTURES if request.pictures else ""
         ranks = {
             name + suffix: self._provider_order.rank(self._accounts[name])
             for name in self.names(pictures=request.pictures)
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
-        others = ranks.keys() - chosen.keys()
+        others = (ranks.keys() if request.others is None else set(request.others) & ranks.keys()) - chosen.keys()
         limits = [self._accounts[entry.removesuffix(PICTURES)].answer_limit(self._settings) for entry in chosen]
         hold = max(limits, default=self._settings.answer_timeout) + _MARGIN
         try:
-            return await retry_unavailable(lambda: self._ledger.reserve(slot, chosen, hold, others), until)
+            return await retry_unavailable(
+                lambda: self._ledger.reserve(slot, chosen, hold, others, preferred=request.preferred, patient=patient),
+                until,
+            )
         except asyncio.CancelledError:
             # The ledger may have made the reservation.
             for entry in chosen:
