@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from telemetry import traces
 from wire import keys
-from wire.about import describe, encode_about
+from wire.about import describe, encode_about, weigh
 from wire.errors import (
     AnswerNotFoundError,
     ClientBytesError,
@@ -36,6 +36,7 @@ from wire.rolling_update import OutdatedProcesses
 from wire.scripts import encode_arguments
 from wire.sessions import State
 from wire.store_memory import MemoryUse, StoreMemory
+from wire.threads import run_sized
 from wire.work_store import WorkStore
 
 # Seconds that a client gets as Retry-After when no worker could do a job.
@@ -199,7 +200,7 @@ class Jobs:
         limits = self._limits
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
-        encoded, about = encode(work), encode_about(describe(work))
+        encoded, about = await run_sized(weigh(work), _encode, work)
         arguments = encode_arguments(
             job=answer,
             token=token,
@@ -323,6 +324,11 @@ class Jobs:
             raise AnswerNotFoundError("no such answer")
         state: State = reply.decode()
         return state
+
+
+def _encode(work: Work) -> tuple[bytes, bytes]:
+    """Return the work and what is kept of it. BadMessageError if a text contains a lone surrogate."""
+    return encode(work), encode_about(describe(work))
 
 
 def _accepted(answer: str, status: bytes, detail: Any) -> str:
