@@ -23,13 +23,14 @@ from wire.errors import (
     ConversationMovedError,
     KeyReusedError,
     KeySpentError,
+    OutdatedWorkerError,
     QueueFullError,
     StoreFullError,
     StoreUnavailableError,
     TokenUnknownError,
     WireError,
 )
-from wire.messages import Failed, Final, Work, encode
+from wire.messages import Failed, Final, Prompted, Work, encode
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.rolling_update import OutdatedProcesses
@@ -55,6 +56,7 @@ _REFUSALS: dict[type[WireError], Reason] = {
     ClientFullError: Reason.CLIENT_LIMIT,
     ClientBytesError: Reason.CLIENT_BYTES,
     StoreFullError: Reason.STORE_FULL,
+    OutdatedWorkerError: Reason.WORKER_OUTDATED,
 }
 _LOG = structlog.get_logger()
 
@@ -73,12 +75,14 @@ def new_token() -> str:
 class Client:
     """A client. Its jobs count for `name` (an API key's, or an address; '' for none) up to `limit`, or CLIENT_LIMIT.
 
-    Only the `holder` that made a token can use it; '' is everybody without an API key.
+    Only the `holder` that made a token can use it; '' is everybody without an API key. `models` are the names, perhaps
+    with `*` in them, of the models that it may ask for; None is all of them.
     """
 
     name: str = ""
     holder: str = ""
     limit: int | None = None
+    models: tuple[str, ...] | None = None
 
 
 ANYBODY = Client()
@@ -141,9 +145,9 @@ class Jobs:
         trace. `attempt` is the name under which a proxy may send the same request to another gateway.
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
-        ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. StoreUnavailableError: a job
-        that Redis may have accepted nevertheless is withdrawn as soon as it answers; with `once` it remains, for the
-        next attempt to find.
+        ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. OutdatedWorkerError: a worker
+        is alive that can't read a prompt. StoreUnavailableError: a job that Redis may have accepted nevertheless is
+        withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
@@ -173,11 +177,13 @@ class Jobs:
             memory = await self.memory.read()
             if memory.is_full:
                 raise StoreFullError
+            if isinstance(work, Prompted) and await self._outdated.are_workers_there():
+                raise OutdatedWorkerError("a worker of the version before is alive")
             return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory)
-        except StoreFullError:
+        except (StoreFullError, OutdatedWorkerError):
             if once is None:
                 raise
-            # What was asked before is known also while there is no room.
+            # What was asked before is known also while nothing new is accepted.
             reply: Any = await self._store.run(
                 "asked", keys.idem_key(once.name), keys.prefix(keys.shard_of(token)), once.name, once.question
             )
