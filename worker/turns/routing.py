@@ -144,9 +144,9 @@ class AttemptRouter:
         """Reserve an account for one model, if possible the conversation's. NoAccountError."""
         is_style = not entry.model or entry.model in STYLES
         if self._account is not None:
-            # A server remembers nothing: which account of a model goes on is free.
-            kept = is_style or self._repeats
-            if kept and self._account in entry.names:
+            # A server remembers nothing: any account of the model may continue.
+            pinned = is_style or self._repeats
+            if pinned and self._account in entry.names:
                 try:
                     return await self._reserve_among([self._account], _SHORT_WAIT)
                 except NoAccountError:
@@ -167,14 +167,17 @@ class AttemptRouter:
         if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
             return ""
         client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        # Where clients are not distinguished the token takes their place, and changes.
+        if client == self._job.lease.token:
+            client = ""
         accounts = ((name, self._pool.get(name)) for name in names)
         weights = {name: account.weight for name, account in accounts if account is not None}
         return preferred(sticky_key(client, work.prompt, model), weights)
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
-        told = isinstance(account, ServerAccount) and self._client_history
-        if error.reason in FRESH_SESSION_REASONS and self.conversation is not None and not told:
+        whole = isinstance(account, ServerAccount) and self._client_history
+        if error.reason in FRESH_SESSION_REASONS and self.conversation is not None and not whole:
             self._account, self.conversation, self._history, self.reset = account.name, None, (), True
         elif error.repeat:
             self._account, self._repeats = account.name, True
