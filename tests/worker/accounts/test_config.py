@@ -66,8 +66,8 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
         (
             "wieght = 1",
             "there is no setting 'wieght', only weight, turns, daily, answer_timeout, proxy, base_url, model, "
-            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags, system, "
-            "developer, max_tokens",
+            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags, "
+            "system, developer, max_tokens",
         ),
         ("answer_timeout = 0", "answer_timeout must be seconds, above 0 and up to 3600"),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nstream = 'no'", "stream must be true or false"),
