@@ -48,6 +48,14 @@ class GatewaySettings(SharedSettings):
         gt=0,
         description="how long a question may wait with no client connected for its answer; then it is dropped, unspent",
     )
+    abandon_grace: float = Field(
+        default=3.0,
+        ge=0,
+        description=(
+            "how long an answer of `/v1/chat/completions` continues at a model server after its last reader has hung "
+            "up; then it is stopped. Those with an Idempotency-Key, and Bing's, continue to their end"
+        ),
+    )
     queue_timeout: float = Field(
         default=60.0,
         gt=0,
@@ -67,7 +75,12 @@ class GatewaySettings(SharedSettings):
         default=False, description="`true`: under `/v1` an answer's text ends with a list of its sources"
     )
     max_body: int = Field(
-        default=1024 * 1024, ge=1, description="the largest request body or WebSocket message, in bytes"
+        default=8 * 1024 * 1024, ge=1, description="the largest body of a request under `/v1`, in bytes"
+    )
+    max_message: int = Field(
+        default=1024 * 1024,
+        ge=1,
+        description="the largest WebSocket message, and body of a request to the drop-in endpoints, in bytes",
     )
 
     @field_validator("trusted_proxies")

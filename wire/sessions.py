@@ -12,6 +12,7 @@ import msgspec
 from wire import keys
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
+from wire.prompt_text import fill_text
 from wire.reasons import Reason
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
@@ -154,7 +155,13 @@ class Sessions:
         """
         lease_ms = math.ceil(self.lease_ttl * 1000)
         began, stopped = await self.store.run(
-            "beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms, int(takes_work)
+            "beat",
+            keys.worker_key(worker),
+            keys.prefix(),
+            worker,
+            lease_ms,
+            int(takes_work),
+            self.limits.answer_ttl,
         )
         return HeartbeatReply(began, [answer.decode() for answer in stopped])
 
@@ -270,7 +277,7 @@ class Sessions:
         """Return the job with its work. Without work that this version can read it ends, and the token is released."""
         work = await self.works.read(job.answer) or await self._read_inside(job)
         try:
-            return replace(job, work=decode_work(work))
+            return replace(job, work=fill_text(decode_work(work)))
         except BadMessageError:
             # Without any work it has ended meanwhile, or Redis has lost some data.
             event = _UNREADABLE if work else _LOST

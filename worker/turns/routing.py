@@ -4,7 +4,8 @@ import asyncio
 
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
-from wire.messages import HistoryMessage, Image
+from wire.messages import HistoryMessage, Image, Prompted
+from wire.prompt_text import add_history
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
@@ -62,7 +63,10 @@ class AttemptRouter:
         if isinstance(work, Image):
             return History()
         earlier = self._client_history or (await self._load_transcript())[0]
-        return History(work.instructions, earlier, work.leading, work.asked)
+        prompt = work.prompt if isinstance(work, Prompted) else None
+        if prompt is not None and not self._client_history:
+            prompt = add_history(prompt, earlier)
+        return History(work.instructions, earlier, work.leading, work.asked, prompt)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
         """Return the known messages of the conversation, and whether they are complete."""

@@ -1,0 +1,87 @@
+"""A prompt for an upstream that gets text alone."""
+
+import pytest
+
+from wire.messages import Chat, HistoryMessage, Prompted
+from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, ToolCall
+from wire.prompt_text import add_history, fill_text, to_text
+
+
+def message(role: PromptRole, text: str, name: str = "") -> Message:
+    return Message(role, (Text(text),) if text else (), name=name)
+
+
+def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
+    call = Message("assistant", calls=(ToolCall("c1", "add", "{}"),))
+    text = to_text(
+        [
+            message("system", "be brief"),
+            message("developer", "be kind"),
+            message("user", "one"),
+            message("assistant", "1"),
+            message("user", "two"),
+            call,
+            message("tool", "42"),
+            message("user", "well?"),
+        ]
+    )
+    assert (text.instructions, text.question, text.known) == ("be brief\n\nbe kind", "42\n\nwell?", 6)
+    assert text.history == (
+        HistoryMessage("user", "one"),
+        HistoryMessage("assistant", "1"),
+        HistoryMessage("user", "two"),
+    )
+    assert text.leading == (HistoryMessage("system", "be brief"), HistoryMessage("system", "be kind"))
+    assert text.asked == (HistoryMessage("tool", "42"), HistoryMessage("user", "well?"))
+
+
+def test_one_plain_question_needs_no_list() -> None:
+    text = to_text(
+        [message("system", "be brief"), message("user", "one"), message("assistant", "1"), message("user", "")]
+    )
+    assert (text.leading, text.asked) == ((), ())
+
+
+def test_parts_that_are_no_text_are_notes() -> None:
+    parts = (
+        Text("a"),
+        Picture("https://example.com/a.png"),
+        Opaque({"type": "file"}),
+        Opaque({"type": "x"}),
+        Refusal("no"),
+    )
+    assert to_text([Message("user", parts)]).question == "a\n\n[picture]\n\n[file]\n\n[attachment]\n\nno"
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_messages_of_the_system_alone_are_the_question(role: PromptRole) -> None:
+    assert to_text([message(role, "hi")]).question == "hi"
+
+
+def test_an_answer_that_has_begun_is_to_be_continued() -> None:
+    text = to_text([message("user", "count"), message("assistant", "1, 2")])
+    assert text.question == "count\n\nYour answer has begun like this. Continue it:\n\n1, 2"
+
+
+def test_work_gets_its_text_from_the_prompt() -> None:
+    prompt = Prompt("chat", "m", (message("system", "be brief"), message("user", "hi", "Ann")))
+    work = fill_text(Prompted("balanced", "", prompt=prompt))
+    assert isinstance(work, Prompted)
+    assert (work.instructions, work.question, work.history) == ("be brief", "hi", ())
+    assert work.asked == (HistoryMessage("user", "hi", "Ann"),)
+    plain = Chat("balanced", "hi")
+    assert fill_text(plain) is plain
+
+
+def test_earlier_messages_go_behind_those_of_the_system() -> None:
+    prompt = Prompt("chat", "m", (message("system", "be brief"), message("user", "two")))
+    earlier = (HistoryMessage("user", "one"), HistoryMessage("assistant", "1"))
+    messages = add_history(prompt, earlier).messages
+    assert [(each.role, each.text) for each in messages] == [
+        ("system", "be brief"),
+        ("user", "one"),
+        ("assistant", "1"),
+        ("user", "two"),
+    ]
+    alone = add_history(Prompt("chat", "m", (message("system", "hi"),)), earlier).messages
+    assert [each.role for each in alone] == ["user", "assistant", "system"]

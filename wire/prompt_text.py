@@ -1,0 +1,109 @@
+"""A prompt in text alone, for an upstream that gets nothing else and may know what came before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import msgspec
+
+from wire.messages import HistoryMessage, Prompted, Role, Work
+from wire.prompt import Message, Opaque, Part, Picture, Prompt, PromptRole, Text, last_turn
+
+_ROLES: Mapping[PromptRole, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+# What takes the place of other parts.
+_NOTES = {"file": "[file]", "input_file": "[file]", "input_audio": "[audio]", "audio": "[audio]"}
+_BEGUN = "Your answer has begun like this. Continue it:"
+_SEPARATOR = "\n\n"
+
+
+@dataclass(frozen=True)
+class TextPrompt:
+    """A conversation with a question at its end; the fields are as in wire.messages.Chat.
+
+    An upstream that knows the conversation's first `known` messages, up to the last answer, gets only the question.
+    """
+
+    known: int
+    instructions: str
+    history: tuple[HistoryMessage, ...]
+    question: str
+    leading: tuple[HistoryMessage, ...] = ()
+    asked: tuple[HistoryMessage, ...] = ()
+
+
+def to_text(messages: Sequence[Message]) -> TextPrompt:
+    """Return the conversation in text. The question is empty if no message asks anything."""
+    sent = [_to_history(message) for message in messages]
+    known = last_turn(messages)
+    leading = len(list(takewhile(lambda message: message.role == "system", sent)))
+    if leading == len(sent):
+        # Nobody else wrote anything: these are what is asked.
+        leading = 0
+    # A conversation that has the messages up to the last answer gets all that comes after it.
+    asked = tuple(message for message in sent[max(known, leading) :] if message.text.strip())
+    first = tuple(message for message in sent[:leading] if message.text.strip())
+    return TextPrompt(
+        known,
+        _SEPARATOR.join(message.text for message in first),
+        tuple(message for message in sent[leading:known] if message.text),
+        _question(asked),
+        () if _is_plain(first, "system") else first,
+        () if _is_plain(asked, "user") else asked,
+    )
+
+
+def fill_text(work: Work) -> Work:
+    """Return work whose fields for text are filled in, where it is a prompt."""
+    if not isinstance(work, Prompted):
+        return work
+    text = to_text(work.prompt.messages)
+    return msgspec.structs.replace(
+        work,
+        question=text.question,
+        instructions=text.instructions,
+        history=text.history,
+        leading=text.leading,
+        asked=text.asked,
+    )
+
+
+def add_history(prompt: Prompt, earlier: Sequence[HistoryMessage]) -> Prompt:
+    """Return the prompt with earlier messages before its own, but after the system's."""
+    leading = len(list(takewhile(lambda message: message.role in ("system", "developer"), prompt.messages)))
+    if leading == len(prompt.messages):
+        leading = 0
+    added = [Message(message.role, (Text(message.text),), string=True, name=message.name) for message in earlier]
+    messages = (*prompt.messages[:leading], *added, *prompt.messages[leading:])
+    return msgspec.structs.replace(prompt, messages=messages)
+
+
+def _to_history(message: Message) -> HistoryMessage:
+    text = _SEPARATOR.join(map(_part_text, message.parts))
+    return HistoryMessage(_ROLES[message.role], text, message.name)
+
+
+def _part_text(part: Part) -> str:
+    match part:
+        case Picture():
+            return "[picture]"
+        case Opaque(value=value):
+            return _NOTES.get(str(value.get("type")), "[attachment]")
+        case _:
+            return part.text
+
+
+def _is_plain(messages: Sequence[HistoryMessage], role: Role) -> bool:
+    """Return whether their joined text says all: there is at most one, of this role and without a name."""
+    return not messages or messages == (HistoryMessage(role, messages[0].text),)
+
+
+def _question(asked: Sequence[HistoryMessage]) -> str:
+    return _SEPARATOR.join(
+        f"{_BEGUN}{_SEPARATOR}{message.text}" if message.role == "assistant" else message.text for message in asked
+    )
