@@ -160,10 +160,10 @@ class CompletionTurn(TurnPrompt):
                 continue
             longer = text + piece
             starts = (longer.find(stop, max(0, len(text) - len(stop))) for stop in self.parameters.stop)
-            ends = [start for start in starts if start >= 0]
-            if ends:
+            found_at = [start for start in starts if start >= 0]
+            if found_at:
                 self._reason = "stop"
-                return _cut([*passed, piece], min(ends))
+                return _cut([*passed, piece], min(found_at))
             text = longer
             passed.append(piece)
         return passed
