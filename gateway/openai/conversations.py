@@ -8,17 +8,18 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
-from gateway.openai.messages import ChatPrompt
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
-from wire.messages import HistoryMessage
+from wire.prompt import Message, Refusal, Text
+from wire.prompt_digest import canonical_message
 
 _LOG = structlog.get_logger()
 
@@ -34,11 +35,11 @@ class ConversationDigests:
         """Return the digest of `parts`."""
         return hmac.digest(self.secret, json.dumps([self.scope, *parts]).encode(), hashlib.sha256).hex()
 
-    def history_state(self, messages: Iterable[HistoryMessage], start: str = "") -> str:
+    def history_state(self, messages: Iterable[Message], start: str = "") -> str:
         """Return the state of a conversation after `messages`, from the state `start` on."""
         state = start or self.digest("conversation")
         for message in messages:
-            state = self.digest("said", state, message.role, message.text.strip())
+            state = self.digest("said", state, *_said(message))
         return state
 
     def answer_state(self, answer: str) -> str:
@@ -86,22 +87,22 @@ class ConversationLookup:
         state = digests.answer_state(answer)
         return Thread(digests, await self.index.find(state), stale=(state,))
 
-    async def find_by_history(self, digests: ConversationDigests, prompt: ChatPrompt) -> Thread:
-        """Return the conversation with the messages before the question. StoreUnavailableError."""
-        before = digests.history_state(prompt.messages[: prompt.known])
-        after = digests.history_state(prompt.messages[prompt.known :], before)
-        indexed = await self.index.find(before) if prompt.known else None
+    async def find_by_history(self, digests: ConversationDigests, messages: Sequence[Message], known: int) -> Thread:
+        """Return the conversation with the first `known` messages, before the question. StoreUnavailableError."""
+        before = digests.history_state(messages[:known])
+        after = digests.history_state(messages[known:], before)
+        indexed = await self.index.find(before) if known else None
         if indexed is None:
             return Thread(digests, None, state=after)
         return Thread(digests, indexed, state=after, stale=(before, digests.answer_state(indexed.answer)))
 
-    async def record(self, thread: Thread, indexed: IndexedConversation, text: str, *, stored: bool) -> None:
-        """Index a conversation after the answer `text`; `stored`: it is found by the answer's id too.
+    async def record(self, thread: Thread, indexed: IndexedConversation, answer: Message, *, stored: bool) -> None:
+        """Index a conversation after an answer; `stored`: it is found by the answer's id too.
 
         Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
         digests = thread.digests
-        states = [digests.history_state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
+        states = [digests.history_state([answer], thread.state)] if thread.state else []
         states += [digests.answer_state(indexed.answer)] if stored else []
         if not states and not thread.stale:
             return
@@ -109,3 +110,11 @@ class ConversationLookup:
             await self.index.record(indexed, states, thread.stale)
         except StoreUnavailableError as error:
             _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))
+
+
+def _said(message: Message) -> list[str]:
+    """Return what was said in a message: its role and text as ever, and all else without ids and extra fields."""
+    same = canonical_message(message)
+    others = [part for part in same.parts if not isinstance(part, Text | Refusal)]
+    more = [msgspec.json.encode((others, same.calls)).decode()] if others or same.calls else []
+    return ["system" if message.role == "developer" else message.role, message.text.strip(), *more]

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import structlog
 from starlette.requests import Request
 
@@ -16,10 +17,12 @@ from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
-from gateway.openai.requests import CompletionRequest
+from gateway.openai.json_fields import Fields
+from gateway.openai.models import style_for_model
+from gateway.openai.options import MAX_SESSION
+from gateway.openai.requests import CompletionRequest, reject_needs
 from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.validation import Fields
-from wire.about import About, digest_prompt
+from wire.about import About, describe
 from wire.conversation_index import IndexedConversation
 from wire.errors import (
     AnswerLostError,
@@ -29,7 +32,9 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.jobs import Client, new_token
-from wire.messages import Chat, Failed
+from wire.messages import Chat, Failed, Prompted
+from wire.prompt import Message, Text
+from wire.prompt_text import is_text
 
 _LOG = structlog.get_logger()
 
@@ -64,7 +69,8 @@ class SubmittedQuestion:
             except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
-        await self.conversations.record(self.thread, indexed, text, stored=self.stored)
+        message = Message("assistant", (Text(text),))
+        await self.conversations.record(self.thread, indexed, message, stored=self.stored)
 
     async def collect(self, request: Request, answer: TextAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
@@ -107,8 +113,7 @@ class QuestionService:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
-            prompt = wanted.prompt
-            if digest_prompt(prompt.instructions, prompt.history, prompt.question) != question.about.digest:
+            if describe(self._work(request, wanted)).digest != question.about.digest:
                 raise AnswerNotFoundError
             return question
         submission = await self._submit(request, client, wanted, thread)
@@ -144,22 +149,12 @@ class QuestionService:
             return self.conversations.find_by_name(digests, name)
         if wanted.previous is not None:
             return await self.conversations.find_by_answer(digests, wanted.previous.removeprefix("resp_"))
-        return await self.conversations.find_by_history(digests, wanted.prompt)
+        return await self.conversations.find_by_history(digests, wanted.prompt.messages, wanted.text.known)
 
     async def _submit(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
-        prompt, indexed = wanted.prompt, thread.indexed
+        indexed, work = thread.indexed, self._work(request, wanted)
         submit = partial(self.questions.submit, attempt=self.clients.read_attempt(request))
-        work = Chat(
-            wanted.style,
-            prompt.question,
-            request=request.state.request_id,
-            wait=preferred_wait(request),
-            instructions=prompt.instructions,
-            history=prompt.history,
-            leading=prompt.leading,
-            asked=prompt.asked,
-        )
         key = self._key(request, wanted, thread)
         if indexed is None and wanted.previous is None:
             return await submit(work, client, token=None, key=key)
@@ -174,6 +169,36 @@ class QuestionService:
                 raise InvalidRequestError(message, "previous_response_id", "previous_response_not_found") from None
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
+
+    def _work(self, request: Request, wanted: CompletionRequest) -> Chat:
+        """Return the work of a request: in text, if that says all of it for a model of Bing's."""
+        prompt, text = wanted.prompt, wanted.text
+        style = style_for_model(prompt.model)
+        reject_needs(prompt)
+        work = Chat(
+            style,
+            text.question,
+            request=request.state.request_id,
+            wait=preferred_wait(request),
+            instructions=text.instructions,
+            history=text.history,
+            leading=text.leading,
+            asked=text.asked,
+        )
+        if is_text(prompt):
+            return work
+        session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
+        beta = request.headers.get("openai-beta")
+        headers = {"openai-beta": beta} if beta else {}
+        return Prompted(
+            style,
+            "",
+            request=work.request,
+            wait=work.wait,
+            prompt=msgspec.structs.replace(prompt, session=session, headers=headers),
+            include_usage=wanted.usage,
+            functions=wanted.functions,
+        )
 
     def _key(self, request: Request, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
         """Return the request's Idempotency-Key.
