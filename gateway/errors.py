@@ -3,6 +3,8 @@
 RefusedError          the request is at fault; has its reason
 KeyLengthError        the Idempotency-Key is too short or too long
 NoWorkerError         there is no worker that could take the question
+ModelNotFoundError    there is no such model, or not for this client
+ModelAwayError        there was such a model within the last day, and there will be again
 SocketFullError       the socket follows as many answers as it may
 TurnEndedError
  ├── DeadlineError    no answer within the limits
@@ -10,7 +12,7 @@ TurnEndedError
  └── ClientGoneError  the client left, so nobody gets this one
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -22,6 +24,7 @@ from wire.errors import (
     ClientFullError,
     KeyReusedError,
     KeySpentError,
+    OutdatedWorkerError,
     QueueFullError,
     StoreFullError,
     StoreUnavailableError,
@@ -162,6 +165,17 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         legacy_code=120,
         v1=404,
     ),
+    Reason.MODEL_UNKNOWN: ErrorSpec(
+        404,
+        "没有名为 {model} 的模型,或无权使用;相近的名称:{nearest}",
+        "There is no model {model}, or it is not for this key; the nearest names: {nearest}",
+        OpenAIError(
+            "invalid_request_error",
+            "model_not_found",
+            "The model '{model}' does not exist, or you do not have access to it; the nearest names: {nearest}.",
+            param="model",
+        ),
+    ),
     Reason.KEY_LENGTH: _invalid(
         "Idempotency-Key 须有 {shortest} 至 {longest} 个字符",
         "Idempotency-Key must have {shortest} to {longest} characters",
@@ -198,6 +212,28 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "No worker with an account is running, come back later",
         OpenAIError(
             "service_unavailable", Reason.WORKER_NONE, "No worker with an account is running, try again later."
+        ),
+        retryable=True,
+        retry_after=RETRY_AFTER,
+    ),
+    Reason.WORKER_OUTDATED: ErrorSpec(
+        503,
+        "服务正在更新,还不能处理这个请求,请稍后再试",
+        "The service is being updated and can't take this request yet, come back later",
+        OpenAIError(
+            "service_unavailable",
+            Reason.WORKER_OUTDATED,
+            "The server is being updated and can't take this request yet, try again later.",
+        ),
+        retryable=True,
+        retry_after=RETRY_AFTER,
+    ),
+    Reason.MODEL_AWAY: ErrorSpec(
+        503,
+        "模型 {model} 现在不可用,请稍后再试",
+        "Nothing serves the model {model} now, come back later",
+        OpenAIError(
+            "service_unavailable", Reason.MODEL_AWAY, "Nothing serves the model '{model}' now, try again later."
         ),
         retryable=True,
         retry_after=RETRY_AFTER,
@@ -288,6 +324,12 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     ),
     Reason.ANSWER_EMPTY: _failed(
         Reason.ANSWER_EMPTY, "上游没有给出回答", "The upstream gave no answer", "The upstream gave no answer."
+    ),
+    Reason.ANSWER_TEXTLESS: _failed(
+        Reason.ANSWER_TEXTLESS,
+        "回答没有文字,只有推理或工具调用",
+        "The answer has no text, only reasoning or calls of tools",
+        "The answer has no text, only reasoning or calls of tools.",
     ),
     Reason.UPSTREAM_BUSY: _failed(
         Reason.UPSTREAM_BUSY, "上游繁忙或正在启动", "The upstream is busy, or is starting", "The upstream is busy."
@@ -386,6 +428,23 @@ class NoWorkerError(Exception):
     """No worker has been alive for a while, so nobody would take the question."""
 
 
+class ModelNotFoundError(Exception):
+    """There is no such `model`, or the client may not ask it; `nearest` are the names most like it."""
+
+    def __init__(self, model: str, nearest: Sequence[str]) -> None:
+        super().__init__(f"no model {model!r}")
+        self.model = model
+        self.nearest = ", ".join(nearest) or "-"
+
+
+class ModelAwayError(Exception):
+    """The `model` is known, but no account has it now."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"nothing serves {model!r}")
+        self.model = model
+
+
 class SocketFullError(Exception):
     """The socket follows as many answers as one may at once."""
 
@@ -416,6 +475,9 @@ REASONS: Mapping[type[Exception], Reason] = {
     ClientBytesError: Reason.CLIENT_BYTES,
     SocketFullError: Reason.SOCKET_LIMIT,
     NoWorkerError: Reason.WORKER_NONE,
+    OutdatedWorkerError: Reason.WORKER_OUTDATED,
+    ModelNotFoundError: Reason.MODEL_UNKNOWN,
+    ModelAwayError: Reason.MODEL_AWAY,
     QueueFullError: Reason.QUEUE_FULL,
     StoreFullError: Reason.STORE_FULL,
     StoreUnavailableError: Reason.STORE_UNAVAILABLE,

@@ -4,6 +4,7 @@ WireError
  ├── BadMessageError        bytes that are no message of ours
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
  │    └── StoreFullError    there is no room; `retry_after` says when to come back
+ ├── OutdatedWorkerError    a worker runs that can't read such work yet
  ├── TokenUnknownError      the token is not alive
  ├── ConversationMovedError the answer to continue from is not the conversation's last one
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
@@ -40,6 +41,10 @@ class StoreFullError(StoreUnavailableError):
     def __init__(self, retry_after: int = _ROOM_LATER, cause: str = "there is no room") -> None:
         super().__init__(f"{cause}, come back in {retry_after} s")
         self.retry_after = retry_after
+
+
+class OutdatedWorkerError(WireError):
+    """A worker of the version before is alive, which can't read a prompt."""
 
 
 class TokenUnknownError(WireError):

@@ -36,6 +36,8 @@ NAMES = {
     "account": "account:",  # hash: an account's state
     "flight": "flight:",  # sorted set: an account's slots in use (job:attempt:worker), by when they expire
     "spent": "spent:",  # sorted set: the questions sent with an account, by when, for a day
+    "listed": "listed:",  # string: the models that an account's server lists
+    "listing": "listing:",  # string: the server was asked for that list, or is being asked, by this worker
     "few": "few",  # string: too few accounts are ready, and an operator was alerted
     "handed_in": "handed_in",  # set: names of submitted cookie exports that wait for a worker
     "export": "export:",  # string that lives for a minute: a submitted cookie export
@@ -245,6 +247,16 @@ def flight_key(name: str) -> str:
 def spent_key(name: str) -> str:
     """Return the key of an account's questions of the last day."""
     return _key("spent", name, LEDGER)
+
+
+def listed_key(name: str) -> str:
+    """Return the key of the models that an account's server lists."""
+    return _key("listed", name, LEDGER)
+
+
+def listing_key(name: str) -> str:
+    """Return the key that lives until an account's server is to be asked for its models."""
+    return _key("listing", name, LEDGER)
 
 
 def few_key() -> str:

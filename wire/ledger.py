@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from wire import keys
+from wire.model_table import ModelTable, Offer, OfferedAccount, build_table
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
@@ -23,6 +24,10 @@ STATES: tuple[DisplayState, ...] = ("ready", "cooling", "quarantined", "dead", "
 # How long an account is kept that no worker has any more.
 _KEPT_MS = 7 * 24 * 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
+# For how long after its last announcement an account counts as one that a worker has.
+_PRESENT_MS = 15 * 1000
+# For how long a worker may ask a server for its list of models before another one does.
+_LISTING_MS = 20 * 1000
 # Bytes; a cookie export is far smaller.
 _LARGEST_EXPORT = 1024 * 1024
 _FAILED = "failed:"
@@ -66,7 +71,7 @@ class AccountStatus:
 
 @dataclass(frozen=True)
 class AccountRecord:
-    """An account as a worker announces it; see AccountStatus."""
+    """An account as a worker announces it; see AccountStatus. `version`: see wire.model_table.OfferedAccount."""
 
     name: str
     fingerprint: str
@@ -75,6 +80,8 @@ class AccountRecord:
     daily: int = 0
     expires: int = 0
     provider: str = ""
+    offer: Offer | None = None
+    version: int = 0
 
 
 class NoCapacity(msgspec.Struct, frozen=True):
@@ -138,10 +145,11 @@ class Ledger:
         self._store = store
         self._prefix = keys.prefix(keys.LEDGER)
 
-    async def announce(self, account: AccountRecord, last: AccountStatus) -> bool:
-        """Announce that a worker has the account, with the `last` state known, in case Redis has lost it.
+    async def announce(self, account: AccountRecord, last: AccountStatus, worker: str = "") -> bool:
+        """Announce that `worker` has the account, with the `last` state known, in case Redis has lost it.
 
-        Returns whether its cookie was replaced, which makes it ready again.
+        Returns whether its cookie was replaced, which makes it ready again. An offer from an older file than another
+        worker's is left out.
         """
         replaced = await self._store.run(
             "announce",
@@ -155,6 +163,9 @@ class Ledger:
                 daily=account.daily,
                 expires=account.expires,
                 provider=account.provider,
+                offer=None if account.offer is None else msgspec.json.encode(account.offer).decode(),
+                version=account.version,
+                worker=worker,
                 ttl=_KEPT_MS,
                 last={name: getattr(last, name) for name in _LAST},
             ),
@@ -276,6 +287,58 @@ class Ledger:
             ),
             key=lambda status: status.name,
         )
+
+    async def read_models(self) -> ModelTable:
+        """Return the table of models of all accounts that were announced within a day."""
+        with translate_errors():
+            seconds, micros = await self._store.commands.time()
+            now = seconds * 1000 + micros // 1000
+            accounts: Any = await self._store.commands.zrange(
+                keys.accounts_key(), now - _DAY_MS, "+inf", byscore=True, withscores=True
+            )
+            seen = {name.decode(): int(at) for name, at in accounts if not name.endswith(PICTURES.encode())}
+            async with self._store.commands.pipeline(transaction=False) as pipe:
+                for name in seen:
+                    pipe.hmget(keys.account_key(name), _OFFER)
+                    pipe.get(keys.listed_key(name))
+                replies: Any = await pipe.execute()
+        rows = zip(seen.items(), replies[::2], replies[1::2], strict=True)
+        return build_table(_offered(name, now - at, now, fields, listed) for (name, at), fields, listed in rows)
+
+    async def claim_listing(self, name: str, worker: str) -> bool:
+        """Return whether `worker` is the one to ask the account's server for its list of models now."""
+        with translate_errors():
+            claimed = await self._store.commands.set(keys.listing_key(name), worker, nx=True, px=_LISTING_MS)
+        return bool(claimed)
+
+    async def keep_listed(self, name: str, models: Iterable[str], every: float) -> None:
+        """Keep the list of models that the account's server has, and ask for it again in `every` seconds."""
+        with translate_errors():
+            async with self._store.commands.pipeline(transaction=False) as pipe:
+                pipe.set(keys.listed_key(name), msgspec.json.encode(sorted(models)), px=_KEPT_MS)
+                pipe.set(keys.listing_key(name), b"", px=int(every * 1000))
+                await pipe.execute()
+
+
+# What `announce` keeps of an offer.
+_OFFER = ("provider", "offer", "offered", "offer_version", "disputed")
+
+
+def _offered(name: str, silence: int, now: int, fields: list[bytes | None], listed: bytes | None) -> OfferedAccount:
+    """Return what an account offers that was announced `silence` ms ago; nothing by a worker of the version before."""
+    provider, offer, offered, version, disputed = (field or b"" for field in fields)
+    present = silence < _PRESENT_MS
+    if not offer or (present and now - float(offered) >= _PRESENT_MS):
+        return OfferedAccount(name, provider.decode(), None, present)
+    return OfferedAccount(
+        name,
+        provider.decode(),
+        msgspec.json.decode(offer, type=Offer),
+        present,
+        int(float(version)),
+        now - float(disputed or 0) < _PRESENT_MS,
+        msgspec.json.decode(listed, type=tuple[str, ...]) if listed else (),
+    )
 
 
 def _status(name: str, seen: int, fields: dict[bytes, bytes], in_flight: int, turns_today: int) -> AccountStatus:

@@ -5,6 +5,7 @@ named in the header X-Ignored-Parameters. Everything else goes to the server as 
 `metadata`, `user` and `stream_options` are for the gateway.
 """
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from wire.prompt import Prompt, last_turn, pictures
@@ -12,6 +13,16 @@ from wire.prompt import Prompt, last_turn, pictures
 # What an account may be able to do, by its names in accounts.toml.
 Ability = Literal["tools", "json", "pictures", "logprobs", "sampling", "reasoning"]
 ABILITIES: frozenset[Ability] = frozenset(get_args(Ability))
+
+# The field of a chat completions request that needs an ability, for the sentence to a client.
+PARAMETERS: Mapping[Ability, str] = {
+    "tools": "tools",
+    "json": "response_format",
+    "pictures": "messages",
+    "logprobs": "logprobs",
+    "sampling": "temperature",
+    "reasoning": "reasoning_effort",
+}
 
 # Wishes, by the ability that they take; those without one go to any server, and to none that knows only text.
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "logit_bias")

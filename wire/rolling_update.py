@@ -14,28 +14,35 @@ _GONE = (b"gone", b"dead")
 
 
 class OutdatedProcesses:
-    """Whether gateways or workers run that read a job's work only inside the job."""
+    """Whether gateways or workers run that read a job's work only inside the job, and know no prompts."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._until = float("-inf")
-        self._seen = False
+        self._seen: frozenset[str] = frozenset()
 
     async def are_there(self) -> bool:
         """Return whether there are any, as of the last second. StoreUnavailableError."""
+        return bool(await self._names())
+
+    async def are_workers_there(self) -> bool:
+        """Return whether there are workers among them, as of the last second. StoreUnavailableError."""
+        return any(name.startswith("worker:") for name in await self._names())
+
+    async def _names(self) -> frozenset[str]:
         now = asyncio.get_running_loop().time()
         if now >= self._until:
             self._seen = await self._look()
             self._until = now + _FRESH
         return self._seen
 
-    async def _look(self) -> bool:
+    async def _look(self) -> frozenset[str]:
         states, facts = await asyncio.gather(
             self._store.execute("HGETALL", keys.processes_key()), self._store.execute("HGETALL", keys.facts_key())
         )
         loads = dict(zip(facts[::2], facts[1::2], strict=True))
         living = [name for name, state in zip(states[::2], states[1::2], strict=True) if not state.endswith(_GONE)]
-        return any(not _reads_apart(loads.get(name, b"")) for name in living)
+        return frozenset(name.decode() for name in living if not _reads_apart(loads.get(name, b"")))
 
 
 def _reads_apart(facts: bytes) -> bool:

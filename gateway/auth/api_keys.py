@@ -9,16 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = r"[\w.@-]{1,64}"
-_LINE = re.compile(rf"(?P<name>{_NAME})\s+(?P<hash>[0-9a-f]{{64}})(?:\s+(?P<limit>[1-9]\d{{0,8}}))?", re.ASCII)
+# A model's name, or a pattern with `*`.
+_MODEL = r"[^\s,#]{1,256}"
+_LINE = re.compile(
+    rf"(?P<name>{_NAME})\s+(?P<hash>[0-9a-f]{{64}})(?:\s+(?P<limit>[1-9]\d{{0,8}}))?"
+    rf"(?:\s+models=(?P<models>{_MODEL}(?:,{_MODEL})*))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key of the file: `limit` is how many jobs of its holder may wait or run; None is the common limit."""
+    """A key of the file: `limit` is how many jobs of its holder may wait or run; None is the common limit.
+
+    `models` are the names, perhaps with `*` in them, of the models that it is good for; None is all of them.
+    """
 
     name: str
     hash: str
     limit: int | None = None
+    models: tuple[str, ...] | None = None
 
 
 def create_key(name: str) -> tuple[str, ApiKey]:
@@ -41,7 +51,7 @@ def load_keys(path: Path, setting: str = "API_KEYS_FILE") -> Sequence[ApiKey]:
 
 
 def read_keys(path: Path, setting: str) -> Sequence[ApiKey]:
-    """Return the keys of a file: one line each, with a name, the key's SHA-256 in hex, and perhaps a limit.
+    """Return the keys of a file: one line each, with a name, the key's SHA-256 in hex, perhaps a limit and models.
 
     A `#` begins a comment. Raises ValueError with one sentence about the `setting` that names the file.
     """
@@ -56,8 +66,10 @@ def read_keys(path: Path, setting: str) -> Sequence[ApiKey]:
             continue
         match = _LINE.fullmatch(entry)
         if match is None:
-            raise ValueError(f"{setting}: line {number} of {path} is not a name, a SHA-256 in hex, and perhaps a limit")
-        keys.append(ApiKey(match["name"], match["hash"], int(match["limit"]) if match["limit"] else None))
+            form = "a name, a SHA-256 in hex, and perhaps a limit and models=…"
+            raise ValueError(f"{setting}: line {number} of {path} is not {form}")
+        models = tuple(match["models"].split(",")) if match["models"] else None
+        keys.append(ApiKey(match["name"], match["hash"], int(match["limit"]) if match["limit"] else None, models))
     for attribute in ("name", "hash"):
         if len({getattr(key, attribute) for key in keys}) < len(keys):
             raise ValueError(f"{setting}: {path} lists a {attribute} twice")

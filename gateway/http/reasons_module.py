@@ -6,8 +6,9 @@ from gateway.errors import ERRORS
 
 
 def reasons_module() -> bytes:
-    """Return the module: `REASONS.en` and `REASONS.zh` have the sentence of each reason."""
+    """Return the module: `REASONS.en` and `REASONS.zh` have the sentence of each reason that has nothing to fill in."""
     sentences = {
-        language: {reason: spec.text(language == "en") for reason, spec in ERRORS.items()} for language in ("en", "zh")
+        language: {reason: spec.text(language == "en") for reason, spec in ERRORS.items() if "{" not in spec.en}
+        for language in ("en", "zh")
     }
     return f"export const REASONS = {json.dumps(sentences, ensure_ascii=False)};\n".encode()

@@ -12,6 +12,7 @@ from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
 from wire.answers import AnswerState, Progress
 from wire.messages import Failed, Final, Source, TurnCount
+from wire.reasons import Reason
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -67,6 +68,15 @@ def encode_answer(
     if token is not None:
         data["token"] = token
     return _encode_success(data)
+
+
+def require_text(event: Final | Failed) -> Final | Failed:
+    """Return the end of an answer for an endpoint that has nothing but text: one that has none has failed."""
+    if isinstance(event, Failed) or event.text or not event.blocks:
+        return event
+    refused = any(block.kind == "refusal" for block in event.blocks)
+    reason = Reason.QUESTION_REFUSED if refused else Reason.ANSWER_TEXTLESS
+    return Failed(reason, reset=event.reset, provider=event.provider)
 
 
 def encode_final(event: Final, token: str | None, *, streaming: bool) -> bytes:

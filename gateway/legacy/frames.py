@@ -5,7 +5,7 @@ from hashlib import blake2b
 from gateway.errors import failure_of, problem_of
 from gateway.http.responses import encode_error
 from gateway.http.sse import EventId, SseFrame, encode_event
-from gateway.legacy.envelope import encode_answer, encode_final, encode_text
+from gateway.legacy.envelope import encode_answer, encode_final, encode_text, require_text
 from wire.messages import Delta, Event, Failed, Final, Replace
 
 
@@ -39,13 +39,9 @@ class LegacyFrames:
                 self._digest, self._length = blake2b(), 0
                 self._add(text)
                 return self._delta(text)
-            case Final():
+            case Final() | Failed():
                 self.finished = True
-                final = encode_final(event, self._token, streaming=True)
-                return [*self._delta(self._missing(event.text)), final]
-            case Failed():
-                self.finished = True
-                return [encode_error(failure_of(event, self._english))]
+                return self._end(require_text(event))
 
     def preamble(self, _: Event | None) -> list[SseFrame]:
         """Return an empty delta for a client that reconnects; for others a stream begins with its first delta."""
@@ -62,6 +58,11 @@ class LegacyFrames:
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error frame."""
         return [SseFrame(encode_error(problem_of(error, self._english)))]
+
+    def _end(self, event: Final | Failed) -> list[bytes]:
+        if isinstance(event, Failed):
+            return [encode_error(failure_of(event, self._english))]
+        return [*self._delta(self._missing(event.text)), encode_final(event, self._token, streaming=True)]
 
     def _add(self, text: str) -> None:
         self._digest.update(_bytes(text))

@@ -40,7 +40,7 @@ class LegacyApi:
         client = self.clients.identify(request)
         question = params.parse_question(await self._fields(request))
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
-        event = await self._read_end(request, subscription)
+        event = envelope.require_text(await self._read_end(request, subscription))
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
         return responses.ok(envelope.encode_final(event, submission.token, streaming=False))

@@ -96,6 +96,7 @@ class LegacySession:
             raise AnswerLostError
 
     def _encode_end(self, event: Final | Failed, token: str | None) -> bytes:
+        event = envelope.require_text(event)
         if isinstance(event, Failed):
             return encode_error(failure_of(event, self._english))
         return envelope.encode_final(event, token, streaming=False)

@@ -1,20 +1,23 @@
 """The models of /v1: one for each style."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.answering.models import STYLES, ModelChoice, Models
 from gateway.auth.clients import Clients
+from gateway.errors import ERRORS, ModelNotFoundError, fill_in
 from gateway.http import responses
+from gateway.http.fields import join_surrogates
 from gateway.http.responses import Count
 from gateway.openai.errors import InvalidRequestError
+from wire.jobs import ANYBODY, Client
 from wire.messages import Style
+from wire.reasons import Reason
 
 METHODS = ["GET", "HEAD", "OPTIONS"]
-STYLES: Mapping[str, Style] = {f"bing-{style}": style for style in get_args(Style)}
 # The day on which the styles were introduced, in Unix time.
 _CREATED = 1677715200
 
@@ -37,14 +40,22 @@ class ModelListObject(msgspec.Struct, kw_only=True):
     data: list[Model]
 
 
-def style_for_model(model: object) -> Style:
-    """Return the style of a model. InvalidRequestError."""
-    if not isinstance(model, str) or not model:
+def resolve_model(name: object, models: Models, client: Client = ANYBODY) -> ModelChoice:
+    """Return the model that the field `model` names. InvalidRequestError, ModelAwayError."""
+    if not isinstance(name, str) or not name:
         raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
-    if model not in STYLES:
-        message = f"The model '{model[:64]}' does not exist; there are {', '.join(STYLES)}."
-        raise InvalidRequestError(message, "model", "model_not_found", 404)
-    return STYLES[model]
+    try:
+        return models.resolve(join_surrogates(name), client)
+    except ModelNotFoundError as error:
+        spec = ERRORS[Reason.MODEL_UNKNOWN]
+        raise InvalidRequestError(fill_in(spec.openai.message, error), "model", "model_not_found", 404) from error
+
+
+def style_for_model(model: object) -> Style:
+    """Return the style of a model of Bing's. InvalidRequestError for any other."""
+    choice = resolve_model(model, Models())
+    assert choice.style is not None
+    return choice.style
 
 
 def model_name(style: Style) -> str:

@@ -9,6 +9,8 @@ from wire.reasons import Reason
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "errors.md"
 # A failed answer has a sentence of its own; the page has this one, and a link to all of them.
 EXAMPLE = Reason.INTERNAL
+# What the page has in the gaps of sentences.
+FILLED_IN = {"shortest": 16, "longest": 255, "model": "gpt-5", "nearest": "gpt-4o"}
 
 
 def documented() -> set[tuple[int, str, str, int]]:
@@ -24,7 +26,7 @@ def expected() -> set[tuple[int, str, str, int]]:
     for reason, spec in ERRORS.items():
         code = spec.legacy_code or spec.status
         if reason not in EXPORT_REASONS and (code != 500 or reason == EXAMPLE):
-            zh, en = (text.format(shortest=16, longest=255) for text in (spec.zh, spec.en))
+            zh, en = (text.format_map(FILLED_IN) for text in (spec.zh, spec.en))
             rows.add((code, zh, en, 200 if spec.legacy_code else spec.status))
     brief = Failed(Reason.ACCOUNT_THROTTLED, reset=False, retry_after=90)
     problem, in_english = failure_of(brief), failure_of(brief, english=True)

@@ -18,6 +18,8 @@ OF_THE_LEDGER = {
     "account_key",
     "flight_key",
     "spent_key",
+    "listed_key",
+    "listing_key",
     "few_key",
     "handed_in_key",
     "export_key",

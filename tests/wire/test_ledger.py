@@ -13,6 +13,7 @@ from tests.support.wire.ledger_clock import advance
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
 from wire.ledger import (
+    PICTURES,
     AccountAlert,
     AccountChange,
     AccountRecord,
@@ -23,6 +24,7 @@ from wire.ledger import (
     Order,
     TurnOutcome,
 )
+from wire.model_table import ModelTable, Offer
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -711,3 +713,63 @@ async def test_invalid_questions_have_no_consequences_with_one_served_between(bo
     assert await book.reserve("good", "a") == "a"
     await book.end("good", "a")
     assert await doubt(book, "z", "z") == "ready"
+
+
+async def test_models_and_aliases_are_announced_with_their_account(book: Book) -> None:
+    offer = Offer(("m", "n"), abilities=("tools", "of-a-later-version"), aliases={"fast": ("m",)}, default="fast")
+    await book.announce("a", provider="openai", offer=offer, version=7)
+    await book.announce("a" + PICTURES)
+    table = await book.ledger.read_models()
+    assert [account.name for account in table.accounts] == ["a", "b"]
+    assert (table.find("fast"), table.find("unknown"), table.find("n")) == (("m",), ("m",), ("n",))
+    (account,) = table.accounts_for("n")
+    assert (account.name, account.provider, set(account.abilities)) == ("a", "openai", {"tools"})
+    assert [one.name for one in table.accounts_for("bing-balanced")] == ["a", "b"]
+
+
+async def test_an_account_that_only_an_older_worker_still_announces_has_no_models(book: Book) -> None:
+    await book.announce("a", offer=Offer(("m",)))
+    await advance(book.store, 60)
+    await book.announce("a")
+    table = await book.ledger.read_models()
+    assert table.find("m") == ()
+    assert [one.name for one in table.accounts_for("bing-balanced")] == ["a"]
+
+
+async def test_a_model_is_away_when_no_worker_has_it_and_unknown_after_a_day(book: Book) -> None:
+    await book.announce("a", offer=Offer(("m",), aliases={"x": ("m",)}))
+    assert not (await book.ledger.read_models()).is_away(["m"])
+    await advance(book.store, 20)
+    table = await book.ledger.read_models()
+    assert table.find("x") == ("m",)
+    assert table.is_away(["m"])
+    await advance(book.store, DAY)
+    assert (await book.ledger.read_models()).find("m") == ()
+
+
+async def test_the_newest_file_counts_while_its_worker_is_there(book: Book) -> None:
+    async def announce(worker: str, version: int, model: str) -> ModelTable:
+        record = AccountRecord("a", "cookie", offer=Offer((model,)), version=version)
+        await book.ledger.announce(record, AccountStatus("a"), worker)
+        return await book.ledger.read_models()
+
+    assert (await announce("new", 2, "two")).find("two")
+    table = await announce("old", 1, "one")
+    assert table.find("two")
+    assert table.is_disputed
+    # A worker may go back to an older file of its own at once, and others once it is gone.
+    assert (await announce("new", 1, "one")).find("one")
+    assert (await announce("new", 2, "two")).find("two")
+    await advance(book.store, 12)
+    assert (await announce("old", 1, "one")).find("one")
+
+
+async def test_one_worker_asks_a_server_for_its_models_and_a_new_server_is_asked_anew(book: Book) -> None:
+    await book.announce("a", offer=Offer(("m",), lists=True))
+    assert [await book.ledger.claim_listing("a", worker) for worker in ("w", "v")] == [True, False]
+    await book.ledger.keep_listed("a", ["n", "o"], 300.0)
+    assert not await book.ledger.claim_listing("a", "v")
+    assert [(await book.ledger.read_models()).find(name) for name in "mno"] == [("m",), ("n",), ("o",)]
+    await book.announce("a", "another server", offer=Offer(("m",), lists=True))
+    assert (await book.ledger.read_models()).find("n") == ()
+    assert await book.ledger.claim_listing("a", "v")

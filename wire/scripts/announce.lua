@@ -1,8 +1,9 @@
 -- Registers an account that a worker has. A replaced cookie makes the account ready again.
 -- KEYS: the account's hash. ARGV: prefix, then JSON: account, fingerprint of its cookie, weight, turns (most in flight, 0: no
--- bound), daily (most a day, 0: unknown), expires (of its cookie, Unix s, 0: unknown), provider, ttl (ms), and last: the
--- account's last state that the worker knows (state, until in ms, reason, failures, turns_today, paused, since in ms, 0:
--- never known), used only where the ledger knows nothing.
+-- bound), daily (most a day, 0: unknown), expires (of its cookie, Unix s, 0: unknown), provider, offer (JSON; left out for
+-- pictures), version of the file that it comes from, worker, ttl (ms), and last: the account's last state that the worker
+-- knows (state, until in ms, reason, failures, turns_today, paused, since in ms, 0: never known), used only where the ledger
+-- knows nothing.
 -- Returns 1 if the cookie was replaced, else 0.
 local args = cjson.decode(ARGV[2])
 local name, print, last = args.account, args.fingerprint, args.last
@@ -15,6 +16,16 @@ if fields[2] == print and known ~= print and now - tonumber(fields[3]) < UNSEEN 
 redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', args.weight, 'turns', args.turns, 'daily', args.daily)
 redis.call('HSET', KEYS[1], 'expires', args.expires, 'provider', args.provider)
 redis.call('PEXPIRE', KEYS[1], args.ttl)
+-- The offer from the newest file counts: another worker's older one is left out for so many ms.
+local OUTDATED = 10000
+if args.offer then
+  local offer, version, by, at = unpack(redis.call('HMGET', KEYS[1], 'offer', 'offer_version', 'offered_by', 'offered'))
+  if version and tonumber(version) > args.version and by ~= args.worker and now - tonumber(at) < OUTDATED then
+    if offer ~= args.offer then redis.call('HSET', KEYS[1], 'disputed', now) end
+  else
+    redis.call('HSET', KEYS[1], 'offer', args.offer, 'offer_version', args.version, 'offered_by', args.worker, 'offered', now)
+  end
+end
 redis.call('ZADD', key('accounts'), now, name)
 if not known then
   local since = last.since
@@ -29,6 +40,7 @@ elseif known ~= print then
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
   redis.call('HDEL', KEYS[1], 'trial', 'refused_for', 'refused_since', 'refused_last', 'doubted_by')
+  redis.call('DEL', key('listed', name), key('listing', name))
   log_event('kind', 'cookie', 'before', fields[4] or '', standing(name))
   return 1
 end

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from gateway.answering.models import STYLES
 from gateway.docs import headers
 from gateway.docs.json_schema import ANSWER, Node, enum, ref
 from gateway.docs.openai.error_responses import references
 from gateway.docs.schemas import PICTURES
-from gateway.openai.models import STYLES
 
 _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owned_by": "bing"}
 _NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")

@@ -18,6 +18,14 @@ def test_a_file_names_keys_by_their_hashes(tmp_path: Path) -> None:
     assert load_keys(path) == (ApiKey("alice", hash_of("a")), ApiKey("bob@home", hash_of("b"), 7))
 
 
+def test_a_key_may_be_good_for_some_models_only(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"alice {hash_of('a')} models=gpt-4o,org/qwen:*\nbob {hash_of('b')} 7 models=bing-*\n")
+    alice, bob = load_keys(path)
+    assert (alice.limit, alice.models) == (None, ("gpt-4o", "org/qwen:*"))
+    assert (bob.limit, bob.models) == (7, ("bing-*",))
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -29,6 +37,10 @@ def test_a_file_names_keys_by_their_hashes(tmp_path: Path) -> None:
         (f"alice {'a' * 64} 0".encode(), "line 1 of"),
         (f"alice {'a' * 64} many".encode(), "line 1 of"),
         (f"alice {'A' * 64}".encode(), "line 1 of"),
+        (f"alice {'a' * 64} models=".encode(), "line 1 of"),
+        (f"alice {'a' * 64} models=a,,b".encode(), "line 1 of"),
+        (f"alice {'a' * 64} models=a, b".encode(), "line 1 of"),
+        (f"alice {'a' * 64} models=a 7".encode(), "line 1 of"),
         (f"alice {'a' * 64}\nalice {'b' * 64}".encode(), "lists a name twice"),
         (f"alice {'a' * 64}\nbob {'a' * 64}".encode(), "lists a hash twice"),
     ],

@@ -4,6 +4,7 @@ import json
 
 from gateway.legacy import envelope
 from wire.answers import Progress, QueuePosition
+from wire.blocks import Block
 from wire.messages import Failed, Final, Source, TurnCount
 
 URLS = (Source("标题", "https://example.org"),)
@@ -57,3 +58,17 @@ def test_the_state_of_an_answer_that_waits_or_failed_has_them_too() -> None:
         '"turns": null, "reset": true, "error": {"code": 120, "message": "已上限,24小时后尝试", '
         '"reason": "account.throttled", "retry_after": 7200}, "provider": null}}'
     )
+
+
+def test_an_answer_without_text_is_a_failure_where_nothing_but_text_is_shown() -> None:
+    calls = Final("", blocks=(Block("tool_call", "{}", "c1", "f"),), provider="server", reset=True)
+    assert envelope.require_text(calls) == Failed("answer.textless", reset=True, provider="server")
+    refusal = Final("", blocks=(Block("reasoning", "hm"), Block("refusal", "no")))
+    assert envelope.require_text(refusal) == Failed("question.refused", reset=False)
+    for whole in (
+        Final("", stopped=True),
+        Final("", images=("i",)),
+        Final("a", blocks=(Block("reasoning", "hm"), Block("text", "a"))),
+        Failed("interrupted"),
+    ):
+        assert envelope.require_text(whole) == whole

@@ -12,6 +12,7 @@ from gateway.errors import DeadlineError
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
 from tests.support.gateway.harness import joined
+from wire.blocks import Block, Piece
 from wire.messages import Delta, Event, Failed, Final, Replace, Source
 
 
@@ -54,6 +55,21 @@ def test_empty_text_makes_no_delta_frame() -> None:
 
 def test_a_failure_is_one_error_frame() -> None:
     assert frames([Delta("a"), Failed("x", code=500, message="坏了")])[1:] == [{"code": 500, "message": "坏了"}]
+
+
+def test_reasoning_and_calls_make_no_frames_and_their_text_stays_whole() -> None:
+    reasoning, call = Piece(0, "reasoning", "hm"), Piece(2, "tool_call", "{}", id="c1", name="f")
+    blocks = (Block("reasoning", "hm"), Block("text", "ab"), Block("tool_call", "{}", "c1", "f"))
+    events: list[Event] = [
+        Delta("", pieces=(reasoning,)),
+        Delta("a", pieces=(Piece(1, "text", "a"),)),
+        Delta("b", pieces=(Piece(1, "text", "b"), call)),
+        Final("ab", blocks=blocks),
+    ]
+    assert [frame["data"]["answer"] for frame in frames(events)] == ["a", "b", "ab"]
+    assert frames([Delta("", pieces=(reasoning,)), Final("", blocks=blocks[:1])]) == [
+        {"code": 500, "message": "回答没有文字,只有推理或工具调用"}
+    ]
 
 
 def test_a_stopped_answer_is_a_success_that_resets() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from wire import keys
 from wire.redis.store import Store
 
-_TIMES = ("until", "succeeded", "failed", "used", "trial", "refused_since", "refused_last")
+_TIMES = ("until", "succeeded", "failed", "used", "trial", "refused_since", "refused_last", "offered", "disputed")
 
 
 async def advance(store: Store, seconds: float) -> None:
@@ -16,6 +16,7 @@ async def advance(store: Store, seconds: float) -> None:
         for field in _TIMES:
             if int(await redis.hget(keys.account_key(name), field) or 0):
                 await redis.hincrby(keys.account_key(name), field, back)
+        await redis.zincrby(keys.accounts_key(), back, name)
         for times in (keys.flight_key(name), keys.spent_key(name)):
             for member in await redis.zrange(times, 0, -1):
                 await redis.zincrby(times, back, member)

@@ -120,7 +120,7 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
     await HmacSecret(store).read()
     names.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in names} == {"bing:{s0}:"}
-    of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export"}
+    of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export", "listed", "listing"}
     elsewhere = {"channel", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
