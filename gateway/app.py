@@ -25,7 +25,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
-from gateway.http.body import BodyReader, linger
+from gateway.http.body import BodyReader, BodyRoom, linger
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -63,6 +63,9 @@ from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
+# How many of the largest bodies may be read and parsed at a time.
+_BODIES = 16
+
 
 class _Application(Starlette):
     """Starlette's application, with middleware outside of Starlette's own: an open stream keeps only that one."""
@@ -96,7 +99,7 @@ def create_app(
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
     abandonment = Abandonment(jobs, settings.abandon_grace)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
-    clients = _clients(settings)
+    clients, room = _clients(settings), BodyRoom(_BODIES * max(settings.max_body, settings.max_message))
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures = PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
@@ -114,8 +117,8 @@ def create_app(
     return _Application(
         _outer_middleware(metrics),
         routes=[
-            *_drop_in(settings, questions, clients, sessions),
-            *_openai(settings, QuestionService(questions, clients, conversations), pictures),
+            *_drop_in(settings, questions, clients, sessions, room),
+            *_openai(settings, QuestionService(questions, clients, conversations), pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -155,11 +158,11 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
 
 
 def _drop_in(
-    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions
+    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions, room: BodyRoom
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay = questions.relay
-    api = LegacyApi(questions, clients, BodyReader(settings.max_body, relay.timings.body_limit))
+    api = LegacyApi(questions, clients, BodyReader(settings.max_message, relay.timings.body_limit, room, clients))
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
     v2 = V2Endpoint(questions, clients, settings)
@@ -184,9 +187,10 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore) -> list[Route]:
+def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore, room: BodyRoom) -> list[Route]:
     """Return the routes of the OpenAI API."""
-    bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
+    timings = service.questions.relay.timings
+    bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)

@@ -9,13 +9,16 @@ import msgspec
 
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Prompted, Style, Work
-from wire.prompt import Dialect, Opaque, Picture, Prompt, Refusal, Text
+from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text
 from wire.prompt_digest import canonical_prompt
 
 # Characters of a system prompt that are kept.
 _INSTRUCTIONS = 4096
 # The bytes of text that cost as much as a picture of middling size: 765 tokens.
 _PART_BYTES = 4 * 765
+# Characters that a part or a message takes beside its text, and a tool in all, roughly.
+_PART = 64
+_TOOL = 1024
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,6 +86,33 @@ def _size(texts: Iterable[str]) -> int:
         return sum(len(text.encode()) for text in texts)
     except UnicodeEncodeError as error:
         raise BadMessageError("text holds half a surrogate pair") from error
+
+
+def weigh(work: Work) -> int:
+    """Return about how many characters some work has: those of its texts and pictures, and some for each part."""
+    if not isinstance(work, Chat):
+        return 0
+    size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
+    if isinstance(work, Prompted):
+        prompt = work.prompt
+        size += _TOOL * len(prompt.tools) + sum(map(weigh_message, prompt.messages))
+    return size
+
+
+def weigh_message(message: Message) -> int:
+    """Return about how many characters a message has, as weigh."""
+    parts = sum(_PART + _weigh_part(part) for part in message.parts)
+    return _PART + parts + sum(_PART + len(call.arguments) for call in message.calls)
+
+
+def _weigh_part(part: Part) -> int:
+    match part:
+        case Text(text=text) | Refusal(text=text):
+            return len(text)
+        case Picture(url=url):
+            return len(url)
+        case Opaque(value=value):
+            return sum(_PART + len(str(inner)) for inner in value.values())
 
 
 def digest_prompt(instructions: str, history: Sequence[HistoryMessage], question: str) -> str:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from wire.about import weigh_message
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.prompt import Message, Refusal, Text
 from wire.prompt_digest import canonical_message
+from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
 
@@ -89,8 +91,8 @@ class ConversationLookup:
 
     async def find_by_history(self, digests: ConversationDigests, messages: Sequence[Message], known: int) -> Thread:
         """Return the conversation with the first `known` messages, before the question. StoreUnavailableError."""
-        before = digests.history_state(messages[:known])
-        after = digests.history_state(messages[known:], before)
+        size = sum(map(weigh_message, messages))
+        before, after = await run_sized(size, _states_around, digests, messages, known)
         indexed = await self.index.find(before) if known else None
         if indexed is None:
             return Thread(digests, None, state=after)
@@ -110,6 +112,12 @@ class ConversationLookup:
             await self.index.record(indexed, states, thread.stale)
         except StoreUnavailableError as error:
             _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))
+
+
+def _states_around(digests: ConversationDigests, messages: Sequence[Message], known: int) -> tuple[str, str]:
+    """Return the states before the question and after it."""
+    before = digests.history_state(messages[:known])
+    return before, digests.history_state(messages[known:], before)
 
 
 def _said(message: Message) -> list[str]:

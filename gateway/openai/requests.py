@@ -89,9 +89,8 @@ def parse_completion(fields: Fields) -> CompletionRequest:
         extra=rest_of(fields, _COMPLETION_NAMES),
         session=options.find_session(fields),
     )
-    return CompletionRequest(
-        prompt, to_text(conversation), stream, usage, stops, functions=bool(fields.get("functions"))
-    )
+    functions, stored = bool(fields.get("functions")), read_field(fields, "store", bool) is True
+    return CompletionRequest(prompt, to_text(conversation), stream, usage, stops, functions=functions, stored=stored)
 
 
 def parse_response(fields: Fields) -> CompletionRequest:

@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import Request
 
 from gateway.answering.idempotency import RequestKey
+from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
@@ -19,11 +20,11 @@ from gateway.openai import validation
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.json_fields import Fields
-from gateway.openai.models import style_for_model
+from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
 from gateway.openai.requests import CompletionRequest, reject_needs
 from gateway.openai.text_assembler import TextAssembler
-from wire.about import About, describe
+from wire.about import About, describe, weigh
 from wire.conversation_index import IndexedConversation
 from wire.errors import (
     AnswerLostError,
@@ -36,6 +37,7 @@ from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Prompted
 from wire.prompt import Message, Text
 from wire.prompt_text import is_text
+from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
 
@@ -111,6 +113,7 @@ class QuestionService:
 
         InvalidRequestError, and the errors of Questions.submit.
         """
+        work = self._work(request, client, wanted)
         name = validation.read_conversation_id(
             fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
@@ -119,10 +122,10 @@ class QuestionService:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
-            if describe(self._work(request, wanted)).digest != question.about.digest:
+            if (await run_sized(weigh(work), describe, work)).digest != question.about.digest:
                 raise AnswerNotFoundError
             return question
-        submission = await self._submit(request, client, wanted, thread)
+        submission = await self._submit(request, client, work, wanted, thread)
         request.state.answer = submission.answer_id
         return await self.load(request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored)
 
@@ -157,9 +160,11 @@ class QuestionService:
             return await self.conversations.find_by_answer(digests, wanted.previous.removeprefix("resp_"))
         return await self.conversations.find_by_history(digests, wanted.prompt.messages, wanted.text.known)
 
-    async def _submit(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> Submission:
+    async def _submit(
+        self, request: Request, client: Client, work: Chat, wanted: CompletionRequest, thread: Thread
+    ) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
-        indexed, work = thread.indexed, self._work(request, wanted)
+        indexed = thread.indexed
         submit = partial(self.questions.submit, attempt=self.clients.read_attempt(request))
         key = self._key(request, wanted, thread)
         if indexed is None and wanted.previous is None:
@@ -176,13 +181,13 @@ class QuestionService:
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
 
-    def _work(self, request: Request, wanted: CompletionRequest) -> Chat:
-        """Return the work of a request: in text, if that says all of it for a model of Bing's."""
+    def _work(self, request: Request, client: Client, wanted: CompletionRequest) -> Chat:
+        """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
         prompt, text = wanted.prompt, wanted.text
-        style = style_for_model(prompt.model)
-        reject_needs(prompt)
+        choice = resolve_model(prompt.model, Models(), client)
+        reject_needs(prompt, choice.abilities)
         work = Chat(
-            style,
+            choice.style or "balanced",
             text.question,
             request=request.state.request_id,
             wait=preferred_wait(request),
@@ -191,13 +196,13 @@ class QuestionService:
             leading=text.leading,
             asked=text.asked,
         )
-        if is_text(prompt):
+        if choice.style is not None and is_text(prompt):
             return work
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
         headers = {"openai-beta": beta} if beta else {}
         return Prompted(
-            style,
+            work.style,
             "",
             request=work.request,
             wait=work.wait,

@@ -45,7 +45,7 @@ def test_what_changes_nothing_is_accepted() -> None:
         "modalities": ["text"],
         "stop": [],
         "stream_options": None,
-        "store": True,
+        "store": False,
         "metadata": {"a": "b"},
         "user": "u",
     }
@@ -81,7 +81,8 @@ def test_all_that_a_completion_may_have_goes_into_its_prompt() -> None:
         extra={"enable_thinking": True},
         session="k",
     )
-    assert not parsed.functions
+    assert (parsed.functions, parsed.stored) == (False, False)
+    assert requests.parse_completion(CHAT | {"store": True}).stored
     assert requests.parse_completion(CHAT | {"functions": [{"name": "add"}]}).functions
 
 

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,18 +46,11 @@ SCRIPTS = {
 }
 
 
-def script(name: str) -> list[str]:
-    """The script's part of the command."""
-    name_ = SCRIPTS[name]
-    return [f"tests/external/clients/{name_}"] if name_.endswith(".mjs") else ["-m", f"tests.external.clients.{name_}"]
-
-
 class Client:
-    """A running script; `name` is its key in SCRIPTS."""
+    """A running script of clients/. errors: what it calls what goes wrong."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
-        self.name = name
-        self.errors = ERRORS[name]
+    def __init__(self, process: "subprocess.Popen[str]", errors: Errors) -> None:
+        self.errors = errors
         self._process = process
 
     def do(self, do: str, url: str, **job: Any) -> dict[str, Any]:
@@ -71,14 +64,18 @@ class Client:
 
 
 @contextmanager
-def client(name: str, program: str, environment: dict[str, str]) -> Iterator[Client]:
-    """The client, run by `program`."""
-    command: Sequence[str] = [program, *script(name)]
+def client(
+    script: str, program: str, environment: dict[str, str], errors: Errors = ERRORS["openai"]
+) -> Iterator[Client]:
+    """A script of clients/, run by `program`: Node for an .mjs, a Python for a module."""
+    module = (
+        [f"tests/external/clients/{script}"] if script.endswith(".mjs") else ["-m", f"tests.external.clients.{script}"]
+    )
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [program, *module], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Client(name, process)
+            yield Client(process, errors)
         finally:
             process.kill()
 
