@@ -105,7 +105,7 @@ def working() -> Iterator[Callable[[Program], Client]]:
 
         def of(program: Program) -> Client:
             if program.name not in running:
-                started = client(program.script, program_of(program.environment), _inherited())
+                started = client(program.started, program_of(program.environment), _inherited())
                 running[program.name] = stack.enter_context(started)
             return running[program.name]
 

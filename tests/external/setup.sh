@@ -65,20 +65,26 @@ environment() {
   touch ".venv-$1/.ready"
 }
 
+# In a folder: this one, or one of npm/, whose programs are run by the Node in npm/node24.
 packages_of_npm() {
-  npm ci --silent
-  touch node_modules/.ready
+  (cd "$1" && npm ci --silent && touch node_modules/.ready)
 }
 
 ready .venv-autobahn requirements/autobahn.txt || autobahn
 names=(schemathesis openai litellm llama transformers sse langchain llm pydantic-ai instructor)
+folders=(node24 openai ai-sdk)
 if [[ ${ALL_PROGRAMS:-} == 1 ]]; then
   names+=(llama-index haystack smolagents autogen semantic-kernel strands agno)
+  names+=(aider gptme)
+  folders+=(langchain qwen-code opencode cline continue)
 fi
 ready .venv-pip ../../requirements/pip.txt || newest_pip
 for name in "${names[@]}"; do
   ready ".venv-$name" "requirements/$name.txt" || environment "$name"
 done
-ready node_modules package-lock.json || packages_of_npm
+ready node_modules package-lock.json || packages_of_npm .
+for name in "${folders[@]}"; do
+  ready "npm/$name/node_modules" "npm/$name/package-lock.json" || packages_of_npm "npm/$name"
+done
 # locust's users have an environment that `make load` makes.
 make --quiet -C ../.. PYTHON="$python" .venv-load/.ready

@@ -25,9 +25,9 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A program as the catalogue has it.
 
     package: whose version is the program's. environment: of setup.sh; `node` is node_modules, `npm/NAME` a folder of
-    its own. script: in clients/; empty where the test runs a command. core: in every run; the others only with
-    ALL_PROGRAMS=1. without: steps that the program has not, and why. missing: steps that fail, and why. not_tried: why
-    there is no test at all.
+    its own. script: in clients/, or in that folder; empty where the test runs a command. core: in every run; the
+    others only with ALL_PROGRAMS=1. without: steps that the program has not, and why. missing: steps that fail, and
+    why. not_tried: why there is no test at all.
     """
 
     name: str
@@ -41,6 +41,11 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without: Mapping[Step, str] = msgspec.field(default_factory=dict)
     missing: Mapping[str, str] = msgspec.field(default_factory=dict)
     not_tried: str = ""
+
+    @property
+    def started(self) -> str:
+        """Return the module of clients/ that is run, or the path of the script below tests/external."""
+        return f"{self.environment}/{self.script}" if self.script.endswith(".mjs") else self.script
 
     @property
     def version(self) -> str:

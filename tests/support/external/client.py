@@ -38,10 +38,10 @@ ERRORS = {
 # The script of each, for a Python or for Node.
 SCRIPTS = {
     "openai": "openai_client",
-    "openai-node": "openai_client.mjs",
+    "openai-node": "clients/openai_client.mjs",
     "litellm": "litellm_client",
     "langchain": "langchain_client",
-    "ai-sdk": "ai_client.mjs",
+    "ai-sdk": "clients/ai_client.mjs",
     "llm": "llm_client",
 }
 
@@ -67,10 +67,8 @@ class Client:
 def client(
     script: str, program: str, environment: dict[str, str], errors: Errors = ERRORS["openai"]
 ) -> Iterator[Client]:
-    """A script of clients/, run by `program`: Node for an .mjs, a Python for a module."""
-    module = (
-        [f"tests/external/clients/{script}"] if script.endswith(".mjs") else ["-m", f"tests.external.clients.{script}"]
-    )
+    """A script, run by `program`: a module of clients/ by a Python, an .mjs, below tests/external, by Node."""
+    module = [f"tests/external/{script}"] if script.endswith(".mjs") else ["-m", f"tests.external.clients.{script}"]
     with subprocess.Popen(
         [program, *module], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

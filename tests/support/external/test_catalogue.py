@@ -22,7 +22,8 @@ TRIED = [program for program in PROGRAMS.values() if not program.not_tried]
 @pytest.mark.parametrize("program", TRIED, ids=lambda program: program.name)
 def test_a_program_has_a_version_and_its_script(program: Program) -> None:
     assert program.version
-    assert not program.script or list((EXTERNAL / "clients").glob(f"{program.script.removesuffix('.mjs')}.*"))
+    file = program.started if program.started.endswith(".mjs") else f"clients/{program.started}.py"
+    assert not program.script or (EXTERNAL / file).exists()
 
 
 @pytest.mark.parametrize("program", TRIED, ids=lambda program: program.name)
@@ -35,7 +36,7 @@ def test_what_a_program_does_is_known(program: Program) -> None:
 @pytest.mark.parametrize("core", [True, False])
 def test_setup_installs_the_core_always_and_the_rest_by_a_variable(core: bool) -> None:
     always, _, rest = (EXTERNAL / "setup.sh").read_text().partition("names=(")[2].partition("ALL_PROGRAMS")
-    environments = {program.environment for program in TRIED if program.core == core and program.family == "python"}
+    environments = {program.environment.removeprefix("npm/") for program in TRIED if program.core == core}
     assert environments - {"llm"} <= set((always if core else rest).replace("(", " ").replace(")", " ").split())
 
 
