@@ -20,7 +20,7 @@ ALPHABET = string.ascii_letters + string.digits
 ROLE: Json = {"role": "assistant", "content": "", "refusal": None}
 BARE_ROLE: Json = {"role": "assistant", "content": ""}
 
-ThoughtField = Literal["reasoning_content", "reasoning", "details", "parts", ""]
+ThoughtField = Literal["reasoning_content", "reasoning", "details", "sealed", "parts", ""]
 UsageDetail = Literal["details", "cache", "plain"]
 
 
@@ -48,7 +48,8 @@ def no_id() -> str:
 class ServerStyle:
     """How a server writes, and what it refuses.
 
-    thoughts: the field that has them; details: with reasoning_details, parts: as parts of the content, empty: hidden.
+    thoughts: the field that has them; details: with signed reasoning_details, sealed: with encrypted ones,
+    parts: as parts of the content, empty: hidden.
     thinks: whether it always does. whole_calls: a call comes in one event. index: of calls, counted, always 0, or none.
     role: the event that begins an answer; none: each event has the role. calls: how many it makes if nobody asks.
     change: what happens to an answer's fragments. finish: why an answer with calls ends; named_finish: if the tool had
@@ -127,6 +128,18 @@ SERVERS: dict[str, ServerStyle] = {
         opening=": OPENROUTER PROCESSING\n\n",
         fingerprint=None,
         fields={"provider": "Anthropic"},
+        native_reason=True,
+        always_usage=True,
+        check=second_rounds.openrouter,
+    ),
+    "openrouter-encrypted": ServerStyle(
+        "OpenRouter before another model: the same with encrypted reasoning_details",
+        thoughts="sealed",
+        thinks=True,
+        role=BARE_ROLE,
+        opening=": OPENROUTER PROCESSING\n\n",
+        fingerprint=None,
+        fields={"provider": "OpenAI"},
         native_reason=True,
         always_usage=True,
         check=second_rounds.openrouter,
