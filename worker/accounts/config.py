@@ -12,7 +12,7 @@ import msgspec
 from wire.messages import Style
 from wire.model_table import STYLES
 from wire.needs import Ability
-from worker.accounts.account import Account, SystemMessages
+from worker.accounts.account import Account, MaxTokensName, SystemMessages
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
 
@@ -52,6 +52,8 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "stream": _BOOLEAN,
     "think_tags": _BOOLEAN,
     "system": (SystemMessages, '"told" or "first"'),
+    "developer": _BOOLEAN,
+    "max_tokens": (MaxTokensName, '"max_tokens" or "max_completion_tokens"'),
     "models": (Literal["all"] | list[str], '"all", or a list of models\' names'),
     **dict.fromkeys(get_args(Ability), _BOOLEAN),
 }

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from wire.needs import ABILITIES, Ability
-from worker.accounts.account import ServerAccount, StyleTemperatures, SystemMessages, Temperature
+from worker.accounts.account import MaxTokensName, ServerAccount, StyleTemperatures, SystemMessages, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
 # What an HTTP header can carry: visible ASCII in one line.
@@ -31,6 +31,8 @@ class ServerEntry:
     stream: bool = True
     think_tags: bool = False
     system: SystemMessages = "told"
+    developer: bool = False
+    max_tokens: MaxTokensName = "max_tokens"
     models: Sequence[str] | Literal["all"] = ()
     tools: bool = True
     json: bool = True
@@ -58,9 +60,11 @@ class ServerEntry:
             self.stream,
             self.think_tags,
             self.system,
-            () if self.models == "all" else tuple(self.models),
-            self.models == "all",
-            self.abilities,
+            developer=self.developer,
+            max_tokens=self.max_tokens,
+            further_models=() if self.models == "all" else tuple(self.models),
+            lists_models=self.models == "all",
+            abilities=self.abilities,
         )
 
 
