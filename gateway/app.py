@@ -58,6 +58,8 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
+from wire.ledger import Ledger
+from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -96,7 +98,7 @@ def create_app(
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
-    pictures = PictureStore(store)
+    pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
@@ -111,8 +113,8 @@ def create_app(
     return _Application(
         _outer_middleware(metrics),
         routes=[
-            *_drop_in(settings, questions, clients, sessions),
-            *_openai(settings, QuestionService(questions, clients, conversations), pictures),
+            *_drop_in(settings, questions, clients, sessions, model_reader),
+            *_openai(settings, QuestionService(questions, clients, conversations), pictures, model_reader),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -152,14 +154,14 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
 
 
 def _drop_in(
-    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions
+    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions, reader: ModelReader
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay = questions.relay
     api = LegacyApi(questions, clients, BodyReader(settings.max_body, relay.timings.body_limit))
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
-    v2 = V2Endpoint(questions, clients, settings)
+    v2 = V2Endpoint(questions, clients, settings, reader)
     return [
         Route("/api", api.api, methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),
@@ -181,18 +183,20 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore) -> list[Route]:
+def _openai(
+    settings: GatewaySettings, service: QuestionService, store: PictureStore, reader: ModelReader
+) -> list[Route]:
     """Return the routes of the OpenAI API."""
     bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    listed = models.ModelEndpoints(service.clients)
+    listed = models.ModelEndpoints(service.clients, reader)
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
-        Route("/v1/models/{model}", listed.model, methods=models.METHODS),
+        Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
         Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
