@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
+from gateway.answering.abandonment import Abandonment
 from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.presence import WorkerPresence
@@ -95,7 +96,8 @@ def create_app(
         sessions.list_available_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
     )
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
-    relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence)
+    abandonment = Abandonment(jobs, settings.abandon_grace)
+    relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
     clients = _clients(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
@@ -108,6 +110,7 @@ def create_app(
         reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
         async with answers, reporting, background(presence.watch()):
             yield
+        await abandonment.close()
         await jobs.close()
 
     return _Application(

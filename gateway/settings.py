@@ -48,6 +48,14 @@ class GatewaySettings(SharedSettings):
         gt=0,
         description="how long a question may wait with no client connected for its answer; then it is dropped, unspent",
     )
+    abandon_grace: float = Field(
+        default=3.0,
+        ge=0,
+        description=(
+            "how long an answer of `/v1/chat/completions` continues at a model server after its last reader has hung "
+            "up; then it is stopped. Those with an Idempotency-Key, and Bing's, continue to their end"
+        ),
+    )
     queue_timeout: float = Field(
         default=60.0,
         gt=0,

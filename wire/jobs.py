@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import uuid
 from collections import Counter
@@ -37,6 +38,7 @@ from wire.rolling_update import OutdatedProcesses
 from wire.scripts import encode_arguments
 from wire.sessions import State
 from wire.store_memory import MemoryUse, StoreMemory
+from wire.terminal_events import TO_BE_MEASURED
 from wire.work_store import WorkStore
 
 # Seconds that a client gets as Retry-After when no worker could do a job.
@@ -48,8 +50,6 @@ _MOST_WITHDRAWN = 1000
 # For how many seconds a proxy's attempt is known.
 _ATTEMPT_TTL = 60
 _AWAY_PAUSE = 0.2
-# Placeholder in an event for the seconds that the script computes.
-_TO_BE_MEASURED = 987654321
 _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
@@ -98,7 +98,8 @@ class IdempotencyKey:
 class JobLimits(Protocol):
     """The settings that hold for jobs; a gateway's settings have them.
 
-    Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer.
+    Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer, and `queue_timeout`
+    how long it waits at all.
     `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
     client that wait or run. `store_bytes` and `client_bytes` may be kept in all, and of one client; see their settings.
     """
@@ -107,6 +108,7 @@ class JobLimits(Protocol):
     answer_ttl: int
     follow_grace: float
     idempotency_ttl: int
+    queue_timeout: float
     queue_limit: int
     mailbox_limit: int
     client_limit: int
@@ -222,6 +224,7 @@ class Jobs:
             question=once.question if once else "",
             idem_ttl=limits.idempotency_ttl,
             grace=self._grace_ms,
+            queue_timeout=math.ceil(limits.queue_timeout * 1000),
             after=after,
             attempt=attempt,
             attempt_ttl=_ATTEMPT_TTL,
@@ -280,8 +283,8 @@ class Jobs:
 
     async def expire(self, answer: str, reason: Reason = Reason.QUEUE_TIMEOUT) -> bool:
         """End a job that still waits, with Retry-After; return whether it did. StoreUnavailableError."""
-        event = Failed(reason, reset=False, retry_after=_TO_BE_MEASURED)
-        before, after = encode(event).split(str(_TO_BE_MEASURED).encode())
+        event = Failed(reason, reset=False, retry_after=TO_BE_MEASURED)
+        before, after = encode(event).split(str(TO_BE_MEASURED).encode())
         expiring = self._store.start(
             "expire",
             keys.job_key(answer),
@@ -311,24 +314,27 @@ class Jobs:
         Returns the state that it ended in, now or before. The worker hangs up upstream within a second; a job that
         still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError.
         """
+        state = await self._stop(answer, holder=holder)
+        if state is None:
+            raise AnswerNotFoundError("no such answer")
+        return state
+
+    async def stop_abandoned(self, answer: str) -> bool:
+        """End an answer that nobody follows and nobody can ask for again; return whether it has ended.
+
+        One that was sent ends only where its upstream remembers nothing: elsewhere the conversation would be lost with
+        it. StoreUnavailableError.
+        """
+        _, followers = await self._store.execute("PUBSUB", "NUMSUB", keys.channel(answer))
+        return not followers and await self._stop(answer, abandoned=True) is not None
+
+    async def _stop(self, answer: str, *, holder: str | None = None, abandoned: bool | None = None) -> State | None:
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
         _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
-        reply = await self._store.run(
-            "stop",
-            keys.job_key(answer),
-            keys.prefix(keys.shard_of_answer(answer)),
-            answer,
-            before,
-            after,
-            self._limits.answer_ttl,
-            holder or "",
-            int(holder is None),
-            continues,
-        )
-        if reply is None:
-            raise AnswerNotFoundError("no such answer")
-        state: State = reply.decode()
-        return state
+        arguments = encode_arguments(job=answer, answer_ttl=self._limits.answer_ttl, holder=holder, abandoned=abandoned)
+        key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
+        reply: Any = await self._store.run("stop", key, prefix, arguments, before, after, continues)
+        return None if reply is None else reply.decode()
 
 
 def _accepted(answer: str, status: bytes, detail: Any) -> str:

@@ -155,7 +155,13 @@ class Sessions:
         """
         lease_ms = math.ceil(self.lease_ttl * 1000)
         began, stopped = await self.store.run(
-            "beat", keys.worker_key(worker), keys.prefix(), worker, lease_ms, int(takes_work)
+            "beat",
+            keys.worker_key(worker),
+            keys.prefix(),
+            worker,
+            lease_ms,
+            int(takes_work),
+            self.limits.answer_ttl,
         )
         return HeartbeatReply(began, [answer.decode() for answer in stopped])
 

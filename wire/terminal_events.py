@@ -3,12 +3,16 @@
 from wire.messages import Failed
 from wire.reasons import Reason
 
+# Takes the place of the seconds that a script computes.
+TO_BE_MEASURED = 987654321
+
 INTERRUPTED = Failed(Reason.INTERRUPTED)
 INTERRUPTED_ONLY = Failed(Reason.INTERRUPTED, reset=False)
 POISON = Failed(Reason.POISON)
 CANCELLED = Failed(Reason.CANCELLED, reset=False)
 STATE_LOST = Failed(Reason.STATE_LOST)
 SESSION_CLOSED = Failed(Reason.SESSION_CLOSED)
+QUEUE_TIMEOUT = Failed(Reason.QUEUE_TIMEOUT, reset=False, retry_after=TO_BE_MEASURED)
 
 # By their names in the scripts.
 BY_NAME = {
@@ -19,4 +23,5 @@ BY_NAME = {
     "cancelled": CANCELLED,
     "state_lost": STATE_LOST,
     "session_closed": SESSION_CLOSED,
+    "queue_timeout": QUEUE_TIMEOUT,
 }

@@ -32,13 +32,32 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 class ActiveRequest:
     """The deadline of one answer; see ActiveRequests. Its body raises the error that `abort` was called with."""
 
-    __slots__ = ("_accepted", "_active", "_cause", "_open", "_receive", "_seconds", "_timeout", "_watch", "deadline")
+    __slots__ = (
+        "_accepted",
+        "_active",
+        "_cause",
+        "_on_hang_up",
+        "_open",
+        "_receive",
+        "_seconds",
+        "_timeout",
+        "_watch",
+        "deadline",
+    )
 
-    def __init__(self, active: "ActiveRequests", seconds: float, accepted: bool, receive: Receive | None) -> None:
+    def __init__(
+        self,
+        active: "ActiveRequests",
+        seconds: float,
+        accepted: bool,
+        receive: Receive | None,
+        on_hang_up: Callable[[], None] | None,
+    ) -> None:
         self._active = active
         self._seconds = seconds
         self._accepted = accepted
         self._receive = receive
+        self._on_hang_up = on_hang_up
         # It has no timer of its own: `abort` reschedules it.
         self._timeout = asyncio.timeout(None)
         self._cause: type[TurnEndedError] = DeadlineError
@@ -52,6 +71,12 @@ class ActiveRequest:
             self._open = False
             self._cause = cause
             self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    def hang_up(self) -> None:
+        """Abort the request of a client that has gone; do nothing after its end."""
+        if self._open and self._on_hang_up is not None:
+            self._on_hang_up()
+        self.abort(ClientGoneError)
 
     async def __aenter__(self) -> "ActiveRequest":
         self._active.check_accepting(accepted=self._accepted)
@@ -80,7 +105,7 @@ class ActiveRequest:
 async def _abort_on_disconnect(receive: Receive, request: ActiveRequest) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    request.abort(ClientGoneError)
+    request.hang_up()
 
 
 class ActiveRequests:
@@ -106,15 +131,22 @@ class ActiveRequests:
         """The number of active requests."""
         return len(self._running)
 
-    def track(self, seconds: float, *, accepted: bool = False, receive: Receive | None = None) -> ActiveRequest:
+    def track(
+        self,
+        seconds: float,
+        *,
+        accepted: bool = False,
+        receive: Receive | None = None,
+        on_hang_up: Callable[[], None] | None = None,
+    ) -> ActiveRequest:
         """Return a context manager for one request that may take `seconds`.
 
         `accepted`: an open socket took the question before the drain, so it may still start. With a request's
-        `receive`, the body ends when the client disconnects.
+        `receive`, the body ends when the client disconnects, after `on_hang_up` was called.
 
         Raises DeadlineError, ClientGoneError, and DrainingError when no request may start, or when the drain ends.
         """
-        return ActiveRequest(self, seconds, accepted, receive)
+        return ActiveRequest(self, seconds, accepted, receive, on_hang_up)
 
     def check_accepting(self, *, accepted: bool = False) -> None:
         """Raise DrainingError when no request may start."""

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from prometheus_client import Histogram
 
+from gateway.answering.abandonment import Abandonment
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
 from gateway.answering.presence import WorkerPresence
@@ -31,6 +33,7 @@ class Relay:
     first_text: Histogram
     timings: Timings = TIMINGS
     presence: WorkerPresence | None = None
+    abandonment: Abandonment | None = None
     _keep_alive: QueueKeepAlive = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +89,10 @@ class Relay:
             if isinstance(entry.event, Final | Failed):
                 return entry.event
         raise AnswerLostError
+
+    def on_hang_up(self, answer: str) -> Callable[[], None] | None:
+        """Return what to call when a client leaves that can't come back for its answer."""
+        return None if self.abandonment is None else partial(self.abandonment.begin, answer)
 
     def _timer(self) -> Callable[[Event], None]:
         """Return a callback for the first event that observes how long it took, if it brought text."""

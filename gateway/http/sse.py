@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -118,7 +118,7 @@ class AnswerStream:
 
     Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids. The
     headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
-    and the preamble for a client that has `resumed`.
+    and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end.
     """
 
     active_requests: ActiveRequests
@@ -131,6 +131,7 @@ class AnswerStream:
     after: int = 0
     resumed: bool = False
     timings: Timings = TIMINGS
+    on_hang_up: Callable[[], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -157,7 +158,7 @@ class AnswerStream:
         An open stream keeps this frame for as long as it lasts, so it drops what it no longer needs.
         """
         async with (
-            self.active_requests.track(self.time_limit, receive=receive),
+            self.active_requests.track(self.time_limit, receive=receive, on_hang_up=self.on_hang_up),
             self.subscription as events,
         ):
             self.answer = scope["state"]["answer"] = events.answer

@@ -58,4 +58,5 @@ def stream_response(request: Request, question: SubmittedQuestion, presenter: ss
         after=last_event.seq if last_event is not None and resumed else 0,
         resumed=resumed,
         timings=relay.timings,
+        on_hang_up=question.on_hang_up,
     )

@@ -1,6 +1,7 @@
 """Submits questions of /v1, each to the conversation that it continues."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,6 +53,11 @@ class SubmittedQuestion:
         """The answer's id."""
         return self.submission.answer_id
 
+    @property
+    def on_hang_up(self) -> Callable[[], None] | None:
+        """What to call when the client leaves before the end; None where it can come back for the answer."""
+        return None if self.stored else self.questions.relay.on_hang_up(self.answer)
+
     def follow(self) -> AnswerSubscription:
         """Return a subscription to the answer's events, from the first one on."""
         return self.questions.follow(self.submission)
@@ -70,7 +76,7 @@ class SubmittedQuestion:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
         relay = self.questions.relay
         async with (
-            relay.active_requests.track(relay.time_limit, receive=request.receive),
+            relay.active_requests.track(relay.time_limit, receive=request.receive, on_hang_up=self.on_hang_up),
             self.follow() as events,
         ):
             async for entry in events:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import SERVE, Deployment, answers, free_port, process, wait_until, write_servers
+from tests.support.processes import Deployment, at_model_servers, wait_until
 
 ACCOUNTS = ("first", "second", "third")
 
@@ -14,16 +14,7 @@ ACCOUNTS = ("first", "second", "third")
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Deployment]:
     """A whole system with as many accounts as one question tries, all at the emulator's OpenAI face."""
-    log, gateway, upstream = tmp_path / "log.txt", free_port(), free_port()
-    emulator = f"http://127.0.0.1:{upstream}"
-    write_servers(tmp_path / "cookies", f"{emulator}/v1", *ACCOUNTS)
-    settings = {"GATEWAY_PORT": str(gateway), "COOKIES_DIR": str(tmp_path / "cookies"), "ACCOUNT_TRIES": "3"}
-    with (
-        process("emulator", log, EMULATOR_PORT=str(upstream), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"),
-        process(SERVE, log, **settings),
-    ):
-        running = Deployment([f"http://127.0.0.1:{gateway}"], emulator, tmp_path / "cookies", ACCOUNTS)
-        wait_until(lambda: answers(f"{emulator}/_health") and answers(f"{running.url}/readyz"), "all is ready")
+    with at_model_servers(tmp_path, ACCOUNTS, ACCOUNT_TRIES="3") as running:
         yield running
 
 

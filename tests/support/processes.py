@@ -259,3 +259,19 @@ def deployment(
         for address in (f"{emulator}/_health", *(f"{gateway}/readyz" for gateway in running.gateways)):
             wait_until(partial(answers, address), f"{address} answers, see {log}")
         yield running
+
+
+@contextmanager
+def at_model_servers(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[Deployment]:
+    """Run gateway and worker in one process, with these accounts at the emulator's OpenAI API."""
+    log, gateway, upstream = folder / "log.txt", free_port(), free_port()
+    emulator, cookies = f"http://127.0.0.1:{upstream}", folder / "cookies"
+    write_servers(cookies, f"{emulator}/v1", *accounts)
+    settings |= {"GATEWAY_PORT": str(gateway), "COOKIES_DIR": str(cookies)}
+    with (
+        process("emulator", log, EMULATOR_PORT=str(upstream), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"),
+        process(SERVE, log, **settings),
+    ):
+        running = Deployment([f"http://127.0.0.1:{gateway}"], emulator, cookies, tuple(accounts))
+        wait_until(lambda: answers(f"{emulator}/_health") and answers(f"{running.url}/readyz"), "all is ready")
+        yield running

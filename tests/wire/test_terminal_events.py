@@ -3,7 +3,7 @@
 import pytest
 
 from wire.messages import Failed, decode_event, encode
-from wire.terminal_events import BY_NAME, CANCELLED, INTERRUPTED_ONLY
+from wire.terminal_events import BY_NAME, CANCELLED, INTERRUPTED_ONLY, QUEUE_TIMEOUT
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -17,4 +17,4 @@ def test_no_two_of_them_are_the_same() -> None:
 
 def test_a_conversation_is_left_as_it_is_by_no_question_or_where_it_continues() -> None:
     continuing = [event for event in BY_NAME.values() if isinstance(event, Failed) and event.reset is False]
-    assert continuing == [INTERRUPTED_ONLY, CANCELLED]
+    assert continuing == [INTERRUPTED_ONLY, CANCELLED, QUEUE_TIMEOUT]

@@ -11,7 +11,7 @@ import msgspec
 
 from wire.keys import NAMES
 from wire.messages import encode
-from wire.terminal_events import BY_NAME
+from wire.terminal_events import BY_NAME, TO_BE_MEASURED
 
 _FOLDER = Path(__file__).parent
 # What is known of a key is reported also while Redis is full.
@@ -56,7 +56,8 @@ def _with_prelude(name: str, *, in_memory: bool) -> str:
     parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
     run = "'memory'" if in_memory else "nil"
     terminal_events = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items()})
-    return f"local RUN = {run}\n{_table('NAMES', NAMES)}\n{terminal_events}\n{''.join(map(_text, parts))}"
+    seconds = f"local SECONDS = '{TO_BE_MEASURED}'"
+    return f"local RUN = {run}\n{seconds}\n{_table('NAMES', NAMES)}\n{terminal_events}\n{''.join(map(_text, parts))}"
 
 
 def _text(name: str) -> str:

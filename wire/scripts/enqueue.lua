@@ -2,7 +2,7 @@
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
 -- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
--- unfollowed), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
+-- unfollowed), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
 -- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
 -- and the work itself if it must be inside the job ('': it was written beside, and is deleted unless the job is accepted).
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
@@ -91,7 +91,7 @@ if refused then
   return refused
 end
 redis.call('HSET', KEYS[1], 'about', about, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
-redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '')
+redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '', 'wait_until', now + args.queue_timeout)
 if inside ~= '' then redis.call('HSET', KEYS[1], 'work', inside) end
 redis.call('EXPIRE', key('work', job), session_ttl)
 -- A worker of version 0.1 would end it and leave it counted.

@@ -1,4 +1,4 @@
--- Shared by all scripts; prepended to each. NAMES comes from wire/keys.py, ENDS from wire/terminal_events.py, RUN from
+-- Shared by all scripts; prepended to each. NAMES comes from wire/keys.py, ENDS and SECONDS from wire/terminal_events.py, RUN from
 -- wire/scripts/__init__.py; ARGV[1] is the shard's prefix. Scripts with many arguments take them as one JSON object in
 -- ARGV[2]; numbers in it must be exact as doubles, and values that must stay byte-exact follow as arguments of their own.
 
@@ -291,14 +291,27 @@ local function is_scheduled(token)
   return location and (location == 'shared' or alive(location))
 end
 
--- Ends a job that nobody follows any more, before it is sent. True if the job has ended, now or before. Only a worker
--- that has beaten without a gap may judge: after a pause the followers must have had the time to renew their interest.
+-- Ends a job that nobody follows any more, before it is sent, or that has waited in the queue for longer than it may. True
+-- if the job has ended, now or before. Only a worker that has beaten without a gap may judge: after a pause the followers
+-- must have had the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
-  local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts')
+  local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts', 'wait_until')
   if not fields[1] or TERMINAL[fields[1]] then return true end
-  if not fields[2] or fields[3] or tonumber(fields[2]) >= now_ms() or not may_judge(worker, HEARD_MS) then return false end
-  end_job(job, 'FAILED', ENDS.cancelled, answer_ttl)
+  local now = now_ms()
+  local unfollowed = fields[2] and not fields[3] and tonumber(fields[2]) < now
+  local overdue = fields[1] == 'QUEUED' and fields[4] and tonumber(fields[4]) < now
+  if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then return false end
+  local event = ENDS.cancelled
+  if overdue then event = ENDS.queue_timeout:gsub(SECONDS, come_back('gap', redis.call('ZCARD', key('queued')))) end
+  end_job(job, 'FAILED', event, answer_ttl)
   return true
+end
+
+-- Ends what waits in the queue for nothing, also where nobody asks for its token: a few at a time.
+local function sweep(worker, answer_ttl)
+  for _, job in ipairs(redis.call('ZRANGE', key('queued'), 0, 19)) do
+    if not given_up(job, worker, answer_ttl) then return end
+  end
 end
 
 -- Takes the token's next job that has not ended; false if none waits.

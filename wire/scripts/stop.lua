@@ -1,14 +1,18 @@
 -- Ends an answer because its reader wants no more of it. Leaves the mailbox and the lease alone: the worker that runs the
 -- job finds it among its stop flags, hangs up upstream and finishes.
--- KEYS: the job's hash. ARGV: prefix, job, the event's bytes before and after the text, answer ttl in s, the
--- holder whose answer it must be ('' without an API key), '1' if it may be anybody's, the event's bytes after the text where
--- the conversation isn't reset.
--- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's.
-local job, before, after, answer_ttl, holder = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local fields = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder', 'attempts', 'stateless')
+-- KEYS: the job's hash. ARGV: prefix, then JSON: job, answer_ttl (s), holder (whose answer it must be, '' without an API key;
+-- absent if it may be anybody's), abandoned (its last reader has left: it is stopped only if nobody can ask for it again, and,
+-- once it was sent, if the upstream remembers nothing); then, byte by byte, the event before the text and after it, and after it where the
+-- conversation isn't reset.
+-- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's, or it goes on.
+local args, before, after = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
+local job, answer_ttl = args.job, args.answer_ttl
+local fields = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder', 'attempts', 'stateless', 'idem')
 local state, token = fields[1], fields[2]
-if ARGV[7] ~= '1' and (fields[3] or '') ~= holder then return false end
+if args.holder and (fields[3] or '') ~= args.holder then return false end
 if not state or TERMINAL[state] then return state end
+local is_out = state ~= 'QUEUED' and state ~= 'CLAIMED'
+if args.abandoned and (fields[6] or (is_out and not fields[5])) then return false end
 
 -- Where the upstream remembers nothing the conversation continues: from what was sent, or from before what wasn't.
 local function keeps_context()
@@ -17,7 +21,7 @@ local function keeps_context()
   return conversation[1] and conversation[2] and not conversation[3]
 end
 
-if keeps_context() then after = ARGV[8] end
+if keeps_context() then after = ARGV[5] end
 -- The text is put together here, since an answer that streams would outrun a caller that did it.
 end_job(job, 'STOPPED', before .. cjson.encode(logged_text(job)) .. after, answer_ttl)
 
