@@ -40,7 +40,8 @@ class RequestIdMiddleware:
     """Gives each request an id, the client's own if it is valid.
 
     Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
-    `request.state.provider` once that is known, and `request.state.ignored` if parameters are ignored. A request with a `traceparent` continues that trace.
+    `request.state.provider` once that is known, and `request.state.ignored` to the parameters that are ignored. A
+    request with a `traceparent` continues that trace.
     """
 
     def __init__(self, app: ASGIApp) -> None:
