@@ -25,7 +25,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
-from gateway.http.body import BodyReader, linger
+from gateway.http.body import BodyReader, BodyRoom, linger
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -65,6 +65,9 @@ from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
 
+# How many of the largest bodies may be read and parsed at a time.
+_BODIES = 16
+
 
 class _Application(Starlette):
     """Starlette's application, with middleware outside of Starlette's own: an open stream keeps only that one."""
@@ -98,7 +101,7 @@ def create_app(
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
     abandonment = Abandonment(jobs, settings.abandon_grace)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
-    clients = _clients(settings)
+    clients, room = _clients(settings), BodyRoom(_BODIES * max(settings.max_body, settings.max_message))
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
@@ -116,8 +119,8 @@ def create_app(
     return _Application(
         _outer_middleware(metrics),
         routes=[
-            *_drop_in(settings, questions, clients, sessions, model_reader),
-            *_openai(settings, QuestionService(questions, clients, conversations), pictures, model_reader),
+            *_drop_in(settings, questions, clients, sessions, model_reader, room),
+            *_openai(settings, QuestionService(questions, clients, conversations), pictures, model_reader, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -157,11 +160,16 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
 
 
 def _drop_in(
-    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions, reader: ModelReader
+    settings: GatewaySettings,
+    questions: Questions,
+    clients: Clients,
+    sessions: Sessions,
+    reader: ModelReader,
+    room: BodyRoom,
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay = questions.relay
-    api = LegacyApi(questions, clients, BodyReader(settings.max_body, relay.timings.body_limit))
+    api = LegacyApi(questions, clients, BodyReader(settings.max_message, relay.timings.body_limit, room, clients))
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
     v2 = V2Endpoint(questions, clients, settings, reader)
@@ -187,10 +195,11 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 
 
 def _openai(
-    settings: GatewaySettings, service: QuestionService, store: PictureStore, reader: ModelReader
+    settings: GatewaySettings, service: QuestionService, store: PictureStore, reader: ModelReader, room: BodyRoom
 ) -> list[Route]:
     """Return the routes of the OpenAI API."""
-    bodies = BodyReader(settings.max_body, service.questions.relay.timings.body_limit)
+    timings = service.questions.relay.timings
+    bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)

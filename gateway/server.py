@@ -118,7 +118,7 @@ def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMIN
         app,
         http=http,
         ws=websocket,
-        ws_max_size=settings.max_body,
+        ws_max_size=settings.max_message,
         ws_ping_interval=ping_every,
         ws_ping_timeout=ping_every,
         ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small

@@ -75,7 +75,12 @@ class GatewaySettings(SharedSettings):
         default=False, description="`true`: under `/v1` an answer's text ends with a list of its sources"
     )
     max_body: int = Field(
-        default=1024 * 1024, ge=1, description="the largest request body or WebSocket message, in bytes"
+        default=8 * 1024 * 1024, ge=1, description="the largest body of a request under `/v1`, in bytes"
+    )
+    max_message: int = Field(
+        default=1024 * 1024,
+        ge=1,
+        description="the largest WebSocket message, and body of a request to the drop-in endpoints, in bytes",
     )
 
     @field_validator("trusted_proxies")

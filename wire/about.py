@@ -7,10 +7,14 @@ from typing import Literal
 import msgspec
 
 from wire.errors import BadMessageError
-from wire.messages import Chat, HistoryMessage, Style, Work
+from wire.messages import Chat, HistoryMessage, Prompted, Style, Work
+from wire.prompt import Message, Opaque, Part, Picture, Refusal, Text
 
 # Characters of a system prompt that are kept.
 _INSTRUCTIONS = 4096
+# Characters that a part or a message takes beside its text, and a tool in all, roughly.
+_PART = 64
+_TOOL = 1024
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,6 +42,32 @@ def describe(work: Work) -> About:
         raise BadMessageError("text holds half a surrogate pair") from error
     digest = digest_prompt(work.instructions, work.history, work.question)
     return About("chat", work.style, work.instructions[:_INSTRUCTIONS], size, digest)
+
+
+def weigh(work: Work) -> int:
+    """Return about how many characters some work has: those of its texts and pictures, and some for each part."""
+    if not isinstance(work, Chat):
+        return 0
+    size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
+    if isinstance(work, Prompted):
+        prompt = work.prompt
+        size += _TOOL * len(prompt.tools) + sum(map(_weigh_message, prompt.messages))
+    return size
+
+
+def _weigh_message(message: Message) -> int:
+    parts = sum(_PART + _weigh_part(part) for part in message.parts)
+    return _PART + parts + sum(_PART + len(call.arguments) for call in message.calls)
+
+
+def _weigh_part(part: Part) -> int:
+    match part:
+        case Text(text=text) | Refusal(text=text):
+            return len(text)
+        case Picture(url=url):
+            return len(url)
+        case Opaque(value=value):
+            return sum(_PART + len(str(inner)) for inner in value.values())
 
 
 def digest_prompt(instructions: str, history: Sequence[HistoryMessage], question: str) -> str:

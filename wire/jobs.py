@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 
 from telemetry import traces
 from wire import keys
-from wire.about import describe, encode_about
+from wire.about import describe, encode_about, weigh
 from wire.errors import (
     AnswerNotFoundError,
     ClientBytesError,
@@ -39,6 +39,7 @@ from wire.scripts import encode_arguments
 from wire.sessions import State
 from wire.store_memory import MemoryUse, StoreMemory
 from wire.terminal_events import TO_BE_MEASURED
+from wire.threads import run_sized
 from wire.work_store import WorkStore
 
 # Seconds that a client gets as Retry-After when no worker could do a job.
@@ -207,7 +208,7 @@ class Jobs:
         limits = self._limits
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
-        encoded, about = encode(work), encode_about(describe(work))
+        encoded, about = await run_sized(weigh(work), _encode, work)
         arguments = encode_arguments(
             job=answer,
             token=token,
@@ -335,6 +336,11 @@ class Jobs:
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
         reply: Any = await self._store.run("stop", key, prefix, arguments, before, after, continues)
         return None if reply is None else reply.decode()
+
+
+def _encode(work: Work) -> tuple[bytes, bytes]:
+    """Return the work and what is kept of it. BadMessageError if a text contains a lone surrogate."""
+    return encode(work), encode_about(describe(work))
 
 
 def _accepted(answer: str, status: bytes, detail: Any) -> str:

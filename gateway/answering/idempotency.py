@@ -7,10 +7,12 @@ import uuid
 from dataclasses import dataclass
 
 from gateway.errors import KeyLengthError
+from wire.about import weigh
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import Work
 from wire.prompt_digest import canonical_work
+from wire.threads import run_sized
 
 _MAX_LENGTH = 255
 # Many people can share an address: without API keys nobody may find another's key by chance.
@@ -53,6 +55,6 @@ class Idempotency:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)
 
         name = digest("name", client.name, key.value, key.endpoint, key.token).hex()
-        question = digest("question", canonical_work(work).decode()).hex()
+        question = await run_sized(weigh(work), lambda: digest("question", canonical_work(work).decode()).hex())
         token = uuid.UUID(bytes=digest("token", client.name, key.value, key.endpoint)[:16], version=4)
         return IdempotencyKey(name, question), str(token)

@@ -11,7 +11,7 @@ from gateway.v2.messages import SUBPROTOCOL
 from wire.reasons import Reason
 
 _DESCRIPTION = """Questions and answers over WebSocket. All messages are text frames that hold one JSON object, from
-clients of at most the server's MAX_BODY. Keep-alive is by pings of the protocol. The endpoints over HTTP are in
+clients of at most the server's MAX_MESSAGE. Keep-alive is by pings of the protocol. The endpoints over HTTP are in
 [/openapi.json](/openapi.json).
 
 Where the server has a list of API keys, a handshake needs one, or is answered with 401: as `Authorization: Bearer …`,
@@ -19,7 +19,7 @@ as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`."""
 _CLOSE_CODES = {
     "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
     "1008": "Too many messages were sent ahead of their answers.",
-    "1009": "A message is larger than MAX_BODY.",
+    "1009": "A message is larger than MAX_MESSAGE.",
     "1012": "The gateway goes down: connect again, at any gateway.",
 }
 _ONE = "One connection is one conversation: its questions are answered in order, and closing it ends the conversation."

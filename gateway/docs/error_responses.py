@@ -11,7 +11,7 @@ _WHEN = {
     401: "The server wants an API key, and it is missing or wrong.",
     404: "Nothing there: an unknown path, or an answer that is unknown or no longer kept.",
     408: "The body didn't arrive in time.",
-    413: "The body is larger than the server's MAX_BODY.",
+    413: "The body is larger than the server's MAX_MESSAGE.",
     414: "The address is longer than 64 KiB.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may.",

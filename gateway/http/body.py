@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
@@ -12,39 +14,101 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.timings import TIMINGS
+from gateway.auth.clients import Clients
+from wire.threads import LARGE, run_sized
 
-# Bytes from which a body is parsed beside the event loop, where it holds up nobody else for long.
-_LARGE = 64 * 1024
+# Bytes a second below which a large body is given up.
+_SLOWEST = 64 * 1024
 T = TypeVar("T")
+
+
+class BodyRoom:
+    """Room in this process's memory for large bodies that are being read or parsed, `size` bytes for all of them.
+
+    However many one client sends, it leaves as much room as it takes: others' bodies don't wait for slow ones of its.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._taken: Counter[str] = Counter()
+        self._given_back = asyncio.Event()
+
+    @asynccontextmanager
+    async def take(self, client: str, size: int) -> AsyncIterator[None]:
+        """Wait until there is room for `size` bytes of a client's, and hold it during the body."""
+        while not self._fits(client, size):
+            self._given_back.clear()
+            await self._given_back.wait()
+        self._taken[client] += size
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._taken[client] -= size
+            self._left += size
+            if not self._taken[client]:
+                del self._taken[client]
+            self._given_back.set()
+
+    def _fits(self, client: str, size: int) -> bool:
+        return size <= self._left and (not self._taken[client] or self._taken[client] + size <= self._left)
 
 
 @dataclass(frozen=True)
 class BodyReader:
-    """Reads bodies of up to `max_bytes`, for which a client may take `time_limit` seconds."""
+    """Reads bodies of up to `max_bytes`, large ones when there is `room` for the client's.
+
+    Room and the next bytes may take `time_limit` seconds.
+    """
 
     max_bytes: int
     time_limit: float = TIMINGS.body_limit
+    room: BodyRoom | None = None
+    clients: Clients = field(default_factory=Clients)
 
     async def read(self, request: Request) -> bytes:
         """Return the body, whether or not its length was announced. Raises HTTPException 413 and 408, DrainingError."""
-        announced = request.headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > self.max_bytes:
+        return await self.parse(request, bytes)
+
+    async def parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of the body; of a large one in a thread. Raises as `read`, and as `parse`."""
+        announced = request.headers.get("content-length", "")
+        expected = int(announced) if announced.isdecimal() else self.max_bytes
+        if announced and expected > self.max_bytes:
             raise HTTPException(413)
-        body = bytearray()
+        if self.room is None or expected <= LARGE:
+            return await self._parse(request, parse)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(self.time_limit):
+                    client = self.clients.identify(request).name
+                    await stack.enter_async_context(self.room.take(client, expected))
+            except TimeoutError:
+                raise _slow() from None
+            return await self._parse(request, parse)
+
+    async def _parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        body = await self._receive(request)
+        return await run_sized(len(body), parse, body)
+
+    async def _receive(self, request: Request) -> bytes:
+        body, loop = bytearray(), asyncio.get_running_loop()
+        begun = loop.time()
         try:
-            async with request.state.active_requests.read(), asyncio.timeout(self.time_limit):
+            async with request.state.active_requests.read(), asyncio.timeout(self.time_limit) as timeout:
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > self.max_bytes:
                         raise HTTPException(413)
+                    # Neither silent nor so slow that its memory is held for long.
+                    timeout.reschedule(min(loop.time(), begun + len(body) / _SLOWEST) + self.time_limit)
         except TimeoutError:
-            raise HTTPException(408, headers={"connection": "close"}) from None
+            raise _slow() from None
         return bytes(body)
 
-    async def parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
-        """Return what `parse` makes of the body; of a large one in a thread. Raises as `read`, and as `parse`."""
-        body = await self.read(request)
-        return parse(body) if len(body) <= _LARGE else await asyncio.to_thread(parse, body)
+
+def _slow() -> HTTPException:
+    return HTTPException(408, headers={"connection": "close"})
 
 
 class _LingeringResponse(Response):

@@ -122,7 +122,7 @@ class SocketEndpoints:
     async def _serve(self, socket: WebSocket, *, streaming: bool) -> None:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(key_subprotocol(socket))
-            session = LegacySession(socket, self.questions, self.settings.max_body, client, streaming=streaming)
+            session = LegacySession(socket, self.questions, self.settings.max_message, client, streaming=streaming)
             await detach(socket.scope, partial(self._run, session))
 
     async def _run(self, session: LegacySession) -> None:

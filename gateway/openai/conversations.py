@@ -19,6 +19,7 @@ from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.messages import HistoryMessage
+from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
 
@@ -88,8 +89,8 @@ class ConversationLookup:
 
     async def find_by_history(self, digests: ConversationDigests, prompt: ChatPrompt) -> Thread:
         """Return the conversation with the messages before the question. StoreUnavailableError."""
-        before = digests.history_state(prompt.messages[: prompt.known])
-        after = digests.history_state(prompt.messages[prompt.known :], before)
+        size = sum(len(message.text) for message in prompt.messages)
+        before, after = await run_sized(size, _states_around, digests, prompt)
         indexed = await self.index.find(before) if prompt.known else None
         if indexed is None:
             return Thread(digests, None, state=after)
@@ -109,3 +110,9 @@ class ConversationLookup:
             await self.index.record(indexed, states, thread.stale)
         except StoreUnavailableError as error:
             _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))
+
+
+def _states_around(digests: ConversationDigests, prompt: ChatPrompt) -> tuple[str, str]:
+    """Return the states before the question and after it."""
+    before = digests.history_state(prompt.messages[: prompt.known])
+    return before, digests.history_state(prompt.messages[prompt.known :], before)

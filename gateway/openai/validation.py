@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.fields import join_surrogates
+from gateway.http.json_values import MAX_VALUES, has_too_many_values
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.request_fields import MAX_CONVERSATION_ID, option_types
 
@@ -23,6 +24,10 @@ WITHOUT_EFFECT: Mapping[str, type] = option_types()
 
 def parse_fields(body: bytes) -> Fields:
     """Return the fields of a body."""
+    if has_too_many_values(body):
+        raise InvalidRequestError(
+            f"The body of your request has more than {MAX_VALUES} values.", code="request_too_large"
+        )
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

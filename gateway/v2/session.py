@@ -214,5 +214,5 @@ class V2Endpoint:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
             origin = self.clients.find_origin(socket)
-            session = V2Session(socket, self.questions, self.model_reader, self.settings.max_body, client, origin)
+            session = V2Session(socket, self.questions, self.model_reader, self.settings.max_message, client, origin)
             await detach(socket.scope, session.run)

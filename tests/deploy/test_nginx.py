@@ -5,6 +5,8 @@ import json
 import re
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import aiohttp
 import anyio
@@ -17,6 +19,7 @@ from gateway.http.middleware import _CORS
 from gateway.http.paths import OPENAI_NAMES
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
+from gateway.settings import GatewaySettings
 from tests.deploy.conftest import ADDRESSES, Front
 from tests.support.conditions import until
 from tests.support.deploy.upstreams import STREAM, receive_by_halves
@@ -26,6 +29,9 @@ from wire.reasons import Reason
 pytestmark = pytest.mark.anyio
 LIMIT = 60.0
 SECRET = "what-nobody-may-read"
+MAX_BODY = GatewaySettings().max_body
+# The largest body that nginx keeps.
+KEPT = 299_999
 
 
 def assert_busy(response: httpx.Response) -> None:
@@ -78,6 +84,57 @@ async def test_a_request_that_a_gateway_refuses_is_sent_to_another(
         assert (await client.request(method, "/api", params={"n": "1"})).text == ADDRESSES[1]
     assert front.gateways[0].seen
     assert len(attempts(front)) == 6
+
+
+@pytest.mark.parametrize("size", [KEPT, KEPT + 1])
+async def test_a_body_is_sent_to_another_gateway_unless_it_is_large(
+    front: Front, client: httpx.AsyncClient, size: int
+) -> None:
+    front.gateways[0].draining = True
+    responses = [await client.post("/v1/responses", content=b"x" * size) for _ in range(6)]
+    assert front.gateways[0].bodies
+    assert {response.status_code for response in responses} == ({200} if size == KEPT else {200, 503})
+    assert {response.headers["retry-after"] for response in responses if response.status_code == 503} <= {"1"}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_large_body_reaches_a_gateway_that_can_be_reached(
+    front: Front, client: httpx.AsyncClient, chunked: bool
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield b"x" * KEPT
+
+    await front.services[0].aclose()
+    for _ in range(6):
+        sent = client.post("/v1/responses", content=chunks() if chunked else b"x" * 8 * KEPT)
+        assert (await sent).text == ADDRESSES[1]
+    assert front.gateways[1].bodies == [8 * KEPT] * 6
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/console/accounts"])
+async def test_no_upload_is_on_nginx_disk(front: Front, path: str) -> None:
+    """Some slow ones would fill it, and then nobody could send a body."""
+    async with AsyncExitStack() as stack:
+        for size in (KEPT, MAX_BODY):
+            stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", front.port))
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+            await stream.send(head.encode() + b"x" * (size - 1))
+        await until(lambda: any(gateway.seen for gateway in front.gateways), "one body arrives", limit=LIMIT)
+        assert not [file for file in (front.folder / "client_body").rglob("*") if file.is_file()]
+
+
+async def test_a_large_body_on_its_way_has_what_any_request_has(front: Front, client: httpx.AsyncClient) -> None:
+    front.names.addresses["gateway"] = []
+    refused = await client.post("/v1/responses", content=b"x" * MAX_BODY)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    front.names.addresses["gateway"] = list(ADDRESSES)
+    async with httpx.AsyncClient(trust_env=False) as other:
+        asked = await other.post(front.url + "/api", content=b"x" * MAX_BODY, headers={"Expect": "100-continue"})
+    assert asked.status_code == 200
+    (request,) = (request for gateway in front.gateways for request in gateway.seen)
+    assert request.headers.getall("X-Forwarded-For") == ["127.0.0.1"]
+    assert len(attempts(front)) == 1
 
 
 async def test_what_all_gateways_refuse_is_the_last_ones_response(front: Front, client: httpx.AsyncClient) -> None:
@@ -168,15 +225,15 @@ async def test_a_gateways_own_error_passes_as_it_is(front: Front, client: httpx.
 
 
 async def test_a_body_just_above_the_limit_is_the_gateways_to_refuse(front: Front, client: httpx.AsyncClient) -> None:
-    assert (await client.post("/api", content=b"x" * (1024 * 1024 + 1))).status_code == 200
-    assert [size for gateway in front.gateways for size in gateway.bodies] == [1024 * 1024 + 1]
+    assert (await client.post("/v1/responses", content=b"x" * (MAX_BODY + 1))).status_code == 200
+    assert [size for gateway in front.gateways for size in gateway.bodies] == [MAX_BODY + 1]
 
 
 @pytest.mark.parametrize(("language", "english"), [("", False), ("zh-CN,en;q=0.5", False), ("en-GB,en;q=0.9", True)])
 async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
     front: Front, client: httpx.AsyncClient, language: str, english: bool
 ) -> None:
-    response = await client.post("/api", content=b"x" * (2 * 1024 * 1024), headers={"Accept-Language": language})
+    response = await client.post("/api", content=b"x" * (MAX_BODY * 2), headers={"Accept-Language": language})
     assert response.status_code == 413
     assert response.content == encode_error(problem_for(Reason.REQUEST_TOO_LARGE, english))
     assert_like_a_gateways(response)
@@ -187,7 +244,7 @@ async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
 async def test_under_v1_refusals_have_the_shape_of_the_openai_api(
     front: Front, client: httpx.AsyncClient, path: str
 ) -> None:
-    too_large = await client.post(front.url + path, content=b"x" * (2 * 1024 * 1024))
+    too_large = await client.post(front.url + path, content=b"x" * (MAX_BODY * 2))
     assert (too_large.status_code, too_large.json()) == (
         413,
         msgspec.to_builtins(openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_TOO_LARGE]).body),
@@ -311,7 +368,7 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
     await client.post(f"/responses/{SECRET}/cancel", params=query, headers=headers)
     await client.post(f"/v1/v1/responses/{SECRET}/cancel", params=query, headers=headers)
     await client.get(f"{front.url}//answers//{SECRET}/stream", params=query, headers=headers)
-    await client.post("/image", params=query, headers=headers, content=b"x" * (2 * 1024 * 1024))
+    await client.post("/image", params=query, headers=headers, content=b"x" * (MAX_BODY * 2))
     front.names.addresses.clear()
     for service in front.services:
         await service.aclose()

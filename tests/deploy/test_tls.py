@@ -175,9 +175,9 @@ async def test_what_nginx_itself_reports_has_the_shape_of_the_api(front: Front, 
     busy = await client.get("/die")
     assert (busy.status_code, busy.content) == (503, encode_error(problem_for(Reason.QUEUE_FULL)))
     assert busy.headers["retry-after"] == "2"
-    large = await client.post("/api", content=b"x" * (2 * 1024 * 1024))
+    large = await client.post("/api", content=b"x" * (16 * 1024 * 1024))
     assert (large.status_code, large.content) == (413, encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
-    openai = await client.post("/v1/responses", content=b"x" * (2 * 1024 * 1024))
+    openai = await client.post("/v1/responses", content=b"x" * (16 * 1024 * 1024))
     assert (openai.status_code, openai.json()["error"]["code"]) == (413, "request_too_large")
 
 

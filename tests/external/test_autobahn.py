@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.external, pytest.mark.timeout(300)]
 
 LIMIT = 240.0
 # The largest message of the cases 9.* has 16 MiB.
-MAX_BODY = 32 * 1024 * 1024
+MAX_MESSAGE = 32 * 1024 * 1024
 # Compression, which gateways don't offer.
 EXCLUDED = ["12.*", "13.*"]
 # How many cases of each kind there are: framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, sizes, more.
@@ -36,7 +36,7 @@ def run(wstest: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     spec, log = folder / "spec.json", folder / "log.txt"
     server = {"agent": "gateway", "url": f"ws://127.0.0.1:{port}"}
     spec.write_text(json.dumps({"outdir": str(folder), "servers": [server], "cases": ["*"], "exclude-cases": EXCLUDED}))
-    with process("tests.support.external.echo_app", log, GATEWAY_PORT=str(port), MAX_BODY=str(MAX_BODY)) as echo:
+    with process("tests.support.external.echo_app", log, GATEWAY_PORT=str(port), MAX_MESSAGE=str(MAX_MESSAGE)) as echo:
         wait_until(lambda: _listens(port), f"the echo listens, see {log}")
         fuzzing = [wstest, "--mode", "fuzzingclient", "--spec", str(spec)]
         subprocess.run(fuzzing, cwd=folder, check=True, timeout=LIMIT, capture_output=True)

@@ -62,6 +62,7 @@ async def test_it_runs_as_a_process_until_sigterm(store_url: str) -> None:
         ("GATEWAY_PORT", "70000"),
         ("GATEWAY_HOST", ""),
         ("MAX_BODY", "much"),
+        ("MAX_MESSAGE", "0"),
         ("TRUSTED_PROXIES", "nginx"),
         ("CLIENT_LIMIT", "0"),
         ("MAILBOX_LIMIT", "0"),

@@ -62,7 +62,7 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
     assert await send(gateway, "POST", chat, json=SAID | {"model": "gpt"}) == 404
     for path in (chat, "/v1/responses", "/v1/images/generations"):
         assert await send(gateway, "POST", path, content=b"x") == 400
-        assert await send(gateway, "POST", path, content=b"x" * 2**20 + b"x") == 413
+        assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
         assert await send(gateway, "POST", path, f"{gateway.address}{path}?{'问' * 10_000}") == 414
     again = {"idempotency-key": "a key that is long enough"}
     assert await send(gateway, "POST", chat, json=SAID, headers=again) == 200
@@ -102,7 +102,7 @@ def keyed(folder: Path) -> GatewaySettings:
 
 @pytest.mark.parametrize(
     ("make_settings", "status"),
-    [(keyed, 401), (lambda _: settings(max_body=10), 413), (lambda _: settings(client_limit=1), 429)],
+    [(keyed, 401), (lambda _: settings(max_body=10, max_message=10), 413), (lambda _: settings(client_limit=1), 429)],
     ids=["API_KEYS_FILE", "MAX_BODY", "CLIENT_LIMIT"],
 )
 async def test_errors_that_depend_on_a_setting(

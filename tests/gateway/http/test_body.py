@@ -12,8 +12,9 @@ from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
 from gateway.errors import DrainingError
-from gateway.http.body import BodyReader, linger
+from gateway.http.body import BodyReader, BodyRoom, linger
 from tests.support.conditions import until
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 
@@ -31,11 +32,60 @@ def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool 
     return Request(scope, receive)
 
 
-@pytest.mark.parametrize(("size", "apart"), [(64 * 1024, False), (64 * 1024 + 1, True)])
+@pytest.mark.parametrize(("size", "apart"), [(LARGE, False), (LARGE + 1, True)])
 async def test_a_large_body_is_parsed_beside_the_event_loop(size: int, apart: bool) -> None:
     sent, here = request([b"x" * size]), threading.get_ident()
     parsed = await BodyReader(2**20).parse(sent, lambda body: (len(body), threading.get_ident() != here))
     assert parsed == (size, apart)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_large_bodies_wait_until_there_is_room_and_small_ones_do_not(announced: bool) -> None:
+    room = BodyRoom(4 * LARGE)
+    reader = BodyReader(3 * LARGE, time_limit=0.01, room=room)
+    headers = [(b"content-length", b"%d" % (2 * LARGE))] if announced else []
+    async with room.take("other", 2 * LARGE):
+        small = request([b"x"], (b"content-length", b"1"))
+        assert await reader.read(small) == b"x"
+        large = reader.read(request([b"x" * 2 * LARGE], *headers))
+        if announced:
+            assert len(await large) == 2 * LARGE
+        else:
+            with pytest.raises(HTTPException) as caught:
+                await large
+            assert caught.value.status_code == 408
+    assert len(await reader.read(request([b"x" * 2 * LARGE], *headers))) == 2 * LARGE
+
+
+async def test_a_client_leaves_as_much_room_as_it_takes() -> None:
+    room, gate, held = BodyRoom(8), asyncio.Event(), list[str]()
+
+    async def hold(client: str, size: int) -> None:
+        async with room.take(client, size):
+            held.append(client)
+            await gate.wait()
+
+    tasks = [asyncio.create_task(hold(*wanted)) for wanted in (("a", 3), ("a", 3), ("b", 3), ("c", 3))]
+    await until(lambda: held == ["a", "b"])
+    tasks[1].cancel()
+    gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert held == ["a", "b", "c"]
+    async with asyncio.timeout(1), room.take("a", 8):
+        pass
+
+
+async def test_a_body_may_take_its_time_as_long_as_it_comes() -> None:
+    pause, chunks = 0.04, [b"x" * 32 * 1024] * 5
+    sent = request(chunks)
+    receive = sent._receive
+
+    async def receive_slowly() -> Message:
+        await asyncio.sleep(pause)
+        return await receive()
+
+    sent._receive = receive_slowly
+    assert len(await BodyReader(2**20, time_limit=3 * pause).read(sent)) == 5 * 32 * 1024
 
 
 async def test_a_body_is_read_whole() -> None:

@@ -155,7 +155,7 @@ async def test_a_body_above_the_limit_is_reported(store: Store, kind: str) -> No
         for _ in range(20):
             yield b"x" * 100
 
-    async with running(store, settings(max_body=1000)) as gateway:
+    async with running(store, settings(max_message=1000)) as gateway:
         match kind:
             case "announced":
                 response = await gateway.client.post("/api", content=b"x" * 1001)

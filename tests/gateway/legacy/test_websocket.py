@@ -218,7 +218,7 @@ async def test_a_client_that_left_asks_nothing_more(gateway: RunningGateway) -> 
 
 
 async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
-    async with running(store, settings(max_body=1000)) as gateway, gateway.socket("/ws") as socket:
+    async with running(store, settings(max_message=1000)) as gateway, gateway.socket("/ws") as socket:
         await socket.send(ask("x" * 940))
         assert (await received(socket))[-1]["code"] == 200
         await socket.send(ask("x" * 1000))
@@ -437,7 +437,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
         if message["type"] == "websocket.send":
             await never.wait()
 
-    settings, timings = GatewaySettings(max_body=1000), Timings(last_send_limit=0.05)
+    settings, timings = GatewaySettings(max_message=1000), Timings(last_send_limit=0.05)
     relay = Relay(Jobs(store, settings), Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}

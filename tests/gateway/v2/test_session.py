@@ -300,7 +300,7 @@ async def test_a_message_can_be_had_in_english(gateway: RunningGateway) -> None:
 
 
 async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
-    async with running(store, settings(max_body=1000)) as gateway, speaking(gateway) as socket:
+    async with running(store, settings(max_message=1000)) as gateway, speaking(gateway) as socket:
         await ask(socket, "x" * 1000)
         assert await read_close_code(socket) == 1009
 

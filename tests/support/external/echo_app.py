@@ -23,7 +23,7 @@ async def echo(socket: WebSocket) -> None:
 
 
 def main() -> None:
-    """Serve on GATEWAY_PORT; messages may have MAX_BODY bytes."""
+    """Serve on GATEWAY_PORT; messages may have MAX_MESSAGE bytes."""
     settings = load_settings(GatewaySettings)
     configure(settings.log_format)
     made = config(Starlette(routes=[WebSocketRoute("/", echo)]), settings)

@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.conditions import SOON, until
 from tests.support.worker.harness import Away, Held, WorkerHarness
+from wire.blocks import Block, BlockKind, Piece, add_piece
 from wire.errors import AnswerEndedError, LeaseLostError, StoreUnavailableError
-from wire.messages import Delta, Event, Final, Replace
+from wire.messages import Delta, Event, Final, Replace, apply_to_blocks
 from wire.sessions import ClaimedJob
 from worker.turns.publisher import Publisher
 
@@ -88,6 +89,74 @@ async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) ->
         held.go.set()
         await ending
         assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two three")]
+
+
+CALL = Piece(1, "tool_call", '{"a"', id="c1", name="add", extra={"signature": "x"})
+REST = Piece(1, "tool_call", ":1}", extra={"signature": "y"})
+
+
+async def test_an_answer_in_pieces_is_published_while_it_grows(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.provider, answer.model = "openai", "m"
+        answer.grow([Piece(0, "reasoning", "hm")])
+        assert answer.has_begun
+        first = Delta("", "openai", "m", (Piece(0, "reasoning", "hm"),))
+        assert await appended(harness, task, 1) == [first]
+        answer.grow([CALL, REST])
+        await answer.finish()
+        call = Piece(1, "tool_call", '{"a":1}', id="c1", name="add", extra={"signature": "xy"})
+        assert await harness.client.so_far(task.answer) == [first, Delta("", pieces=(call,))]
+
+
+async def test_an_event_that_brings_only_text_has_no_pieces(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.grow([Piece(0, "text", "one"), Piece(0, "text", " two")])
+        await appended(harness, task, 1)
+        answer.grow([Piece(0, "text", " three"), CALL])
+        await appended(harness, task, 2)
+        answer.grow([Piece(2, "text", "four")])
+        await answer.finish()
+        assert answer.published_text == "one two threefour"
+    text = (Piece(0, "text", " three"), CALL)
+    assert await harness.client.so_far(task.answer) == [
+        Delta("one two"),
+        Delta(" three", pieces=text),
+        Delta("four"),
+    ]
+
+
+async def test_a_second_text_after_a_text_keeps_its_number(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.grow([Piece(0, "text", "one")])
+        answer.grow([Piece(1, "text", "two")])
+        await answer.finish()
+    blocks: list[Block] = []
+    for event in await harness.client.so_far(task.answer):
+        apply_to_blocks(blocks, event)
+    assert blocks == [Block("text", "one"), Block("text", "two")]
+
+
+@pytest.mark.parametrize("awake", [1, 2, 3])
+async def test_however_pieces_meet_appends_the_blocks_are_the_same(harness: WorkerHarness, awake: int) -> None:
+    kinds: list[BlockKind] = ["text", "reasoning", "text", "tool_call", "tool_call", "text"]
+    pieces = [Piece(number, kind, f"{kind} {part} ") for number, kind in enumerate(kinds) for part in range(3)]
+    expected: list[Block] = []
+    for piece in pieces:
+        add_piece(expected, piece)
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        for number, piece in enumerate(pieces):
+            answer.grow([piece])
+            if number % awake == 0:
+                await appended(harness, task, answer.seq + 1)
+        await answer.finish()
+    blocks: list[Block] = []
+    for event in await harness.client.so_far(task.answer):
+        apply_to_blocks(blocks, event)
+    assert blocks == expected
 
 
 async def test_nothing_is_appended_after_the_end(harness: WorkerHarness) -> None:

@@ -11,10 +11,11 @@ from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
 from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
 from wire.answers import QueuePosition
+from wire.blocks import Block, Piece
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
 from wire.ledger import Ledger
-from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount, Usage
 from wire.pictures import PictureStore, picture_id
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
@@ -22,7 +23,7 @@ from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.pool import AccountPool
 from worker.errors import ACCOUNT_REASONS, UpstreamError
-from worker.providers import ChatUpdate, Completion, Snapshot
+from worker.providers import ChatUpdate, Completion, Growth, Snapshot
 from worker.providers.registry import Upstream
 from worker.settings import WorkerSettings
 from worker.turns.outcome import Outcome, interrupted
@@ -911,3 +912,42 @@ async def test_a_client_that_would_not_wait_so_long_is_refused_at_once(shop: Sho
     await shop.outcome(refusing(Reason.ACCOUNT_THROTTLED, "a", "b"))
     task = replace(await shop.harness.task("hasty"), work=Chat("balanced", "hasty", wait=10))
     assert failed(await shop.turn(task).run()).reason == "account.throttled"
+
+
+CALLED = (Block("reasoning", "hm"), Block("tool_call", "{}", id="c1", name="add"))
+
+
+def growing(completed: Completion, *growths: Growth, error: UpstreamError | None = None) -> Play:
+    async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        for growth in growths:
+            yield growth
+        if error is not None:
+            raise error
+        yield completed
+
+    return play
+
+
+async def test_an_answer_of_calls_alone_is_a_good_end(shop: Shop) -> None:
+    usage = Usage(3, 2, reasoning=1)
+    completed = Completion("", b"", blocks=CALLED, ended="tool_calls", finish_raw="tool_calls", usage=usage, model="m")
+    thought, call = Piece(0, "reasoning", "hm"), Piece(1, "tool_call", "{}", id="c1", name="add")
+    outcome = await shop.outcome(growing(completed, Growth((thought,)), Growth((call,))))
+    end = final(outcome)
+    assert (end.blocks, end.end_reason, end.usage, end.model) == (CALLED, "tool_calls", usage, "m")
+    assert (end.text, outcome.answer) == ("", None)
+
+
+async def test_once_any_piece_was_sent_no_other_account_is_asked(shop: Shop) -> None:
+    error = UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
+    thought = Growth((Piece(0, "reasoning", "hm"),))
+    outcome = await shop.outcome(growing(Completion("", b""), thought, error=error))
+    assert failed(outcome).reason == Reason.ACCOUNT_THROTTLED
+    assert len(shop.provider.arrived) == 1
+
+
+async def test_a_sign_of_life_alone_does_not_begin_an_answer(shop: Shop) -> None:
+    error = UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
+    await shop.outcome(growing(Completion("", b""), Growth(), error=error))
+    assert [arrived.account for arrived in shop.provider.arrived] == ["a", "b"]

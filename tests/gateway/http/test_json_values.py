@@ -1,0 +1,32 @@
+"""How many values a JSON text may hold."""
+
+import json
+
+import pytest
+
+from gateway.http.json_values import MAX_VALUES, has_too_many_values
+from gateway.openai.errors import InvalidRequestError
+from gateway.openai.validation import parse_fields
+
+
+@pytest.mark.parametrize(
+    ("value", "too_many"),
+    [
+        ([1] * MAX_VALUES, True),
+        ([[]] * (MAX_VALUES // 2 + 1), True),
+        ([{"a": "b"}] * (MAX_VALUES // 2 + 1), True),
+        ([1] * (MAX_VALUES - 10), False),
+        ("[{," * MAX_VALUES, False),
+        ('"\\,"' * MAX_VALUES, False),
+        (["\\\\", ",," * MAX_VALUES], False),
+    ],
+    ids=["numbers", "lists", "objects", "few", "in a text", "in a text with quotes", "behind a backslash"],
+)
+def test_values_are_counted_and_what_is_in_texts_is_not(value: object, too_many: bool) -> None:
+    assert has_too_many_values(json.dumps(value).encode()) == too_many
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_fields(b'{"a":[' + b"1," * MAX_VALUES)
+    assert refused.value.fault.body.error.code == "request_too_large"
