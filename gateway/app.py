@@ -120,7 +120,7 @@ def create_app(
         _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions, model_reader, room),
-            *_openai(settings, QuestionService(questions, clients, conversations), pictures, model_reader, room),
+            *_openai(settings, QuestionService(questions, clients, conversations, model_reader), pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -194,16 +194,14 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(
-    settings: GatewaySettings, service: QuestionService, store: PictureStore, reader: ModelReader, room: BodyRoom
-) -> list[Route]:
+def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore, room: BodyRoom) -> list[Route]:
     """Return the routes of the OpenAI API."""
     timings = service.questions.relay.timings
     bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    listed = models.ModelEndpoints(service.clients, reader)
+    listed = models.ModelEndpoints(service.clients, service.model_reader)
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),

@@ -32,7 +32,7 @@ class ModelChoice:
     def missing(self, prompt: Prompt) -> frozenset[Ability]:
         """Return what a prompt needs and none of the model's accounts can do. ModelAwayError if it may be back."""
         needs = needs_of(prompt)
-        missing = self.table.missing(self.chain, needs)
+        missing = needs if self._is_bare else self.table.missing(self.chain, needs)
         if needs and not missing and self.table.is_away(self.chain, needs):
             raise ModelAwayError(self.name)
         return missing
@@ -41,7 +41,13 @@ class ModelChoice:
         """Return the parameters of a prompt that the model can't take, for `Prompt.ignored`."""
         needs = needs_of(prompt)
         abilities = self.table.abilities(self.chain, needs)
-        return ignored_parameters(prompt, abilities, text_only=self.table.is_text_only(self.chain, needs))
+        text_only = self._is_bare or self.table.is_text_only(self.chain, needs)
+        return ignored_parameters(prompt, abilities, text_only=text_only)
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether it is a style, and no account is known that could do more than text."""
+        return self.style is not None and not self.table.accounts
 
 
 @dataclass(frozen=True)

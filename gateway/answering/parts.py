@@ -14,7 +14,7 @@ Tokens = Annotated[int, Meta(ge=0)]
 IsCustom = Annotated[Literal[True], Meta(description="The arguments are any text instead of JSON.")]
 
 
-class CalledTool(msgspec.Struct, kw_only=True, gc=False):
+class ShownCall(msgspec.Struct, kw_only=True, gc=False):
     """A call of a tool, for the client to carry out."""
 
     id: str
@@ -67,10 +67,10 @@ def joined_text(blocks: Iterable[Block], kind: ShownKind) -> str:
     return "\n\n".join(block.text for block in blocks if block.kind == kind)
 
 
-def called_tools(blocks: Iterable[Block]) -> Sequence[CalledTool]:
+def called_tools(blocks: Iterable[Block]) -> Sequence[ShownCall]:
     """Return the calls in an answer."""
     return [
-        CalledTool(id=block.id, name=block.name, arguments=block.text, custom=block.custom or UNSET)
+        ShownCall(id=block.id, name=block.name, arguments=block.text, custom=block.custom or UNSET)
         for block in blocks
         if block.kind == "tool_call"
     ]

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gateway.answering.parts import CalledTool, UsedTokens, called_tools, joined_text, used_tokens
+from gateway.answering.parts import ShownCall, UsedTokens, called_tools, joined_text, used_tokens
 from gateway.errors import failure_of
 from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
@@ -54,7 +54,7 @@ class AnswerProgress(msgspec.Struct, kw_only=True):
     model: Annotated[str | None, Meta(description="The model that answers, where it has a name.")]
     reasoning: Annotated[str, Meta(description="The reasoning so far.")]
     refusal: Annotated[str, Meta(description="Why the model declined.")]
-    tool_calls: Annotated[Sequence[CalledTool], Meta(description="The calls of tools so far.")]
+    tool_calls: Annotated[Sequence[ShownCall], Meta(description="The calls of tools so far.")]
     usage: Annotated[UsedTokens | None, Meta(description="Tokens, where the upstream counts them.")]
 
 

@@ -17,7 +17,7 @@ from gateway.openai.errors import InvalidRequestError
 from wire.jobs import ANYBODY, Client
 from wire.messages import Style
 from wire.model_reader import ModelReader
-from wire.model_table import STYLES, ModelTable
+from wire.model_table import STYLES
 from wire.reasons import Reason
 
 METHODS = ["GET", "HEAD", "OPTIONS"]
@@ -62,13 +62,6 @@ def resolve_model(name: object, models: Models, client: Client = ANYBODY) -> Mod
     except ModelNotFoundError as error:
         spec = ERRORS[Reason.MODEL_UNKNOWN]
         raise InvalidRequestError(fill_in(spec.openai.message, error), "model", "model_not_found", 404) from error
-
-
-def style_for_model(model: object) -> Style:
-    """Return the style of a model of Bing's. InvalidRequestError for any other."""
-    choice = resolve_model(model, Models(ModelTable()))
-    assert choice.style is not None
-    return choice.style
 
 
 def model_name(style: Style) -> str:

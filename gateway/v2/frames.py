@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.answering.parts import (
-    CalledTool,
+    ShownCall,
     ShownPiece,
     UsedTokens,
     called_tools,
@@ -109,7 +109,7 @@ class FinalFrame(AnswerFrame, kw_only=True, gc=False, tag="final"):
     model: ModelOfAnswer | UnsetType = UNSET
     reasoning: Annotated[str, Meta(description="The whole reasoning, if there is any.")] | UnsetType = UNSET
     refusal: Annotated[str, Meta(description="Why the model declined, if it did.")] | UnsetType = UNSET
-    tool_calls: Annotated[Sequence[CalledTool], Meta(description="The calls, if there are any.")] | UnsetType = UNSET
+    tool_calls: Annotated[Sequence[ShownCall], Meta(description="The calls, if there are any.")] | UnsetType = UNSET
     usage: Annotated[UsedTokens, Meta(description="Tokens, where the upstream counts them.")] | UnsetType = UNSET
 
 
