@@ -1,6 +1,7 @@
 """Sort what a server sends of an answer into blocks, each of which is whole before the next one grows."""
 
 import secrets
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,8 @@ _BLOCK_BYTES = 64
 
 
 def new_call_id() -> str:
-    """Return an id for a call to which its server gave none."""
-    return f"call_{secrets.token_hex(12)}"
+    """Return an id for a call to which its server gave none: nine letters and digits, as Mistral wants them."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))
 
 
 class _GrowingBlock:
