@@ -2,13 +2,17 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import msgspec
 
+from wire.call_memory import CallMemory
+from wire.hmac_secret import HmacSecret
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
 from wire.messages import HistoryMessage, Image, Prompted, Style
 from wire.model_table import STYLES
+from wire.prompt import Prompt
 from wire.prompt_text import add_history
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
@@ -19,6 +23,7 @@ from worker.accounts.pool import AccountPool, NoAccountError, Reservation, Reser
 from worker.accounts.stickiness import preferred, sticky_key
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
+from worker.providers.call_records import call_ids
 from worker.providers.transcript import History
 from worker.turns.model_chain import ChainEntry, find_entries
 from worker.turns.session_state import decode
@@ -90,7 +95,19 @@ class AttemptRouter:
             prompt = msgspec.structs.replace(prompt, model=self.model or prompt.model)
         if prompt is not None and not self._client_history:
             prompt = add_history(prompt, earlier)
-        return History(work.instructions, earlier, work.leading, work.asked, prompt)
+        history = History(work.instructions, earlier, work.leading, work.asked, prompt)
+        return history if prompt is None else await self._add_kept(history, prompt)
+
+    async def _add_kept(self, history: History, prompt: Prompt) -> History:
+        """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""
+        store, ids = self._sessions.store, call_ids(prompt)
+        secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
+        if not ids:
+            return replace(history, secret=secret)
+        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        memory = CallMemory(store, self._sessions.memory)
+        records = await retry_unavailable(lambda: memory.read(client, ids), self._deadline)
+        return replace(history, secret=secret, records=records)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
         """Return the known messages of the conversation, and whether they are complete."""
