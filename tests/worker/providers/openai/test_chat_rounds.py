@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from emulator.openai.models import UNLISTED
 from emulator.server import Emulator
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.running_worker import drained
@@ -34,7 +35,7 @@ ALICE = Asker("key:alice", "alice")
 async def worker(store: HookedStore, bing: Emulator, **options: Any) -> AsyncIterator[None]:
     """Run a worker with one account at the emulator."""
     settings = settings_with(drain_timeout=3.0)
-    account = ServerAccount("x", bing.openai_url, "stand-in", "x", **options)
+    account = ServerAccount("x", bing.openai_url, "stand-in", "x", further_models=UNLISTED, **options)
     pool = pool_on(store, settings, [account], worker=new_worker_id())
     upstream = Upstream(settings, pool, ProviderRegistry(settings))
     async with drained(Worker(settings, store, upstream, status_reporter, block=SHORT_READ)):
