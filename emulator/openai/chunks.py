@@ -33,10 +33,10 @@ def detailed_usage(prompt: int, completion: int, cached: int, reasoning: int) ->
     }
 
 
-def join(chunks: Iterable[Json], usage: Json) -> Json:
-    """Return the completion that comes when no stream is asked for."""
+def join(chunks: Iterable[Json], usage: Json, refusal: bool = True) -> Json:
+    """Return the completion that comes when no stream is asked for. refusal: whether its field is always there."""
     completion: Json = {}
-    message: Json = {"role": "assistant", "content": None, "refusal": None}
+    message: Json = {"role": "assistant", "content": None, **({"refusal": None} if refusal else {})}
     reasons: Json = {}
     logprobs: list[Json] = []
     for chunk in chunks:

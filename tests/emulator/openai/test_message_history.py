@@ -67,3 +67,9 @@ def test_a_note_behind_the_results_leaves_the_directives() -> None:
 
 def test_new_directives_begin_anew() -> None:
     assert open_turn((ASKED, CALLING, RESULT, ASKED)).results == ()
+
+
+def test_observations_of_smolagents_are_results() -> None:
+    called = CompletionMessage("assistant", "Calling tools:\n[…]")
+    turn = open_turn((ASKED, called, CompletionMessage("user", "Observation:\ndone")))
+    assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("", "done"),))
