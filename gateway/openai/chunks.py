@@ -370,6 +370,8 @@ def _merge(own: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
             merged[name] = value
         elif isinstance(known, dict) and isinstance(value, dict):
             merged[name] = _merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            merged[name] = known + value
     return merged
 
 

@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 
 from gateway.answering.idempotency import RequestKey
-from gateway.answering.models import Models
+from gateway.answering.models import ModelChoice, Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
@@ -23,7 +23,7 @@ from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.json_fields import Fields
 from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
-from gateway.openai.requests import CompletionRequest, reject_needs
+from gateway.openai.requests import CompletionRequest, reject_needs, reject_other_parts
 from wire.about import About, describe, weigh
 from wire.blocks import Block
 from wire.conversation_index import IndexedConversation
@@ -36,6 +36,7 @@ from wire.errors import (
 )
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Prompted
+from wire.model_reader import ModelReader
 from wire.prompt_text import is_text
 from wire.threads import run_sized
 
@@ -112,6 +113,7 @@ class QuestionService:
     questions: Questions
     clients: Clients
     conversations: ConversationLookup
+    model_reader: ModelReader
 
     async def ask(
         self, request: Request, client: Client, fields: Fields, wanted: CompletionRequest
@@ -120,7 +122,8 @@ class QuestionService:
 
         InvalidRequestError, and the errors of Questions.submit.
         """
-        work = self._work(request, client, wanted)
+        choice = resolve_model(wanted.prompt.model, Models(await self.model_reader.read()), client)
+        work = self._work(request, choice, wanted)
         name = validation.read_conversation_id(
             fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
@@ -191,11 +194,12 @@ class QuestionService:
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
 
-    def _work(self, request: Request, client: Client, wanted: CompletionRequest) -> Chat:
+    def _work(self, request: Request, choice: ModelChoice, wanted: CompletionRequest) -> Chat:
         """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
         prompt, text = wanted.prompt, wanted.text
-        choice = resolve_model(prompt.model, Models(), client)
-        reject_needs(prompt, choice.abilities)
+        reject_needs(prompt, choice.missing(prompt))
+        if choice.text_only(prompt):
+            reject_other_parts(prompt)
         work = Chat(
             choice.style or "balanced",
             text.question,
@@ -211,12 +215,15 @@ class QuestionService:
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
         headers = {"openai-beta": beta} if beta else {}
+        ignored = request.state.ignored = choice.ignored(prompt)
         return Prompted(
             work.style,
             "",
             request=work.request,
             wait=work.wait,
-            prompt=msgspec.structs.replace(prompt, session=session, headers=headers),
+            prompt=msgspec.structs.replace(
+                prompt, model=choice.name, session=session, headers=headers, ignored=ignored
+            ),
             include_usage=wanted.usage,
             functions=wanted.functions,
         )
