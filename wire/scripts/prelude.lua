@@ -435,13 +435,14 @@ end
 
 -- Returns a reply that names a job together with that job's work, if it is short; the work is never remembered.
 local function with_work(reply, job)
-  return { reply, job and redis.call('HGET', key('job', job), 'short_work') or '' }
+  return { reply, redis.call('HGET', key('job', job), 'short_work') or '' }
 end
 
 -- The same for the reply to a call that was already executed; false if it wasn't.
 local function repeated_with_work(token, op)
   local reply = repeated(token, op)
-  return reply and with_work(reply, reply:match('"job":"([^"]*)"'))
+  local job = reply and reply:match('"job":"([^"]*)"')
+  return job and with_work(reply, job) or reply
 end
 
 local function remember(token, op, reply)
