@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external browser package bench load reference docs links translations up
+.PHONY: run test check coverage install lock faults soak external external-all browser package bench load reference docs links translations up
 
 run: $(VENV)/.run
 	@exec $(BIN)/python -m bing_chat_gateway serve
@@ -32,6 +32,11 @@ soak: $(VENV)/.ready
 external: $(VENV)/.ready
 	bash tests/external/setup.sh
 	$(PYTEST) tests/external $(TEST_OPTIONS)
+
+# All client programs at work, also those that not every run has, and records their results for `make reference`.
+external-all: $(VENV)/.ready
+	ALL_PROGRAMS=1 bash tests/external/setup.sh
+	ALL_PROGRAMS=1 RECORD_RESULTS=1 $(PYTEST) tests/external -k programs $(TEST_OPTIONS)
 
 # The package: built, installed from a registry in several ways, and run.
 package: $(VENV)/.ready
@@ -114,10 +119,11 @@ $(VENV)/.ready: requirements/dev.txt $(VENV)/.run
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
-# Compile requirements/*.in; needs uv.
+# Compile requirements/*.in, and those of other people's programs; needs uv.
 lock:
-	for part in pip gateway worker run tracing docs dev load; do \
+	for part in $(addprefix requirements/,pip gateway worker run tracing docs dev load) \
+	  $(basename $(wildcard tests/external/requirements/*.in)); do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	    requirements/$$part.in -o requirements/$$part.txt || exit 1; \
+	    $$part.in -o $$part.txt || exit 1; \
 	done

@@ -13,7 +13,9 @@ PAGE = (ROOT / "docs" / "guides" / "client-programs.md").read_text(encoding="utf
 
 def pinned(part: str, package: str) -> str:
     """The version of a Python package in a list of tests/external."""
-    (version,) = re.findall(rf"^{package}(?:\[\w+\])?==(.+)$", (EXTERNAL / f"{part}.in").read_text(), re.MULTILINE)
+    (version,) = re.findall(
+        rf"^{package}(?:\[\w+\])?==(.+)$", (EXTERNAL / "requirements" / f"{part}.in").read_text(), re.MULTILINE
+    )
     return str(version)
 
 
@@ -28,9 +30,9 @@ def npm(package: str) -> str:
         ("openai for Python", pinned("openai", "openai")),
         ("openai for Node", npm("openai")),
         ("AI SDK", npm("ai")),
-        ("LangChain", pinned("litellm", "langchain-openai")),
+        ("LangChain", pinned("langchain", "langchain-openai")),
         ("LiteLLM", pinned("litellm", "litellm")),
-        ("llm, the command", pinned("openai", "llm")),
+        ("llm, the command", pinned("llm", "llm")),
         ("openai-agents", pinned("openai", "openai-agents")),
         ("`eventsource`", npm("eventsource")),
         ("`@microsoft/fetch-event-source`", npm("@microsoft/fetch-event-source")),

@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.external.client import Client, client
+from tests.support.external.catalogue import Program, Record
+from tests.support.external.client import ERRORS, SCRIPTS, Client, client
+from tests.support.external.programs import program_of
 from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 
@@ -20,7 +22,7 @@ SCHEMATHESIS = HERE / ".venv-schemathesis/bin/st"
 # It is to fetch nothing: neither prices of models nor anything about itself.
 LITELLM_LOCAL = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
 # The environments of the clients in Python.
-ENVIRONMENTS = {"openai": "openai", "llm": "openai", "litellm": "litellm", "langchain": "litellm"}
+ENVIRONMENTS = ("openai", "llm", "litellm", "langchain")
 
 
 def _program(path: Path) -> str:
@@ -82,14 +84,60 @@ def locust() -> str:
 @pytest.fixture(scope="session")
 def clients() -> Iterator[Callable[[str], Client]]:
     """Clients of the OpenAI API by their names, each started when it is first asked for."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     running: dict[str, Client] = {}
     with ExitStack() as stack:
 
         def of(name: str) -> Client:
             if name not in running:
-                program = _program(HERE / f".venv-{ENVIRONMENTS[name]}/bin/python") if name in ENVIRONMENTS else _node()
-                running[name] = stack.enter_context(client(name, program, inherited | LITELLM_LOCAL))
+                program = _program(HERE / f".venv-{name}/bin/python") if name in ENVIRONMENTS else _node()
+                started = client(SCRIPTS[name], program, _inherited(), ERRORS[name])
+                running[name] = stack.enter_context(started)
             return running[name]
 
         yield of
+
+
+@pytest.fixture(scope="session")
+def working() -> Iterator[Callable[[Program], Client]]:
+    """The scripts of the catalogue's programs, each started when it is first asked for."""
+    running: dict[str, Client] = {}
+    with ExitStack() as stack:
+
+        def of(program: Program) -> Client:
+            if program.name not in running:
+                started = client(program.started, program_of(program.environment), _inherited())
+                running[program.name] = stack.enter_context(started)
+            return running[program.name]
+
+        yield of
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | LITELLM_LOCAL
+
+
+_RECORD = pytest.StashKey[Record]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect what comes of the programs' steps."""
+    config.stash[_RECORD] = Record()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note how a test of a program's step ended; one that was skipped says nothing."""
+    report = yield
+    mark = item.get_closest_marker("step")
+    if mark and (report.when == "call" or report.failed) and not (report.skipped and not hasattr(report, "wasxfail")):
+        name, step = mark.args
+        item.config.stash[_RECORD].add(name, step, report.passed)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the results of the programs, if they are asked for."""
+    if os.environ.get("RECORD_RESULTS") == "1":
+        session.config.stash[_RECORD].write()

@@ -7,14 +7,14 @@ the job asks for, or `error`, the exception's class, with its `status`; and the 
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Job = dict[str, Any]
 Outcome = dict[str, Any]
 
 
-def serve(doings: dict[str, Callable[[Job, list[str]], Outcome]]) -> None:
+def serve(doings: Mapping[str, Callable[[Job, list[str]], Outcome]]) -> None:
     """Do jobs until there are no more. A doing adds deltas to the list as they come."""
     # Some clients print.
     out, sys.stdout = sys.stdout, sys.stderr

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,26 +38,19 @@ ERRORS = {
 # The script of each, for a Python or for Node.
 SCRIPTS = {
     "openai": "openai_client",
-    "openai-node": "openai_client.mjs",
+    "openai-node": "clients/openai_client.mjs",
     "litellm": "litellm_client",
     "langchain": "langchain_client",
-    "ai-sdk": "ai_client.mjs",
+    "ai-sdk": "clients/ai_client.mjs",
     "llm": "llm_client",
 }
 
 
-def script(name: str) -> list[str]:
-    """The script's part of the command."""
-    name_ = SCRIPTS[name]
-    return [f"tests/external/clients/{name_}"] if name_.endswith(".mjs") else ["-m", f"tests.external.clients.{name_}"]
-
-
 class Client:
-    """A running script; `name` is its key in SCRIPTS."""
+    """A running script of clients/. errors: what it calls what goes wrong."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
-        self.name = name
-        self.errors = ERRORS[name]
+    def __init__(self, process: "subprocess.Popen[str]", errors: Errors) -> None:
+        self.errors = errors
         self._process = process
 
     def do(self, do: str, url: str, **job: Any) -> dict[str, Any]:
@@ -71,14 +64,16 @@ class Client:
 
 
 @contextmanager
-def client(name: str, program: str, environment: dict[str, str]) -> Iterator[Client]:
-    """The client, run by `program`."""
-    command: Sequence[str] = [program, *script(name)]
+def client(
+    script: str, program: str, environment: dict[str, str], errors: Errors = ERRORS["openai"]
+) -> Iterator[Client]:
+    """A script, run by `program`: a module of clients/ by a Python, an .mjs, below tests/external, by Node."""
+    module = [f"tests/external/{script}"] if script.endswith(".mjs") else ["-m", f"tests.external.clients.{script}"]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [program, *module], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Client(name, process)
+            yield Client(process, errors)
         finally:
             process.kill()
 

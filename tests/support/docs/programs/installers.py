@@ -72,7 +72,7 @@ def _files(pattern: str) -> Iterator[Path]:
 
 
 def _check(packages: Sequence[str]) -> None:
-    lists = [*(current().checkout / "requirements").glob("*.txt"), *_files("*.txt")]
+    lists = [*(current().checkout / "requirements").glob("*.txt"), *_files("*.txt"), *_files("requirements/*.txt")]
     listed = {name.lower() for path in lists for name in re.findall(r"^([\w.-]+)", path.read_text(), re.MULTILINE)}
     for package in packages:
         name = re.split(r"[\[=<>~!@ ]", package)[0].lower()
