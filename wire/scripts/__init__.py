@@ -63,8 +63,10 @@ def _with_prelude(name: str, *, in_memory: bool) -> str:
     run = "'memory'" if in_memory else "nil"
     seconds = f"local SECONDS = '{TO_BE_MEASURED}'"
     names = _table("NAMES", {kind: part for kind, part in NAMES.items() if f"'{kind}'" in text})
-    ends = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items() if f"ENDS.{end}" in text})
-    return f"local RUN = {run}\n{seconds}\n{names}\n{ends}\n{text}"
+    terminal_events = _table(
+        "ENDS", {end: encode(event).decode() for end, event in BY_NAME.items() if f"ENDS.{end}" in text}
+    )
+    return f"local RUN = {run}\n{seconds}\n{names}\n{terminal_events}\n{text}"
 
 
 def _needed(shared: str, script: str) -> list[str]:
