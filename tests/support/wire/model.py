@@ -221,7 +221,7 @@ class Model:
             assert 1 <= reply[1] <= 60
         if status != "accepted" or job.answer in self.jobs:
             # What is refused may have made room in the mailbox, and loses its work.
-            return status == "full" or (job.answer in self.works and self._is_over(job.answer))
+            return status in ("full", "missing") or (job.answer in self.works and self._is_over(job.answer))
         self.jobs[job.answer] = job
         token = self.tokens.setdefault(job.token, Token(job.token))
         token.waiting.append(job)
