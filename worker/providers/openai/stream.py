@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from wire.messages import EndReason, FinishReason, Source, Usage
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
@@ -49,13 +50,10 @@ _BROKEN = frozenset(
 # The kinds of parts that are text, and those that are reasoning.
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})
 _REASONINGS = frozenset({"thinking", "reasoning", "reasoning_text"})
-# The fields for reasoning: some servers send the same in two of them.
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 # What is read of a message, and what is beside the choices of a chunk; everything else are extra fields.
 _KNOWN = frozenset({"role", "content", "text", "refusal", "tool_calls", "function_call", "annotations"})
-_KNOWN_BESIDE = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "error", "errors", "obfuscation", "related_questions"}
-)
+_PLAIN_CHUNK = frozenset({"id", "object", "created", "model", "choices"})
+_KNOWN_BESIDE = _PLAIN_CHUNK | {"usage", "error", "errors", "obfuscation", "related_questions"}
 # An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
 _UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
@@ -72,7 +70,7 @@ class CompletionStream:
         self,
         secret: str = "",
         thoughts: ThoughtSplitter | None = None,
-        seal: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        seal: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self._secret = secret
         self._thoughts = thoughts
@@ -164,10 +162,17 @@ class CompletionStream:
         if has_error(chunk):
             raise self._to_error(chunk)
         choice = _first_choice(chunk.get("choices"))
-        self._usage = parse_usage(chunk, choice) or self._usage
+        if "usage" in choice:
+            self._usage = parse_usage({}, choice) or self._usage
         if choice:
             self._has_choice = True
             self._read_choice(choice)
+        if not chunk.keys() <= _PLAIN_CHUNK:
+            self._read_beside(chunk)
+
+    def _read_beside(self, chunk: dict[str, Any]) -> None:
+        """Read what is beside the choices."""
+        self._usage = parse_usage(chunk, {}) or self._usage
         self._cite(chunk.get("citations"))
         self._cite(chunk.get("search_results"))
         related = chunk.get("related_questions")
@@ -182,13 +187,15 @@ class CompletionStream:
             self._finish = finish
         delta, message = _message(choice.get("delta")), choice.get("message")
         self._read_annotations(delta.get("annotations"))
-        has_grown = self._read_message(delta or {"content": choice.get("text")}, choice.get("logprobs"))
+        logprobs = choice.get("logprobs")
+        of_delta, of_message = (logprobs, None) if delta or not message else (None, logprobs)
+        has_grown = self._read_message(delta or {"content": choice.get("text")}, of_delta)
         self._has_delta = self._has_delta or has_grown
         if isinstance(message, dict | str):
             message = _message(message)
             self._read_annotations(message.get("annotations"))
             if not has_grown:
-                self._read_whole(message, choice.get("logprobs"))
+                self._read_whole(message, of_message)
         if finish is not None and finish.lower() in _BROKEN:
             if has_error({"error": choice.get("error")}):
                 raise self._to_error(choice)
@@ -215,6 +222,11 @@ class CompletionStream:
 
     def _read_message(self, fields: dict[str, Any], logprobs: Any) -> bool:
         """Read a message or a part of one, in the order in which models answer. Return whether it has any content."""
+        if len(fields) == 1 and isinstance(plain := fields.get("content"), str) and logprobs is None:
+            # Nearly all of an answer's chunks.
+            if plain:
+                self._add_content("text", plain)
+            return bool(plain)
         contents = _contents(fields.get("content"))
         if not contents and isinstance(text := fields.get("text"), str) and text:
             contents = [("text", text)]
