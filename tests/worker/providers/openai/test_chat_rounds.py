@@ -204,7 +204,7 @@ async def test_a_server_that_refuses_every_signature_is_asked_twice(store: Hooke
     error = {"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}
     async with (
         OpenAIServer(refusing(400, error)) as server,
-        worker_with(store, server.account("x", further_models=UNLISTED)),
+        worker_with(store, server.account("x", further_models=("stand-in-claude",))),
     ):
         end = await conversation.ask()
         assert isinstance(end, Failed)
