@@ -112,7 +112,8 @@ def test_the_old_form_of_functions_goes_round_too(servers: Deployment) -> None:
 
 
 def test_an_answer_has_the_form_of_its_schema(servers: Deployment) -> None:
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    fields = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
+    schema = {"type": "object", "additionalProperties": False, **fields}
     form = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema, "strict": True}}
     response = ask(servers, 0, [{"role": "user", "content": "a schema"}], response_format=form)
     assert list(json.loads(answer(response)["message"]["content"])) == ["name"]
