@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from wire.messages import Style
+from wire.model_table import STYLES
 from wire.prompt import Prompt
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount, Temperature
@@ -25,7 +26,14 @@ from worker.providers.openai.chat_request import RequestForm, earlier_fields, re
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.habits import ServerHabits
-from worker.providers.openai.parameters import SIGNATURE, STREAM, STREAM_OPTIONS, TEMPERATURE, THOUGHT_SIGNATURE
+from worker.providers.openai.parameters import (
+    CALL_IDS,
+    SIGNATURE,
+    STREAM,
+    STREAM_OPTIONS,
+    TEMPERATURE,
+    THOUGHT_SIGNATURE,
+)
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
@@ -129,12 +137,15 @@ class OpenAIProvider:
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
         prompt = history.prompt
-        model = server.model if prompt is None else prompt.model
+        model = server.model
+        if prompt is not None and prompt.model and prompt.model not in STYLES:
+            model = prompt.model
         habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
         extras = _streaming(server, habits)
         if prompt is not None:
             envelopes = Envelopes(history.secret, OPENAI, model)
             prompt = envelopes.open_prompt(put_back(prompt, history.records, OPENAI, model))
+            prompt = msgspec.structs.replace(prompt, model=model)
             return _from_prompt(prompt, server, habits, extras, envelopes.seal)
         messages = build_messages(
             self._systems[style] or "", history, question, self._settings.openai_history, placement=server.system
@@ -173,13 +184,15 @@ def _from_prompt(
         omitted=habits.omitted,
         reasoning_field=habits.reasoning_field,
         signs_calls=habits.signs_calls,
+        short_ids=CALL_IDS in habits.omitted,
     )
     body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
     fields = earlier_fields(prompt) - habits.omitted
     is_repeat = habits.is_repeat(body)
     if is_repeat:
         body = msgspec.json.encode({**render_prompt(prompt, replace(form, thinking=False)), **extras})
-    return _Request(prompt.model, body, habits, frozenset(extras) | {form.max_tokens}, fields, seal, is_repeat)
+    parameters = frozenset({*extras, form.max_tokens, *(() if form.short_ids else (CALL_IDS,))})
+    return _Request(prompt.model, body, habits, parameters, fields, seal, is_repeat)
 
 
 def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamError) -> None:
