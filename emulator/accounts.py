@@ -1,8 +1,10 @@
 """What is known about each account: its quota, its captcha flag and what is scripted for it."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Literal
+
+from emulator.reply import ScriptedReply
 
 ANONYMOUS = "anonymous"
 EVERYONE = "*"
@@ -30,6 +32,7 @@ class EmulatorAccount:
     used: int = 0
     window_start: float = 0.0
     scripts: dict[RequestKind, ScriptedOutcome] = field(default_factory=dict)
+    replies: deque[ScriptedReply] = field(default_factory=deque)
 
     @property
     def signed_in(self) -> bool:
@@ -83,6 +86,14 @@ class EmulatorAccounts:
                 if scripted.left <= 0:
                     del scripts[kind]
             return scripted.outcome
+        return None
+
+    def take_reply(self, name: str) -> ScriptedReply | None:
+        """Return the answer scripted for the account's next question, or for everyone's, and use it up."""
+        for owner in (name, EVERYONE):
+            replies = self.get(owner).replies
+            if replies:
+                return replies.popleft()
         return None
 
     def clear(self) -> None:

@@ -14,6 +14,7 @@ OPTIONS = {
     "rate": "R deltas a second, whatever the pace",
     "stamp": "each delta holds ` t=` and time.time_ns() at its sending; no pause before the first one",
     "first": "the first text comes after S seconds, whatever the pace",
+    "think": "thoughts come first, N of them; only over /v1",
     "at": "what happens in the middle happens after N deltas (else after half of them)",
 }
 

@@ -6,8 +6,10 @@ from typing import Literal
 import msgspec
 
 from emulator import json_text
+from emulator.received_request import ReceivedRequest
 
 LIMIT = 200_000
+REQUESTS = 500  # of so many turns, the newest, what was received is kept
 RUNNING = "running"
 
 Api = Literal["bing", "openai"]
@@ -27,7 +29,7 @@ class TurnEntry(msgspec.Struct):
     """One question. `deltas` and `length` count the text updates and characters sent so far.
 
     Only over /v1: `model`; `messages` and `digest` count and hash what was sent beside the question; `text` is what has
-    been sent so far.
+    been sent so far; `request` is what was received.
     """
 
     started: float
@@ -48,6 +50,7 @@ class TurnEntry(msgspec.Struct):
     messages: int = 0
     digest: str = ""
     text: str = ""
+    request: ReceivedRequest | None = None
 
 
 class ImageEntry(msgspec.Struct):
@@ -72,6 +75,12 @@ class UpstreamLedger:
         self.creates: deque[CreateEntry] = deque(maxlen=limit)
         self.turns: deque[TurnEntry] = deque(maxlen=limit)
         self.images: deque[ImageEntry] = deque(maxlen=limit)
+
+    def add_turn(self, entry: TurnEntry) -> None:
+        """List a question; what was received with one of long ago is forgotten."""
+        self.turns.append(entry)
+        if len(self.turns) > REQUESTS:
+            self.turns[-REQUESTS - 1].request = None
 
     def encode(self) -> bytes:
         """Return the whole ledger as JSON."""

@@ -1,11 +1,18 @@
 """Orders by which a test sets how requests go: the bodies of POST /_script."""
 
+from collections import deque
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emulator.accounts import RequestKind, ScriptedOutcome
 from emulator.bing import outcomes as bing_outcomes
+from emulator.blocks import AnswerBlock
 from emulator.directives import check_script
+from emulator.json_text import Json
 from emulator.openai import outcomes as openai_outcomes
+from emulator.openai import server_styles
+from emulator.reply import ScriptedReply
 from emulator.state import EmulatorState
 
 
@@ -26,6 +33,24 @@ class ClockOrder(BaseModel):
     advance: float = Field(ge=0, le=10**9)
 
 
+class AnswerOrder(BaseModel):
+    """The answer to one of the next questions, under /v1 only, block by block. sizes: a number is for all fragments."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    blocks: list[AnswerBlock]
+    sizes: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]] | None = None
+    finish_reason: str | None = None
+    usage: Json | None = None
+    extra: Json = Field(default_factory=dict)
+    server: str | None = None
+
+    def read(self) -> ScriptedReply:
+        """Return the answer that is ordered."""
+        sizes = (self.sizes,) if isinstance(self.sizes, int) else tuple(self.sizes or ())
+        return ScriptedReply(tuple(self.blocks), sizes, self.finish_reason, self.usage, self.extra, self.server)
+
+
 class ScriptOrder(BaseModel):
     """One order. account "*" means every account, for outcomes only."""
 
@@ -41,6 +66,7 @@ class ScriptOrder(BaseModel):
     captcha: bool | None = None
     dead: bool | None = None
     quota_used: int | None = Field(default=None, ge=0)
+    answers: list[AnswerOrder] | None = None
 
     @property
     def outcomes(self) -> dict[RequestKind, OutcomeOrder]:
@@ -70,7 +96,10 @@ def parse(body: bytes) -> ScriptOrder:
     for kind, outcome_order in order.outcomes.items():
         if outcome_order.outcome is not None:
             check_script(outcome_order.outcome, bing_outcomes.names(kind) | openai_outcomes.names(kind))
-    states = (order.captcha, order.dead, order.quota_used)
+    for answer in order.answers or ():
+        if answer.server is not None and answer.server not in server_styles.SERVERS:
+            raise ValueError(f"there is no server {answer.server!r}")
+    states = (order.captcha, order.dead, order.quota_used, order.answers)
     if (order.outcomes or any(state is not None for state in states)) and order.account is None:
         raise ValueError("account is missing")
     return order
@@ -90,6 +119,8 @@ def apply(order: ScriptOrder, state: EmulatorState) -> None:
             account.scripts.pop(kind, None)
         else:
             account.scripts[kind] = ScriptedOutcome(outcome_order.outcome, outcome_order.times)
+    if order.answers is not None:
+        account.replies = deque(answer.read() for answer in order.answers)
     if order.captcha is not None:
         account.captcha = order.captcha
     if order.dead is not None:

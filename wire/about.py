@@ -1,17 +1,21 @@
 """What is kept of a job's work with its answer: all that rendering the answer takes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Literal
 
 import msgspec
 
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Prompted, Style, Work
-from wire.prompt import Message, Opaque, Part, Picture, Refusal, Text
+from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text
+from wire.prompt_digest import canonical_prompt
 
 # Characters of a system prompt that are kept.
 _INSTRUCTIONS = 4096
+# The bytes of text that cost as much as a picture of middling size: 765 tokens.
+_PART_BYTES = 4 * 765
 # Characters that a part or a message takes beside its text, and a tool in all, roughly.
 _PART = 64
 _TOOL = 1024
@@ -20,8 +24,11 @@ _TOOL = 1024
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
     """About one job: its kind, and of a question what its answer's presentation needs.
 
-    `instructions` are the beginning of the system prompt; `prompt_bytes` is the size of all texts that were sent;
-    `digest` is that of `digest_prompt`.
+    `instructions` are the beginning of the system prompt; `prompt_bytes` is the size of all texts that were sent, with
+    an estimate for all else; `digest` is that of what was asked.
+
+    Of a prompt these are also kept: its `dialect`, the `model` as asked, the `stops` before which its answer ends,
+    whether a stream has the tokens (`include_usage`), and whether calls go out in the old form (`functions`).
     """
 
     kind: Literal["chat", "image"]
@@ -29,19 +36,56 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     instructions: str = ""
     prompt_bytes: int = 0
     digest: str = ""
+    dialect: Dialect | Literal[""] = ""
+    model: str = ""
+    stops: tuple[str, ...] = ()
+    include_usage: bool = False
+    functions: bool = False
 
 
 def describe(work: Work) -> About:
     """Return what is kept of some work. BadMessageError if a text contains a lone surrogate."""
+    if isinstance(work, Prompted):
+        return _describe_prompt(work)
     if not isinstance(work, Chat):
         return About("image")
     texts = (work.instructions, *(message.text for message in work.history), work.question)
+    digest = digest_prompt(work.instructions, work.history, work.question)
+    return About("chat", work.style, work.instructions[:_INSTRUCTIONS], _size(texts), digest)
+
+
+def _describe_prompt(work: Prompted) -> About:
+    prompt = work.prompt
+    leading = takewhile(lambda message: message.role in ("system", "developer"), prompt.messages)
+    return About(
+        "chat",
+        work.style,
+        "\n\n".join(message.text for message in leading)[:_INSTRUCTIONS],
+        _estimate(prompt),
+        hashlib.sha256(canonical_prompt(prompt)).hexdigest(),
+        prompt.dialect,
+        prompt.model,
+        tuple(prompt.options.get("stop", ())),
+        work.include_usage,
+        work.functions,
+    )
+
+
+def _estimate(prompt: Prompt) -> int:
+    """Return the size of a prompt: that of its texts, calls and tools, and a constant for each other part."""
+    parts = [part for message in prompt.messages for part in message.parts]
+    texts = [part.text for part in parts if isinstance(part, Text | Refusal)]
+    calls = [text for message in prompt.messages for call in message.calls for text in (call.name, call.arguments)]
+    others = sum(1 for part in parts if isinstance(part, Picture | Opaque))
+    asked = (prompt.tools, prompt.format) if prompt.tools or prompt.format else ()
+    return _size((*texts, *calls)) + others * _PART_BYTES + (len(msgspec.json.encode(asked)) if asked else 0)
+
+
+def _size(texts: Iterable[str]) -> int:
     try:
-        size = sum(len(text.encode()) for text in texts)
+        return sum(len(text.encode()) for text in texts)
     except UnicodeEncodeError as error:
         raise BadMessageError("text holds half a surrogate pair") from error
-    digest = digest_prompt(work.instructions, work.history, work.question)
-    return About("chat", work.style, work.instructions[:_INSTRUCTIONS], size, digest)
 
 
 def weigh(work: Work) -> int:
@@ -51,11 +95,12 @@ def weigh(work: Work) -> int:
     size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
     if isinstance(work, Prompted):
         prompt = work.prompt
-        size += _TOOL * len(prompt.tools) + sum(map(_weigh_message, prompt.messages))
+        size += _TOOL * len(prompt.tools) + sum(map(weigh_message, prompt.messages))
     return size
 
 
-def _weigh_message(message: Message) -> int:
+def weigh_message(message: Message) -> int:
+    """Return about how many characters a message has, as weigh."""
     parts = sum(_PART + _weigh_part(part) for part in message.parts)
     return _PART + parts + sum(_PART + len(call.arguments) for call in message.calls)
 

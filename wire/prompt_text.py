@@ -7,7 +7,7 @@ from itertools import takewhile
 import msgspec
 
 from wire.messages import HistoryMessage, Prompted, Role, Work
-from wire.prompt import Message, Opaque, Part, Picture, Prompt, PromptRole, Text, last_turn
+from wire.prompt import Message, Opaque, Part, Picture, Prompt, PromptRole, Refusal, Text, last_turn
 
 _ROLES: Mapping[PromptRole, Role] = {
     "system": "system",
@@ -17,7 +17,13 @@ _ROLES: Mapping[PromptRole, Role] = {
     "tool": "tool",
 }
 # What takes the place of other parts.
-_NOTES = {"file": "[file]", "input_file": "[file]", "input_audio": "[audio]", "audio": "[audio]"}
+_NOTES = {
+    "input_image": "[picture]",
+    "file": "[file]",
+    "input_file": "[file]",
+    "input_audio": "[audio]",
+    "audio": "[audio]",
+}
 _BEGUN = "Your answer has begun like this. Continue it:"
 _SEPARATOR = "\n\n"
 
@@ -37,14 +43,17 @@ class TextPrompt:
     asked: tuple[HistoryMessage, ...] = ()
 
 
-def to_text(messages: Sequence[Message]) -> TextPrompt:
-    """Return the conversation in text. The question is empty if no message asks anything."""
+def to_text(messages: Sequence[Message], *, instructions: int = 0) -> TextPrompt:
+    """Return the conversation in text. The question is empty if no message asks anything.
+
+    So many of the first messages are `instructions` whatever follows them.
+    """
     sent = [_to_history(message) for message in messages]
     known = last_turn(messages)
     leading = len(list(takewhile(lambda message: message.role == "system", sent)))
     if leading == len(sent):
         # Nobody else wrote anything: these are what is asked.
-        leading = 0
+        leading = instructions
     # A conversation that has the messages up to the last answer gets all that comes after it.
     asked = tuple(message for message in sent[max(known, leading) :] if message.text.strip())
     first = tuple(message for message in sent[:leading] if message.text.strip())
@@ -56,6 +65,19 @@ def to_text(messages: Sequence[Message]) -> TextPrompt:
         () if _is_plain(first, "system") else first,
         () if _is_plain(asked, "user") else asked,
     )
+
+
+def is_text(prompt: Prompt) -> bool:
+    """Return whether text says all of a prompt. Stop sequences are no part of what is said to an upstream."""
+    asked = msgspec.structs.replace(prompt, model="", messages=(), session="", dialect="chat")
+    options = {name: value for name, value in prompt.options.items() if name != "stop"}
+    same = msgspec.structs.replace(asked, options=options) == Prompt("chat", "", ())
+    return same and all(map(_is_plain_message, prompt.messages))
+
+
+def _is_plain_message(message: Message) -> bool:
+    plain = not (message.calls or message.call_id or message.extra)
+    return plain and all(isinstance(part, Text | Refusal) and not part.extra for part in message.parts)
 
 
 def fill_text(work: Work) -> Work:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from prometheus_client import Histogram
@@ -12,13 +12,14 @@ from structlog.contextvars import bind_contextvars
 from telemetry import traces
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
-from wire.messages import Chat, Image
+from wire.messages import Chat, Final, Image
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.heartbeat import Heartbeat
 from worker.leases import LOST_SECONDS, LeaseTable
 from worker.providers.registry import Upstream
 from worker.turns.outcome import Outcome
+from worker.turns.token_tally import TokenTally
 from worker.turns.turn import Turn
 
 _LOG = structlog.get_logger()
@@ -37,13 +38,15 @@ def queue_wait_histogram() -> Histogram:
 class Dispatcher:
     """Runs the jobs of scheduled tokens, in WORKER_SLOTS slots, until `draining` is set.
 
-    `turn_counts` counts ended turns by provider, outcome and reason; `queue_wait` observes how long jobs were queued.
+    `turn_counts` counts ended turns by provider, outcome and reason, `token_tally` their tokens; `queue_wait` observes
+    how long jobs were queued.
     """
 
     def __init__(
         self, upstream: Upstream, sessions: Sessions, schedule: Schedule, *, lost_seconds: float = LOST_SECONDS
     ) -> None:
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
+        self.token_tally = TokenTally()
         self.queue_wait = queue_wait_histogram()
         self.draining = asyncio.Event()
         self._worker_id = upstream.pool.worker
@@ -163,6 +166,7 @@ class Dispatcher:
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
                 self.turn_counts[outcome.label] += 1
+                await self._count_tokens(turn, outcome)
                 following = await self._finish(turn, outcome)
                 self.leases.record_end(turn)
             provider, state, reason = outcome.label
@@ -171,6 +175,16 @@ class Dispatcher:
                 span.fail(reason)
             _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)
             return following
+
+    async def _count_tokens(self, turn: Turn, outcome: Outcome) -> None:
+        """Count the tokens of an answer whose server has reported them."""
+        event = outcome.event
+        if not isinstance(event, Final) or event.usage is None:
+            return
+        client = ""
+        with suppress(StoreUnavailableError):
+            client = await self._sessions.read_client(turn.job)
+        self.token_tally.add(event.usage, account=turn.account, model=event.model, client=client)
 
     async def _supervise(self, turn: Turn) -> Outcome:
         """Run the turn and return its outcome, whatever breaks it off. Raises CancelledError if its job went back."""

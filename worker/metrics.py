@@ -21,6 +21,10 @@ _TURNS_HELP = (
     "Turns that have ended, by provider (empty if none was asked), outcome (done, failed or stopped; stopped too if it "
     "waited too long) and, for the failed, reason (other if only a provider of your own knows it)."
 )
+_TOKENS_HELP = (
+    "Tokens of answers, as servers reported them, by account, model and kind: input, of which cached and "
+    "cache_written, and output, of which reasoning."
+)
 _STATE_HELP = "1 for the account's current state, 0 for the others; paused is 1 or 0 beside it."
 _FAILURES_HELP = "Failed turns that count against the account, by reason."
 _ACCOUNT_GAUGES: list[tuple[str, str, Callable[[AccountStatus], float]]] = [
@@ -60,6 +64,10 @@ class WorkerMetrics:
         for label, count in worker.turn_counts.items():
             turns.add_metric(label, count)
         yield turns
+        tokens = CounterMetricFamily("bing_tokens", _TOKENS_HELP, labels=("account", "model", "kind"))
+        for names, count in worker.token_tally.kinds.items():
+            tokens.add_metric(names, count)
+        yield tokens
         yield from worker.queue_wait.collect()
         yield from _account_metrics(worker.account_statuses)
 

@@ -30,7 +30,7 @@ class _WorkerCounters:
         outcomes: Counter[str] = Counter()
         for (_, outcome, reason), count in worker.turn_counts.items():
             outcomes[f"failed:{reason}" if outcome == "failed" else outcome] += count
-        return self._slots + outcomes
+        return self._slots + outcomes + worker.token_tally.totals
 
 
 def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTERVAL) -> Reporter:

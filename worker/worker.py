@@ -25,6 +25,7 @@ from worker.providers.prober import ServerProber
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
+from worker.turns.token_tally import TokenTally
 
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
@@ -76,6 +77,11 @@ class Worker:
     def turn_counts(self) -> Counter[tuple[str, str, str]]:
         """The number of ended turns by provider, outcome and reason."""
         return self._dispatcher.turn_counts
+
+    @property
+    def token_tally(self) -> TokenTally:
+        """The tokens of its answers."""
+        return self._dispatcher.token_tally
 
     @property
     def queue_wait(self) -> Histogram:

@@ -1,13 +1,27 @@
 """POST /v1/chat/completions: the question, what happens to it, and its place in the ledger."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
+from emulator import call_directives, received_request
 from emulator.accounts import DAY, EmulatorAccount
 from emulator.directives import Directives
 from emulator.ledger import TurnEntry, finish
-from emulator.openai import api_keys, error_response, message_history, models, outcomes, refusals, request_body, shapes
+from emulator.openai import (
+    api_keys,
+    error_response,
+    message_history,
+    models,
+    outcomes,
+    refusals,
+    replies,
+    request_body,
+    server_styles,
+    shapes,
+)
 from emulator.openai.error_response import BadRequestError, ErrorResponse
-from emulator.openai.message_history import MessageHistory
+from emulator.openai.message_history import CompletionMessage, MessageHistory
 from emulator.openai.outcomes import CompletionOutcome, ShapeOutcome
 from emulator.openai.request_body import CompletionBody
 from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
@@ -37,11 +51,11 @@ class CompletionHandler:
         except BadRequestError as error:
             return (key_error or error.response).render()
         history = message_history.split_question(body.messages)
-        entry = self._enter(account, body, history)
+        entry = self._enter(request, account, body, history)
         try:
             if key_error is not None:
                 return self._refuse(entry, "unauthorized", key_error)
-            if body.model not in models.MODELS:
+            if not models.is_known(body.model):
                 return self._refuse(entry, "model-not-found", error_response.no_model(body.model))
             return await self._answer(request, account, entry, body, history)
         except ConnectionError:
@@ -49,7 +63,9 @@ class CompletionHandler:
         finally:
             finish(entry, "client gone", self._state.clock.now())
 
-    def _enter(self, account: EmulatorAccount, body: CompletionBody, history: MessageHistory) -> TurnEntry:
+    def _enter(
+        self, request: web.Request, account: EmulatorAccount, body: CompletionBody, history: MessageHistory
+    ) -> TurnEntry:
         """List a question in the ledger."""
         thread = self._threads.enter(history.questions, history.question)
         entry = TurnEntry(
@@ -65,8 +81,9 @@ class CompletionHandler:
             model=body.model,
             messages=len(history.before),
             digest=history.digest,
+            request=received_request.describe(body.value, request.headers, body.pictures),
         )
-        self._state.ledger.turns.append(entry)
+        self._state.ledger.add_turn(entry)
         return entry
 
     def _refuse(self, entry: TurnEntry, name: str, error: ErrorResponse) -> web.Response:
@@ -95,10 +112,23 @@ class CompletionHandler:
         if not isinstance(outcome, CompletionOutcome):
             finish(entry, outcome.outcome, now)
             return outcome.render(directives.number)
+        reply = self._state.accounts.take_reply(account.name)
+        turn = message_history.open_turn(body.messages)
+        style = server_styles.find(body.model, turn.directives.server if reply is None else reply.server)
+        try:
+            style.check(body)
+        except BadRequestError as error:
+            finish(entry, "InvalidRequest", now)
+            return error.response.render()
         account.count_question(now)
-        turn = create_turn(body, history, directives, now)
-        responder = self._create_responder(request, turn, entry, outcome)
-        return await responder.play(outcome.scenario(turn), Pacer(self._state.settings.pace))
+        prompt = create_turn(body, history, directives, now)
+        prompt.style = style
+        if int(entry.invocation) > 1:
+            prompt.cached_tokens = count_tokens(history.before)
+        prompt.reply, prompt.is_ordinary = (reply, False) if reply else replies.compose(body, turn, prompt)
+        prompt.extra_fields = reply.extra if reply else {}
+        responder = self._create_responder(request, prompt, entry, outcome)
+        return await responder.play(outcome.scenario(prompt), Pacer(self._state.settings.pace))
 
     async def _send_shape(self, request: web.Request, entry: TurnEntry, directives: Directives) -> web.StreamResponse:
         rows = shapes.load_shapes()
@@ -110,7 +140,8 @@ class CompletionHandler:
 
     def _read_directives(self, account: EmulatorAccount, question: str) -> Directives:
         """Return the directives of a question, over which those scripted for the account prevail."""
-        directives = self._state.read_directives(question, NAMES)
+        _, plain = call_directives.parse(question)
+        directives = self._state.read_directives(plain, NAMES)
         script = self._state.take_script(account.name, "chat", NAMES)
         return directives if script is None else directives.override(script)
 
@@ -124,7 +155,10 @@ class CompletionHandler:
 
 def create_turn(body: CompletionBody, history: MessageHistory, directives: Directives, now: float) -> CompletionTurn:
     """Return the turn of a question."""
-    previous = Directives.parse(history.questions[-1], NAMES).topic[:REMEMBERED] if history.questions else None
+    previous = None
+    if history.questions:
+        _, plain = call_directives.parse(history.questions[-1])
+        previous = Directives.parse(plain, NAMES).topic[:REMEMBERED]
     return CompletionTurn(
         directives=directives,
         question=history.question,
@@ -134,6 +168,13 @@ def create_turn(body: CompletionBody, history: MessageHistory, directives: Direc
         model=body.model,
         stream=body.stream,
         include_usage=body.include_usage,
-        prompt_tokens=sum(1 + len(message.text) // CHARACTERS for message in body.messages),
+        prompt_tokens=count_tokens(body.messages),
         created=int(now),
+        parameters=body.parameters,
+        old=body.tools.old,
     )
+
+
+def count_tokens(messages: Iterable[CompletionMessage]) -> int:
+    """Return about how many tokens messages have."""
+    return sum(1 + len(message.text) // CHARACTERS for message in messages)

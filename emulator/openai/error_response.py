@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -21,7 +22,10 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """An error. status: of HTTP. kind: the error's `type`. extra_fields: of the error, beside the four usual ones."""
+    """An error. status: of HTTP. kind: the error's `type`. extra_fields: of the error, beside the four usual ones.
+
+    whole_body: in place of all that, for a server whose errors have another shape.
+    """
 
     status: int
     message: str
@@ -30,10 +34,13 @@ class ErrorResponse:
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     extra_fields: Json = field(default_factory=dict)
+    whole_body: object = None
 
     @property
-    def body(self) -> Json:
+    def body(self) -> Any:
         """The body in JSON."""
+        if self.whole_body is not None:
+            return self.whole_body
         error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
         return {"error": error | self.extra_fields}
 
@@ -42,7 +49,7 @@ class ErrorResponse:
         return json_response(self.body, self.status, self.headers)
 
 
-def json_response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return JSON with the id that such servers give every request."""
     return web.Response(
         status=status,

@@ -1,20 +1,45 @@
 """What a client has sent of a conversation: its question, and the messages before it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from emulator.json_text import dump
+from emulator.call_directives import CallDirectives, parse
+from emulator.json_text import Json, dump
+from emulator.reply import ToolResult
+from emulator.sent_pictures import SentPicture
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 CONTEXT = 100_000  # characters of the messages before that the ledger keeps, the newest
 
 
 @dataclass(frozen=True)
+class SentCall:
+    """A call in an assistant's message, as its client sent it back."""
+
+    id: str
+    name: str
+    arguments: str
+    value: Json = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class CompletionMessage:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    calls: an assistant's. call_id: of the call whose result it is. value: the message as it was sent.
+    """
 
     role: str
     text: str
+    pictures: tuple[SentPicture, ...] = ()
+    calls: tuple[SentCall, ...] = ()
+    call_id: str = ""
+    value: Json = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is what a tool returned."""
+        return self.role in ("tool", "function")
 
 
 @dataclass(frozen=True)
@@ -53,3 +78,34 @@ def split_question(messages: tuple[CompletionMessage, ...]) -> MessageHistory:
         if messages[index].role == "user":
             return MessageHistory(messages[index].text, messages[:index] + messages[index + 1 :])
     return MessageHistory("", messages)
+
+
+@dataclass(frozen=True)
+class OpenTurn:
+    """What came since the last answer that made no calls.
+
+    directives: the newest of the user's. results: of the calls since then. pictures: in the user's messages.
+    """
+
+    directives: CallDirectives
+    results: tuple[ToolResult, ...]
+    pictures: tuple[SentPicture, ...]
+
+
+def open_turn(messages: tuple[CompletionMessage, ...]) -> OpenTurn:
+    """Return the turn that an answer would continue."""
+    ended = [number for number, message in enumerate(messages, 1) if message.role == "assistant" and not message.calls]
+    turn = messages[ended[-1] if ended else 0 :]
+    names = {call.id: call.name for message in turn for call in message.calls}
+    directives, results = CallDirectives(), list[ToolResult]()
+    found = False
+    for message in turn:
+        if message.role == "user":
+            new, _ = parse(message.text)
+            if new != CallDirectives() or not found:
+                directives, results = new, []
+            found = found or new != CallDirectives()
+        if message.is_result:
+            results.append(ToolResult(names.get(message.call_id, message.value.get("name") or ""), message.text))
+    pictures = tuple(picture for message in turn if message.role == "user" for picture in message.pictures)
+    return OpenTurn(directives, tuple(results), pictures)

@@ -5,17 +5,25 @@ from aiohttp import web
 from emulator.json_text import Json
 from emulator.openai import api_keys, error_response
 from emulator.openai.error_response import ErrorResponse, json_response
+from emulator.openai.server_styles import PREFIX, SERVERS
 from emulator.state import EmulatorState
 
 CHAT = ("stand-in", "stand-in-mini")
 PICTURES = ("stand-in-pictures",)
 MODELS = CHAT + PICTURES
+# They aren't listed: each is a server of another make, chosen by its name.
+UNLISTED = tuple(f"{PREFIX}{name}" for name in SERVERS)
 CREATED = 1_700_000_000
 
 
 def describe(name: str) -> Json:
     """Return a model as the API lists it."""
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "stand-in"}
+
+
+def is_known(name: str) -> bool:
+    """Return whether there is such a model."""
+    return name in MODELS or name in UNLISTED
 
 
 class ModelList:
@@ -35,7 +43,7 @@ class ModelList:
         """Answer GET /v1/models/{id}."""
         name = request.match_info["id"]
         error = self._check_key(request)
-        if error is None and name not in MODELS:
+        if error is None and not is_known(name):
             error = error_response.no_model(name)
         return json_response(describe(name)) if error is None else error.render()
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from emulator import http_faults
 from emulator.clock import EmulatorClock
 from emulator.http_faults import HOLD_LIMIT
-from emulator.json_text import dump
+from emulator.json_text import Json, dump
 from emulator.ledger import TurnEntry, finish
 from emulator.openai import chunks, error_response
 from emulator.openai.sse_layout import SseLayout
@@ -29,6 +29,7 @@ class CompletionResponder(ABC):
         self.turn = turn
         self.entry = entry
         self._clock = clock
+        self._tokens = self._thoughts = 0
 
     async def play(self, steps: Iterator[Step], pacer: Pacer) -> web.StreamResponse:
         """Carry out the steps until one ends the answer."""
@@ -45,12 +46,18 @@ class CompletionResponder(ABC):
                 await self._drop(step)
         raise AssertionError("an outcome has no end")
 
-    def count(self, piece: str) -> None:
+    def count(self, step: SendChunk) -> None:
         """Count text that has been sent."""
-        if piece:
+        self._tokens += step.tokens
+        self._thoughts += step.thought
+        if step.piece:
             self.entry.deltas += 1
-            self.entry.text += piece
+            self.entry.text += step.piece
             self.entry.length = len(self.entry.text)
+
+    def usage(self) -> Json:
+        """Return the usage of what has been sent."""
+        return self.turn.usage(self._tokens, self._thoughts)
 
     def close(self, outcome: str) -> None:
         """Write the outcome into the ledger."""
@@ -101,7 +108,7 @@ class StreamResponder(CompletionResponder):
     async def chunk(self, step: SendChunk) -> None:
         """Send one event."""
         await self._send(self._layout.event(dump(step.body)))
-        self.count(step.piece)
+        self.count(step)
 
     async def raw(self, step: SendRaw) -> None:
         """Send text of the stream."""
@@ -128,9 +135,9 @@ class StreamResponder(CompletionResponder):
         return response
 
     def _usage(self) -> list[str]:
-        if not self.turn.include_usage:
+        if not self.turn.include_usage and not self.turn.style.always_usage:
             return []
-        body = self.turn.event([]) | {"usage": self.turn.usage(self.entry.deltas)}
+        body = self.turn.event([]) | {"usage": self.usage()}
         return [self._layout.event(dump(body))]
 
     async def _send(self, text: str) -> None:
@@ -175,7 +182,7 @@ class WholeResponder(CompletionResponder):
 
     async def before_drop(self) -> None:
         """Send half of the completion, if any text was written."""
-        if not any(chunk.piece for chunk in self._chunks):
+        if not any(chunk.tokens for chunk in self._chunks):
             return
         data = self._completion()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -197,6 +204,6 @@ class WholeResponder(CompletionResponder):
 
     def _completion(self) -> bytes:
         for chunk in self._chunks:
-            self.count(chunk.piece)
+            self.count(chunk)
         bodies = (chunk.body for chunk in self._chunks)
-        return dump(chunks.join(bodies, self.turn.usage(self.entry.deltas))).encode()
+        return dump(chunks.join(bodies, self.usage())).encode()

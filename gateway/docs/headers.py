@@ -51,6 +51,21 @@ _PARAMETERS: list[Node] = [
         "example": "support-case-20240102",
     },
     {
+        "name": "X-Session-ID",
+        "in": "header",
+        "description": "The session that the question belongs to: questions with the same one go to the same account, "
+        "where that is possible. It goes before `prompt_cache_key`.",
+        "schema": STRING,
+        "example": "agent-20240102",
+    },
+    {
+        "name": "OpenAI-Beta",
+        "in": "header",
+        "description": "Goes to the model's server as it is.",
+        "schema": STRING,
+        "example": "assistants=v2",
+    },
+    {
         "name": "Last-Event-ID",
         "in": "header",
         "description": "The `id` of the last event that the client has: the stream continues after it, at any gateway.",
@@ -87,6 +102,7 @@ _RESPONSE_HEADERS: dict[str, Node] = {
 }
 # The parameters of a request with a question.
 QUESTION_HEADERS = ["Idempotency-Key", "idempotency_key", "Prefer", "X-Request-ID", "traceparent"]
+PROMPT_HEADERS = ["X-Session-ID", "OpenAI-Beta"]
 # The headers of the response to an accepted question.
 ANSWER_HEADERS = ["X-Request-ID", "X-Answer-ID", "X-Provider"]
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.openai import chunks, requests, validation
+from gateway.openai.json_fields import Fields
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
 from gateway.settings import GatewaySettings
@@ -37,7 +38,7 @@ class CompletionEndpoint:
         return responses.ok(chunks.encode_completion(question, answer))
 
 
-def _parse(body: bytes) -> tuple[validation.Fields, requests.CompletionRequest]:
+def _parse(body: bytes) -> tuple[Fields, requests.CompletionRequest]:
     fields = validation.parse_fields(body)
     return fields, requests.parse_completion(fields)
 

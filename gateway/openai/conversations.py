@@ -8,17 +8,19 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
-from gateway.openai.messages import ChatPrompt
+from wire.about import weigh_message
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
 from wire.hmac_secret import HmacSecret
-from wire.messages import HistoryMessage
+from wire.prompt import Message, Refusal, Text
+from wire.prompt_digest import canonical_message
 from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
@@ -35,11 +37,11 @@ class ConversationDigests:
         """Return the digest of `parts`."""
         return hmac.digest(self.secret, json.dumps([self.scope, *parts]).encode(), hashlib.sha256).hex()
 
-    def history_state(self, messages: Iterable[HistoryMessage], start: str = "") -> str:
+    def history_state(self, messages: Iterable[Message], start: str = "") -> str:
         """Return the state of a conversation after `messages`, from the state `start` on."""
         state = start or self.digest("conversation")
         for message in messages:
-            state = self.digest("said", state, message.role, message.text.strip())
+            state = self.digest("said", state, *_said(message))
         return state
 
     def answer_state(self, answer: str) -> str:
@@ -87,22 +89,22 @@ class ConversationLookup:
         state = digests.answer_state(answer)
         return Thread(digests, await self.index.find(state), stale=(state,))
 
-    async def find_by_history(self, digests: ConversationDigests, prompt: ChatPrompt) -> Thread:
-        """Return the conversation with the messages before the question. StoreUnavailableError."""
-        size = sum(len(message.text) for message in prompt.messages)
-        before, after = await run_sized(size, _states_around, digests, prompt)
-        indexed = await self.index.find(before) if prompt.known else None
+    async def find_by_history(self, digests: ConversationDigests, messages: Sequence[Message], known: int) -> Thread:
+        """Return the conversation with the first `known` messages, before the question. StoreUnavailableError."""
+        size = sum(map(weigh_message, messages))
+        before, after = await run_sized(size, _states_around, digests, messages, known)
+        indexed = await self.index.find(before) if known else None
         if indexed is None:
             return Thread(digests, None, state=after)
         return Thread(digests, indexed, state=after, stale=(before, digests.answer_state(indexed.answer)))
 
-    async def record(self, thread: Thread, indexed: IndexedConversation, text: str, *, stored: bool) -> None:
-        """Index a conversation after the answer `text`; `stored`: it is found by the answer's id too.
+    async def record(self, thread: Thread, indexed: IndexedConversation, answer: Message, *, stored: bool) -> None:
+        """Index a conversation after an answer; `stored`: it is found by the answer's id too.
 
         Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
         digests = thread.digests
-        states = [digests.history_state([HistoryMessage("assistant", text)], thread.state)] if thread.state else []
+        states = [digests.history_state([answer], thread.state)] if thread.state else []
         states += [digests.answer_state(indexed.answer)] if stored else []
         if not states and not thread.stale:
             return
@@ -112,7 +114,15 @@ class ConversationLookup:
             _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))
 
 
-def _states_around(digests: ConversationDigests, prompt: ChatPrompt) -> tuple[str, str]:
+def _states_around(digests: ConversationDigests, messages: Sequence[Message], known: int) -> tuple[str, str]:
     """Return the states before the question and after it."""
-    before = digests.history_state(prompt.messages[: prompt.known])
-    return before, digests.history_state(prompt.messages[prompt.known :], before)
+    before = digests.history_state(messages[:known])
+    return before, digests.history_state(messages[known:], before)
+
+
+def _said(message: Message) -> list[str]:
+    """Return what was said in a message: its role and text as ever, and all else without ids and extra fields."""
+    same = canonical_message(message)
+    others = [part for part in same.parts if not isinstance(part, Text | Refusal)]
+    more = [msgspec.json.encode((others, same.calls)).decode()] if others or same.calls else []
+    return ["system" if message.role == "developer" else message.role, message.text.strip(), *more]

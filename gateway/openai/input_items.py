@@ -131,7 +131,7 @@ def _to_message(item: Any) -> Any:
     if kind.endswith(_CALL_ENDS):
         return {"role": "assistant", "content": f"[{_describe_call(kind, item)}]"}
     if kind.endswith(_OUTPUT_ENDS):
-        return {"role": "tool", "content": _words(item.get("output", item.get("approve")))}
+        return {"role": "function", "content": _words(item.get("output", item.get("approve")))}
     return item
 
 

@@ -13,6 +13,9 @@ from msgspec import Meta
 
 from gateway.openai.messages import MessageFields
 from gateway.openai.models import ModelName
+from gateway.openai.options import FORMATS
+from gateway.openai.schema_marks import NULL, any_of, list_of, only
+from gateway.openai.tools import CHOICES, MAX_TOOLS, TOOLS, FunctionFields, ToolReference
 
 MAX_STOPS = 4
 MAX_STOP_LENGTH = 1024
@@ -20,16 +23,6 @@ MAX_IMAGES = 10
 MAX_CONVERSATION_ID = 255
 
 _T = TypeVar("_T")
-
-
-def only(*values: object) -> Meta:
-    """Return the mark of a field that is refused unless it is missing, null or one of `values`."""
-    # As JSON: typing takes types for the same whose marks are equal, as 0 and False are.
-    return Meta(
-        description="Another value is refused.",
-        extra_json_schema={"enum": [*values, None]},
-        extra={"only": json.dumps(values)},
-    )
 
 
 Ignored = Annotated[_T | None, Meta(description="Has no effect.")]
@@ -95,7 +88,10 @@ class StreamOptions(msgspec.Struct):
 
 
 class CompletionFields(QuestionFields, kw_only=True):
-    """A question after all messages before it."""
+    """A question after all messages before it.
+
+    Fields that aren't listed go to the model's server as they are.
+    """
 
     messages: MessageList
     stream_options: StreamOptions | None = None
@@ -103,15 +99,24 @@ class CompletionFields(QuestionFields, kw_only=True):
         str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
         Meta(description="The answer ends before any of these."),
     ] = None
+    tools: Annotated[Any, any_of(list_of(*TOOLS, maxItems=MAX_TOOLS), NULL)] = None
+    tool_choice: Annotated[Any, any_of({"enum": ["none", "auto", "required"]}, *CHOICES, NULL)] = None
+    parallel_tool_calls: bool | None = None
+    functions: Annotated[
+        Any,
+        any_of(list_of(FunctionFields, maxItems=MAX_TOOLS), NULL, description="The old form of `tools`."),
+    ] = None
+    function_call: Annotated[
+        Any, any_of({"enum": ["none", "auto"]}, ToolReference, NULL, description="The old form of `tool_choice`.")
+    ] = None
+    response_format: Annotated[Any, any_of(*FORMATS, NULL)] = None
     n: Annotated[Any, only(1)] = None
-    tools: NoTools = None
-    tool_choice: NoToolChoice = None
-    functions: NoTools = None
-    function_call: NoToolChoice = None
-    response_format: Annotated[Any, only({"type": "text"})] = None
-    logprobs: Annotated[Any, only(False)] = None
-    top_logprobs: Annotated[Any, only(0)] = None
+    best_of: Annotated[Any, only(1)] = None
+    echo: Annotated[Any, only(False)] = None
+    suffix: Annotated[Any, only()] = None
     modalities: Annotated[Any, only([], ["text"])] = None
+    audio: Annotated[Any, only()] = None
+    store: Ignored[bool] = None
 
 
 class FormatFields(msgspec.Struct):

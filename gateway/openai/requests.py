@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.http.fields import join_surrogates
-from gateway.openai import input_items, messages, models, validation
+from gateway.openai import input_items, messages, options, tools, validation
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.messages import ChatPrompt
+from gateway.openai.json_fields import Fields, read_field, read_text, rest_of
+from gateway.openai.options import ChatOptionFields
 from gateway.openai.request_fields import (
     MAX_IMAGES,
     MAX_STOP_LENGTH,
@@ -16,27 +17,43 @@ from gateway.openai.request_fields import (
     ResponseFields,
     accepted_values,
 )
-from gateway.openai.validation import Fields
-from wire.messages import Style
+from wire.needs import Ability, needs_of
+from wire.prompt import Message, Opaque, Picture, Prompt, Text, last_turn
+from wire.prompt_text import TextPrompt, to_text
 
 _PLAIN_TEXT = {"type": "text"}
 _COMPLETION_VALUES = accepted_values(CompletionFields)
 _RESPONSE_VALUES = accepted_values(ResponseFields)
 _IMAGE_VALUES = accepted_values(ImageFields)
+# The fields of a chat completion that have a meaning here. All others go to the model's server as they are.
+_COMPLETION_NAMES = frozenset(
+    ("metadata", "user", *CompletionFields.__struct_fields__, *ChatOptionFields.__struct_fields__)
+)
+
+# The fields by which a question needs an ability of its model.
+_PARAMS: Mapping[Ability, str] = {
+    "tools": "tools",
+    "json": "response_format",
+    "pictures": "messages",
+    "logprobs": "logprobs",
+}
 
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """A question. With `usage` its stream contains the tokens; it ends before any of `stops`.
+    """A question. `text` is its prompt in text alone.
 
-    `previous` is the id of the answer that it continues from; `stored`: a later question may continue from its answer.
+    With `usage` its stream contains the tokens; it ends before any of `stops`. `functions`: its tools came in the old
+    form, and so its calls go out. `previous` is the id of the answer that it continues from; `stored`: a later question
+    may continue from its answer.
     """
 
-    style: Style
-    prompt: ChatPrompt
+    prompt: Prompt
+    text: TextPrompt
     stream: bool
     usage: bool = False
     stops: tuple[str, ...] = ()
+    functions: bool = False
     previous: str | None = None
     stored: bool = False
 
@@ -52,44 +69,99 @@ class ImagePrompt:
 
 def parse_completion(fields: Fields) -> CompletionRequest:
     """Return the request of a body of /v1/chat/completions."""
-    style = models.style_for_model(fields.get("model"))
+    model = _model(fields)
     _reject_unsupported(fields, _COMPLETION_VALUES)
-    options = validation.read_field(fields, "stream_options", dict) or {}
-    stream = bool(validation.read_field(fields, "stream", bool))
-    prompt = messages.parse_messages(fields.get("messages"), "messages")
-    return CompletionRequest(
-        style, prompt, stream, bool(validation.read_field(options, "include_usage", bool)), _stops(fields.get("stop"))
+    stream = bool(read_field(fields, "stream", bool))
+    stream_options = read_field(fields, "stream_options", dict) or {}
+    usage = bool(read_field(stream_options, "include_usage", bool, "stream_options"))
+    conversation = messages.link_results(messages.parse_messages(fields.get("messages"), "messages"), "messages")
+    _check_asked(conversation, "messages")
+    available, stops = tools.parse_tools(fields), _stops(fields.get("stop"))
+    prompt = Prompt(
+        "chat",
+        model,
+        conversation,
+        tools=available,
+        tool_choice=tools.parse_tool_choice(fields, available),
+        parallel_tool_calls=read_field(fields, "parallel_tool_calls", bool) if available else None,
+        format=options.parse_format(fields.get("response_format")),
+        options=options.parse_options(fields) | ({"stop": list(stops)} if stops else {}),
+        extra=rest_of(fields, _COMPLETION_NAMES),
+        session=options.find_session(fields),
     )
+    functions, stored = bool(fields.get("functions")), read_field(fields, "store", bool) is True
+    return CompletionRequest(prompt, to_text(conversation), stream, usage, stops, functions=functions, stored=stored)
 
 
 def parse_response(fields: Fields) -> CompletionRequest:
     """Return the request of a body of /v1/responses."""
-    style = models.style_for_model(fields.get("model"))
+    model = _model(fields)
     _reject_unsupported(fields, _RESPONSE_VALUES)
-    form = validation.read_field(fields, "text", dict) or {}
+    form = read_field(fields, "text", dict) or {}
     if form.get("format") not in (None, _PLAIN_TEXT):
         raise InvalidRequestError("'text.format' must be of type 'text'.", "text.format", "unsupported_parameter")
     given = fields.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else input_items.to_messages(given)
-    previous = validation.read_text(fields, "previous_response_id") or None
+    previous = read_text(fields, "previous_response_id") or None
     if previous is not None and fields.get("conversation") is not None:
         message = "'previous_response_id' can't be used together with 'conversation'."
         raise InvalidRequestError(message, "previous_response_id", "invalid_value")
-    prompt = messages.parse_messages(items, "input", validation.read_text(fields, "instructions"))
-    stream, store = (validation.read_field(fields, name, bool) for name in ("stream", "store"))
-    return CompletionRequest(style, prompt, bool(stream), previous=previous, stored=store is not False)
+    instructions = read_text(fields, "instructions")
+    first = (Message("system", (Text(instructions),), string=True),) if instructions else ()
+    own = messages.parse_messages(items, "input")
+    _check_asked(own, "input")
+    _reject_other_parts(own, "input")
+    stream, store = (read_field(fields, name, bool) for name in ("stream", "store"))
+    prompt, text = Prompt("responses", model, (*first, *own)), to_text((*first, *own), instructions=len(first))
+    return CompletionRequest(prompt, text, bool(stream), previous=previous, stored=store is not False)
 
 
 def parse_image(fields: Fields) -> ImagePrompt:
     """Return the prompt of a body of /v1/images/generations."""
     _reject_unsupported(fields, _IMAGE_VALUES)
-    validation.read_field(fields, "model", str)
-    prompt, limit = validation.read_text(fields, "prompt"), validation.read_field(fields, "n", int)
+    read_field(fields, "model", str)
+    prompt, limit = read_text(fields, "prompt"), read_field(fields, "n", int)
     if not prompt.strip():
         raise InvalidRequestError("You must provide a 'prompt'.", "prompt", "invalid_value")
     if limit is not None and not 1 <= limit <= MAX_IMAGES:
         raise InvalidRequestError(f"'n' must be 1 to {MAX_IMAGES}.", "n", "invalid_value")
     return ImagePrompt(prompt, limit or MAX_IMAGES, fields.get("response_format") == "b64_json")
+
+
+def reject_needs(prompt: Prompt, abilities: frozenset[Ability] = frozenset()) -> None:
+    """Raise InvalidRequestError for what a model with only these abilities can't do, by its name."""
+    missing = needs_of(prompt) - abilities
+    for ability, param in _PARAMS.items():
+        if ability in missing:
+            message = f"'{param}' is not supported by the model '{prompt.model[:64]}'."
+            raise InvalidRequestError(message, param, "unsupported_parameter")
+
+
+def _model(fields: Fields) -> str:
+    model = fields.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
+    return model
+
+
+def _check_asked(conversation: Sequence[Message], param: str) -> None:
+    """Raise InvalidRequestError unless anything is asked: there is more than blank text, or the result of a call."""
+    if not any(map(_asks, conversation[last_turn(conversation) :])):
+        raise InvalidRequestError(f"'{param}' must end with a message that isn't empty.", param, "invalid_value")
+
+
+def _asks(message: Message) -> bool:
+    other = any(isinstance(part, Picture | Opaque) for part in message.parts)
+    return other or bool(message.call_id or message.calls or message.text.strip())
+
+
+def _reject_other_parts(conversation: Sequence[Message], param: str) -> None:
+    """Raise InvalidRequestError for a part of what is asked that isn't text."""
+    for number, message in list(enumerate(conversation))[last_turn(conversation) :]:
+        for place, part in enumerate(message.parts):
+            if isinstance(part, Picture | Opaque):
+                where = f"{param}[{number}].content[{place}]"
+                raise InvalidRequestError(f"'{where}': only parts of text are supported.", where, "unsupported_value")
 
 
 def _reject_unsupported(fields: Fields, accepted: Mapping[str, Sequence[object]]) -> None:

@@ -15,10 +15,10 @@ from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
 from gateway.openai.input_items import resolve_references
+from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.validation import Fields
 from gateway.settings import GatewaySettings
 from wire.answers import Progress
 from wire.errors import AnswerNotFoundError

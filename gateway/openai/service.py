@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import structlog
 from starlette.requests import Request
 
 from gateway.answering.idempotency import RequestKey
+from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
@@ -17,10 +19,12 @@ from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
-from gateway.openai.requests import CompletionRequest
+from gateway.openai.json_fields import Fields
+from gateway.openai.models import resolve_model
+from gateway.openai.options import MAX_SESSION
+from gateway.openai.requests import CompletionRequest, reject_needs
 from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.validation import Fields
-from wire.about import About, digest_prompt
+from wire.about import About, describe, weigh
 from wire.conversation_index import IndexedConversation
 from wire.errors import (
     AnswerLostError,
@@ -30,7 +34,10 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.jobs import Client, new_token
-from wire.messages import Chat, Failed
+from wire.messages import Chat, Failed, Prompted
+from wire.prompt import Message, Text
+from wire.prompt_text import is_text
+from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
 
@@ -70,7 +77,8 @@ class SubmittedQuestion:
             except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
-        await self.conversations.record(self.thread, indexed, text, stored=self.stored)
+        message = Message("assistant", (Text(text),))
+        await self.conversations.record(self.thread, indexed, message, stored=self.stored)
 
     async def collect(self, request: Request, answer: TextAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
@@ -105,6 +113,7 @@ class QuestionService:
 
         InvalidRequestError, and the errors of Questions.submit.
         """
+        work = self._work(request, client, wanted)
         name = validation.read_conversation_id(
             fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
@@ -113,11 +122,10 @@ class QuestionService:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
-            prompt = wanted.prompt
-            if digest_prompt(prompt.instructions, prompt.history, prompt.question) != question.about.digest:
+            if (await run_sized(weigh(work), describe, work)).digest != question.about.digest:
                 raise AnswerNotFoundError
             return question
-        submission = await self._submit(request, client, wanted, thread)
+        submission = await self._submit(request, client, work, wanted, thread)
         request.state.answer = submission.answer_id
         return await self.load(request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored)
 
@@ -150,22 +158,14 @@ class QuestionService:
             return self.conversations.find_by_name(digests, name)
         if wanted.previous is not None:
             return await self.conversations.find_by_answer(digests, wanted.previous.removeprefix("resp_"))
-        return await self.conversations.find_by_history(digests, wanted.prompt)
+        return await self.conversations.find_by_history(digests, wanted.prompt.messages, wanted.text.known)
 
-    async def _submit(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> Submission:
+    async def _submit(
+        self, request: Request, client: Client, work: Chat, wanted: CompletionRequest, thread: Thread
+    ) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
-        prompt, indexed = wanted.prompt, thread.indexed
+        indexed = thread.indexed
         submit = partial(self.questions.submit, attempt=self.clients.read_attempt(request))
-        work = Chat(
-            wanted.style,
-            prompt.question,
-            request=request.state.request_id,
-            wait=preferred_wait(request),
-            instructions=prompt.instructions,
-            history=prompt.history,
-            leading=prompt.leading,
-            asked=prompt.asked,
-        )
         key = self._key(request, wanted, thread)
         if indexed is None and wanted.previous is None:
             return await submit(work, client, token=None, key=key)
@@ -180,6 +180,36 @@ class QuestionService:
                 raise InvalidRequestError(message, "previous_response_id", "previous_response_not_found") from None
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
+
+    def _work(self, request: Request, client: Client, wanted: CompletionRequest) -> Chat:
+        """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
+        prompt, text = wanted.prompt, wanted.text
+        choice = resolve_model(prompt.model, Models(), client)
+        reject_needs(prompt, choice.abilities)
+        work = Chat(
+            choice.style or "balanced",
+            text.question,
+            request=request.state.request_id,
+            wait=preferred_wait(request),
+            instructions=text.instructions,
+            history=text.history,
+            leading=text.leading,
+            asked=text.asked,
+        )
+        if choice.style is not None and is_text(prompt):
+            return work
+        session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
+        beta = request.headers.get("openai-beta")
+        headers = {"openai-beta": beta} if beta else {}
+        return Prompted(
+            work.style,
+            "",
+            request=work.request,
+            wait=work.wait,
+            prompt=msgspec.structs.replace(prompt, session=session, headers=headers),
+            include_usage=wanted.usage,
+            functions=wanted.functions,
+        )
 
     def _key(self, request: Request, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
         """Return the request's Idempotency-Key.

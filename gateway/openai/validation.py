@@ -1,23 +1,18 @@
-"""Checks of the fields of a request's JSON body. Pure: InvalidRequestError for a request that can't be served."""
+"""Checks of a request's JSON body as a whole. Pure: InvalidRequestError for a request that can't be served."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.fields import join_surrogates
 from gateway.http.json_values import MAX_VALUES, has_too_many_values
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.json_fields import Fields, read_field
 from gateway.openai.request_fields import MAX_CONVERSATION_ID, option_types
 
-Fields = Mapping[str, Any]
-
-_KINDS: Mapping[type, str] = {
-    str: "a string",
-    bool: "a boolean",
-    int: "a whole number",
-    float: "a number",
-    dict: "an object",
-}
+# Half a surrogate pair, escaped or as bytes of UTF-8. A body in UTF-16 or UTF-32 has zeros.
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 # The fields whose types are checked in every request, most of them without effect.
 WITHOUT_EFFECT: Mapping[str, type] = option_types()
 
@@ -30,6 +25,8 @@ def parse_fields(body: bytes) -> Fields:
         )
     try:
         fields = json.loads(body)
+        if _HALVES.search(body) or b"\0" in body[:4]:
+            fields = _join_all(fields)
     except (ValueError, RecursionError):
         raise InvalidRequestError("The body of your request is not valid JSON.", code="invalid_json") from None
     if not isinstance(fields, dict):
@@ -39,18 +36,16 @@ def parse_fields(body: bytes) -> Fields:
     return fields
 
 
-def read_field(fields: Fields, name: str, kind: type) -> Any:
-    """Return a field after a check of its type; None if it is missing or null."""
-    value = fields.get(name)
-    fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
-    if value is not None and not fits:
-        raise InvalidRequestError(f"'{name}' must be {_KINDS[kind]}.", name, "invalid_type")
+def _join_all(value: Any) -> Any:
+    """Return JSON with no half of a surrogate pair in it: UTF-8 can't hold one."""
+    match value:
+        case str():
+            return join_surrogates(value)
+        case list():
+            return [_join_all(item) for item in value]
+        case dict():
+            return {join_surrogates(name): _join_all(item) for name, item in value.items()}
     return value
-
-
-def read_text(fields: Fields, name: str) -> str:
-    """Return a field that is a string; empty if it is missing or null."""
-    return join_surrogates(read_field(fields, name, str) or "")
 
 
 def reject_unsupported(fields: Fields, name: str, allowed: Sequence[object]) -> None:

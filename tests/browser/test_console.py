@@ -175,11 +175,11 @@ def test_the_charts_have_points_and_say_them_as_tables(operator: Operator, syste
     for number in range(3):
         system.ask(f"for the charts {number}")
     figures = operator.page.locator("#charts figure")
-    expect(figures).to_have_count(6)
+    expect(figures).to_have_count(7)
     expect(figures.nth(0).locator("rect[class^=fill]").nth(3)).to_be_attached(timeout=LIMIT)
     expect(figures.nth(1).locator("circle, polyline").first).to_be_attached(timeout=LIMIT)
     expect(figures.nth(2)).to_contain_text("error at the upstream", timeout=LIMIT)
-    expect(figures.nth(5)).to_contain_text("all", timeout=LIMIT)
+    expect(figures.nth(6)).to_contain_text("all", timeout=LIMIT)
     figures.nth(0).locator("summary").click()
     expect(figures.nth(0).locator("details tbody tr")).to_have_count(60)
     operator.page.get_by_text("6 h", exact=True).click()
@@ -336,7 +336,7 @@ def test_axe_finds_nothing_in_any_state(browser: Browser, system: ConsoleDeploym
         system.order("accounts/bob/pause")
         operator.open(system.url)
         operator.shows("accounts", "bob", "paused")
-        expect(page.locator("#charts figure")).to_have_count(6)
+        expect(page.locator("#charts figure")).to_have_count(7)
         page.locator("#charts summary").first.click()
         assert operator.violations() == [], "console"
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,11 +1,26 @@
 """What is kept of work with its answer is small, and enough to recognise the same prompt."""
 
+import msgspec
 import pytest
 
 from wire.about import About, decode_about, describe, digest_prompt, encode_about
 from wire.errors import BadMessageError
-from wire.messages import Chat, HistoryMessage, Image
+from wire.messages import Chat, HistoryMessage, Image, Prompted
+from wire.prompt import Message, Picture, Prompt, Text, Tool, ToolCall
 
+PROMPT = Prompt(
+    "chat",
+    "gemini",
+    (
+        Message("system", (Text("be brief"),)),
+        Message("developer", (Text("be kind"),)),
+        Message("user", (Text("你好"), Picture("https://e.org/a.png"))),
+        Message("assistant", calls=(ToolCall("c1", "add", "{}"),)),
+        Message("tool", (Text("2"),), call_id="c1"),
+    ),
+    options={"stop": ["x"]},
+)
+PROMPTED = Prompted("balanced", "", prompt=PROMPT, include_usage=True, functions=True)
 WORK = Chat("creative", "why?", instructions="b" * 9000, history=(HistoryMessage("user", "你好"),))
 
 
@@ -16,7 +31,7 @@ def test_it_is_small_whatever_was_asked() -> None:
 
 
 def test_it_survives_its_way_through_redis() -> None:
-    for work in (WORK, Image("cat")):
+    for work in (WORK, PROMPTED, Image("cat")):
         assert decode_about(encode_about(describe(work))) == describe(work)
     assert describe(Image("cat")) == About("image")
 
@@ -31,6 +46,33 @@ def test_only_the_same_prompt_has_its_digest() -> None:
     ]
     assert describe(WORK).digest == same
     assert len({same, *others}) == 5
+
+
+def test_of_a_prompt_it_has_what_its_answer_looks_like() -> None:
+    about = describe(PROMPTED)
+    assert (about.dialect, about.model, about.stops, about.include_usage, about.functions) == (
+        ("chat", "gemini", ("x",), True, True)
+    )
+    assert about.instructions == "be brief\n\nbe kind"
+
+
+def test_the_size_of_a_prompt_counts_calls_tools_and_pictures() -> None:
+    texts = len("be briefbe kindadd{}2") + len("你好".encode())
+    picture = describe(PROMPTED).prompt_bytes - texts
+    assert picture > 1000
+    inline = Message("user", (Picture("data:image/png;base64," + "A" * 1_000_000),))
+    tools = (Tool("function", "add", parameters={"type": "x" * 5000}),)
+    assert describe(Prompted("balanced", "", prompt=Prompt("chat", "m", (inline,)))).prompt_bytes == picture
+    assert describe(Prompted("balanced", "", prompt=Prompt("chat", "m", (), tools))).prompt_bytes > 5000
+
+
+def test_a_repeat_of_a_prompt_has_its_digest_whatever_the_ids() -> None:
+    called = msgspec.structs.replace(PROMPT.messages[3], calls=(ToolCall("other", "add", " {}"),))
+    result = msgspec.structs.replace(PROMPT.messages[4], call_id="other")
+    same = msgspec.structs.replace(PROMPT, messages=(*PROMPT.messages[:3], called, result))
+    other = msgspec.structs.replace(PROMPT, messages=PROMPT.messages[:3])
+    digests = [describe(Prompted("balanced", "", prompt=prompt)).digest for prompt in (PROMPT, same, other)]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_half_a_character_and_what_is_no_json_are_no_messages() -> None:

@@ -1,10 +1,11 @@
 """A prompt for an upstream that gets text alone."""
 
+import msgspec
 import pytest
 
 from wire.messages import Chat, HistoryMessage, Prompted
-from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, ToolCall
-from wire.prompt_text import add_history, fill_text, to_text
+from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, Tool, ToolCall
+from wire.prompt_text import add_history, fill_text, is_text, to_text
 
 
 def message(role: PromptRole, text: str, name: str = "") -> Message:
@@ -85,3 +86,37 @@ def test_earlier_messages_go_behind_those_of_the_system() -> None:
     ]
     alone = add_history(Prompt("chat", "m", (message("system", "hi"),)), earlier).messages
     assert [each.role for each in alone] == ["user", "assistant", "system"]
+
+
+PLAIN = Prompt("chat", "bing-balanced", (message("user", "hi", "Ann"),))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "plain"),
+    [
+        (PLAIN, True),
+        (msgspec.structs.replace(PLAIN, session="s", options={"stop": ["x"]}), True),
+        (msgspec.structs.replace(PLAIN, options={"temperature": 1}), False),
+        (msgspec.structs.replace(PLAIN, extra={"x": 1}), False),
+        (msgspec.structs.replace(PLAIN, tools=(Tool("function", "add"),)), False),
+        (msgspec.structs.replace(PLAIN, format=AnswerFormat("json")), False),
+        *(
+            (msgspec.structs.replace(PLAIN, messages=(other,)), False)
+            for other in (
+                Message("user", (Picture("https://e.org/a.png"),)),
+                Message("user", (Text("a", {"x": 1}),)),
+                Message("user", (Text("a"),), extra={"x": 1}),
+                Message("assistant", calls=(ToolCall("c", "add", "{}"),)),
+                Message("tool", (Text("a"),), call_id="c"),
+            )
+        ),
+        (msgspec.structs.replace(PLAIN, messages=(Message("assistant", (Refusal("no"), Text("a"))),)), True),
+    ],
+)
+def test_text_says_all_of_a_prompt_that_has_nothing_else(prompt: Prompt, plain: bool) -> None:
+    assert is_text(prompt) == plain
+
+
+def test_instructions_stay_so_before_messages_of_the_system_alone() -> None:
+    text = to_text([message("system", "be brief"), message("system", "a poem")], instructions=1)
+    assert (text.instructions, text.question) == ("be brief", "a poem")

@@ -18,13 +18,13 @@ from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
-from wire.messages import Image
+from wire.messages import Image, Usage
 from wire.reasons import Reason
 from worker import metrics
 from worker.accounts.account import CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL
 from worker.errors import UpstreamError
-from worker.providers import ChatUpdate, Snapshot
+from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.service import open_worker
 from worker.settings import WorkerSettings
 from worker.worker import Worker
@@ -353,3 +353,21 @@ def test_a_process_serves_them_until_it_ends(tmp_path: Path, valkey_url: str) ->
         started.terminate()
         assert started.wait(10) == 0
     assert not answers(served)
+
+
+async def test_tokens_are_counted_by_account_model_and_kind(client: Client) -> None:
+    async def counting(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        await ask.send()
+        yield Completion("done", b"", usage=Usage(10, 4, cached=6), model="m")
+
+    async with scraping(client, counting) as (worker, address):
+        await client.text(await client.ask("one"))
+        await until(lambda: bool(worker.token_tally.kinds))
+        metrics = await scraped(address)
+    counted = {name: value for name, value in metrics.items() if name.startswith("bing_tokens_total")}
+    (account,) = {name.split('"')[1] for name in counted}
+    assert counted == {
+        f'bing_tokens_total{{account="{account}",kind="{kind}",model="m"}}': amount
+        for kind, amount in (("input", 10), ("cached", 6), ("output", 4))
+    }
+    assert worker.token_tally.totals == {"tokens:model:m": 14, f"tokens:account:{account}": 14}

@@ -53,6 +53,8 @@ class Turn:
         # The session to keep after a failure, where the upstream that was asked last remembers nothing.
         self._stateless_session: bytes | None = None
         self.sent = False
+        # The account that was asked last; '' before the first.
+        self.account = ""
 
     @property
     def seq(self) -> int:
@@ -171,6 +173,7 @@ class Turn:
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
         """Make one attempt, with the given account."""
         work, providers = self.job.work, self._upstream.providers
+        self.account = account.name
         provider = publisher.provider = providers.provider_name(account)
         with (
             bound_contextvars(provider=provider, account=account.name),

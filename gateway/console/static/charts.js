@@ -15,9 +15,9 @@ export function drawCharts(place, history, span) {
   const open = [...place.querySelectorAll("details")].map((details) => details.open);
   const common = { times, size };
   const columnsOf = (rows, names, tones) => names.map((name, at) => ({ name, tone: tones[at], values: rows.map((row) => row[at]) }));
-  const byClass = (title, prefix) => {
+  const byName = (title, prefix, word = (name) => name) => {
     const { names, rows } = classes(bins, prefix, 4);
-    return chart({ ...common, title, kind: "columns", whole: true, series: columnsOf(rows, names.map((name) => (name ? reason(name) : w.other_)), TONES_OF_FAILURES) });
+    return chart({ ...common, title, kind: "columns", whole: true, series: columnsOf(rows, names.map((name) => (name ? word(name) : w.other_)), TONES_OF_FAILURES) });
   };
   place.replaceChildren(
     chart({ ...common, title: w.cAnswers, kind: "columns", series: columnsOf(bins.map(rates), [w.sDone, w.sFailed, w.sStopped], [1, 3, 2]) }),
@@ -25,8 +25,9 @@ export function drawCharts(place, history, span) {
       { name: w.sMedian, tone: 1, values: bins.map((bin) => quantile(bin.counts, 0.5, history.buckets)) },
       { name: w.sSlow, tone: 4, values: bins.map((bin) => quantile(bin.counts, 0.95, history.buckets)) },
     ] }),
-    byClass(w.cFailed, "failed:"),
-    byClass(w.cRefused, "refused:"),
+    byName(w.cFailed, "failed:", reason),
+    byName(w.cRefused, "refused:", reason),
+    byName(w.cTokens, "tokens:model:"),
     chart({ ...common, title: w.cSlots, kind: "lines", whole: true, series: columnsOf(slots(bins), [w.sFree, w.sUsed], [1, 4]) }),
     chart({ ...common, title: w.cReady, kind: "lines", whole: true, series: columnsOf(bins.map(accounts), [w.sReady, w.sAll], [1, 2]) }),
   );

@@ -165,7 +165,9 @@ def _models() -> Node:
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
     all_responses = responses | references(400, 401, 404, 408, 413, 414, 422, 429, 500, 503)
-    sent = headers.parameter_refs(*headers.QUESTION_HEADERS, "X-Conversation-ID", "Last-Event-ID", "Accept")
+    sent = headers.parameter_refs(
+        *headers.QUESTION_HEADERS, "X-Conversation-ID", *headers.PROMPT_HEADERS, "Last-Event-ID", "Accept"
+    )
     return _operation(operation, summary, description, all_responses) | {"parameters": sent, "requestBody": body}
 
 

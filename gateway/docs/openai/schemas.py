@@ -10,10 +10,12 @@ from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
 from gateway.openai.input_items import OTHER_ITEMS
-from gateway.openai.messages import MessageFields
+from gateway.openai.messages import CONTENTS, MessageFields
 from gateway.openai.models import Model, ModelListObject
+from gateway.openai.options import FORMATS, ChatOptionFields
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
+from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference
 
 _EVENTS = get_args(ResponseEvent)
 
@@ -54,15 +56,23 @@ def _replies() -> dict[str, Node]:
 def _requests() -> dict[str, Node]:
     schemas = request_schemas(
         OptionFields,
+        ChatOptionFields,
         *OTHER_ITEMS,
+        *CONTENTS,
+        *TOOLS,
+        *CHOICES,
+        *FORMATS,
+        FunctionFields,
+        ToolReference,
         CompletionRequest=CompletionFields,
         ResponseRequest=ResponseFields,
         ImageRequest=ImageFields,
         Message=MessageFields,
     )
     options = schemas.pop("OptionFields")["properties"]
-    for name in ("CompletionRequest", "ResponseRequest"):
-        schemas[name]["properties"] |= options
+    schemas["ResponseRequest"]["properties"] |= options
+    ours = {name: options[name] for name in ("metadata", "user")}
+    schemas["CompletionRequest"]["properties"] |= schemas.pop("ChatOptionFields")["properties"] | ours
     # Items have patterns for their types, which no union of Structs can express.
     items = next(part for part in schemas["ResponseRequest"]["properties"]["input"]["anyOf"] if part["type"] == "array")
     items["items"] = ref("InputItem")

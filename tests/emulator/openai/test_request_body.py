@@ -10,6 +10,7 @@ from emulator.openai import request_body
 from emulator.openai.error_response import BadRequestError
 from emulator.openai.message_history import ROLES, CompletionMessage
 from emulator.openai.request_body import CompletionBody
+from emulator.sent_pictures import SentPicture
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -20,7 +21,7 @@ def parsed(**changes: Any) -> CompletionBody:
 
 
 def test_what_is_not_known_is_passed_over() -> None:
-    assert parsed(stop=["x"], n=1, user="somebody", top_p=0.5) == CompletionBody(
+    assert parsed(n=1, user="somebody", top_p=0.5, top_k=3) == CompletionBody(
         "stand-in", (CompletionMessage("user", "hello"),)
     )
 
@@ -28,10 +29,12 @@ def test_what_is_not_known_is_passed_over() -> None:
 def test_a_content_is_a_string_or_a_list_of_parts() -> None:
     parts = [
         {"type": "text", "text": "what is"},
-        {"type": "image_url", "image_url": {"url": "data:,"}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
         {"type": "text", "text": "this?"},
     ]
-    assert parsed(messages=[{"role": "user", "content": parts}]).messages[0].text == "what is\nthis?"
+    body = parsed(messages=[{"role": "user", "content": parts}])
+    assert body.messages[0].text == "what is\nthis?"
+    assert body.pictures == (SentPicture("https://example.com/cat.png"),)
 
 
 def test_an_assistants_message_may_be_empty() -> None:

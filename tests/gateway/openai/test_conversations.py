@@ -29,11 +29,17 @@ from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
 from wire.messages import Chat, Final, HistoryMessage, decode_work
+from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Text, ToolCall
+from wire.prompt_text import to_text
 from wire.redis.store import Store
 from wire.work_store import WorkStore
 
 Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
+
+
+def text_message(role: PromptRole, text: str) -> Message:
+    return Message(role, (Text(text),), string=True)
 
 
 def request(key: str) -> Request:
@@ -83,7 +89,10 @@ class World:
         """The same question, sent so many times at once."""
         messages_sent = (*before, HistoryMessage("user", question))
         messages = [{"role": submitted.role, "content": submitted.text} for submitted in messages_sent]
-        parsed = CompletionRequest("balanced", parse_messages(messages, "messages"), stream=False)
+        parsed_messages = parse_messages(messages, "messages")
+        parsed = CompletionRequest(
+            Prompt("chat", "bing-balanced", parsed_messages), to_text(parsed_messages), stream=False
+        )
         name, _, key = owner.partition("/")
         sent, client = request(key), Client(name)
         questions = await asyncio.gather(*(self.service.ask(sent, client, {}, parsed) for _ in range(copies)))
@@ -177,7 +186,7 @@ def test_another_key_from_the_same_address_continues_nothing() -> None:
 
 
 def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
-    history = [HistoryMessage("user", "a"), HistoryMessage("assistant", "b")]
+    history = [text_message("user", "a"), text_message("assistant", "b")]
     first, second = ConversationDigests(b"s" * 32, "one"), ConversationDigests(b"s" * 32, "other")
     assert (
         first.history_state(history)
@@ -195,10 +204,48 @@ def test_neither_states_nor_tokens_are_the_same_for_two_clients() -> None:
         == 3
     )
     assert first.derive_token("x") != second.derive_token("x") != first.derive_token("y")
-    assert first.history_state([HistoryMessage("user", "a"), HistoryMessage("user", "b")]) != first.history_state(
-        [HistoryMessage("user", "ab")]
+    assert first.history_state([text_message("user", "a"), text_message("user", "b")]) != first.history_state(
+        [text_message("user", "ab")]
     )
-    assert first.history_state([HistoryMessage("user", " a\n")]) == first.history_state([HistoryMessage("user", "a")])
+    assert first.history_state([text_message("user", " a\n")]) == first.history_state([text_message("user", "a")])
+
+
+def test_the_state_of_a_text_is_that_of_version_0_1() -> None:
+    """A conversation continues over the update. The digest is one of commit 653f246."""
+    parts = Message("user", (Text("a"), Text("b")))
+    history = [
+        text_message("developer", "be brief"),
+        parts,
+        text_message("assistant", " yes\n"),
+        text_message("tool", "2"),
+        text_message("user", "你"),
+    ]
+    assert ConversationDigests(b"s" * 32, "one").history_state(history) == (
+        "a9cba0167fdae10d9be4741ec0ecb615a973b1de44c59c713a3081dcdee75852"
+    )
+
+
+PICTURES = [Picture("https://e.org/1.png"), Picture("https://e.org/2.png")]
+CALL = ToolCall("c1", "add", '{"a": 1, "b": 2}', extra={"extra_content": {}})
+SAME_CALL = ToolCall("other", "add", '{"b":2,"a":1}')
+
+
+def test_a_state_has_what_was_said_without_ids_and_extra_fields() -> None:
+    digests = ConversationDigests(b"s" * 32, "one")
+    talks: list[list[list[Message]]] = [
+        [[Message("user", (Text("a", {"x": 1}),), extra={"y": 2})], [text_message("user", "a")]],
+        [[Message("assistant", calls=(CALL,), extra={"reasoning": "r"})], [Message("assistant", calls=(SAME_CALL,))]],
+        [[Message("tool", (Text("2"),), call_id="c1")], [Message("tool", (Text("2"),), call_id="c2")]],
+        [[Message("user", (PICTURES[0],))]],
+        [[Message("user", (PICTURES[1],))]],
+        [[Message("user")]],
+        [[Message("assistant", calls=(CALL, CALL))]],
+        [[Message("assistant", (Opaque({"type": "audio", "a": 1}),))]],
+        [[Message("assistant", (Opaque({"type": "audio", "a": 2}),))]],
+    ]
+    states = [{digests.history_state(talk) for talk in same} for same in talks]
+    assert all(len(same) == 1 for same in states)
+    assert len(set.union(*states)) == len(talks)
 
 
 @pytest.mark.anyio
@@ -207,7 +254,10 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     conversations = service(store).conversations
     with capture_logs() as logs:
         await conversations.record(
-            Thread(ConversationDigests(b"", ""), None, state="s"), IndexedConversation("t", "a"), "text", stored=True
+            Thread(ConversationDigests(b"", ""), None, state="s"),
+            IndexedConversation("t", "a"),
+            text_message("assistant", "b"),
+            stored=True,
         )
     await store.close()
     assert [entry["event"] for entry in logs] == ["could not save the conversation index"]

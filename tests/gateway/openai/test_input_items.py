@@ -78,10 +78,10 @@ async def test_an_id_is_a_string(name: Any) -> None:
         ({"type": "custom_tool_call", "name": "sh", "input": "ls"}, "assistant", "[Called sh: ls]"),
         ({"type": "web_search_call", "id": "ws_1"}, "assistant", "[Called web_search]"),
         ({"type": "computer_call", "action": {"type": "click"}}, "assistant", '[Called computer: {"type":"click"}]'),
-        ({"type": "function_call_output", "call_id": "c", "output": "2"}, "tool", "2"),
-        ({"type": "function_call_output", "output": [{"type": "input_text", "text": "2"}]}, "tool", "2"),
-        ({"type": "local_shell_call_output", "output": {"code": 0}}, "tool", '{"code":0}'),
-        ({"type": "mcp_approval_response", "approve": True}, "tool", "true"),
+        ({"type": "function_call_output", "call_id": "c", "output": "2"}, "function", "2"),
+        ({"type": "function_call_output", "output": [{"type": "input_text", "text": "2"}]}, "function", "2"),
+        ({"type": "local_shell_call_output", "output": {"code": 0}}, "function", '{"code":0}'),
+        ({"type": "mcp_approval_response", "approve": True}, "function", "true"),
     ],
 )
 def test_calls_and_outputs_are_words(item: Any, role: str, text: str) -> None:
@@ -95,6 +95,6 @@ def test_a_round_with_a_tool_is_understood() -> None:
         {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "2"},
     ]
-    prompt = parse_response({"model": "bing-balanced", "input": items}).prompt
+    prompt = parse_response({"model": "bing-balanced", "input": items}).text
     assert prompt.history == (HistoryMessage("user", "1 + 1?"), HistoryMessage("assistant", "[Called add: {}]"))
     assert prompt.question == "2"

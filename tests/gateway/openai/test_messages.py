@@ -1,73 +1,120 @@
-"""Lists of messages become a question with all that was said before it."""
+"""Lists of messages become what was said, with all that their clients sent."""
 
+import base64
 from typing import Any
 
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.messages import parse_messages
-from wire.messages import HistoryMessage
+from gateway.openai.messages import MAX_CALLS, MAX_PARTS, MAX_PICTURES, link_results, parse_messages
+from wire.prompt import Message, Opaque, Picture, Refusal, Text, ToolCall
+
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n...").decode()
 
 
 def user(text: Any) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def assistant(text: Any) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
+def assistant(text: Any, **rest: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **rest}
 
 
-def system(text: Any, role: str = "system") -> dict[str, Any]:
-    return {"role": role, "content": text}
+def call(id_: str, name: str = "add", arguments: str = "{}", **rest: Any) -> dict[str, Any]:
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}, **rest}
 
 
-def test_what_is_said_first_by_the_system_are_instructions() -> None:
-    prompt = parse_messages([system("be brief"), system("be kind", "developer"), user("hi")], "messages")
-    assert (prompt.instructions, prompt.history, prompt.question) == ("be brief\n\nbe kind", (), "hi")
-    assert prompt.known == 0
+def result(id_: str, content: Any = "42", **rest: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id_, "content": content, **rest}
 
 
-def test_instructions_of_the_request_go_before_those_of_the_messages() -> None:
-    prompt = parse_messages([system("second"), user("hi")], "input", "first")
-    assert prompt.instructions == "first\n\nsecond"
-    assert prompt.messages[0] == HistoryMessage("system", "first")
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
-def test_the_question_is_all_that_comes_after_the_last_answer() -> None:
-    prompt = parse_messages(
-        [
-            user("one"),
-            assistant("1"),
-            system("be brief"),
-            user("two"),
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "x"}]},
-            {"role": "tool", "tool_call_id": "x", "content": "42"},
-            user("well?"),
-        ],
-        "messages",
+def parse_one(message: dict[str, Any]) -> Message:
+    (parsed,) = parse_messages([message], "messages")
+    return parsed
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user", "assistant"])
+def test_a_message_of_text_keeps_its_role_and_name(role: Any) -> None:
+    assert parse_one({"role": role, "content": "a", "name": "Ann"}) == Message(
+        role, (Text("a"),), string=True, name="Ann"
     )
-    assert prompt.question == "42\n\nwell?"
-    assert prompt.history == (
-        HistoryMessage("user", "one"),
-        HistoryMessage("assistant", "1"),
-        HistoryMessage("system", "be brief"),
-        HistoryMessage("user", "two"),
+
+
+def test_parts_stay_parts() -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    file = {"type": "file", "file": {"file_id": "file-1"}}
+    parts = [
+        {"type": "text", "text": "a"},
+        {"type": "input_text", "text": "b", "cache_control": {"type": "ephemeral"}},
+        {"type": "refusal", "refusal": "no"},
+        {"type": "image_url", "image_url": {"url": "https://e.org/a.png", "detail": "low", "fps": 2}, "id": "x"},
+        {"type": "image_url", "image_url": PNG},
+        sound,
+        file,
+    ]
+    assert parse_one(user(parts)) == Message(
+        "user",
+        (
+            Text("a"),
+            Text("b", {"cache_control": {"type": "ephemeral"}}),
+            Refusal("no"),
+            Picture("https://e.org/a.png", "low", {"id": "x", "image_url": {"fps": 2}}),
+            Picture(PNG),
+            Opaque(sound),
+            Opaque(file),
+        ),
     )
-    assert prompt.known == 5
 
 
-def test_what_the_system_says_beside_the_question_is_not_lost() -> None:
-    prompt = parse_messages([user("one"), assistant("1"), user("two"), system("in French")], "messages")
-    assert prompt.question == "two\n\nin French"
+def test_calls_and_their_results_stay_what_they_are() -> None:
+    custom = {"id": "c2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    signed = call("c1", extra_content={"google": {"thought_signature": "s"}})
+    signed["function"]["note"] = 1
+    messages = parse_messages(
+        [assistant(None, tool_calls=[signed, custom]), result("c1"), result("c2", [{"type": "text", "text": "x"}])], "m"
+    )
+    extra = {"extra_content": {"google": {"thought_signature": "s"}}, "function": {"note": 1}}
+    assert link_results(messages, "m") == (
+        Message(
+            "assistant",
+            calls=(ToolCall("c1", "add", "{}", extra=extra), ToolCall("c2", "run", "ls", custom=True)),
+        ),
+        Message("tool", (Text("42"),), string=True, call_id="c1"),
+        Message("tool", (Text("x"),), call_id="c2"),
+    )
 
 
-def test_parts_of_text_are_joined() -> None:
-    parts = [{"type": "text", "text": "a"}, {"type": "input_text", "text": "b"}, {"type": "output_text", "text": "c"}]
-    assert parse_messages([user(parts)], "input").question == "a\n\nb\n\nc"
+def test_calls_of_the_old_form_get_the_same_ids_each_time() -> None:
+    messages = [
+        assistant(None, function_call={"name": "add", "arguments": "{}"}),
+        {"role": "function", "name": "add", "content": "42"},
+        assistant(None, function_call={"name": "add", "arguments": "[]"}),
+        {"role": "function", "name": "add", "content": None},
+    ]
+    linked = link_results(parse_messages(messages, "m"), "m")
+    assert linked == link_results(parse_messages(messages, "m"), "m")
+    first, first_result, second, second_result = linked
+    assert first_result == Message("tool", (Text("42"),), string=True, name="add", call_id=first.calls[0].id)
+    assert second_result.call_id == second.calls[0].id != first.calls[0].id
+    # Mistral's servers take no other ids.
+    assert len(first.calls[0].id) == 9
+    assert first.calls[0].id.isalnum()
 
 
-def test_half_a_surrogate_pair_is_replaced() -> None:
-    assert parse_messages([user("a\ud83d")], "messages").question == "a\ufffd"
+def test_unknown_fields_stay_where_they_were() -> None:
+    message = assistant("a", reasoning_content="hm", refusal=None, annotations=[{"type": "url_citation"}], audio=None)
+    assert parse_one(message) == Message("assistant", (Text("a"),), string=True, extra={"reasoning_content": "hm"})
+    assert parse_one(assistant(None, refusal="no")).parts == (Refusal("no"),)
+
+
+NO_STRING = {"id": "a", "function": {"name": "f", "arguments": {}}}
 
 
 @pytest.mark.parametrize(
@@ -81,16 +128,40 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         ([user(5)], "messages[0].content"),
         ([user([5])], "messages[0].content[0]"),
         ([user([{"type": "text"}])], "messages[0].content[0].text"),
-        ([user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}])], "messages[0].content[1]"),
-        ([user([{"type": "input_audio"}])], "messages[0].content[0]"),
-        ([user([{"type": ["x"]}])], "messages[0].content[0]"),
+        (
+            [user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}])],
+            "messages[0].content[1].image_url.url",
+        ),
+        ([user([{"type": "image_url"}])], "messages[0].content[0].image_url"),
+        ([user([{"type": "image_url", "image_url": "file:///etc/passwd"}])], "messages[0].content[0].image_url"),
+        (
+            [user([{"type": "image_url", "image_url": {"url": PNG, "detail": 5}}])],
+            "messages[0].content[0].image_url.detail",
+        ),
+        ([user([{"type": "text", "text": "a"}] * (MAX_PARTS + 1))], "messages[0].content"),
+        ([user([{"type": "image_url", "image_url": PNG}] * (MAX_PICTURES + 1))], "messages"),
+        ([user("a") | {"name": 5}], "messages[0].name"),
+        ([user("a") | {"note": nested(200)}], "messages[0].note"),
+        ([assistant(None, tool_calls={})], "messages[0].tool_calls"),
+        ([assistant(None, tool_calls=[5])], "messages[0].tool_calls[0]"),
+        ([assistant(None, tool_calls=[call("")])], "messages[0].tool_calls[0].id"),
+        ([assistant(None, tool_calls=[call("a", type="mcp")])], "messages[0].tool_calls[0].type"),
+        ([assistant(None, tool_calls=[{"id": "a"}])], "messages[0].tool_calls[0].function"),
+        ([assistant(None, tool_calls=[call("a", "")])], "messages[0].tool_calls[0].function.name"),
+        (
+            [assistant(None, tool_calls=[NO_STRING])],
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        ([assistant(None, tool_calls=[call("a")] * (MAX_CALLS + 1))], "messages[0].tool_calls"),
+        ([assistant(None, tool_calls=[call("a")], function_call={})], "messages[0].function_call"),
+        ([assistant(None, function_call={"name": "a"})], "messages[0].function_call.arguments"),
+        ([{"role": "tool", "content": "a"}], "messages[0].tool_call_id"),
+        ([result("a", None)], "messages[0].content"),
+        ([user([{"type": ["x"]}])], "messages[0].content[0].type"),
+        ([user([{"text": "x"}])], "messages[0].content[0].type"),
         ([user("hi"), {"role": "nobody", "content": "x"}], "messages[1].role"),
         ([{"role": ["user"], "content": "x"}], "messages[0].role"),
         ([{"type": "function_call_output", "output": "x"}], "messages[0].type"),
-        ([user("  ")], "messages"),
-        ([assistant("")], "messages"),
-        ([user("hi"), assistant("ho"), user([{"type": "image_url"}])], "messages[2].content[0]"),
-        ([system("see"), user([{"type": "input_file"}])], "messages[1].content[0]"),
     ],
 )
 def test_what_can_not_be_understood_is_named(messages: Any, param: str) -> None:
@@ -99,56 +170,23 @@ def test_what_can_not_be_understood_is_named(messages: Any, param: str) -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
 
 
-def test_one_plain_question_needs_no_list() -> None:
-    prompt = parse_messages([system("be brief"), user("one"), assistant("1"), user("two")], "messages")
-    assert (prompt.leading, prompt.asked) == ((), ())
-
-
-def test_a_first_greeting_by_the_assistant_is_kept() -> None:
-    prompt = parse_messages([assistant("Welcome!"), user("hi")], "messages")
-    assert (prompt.history, prompt.question, prompt.known) == ((HistoryMessage("assistant", "Welcome!"),), "hi", 1)
-
-
-def test_names_are_kept_and_no_part_of_the_text() -> None:
-    prompt = parse_messages([user("a") | {"name": "Ann"}, assistant("b"), user("c") | {"name": "Bob"}], "messages")
-    assert prompt.history[0] == HistoryMessage("user", "a", "Ann")
-    assert (prompt.question, prompt.asked) == ("c", (HistoryMessage("user", "c", "Bob"),))
-
-
 @pytest.mark.parametrize(
-    ("messages", "known", "question"),
+    ("messages", "param"),
     [
-        ([user("hi"), assistant("Once")], 0, "hi\n\nYour answer has begun like this. Continue it:\n\nOnce"),
-        ([assistant("Once")], 0, "Your answer has begun like this. Continue it:\n\nOnce"),
-        ([user("hi"), assistant("ho"), system("be brief")], 2, "be brief"),
-        ([user("hi"), system("be brief")], 0, "hi\n\nbe brief"),
+        ([user("hi"), result("a")], "m[1].tool_call_id"),
+        ([assistant(None, tool_calls=[call("a")]), result("b")], "m[1].tool_call_id"),
+        ([assistant(None, tool_calls=[call("a")]), result("a"), user("x"), result("a")], "m[3].tool_call_id"),
+        ([assistant(None, tool_calls=[call("a")]), user("hi")], "m[1]"),
+        ([assistant(None, tool_calls=[call("a"), call("b")]), result("b")], "m[1]"),
+        ([assistant(None, tool_calls=[call("a")])], "m[0]"),
+        ([{"role": "function", "name": "add", "content": "x"}], "m[0].name"),
+        (
+            [assistant(None, function_call={"name": "sub", "arguments": ""}), {"role": "function", "name": "add"}],
+            "m[1].name",
+        ),
     ],
 )
-def test_whoever_is_last_the_list_is_answered(messages: Any, known: int, question: str) -> None:
-    prompt = parse_messages(messages, "messages")
-    assert (prompt.known, prompt.question) == (known, question)
-    assert [message.text for message in prompt.asked] == [message["content"] for message in messages[known:]]
-
-
-def test_messages_of_the_system_alone_are_asked() -> None:
-    prompt = parse_messages([system("write a poem"), system("a short one")], "messages")
-    assert (prompt.instructions, prompt.question) == ("", "write a poem\n\na short one")
-    assert [message.role for message in prompt.asked] == ["system", "system"]
-    prompt = parse_messages([system("write a poem")], "input", "be brief")
-    assert (prompt.instructions, prompt.question) == ("be brief", "write a poem")
-
-
-@pytest.mark.parametrize(
-    ("kind", "note"),
-    [
-        ("image_url", "[picture]"),
-        ("input_image", "[picture]"),
-        ("file", "[file]"),
-        ("input_file", "[file]"),
-        ("input_audio", "[audio]"),
-        ("hologram", "[attachment]"),
-    ],
-)
-def test_what_an_old_message_holds_beside_text_is_a_note(kind: str, note: str) -> None:
-    prompt = parse_messages([user([{"type": "text", "text": "see"}, {"type": kind}]), assistant("1"), user("2")], "m")
-    assert prompt.history[0] == HistoryMessage("user", f"see\n\n{note}")
+def test_a_result_without_a_call_or_a_call_without_its_result_is_refused(messages: Any, param: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        link_results(parse_messages(messages, "m"), "m")
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)

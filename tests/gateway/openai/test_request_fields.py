@@ -9,6 +9,7 @@ import pytest
 from gateway.docs import openapi
 from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.json_fields import Fields
 from gateway.openai.request_fields import (
     CompletionFields,
     ImageFields,
@@ -24,7 +25,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
 CHAT: dict[str, Any] = {"model": "bing-balanced", "messages": MESSAGES}
 RESPONSE: dict[str, Any] = {"model": "bing-balanced", "input": "hello"}
 IMAGE: dict[str, Any] = {"prompt": "a red circle"}
-PARSERS: dict[str, Callable[[validation.Fields], object]] = {
+PARSERS: dict[str, Callable[[Fields], object]] = {
     "CompletionRequest": requests.parse_completion,
     "ResponseRequest": requests.parse_response,
     "ImageRequest": requests.parse_image,
@@ -32,13 +33,11 @@ PARSERS: dict[str, Callable[[validation.Fields], object]] = {
 
 
 def test_values_of_fields_that_accept_only_some_keep_order_and_type() -> None:
-    tools = '"tools": [[]], "tool_choice": [[], "none", "auto"], '
     assert json.dumps(accepted_values(CompletionFields)) == (
-        f'{{"n": [1], {tools}"functions": [[]], "function_call": [[], "none", "auto"], '
-        '"response_format": [{"type": "text"}], "logprobs": [false], "top_logprobs": [0], "modalities": [[], ["text"]]}'
+        '{"n": [1], "best_of": [1], "echo": [false], "suffix": [], "modalities": [[], ["text"]], "audio": []}'
     )
     assert json.dumps(accepted_values(ResponseFields)) == (
-        f'{{{tools}"background": [false], "top_logprobs": [0], "prompt": []}}'
+        '{"tools": [[]], "tool_choice": [[], "none", "auto"], "background": [false], "top_logprobs": [0], "prompt": []}'
     )
     assert json.dumps(accepted_values(ImageFields)) == '{"response_format": ["url", "b64_json"], "stream": [false]}'
 
@@ -62,6 +61,49 @@ def accepts(name: str, body: dict[str, Any]) -> bool:
     return True
 
 
+ADD: dict[str, Any] = {"name": "add", "description": "Adds", "parameters": {"type": "object"}, "strict": True}
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": ADD},
+    {"type": "custom", "custom": {"name": "run", "format": {"type": "text"}}},
+    {"type": "web_search", "filters": {}},
+]
+NAMED: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "add"}},
+    {"type": "custom", "custom": {"name": "run"}},
+]
+CHOICES: list[Any] = [
+    "none",
+    "auto",
+    "required",
+    None,
+    *NAMED,
+    {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": NAMED}},
+]
+FORMATS: list[Any] = [
+    {"type": "text"},
+    {"type": "json_object"},
+    {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}, "strict": True}},
+    None,
+]
+CALLS: list[dict[str, Any]] = [
+    {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}},
+    {"id": "c2", "type": "custom", "custom": {"name": "run", "input": "ls"}},
+]
+ROUND: list[dict[str, Any]] = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "image_url", "image_url": {"url": "https://e.org/a.png", "detail": "low"}},
+            {"type": "image_url", "image_url": "data:image/gif;base64,R0lGODlh"},
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        ],
+    },
+    {"role": "assistant", "content": None, "tool_calls": CALLS, "reasoning_content": "hm"},
+    {"role": "tool", "tool_call_id": "c1", "content": "2"},
+    {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "x"}]},
+    {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
+    {"role": "function", "name": "add", "content": "2"},
+]
 PARTS = [{"type": "input_text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
 
 
@@ -69,10 +111,13 @@ PARTS = [{"type": "input_text", "text": "a"}, {"type": "refusal", "refusal": "b"
     ("name", "body"),
     [
         ("CompletionRequest", CHAT | {"unknown": 1, "stop": ["a"], "stream_options": {"include_usage": True}}),
-        (
-            "CompletionRequest",
-            CHAT | {"n": 1, "tools": [], "response_format": {"type": "text"}, "logprobs": False, "top_logprobs": 0},
-        ),
+        ("CompletionRequest", CHAT | {"n": 1, "tools": [], "logprobs": False, "top_logprobs": 0}),
+        *(("CompletionRequest", CHAT | {"response_format": given}) for given in FORMATS),
+        *(("CompletionRequest", CHAT | {"tools": TOOLS, "tool_choice": choice}) for choice in CHOICES),
+        ("CompletionRequest", CHAT | {"functions": [ADD], "function_call": {"name": "add"}}),
+        ("CompletionRequest", CHAT | {"messages": ROUND}),
+        *(("CompletionRequest", CHAT | {name: 1}) for name in ("top_k", "max_tokens", "max_completion_tokens")),
+        ("CompletionRequest", CHAT | {"reasoning_effort": "low", "reasoning": {"effort": "low"}, "store": True}),
         ("CompletionRequest", CHAT | {"temperature": 0.5, "seed": 1, "metadata": {"a": "b"}, "user": None}),
         ("CompletionRequest", CHAT | {"messages": [{"role": "assistant"}, {"role": "user", "content": PARTS}]}),
         ("ResponseRequest", RESPONSE | {"input": MESSAGES, "text": {"format": {"type": "text"}}, "store": False}),
@@ -85,14 +130,22 @@ def test_what_is_accepted_is_documented(name: str, body: dict[str, Any]) -> None
     assert accepts(name, body)
 
 
+BAD_TOOLS: list[Any] = [{}, [{}], [{"type": "function"}]]
+BAD_PARTS: list[Any] = [{"type": "text"}, {"type": "image_url"}, {"type": "image_url", "image_url": "cat.png"}, {}]
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [
         ("CompletionRequest", {"model": "bing-balanced"}),
-        ("CompletionRequest", CHAT | {"model": "gpt"}),
         ("CompletionRequest", CHAT | {"messages": []}),
         ("CompletionRequest", CHAT | {"messages": [{"role": "robot", "content": "a"}]}),
-        ("CompletionRequest", CHAT | {"messages": [{"role": "user", "content": [{"type": "image", "text": "a"}]}]}),
+        *(("CompletionRequest", CHAT | {"messages": [{"role": "user", "content": [part]}]}) for part in BAD_PARTS),
+        *(("CompletionRequest", CHAT | {"response_format": given}) for given in ("json", {"type": "yaml"}, {})),
+        *(("CompletionRequest", CHAT | {"tools": tools}) for tools in BAD_TOOLS),
+        *(("CompletionRequest", CHAT | {"tools": TOOLS, "tool_choice": choice}) for choice in ("any", {"type": "x"})),
+        ("CompletionRequest", CHAT | {"messages": [{"role": "assistant", "tool_calls": [{"id": "c"}]}]}),
+        ("CompletionRequest", CHAT | {"top_logprobs": 21}),
         ("CompletionRequest", CHAT | {"messages": [{"role": "user", "content": [{"type": "text"}]}]}),
         *(("CompletionRequest", CHAT | {"stop": stop}) for stop in (1, [1], ["a"] * 5, ["a" * 1025])),
         *(("CompletionRequest", CHAT | {name: 3}) for name in accepted_values(CompletionFields)),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -11,48 +12,89 @@ from hypothesis import strategies as st
 
 from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
+from wire.needs import ABILITIES
+from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolChoice
 
 CHAT: dict[str, Any] = {"model": "bing-precise", "messages": [{"role": "user", "content": "hi"}]}
 RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
 
 
-def test_a_completion_is_a_question_in_a_style() -> None:
+def test_a_completion_is_a_question() -> None:
     parsed = requests.parse_completion(CHAT | {"stream": True, "stream_options": {"include_usage": True}, "stop": "x"})
-    assert (parsed.style, parsed.prompt.question, parsed.stream, parsed.usage, parsed.stops) == (
-        "precise",
+    assert (parsed.prompt.model, parsed.text.question, parsed.stream, parsed.usage, parsed.stops) == (
+        "bing-precise",
         "hi",
         True,
         True,
         ("x",),
     )
+    assert parsed.prompt.options == {"stop": ["x"]}
 
 
 def test_what_changes_nothing_is_accepted() -> None:
     plain: dict[str, Any] = {
         "n": 1,
+        "best_of": 1,
+        "echo": False,
+        "suffix": None,
         "tools": [],
         "tool_choice": "none",
         "functions": [],
+        "parallel_tool_calls": False,
         "response_format": {"type": "text"},
-        "logprobs": False,
         "modalities": ["text"],
         "stop": [],
         "stream_options": None,
-        "store": True,
+        "store": False,
+        "metadata": {"a": "b"},
+        "user": "u",
     }
     assert requests.parse_completion(CHAT | plain) == requests.parse_completion(CHAT)
+
+
+def test_all_that_a_completion_may_have_goes_into_its_prompt() -> None:
+    tool = {"type": "function", "function": {"name": "add"}}
+    parsed = requests.parse_completion(
+        CHAT
+        | {
+            "tools": [tool],
+            "tool_choice": "required",
+            "parallel_tool_calls": False,
+            "response_format": {"type": "json_object"},
+            "max_completion_tokens": 5,
+            "logprobs": True,
+            "prompt_cache_key": "k",
+            "enable_thinking": True,
+            "store": False,
+            "user": "u",
+        }
+    )
+    assert parsed.prompt == Prompt(
+        "chat",
+        "bing-precise",
+        (Message("user", (Text("hi"),), string=True),),
+        tools=(Tool("function", "add"),),
+        tool_choice=ToolChoice("required"),
+        parallel_tool_calls=False,
+        format=AnswerFormat("json"),
+        options={"max_tokens": 5, "logprobs": True, "prompt_cache_key": "k"},
+        extra={"enable_thinking": True},
+        session="k",
+    )
+    assert (parsed.functions, parsed.stored) == (False, False)
+    assert requests.parse_completion(CHAT | {"store": True}).stored
+    assert requests.parse_completion(CHAT | {"functions": [{"name": "add"}]}).functions
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("n", 2),
-        ("tools", [{"type": "function"}]),
-        ("tool_choice", "required"),
-        ("functions", [{}]),
-        ("response_format", {"type": "json_object"}),
-        ("logprobs", True),
+        ("best_of", 2),
+        ("echo", True),
+        ("suffix", "x"),
         ("modalities", ["text", "audio"]),
+        ("audio", {"voice": "alloy"}),
     ],
 )
 def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -> None:
@@ -60,6 +102,47 @@ def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -
         requests.parse_completion(CHAT | {name: value})
     fault = caught.value.fault
     assert (fault.status, fault.param, fault.code) == (400, name, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "add"}}]}, "tools"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"logprobs": True}, "logprobs"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "https://e.org/a.png"}]}]},
+            "messages",
+        ),
+    ],
+)
+def test_what_a_model_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:
+    prompt = requests.parse_completion(CHAT | change).prompt
+    requests.reject_needs(prompt, ABILITIES)
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.reject_needs(prompt)
+    fault = caught.value.fault
+    assert (fault.status, fault.param, fault.code) == (400, param, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(
+    ("messages", "asks"),
+    [
+        ([{"role": "user", "content": "  "}], False),
+        ([{"role": "assistant", "content": ""}], False),
+        ([{"role": "user", "content": [{"type": "file", "file": {}}]}], True),
+        (
+            [
+                {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": ""}}]},
+                {"role": "tool", "tool_call_id": "c", "content": ""},
+            ],
+            True,
+        ),
+    ],
+)
+def test_a_question_is_text_another_part_or_a_result(messages: Any, asks: bool) -> None:
+    with nullcontext() if asks else pytest.raises(InvalidRequestError, match="isn't empty"):
+        requests.parse_completion(CHAT | {"messages": messages})
 
 
 @pytest.mark.parametrize(
@@ -76,18 +159,24 @@ def test_other_stop_sequences_are_refused(value: object) -> None:
     assert caught.value.fault.param == "stop"
 
 
-def test_a_model_that_is_none_is_not_found() -> None:
-    for model, status in (("gpt-4o", 404), (None, 400), (5, 400)):
+def test_a_model_must_have_a_name() -> None:
+    for model in (None, "", 5):
         with pytest.raises(InvalidRequestError) as caught:
             requests.parse_completion(CHAT | {"model": model})
-        assert (caught.value.fault.status, caught.value.fault.param) == (status, "model")
+        assert (caught.value.fault.status, caught.value.fault.param) == (400, "model")
+
+
+def test_instructions_stay_so_before_messages_of_the_system_alone() -> None:
+    items = [{"role": "system", "content": "write a poem"}]
+    text = requests.parse_response(RESPONSE | {"input": items, "instructions": "be brief"}).text
+    assert (text.instructions, text.question) == ("be brief", "write a poem")
 
 
 def test_a_response_takes_a_string_or_items() -> None:
     items = [{"role": "developer", "content": "b"}, {"type": "message", "role": "user", "content": "hi"}]
-    assert requests.parse_response(RESPONSE).prompt.question == "hi"
+    assert requests.parse_response(RESPONSE).text.question == "hi"
     parsed = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
-    assert (parsed.prompt.instructions, parsed.prompt.question, parsed.previous) == ("a\n\nb", "hi", "resp_1")
+    assert (parsed.text.instructions, parsed.text.question, parsed.previous) == ("a\n\nb", "hi", "resp_1")
     assert parsed.stored
     assert not requests.parse_response(RESPONSE | {"store": False}).stored
 
@@ -100,6 +189,8 @@ def test_a_response_takes_a_string_or_items() -> None:
         ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
         ({"input": [{"type": "teapot"}]}, "input[0].type"),
         ({"input": 5}, "input"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0]"),
+        ({"input": [{"role": "user", "content": " "}]}, "input"),
         ({"previous_response_id": "resp_1", "conversation": "c"}, "previous_response_id"),
         ({"prompt": {"id": "p"}}, "prompt"),
     ],
@@ -126,7 +217,25 @@ def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param
     assert caught.value.fault.param == param
 
 
-NAMES = ["role", "content", "type", "text", "name", "id", "refusal", "output", "summary", "arguments", "call_id", "url"]
+NAMES = [
+    "tool_calls",
+    "function_call",
+    "tool_call_id",
+    "function",
+    "image_url",
+    "role",
+    "content",
+    "type",
+    "text",
+    "name",
+    "id",
+    "refusal",
+    "output",
+    "summary",
+    "arguments",
+    "call_id",
+    "url",
+]
 WORDS = [
     "user",
     "assistant",
@@ -145,7 +254,22 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 MESSAGES = st.lists(st.fixed_dictionaries({"role": st.sampled_from(WORDS), "content": VALUES}), max_size=3)
-FIELDS = ["messages", "input", "instructions", "stream_options", "stop", "text", "metadata", "conversation", "n"]
+FIELDS = [
+    "functions",
+    "function_call",
+    "tool_choice",
+    "reasoning",
+    "unknown",
+    "messages",
+    "input",
+    "instructions",
+    "stream_options",
+    "stop",
+    "text",
+    "metadata",
+    "conversation",
+    "n",
+]
 OTHERS = [*FIELDS, "stream", "store", "previous_response_id", "prompt", "response_format", "tools", "max_tokens"]
 
 

@@ -28,9 +28,17 @@ def test_what_has_no_effect_must_be_of_its_kind_all_the_same(name: str) -> None:
     assert caught.value.fault.param == name
 
 
-def test_a_boolean_is_no_number() -> None:
-    with pytest.raises(InvalidRequestError):
-        validation.read_field({"n": True}, "n", int)
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"a": ["\\ud83d\\ude00"]}', "\N{GRINNING FACE}"),
+        (b'{"a": ["\\ud83d"]}', "\ufffd"),
+        (b'{"a": ["\xed\xa0\xbd"]}', "\ufffd"),
+        ('{"a": ["\ud83d"]}'.encode("utf-16-le", "surrogatepass"), "\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced_wherever_it_is(body: bytes, text: str) -> None:
+    assert validation.parse_fields(body) == {"a": [text]}
 
 
 def test_only_what_is_allowed_is_not_refused() -> None:
