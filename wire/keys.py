@@ -53,6 +53,8 @@ NAMES = {
     "kept_transcripts": "kept_transcripts",  # sorted set: tokens whose transcripts count, likewise
     "sizes": "sizes",  # hash: the bytes of each of these, and whose they are
     "bytes": "bytes",  # hash: the sums of these, of all, of each client and of transcripts
+    "call": "call:",  # string that lives as long as a session: what a server gave with a call of a tool
+    "calls": "calls:",  # sorted set: those of one client and their sizes, by when they expire
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -227,6 +229,16 @@ def pictures_key() -> str:
 def picture_sums_key() -> str:
     """Return the key of the pictures' sizes in all."""
     return _key("picture_sums")
+
+
+def call_key(name: str) -> str:
+    """Return the key of what a server gave with a call."""
+    return _key("call", name)
+
+
+def calls_key(client: str) -> str:
+    """Return the key of a client's calls."""
+    return _key("calls", client)
 
 
 def accounts_key() -> str:

@@ -60,6 +60,8 @@ NO_TEMPERATURE = "none"
 Temperature = float | Literal["none"]
 # Where messages of the system go: where their client sent them, or joined in front of all others.
 SystemMessages = Literal["told", "first"]
+# A server's name for the largest number of tokens of an answer.
+MaxTokensName = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class ServerAccount(_AccountSettings):
     `provider` names the API's dialect. A request's path is appended to the path of `base_url`, before its query.
     `key` is empty where none is needed, and never logged. Without an `image_model` it makes no images.
     `stream`: it streams its answers; `stream_options`: it can be asked for their usage. `think_tags`: their text may
-    contain the model's reasoning between `<think>` tags. `system`: where messages of the system go.
+    contain the model's reasoning between `<think>` tags. `system`: where messages of the system go;
+    `developer`: it knows that role. `max_tokens` is its name for that parameter.
     """
 
     name: str
@@ -92,6 +95,8 @@ class ServerAccount(_AccountSettings):
     stream: bool = True
     think_tags: bool = False
     system: SystemMessages = "told"
+    developer: bool = False
+    max_tokens: MaxTokensName = "max_tokens"
 
     def answer_limit(self, settings: WorkerSettings) -> float:
         """Return how long one answer may take, in seconds."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from wire.messages import Style
-from worker.accounts.account import Account, SystemMessages
+from worker.accounts.account import Account, MaxTokensName, SystemMessages
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
 
@@ -46,6 +46,8 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
     "stream": (bool, "true or false"),
     "think_tags": (bool, "true or false"),
     "system": (SystemMessages, '"told" or "first"'),
+    "developer": (bool, "true or false"),
+    "max_tokens": (MaxTokensName, '"max_tokens" or "max_completion_tokens"'),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 

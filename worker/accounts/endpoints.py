@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from worker.accounts.account import ServerAccount, StyleTemperatures, SystemMessages, Temperature
+from worker.accounts.account import MaxTokensName, ServerAccount, StyleTemperatures, SystemMessages, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
 # What an HTTP header can carry: visible ASCII in one line.
@@ -29,6 +29,8 @@ class ServerEntry:
     stream: bool = True
     think_tags: bool = False
     system: SystemMessages = "told"
+    developer: bool = False
+    max_tokens: MaxTokensName = "max_tokens"
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
@@ -44,6 +46,8 @@ class ServerEntry:
             self.stream,
             self.think_tags,
             self.system,
+            developer=self.developer,
+            max_tokens=self.max_tokens,
         )
 
 

@@ -1,21 +1,10 @@
 """Deltas of a provider's growing text."""
 
-import re
-
 from wire.messages import Delta, Replace
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_HIGH_SURROGATES = ("\ud800", "\udbff")
+from worker.providers.surrogates import ends_in_half, join_surrogates
 
 # How many characters before the consumed position must be unchanged for a text to count as a continuation.
 _TAIL = 256
-
-
-def join_surrogates(text: str) -> str:
-    """Join the halves of surrogate pairs, and drop single halves, which can't be encoded."""
-    if text.isascii() or not _SURROGATE.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
 class DeltaBuilder:
@@ -61,7 +50,7 @@ class DeltaBuilder:
     def _consume(self, text: str) -> str:
         """Consume and return the new part of `text`, up to half a surrogate pair at its end."""
         new = self._half + text[self._consumed :]
-        cut = len(new) - (_HIGH_SURROGATES[0] <= new[-1:] <= _HIGH_SURROGATES[1])
+        cut = len(new) - ends_in_half(new)
         self._consumed, self._tail, self._half = len(text), text[-_TAIL:], new[cut:]
         return join_surrogates(new[:cut])
 

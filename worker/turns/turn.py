@@ -23,7 +23,7 @@ from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
-from worker.turns.deltas import join_surrogates
+from worker.providers.surrogates import join_surrogates
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher

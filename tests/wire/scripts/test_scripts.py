@@ -9,6 +9,7 @@ import pytest
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys, scripts
 from wire.answers import Answers
+from wire.call_memory import CallMemory, CallRecord
 from wire.conversation_index import ConversationIndex, IndexedConversation
 from wire.errors import KeyReusedError, StoreFullError
 from wire.hmac_secret import HmacSecret
@@ -18,10 +19,12 @@ from wire.pictures import SMALLEST, PictureStore
 from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob
+from wire.store_memory import StoreMemory
 
 pytestmark = pytest.mark.anyio
 ALICE = Client("key:alice", "alice")
 PICTURE = "s0-" + "0a" * 24
+RECORD = CallRecord("openai", "m", {"a": 1})
 FOLDER = Path(scripts.__file__).parent
 
 
@@ -37,7 +40,7 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
 def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        flags = {"enqueue": "", "note": "", "admit_pictures": "", "asked": " flags=no-writes"}
+        flags = {"enqueue": "", "note": "", "admit_pictures": "", "remember": "", "asked": " flags=no-writes"}
         assert first == "#!lua" + flags.get(name, " flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
@@ -88,6 +91,9 @@ async def life(store: Store) -> list[list[Event]]:
     await PictureStore(store).admit([(PICTURE, b"GIF89a")], ALICE.name, ttl=60, limit=9999, share=9999)
     await PictureStore(store).write(PICTURE, b"GIF89a", ttl=60)
     assert await PictureStore(store).count_bytes() == SMALLEST
+    memory = CallMemory(store, StoreMemory(store))
+    await memory.write(ALICE.name, {"c": RECORD}, 60)
+    assert await memory.read(ALICE.name, ["c"]) == {"c": RECORD}
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)

@@ -66,12 +66,15 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
         (
             "wieght = 1",
             "there is no setting 'wieght', only weight, turns, daily, answer_timeout, proxy, base_url, model, "
-            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags, system",
+            "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags, "
+            "system, developer, max_tokens",
         ),
         ("answer_timeout = 0", "answer_timeout must be seconds, above 0 and up to 3600"),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nstream = 'no'", "stream must be true or false"),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nthink_tags = 1", "think_tags must be true or false"),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nsystem = 'last'", 'system must be "told" or "first"'),
+        (SERVER + "developer = 1", "developer must be true or false"),
+        (SERVER + "max_tokens = 100", 'max_tokens must be "max_tokens" or "max_completion_tokens"'),
     ],
 )
 def test_each_mistake_is_one_sentence_and_loses_no_other_account(setting: str, mistake: str) -> None:

@@ -83,7 +83,8 @@ def test_two_keys_have_two_fingerprints() -> None:
 
 
 def test_how_a_server_answers_is_part_of_its_account() -> None:
-    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", stream=False, think_tags=True)
+    entry = ServerEntry("a", "http://127.0.0.1:1/v1", "m", stream=False, think_tags=True, developer=True)
     account = resolve_server(entry, None).account
     assert account is not None
-    assert (account.stream, account.think_tags) == (False, True)
+    assert (account.stream, account.think_tags, account.developer) == (False, True, True)
+    assert account.max_tokens == "max_tokens"

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wire.messages import Delta, Replace, encode
-from worker.turns.deltas import DeltaBuilder, join_surrogates
+from worker.providers.surrogates import join_surrogates
+from worker.turns.deltas import DeltaBuilder
 
 # Pieces from which halves of surrogate pairs come together, and what looks like Bing's citation marks.
 _piece = st.sampled_from(["a", "好", " ", "\n", "[", "^", "]", "[^", "^]", "[^1", "[^1^]", "\ud83d", "\ude00", "😀"])
@@ -97,20 +98,6 @@ def test_no_event_is_without_effect(texts: list[str]) -> None:
         event = deltas.update(text)
         assert (event is None) == (deltas.text == before)
         assert event is None or isinstance(event, Replace) or event.text
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("", ""),
-        ("one[^1^] two[^2^].", "one[^1^] two[^2^]."),
-        ('re.sub(r"[^abc^]", "", text)', 're.sub(r"[^abc^]", "", text)'),
-        ("\ud83d\ude00", "😀"),
-        ("a\ud83db\ude00c", "abc"),
-    ],
-)
-def test_only_half_surrogate_pairs_are_taken_out(text: str, clean: str) -> None:
-    assert join_surrogates(text) == clean
 
 
 @pytest.mark.parametrize(

@@ -4,34 +4,50 @@ Such a server keeps no conversations: each request contains all messages, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import msgspec
 import structlog
 
 from wire.messages import Style
+from wire.prompt import Prompt
 from wire.reasons import Reason
-from worker.accounts.account import NO_TEMPERATURE, Account, ServerAccount
+from worker.accounts.account import Account, ServerAccount, Temperature
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, SavedConversation, Snapshot, TextUpdate, require_server
+from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
+from worker.providers.openai.chat_request import THINKING, RequestForm, earlier_fields, render_prompt
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
+from worker.providers.openai.habits import ServerHabits
 from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
-from worker.providers.openai.thoughts import remove_thoughts
+from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.sent_mark import SendHook
-from worker.providers.transcript import Recall, no_history
+from worker.providers.transcript import History, Recall, no_history
 from worker.settings import WorkerSettings
 
 _LOG = structlog.get_logger()
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
 GRACE = 1.0
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers."""
+
+    model: str
+    body: bytes
+    habits: ServerHabits
+    parameters: frozenset[str]
+    fields: frozenset[str] = frozenset()
+    seal: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
 class OpenAIProvider:
@@ -45,8 +61,8 @@ class OpenAIProvider:
     def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
         self._settings = settings
         self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout)
-        # By the account's fingerprint: the fields that its server has refused.
-        self._omitted: dict[str, set[str]] = {}
+        # By the account's fingerprint and the model.
+        self._habits: dict[tuple[str, str], ServerHabits] = {}
         self._grace = min(grace, settings.idle_timeout / 2)
         self._systems = {
             "balanced": settings.openai_system_balanced,
@@ -67,29 +83,29 @@ class OpenAIProvider:
         question: str,
         before_send: BeforeSend,
         recall: Recall = no_history,
-    ) -> AsyncGenerator[TextUpdate, None]:
-        """Yield snapshots, then exactly one Completion. UpstreamError when it fails."""
+    ) -> AsyncGenerator[Growth | Completion, None]:
+        """Yield growths, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        messages = build_messages(
-            self._systems[style] or "",
-            await recall(),
-            question,
-            self._settings.openai_history,
-            placement=server.system,
-        )
-        extras = self._extras(server, style)
-        body = msgspec.json.encode({"model": server.model, "messages": messages, **extras})
-        completion = CompletionStream(server.key)
-        request = self._client.post(server, "/chat/completions", body, SendHook(before_send), _REASONS)
+        request = self._build_request(server, style, question, await recall())
+        habits = request.habits
+        thoughts = ThoughtSplitter(habits.beginning) if server.think_tags else None
+        completion = CompletionStream(server.key, thoughts, request.seal)
+        hook, fields = SendHook(before_send), request.fields
+        post = self._client.post(server, "/chat/completions", request.body, hook, _REASONS, fields)
         try:
-            async with request as response, aclosing(_snapshots(response, completion, self._grace)) as snapshots:
-                async for snapshot in snapshots:
-                    yield Snapshot(remove_thoughts(snapshot.text, whole=False)) if server.think_tags else snapshot
+            async with post as response, aclosing(_growths(response, completion, self._grace)) as growths:
+                async for growth in growths:
+                    yield growth
         except UpstreamError as error:
-            self._omit_parameter(server, extras, error)
+            _learn_refusal(server, request, error)
             raise
         ended = completion.completion(state=b"")
-        yield replace(ended, text=remove_thoughts(ended.text, whole=True)) if server.think_tags else ended
+        habits.reasoning_field = completion.reasoning_field or habits.reasoning_field
+        if thoughts is not None:
+            habits.beginning = thoughts.beginning
+        if pieces := completion.take():
+            yield Growth(pieces)
+        yield replace(ended, model=request.model)
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
@@ -102,47 +118,85 @@ class OpenAIProvider:
     async def close(self) -> None:
         """Do nothing: no resources are held."""
 
-    def _extras(self, server: ServerAccount, style: Style) -> dict[str, object]:
-        """Return the fields of a request beyond what the client asks for, as far as the server takes them."""
-        temperature = getattr(server.temperatures, style)
+    def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
+        prompt = history.prompt
+        model = server.model if prompt is None else prompt.model
+        habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
+        extras = _streaming(server, habits)
+        if prompt is not None:
+            return _from_prompt(prompt, server, habits, extras)
+        messages = build_messages(
+            self._systems[style] or "", history, question, self._settings.openai_history, placement=server.system
+        )
+        temperature = self._temperature(server, style)
+        if temperature is not None and TEMPERATURE not in habits.omitted:
+            extras[TEMPERATURE] = temperature
+        body = msgspec.json.encode({"model": model, "messages": messages, **extras})
+        return _Request(model, body, habits, frozenset(extras))
+
+    def _temperature(self, server: ServerAccount, style: Style) -> float | None:
+        """Return the temperature of a style; None for the server's own."""
+        temperature: Temperature | None = getattr(server.temperatures, style)
         if temperature is None:
             temperature = self._temperatures[style]
-        omitted = self._omitted.get(server.fingerprint, ())
-        extras: dict[str, object] = {}
-        if server.stream and STREAM not in omitted:
-            extras[STREAM] = True
-        if extras and server.stream_options:
+        return temperature if isinstance(temperature, float | int) else None
+
+
+def _streaming(server: ServerAccount, habits: ServerHabits) -> dict[str, object]:
+    """Return the fields by which an answer is streamed, as far as the server takes them."""
+    extras: dict[str, object] = {}
+    if server.stream and STREAM not in habits.omitted:
+        extras[STREAM] = True
+        if server.stream_options and STREAM_OPTIONS not in habits.omitted:
             extras[STREAM_OPTIONS] = {"include_usage": True}
-        if temperature is not None and temperature != NO_TEMPERATURE:
-            extras[TEMPERATURE] = temperature
-        return {name: value for name, value in extras.items() if name not in omitted}
-
-    def _omit_parameter(self, server: ServerAccount, extras: Collection[str], error: UpstreamError) -> None:
-        """Leave out a field of ours that the server refuses, from now on; the question may be repeated without it."""
-        if not error.refused or error.parameter not in extras:
-            return
-        error.repeat = True
-        omitted = self._omitted.setdefault(server.fingerprint, set())
-        if error.parameter not in omitted:
-            omitted.add(error.parameter)
-            _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=error.parameter)
+    return extras
 
 
-async def _snapshots(
+def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, extras: dict[str, object]) -> _Request:
+    form = RequestForm(
+        system=server.system,
+        developer=server.developer,
+        max_tokens=habits.max_tokens(server.max_tokens),
+        omitted=habits.omitted,
+        reasoning_field=habits.reasoning_field,
+    )
+    body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
+    fields = earlier_fields(prompt) - habits.omitted
+    if habits.is_repeat(body):
+        body = msgspec.json.encode({**render_prompt(prompt, replace(form, thinking=False)), **extras})
+        fields -= THINKING
+    return _Request(prompt.model, body, habits, frozenset(extras) | {form.max_tokens}, fields, seal=_unsealed)
+
+
+def _unsealed(extra: dict[str, Any]) -> dict[str, Any]:
+    return extra
+
+
+def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamError) -> None:
+    """Leave out a field that the server refuses, from now on; the question may be repeated without it."""
+    name = error.parameter
+    if not (error.refused and name):
+        return
+    known = name in request.habits.omitted
+    error.repeat = request.habits.refuse(name, request.body, request.parameters | request.fields)
+    if error.repeat and not known:
+        _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)
+
+
+async def _growths(
     response: httpx.Response, completion: CompletionStream, grace: float
-) -> AsyncGenerator[Snapshot, None]:
-    """Read the answer to its end, and yield its text with whatever arrives: all that does is a sign of life.
+) -> AsyncGenerator[Growth, None]:
+    """Read the answer to its end, and yield what it has more with whatever arrives: all that does is a sign of life.
 
     Once the server has sent a finish_reason, `grace` is for how many seconds the rest is waited for.
     """
     reader = CompletionReader(completion, response.headers.get("content-type", ""))
-    shown = ""
     async with aclosing(_chunks(response, completion, grace)) as chunks:
         async for chunk in chunks:
             failure = reader.feed(chunk)
-            if failure is None or completion.text != shown:
-                shown = completion.text
-                yield Snapshot(shown)
+            pieces = completion.take()
+            if failure is None or pieces:
+                yield Growth(pieces)
             if failure is not None:
                 raise failure
             if completion.done:
@@ -156,10 +210,10 @@ async def _chunks(response: httpx.Response, completion: CompletionStream, grace:
 
     Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
     """
-    chunks, deadline, length = decode_body(response), None, -1
+    chunks, deadline, size = decode_body(response), None, -1
     while True:
-        if completion.ended and len(completion.text) > length:
-            deadline, length = asyncio.get_running_loop().time() + grace, len(completion.text)
+        if completion.ended and completion.size > size:
+            deadline, size = asyncio.get_running_loop().time() + grace, completion.size
         try:
             async with asyncio.timeout_at(deadline):
                 chunk = await anext(chunks)

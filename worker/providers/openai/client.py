@@ -7,7 +7,7 @@ may be sent twice, and that library takes a stream that was cut off for a comple
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -55,11 +55,17 @@ class ServerClient:
 
     @asynccontextmanager
     async def post(
-        self, server: ServerAccount, path: str, body: bytes, hook: SendHook, reasons: FailureReasons
+        self,
+        server: ServerAccount,
+        path: str,
+        body: bytes,
+        hook: SendHook,
+        reasons: FailureReasons,
+        fields: Collection[str] = (),
     ) -> AsyncGenerator[httpx.Response, None]:
         """Send a question, and yield the response, whose body the caller reads. UpstreamError, also while it reads.
 
-        The connection is closed at the end of the block.
+        The connection is closed at the end of the block. A refusal may name one of the `fields` of the body.
         """
         async with self._open_client(server) as client:
             with upstream_errors(reasons.silence):
@@ -68,7 +74,7 @@ class ServerClient:
                     "POST", endpoint_url(server, path), content=body, headers=headers, extensions={"trace": hook.trace}
                 )
                 async with request as response:
-                    await self._check_response(response, server, reasons.policy)
+                    await self._check_response(response, server, reasons.policy, fields)
                     yield response
 
     async def get(self, server: ServerAccount, path: str) -> None:
@@ -81,7 +87,11 @@ class ServerClient:
                     await self._check_response(response, server)
 
     async def _check_response(
-        self, response: httpx.Response, server: ServerAccount, policy: Reason = Reason.QUESTION_REFUSED
+        self,
+        response: httpx.Response,
+        server: ServerAccount,
+        policy: Reason = Reason.QUESTION_REFUSED,
+        fields: Collection[str] = (),
     ) -> None:
         """Raise UpstreamError unless the response is successful and in a readable encoding."""
         content_type = response.headers.get("content-type", "")
@@ -89,7 +99,7 @@ class ServerClient:
         if not response.is_success or content_type.lower().startswith("text/html"):
             body = await _read_error(response, self._error_timeout)
             report = parse_error_response(response.status_code, body, content_type)
-            raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key)
+            raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key, fields)
         if response.headers.get("content-encoding", "").strip().lower() in _UNREADABLE:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,17 @@ class ErrorReport:
     body: BodyKind = BodyKind.ERROR
 
     def to_upstream_error(
-        self, retry_after: float | None = None, policy: Reason = Reason.QUESTION_REFUSED, secret: str = ""
+        self,
+        retry_after: float | None = None,
+        policy: Reason = Reason.QUESTION_REFUSED,
+        secret: str = "",
+        fields: Collection[str] = (),
     ) -> UpstreamError:
         """Return our error for a question of whose answer nothing has arrived yet.
 
         `retry_after` is the pause that the server's headers contain, in seconds; `policy` is the reason for a question
-        whose content is rejected. `secret` is the key, which the words for the client don't contain.
+        whose content is rejected. `secret` is the key, which the words for the client don't contain. `fields` are those
+        of earlier answers that were sent along.
         """
         rule = find_rule(self.status, self.body, self.codes, self.message)
         reason = policy if rule.reason is Reason.QUESTION_REFUSED else rule.reason
@@ -54,7 +59,7 @@ class ErrorReport:
         if reason is Reason.QUESTION_INVALID:
             error.words = clean_words(self.message, secret)
         if reason in _ABOUT_THE_REQUEST and not rule.final:
-            error.parameter = find_parameter(self.params, self.message)
+            error.parameter = find_parameter(self.params, self.message, fields)
         return error
 
     @property

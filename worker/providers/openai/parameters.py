@@ -1,15 +1,25 @@
-"""The fields of a request that no client sent, and which of them a server's refusal names."""
+"""The fields of a request that no client sent, or under another name, and which of them a server's refusal names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Final
 
 STREAM_OPTIONS, TEMPERATURE, STREAM = "stream_options", "temperature", "stream"
+# The two names of one parameter.
+MAX_TOKENS: Final = "max_tokens"
+MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
+# What an earlier answer was signed with, or is encrypted.
+SIGNATURE = "signature"
 # More specific ones first.
 _PARAMETERS = {
     STREAM_OPTIONS: re.compile(r"\b(?:stream[_ ]options|include_usage)\b", re.IGNORECASE),
     TEMPERATURE: re.compile(r"\btemperature\b", re.IGNORECASE),
+    MAX_COMPLETION_TOKENS: re.compile(r"\bmax_completion_tokens\b"),
+    MAX_TOKENS: re.compile(r"\bmax_tokens\b"),
     STREAM: re.compile(r"\bstream(?:ing|ed)?\b", re.IGNORECASE),
 }
+# Those of which only the name may be refused: their value is the client's.
+_NAMES = frozenset({MAX_TOKENS, MAX_COMPLETION_TOKENS})
 # What says that a field is refused, and not that it is one of those which are known.
 _REFUSED = re.compile(
     r"unknown|unrecogni[sz]ed|unsupported|unexpected|invalid|deprecated|disallowed|not implemented|no such"
@@ -23,16 +33,61 @@ _KNOWN = re.compile(
 )
 
 
-def find_parameter(params: Iterable[str], message: str) -> str:
-    """Return which of our own fields is refused: one that the error names, else the first that its message names."""
+# What says that a field is not known, whatever its value is.
+_NAME_REFUSED = re.compile(
+    r"unknown|unrecogni[sz]ed|unsupported|unexpected|no such|deprecated|extra (?:inputs?|fields?)|additional propert"
+    r"|(?:not|n't|n’t|never) (?:\w+ )?(?:support|permit|allow|accept|recogni)",
+    re.IGNORECASE,
+)
+_SIGNATURE = re.compile(
+    r"\bsignatures?\b[^.]{0,80}\b(?:invalid|mismatch|not valid|corrupt\w*|expired|verif\w+|decrypt\w*)"
+    r"|\b(?:invalid|corrupt\w*|expired|mismatch\w*|verify|decrypt)\b[^.]{0,60}\b(?:thought_)?signatures?\b"
+    r"|\bencrypted[ _](?:content|reasoning)\b[^.]{0,80}\b(?:could not|can't|cannot|invalid|not)\b",
+    re.IGNORECASE,
+)
+
+
+def find_parameter(params: Iterable[str], message: str, fields: Collection[str] = ()) -> str:
+    """Return which field is refused: one that the error names, else the first that its message names.
+
+    It is one of ours, SIGNATURE, or one of `fields`, which earlier answers contained.
+    """
+    names = [param.rpartition(".")[2] for param in params]
+    if (field := next((name for name in reversed(names) if name in fields), None)) is not None:
+        return field
+    if fields and _SIGNATURE.search(message):
+        return SIGNATURE
+    found = _find_own(params, message)
+    if found in _NAMES and _NAME_REFUSED.search(message) is None:
+        return ""
+    return found or _find_field(message, fields)
+
+
+def _find_own(params: Iterable[str], message: str) -> str:
     for param in params:
         for name, pattern in _PARAMETERS.items():
             if pattern.fullmatch(param.rpartition(".")[2]) or param.startswith(f"{name}."):
                 return name
-    text = message
-    if (known := _KNOWN.search(message)) is not None:
-        text = message[: known.start()]
+    text = _before_known(message)
     if _REFUSED.search(text) is None:
         return ""
     matches = {name: match.start() for name, pattern in _PARAMETERS.items() if (match := pattern.search(text))}
     return min(matches, key=matches.__getitem__, default="")
+
+
+def _find_field(message: str, fields: Iterable[str]) -> str:
+    """Return the field that a message says isn't known; a single word has to stand in quotes or behind a dot."""
+    text = _before_known(message)
+    if _NAME_REFUSED.search(text) is None:
+        return ""
+    for name in sorted(fields, key=len, reverse=True):
+        before = r"\b" if "_" in name else r"[\"'`.]"
+        if re.search(rf"{before}{re.escape(name)}\b", text):
+            return name
+    return ""
+
+
+def _before_known(message: str) -> str:
+    """Return a message without the list of fields that are known."""
+    known = _KNOWN.search(message)
+    return message if known is None else message[: known.start()]

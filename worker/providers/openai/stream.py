@@ -2,22 +2,32 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 import msgspec
 
-from wire.messages import FinishReason, Source, Usage
+from wire.blocks import Block, BlockKind, Piece, is_text, join_text
+from wire.messages import EndReason, FinishReason, Source, Usage
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
 from worker.providers.openai.errors import has_error, parse_error
+from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
+from worker.providers.openai.thoughts import ThoughtSplitter
+from worker.providers.openai.usage import parse_usage
+from worker.providers.surrogates import clean_json
 
 DONE = "[DONE]"
 # What some servers put around it.
 _AROUND_DONE = "\"' \t\r\n\0"
-# Limits of an answer: characters, and the number of sources and suggestions.
-MAX_TEXT = 4 * 1024 * 1024
+# The largest number of sources and suggestions of an answer, and of characters of a server's own word for its end.
 _MOST = 100
+_LONGEST_WORD = 100
+# Bytes of the extra fields beside the choices.
+_MAX_BESIDE = 64 * 1024
 
 # Why an answer ended, by the server's word in lower case; any other word is an ordinary end.
 _FINISHES: dict[str, FinishReason] = {
@@ -36,34 +46,70 @@ _BROKEN = frozenset(
     {"error", "abort", "timeout", "canceled", "cancelled", "network_error", "insufficient_system_resource"}
 )
 
-# The kinds of parts that are text.
+# The kinds of parts that are text, and those that are reasoning.
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})
+_REASONINGS = frozenset({"thinking", "reasoning", "reasoning_text"})
+# The fields for reasoning: some servers send the same in two of them.
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+# What is read of a message, and what is beside the choices of a chunk; everything else are extra fields.
+_KNOWN = frozenset({"role", "content", "text", "refusal", "tool_calls", "function_call", "annotations"})
+_KNOWN_BESIDE = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "error", "errors", "obfuscation", "related_questions"}
+)
 # An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
 _UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
 
 class CompletionStream:
-    """One answer. `text` is its text so far; `done`: nothing more is to be read.
+    """One answer. `done`: nothing more is to be read.
 
     One completion is asked for, so the first choice of each chunk is it, whatever its index. `secret` is the key, which
-    no error contains.
+    no error contains. `thoughts` splits reasoning off the text. `seal` returns extra fields as clients get them; they
+    get none without it.
     """
 
-    def __init__(self, secret: str = "") -> None:
+    def __init__(
+        self,
+        secret: str = "",
+        thoughts: ThoughtSplitter | None = None,
+        seal: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
         self._secret = secret
-        self.text = ""
+        self._thoughts = thoughts
+        self._seal = seal
+        self._answer = Normaliser()
+        self._blocks: tuple[Block, ...] | None = None
         self.done = False
+        # The field in which the server sends reasoning.
+        self.reasoning_field = ""
         self._finish: str | None = None
         self._has_choice = False
         self._has_delta = False
         self._titles: dict[str, str] = {}
         self._suggestions: tuple[str, ...] = ()
         self._usage: Usage | None = None
+        self._extra: dict[str, Any] = {}
+        # How much text `thoughts` has got, of which some may be held back.
+        self._split_size = 0
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._answer.text
+
+    @property
+    def size(self) -> int:
+        """How much of the answer has arrived; it grows with each part."""
+        return self._answer.size + self._split_size
 
     @property
     def ended(self) -> bool:
         """Whether the server has sent the end of the text, in either way; what follows undoes nothing."""
         return self.done or self._finish is not None
+
+    def take(self) -> tuple[Piece, ...]:
+        """Return the pieces that the answer has more than at the last call."""
+        return self._answer.take()
 
     def read(self, data: str) -> None:
         """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure."""
@@ -82,29 +128,52 @@ class CompletionStream:
         self.done = self.done or self._has_choice
 
     def completion(self, state: bytes) -> Completion:
-        """Return the whole answer. UpstreamError if the server has sent neither its end nor a finish_reason."""
+        """Return the whole answer, whose last pieces are to be taken after that.
+
+        UpstreamError if the server has sent neither its end nor a finish_reason.
+        """
         if not self.ended:
             raise UpstreamError(Reason.TRANSPORT_CLOSED, f"neither a finish_reason nor {DONE}")
         sources = tuple(Source(title or url, url) for url, title in self._titles.items())
-        finish = _FINISHES.get((self._finish or "").lower(), "stop")
-        return Completion(self.text, state, sources, self._suggestions, usage=self._usage, finish=finish)
+        word = (self._finish or "").lower()
+        finish = _FINISHES.get(word, "stop")
+        blocks = self._end(cut=finish != "stop")
+        return Completion(
+            join_text(blocks),
+            state,
+            sources,
+            self._suggestions,
+            usage=self._usage,
+            finish=finish,
+            blocks=() if is_text(blocks) else blocks,
+            ended=_end_reason(word, finish, blocks),
+            finish_raw=clean_json(self._finish or "")[:_LONGEST_WORD],
+            extra=self._extra,
+        )
+
+    def _end(self, *, cut: bool) -> tuple[Block, ...]:
+        if self._blocks is None:
+            for kind, text in self._thoughts.end() if self._thoughts else ():
+                self._answer.add(kind, text)
+            self._blocks = self._answer.end(cut=cut)
+        return self._blocks
 
     def _read_chunk(self, chunk: Any) -> None:
         if not isinstance(chunk, dict):
             raise _protocol_error("a chunk that is no object")
         if has_error(chunk):
             raise self._to_error(chunk)
-        if choice := _first_choice(chunk.get("choices")):
+        choice = _first_choice(chunk.get("choices"))
+        self._usage = parse_usage(chunk, choice) or self._usage
+        if choice:
             self._has_choice = True
             self._read_choice(choice)
-        if len(self.text) > MAX_TEXT:
-            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
         self._cite(chunk.get("citations"))
         self._cite(chunk.get("search_results"))
         related = chunk.get("related_questions")
         questions = related if isinstance(related, list) else []
         self._suggestions = tuple(filter(None, map(_string, questions[:_MOST]))) or self._suggestions
-        self._usage = _usage(chunk.get("usage")) or self._usage
+        self._add_beside(self._extra_fields(chunk, _KNOWN_BESIDE))
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         finish = _finish_reason(choice.get("finish_reason"))
@@ -113,25 +182,106 @@ class CompletionStream:
             self._finish = finish
         delta, message = _message(choice.get("delta")), choice.get("message")
         self._read_annotations(delta.get("annotations"))
-        text = _content(delta) if delta else _text(choice.get("text"))
-        self._has_delta = self._has_delta or bool(text)
+        has_grown = self._read_message(delta or {"content": choice.get("text")}, choice.get("logprobs"))
+        self._has_delta = self._has_delta or has_grown
         if isinstance(message, dict | str):
             message = _message(message)
             self._read_annotations(message.get("annotations"))
-            text = text or self._message_text(message.get("content"))
-        self.text += text
+            if not has_grown:
+                self._read_whole(message, choice.get("logprobs"))
         if finish is not None and finish.lower() in _BROKEN:
             if has_error({"error": choice.get("error")}):
                 raise self._to_error(choice)
             raise UpstreamError(Reason.UPSTREAM_INTERNAL, f"finish_reason {finish.lower()}")
 
-    def _message_text(self, content: Any) -> str:
-        """Return what a message adds to the text. Beside deltas, or as the end, it may repeat the whole."""
-        if self.text and self._has_delta:
-            return _text_beyond(content, self.text) if isinstance(content, str) else ""
-        text = _text(content)
-        repeats = self.text and self._finish is not None and text.startswith(self.text)
-        return _text_beyond(text, self.text) if repeats else text
+    def _read_whole(self, message: dict[str, Any], logprobs: Any) -> None:
+        """Read a message that isn't a delta. Beside deltas, or as the end, it may repeat the whole."""
+        content = message.get("content")
+        if not self._has_delta:
+            text = _text(content)
+            repeats = self._finish is not None and self._answer.has_begun and self.text and text.startswith(self.text)
+            self._read_message({**message, "content": _text_beyond(text, self.text)} if repeats else message, logprobs)
+            return
+        seen = self._answer.kinds
+        new: dict[str, Any] = {"content": _text_beyond(content, self.text) if isinstance(content, str) else ""}
+        for kind, names in (
+            ("reasoning", REASONING_FIELDS),
+            ("refusal", ("refusal",)),
+            ("tool_call", ("tool_calls", "function_call")),
+        ):
+            if kind not in seen:
+                new |= {name: message[name] for name in names if name in message}
+        self._read_message(new, None)
+
+    def _read_message(self, fields: dict[str, Any], logprobs: Any) -> bool:
+        """Read a message or a part of one, in the order in which models answer. Return whether it has any content."""
+        contents = _contents(fields.get("content"))
+        if not contents and isinstance(text := fields.get("text"), str) and text:
+            contents = [("text", text)]
+        calls = [*parse_calls(fields.get("tool_calls")), *parse_legacy_call(fields.get("function_call"))]
+        refusal = fields.get("refusal")
+        extra = self._extra_fields(fields, _KNOWN) | self._other_annotations(fields.get("annotations"))
+        reasoning = self._take_reasoning(fields, extra)
+        for kind, part in contents:
+            self._add_content(kind, part)
+        if isinstance(refusal, str):
+            self._answer.add("refusal", refusal)
+        if isinstance(logprobs, dict) and self._seal is not None:
+            extra["logprobs"] = clean_json(logprobs)
+        self._answer.add_extra(extra)
+        for fragment in calls:
+            self._answer.add_call(replace(fragment, extra=self._sealed(fragment.extra)))
+        return bool(contents or calls or refusal or reasoning)
+
+    def _take_reasoning(self, fields: dict[str, Any], extra: dict[str, Any]) -> bool:
+        """Read the reasoning, with what belongs to it of the extra fields. Return whether there is any."""
+        texts = {name: fields[name] for name in REASONING_FIELDS if isinstance(fields.get(name), str)}
+        for name in texts:
+            extra.pop(name, None)
+        field = next((name for name, text in texts.items() if text), None)
+        if field is None:
+            return False
+        self.reasoning_field = field
+        beside = {other: extra.pop(other) for other in list(extra) if other.startswith(("reasoning", "thinking"))}
+        self._answer.add("reasoning", texts[field], beside)
+        return True
+
+    def _other_annotations(self, annotations: Any) -> dict[str, Any]:
+        """Return the annotations that are no sources."""
+        if not isinstance(annotations, list) or self._seal is None:
+            return {}
+        others = [note for note in annotations if isinstance(note, dict) and note.get("type") != "url_citation"]
+        return self._sealed({"annotations": others} if others else {})
+
+    def _add_content(self, kind: BlockKind, part: Any) -> None:
+        if kind == "opaque":
+            self._answer.add_extra(self._sealed({"content_parts": [part]}))
+        elif kind == "text" and self._thoughts is not None:
+            self._split_size += len(part)
+            if self._split_size > MAX_ANSWER:
+                raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
+            for split, text in self._thoughts.feed(part):
+                self._answer.add(split, text)
+        else:
+            self._answer.add(kind, part)
+
+    def _extra_fields(self, fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+        """Return the fields that aren't known, without empty ones."""
+        if self._seal is None:
+            return {}
+        return self._sealed(
+            {name: value for name, value in fields.items() if name not in known and not _is_empty(value)}
+        )
+
+    def _sealed(self, extra: dict[str, Any]) -> dict[str, Any]:
+        return self._seal(clean_json(extra)) if extra and self._seal is not None else {}
+
+    def _add_beside(self, extra: dict[str, Any]) -> None:
+        """Add what is beside the choices; each chunk has all of it, as far as there is room."""
+        if any(name not in self._extra or self._extra[name] != value for name, value in extra.items()):
+            merged = self._extra | extra
+            if len(msgspec.json.encode(merged)) <= _MAX_BESIDE:
+                self._extra = merged
 
     def _read_annotations(self, annotations: Any) -> None:
         if isinstance(annotations, list):
@@ -147,9 +297,21 @@ class CompletionStream:
                 self._titles[url] = self._titles.get(url) or title
 
     def _to_error(self, chunk: dict[str, Any]) -> UpstreamError:
-        """Return the error that a chunk reports; once there is text it isn't a refusal, whatever its code is."""
+        """Return the error that a chunk reports; once the answer has begun it isn't a refusal, whatever its code is."""
         error = parse_error(chunk).to_upstream_error(secret=self._secret)
-        return UpstreamError(Reason.UPSTREAM_INTERNAL, error.detail) if self.text else error
+        return UpstreamError(Reason.UPSTREAM_INTERNAL, error.detail) if self._answer.has_begun else error
+
+
+def _end_reason(word: str, finish: FinishReason, blocks: Sequence[Block]) -> EndReason | Literal[""]:
+    """Return why the answer ended, if that says more than `finish`."""
+    kinds = {block.kind for block in blocks}
+    if word == "refusal" or (finish == "stop" and "refusal" in kinds):
+        return "refusal"
+    return "tool_calls" if finish == "stop" and "tool_call" in kinds else ""
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _decode(data: str) -> Any:
@@ -192,12 +354,6 @@ def _message(value: Any) -> dict[str, Any]:
     return {"content": value} if isinstance(value, str) else _object(value)
 
 
-def _content(delta: dict[str, Any]) -> str:
-    """Return the text of a delta: its content, else its text."""
-    text = delta.get("text")
-    return _text(delta.get("content")) or (text if isinstance(text, str) else "")
-
-
 def _finish_reason(value: Any) -> str | None:
     """Return the server's word for why the answer ended; None if it hasn't."""
     if isinstance(value, str):
@@ -216,31 +372,37 @@ def _string(value: Any) -> str:
 
 
 def _text(content: Any) -> str:
-    """Return the text of a content: a text, or parts of which some are text. UpstreamError for another type."""
+    """Return the text of a content. UpstreamError if it is of another type."""
+    return "".join(part for kind, part in _contents(content) if kind == "text")
+
+
+def _contents(content: Any) -> list[tuple[BlockKind, Any]]:
+    """Return what is in a content, which is a text or parts. UpstreamError if it is of another type."""
     if isinstance(content, str):
-        return content
+        return [("text", content)] if content else []
     if content is None or isinstance(content, bool):
-        return ""
+        return []
     parts = [content] if isinstance(content, dict) else content
     if not isinstance(parts, list):
         raise _protocol_error("a text of another shape")
-    return "".join(map(_part_text, parts))
+    return [read for part in parts if (read := _part(part)) is not None]
 
 
-def _part_text(part: Any) -> str:
+def _part(part: Any) -> tuple[BlockKind, Any] | None:
     if isinstance(part, str):
-        return part
+        return ("text", part) if part else None
     if not isinstance(part, dict):
-        return ""
+        return None
     kind, text = part.get("type"), part.get("text")
     if isinstance(text, dict):
         text = text.get("value")
-    return text if isinstance(text, str) and kind in _TEXTS else ""
-
-
-def _usage(value: Any) -> Usage | None:
-    if not isinstance(value, dict):
-        return None
-    counts = [value.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (count if isinstance(count, int) and 0 <= count < 2**53 else None for count in counts)
-    return None if prompt is None or completion is None else Usage(prompt, completion)
+    if kind in _TEXTS:
+        return ("text", text) if isinstance(text, str) and text else None
+    if kind in _REASONINGS:
+        thought = part.get("thinking", part.get("reasoning", text))
+        reasoning = _text(thought) if isinstance(thought, list) else thought
+        return ("reasoning", reasoning) if isinstance(reasoning, str) and reasoning else None
+    if kind == "refusal":
+        refusal = part.get("refusal")
+        return ("refusal", refusal) if isinstance(refusal, str) and refusal else None
+    return ("opaque", part)

@@ -17,11 +17,12 @@ from tests.support.processes import open_files
 from tests.support.worker import openai_server
 from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
+from wire.blocks import Block, BlockKind, Piece
 from wire.messages import Failed, HistoryMessage
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import AccountCheck, Completion, Snapshot
+from worker.providers import AccountCheck, Completion, Growth
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.client import ERROR_TIMEOUT
 from worker.providers.registry import ProviderRegistry, Upstream, chat_provider
@@ -39,13 +40,17 @@ async def unmarked() -> None:
     """Let every question pass, as before_send."""
 
 
+def growth(text: str, block: int = 0, kind: BlockKind = "text") -> Growth:
+    return Growth((Piece(block, kind, text),))
+
+
 async def ask(
     account: Account,
     before_send: Callable[[], Awaitable[None]] = unmarked,
     recall: Recall = no_history,
     settings: WorkerSettings = SETTINGS,
     error_timeout: float = ERROR_TIMEOUT,
-) -> list[Snapshot | Completion]:
+) -> list[Growth | Completion]:
     async with asyncio.timeout(SOON):
         provider = OpenAIProvider(settings, error_timeout=error_timeout)
         asking = provider.ask(account, None, "balanced", SECRET, before_send, recall)
@@ -67,13 +72,14 @@ async def test_it_is_in_the_table_and_can_check() -> None:
     assert isinstance(OpenAIProvider(SETTINGS), AccountCheck)
 
 
-async def test_an_answer_is_asked_for_and_comes_in_snapshots() -> None:
+async def test_an_answer_is_asked_for_and_comes_as_it_grows() -> None:
     async with OpenAIServer(
         openai_server.answering(events(chunk("he")), events(chunk("llo")), whole(" you"))
     ) as server_stub:
         *shown, ended = await ask(server_stub.account())
     assert isinstance(ended, Completion)
-    assert (ended.text, ended.state, shown[-1]) == ("hello you", b"", Snapshot("hello you"))
+    assert (ended.text, ended.state, ended.blocks) == ("hello you", b"", ())
+    assert [update for update in shown if update != Growth()] == [growth("he"), growth("llo"), growth(" you")]
     [request] = server_stub.asked
     assert (request.method, request.target) == ("POST", "/v1/chat/completions")
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -188,7 +194,7 @@ async def test_each_failure_has_its_reason_and_reports_nothing_of_the_question_o
 async def test_text_before_a_failure_is_shown_first() -> None:
     async with OpenAIServer(openai_server.answering(events(chunk("a"), {"error": "x"}))) as server_stub:
         asking = OpenAIProvider(SETTINGS).ask(server_stub.account(), None, "balanced", "q", unmarked)
-        assert await anext(asking) == Snapshot("a")
+        assert await anext(asking) == growth("a")
         with pytest.raises(UpstreamError, match=r"upstream\.internal"):
             await anext(asking)
 
@@ -290,7 +296,7 @@ async def test_closing_hangs_up_at_once() -> None:
     async with OpenAIServer(openai_server.stopping(HEAD, piece(events(chunk("a"))))) as server_stub:
         asking = OpenAIProvider(SETTINGS).ask(server_stub.account(), None, "balanced", "q", unmarked)
         async with asyncio.timeout(SOON), aclosing(asking):
-            assert await anext(asking) == Snapshot("a")
+            assert await anext(asking) == growth("a")
             assert not server_stub.left.is_set()
         async with asyncio.timeout(SOON):
             await server_stub.left.wait()
@@ -430,11 +436,13 @@ async def test_a_turn_without_an_answer_ends_in_time_with_one_failure(
         ),
     ],
 )
-async def test_whatever_arrives_is_a_sign_of_life_and_no_text(sign: bytes) -> None:
+async def test_whatever_arrives_is_a_sign_of_life(sign: bytes) -> None:
     async with OpenAIServer(openai_server.answering(sign, sign, whole("hello"))) as server_stub:
         *shown, ended = await ask(server_stub.account())
-    texts = [update.text for update in shown]
-    assert (texts[0], texts[-1], ended.text) == ("", "hello", "hello")
+    assert isinstance(shown[0], Growth)
+    assert isinstance(ended, Completion)
+    assert [piece for piece in shown[0].pieces if piece.kind == "text"] == []
+    assert ended.text == "hello"
 
 
 @pytest.mark.parametrize("ending", [events(chunk(None, "stop")), events(chunk("", "stop")) + b": ping\n\n"])
@@ -442,6 +450,7 @@ async def test_an_answer_that_has_ended_waits_but_shortly_for_the_rest(ending: b
     play = openai_server.stopping(HEAD, piece(events(chunk("hello"))), piece(ending))
     async with OpenAIServer(play) as server_stub:
         ended = (await ask(server_stub.account(), settings=SETTINGS.model_copy(update={"idle_timeout": 0.2})))[-1]
+        assert isinstance(ended, Completion)
         assert ended.text == "hello"
         async with asyncio.timeout(SOON):
             await server_stub.left.wait()
@@ -455,20 +464,39 @@ async def test_a_cut_after_the_answer_has_ended_undoes_nothing() -> None:
     assert (ended.text, ended.finish) == ("hello", "length")
 
 
-async def test_reasoning_between_tags_is_left_out_where_the_account_says_so() -> None:
+async def test_reasoning_between_tags_is_a_block_of_its_own_where_the_account_says_so() -> None:
     play = openai_server.answering(
         *(events(chunk(text)) for text in ("<thi", "nk>hm", "</think>\n\n", "y")), whole("es")
     )
     async with OpenAIServer(play) as server_stub:
         *shown, ended = await ask(server_stub.account(think_tags=True))
         *_, unsplit = await ask(server_stub.account())
-    assert [one.text for one in shown if one.text] == ["y", "yes"]
-    assert (ended.text, unsplit.text) == ("yes", "<think>hm</think>\n\nyes")
+    assert isinstance(ended, Completion)
+    assert isinstance(unsplit, Completion)
+    assert [update for update in shown if update != Growth()] == [
+        growth("hm", kind="reasoning"),
+        growth("y", 1),
+        growth("es", 1),
+    ]
+    assert (ended.text, ended.blocks) == ("yes", (Block("reasoning", "hm"), Block("text", "yes")))
+    assert (unsplit.text, unsplit.blocks) == ("<think>hm</think>\n\nyes", ())
+
+
+async def test_how_a_server_begins_its_answers_is_learnt() -> None:
+    play = openai_server.answering(*(events(chunk(text)) for text in ("hm\n", "</think>\n\ny")), whole("es"))
+    async with OpenAIServer(play) as server_stub:
+        provider, account = OpenAIProvider(SETTINGS), server_stub.account(think_tags=True)
+        assert [update async for update in provider.ask(account, None, "balanced", "q", unmarked)]
+        server_stub.play = openai_server.stopping(HEAD, piece(events(chunk("so so"))))
+        asking = provider.ask(account, None, "balanced", "q", unmarked)
+        async with asyncio.timeout(SOON), aclosing(asking):
+            assert await anext(asking) == growth("so so", kind="reasoning")
 
 
 async def test_an_answer_is_requested_whole_where_the_account_does_not_stream() -> None:
     body = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
     async with OpenAIServer(openai_server.refusing(200, body)) as server_stub:
         ended = (await ask(server_stub.account(stream=False)))[-1]
+    assert isinstance(ended, Completion)
     assert ended.text == "hello"
     assert server_stub.asked[0].json.keys() == {"model", "messages"}

@@ -7,12 +7,14 @@ import pytest
 from emulator.openai import outcomes, refusals
 from emulator.server import Emulator
 from tests.support.conditions import SOON, until
+from wire.blocks import Block, add_piece
 from wire.pictures import media_type
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import Completion, Picture, Snapshot, TextUpdate
+from worker.providers import Completion, Growth, Picture
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.images import OpenAIImageProvider
+from worker.providers.surrogates import join_surrogates
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +105,7 @@ def account_at(bing: Emulator) -> Account:
     return ServerAccount("alice", bing.openai_url, "stand-in", "alice", "stand-in-pictures")
 
 
-async def ask(bing: Emulator, question: str) -> tuple[list[TextUpdate], UpstreamError | None, int]:
+async def ask(bing: Emulator, question: str) -> tuple[list[Growth | Completion], UpstreamError | None, int]:
     """Return what an ask yielded, how it failed, and how often it was marked as sent."""
     marks = 0
 
@@ -112,7 +114,7 @@ async def ask(bing: Emulator, question: str) -> tuple[list[TextUpdate], Upstream
         marks += 1
         assert not bing.ledger.turns
 
-    received: list[TextUpdate] = []
+    received: list[Growth | Completion] = []
     try:
         async with asyncio.timeout(SOON):
             async for update in OpenAIProvider(WorkerSettings()).ask(
@@ -122,6 +124,15 @@ async def ask(bing: Emulator, question: str) -> tuple[list[TextUpdate], Upstream
     except UpstreamError as error:
         return received, error, marks
     return received, None, marks
+
+
+def blocks_of(received: list[Growth | Completion]) -> list[Block]:
+    """The blocks that the pieces of an answer add up to."""
+    blocks: list[Block] = []
+    for update in received:
+        for piece in update.pieces if isinstance(update, Growth) else ():
+            add_piece(blocks, piece)
+    return blocks
 
 
 def test_no_outcome_is_left_out() -> None:
@@ -135,16 +146,17 @@ def test_no_outcome_is_left_out() -> None:
 async def test_an_answered_turn_completes(bing: Emulator, word: str) -> None:
     received, error, marks = await ask(bing, f"tell me about rivers !{word}{'=0' if word == 'pause-mid' else ''}")
     assert error is None
-    *snapshots, done = received
+    *growths, done = received
     assert isinstance(done, Completion)
-    assert all(isinstance(snapshot, Snapshot) for snapshot in snapshots)
+    assert all(isinstance(growth, Growth) for growth in growths)
+    assert blocks_of(received) == list(done.blocks or (Block("text", done.text),))
     assert done.text
     assert done.state == b""
     assert done.usage or word == "no-done"
     assert done.finish == {"length": "length", "filtered": "content_filter"}.get(word, "stop")
     assert marks == 1
     (turn,) = bing.ledger.turns
-    assert (turn.account, turn.tone, turn.text) == ("alice", "Creative", done.text)
+    assert (turn.account, turn.tone, join_surrogates(turn.text)) == ("alice", "Creative", done.text)
 
 
 @pytest.mark.parametrize("word", ["search", "citations"])
@@ -159,8 +171,8 @@ async def test_sources_are_passed_on(bing: Emulator, word: str) -> None:
 async def test_an_answer_without_text_is_left_to_its_caller(bing: Emulator, word: str) -> None:
     received, error, _ = await ask(bing, f"rivers !{word}")
     assert error is None
-    assert {update.text for update in received} == {""}
     assert isinstance(received[-1], Completion)
+    assert received[-1].text == ""
 
 
 @pytest.mark.parametrize("word", sorted(FAILED))
@@ -169,8 +181,8 @@ async def test_a_failed_turn_is_one_error(bing: Emulator, word: str) -> None:
     received, error, marks = await ask(bing, f"tell me about rivers !{word}")
     assert error is not None
     assert (error.reason, error.refused) == (reason, refused)
-    assert bool(received) is text
-    assert all(isinstance(update, Snapshot) for update in received)
+    assert bool(blocks_of(received)) is text
+    assert all(isinstance(update, Growth) for update in received)
     assert (marks, len(bing.ledger.turns)) == (1, 1)
     assert "rivers" not in str(error)
     await until(lambda: bing.ledger.turns[0].ended is not None)

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.worker.openai_server import chunk
-from wire.messages import Final, Source, Usage, encode
+from wire.messages import Final, Source, encode
 from worker.errors import UpstreamError
 from worker.providers import Completion
-from worker.providers.openai.stream import DONE, MAX_TEXT, CompletionStream
+from worker.providers.openai.normaliser import MAX_ANSWER
+from worker.providers.openai.stream import DONE, CompletionStream
 
 END = chunk(None, "stop")
 
@@ -93,7 +94,8 @@ def test_suggestions_and_counted_tokens_are_passed_on() -> None:
         END,
         {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}},
     )
-    assert (ended.suggestions, ended.usage) == (("b?",), Usage(3, 4))
+    assert ended.usage is not None
+    assert (ended.suggestions, ended.usage.prompt, ended.usage.completion) == (("b?",), 3, 4)
 
 
 @pytest.mark.parametrize("usage", [7, {"prompt_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": "x"}, [1]])
@@ -164,7 +166,7 @@ def test_what_comes_after_the_end_is_not_read() -> None:
 
 
 def test_a_text_without_an_end_is_cut_off() -> None:
-    half = chunk("x" * (MAX_TEXT // 2))
+    half = chunk("x" * (MAX_ANSWER // 2))
     assert failure(half, half, chunk("x")).reason == "transport.toobig"
 
 

@@ -1,0 +1,268 @@
+"""Everything that a client sent, where it sent it."""
+
+from typing import Any
+
+import pytest
+
+from wire.prompt import (
+    AnswerFormat,
+    Message,
+    Opaque,
+    Part,
+    Picture,
+    Prompt,
+    PromptRole,
+    Refusal,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+ADD = Tool("function", "add", "Adds.", SCHEMA, strict=True)
+RUN = Tool("custom", "run", format={"type": "text"})
+
+
+def message_of(role: PromptRole, text: str, **more: Any) -> Message:
+    return Message(role, (Text(text),), string=True, **more)
+
+
+def body(*messages: Message, form: RequestForm | None = None, **more: Any) -> dict[str, Any]:
+    prompt = Prompt(more.pop("dialect", "chat"), "m", messages or (message_of("user", "q"),), **more)
+    return render_prompt(prompt, form or RequestForm())
+
+
+def rendered(*messages: Message, **form: Any) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = body(*messages, form=RequestForm(**form))["messages"]
+    return sent
+
+
+def test_a_text_stays_a_text_and_parts_stay_parts() -> None:
+    parts = Message("user", (Text("a"), Text("b", {"cache_control": {"type": "ephemeral"}})))
+    assert rendered(message_of("system", "s"), message_of("user", "q", name="Ann"), parts) == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "q", "name": "Ann"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "a"},
+                {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}},
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "sent"),
+    [
+        (Picture("data:,"), {"type": "image_url", "image_url": {"url": "data:,"}}),
+        (
+            Picture("http://a/", "low", {"image_url": {"x": 1}, "y": 2}),
+            {"type": "image_url", "image_url": {"url": "http://a/", "detail": "low", "x": 1}, "y": 2},
+        ),
+        (Refusal("no", {"z": 1}), {"type": "refusal", "refusal": "no", "z": 1}),
+        (Opaque({"type": "file", "file": {"file_id": "f"}}), {"type": "file", "file": {"file_id": "f"}}),
+    ],
+)
+def test_each_kind_of_part_goes_as_it_came(part: Part, sent: dict[str, Any]) -> None:
+    assert rendered(Message("user", (Text("a"), part)))[0]["content"] == [{"type": "text", "text": "a"}, sent]
+
+
+def test_where_the_server_can_not_see_a_note_takes_a_pictures_place() -> None:
+    message = Message("user", (Picture("data:,"),))
+    assert rendered(message, sees=False)[0]["content"] == [{"type": "text", "text": "[picture]"}]
+
+
+def test_calls_and_results_belong_together() -> None:
+    calls = (
+        ToolCall("c1", "add", '{"a": 1}', extra={"extra_content": {"google": {"thought_signature": "s"}}}),
+        ToolCall("c2", "run", "ls", custom=True),
+    )
+    assert rendered(
+        Message("assistant", calls=calls, extra={"reasoning_content": "hm"}),
+        message_of("tool", "2", call_id="c1"),
+        Message("tool", (Text("no"),), call_id="c2", is_error=True),
+    ) == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "add", "arguments": '{"a": 1}'},
+                    "extra_content": {"google": {"thought_signature": "s"}},
+                },
+                {"id": "c2", "type": "custom", "custom": {"name": "run", "input": "ls"}},
+            ],
+            "reasoning_content": "hm",
+        },
+        {"role": "tool", "content": "2", "tool_call_id": "c1"},
+        {"role": "tool", "content": [{"type": "text", "text": "Error: no"}], "tool_call_id": "c2"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "content"),
+    [
+        (Message("assistant"), None),
+        (Message("assistant", string=True), ""),
+        (Message("user"), ""),
+        (Message("tool", call_id="c", is_error=True), [{"type": "text", "text": "Error:"}]),
+    ],
+)
+def test_a_message_without_a_content_has_none(message: Message, content: Any) -> None:
+    assert rendered(message)[0]["content"] == content
+
+
+def test_a_result_of_an_unknown_call_is_a_users_message() -> None:
+    assert rendered(message_of("tool", "2"))[0] == {"role": "user", "content": "2"}
+
+
+@pytest.mark.parametrize(("developer", "role"), [(False, "system"), (True, "developer")])
+def test_the_developer_is_the_system_unless_the_server_knows_the_role(developer: bool, role: str) -> None:
+    assert rendered(message_of("developer", "d"), developer=developer)[0]["role"] == role
+
+
+def test_where_the_account_wants_it_the_system_comes_first_in_one_message() -> None:
+    messages = [
+        message_of("system", "a"),
+        message_of("user", "q"),
+        message_of("developer", "b"),
+        message_of("user", "r"),
+    ]
+    assert [(one["role"], one["content"]) for one in rendered(*messages, system="first")] == [
+        ("system", "a\n\nb"),
+        ("user", "q"),
+        ("user", "r"),
+    ]
+    assert rendered(messages[1], messages[2], system="first")[0]["content"] == "b"
+
+
+def test_tools_of_all_kinds_go_as_they_came() -> None:
+    hosted = Tool("web_search", extra={"search_context_size": "low"})
+    tools = (ADD, RUN, hosted, Tool("function", "now", extra={"cache_control": 1, "function": {"x": 2}}))
+    assert body(tools=tools, parallel_tool_calls=False) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "q"}],
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": "add", "description": "Adds.", "parameters": SCHEMA, "strict": True},
+            },
+            {"type": "custom", "custom": {"name": "run", "format": {"type": "text"}}},
+            {"type": "web_search", "search_context_size": "low"},
+            {"type": "function", "function": {"name": "now", "x": 2}, "cache_control": 1},
+        ],
+        "parallel_tool_calls": False,
+    }
+    assert [tool["type"] for tool in body(tools=tools, ignored=("tools",))["tools"]] == [
+        "function",
+        "custom",
+        "function",
+    ]
+    assert "tools" not in body(tools=(hosted,), tool_choice=ToolChoice("auto"), ignored=("tools",))
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (ToolChoice("auto"), "auto"),
+        (ToolChoice("none"), "none"),
+        (ToolChoice("required"), "required"),
+        (ToolChoice("required", ("add",), named=True), {"type": "function", "function": {"name": "add"}}),
+        (ToolChoice("required", ("run",), named=True, custom=True), {"type": "custom", "custom": {"name": "run"}}),
+        (
+            ToolChoice("auto", ("add", "run")),
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {
+                    "mode": "auto",
+                    "tools": [
+                        {"type": "function", "function": {"name": "add"}},
+                        {"type": "custom", "custom": {"name": "run"}},
+                    ],
+                },
+            },
+        ),
+    ],
+)
+def test_the_choice_of_tools_goes_in_all_forms(choice: ToolChoice, sent: Any) -> None:
+    assert body(tools=(ADD, RUN), tool_choice=choice)["tool_choice"] == sent
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"),
+    [
+        (AnswerFormat("json"), {"type": "json_object"}),
+        (
+            AnswerFormat("schema", "sum", schema=SCHEMA, strict=True, extra={"x": 1}),
+            {"type": "json_schema", "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True}, "x": 1},
+        ),
+    ],
+)
+def test_the_form_of_the_answer_is_asked_for(answer: AnswerFormat, sent: dict[str, Any]) -> None:
+    assert body(format=answer)["response_format"] == sent
+
+
+def test_parameters_go_under_the_servers_names_but_for_ignored_ones_and_ours() -> None:
+    options = {"max_tokens": 7, "seed": 1, "stop": ["x"], "logprobs": True, "user": "u", "store": True}
+    extra = {"x_new": {"a": 1}, "stream_options": {}, "metadata": {}}
+    form = RequestForm(max_tokens="max_completion_tokens")
+    sent = body(form=form, options=options, extra=extra, ignored=("seed",))
+    assert {name: value for name, value in sent.items() if name not in ("model", "messages")} == {
+        "max_completion_tokens": 7,
+        "stop": ["x"],
+        "logprobs": True,
+        "x_new": {"a": 1},
+    }
+
+
+def test_extra_fields_of_another_api_and_its_hosted_tools_stay_here() -> None:
+    hosted = Tool("web_search_20250305", extra={"max_uses": 1})
+    message = Message("user", (Text("a", {"cache_control": 1}),), extra={"x": 1})
+    assert body(message, dialect="anthropic", tools=(hosted,), extra={"y": 1}) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "a"}],
+    }
+
+
+EARLIER = Message(
+    "assistant",
+    (Opaque({"type": "thinking", "thinking": "hm", "signature": "s"}), Text("yes")),
+    calls=(ToolCall("c", "add", "{}", extra={"extra_content": {"a": 1}, "x": 2}),),
+    extra={"reasoning_content": "hm", "y": 3},
+)
+
+
+def test_fields_of_earlier_answers_that_a_server_refuses_are_left_out() -> None:
+    [message] = rendered(EARLIER, omitted={"reasoning_content", "x"})
+    assert message.keys() == {"role", "content", "tool_calls", "y"}
+    assert message["tool_calls"][0].keys() == {"id", "type", "function", "extra_content"}
+    assert earlier_fields(Prompt("chat", "m", (EARLIER, Message("user", extra={"z": 1})))) == {
+        "extra_content",
+        "x",
+        "reasoning_content",
+        "y",
+    }
+
+
+def test_old_reasoning_can_be_left_out_as_a_whole() -> None:
+    [message] = rendered(EARLIER, thinking=False)
+    assert message == {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "yes"}],
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "add", "arguments": "{}"}, "x": 2}],
+        "y": 3,
+    }
+
+
+@pytest.mark.parametrize(("own", "field"), [("reasoning", "reasoning"), ("", "reasoning_content")])
+def test_reasoning_under_several_names_goes_once_under_the_servers(own: str, field: str) -> None:
+    message = message_of("assistant", "yes", extra={"reasoning": "hm", "reasoning_content": "hm"})
+    [sent] = rendered(message, reasoning_field=own)
+    assert sent.keys() - {"role", "content"} == {field}
+    different = message_of("assistant", "yes", extra={"reasoning": "hm", "reasoning_content": "so"})
+    assert rendered(different)[0].keys() >= {"reasoning", "reasoning_content"}

@@ -1,0 +1,217 @@
+"""Build the body of a chat completion from a prompt: everything that a client sent, where it sent it."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from wire.prompt import AnswerFormat, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Tool, ToolCall, ToolChoice
+from worker.accounts.account import MaxTokensName, SystemMessages
+from worker.providers.openai.parameters import MAX_TOKENS
+from worker.providers.openai.stream import REASONING_FIELDS
+
+# What is ours to set, or to keep from servers.
+_OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "metadata", "user"})
+# Where old reasoning is: fields of an earlier answer's message and calls, and types of its parts.
+THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "thought_signature"})
+_THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
+UNSEEN = "[picture]"
+_ERROR = "Error: "
+
+
+@dataclass(frozen=True)
+class RequestForm:
+    """The form of requests that a server takes.
+
+    `system`: where messages of the system go; `developer`: it knows that role; `sees`: pictures are sent to it;
+    `max_tokens` is its name for that parameter. `omitted` are the fields of earlier answers that it doesn't take, and
+    without `thinking` it gets no old reasoning. `reasoning_field` is where it has its own reasoning.
+    """
+
+    system: SystemMessages = "told"
+    developer: bool = False
+    sees: bool = True
+    max_tokens: MaxTokensName = "max_tokens"
+    omitted: Collection[str] = field(default_factory=frozenset)
+    thinking: bool = True
+    reasoning_field: str = ""
+
+
+def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
+    """Return the body, without what is ours. Extra fields go along if the prompt is of this API."""
+    renderer = _Renderer(form, same_api=prompt.dialect == "chat")
+    body: dict[str, Any] = {"model": prompt.model, "messages": renderer.messages(prompt.messages)}
+    if tools := renderer.tools(prompt):
+        body["tools"] = tools
+        if prompt.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = prompt.parallel_tool_calls
+    if prompt.tool_choice is not None and (tools or not prompt.tools):
+        body["tool_choice"] = _tool_choice(prompt.tool_choice, prompt.tools)
+    if prompt.format is not None:
+        body["response_format"] = _response_format(prompt.format, renderer)
+    for name, value in prompt.options.items():
+        if name not in prompt.ignored and name not in _OURS:
+            body[form.max_tokens if name == MAX_TOKENS else name] = value
+    extra = {name: value for name, value in prompt.extra.items() if name not in _OURS}
+    return renderer.with_extra(body, extra)
+
+
+def earlier_fields(prompt: Prompt) -> frozenset[str]:
+    """Return the names of all extra fields of earlier answers."""
+    answers = [message for message in prompt.messages if message.role == "assistant"]
+    calls = [call.extra for message in answers for call in message.calls]
+    return frozenset(name for extra in (*calls, *(message.extra for message in answers)) for name in extra)
+
+
+class _Renderer:
+    def __init__(self, form: RequestForm, *, same_api: bool) -> None:
+        self._form = form
+        self._same_api = same_api
+
+    def with_extra(self, rendered: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Add extra fields in their place; what is rendered already remains as it is."""
+        if not extra or not self._same_api:
+            return rendered
+        return _merge(rendered, extra)
+
+    def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        if self._form.system == "first":
+            messages = _system_first(messages)
+        return [self._message(message) for message in messages]
+
+    def tools(self, prompt: Prompt) -> list[dict[str, Any]]:
+        hosted = self._same_api and "tools" not in prompt.ignored
+        return [self._tool(tool) for tool in prompt.tools if hosted or tool.kind in ("function", "custom")]
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        rendered: dict[str, Any] = {"role": self._role(message), "content": self._content(message)}
+        if message.name:
+            rendered["name"] = message.name
+        if message.calls:
+            rendered["tool_calls"] = [self._call(call) for call in message.calls]
+        if message.role == "tool" and message.call_id:
+            rendered["tool_call_id"] = message.call_id
+        return self.with_extra(rendered, self._earlier(self._one_reasoning(message.extra), message.role))
+
+    def _role(self, message: Message) -> str:
+        if message.role == "developer":
+            return "developer" if self._form.developer else "system"
+        # The result of a call that isn't part of this conversation.
+        return "user" if message.role == "tool" and not message.call_id else message.role
+
+    def _content(self, message: Message) -> str | list[dict[str, Any]] | None:
+        parts = list(self._parts(message))
+        texts = [part["text"] for part in parts if part["type"] == "text" and len(part) == len(("type", "text"))]
+        alone = not self._same_api and len(parts) == 1
+        if len(texts) == len(parts) and (message.string or alone):
+            return "".join(texts)
+        if parts:
+            return parts
+        return None if message.role == "assistant" and not message.string else ""
+
+    def _parts(self, message: Message) -> Iterator[dict[str, Any]]:
+        parts: Iterable[Part] = message.parts
+        if message.is_error:
+            parts = _mark_error(message.parts)
+        for part in parts:
+            if self._form.thinking or not (isinstance(part, Opaque) and part.value.get("type") in _THINKING_PARTS):
+                yield self._part(part)
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        match part:
+            case Text(text=text, extra=extra):
+                return self.with_extra({"type": "text", "text": text}, extra)
+            case Picture() if not self._form.sees:
+                return {"type": "text", "text": UNSEEN}
+            case Picture(url=url, detail=detail, extra=extra):
+                image = {"url": url, "detail": detail} if detail else {"url": url}
+                return self.with_extra({"type": "image_url", "image_url": image}, extra)
+            case Refusal(text=text, extra=extra):
+                return self.with_extra({"type": "refusal", "refusal": text}, extra)
+            case Opaque(value=value):
+                return value
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        rendered: dict[str, Any] = {"id": call.id, "type": "function"}
+        if call.custom:
+            rendered |= {"type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        else:
+            rendered["function"] = {"name": call.name, "arguments": call.arguments}
+        return self.with_extra(rendered, self._earlier(call.extra, "assistant"))
+
+    def _earlier(self, extra: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+        """Return the extra fields of an earlier answer that the server takes."""
+        if role != "assistant":
+            return extra
+        left_out = {*self._form.omitted, *(() if self._form.thinking else THINKING)}
+        return {name: value for name, value in extra.items() if name not in left_out} if left_out else extra
+
+    def _one_reasoning(self, extra: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields with reasoning once: gateways send it under several names, and clients return them all."""
+        names = [name for name in REASONING_FIELDS if isinstance(extra.get(name), str)]
+        if len({extra[name] for name in names}) != 1 or len(names) == 1:
+            return extra
+        name = self._form.reasoning_field if self._form.reasoning_field in names else names[0]
+        return {field: value for field, value in extra.items() if field == name or field not in names}
+
+    def _tool(self, tool: Tool) -> dict[str, Any]:
+        if tool.kind not in ("function", "custom"):
+            return {"type": tool.kind, **tool.extra}
+        inner: dict[str, Any] = {"name": tool.name}
+        fields = {
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "format": tool.format,
+            "strict": tool.strict,
+        }
+        inner |= {name: value for name, value in fields.items() if value is not None}
+        return self.with_extra({"type": tool.kind, tool.kind: inner}, tool.extra)
+
+
+def _merge(rendered: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is rendered with extra fields beside it, and inside its objects."""
+    merged = {**extra, **rendered}
+    for name in rendered.keys() & extra.keys():
+        if isinstance(rendered[name], dict) and isinstance(extra[name], dict):
+            merged[name] = _merge(rendered[name], extra[name])
+    return {**{name: merged[name] for name in rendered}, **merged}
+
+
+def _system_first(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages with all of the system's joined in front: some models' templates refuse them elsewhere."""
+    notes = [message for message in messages if message.role in ("system", "developer")]
+    others = [message for message in messages if message.role not in ("system", "developer")]
+    if len(notes) == 1:
+        return [*notes, *others]
+    text = "\n\n".join(message.text for message in notes)
+    return [*([Message("system", (Text(text),), string=True)] if notes else []), *others]
+
+
+def _mark_error(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return the parts of a failed call's result with a word for that: this API has no field for it."""
+    if parts and isinstance(first := parts[0], Text):
+        return (msgspec.structs.replace(first, text=_ERROR + first.text), *parts[1:])
+    return (Text(_ERROR.strip()), *parts)
+
+
+def _tool_choice(choice: ToolChoice, tools: Sequence[Tool]) -> str | dict[str, Any]:
+    if not choice.names:
+        return choice.mode
+    if choice.named:
+        kind = "custom" if choice.custom else "function"
+        return {"type": kind, kind: {"name": choice.names[0]}}
+    kinds = {tool.name: tool.kind for tool in tools if tool.kind == "custom"}
+    allowed = [
+        {"type": kinds.get(name, "function"), kinds.get(name, "function"): {"name": name}} for name in choice.names
+    ]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": allowed}}
+
+
+def _response_format(answer: AnswerFormat, renderer: _Renderer) -> dict[str, Any]:
+    if answer.kind == "json":
+        return renderer.with_extra({"type": "json_object"}, answer.extra)
+    inner: dict[str, Any] = {"name": answer.name}
+    fields = {"description": answer.description, "schema": answer.schema, "strict": answer.strict}
+    inner |= {name: value for name, value in fields.items() if value is not None}
+    return renderer.with_extra({"type": "json_schema", "json_schema": inner}, answer.extra)

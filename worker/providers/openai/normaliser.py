@@ -1,0 +1,238 @@
+"""Sort what a server sends of an answer into blocks, each of which is whole before the next one grows."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from wire.blocks import Block, BlockKind, Piece, fold
+from wire.reasons import Reason
+from worker.errors import UpstreamError
+from worker.providers.openai.call_fragments import CallFragment, JsonScanner
+from worker.providers.surrogates import ends_in_half, join_surrogates
+
+# Bytes of all of an answer's fields, and what a block counts beside them.
+MAX_ANSWER = 4 * 1024 * 1024
+_BLOCK_BYTES = 64
+
+
+def new_call_id() -> str:
+    """Return an id for a call to which its server gave none."""
+    return f"call_{secrets.token_hex(12)}"
+
+
+class _GrowingBlock:
+    """A block of which more may come. What no piece contains yet is held; `number` is None until there is a piece."""
+
+    def __init__(self, kind: BlockKind, *, custom: bool = False) -> None:
+        self.kind: BlockKind = kind
+        self.id = self.name = ""
+        self.custom = custom
+        self.extra: dict[str, Any] = {}
+        self.number: int | None = None
+        # The id by which its server knows a call, whether a later block has begun to grow, and whether it counts.
+        self.server_id = ""
+        self.is_over = self.is_dropped = False
+        self._texts: list[str] = []
+        self._held: list[str] = []
+        self._held_extra: dict[str, Any] = {}
+        self._json = JsonScanner()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing more can belong to it, as soon as a later block begins."""
+        return self.kind != "tool_call" or (self._json.is_whole and not self.custom)
+
+    @property
+    def text(self) -> str:
+        return "".join([*self._texts, join_surrogates("".join(self._held))])
+
+    def add(self, text: str, extra: dict[str, Any]) -> None:
+        if text:
+            self._held.append(text)
+            if self.kind == "tool_call":
+                self._json.feed(text)
+        if extra:
+            self.extra = fold(self.extra, extra)
+            self._held_extra = fold(self._held_extra, extra)
+
+    def take(self, number: int, *, last: bool) -> Piece | None:
+        """Return a piece of all that is held; half a character at the end remains, unless it is the `last` piece."""
+        held = "".join(self._held)
+        half = held[-1:] if ends_in_half(held) and not last else ""
+        text = join_surrogates(held[: len(held) - len(half)])
+        extra, self._held_extra, self._held = self._held_extra, {}, [half] if half else []
+        first = self.number is None
+        if not (text or extra or (first and self.kind == "tool_call")):
+            return None
+        self.number = number if self.number is None else self.number
+        if text:
+            self._texts.append(text)
+        if first:
+            return Piece(self.number, self.kind, text, self.id, self.name, self.custom, extra)
+        return Piece(self.number, self.kind, text, extra=extra)
+
+    def freeze(self) -> Block:
+        return Block(self.kind, self.text, self.id, self.name, self.custom, self.extra)
+
+
+class Normaliser:
+    """The blocks of one answer. Whatever comes in between, each block's pieces follow each other.
+
+    What belongs to a later block waits until the earlier one is over: a call when its arguments are a whole JSON
+    object, any other call at the answer's end. A call begins when its name is known. `new_id` makes missing ids.
+    """
+
+    def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
+        self._new_id = new_id
+        self._blocks: list[_GrowingBlock] = []
+        # The position of the block that grows, and the number of blocks that have a piece.
+        self._current = 0
+        self._count = 0
+        self._pieces: list[Piece] = []
+        self._calls: list[_GrowingBlock] = []
+        self._by_index: dict[int, _GrowingBlock] = {}
+        self._by_id: dict[str, _GrowingBlock] = {}
+        self._legacy: _GrowingBlock | None = None
+        self.size = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of an answer."""
+        return bool(self._blocks or self._calls)
+
+    @property
+    def kinds(self) -> frozenset[BlockKind]:
+        """The kinds of its blocks."""
+        return frozenset(block.kind for block in (*self._blocks, *self._calls))
+
+    @property
+    def text(self) -> str:
+        """All of the text so far."""
+        return "".join(block.text for block in self._blocks if block.kind == "text")
+
+    def add(self, kind: BlockKind, text: str, extra: dict[str, Any] | None = None) -> None:
+        """Add text, reasoning or a refusal, with the fields beside it."""
+        if text or extra:
+            self._grow(self._last(kind), text, extra or {})
+
+    def add_extra(self, extra: dict[str, Any]) -> None:
+        """Add fields beside all of the answer: to what came last, unless that is a call, or as a block of their own."""
+        if not extra:
+            return
+        last = self._blocks[-1] if self._blocks else None
+        self._grow(self._begin("opaque") if last is None or last.kind == "tool_call" else last, "", extra)
+
+    def add_call(self, fragment: CallFragment) -> None:
+        """Add a part of a call. UpstreamError if the call was over."""
+        call = self._find_call(fragment)
+        if call is not None and _restarts(call, fragment):
+            if fragment.id and fragment.arguments == call.text:
+                return
+            call = None
+        call = call or self._new_call(fragment)
+        self._learn(call, fragment)
+        if call.is_over and fragment.arguments.strip():
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a call that continues after its end")
+        if not call.is_over:
+            self._grow(call, fragment.arguments, fragment.extra)
+
+    def take(self) -> tuple[Piece, ...]:
+        """Return the pieces that the answer has more than at the last call."""
+        pieces, self._pieces = tuple(self._pieces), []
+        return pieces
+
+    def end(self, *, cut: bool) -> tuple[Block, ...]:
+        """Let everything be over, and return the blocks. `cut`: the server broke off, so a call may not be whole.
+
+        Such a call is none, and neither is one without a name.
+        """
+        if cut:
+            for block in self._blocks[self._current :]:
+                block.is_dropped = not block.is_whole and (bool(block.text) or block is self._blocks[-1])
+        for block in self._blocks[self._current :]:
+            if not block.is_dropped:
+                self._take_from(block, last=True)
+        self._current = len(self._blocks)
+        return tuple(block.freeze() for block in self._blocks if block.number is not None and not block.is_dropped)
+
+    def _find_call(self, fragment: CallFragment) -> _GrowingBlock | None:
+        """Return the call that a fragment belongs to, by its id, else its index, else what came last."""
+        if fragment.legacy:
+            return self._legacy
+        if fragment.id in self._by_id:
+            return self._by_id[fragment.id]
+        if fragment.index is not None:
+            call = self._by_index.get(fragment.index)
+            # Some servers make a new id for each fragment.
+            other = call is not None and fragment.id and call.server_id and (fragment.name or call.is_whole)
+            return None if other else call
+        last = self._calls[-1] if self._calls and not fragment.id else None
+        if last is None or not fragment.name or not last.name:
+            return last
+        return last if last.name == fragment.name and not last.is_whole else None
+
+    def _new_call(self, fragment: CallFragment) -> _GrowingBlock:
+        call = _GrowingBlock("tool_call", custom=fragment.custom)
+        if fragment.id in self._by_id:
+            call.id = self._new_id()
+        if fragment.legacy:
+            self._legacy = call
+        self._calls.append(call)
+        return call
+
+    def _learn(self, call: _GrowingBlock, fragment: CallFragment) -> None:
+        """Note by what a call is known; once its name is, it has its place among the blocks."""
+        if fragment.index is not None:
+            self._by_index[fragment.index] = call
+        if fragment.id:
+            self._by_id[fragment.id] = call
+            call.server_id = call.server_id or fragment.id
+        if not call.name and (name := join_surrogates(fragment.name)):
+            call.name, call.id = name, call.id or join_surrogates(call.server_id) or self._new_id()
+            self._append(call)
+
+    def _last(self, kind: BlockKind) -> _GrowingBlock:
+        """Return the last block, if it is of that kind, or a new one."""
+        if self._blocks and self._blocks[-1].kind == kind:
+            return self._blocks[-1]
+        return self._begin(kind)
+
+    def _begin(self, kind: BlockKind) -> _GrowingBlock:
+        return self._append(_GrowingBlock(kind))
+
+    def _append(self, block: _GrowingBlock) -> _GrowingBlock:
+        self._blocks.append(block)
+        self.size += _BLOCK_BYTES
+        return block
+
+    def _grow(self, block: _GrowingBlock, text: str, extra: dict[str, Any]) -> None:
+        self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if extra:
+            self.size += len(msgspec.json.encode(extra))
+        if self.size > MAX_ANSWER:
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
+        block.add(text, extra)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Take all that may be known by now, from the block that grows and from those after it that can."""
+        while self._current < len(self._blocks):
+            block = self._blocks[self._current]
+            block.is_over = self._current < len(self._blocks) - 1 and block.is_whole
+            self._take_from(block, last=block.is_over)
+            if not block.is_over:
+                return
+            self._current += 1
+
+    def _take_from(self, block: _GrowingBlock, *, last: bool) -> None:
+        begins = block.number is None
+        if (piece := block.take(self._count, last=last)) is not None:
+            self._count += begins
+            self._pieces.append(piece)
+
+
+def _restarts(call: _GrowingBlock, fragment: CallFragment) -> bool:
+    """Return whether a fragment begins another call, although the server names the one before, which is whole."""
+    return call.is_whole and bool(fragment.name) and fragment.arguments.lstrip().startswith("{")
