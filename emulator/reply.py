@@ -8,7 +8,7 @@ from typing import Literal
 
 from emulator import json_schema
 from emulator.blocks import AnswerBlock
-from emulator.call_directives import CallDirectives, DirectedCall
+from emulator.call_directives import CallDirectives
 from emulator.json_text import Json, dump
 from emulator.sent_pictures import SentPicture
 
@@ -100,24 +100,28 @@ def think(count: int) -> list[AnswerBlock]:
     return [AnswerBlock("reasoning", thoughts)] if count else []
 
 
+def find_tool(tools: Sequence[OfferedTool], name: str) -> OfferedTool | None:
+    """Return the tool of a name, else one to whose name its client has put something in front, as in `ours-NAME`."""
+    exact = [tool for tool in tools if tool.name == name]
+    prefixed = [tool for tool in tools if re.search(rf"[^a-zA-Z0-9]{re.escape(name)}$", tool.name)]
+    return next(iter([*exact, *prefixed]), None)
+
+
 def _calls(task: ReplyTask) -> list[AnswerBlock]:
     tools = task.callable_tools
-    by_name = {tool.name: tool for tool in tools}
-    directed = [call for call in task.directives.next_round(len(task.results)) if call.name in by_name]
-    if not directed and tools:
-        directed = _undirected(task, tools)
-    if not task.parallel:
-        directed = directed[:1]
-    return [_call(by_name[call.name], call.arguments, task) for call in directed]
+    directed = [(find_tool(tools, call.name), call) for call in task.directives.next_round(len(task.results))]
+    calls = [_call(tool, call.arguments, task) for tool, call in directed if tool is not None]
+    if not calls and tools:
+        calls = [_call(tool, None, task) for tool in _undirected(task, tools)]
+    return calls if task.parallel else calls[:1]
 
 
-def _undirected(task: ReplyTask, tools: Sequence[OfferedTool]) -> list[DirectedCall]:
+def _undirected(task: ReplyTask, tools: Sequence[OfferedTool]) -> list[OfferedTool]:
     if task.mode == "required":
         answering = [tool for tool in tools if ANSWERING.search(tool.name)]
-        tool = answering[0] if task.results and answering else tools[0]
-        return [DirectedCall(tool.name)]
+        return answering[:1] if task.results and answering else [tools[0]]
     count = 0 if task.results else task.calls
-    return [DirectedCall(tools[number % len(tools)].name) for number in range(count)]
+    return [tools[number % len(tools)] for number in range(count)]
 
 
 def _call(tool: OfferedTool, arguments: str | None, task: ReplyTask) -> AnswerBlock:
@@ -126,8 +130,23 @@ def _call(tool: OfferedTool, arguments: str | None, task: ReplyTask) -> AnswerBl
         if text.startswith('"') and arguments:
             text = json.loads(arguments)
     else:
-        text = arguments or dump(json_schema.example(tool.schema or {"type": "object"}))
+        text = arguments or dump(_fit_arguments(tool, task))
     return AnswerBlock("tool_call", text, name=tool.name, custom=tool.custom)
+
+
+def _fit_arguments(tool: OfferedTool, task: ReplyTask) -> Json:
+    """Return arguments that fit; those that are any text quote the results, if the tool is one to answer with."""
+    schema = tool.schema or {"type": "object"}
+    built: Json = json_schema.example(schema)
+    if task.results and ANSWERING.search(tool.name):
+        properties = schema.get("properties") or {}
+        free = [name for name in built if not properties.get(name, {}).keys() - {"type", "description", "title"}]
+        built |= {name: _quote(task.results) for name in free if isinstance(built[name], str)}
+    return built
+
+
+def _quote(results: Sequence[ToolResult]) -> str:
+    return "\n".join(f"{result.name or 'The tool'} returned: {result.text[:QUOTED]}" for result in results)
 
 
 def _text(task: ReplyTask) -> str | None:
@@ -140,7 +159,7 @@ def _text(task: ReplyTask) -> str | None:
         results = {"results": [result.text for result in task.results]} if task.results else {}
         return dump({"answer": task.topic, **results})
     if task.results:
-        return "\n".join(f"{result.name or 'The tool'} returned: {result.text[:QUOTED]}" for result in task.results)
+        return _quote(task.results)
     unknown = [call.name for call in task.directives.next_round(0)]
     if unknown:
         offered = ", ".join(tool.name for tool in task.callable_tools) or "none"

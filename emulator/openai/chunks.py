@@ -33,10 +33,10 @@ def detailed_usage(prompt: int, completion: int, cached: int, reasoning: int) ->
     }
 
 
-def join(chunks: Iterable[Json], usage: Json) -> Json:
-    """Return the completion that comes when no stream is asked for."""
+def join(chunks: Iterable[Json], usage: Json, refusal: bool = True) -> Json:
+    """Return the completion that comes when no stream is asked for. refusal: whether its field is always there."""
     completion: Json = {}
-    message: Json = {"role": "assistant", "content": None, "refusal": None}
+    message: Json = {"role": "assistant", "content": None, **({"refusal": None} if refusal else {})}
     reasons: Json = {}
     logprobs: list[Json] = []
     for chunk in chunks:
@@ -85,9 +85,10 @@ def _add_calls(calls: list[Json], added: list[Json]) -> list[Json]:
 
 def _add_details(details: list[Json], added: list[Json]) -> list[Json]:
     for entry in added:
-        if details and details[-1].get("index") == entry.get("index") and details[-1]["type"] == entry["type"]:
-            last = details[-1]
-            details = [*details[:-1], {**last, **entry, "text": last.get("text", "") + entry.get("text", "")}]
+        words = "summary" if "summary" in entry else "text"
+        last = details[-1] if details else {}
+        if words in entry and (last.get("index"), last.get("type")) == (entry.get("index"), entry["type"]):
+            details = [*details[:-1], {**last, **entry, words: last[words] + entry[words]}]
         else:
             details = [*details, entry]
     return details

@@ -8,7 +8,8 @@ from emulator.json_text import Json
 from emulator.openai.server_styles import ServerStyle
 from emulator.openai.signatures import sign, sign_call
 
-DETAIL_FORMAT = "anthropic-claude-v1"
+SIGNED_FORMAT = "anthropic-claude-v1"
+SEALED_FORMAT = "openai-responses-v1"
 
 
 def render(fragment: BlockFragment, style: ServerStyle, model: str, old: bool) -> Json:
@@ -37,13 +38,25 @@ def _thought(fragment: BlockFragment, style: ServerStyle, model: str) -> Json:
         case "parts":
             return {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]}
         case "details":
-            detail: Json = {"type": "reasoning.text", "text": text, "format": DETAIL_FORMAT, "index": fragment.number}
+            detail: Json = {"type": "reasoning.text", "text": text, "format": SIGNED_FORMAT, "index": fragment.number}
             if fragment.last:
                 detail["signature"] = sign(model, "thought", fragment.block.text)
             return {"content": "", "reasoning": text, "reasoning_details": [detail]}
+        case "sealed":
+            return {"content": "", "reasoning": text, "reasoning_details": _sealed(fragment, model)}
         case "reasoning" | "reasoning_content":
             return {style.thoughts: text}
     return {}
+
+
+def _sealed(fragment: BlockFragment, model: str) -> list[Json]:
+    """Return a summary of a thought and, at its end, the thought itself, which nobody else can read."""
+    same: Json = {"format": SEALED_FORMAT, "index": fragment.number}
+    details: list[Json] = [{"type": "reasoning.summary", "summary": str(fragment), **same}]
+    if fragment.last:
+        data = sign(model, "thought", fragment.block.text)
+        details.append({"type": "reasoning.encrypted", "data": data, "id": f"rs_{fragment.number}", **same})
+    return details
 
 
 def _call(fragment: BlockFragment, style: ServerStyle, model: str) -> Json:

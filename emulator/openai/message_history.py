@@ -1,6 +1,7 @@
 """What a client has sent of a conversation: its question, and the messages before it."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 
 from emulator.call_directives import CallDirectives, parse
@@ -9,6 +10,9 @@ from emulator.reply import ToolResult
 from emulator.sent_pictures import SentPicture
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+# What smolagents sends in the place of calls and of their results.
+CALLING = "Calling tools:"
+OBSERVED = re.compile(r"Observation:\s*")
 CONTEXT = 100_000  # characters of the messages before that the ledger keeps, the newest
 
 
@@ -94,18 +98,25 @@ class OpenTurn:
 
 def open_turn(messages: tuple[CompletionMessage, ...]) -> OpenTurn:
     """Return the turn that an answer would continue."""
-    ended = [number for number, message in enumerate(messages, 1) if message.role == "assistant" and not message.calls]
+    ended = [number for number, message in enumerate(messages, 1) if _ends_turn(message)]
     turn = messages[ended[-1] if ended else 0 :]
     names = {call.id: call.name for message in turn for call in message.calls}
     directives, results = CallDirectives(), list[ToolResult]()
     found = False
     for message in turn:
-        if message.role == "user":
+        observed = OBSERVED.match(message.text)
+        if message.is_result:
+            results.append(ToolResult(names.get(message.call_id, message.value.get("name") or ""), message.text))
+        elif message.role == "user" and observed:
+            results.append(ToolResult("", message.text[observed.end() :]))
+        elif message.role == "user":
             new, _ = parse(message.text)
             if new != CallDirectives() or not found:
                 directives, results = new, []
             found = found or new != CallDirectives()
-        if message.is_result:
-            results.append(ToolResult(names.get(message.call_id, message.value.get("name") or ""), message.text))
     pictures = tuple(picture for message in turn if message.role == "user" for picture in message.pictures)
     return OpenTurn(directives, tuple(results), pictures)
+
+
+def _ends_turn(message: CompletionMessage) -> bool:
+    return message.role == "assistant" and not message.calls and not message.text.startswith(CALLING)

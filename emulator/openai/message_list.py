@@ -112,7 +112,9 @@ def check_order(read: Sequence[CompletionMessage]) -> None:
             continue
         if waiting:
             raise BadRequestError(_call_without_result(waiting, asked_at))
-        waiting, asked_at = [call.id for call in message_.calls if call.id], number
+        # A function_call of old has no id, and its result is no tool's.
+        waiting = [call.id for call in message_.calls] if message_.value.get("tool_calls") else []
+        asked_at = number
     if waiting:
         raise BadRequestError(_call_without_result(waiting, asked_at))
 

@@ -67,9 +67,6 @@ def _list(value: Json, name: str, read: Callable[[object, str], OfferedTool]) ->
         return ()
     if not isinstance(sent, list):
         raise BadRequestError(error_response.wrong_type(name, "an array"))
-    if not sent:
-        message = f"Invalid '{name}': empty array. Expected an array with minimum length 1."
-        raise BadRequestError(ErrorResponse(400, message, code="empty_array", param=name))
     if len(sent) > MOST_TOOLS:
         message = f"Invalid '{name}': array too long. Expected an array with maximum length {MOST_TOOLS}."
         raise BadRequestError(ErrorResponse(400, message, code="array_above_max_length", param=name))

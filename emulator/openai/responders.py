@@ -206,4 +206,4 @@ class WholeResponder(CompletionResponder):
         for chunk in self._chunks:
             self.count(chunk)
         bodies = (chunk.body for chunk in self._chunks)
-        return dump(chunks.join(bodies, self.usage())).encode()
+        return dump(chunks.join(bodies, self.usage(), self.turn.style.refusal)).encode()

@@ -131,10 +131,10 @@ def _thoughts(details: list[object]) -> Iterator[tuple[str, str]]:
     """Yield text and signature of each thought, whose parts may be as they were streamed or joined."""
     thoughts: dict[object, tuple[str, str]] = {}
     for detail in details:
-        if isinstance(detail, dict) and detail.get("type") == "reasoning.text":
+        if isinstance(detail, dict) and str(detail.get("type")).startswith("reasoning."):
             text, signature = thoughts.get(detail.get("index"), ("", ""))
-            joined = text + (detail.get("text") or "")
-            thoughts[detail.get("index")] = (joined, detail.get("signature") or signature)
+            text += detail.get("text") or detail.get("summary") or ""
+            thoughts[detail.get("index")] = (text, detail.get("signature") or detail.get("data") or signature)
     yield from thoughts.values() or [("", "")]
 
 

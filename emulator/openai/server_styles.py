@@ -20,7 +20,7 @@ ALPHABET = string.ascii_letters + string.digits
 ROLE: Json = {"role": "assistant", "content": "", "refusal": None}
 BARE_ROLE: Json = {"role": "assistant", "content": ""}
 
-ThoughtField = Literal["reasoning_content", "reasoning", "details", "parts", ""]
+ThoughtField = Literal["reasoning_content", "reasoning", "details", "sealed", "parts", ""]
 UsageDetail = Literal["details", "cache", "plain"]
 
 
@@ -48,11 +48,12 @@ def no_id() -> str:
 class ServerStyle:
     """How a server writes, and what it refuses.
 
-    thoughts: the field that has them; details: with reasoning_details, parts: as parts of the content, empty: hidden.
-    thinks: whether it always does. whole_calls: a call comes in one event. index: of calls, counted, always 0, or none.
-    role: the event that begins an answer; none: each event has the role. calls: how many it makes if nobody asks.
-    change: what happens to an answer's fragments. finish: why an answer with calls ends; named_finish: if the tool had
-    to be called by its name.
+    thoughts: the field that has them; details: with signed reasoning_details, sealed: with encrypted ones, parts: as
+    parts of the content, empty: hidden. thinks: whether it always does. whole_calls: a call comes in one event. index:
+    of calls, counted, always 0, or none. finish: why an answer with calls ends; named_finish: if the tool had to be
+    called by its name. role: the event that begins an answer; none: each event has the role. refusal: whether a whole
+    message always has that field. calls: how many it makes if nobody asks. change: what happens to an answer's
+    fragments.
     """
 
     meaning: str
@@ -72,6 +73,7 @@ class ServerStyle:
     fingerprint: str | None = "fp_5ad0000000"
     fields: Json = field(default_factory=dict)
     native_reason: bool = False
+    refusal: bool = True
     usage: UsageDetail = "details"
     always_usage: bool = False
     calls: int = 0
@@ -106,6 +108,7 @@ SERVERS: dict[str, ServerStyle] = {
         finish="stop",
         role=None,
         fingerprint=None,
+        refusal=False,
         usage="plain",
         check=second_rounds.gemini,
     ),
@@ -114,6 +117,7 @@ SERVERS: dict[str, ServerStyle] = {
         thinks=True,
         make_id=random_id("call_00_", 24),
         role={"role": "assistant", "content": None, "reasoning_content": ""},
+        refusal=False,
         usage="cache",
         check=second_rounds.deepseek,
     ),
@@ -131,6 +135,18 @@ SERVERS: dict[str, ServerStyle] = {
         always_usage=True,
         check=second_rounds.openrouter,
     ),
+    "openrouter-encrypted": ServerStyle(
+        "OpenRouter before another model: the same with encrypted reasoning_details",
+        thoughts="sealed",
+        thinks=True,
+        role=BARE_ROLE,
+        opening=": OPENROUTER PROCESSING\n\n",
+        fingerprint=None,
+        fields={"provider": "OpenAI"},
+        native_reason=True,
+        always_usage=True,
+        check=second_rounds.openrouter,
+    ),
     "ollama": ServerStyle(
         "Ollama: reasoning, whole calls without index",
         thoughts="reasoning",
@@ -139,6 +155,7 @@ SERVERS: dict[str, ServerStyle] = {
         make_id=random_id("call_", 8),
         role=None,
         fingerprint="fp_ollama",
+        refusal=False,
         usage="plain",
     ),
     "ollama-old": ServerStyle(
@@ -151,6 +168,7 @@ SERVERS: dict[str, ServerStyle] = {
         finish="stop",
         role=None,
         fingerprint="fp_ollama",
+        refusal=False,
         usage="plain",
     ),
     "vllm": ServerStyle(
@@ -166,6 +184,7 @@ SERVERS: dict[str, ServerStyle] = {
         make_id=random_id("", 32),
         role={"role": "assistant", "content": None},
         fingerprint="b5000-0000000",
+        refusal=False,
         usage="plain",
     ),
     "mistral": ServerStyle(
@@ -175,6 +194,7 @@ SERVERS: dict[str, ServerStyle] = {
         make_id=random_id("", 9),
         role=BARE_ROLE,
         fingerprint=None,
+        refusal=False,
         usage="plain",
         always_usage=True,
         check=second_rounds.mistral,
@@ -186,6 +206,7 @@ SERVERS: dict[str, ServerStyle] = {
         make_id=random_id("", 9),
         role=BARE_ROLE,
         fingerprint="fp_0000000000",
+        refusal=False,
         usage="plain",
         check=second_rounds.groq,
     ),

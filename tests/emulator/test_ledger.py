@@ -1,7 +1,8 @@
 import msgspec
 import pytest
 
-from emulator.ledger import CreateEntry, TurnEntry, UpstreamLedger, finish
+from emulator.ledger import REQUESTS, CreateEntry, TurnEntry, UpstreamLedger, finish
+from emulator.received_request import ReceivedRequest
 from emulator.server import Emulator
 from tests.support.emulator.bing_client import BingClient
 
@@ -19,6 +20,14 @@ def test_the_first_outcome_stays() -> None:
     finish(entry, "success", 2.0)
     finish(entry, "client gone", 3.0)
     assert (entry.outcome, entry.ended) == ("success", 2.0)
+
+
+def test_only_the_newest_turns_have_what_was_received() -> None:
+    ledger = UpstreamLedger()
+    for number in range(REQUESTS + 2):
+        turn = TurnEntry(1.0, "a1", "c1", "1", str(number), False, request=ReceivedRequest([]))
+        ledger.add_turn(turn)
+    assert [turn.request is None for turn in ledger.turns] == [True, True] + [False] * REQUESTS
 
 
 async def test_every_create_and_question_is_listed_with_its_account(client: BingClient, stranger: BingClient) -> None:

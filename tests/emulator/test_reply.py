@@ -66,6 +66,19 @@ def test_after_results_a_required_call_gives_the_answer_if_there_is_a_tool_for_i
     assert [name for name, _ in calls(ReplyTask(tools=tools, mode="required", results=RESULTS))] == ["final_answer"]
 
 
+def test_a_tool_to_answer_with_quotes_the_results_where_it_takes_any_text() -> None:
+    properties = {"answer": {"type": "string", "description": "all"}, "kind": {"enum": ["a", "b"]}}
+    tools = (OfferedTool("final_answer", {"type": "object", "properties": properties}),)
+    ((_, arguments),) = calls(ReplyTask(tools=tools, mode="required", results=RESULTS[:1]))
+    assert json.loads(arguments) == {"answer": "get_weather returned: sunny", "kind": "a"}
+
+
+def test_a_name_may_have_something_in_front() -> None:
+    tools = (OfferedTool("ours-weather"), OfferedTool("subweather"), OfferedTool("weather-map"))
+    directives, _ = call_directives.parse("!tool=weather")
+    assert calls(ReplyTask(directives=directives, tools=tools)) == [("ours-weather", "{}")]
+
+
 def test_no_tool_is_called_that_may_not_be() -> None:
     assert "get_time" in text(directed("!tool=unknown"))
     assert calls(directed("!tool=get_weather", mode="none")) == []

@@ -1,13 +1,22 @@
 import json
+from collections.abc import AsyncIterator
 
 import aiohttp
+import httpx
 import pytest
 
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.emulator.bing_client import BingClient
+from tests.support.emulator.openai_client import OpenaiClient, connect
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def asker(upstream: Emulator) -> AsyncIterator[OpenaiClient]:
+    async with connect(upstream.openai_url) as http:
+        yield OpenaiClient(http)
 
 
 async def value(client: BingClient, text: str = "hello") -> str:
@@ -78,6 +87,11 @@ async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator
         ('{"account": "a1", "chat": {}}', "chat.outcome"),
         ('{"account": "a1", "quota_used": -1}', "quota_used"),
         ('{"clock": {"advance": -1}}', "clock.advance"),
+        ('{"answers": []}', "account is missing"),
+        ('{"account": "a1", "answers": [{"blocks": [{"kind": "poem"}]}]}', "answers.0.blocks.0.kind"),
+        ('{"account": "a1", "answers": [{"blocks": [{"kind": "text", "txt": "a"}]}]}', "txt"),
+        ('{"account": "a1", "answers": [{"blocks": [], "sizes": 0}]}', "answers.0.sizes"),
+        ('{"account": "a1", "answers": [{"blocks": [], "server": "acme"}]}', "there is no server 'acme'"),
     ],
 )
 async def test_bad_orders_get_one_clear_error(client: BingClient, order: str, error: str) -> None:
@@ -86,3 +100,50 @@ async def test_bad_orders_get_one_clear_error(client: BingClient, order: str, er
         message = json.loads(await response.text())["error"]
     assert error in message
     assert "\n" not in message
+
+
+def call_block(name: str) -> dict[str, object]:
+    return {"kind": "tool_call", "name": name, "text": '{"a":1}', "id": "c1", "extra": {"x": 1}}
+
+
+async def scripted(asker: OpenaiClient, *answers: dict[str, object], account: str = "k1") -> None:
+    await asker.script(account=account, answers=list(answers))
+
+
+async def test_answers_are_scripted_block_by_block(asker: OpenaiClient) -> None:
+    thought = {"kind": "reasoning", "text": "so"}
+    opaque = {"kind": "opaque", "extra": {"sealed": "s"}}
+    await scripted(
+        asker, {"blocks": [thought, call_block("f"), opaque]}, {"blocks": [{"kind": "text", "text": "Done."}]}
+    )
+    message = (await asker.ask("hi", stream=False)).message
+    assert (message["reasoning_content"], message["sealed"]) == ("so", "s")
+    assert message["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}, "x": 1}
+    ]
+    assert (await asker.ask("hi")).text == "Done."
+    assert "stand-in for Bing" in (await asker.ask("hi")).text
+
+
+async def test_a_scripted_answer_has_its_sizes_reason_usage_and_fields(asker: OpenaiClient) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    answer = {"sizes": [1, 3], "finish_reason": "length", "usage": usage, "extra": {"citations": []}}
+    await scripted(asker, {"blocks": [{"kind": "text", "text": "abcdefgh"}], **answer}, account="*")
+    reply = await asker.ask("hi", stream_options={"include_usage": True})
+    assert (reply.pieces, reply.reasons) == (["a", "bcd", "efg", "h"], ["length"])
+    assert reply.events[-1]["usage"] == usage
+    assert all(event["citations"] == [] for event in reply.events)
+
+
+async def test_a_scripted_answer_is_written_by_its_server_and_fails_as_its_outcome(asker: OpenaiClient) -> None:
+    await scripted(asker, {"blocks": [call_block("f")], "server": "ollama-old"}, {"blocks": [call_block("f")]})
+    message = (await asker.ask("hi", stream=False)).message
+    assert message["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    reply = await asker.ask("hi !close-mid !at=1")
+    assert (len(reply.choices), reply.broken) == (2, httpx.RemoteProtocolError)
+
+
+async def test_an_empty_list_ends_the_scripted_answers(asker: OpenaiClient) -> None:
+    await scripted(asker, {"blocks": []}, {"blocks": []})
+    await scripted(asker)
+    assert (await asker.ask("hi")).text

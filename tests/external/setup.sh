@@ -65,9 +65,16 @@ environment() {
   touch ".venv-$1/.ready"
 }
 
-# In a folder: this one, or one of npm/, whose programs are run by the Node in npm/node24.
 packages_of_npm() {
-  (cd "$1" && npm ci --silent && touch node_modules/.ready)
+  npm ci --silent
+  touch node_modules/.ready
+}
+
+# A folder of npm/, whose programs are run by the Node in npm/node24. What its lock says, as by `npm ci`; but that fails
+# where a package names optional ones for other systems that the registry lacks, as Qwen Code does.
+program_of_npm() {
+  npm install --prefix "npm/$1" --no-save --silent
+  touch "npm/$1/node_modules/.ready"
 }
 
 ready .venv-autobahn requirements/autobahn.txt || autobahn
@@ -82,9 +89,9 @@ ready .venv-pip ../../requirements/pip.txt || newest_pip
 for name in "${names[@]}"; do
   ready ".venv-$name" "requirements/$name.txt" || environment "$name"
 done
-ready node_modules package-lock.json || packages_of_npm .
+ready node_modules package-lock.json || packages_of_npm
 for name in "${folders[@]}"; do
-  ready "npm/$name/node_modules" "npm/$name/package-lock.json" || packages_of_npm "npm/$name"
+  ready "npm/$name/node_modules" "npm/$name/package-lock.json" || program_of_npm "$name"
 done
 # locust's users have an environment that `make load` makes.
 make --quiet -C ../.. PYTHON="$python" .venv-load/.ready

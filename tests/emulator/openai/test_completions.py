@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 
@@ -7,6 +8,7 @@ import pytest
 
 from emulator import answers
 from emulator.openai import annotations
+from emulator.pictures import draw_png
 from emulator.server import Emulator
 from emulator.settings import EmulatorSettings
 from tests.support.conditions import until
@@ -100,6 +102,31 @@ async def test_every_question_is_in_the_ledger_with_the_messages_before(asker: O
         for turn in (first_turn, second_turn, third_turn)
     )
     assert all(turn["started"] <= turn["ended"] for turn in (first_turn, second_turn, third_turn))
+
+
+async def test_the_ledger_has_what_was_received(asker: OpenaiClient) -> None:
+    png = draw_png("a")
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    content = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
+    body = {
+        "model": "stand-in",
+        "messages": [{"role": "user", "content": content}],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "none",
+        "response_format": {"type": "text"},
+        "seed": 7,
+        "extra": {"a": [1]},
+    }
+    reply = await asker.send(body, **{"X-Session-ID": "s1"})
+    assert reply.message["content"] == f"Pictures: 1.\nPicture 1: image/png, {len(png)} bytes, 64x64."
+    request = (await asker.ledger())["turns"][0]["request"]
+    assert [request[name] for name in ("messages", "tools", "tool_choice", "response_format")] == [
+        body[name] for name in ("messages", "tools", "tool_choice", "response_format")
+    ]
+    assert request["parameters"] == {"seed": 7, "extra": {"a": [1]}}
+    assert request["pictures"] == [{"media_type": "image/png", "bytes": len(png), "url": ""}]
+    assert request["headers"]["x-session-id"] == "s1"
+    assert "k1" not in str(request)
 
 
 async def test_half_a_character_is_no_trouble_for_the_ledger(asker: OpenaiClient) -> None:

@@ -1,7 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.openai.message_history import CONTEXT, ROLES, CompletionMessage, split_question
+from emulator.call_directives import CallDirectives, DirectedCall
+from emulator.openai.message_history import CONTEXT, ROLES, CompletionMessage, SentCall, open_turn, split_question
+from emulator.reply import ToolResult
 
 MESSAGES = st.lists(st.builds(CompletionMessage, st.sampled_from(ROLES), st.text(max_size=5)), max_size=6).map(tuple)
 
@@ -39,3 +41,35 @@ def test_the_context_keeps_the_newest() -> None:
     )
     assert len(history.context) == CONTEXT
     assert history.context.endswith("xxx\nassistant: end")
+
+
+ASKED = CompletionMessage("user", "!tool=f")
+CALLING = CompletionMessage("assistant", "", calls=(SentCall("c1", "f", "{}"),))
+RESULT = CompletionMessage("tool", "done", call_id="c1")
+ANSWER = CompletionMessage("assistant", "Done.")
+DIRECTIVES = CallDirectives(((DirectedCall("f"),),))
+
+
+def test_results_since_the_directives_belong_to_the_open_turn() -> None:
+    turn = open_turn((CompletionMessage("system", "!tool=g"), ASKED, CALLING, RESULT))
+    assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("f", "done"),))
+
+
+def test_an_answer_without_calls_ends_the_turn() -> None:
+    turn = open_turn((ASKED, CALLING, RESULT, ANSWER, CompletionMessage("user", "thanks")))
+    assert (turn.directives, turn.results) == (CallDirectives(), ())
+
+
+def test_a_note_behind_the_results_leaves_the_directives() -> None:
+    turn = open_turn((ASKED, CALLING, RESULT, CompletionMessage("user", "<environment>")))
+    assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("f", "done"),))
+
+
+def test_new_directives_begin_anew() -> None:
+    assert open_turn((ASKED, CALLING, RESULT, ASKED)).results == ()
+
+
+def test_observations_of_smolagents_are_results() -> None:
+    called = CompletionMessage("assistant", "Calling tools:\n[…]")
+    turn = open_turn((ASKED, called, CompletionMessage("user", "Observation:\ndone")))
+    assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("", "done"),))

@@ -50,7 +50,7 @@ def test_old_functions_are_tools_one_at_a_time() -> None:
     ("fields", "param"),
     [
         ({"tools": "f"}, "tools"),
-        ({"tools": []}, "tools"),
+        ({"tools": [], "tool_choice": "required"}, "tool_choice"),
         ({"tools": [FUNCTION] * 129}, "tools"),
         ({"tools": [{}]}, "tools[0].type"),
         ({"tools": [{"type": "web"}]}, "tools[0].type"),

@@ -54,7 +54,7 @@ const agentSchema = async (job) => {
 const picture = async (job) => {
   const content = [
     { type: "text", text: job.question },
-    { type: "image", mimeType: "image/png", data: job.picture.split(",")[1] },
+    { type: "image", source_type: "url", url: job.picture },
   ];
   return { text: (await modelOf(job).invoke([new HumanMessage({ content })])).text };
 };
