@@ -59,6 +59,8 @@ from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
+from wire.ledger import Ledger
+from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -101,7 +103,7 @@ def create_app(
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
     clients, room = _clients(settings), BodyRoom(_BODIES * max(settings.max_body, settings.max_message))
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
-    pictures = PictureStore(store)
+    pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
@@ -117,8 +119,8 @@ def create_app(
     return _Application(
         _outer_middleware(metrics),
         routes=[
-            *_drop_in(settings, questions, clients, sessions, room),
-            *_openai(settings, QuestionService(questions, clients, conversations), pictures, room),
+            *_drop_in(settings, questions, clients, sessions, model_reader, room),
+            *_openai(settings, QuestionService(questions, clients, conversations, model_reader), pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -158,14 +160,19 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
 
 
 def _drop_in(
-    settings: GatewaySettings, questions: Questions, clients: Clients, sessions: Sessions, room: BodyRoom
+    settings: GatewaySettings,
+    questions: Questions,
+    clients: Clients,
+    sessions: Sessions,
+    reader: ModelReader,
+    room: BodyRoom,
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay = questions.relay
     api = LegacyApi(questions, clients, BodyReader(settings.max_message, relay.timings.body_limit, room, clients))
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
-    v2 = V2Endpoint(questions, clients, settings)
+    v2 = V2Endpoint(questions, clients, settings, reader)
     return [
         Route("/api", api.api, methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),
@@ -194,12 +201,12 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
     chat = completions.CompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    listed = models.ModelEndpoints(service.clients)
+    listed = models.ModelEndpoints(service.clients, service.model_reader)
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
-        Route("/v1/models/{model}", listed.model, methods=models.METHODS),
+        Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
         Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),

@@ -12,8 +12,9 @@ import structlog
 from wire import keys
 from wire.about import About, decode_about, describe
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
+from wire.blocks import Block
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, apply_event, decode_event, decode_work
+from wire.messages import TERMINAL, Event, Failed, Final, apply_event, apply_to_blocks, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
@@ -46,8 +47,8 @@ class QueuePosition:
 class Progress:
     """The progress of an answer: its text up to its event `seq`.
 
-    `end` is the terminal event, if there is one; `position` is set while the question waits; `provider` is '' until
-    one has answered.
+    `blocks` are all that there is of it up to there. `end` is the terminal event, if there is one; `position` is set
+    while the question waits; `provider` is '' until one has answered, and so is `model`.
     """
 
     token: str
@@ -57,6 +58,8 @@ class Progress:
     end: Final | Failed | None = None
     position: QueuePosition | None = None
     provider: str = ""
+    model: str = ""
+    blocks: tuple[Block, ...] = ()
 
 
 class Answers:
@@ -132,11 +135,14 @@ class Answers:
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
         """Return the progress of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
-        seq, text, end, provider = 0, "", None, ""
+        seq, text, end, provider, model = 0, "", None, "", ""
+        blocks: list[Block] = []
         while entries := await self.read(answer, seq):
             for entry in entries:
                 seq, text = entry.seq, apply_event(text, entry.event)
+                apply_to_blocks(blocks, entry.event)
                 provider = entry.event.provider or provider
+                model = model if isinstance(entry.event, Failed) else entry.event.model or model
             if isinstance(entry.event, TERMINAL):
                 end = entry.event
                 break
@@ -145,7 +151,7 @@ class Answers:
             raise AnswerNotFoundError
         place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
-        return Progress(token, seq, text, reached, end, place, provider)
+        return Progress(token, seq, text, reached, end, place, provider, model, tuple(blocks))
 
     async def read_position(self, answer: str) -> QueuePosition | None:
         """Return the queue position of the answer's job, None if it doesn't wait. StoreUnavailableError."""

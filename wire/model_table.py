@@ -100,6 +100,10 @@ class ModelTable:
         """
         return self._lookup(name) or (self._lookup(self.default) if self.default else ())
 
+    def has(self, name: str) -> bool:
+        """Return whether something has that name, or one that it may mean."""
+        return bool(self._lookup(name))
+
     def _lookup(self, name: str) -> tuple[str, ...]:
         exact = next(filter(self._is_known, _forms(name)), None) or self._with_provider(name)
         return () if exact is None else self.aliases.get(exact, (exact,))

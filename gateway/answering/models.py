@@ -1,65 +1,94 @@
 """The models that clients may ask for: a style of Bing's each, and those of the table that workers announce."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
 
-from gateway.errors import ModelNotFoundError
+from gateway.errors import ModelAwayError, ModelNotFoundError
 from wire.jobs import Client
 from wire.messages import Style
-from wire.needs import Ability, ignored_parameters
+from wire.model_table import STYLES, ModelTable
+from wire.needs import Ability, ignored_parameters, needs_of
 from wire.prompt import Prompt
 
-STYLES: Mapping[str, Style] = {f"bing-{style}": style for style in get_args(Style)}
-# How many names an error contains, and the longest part of the name that was asked for.
-_MOST_NAMES = 3
+# The longest part of an unknown name that its error contains.
 _LONGEST = 64
+# Who owns a model of Bing's, and one that several providers have or that an alias leads to.
+_BING, _ANYBODY = "bing", "server"
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The model that a request asks for, by the name that its job contains.
+    """The model that a request asks for, by the name that its job contains, and the chain that this leads to.
 
-    `style` is the one of a name `bing-*`, None for a model of a server. `abilities` are those that all of its accounts
-    have; `text_only`: some of them takes nothing but text.
+    `style` is that of a name `bing-*`, None for another model or an alias.
     """
 
     name: str
+    chain: tuple[str, ...]
+    table: ModelTable
     style: Style | None = None
-    abilities: frozenset[Ability] = frozenset()
-    text_only: bool = False
+
+    def missing(self, prompt: Prompt) -> frozenset[Ability]:
+        """Return what a prompt needs and none of the model's accounts can do. ModelAwayError if it may be back."""
+        needs = needs_of(prompt)
+        missing = needs if self._is_bare else self.table.missing(self.chain, needs)
+        if needs and not missing and self.table.is_away(self.chain, needs):
+            raise ModelAwayError(self.name)
+        return missing
 
     def ignored(self, prompt: Prompt) -> tuple[str, ...]:
         """Return the parameters of a prompt that the model can't take, for `Prompt.ignored`."""
-        return ignored_parameters(prompt, self.abilities, text_only=self.text_only)
+        needs = needs_of(prompt)
+        abilities = self.table.abilities(self.chain, needs)
+        text_only = self._is_bare or self.table.is_text_only(self.chain, needs)
+        return ignored_parameters(prompt, abilities, text_only=text_only)
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether it is a style, and no account is known that could do more than text."""
+        return self.style is not None and not self.table.accounts
 
 
 @dataclass(frozen=True)
 class Models:
-    """The models at one moment. `default` is what takes the place of an unknown name, '' for nothing."""
+    """The models of a table, as clients see them."""
 
-    default: str = ""
+    table: ModelTable
 
     def resolve(self, name: str, client: Client) -> ModelChoice:
         """Return the model of that name for a client. ModelNotFoundError, ModelAwayError."""
-        if name in STYLES and is_allowed(client, name):
-            return ModelChoice(name, STYLES[name], text_only=True)
-        raise ModelNotFoundError(name[:_LONGEST], self._nearest(name, client))
+        chain = self.table.find(name)
+        if not chain or not self._is_allowed(client, name, chain):
+            raise ModelNotFoundError(name[:_LONGEST], self._nearest(name, client))
+        style = STYLES[name] if chain == (name,) and name in STYLES else None
+        if style is None and self.table.is_away(chain):
+            raise ModelAwayError(name[:_LONGEST])
+        return ModelChoice(name, chain, self.table, style)
 
     def names(self, client: Client) -> list[str]:
-        """Return the names that a client may ask for, in the order of a list of models."""
-        return [name for name in STYLES if is_allowed(client, name)]
+        """Return the names that a client may ask for now, in the order of a list of models."""
+        return [name for name in self.table.available if self._is_allowed(client, name, self.table.find(name))]
+
+    def owner(self, name: str) -> str:
+        """Return who owns a model: the kind of its accounts, but never one of them."""
+        if name in STYLES:
+            return _BING
+        providers = {account.provider for account in self.table.accounts_for(name)}
+        return providers.pop() if len(providers) == 1 else _ANYBODY
+
+    def _is_allowed(self, client: Client, name: str, chain: tuple[str, ...]) -> bool:
+        """Return whether a client's key allows a name, by itself or by all that it leads to."""
+        if client.models is None:
+            return True
+        allowed = _pattern(client.models)
+        return (self.table.has(name) and bool(allowed.fullmatch(name))) or all(map(allowed.fullmatch, chain))
 
     def _nearest(self, name: str, client: Client) -> list[str]:
-        return difflib.get_close_matches(name, self.names(client), _MOST_NAMES, 0.0)
+        allowed = set(self.names(client)) if client.models is not None else None
+        return [known for known in self.table.nearest(name) if allowed is None or known in allowed]
 
 
-def is_allowed(client: Client, *names: str) -> bool:
-    """Return whether a client's key allows a model by one of its names; a `*` in a pattern matches any characters."""
-    return client.models is None or any(_matches(name, client.models) for name in names)
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in patterns)
+def _pattern(models: Iterable[str]) -> re.Pattern[str]:
+    """Return the expression for names, in which `*` matches any characters."""
+    return re.compile("|".join(".*".join(map(re.escape, model.split("*"))) for model in models))

@@ -22,6 +22,14 @@ _QUEUED = PROGRESS | {
     "turns": None,
     "provider": None,
 }
+_THOUGHT = PROGRESS | {
+    "text": "",
+    "provider": "openai",
+    "model": "gpt-4o",
+    "reasoning": "They want to know the weather, so I look it up.",
+    "tool_calls": [{"id": "call_1", "name": "get_weather", "arguments": '{"city": "Rome"}'}],
+    "usage": {"prompt": 61, "completion": 27, "cached": 0, "cache_written": 0, "reasoning": 12},
+}
 _FAILED = PROGRESS | {
     "state": "failed",
     "reset": True,
@@ -85,7 +93,9 @@ def _operation(operation: str, summary: str, description: str, responses: Node) 
 
 
 def _progress() -> Node:
-    examples = named_examples(done=success(PROGRESS), queued=success(_QUEUED), failed=success(_FAILED))
+    examples = named_examples(
+        done=success(PROGRESS), queued=success(_QUEUED), calls=success(_THOUGHT), failed=success(_FAILED)
+    )
     return {
         "200": {
             "description": "State and text so far.",

@@ -94,6 +94,11 @@ _RESPONSE_HEADERS: dict[str, Node] = {
         "schema": STRING,
         "example": "edgegpt",
     },
+    "X-Ignored-Parameters": {
+        "description": "The parameters of the request that its model can't take, with commas between them.",
+        "schema": STRING,
+        "example": "temperature, seed",
+    },
     "Retry-After": {"description": "When to come back, in seconds.", "schema": COUNT, "example": 5},
     "x-should-retry": {
         "description": "Whether the SDKs should send the request again by themselves.",

@@ -43,6 +43,11 @@ PROGRESS: dict[str, Any] = {
     "reset": False,
     "error": None,
     "provider": "edgegpt",
+    "model": None,
+    "reasoning": "",
+    "refusal": "",
+    "tool_calls": [],
+    "usage": None,
 }
 # The bodies that aren't an answer, an error or a list of pictures, and all that they contain.
 _BODIES = reply_schemas(AnswerProgress, Alive=Liveness, Ready=Readiness, Turns=TurnCount)

@@ -12,6 +12,7 @@ FRAMES = reply_schemas(
     Accepted=frames.AcceptedFrame,
     Queued=frames.QueuedFrame,
     Delta=frames.DeltaFrame,
+    Pieces=frames.PiecesFrame,
     Replace=frames.ReplaceFrame,
     Final=frames.FinalFrame,
     Failed=frames.FailedFrame,
@@ -28,6 +29,14 @@ EXAMPLES: dict[str, Node] = {
     "Accepted": {"type": "accepted", **_HEAD, "seq": 0, "token": TOKEN},
     "Queued": {"type": "queued", **_HEAD, "seq": 0, "position": 3, "wait": 12},
     "Delta": {"type": "delta", **_HEAD, "seq": 1, "text": "Hello!", "provider": "edgegpt"},
+    "Pieces": {
+        "type": "pieces",
+        **_HEAD,
+        "seq": 1,
+        "pieces": [{"block": 0, "kind": "reasoning", "text": "They greet me."}],
+        "provider": "openai",
+        "model": "gpt-4o",
+    },
     "Replace": {"type": "replace", **_HEAD, "seq": 2, "text": "Good day!"},
     "Final": {
         "type": "final",

@@ -22,7 +22,8 @@ _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _LOG = structlog.get_logger()
 _CORS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After",
+    "access-control-expose-headers": "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, "
+    "X-Should-Retry, Retry-After",
 }
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
@@ -38,8 +39,9 @@ _TRACED = ("/api", "/image", "/answers/", "/v1/")
 class RequestIdMiddleware:
     """Gives each request an id, the client's own if it is valid.
 
-    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted and
-    `request.state.provider` once that is known. A request with a `traceparent` continues that trace.
+    Endpoints find it in `request.state.request_id`, and set `request.state.answer` once a question is accepted,
+    `request.state.provider` once that is known, and `request.state.ignored` to the parameters that are ignored. A
+    request with a `traceparent` continues that trace.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -70,7 +72,7 @@ class RequestIdMiddleware:
 
 
 class ResponseHeadersMiddleware:
-    """Adds X-Request-ID, X-Answer-ID and X-Provider to the response.
+    """Adds X-Request-ID, X-Answer-ID, X-Provider and X-Ignored-Parameters to the response.
 
     It leaves the response's status in the request's state; an open socket's is 101.
     """
@@ -94,6 +96,8 @@ class ResponseHeadersMiddleware:
                     headers["x-answer-id"] = state["answer"]
                 if state.get("provider"):
                     headers["x-provider"] = state["provider"]
+                if state.get("ignored"):
+                    headers["x-ignored-parameters"] = ", ".join(state["ignored"])
             await send(message)
 
         await self._app(scope, receive, sending)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from gateway.answering.parts import ShownCall, UsedTokens, called_tools, joined_text, used_tokens
 from gateway.errors import failure_of
 from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
@@ -50,6 +51,11 @@ class AnswerProgress(msgspec.Struct, kw_only=True):
     ]
     error: AnswerError | None
     provider: Annotated[str | None, Meta(description="Who answers, once it is known.")]
+    model: Annotated[str | None, Meta(description="The model that answers, where it has a name.")]
+    reasoning: Annotated[str, Meta(description="The reasoning so far.")]
+    refusal: Annotated[str, Meta(description="Why the model declined.")]
+    tool_calls: Annotated[Sequence[ShownCall], Meta(description="The calls of tools so far.")]
+    usage: Annotated[UsedTokens | None, Meta(description="Tokens, where the upstream counts them.")]
 
 
 def encode_text(text: str) -> bytes:
@@ -112,6 +118,11 @@ def encode_progress(answer: str, progress: Progress, *, english: bool, origin: s
         reset=final.reset or (failed is not None and failed.reset),
         error=None if failed is None else _error(failed, english),
         provider=progress.provider or None,
+        model=progress.model or None,
+        reasoning=joined_text(progress.blocks, "reasoning"),
+        refusal=joined_text(progress.blocks, "refusal"),
+        tool_calls=called_tools(progress.blocks),
+        usage=used_tokens(final.usage),
     )
     return _encode_success(msgspec.to_builtins(body))
 

@@ -1,12 +1,13 @@
-"""The models of /v1: one for each style."""
+"""The models of /v1: one for each style, and those of servers."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.answering.models import STYLES, ModelChoice, Models
+from gateway.answering.models import ModelChoice, Models
 from gateway.auth.clients import Clients
 from gateway.errors import ERRORS, ModelNotFoundError, fill_in
 from gateway.http import responses
@@ -15,13 +16,22 @@ from gateway.http.responses import Count
 from gateway.openai.errors import InvalidRequestError
 from wire.jobs import ANYBODY, Client
 from wire.messages import Style
+from wire.model_reader import ModelReader
+from wire.model_table import STYLES
 from wire.reasons import Reason
 
 METHODS = ["GET", "HEAD", "OPTIONS"]
 # The day on which the styles were introduced, in Unix time.
 _CREATED = 1677715200
 
-ModelName = Annotated[str, msgspec.Meta(description="One for each style.", extra_json_schema={"enum": list(STYLES)})]
+ModelName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        description="One of those that `/v1/models` lists.",
+        extra_json_schema={"examples": [*STYLES, "gpt-4o"]},
+    ),
+]
 
 
 class Model(msgspec.Struct, kw_only=True):
@@ -30,7 +40,10 @@ class Model(msgspec.Struct, kw_only=True):
     id: ModelName
     object: Literal["model"] = "model"
     created: Count = _CREATED
-    owned_by: Literal["bing"] = "bing"
+    owned_by: Annotated[
+        str,
+        msgspec.Meta(description="`bing`, or the kind of the model's servers; `server` for an alias or several kinds."),
+    ] = "bing"
 
 
 class ModelListObject(msgspec.Struct, kw_only=True):
@@ -51,37 +64,32 @@ def resolve_model(name: object, models: Models, client: Client = ANYBODY) -> Mod
         raise InvalidRequestError(fill_in(spec.openai.message, error), "model", "model_not_found", 404) from error
 
 
-def style_for_model(model: object) -> Style:
-    """Return the style of a model of Bing's. InvalidRequestError for any other."""
-    choice = resolve_model(model, Models())
-    assert choice.style is not None
-    return choice.style
-
-
 def model_name(style: Style) -> str:
     """Return the name of the model of a style."""
     return f"bing-{style}"
 
 
+@dataclass(frozen=True)
 class ModelEndpoints:
     """The endpoints."""
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    clients: Clients
+    reader: ModelReader
 
     async def models(self, request: Request) -> Response:
-        """Return all models."""
-        return self._respond(request, ModelListObject(data=[Model(id=name) for name in STYLES]))
-
-    async def model(self, request: Request) -> Response:
-        """Return one model."""
-        name = request.path_params["model"]
-        if request.method != "OPTIONS":
-            style_for_model(name)
-        return self._respond(request, Model(id=name))
-
-    def _respond(self, request: Request, body: Model | ModelListObject) -> Response:
+        """Return all models that the client may ask for now."""
         if request.method == "OPTIONS":
             return responses.options(METHODS)
-        self._clients.identify(request)
-        return responses.ok(msgspec.json.encode(body))
+        client = self.clients.identify(request)
+        models = Models(await self.reader.read())
+        listed = [Model(id=name, owned_by=models.owner(name)) for name in models.names(client)]
+        return responses.ok(msgspec.json.encode(ModelListObject(data=listed)))
+
+    async def model(self, request: Request) -> Response:
+        """Return one model, whose name may have slashes in it."""
+        if request.method == "OPTIONS":
+            return responses.options(METHODS)
+        client = self.clients.identify(request)
+        models = Models(await self.reader.read())
+        choice = resolve_model(request.path_params["model"], models, client)
+        return responses.ok(msgspec.json.encode(Model(id=choice.name, owned_by=models.owner(choice.name))))

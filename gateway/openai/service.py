@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 
 from gateway.answering.idempotency import RequestKey
-from gateway.answering.models import Models
+from gateway.answering.models import ModelChoice, Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
@@ -35,6 +35,8 @@ from wire.errors import (
 )
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Prompted
+from wire.model_reader import ModelReader
+from wire.needs import ABILITIES
 from wire.prompt import Message, Text
 from wire.prompt_text import is_text
 from wire.threads import run_sized
@@ -105,6 +107,7 @@ class QuestionService:
     questions: Questions
     clients: Clients
     conversations: ConversationLookup
+    model_reader: ModelReader
 
     async def ask(
         self, request: Request, client: Client, fields: Fields, wanted: CompletionRequest
@@ -113,7 +116,8 @@ class QuestionService:
 
         InvalidRequestError, and the errors of Questions.submit.
         """
-        work = self._work(request, client, wanted)
+        choice = resolve_model(wanted.prompt.model, Models(await self.model_reader.read()), client)
+        work = self._work(request, choice, wanted)
         name = validation.read_conversation_id(
             fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
@@ -181,11 +185,10 @@ class QuestionService:
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
             return await submit(work, client, token=None, key=key)
 
-    def _work(self, request: Request, client: Client, wanted: CompletionRequest) -> Chat:
+    def _work(self, request: Request, choice: ModelChoice, wanted: CompletionRequest) -> Chat:
         """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
         prompt, text = wanted.prompt, wanted.text
-        choice = resolve_model(prompt.model, Models(), client)
-        reject_needs(prompt, choice.abilities)
+        reject_needs(prompt, ABILITIES - choice.missing(prompt))
         work = Chat(
             choice.style or "balanced",
             text.question,
@@ -201,12 +204,15 @@ class QuestionService:
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
         headers = {"openai-beta": beta} if beta else {}
+        ignored = request.state.ignored = choice.ignored(prompt)
         return Prompted(
             work.style,
             "",
             request=work.request,
             wait=work.wait,
-            prompt=msgspec.structs.replace(prompt, session=session, headers=headers),
+            prompt=msgspec.structs.replace(
+                prompt, model=choice.name, session=session, headers=headers, ignored=ignored
+            ),
             include_usage=wanted.usage,
             functions=wanted.functions,
         )

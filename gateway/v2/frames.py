@@ -9,6 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.answering.parts import (
+    ShownCall,
+    ShownPiece,
+    UsedTokens,
+    called_tools,
+    joined_text,
+    show_pieces,
+    used_tokens,
+)
 from gateway.errors import Problem, failure_of
 from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
@@ -26,6 +35,7 @@ WholeText = Annotated[str, Meta(description="The whole text.")]
 ReasonName = Annotated[str, Meta(description="What went wrong, finer than the code.")]
 RetryAfter = Annotated[Count | None, Meta(description="When to come back, in seconds.")]
 ProviderName = Annotated[str, Meta(description="Who answers.")]
+ModelOfAnswer = Annotated[str, Meta(description="The model that answers, by its server's own name for it.")]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,7 +67,20 @@ class DeltaFrame(AnswerFrame, kw_only=True, gc=False, tag="delta"):
 
     seq: EventSeq
     text: NewText
+    pieces: (
+        Annotated[Sequence[ShownPiece], Meta(description="All that is new, where that isn't only text.")] | UnsetType
+    ) = UNSET
     provider: ProviderName | UnsetType = UNSET
+    model: ModelOfAnswer | UnsetType = UNSET
+
+
+class PiecesFrame(AnswerFrame, kw_only=True, gc=False, tag="pieces"):
+    """New reasoning or calls of tools, without text. A client may ignore it."""
+
+    seq: EventSeq
+    pieces: Sequence[ShownPiece]
+    provider: ProviderName | UnsetType = UNSET
+    model: ModelOfAnswer | UnsetType = UNSET
 
 
 class ReplaceFrame(AnswerFrame, kw_only=True, gc=False, tag="replace"):
@@ -66,6 +89,7 @@ class ReplaceFrame(AnswerFrame, kw_only=True, gc=False, tag="replace"):
     seq: EventSeq
     text: WholeText
     provider: ProviderName | UnsetType = UNSET
+    model: ModelOfAnswer | UnsetType = UNSET
 
 
 class FinalFrame(AnswerFrame, kw_only=True, gc=False, tag="final"):
@@ -82,6 +106,11 @@ class FinalFrame(AnswerFrame, kw_only=True, gc=False, tag="final"):
         Annotated[Sequence[str], Meta(description="The addresses of pictures, for an image request.")] | UnsetType
     ) = UNSET
     provider: ProviderName | UnsetType = UNSET
+    model: ModelOfAnswer | UnsetType = UNSET
+    reasoning: Annotated[str, Meta(description="The whole reasoning, if there is any.")] | UnsetType = UNSET
+    refusal: Annotated[str, Meta(description="Why the model declined, if it did.")] | UnsetType = UNSET
+    tool_calls: Annotated[Sequence[ShownCall], Meta(description="The calls, if there are any.")] | UnsetType = UNSET
+    usage: Annotated[UsedTokens, Meta(description="Tokens, where the upstream counts them.")] | UnsetType = UNSET
 
 
 class FailedFrame(AnswerFrame, kw_only=True, gc=False, tag="failed"):
@@ -132,13 +161,18 @@ class V2Frames:
         """Return the frame of an event of the answer."""
         seq = entry.seq
         match entry.event:
-            case Delta(text=text, provider=provider):
+            case Delta() as delta:
+                return _encode(self._delta(seq, delta))
+            case Replace() as replace:
                 return _encode(
-                    DeltaFrame(id=self._id, answer=self.answer, seq=seq, text=text, provider=provider or UNSET)
-                )
-            case Replace(text=text, provider=provider):
-                return _encode(
-                    ReplaceFrame(id=self._id, answer=self.answer, seq=seq, text=text, provider=provider or UNSET)
+                    ReplaceFrame(
+                        id=self._id,
+                        answer=self.answer,
+                        seq=seq,
+                        text=replace.text,
+                        provider=replace.provider or UNSET,
+                        model=replace.model or UNSET,
+                    )
                 )
             case Final() as final:
                 return _encode(self._final(seq, final))
@@ -148,6 +182,18 @@ class V2Frames:
     def render_error(self, problem: Problem) -> bytes:
         """Return the frame that ends following: it is no event of the answer, which may continue."""
         return _encode(_refused(problem, self._id, self.answer))
+
+    def _delta(self, seq: int, event: Delta) -> DeltaFrame | PiecesFrame:
+        """Return the frame of what continues an answer: each event has one, so that no seq is missing or repeated."""
+        provider, model = event.provider or UNSET, event.model or UNSET
+        if all(piece.kind == "text" for piece in event.pieces):
+            return DeltaFrame(id=self._id, answer=self.answer, seq=seq, text=event.text, provider=provider, model=model)
+        pieces = show_pieces(event.pieces)
+        if not event.text:
+            return PiecesFrame(id=self._id, answer=self.answer, seq=seq, pieces=pieces, provider=provider, model=model)
+        return DeltaFrame(
+            id=self._id, answer=self.answer, seq=seq, text=event.text, pieces=pieces, provider=provider, model=model
+        )
 
     def _final(self, seq: int, event: Final) -> FinalFrame:
         return FinalFrame(
@@ -162,6 +208,11 @@ class V2Frames:
             stopped=event.stopped,
             images=public_addresses(self._origin, event.images) or UNSET,
             provider=event.provider or UNSET,
+            model=event.model or UNSET,
+            reasoning=joined_text(event.blocks, "reasoning") or UNSET,
+            refusal=joined_text(event.blocks, "refusal") or UNSET,
+            tool_calls=called_tools(event.blocks) or UNSET,
+            usage=used_tokens(event.usage) or UNSET,
         )
 
     def _failed(self, seq: int, event: Failed) -> FailedFrame:

@@ -18,6 +18,9 @@ from wire.reasons import Reason
 SUBPROTOCOL = "bing-chat.v2"
 _MAX_ID = 64
 _MAX_SEQ = 10**9 - 1
+MAX_MODEL = 256
+# Of a question to a model, which has no styles.
+_ANY_STYLE: Style = "balanced"
 
 RequestId = Annotated[
     str,
@@ -30,7 +33,11 @@ class AskFields(msgspec.Struct, kw_only=True, tag_field="type", tag="ask"):
     """Ask a question."""
 
     id: RequestId
-    style: Style
+    style: Annotated[Style | UnsetType, Meta(description="May be missing where there is a `model`.")] = UNSET
+    model: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=MAX_MODEL)] | None,
+        Meta(description="The model to ask, one of those that `/v1/models` lists; it goes before the style."),
+    ] = None
     question: Annotated[str, Meta(min_length=1)]
     token: Annotated[
         str | None, Meta(description="Without one a new conversation begins, which remains after the socket.")
@@ -65,7 +72,7 @@ class StopFields(msgspec.Struct, kw_only=True, tag_field="type", tag="stop"):
 
 @dataclass(frozen=True)
 class AskMessage:
-    """A question; `key` is its Idempotency-Key, as it was sent.
+    """A question; `key` is its Idempotency-Key, as it was sent; `model` the name of the model to ask, if it has one.
 
     `wait`: the seconds that the client prefers to wait for an account instead of being refused.
     """
@@ -73,6 +80,7 @@ class AskMessage:
     question: params.QuestionParams
     key: str | None
     wait: float = 0.0
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +118,26 @@ def parse_request(message: Message) -> Request:
             key = message.get("idempotency_key")
             if key is not None and not (isinstance(key, str) and _is_encodable(key)):
                 raise RefusedError(Reason.REQUEST_FORMAT)
-            question = params.parse_question(params.select_fields(message))
-            return AskMessage(question, key or None, _wait(message))
+            model = _model(message)
+            fields = params.select_fields(message)
+            if model is not None and not fields.get("style"):
+                fields["style"] = _ANY_STYLE
+            return AskMessage(params.parse_question(fields), key or None, _wait(message), model)
         case "stop":
             return StopMessage(_answer(message))
         case "resume":
             return ResumeMessage(_answer(message), _after(message))
         case _:
             raise RefusedError(Reason.REQUEST_FORMAT)
+
+
+def _model(message: Message) -> str | None:
+    model = message.get("model")
+    if model is None:
+        return None
+    if not isinstance(model, str) or not 1 <= len(model) <= MAX_MODEL or not _is_encodable(model):
+        raise RefusedError(Reason.REQUEST_FORMAT)
+    return model
 
 
 def _answer(message: Message) -> str:

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
+import msgspec
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import background
 from gateway.answering.idempotency import RequestKey
+from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
@@ -23,7 +25,9 @@ from telemetry import traces
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import Client
-from wire.messages import TERMINAL, Chat
+from wire.messages import TERMINAL, Chat, Prompted
+from wire.model_reader import ModelReader
+from wire.prompt import Message, Prompt, Text
 
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
@@ -34,13 +38,20 @@ class V2Session:
     """One connection. Its messages are handled in order; each answer is followed in a task of its own."""
 
     def __init__(
-        self, socket: WebSocket, questions: Questions, max_message: int, client: Client, origin: str = ""
+        self,
+        socket: WebSocket,
+        questions: Questions,
+        model_reader: ModelReader,
+        max_message: int,
+        client: Client,
+        origin: str = "",
     ) -> None:
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
         self._english: bool = socket.state.english
         self._origin = origin
         self._questions = questions
+        self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
             socket, max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
@@ -91,13 +102,25 @@ class V2Session:
 
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()
-        question = request.question
-        work = Chat(question.style, question.question, request=self._request_id, wait=request.wait)
+        question, work = request.question, await self._work(request)
         key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
         frames = V2Frames(id_, submission.answer_id, self._english, self._origin)
         await self._follow(frames, submission.token, self._questions.follow(submission))
+
+    async def _work(self, request: messages.AskMessage) -> Chat:
+        """Return the work of a question. ModelNotFoundError, ModelAwayError, StoreUnavailableError."""
+        question = request.question
+        work = Chat(question.style, question.question, request=self._request_id, wait=request.wait)
+        if request.model is None:
+            return work
+        choice = Models(await self._model_reader.read()).resolve(request.model, self._client)
+        if choice.style is not None:
+            return msgspec.structs.replace(work, style=choice.style)
+        # The messages before it are in the transcript, which its worker has.
+        prompt = Prompt("chat", choice.name, (Message("user", (Text(question.question),), string=True),))
+        return Prompted(question.style, "", request=work.request, wait=work.wait, prompt=prompt)
 
     async def _resume(self, frames: V2Frames, after: int) -> None:
         self._check_room()
@@ -184,11 +207,12 @@ class V2Endpoint:
     questions: Questions
     clients: Clients
     settings: GatewaySettings
+    model_reader: ModelReader
 
     async def ws_stream(self, socket: WebSocket) -> None:
         """Serve a session."""
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
             origin = self.clients.find_origin(socket)
-            session = V2Session(socket, self.questions, self.settings.max_message, client, origin)
+            session = V2Session(socket, self.questions, self.model_reader, self.settings.max_message, client, origin)
             await detach(socket.scope, session.run)

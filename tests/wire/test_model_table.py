@@ -55,6 +55,8 @@ def test_an_exact_name_leads_to_itself_whatever_else_is_like_it(name: str) -> No
 
 
 def test_the_default_takes_every_unknown_name_and_no_known_one() -> None:
+    assert not ModelTable(TABLE.accounts, default="mistral").has("unheard")
+    assert TABLE.has("mistral:latest")
     table = ModelTable(TABLE.accounts, TABLE.aliases, default="fast")
     assert table.find("nothing-like-it") == ("mistral", "gpt-4o")
     assert table.find("meta/llama") == ("meta/llama",)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from gateway.answering.models import STYLES
 from gateway.docs import headers
 from gateway.docs.json_schema import ANSWER, Node, enum, ref
 from gateway.docs.openai.error_responses import references
 from gateway.docs.schemas import PICTURES
+from wire.model_table import STYLES
 
 _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owned_by": "bing"}
 _NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")
@@ -97,7 +97,10 @@ def paths() -> dict[str, Node]:
         "/v1/models/{model}": {
             "parameters": [headers.path_parameter("model", "The model's name.", next(iter(STYLES))), *parts],
             "get": _operation(
-                "model", "Retrieve a model", "By its name.", _json("Model", _MODEL) | references(401, 404)
+                "model",
+                "Retrieve a model",
+                "By its name, in which slashes may be as they are. 503: it was there within the last day.",
+                _json("Model", _MODEL) | references(401, 404, 503),
             ),
         },
     }
@@ -158,13 +161,16 @@ def _response() -> Node:
 
 
 def _models() -> Node:
-    listed = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
-    responses = _json("ModelListObject", listed) | references(401)
-    return _operation("models", "List the models", "One for each style.", responses)
+    listed: dict[str, Any] = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
+    listed["data"].append(_MODEL | {"id": "gpt-4o", "owned_by": "openai"})
+    responses = _json("ModelListObject", listed) | references(401, 503)
+    description = "One for each style, and those of servers, with their aliases, that can be asked now."
+    return _operation("models", "List the models", description, responses)
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
     all_responses = responses | references(400, 401, 404, 408, 413, 414, 422, 429, 500, 503)
+    responses["200"]["headers"] |= headers.header_refs("X-Ignored-Parameters")
     sent = headers.parameter_refs(
         *headers.QUESTION_HEADERS, "X-Conversation-ID", *headers.PROMPT_HEADERS, "Last-Event-ID", "Accept"
     )

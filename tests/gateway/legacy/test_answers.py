@@ -13,8 +13,9 @@ import pytest
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, joined, running, settings
 from wire import keys
+from wire.blocks import Block, Piece
 from wire.jobs import new_answer_id
-from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
+from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount, Usage
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +82,11 @@ async def test_a_running_answer_shows_its_text_so_far(gateway: RunningGateway) -
                 "reset": False,
                 "error": None,
                 "provider": None,
+                "model": None,
+                "reasoning": "",
+                "refusal": "",
+                "tool_calls": [],
+                "usage": None,
             }
             gate.set()
         body = await standing(gateway, answer)
@@ -105,8 +111,42 @@ async def test_an_answer_that_is_done_shows_all_that_belongs_to_it(gateway: Runn
         f'{{"answer": "{answer}", "token": "{token}", "state": "done", '
         '"position": null, "wait": null, "seq": 2, "text": "天空", '
         '"urls": [{"title": "标题", "url": "https://e.org"}], "images": [], "suggestions": ["why?"], '
-        '"turns": {"used": 2, "limit": 30}, "reset": true, "error": null, "provider": "bing"}}'
+        '"turns": {"used": 2, "limit": 30}, "reset": true, "error": null, "provider": "bing", '
+        '"model": null, "reasoning": "", "refusal": "", "tool_calls": [], "usage": null}}'
     )
+
+
+async def test_reasoning_and_calls_are_shown_while_they_come_and_at_the_end(gateway: RunningGateway) -> None:
+    blocks = (Block("reasoning", "hm, yes"), Block("text", "so"), Block("tool_call", '{"a":1}', "c1", "f"))
+    usage = Usage(9, 8, cached=3, reasoning=5, raw={"total_tokens": 17})
+    with closing_gate() as gate:
+        gateway.worker.scripts["think"] = [
+            Delta("", "openai", "gpt-4o", (Piece(0, "reasoning", "hm, "),)),
+            Delta("so", pieces=(Piece(0, "reasoning", "yes"), Piece(1, "text", "so"))),
+            gate,
+            Delta("", pieces=(Piece(2, "tool_call", '{"a":1}', "c1", "f"),)),
+            Final("so", blocks=blocks, provider="openai", model="gpt-4o", usage=usage),
+        ]
+        async with asked(gateway, "think", "so") as (answer, frames):
+            body = await standing(gateway, answer)
+            assert (body["seq"], body["text"], body["reasoning"], body["model"]) == (2, "so", "hm, yes", "gpt-4o")
+            assert body["tool_calls"] == []
+            gate.set()
+    assert [frame["data"]["answer"] for frame in frames] == ["so", "so"]
+    body = await standing(gateway, answer)
+    assert body["tool_calls"] == [{"id": "c1", "name": "f", "arguments": '{"a":1}'}]
+    assert body["usage"] == {"prompt": 9, "completion": 8, "cached": 3, "cache_written": 0, "reasoning": 5}
+
+
+async def test_an_answer_without_text_fails_on_the_old_endpoints_alone(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["call"] = [Final("", blocks=(Block("tool_call", "{}", "c1", "f"),))]
+    response = await gateway.client.get("/api", params=ASK | {"question": "call"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"code": 500, "message": "回答没有文字,只有推理或工具调用"},
+    )
+    body = await standing(gateway, response.headers["x-answer-id"])
+    assert (body["state"], body["text"], len(body["tool_calls"])) == ("done", "", 1)
 
 
 async def test_a_failed_answer_keeps_its_text_and_reports_its_reason(gateway: RunningGateway) -> None:

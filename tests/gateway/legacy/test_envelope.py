@@ -8,6 +8,7 @@ from wire.blocks import Block
 from wire.messages import Failed, Final, Source, TurnCount
 
 URLS = (Source("标题", "https://example.org"),)
+BLOCKS = (Block("reasoning", "hm"), Block("text", "你"), Block("tool_call", "x", "c1", "f", custom=True))
 WHOLE = (
     '{"code": 200, "message": "success", "data": {"answer": "你\\n\\"好\\"", '
     '"urls": [{"title": "标题", "url": "https://example.org"}], "done": true, "reset": false, "token": "t"}}'
@@ -39,12 +40,14 @@ def test_an_answer_outside_a_stream_has_no_done() -> None:
 
 def test_the_state_of_an_answer_has_all_its_fields_in_order() -> None:
     end = Final("你", URLS, suggestions=("why?",), turns=TurnCount(1, 30), images=("i",))
-    done = Progress("t", 4, "你", "done", end, provider="p")
+    done = Progress("t", 4, "你", "done", end, provider="p", model="m", blocks=BLOCKS)
     assert envelope.encode_progress("s0-0a", done, english=False).decode() == (
         '{"code": 200, "message": "success", "data": {"answer": "s0-0a", "token": "t", "state": "done", '
         '"position": null, "wait": null, "seq": 4, "text": "你", '
         '"urls": [{"title": "标题", "url": "https://example.org"}], "images": ["i"], "suggestions": ["why?"], '
-        '"turns": {"used": 1, "limit": 30}, "reset": false, "error": null, "provider": "p"}}'
+        '"turns": {"used": 1, "limit": 30}, "reset": false, "error": null, "provider": "p", '
+        '"model": "m", "reasoning": "hm", "refusal": "", '
+        '"tool_calls": [{"id": "c1", "name": "f", "arguments": "x", "custom": true}], "usage": null}}'
     )
 
 
@@ -56,7 +59,8 @@ def test_the_state_of_an_answer_that_waits_or_failed_has_them_too() -> None:
         '{"code": 200, "message": "success", "data": {"answer": "s0-0a", "token": "t", "state": "failed", '
         '"position": null, "wait": null, "seq": 2, "text": "a?", "urls": [], "images": [], "suggestions": [], '
         '"turns": null, "reset": true, "error": {"code": 120, "message": "已上限,24小时后尝试", '
-        '"reason": "account.throttled", "retry_after": 7200}, "provider": null}}'
+        '"reason": "account.throttled", "retry_after": 7200}, "provider": null, '
+        '"model": null, "reasoning": "", "refusal": "", "tool_calls": [], "usage": null}}'
     )
 
 

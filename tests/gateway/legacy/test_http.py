@@ -189,7 +189,8 @@ async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, 
     headers = (await gateway.client.get(target, headers={"origin": "https://page.example"})).headers
     assert headers["access-control-allow-origin"] == "*"
     assert (
-        headers["access-control-expose-headers"] == "X-Answer-ID, X-Provider, X-Request-ID, X-Should-Retry, Retry-After"
+        headers["access-control-expose-headers"]
+        == "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, X-Should-Retry, Retry-After"
     )
     assert "access-control-allow-credentials" not in headers
 

@@ -28,7 +28,9 @@ from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
+from wire.ledger import Ledger
 from wire.messages import Chat, Final, HistoryMessage, decode_work
+from wire.model_reader import ModelReader
 from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Text, ToolCall
 from wire.prompt_text import to_text
 from wire.redis.store import Store
@@ -55,7 +57,8 @@ def service(store: Store, limit: int = LIMIT) -> QuestionService:
     limits = GatewaySettings(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
     relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60, first_text_histogram())
     lookup = ConversationLookup(secret, Index(store, 60, limit))
-    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup)
+    reader = ModelReader(Ledger(store).read_models)
+    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup, reader)
 
 
 @dataclass

@@ -138,6 +138,7 @@ BAD_PARTS: list[Any] = [{"type": "text"}, {"type": "image_url"}, {"type": "image
     ("name", "body"),
     [
         ("CompletionRequest", {"model": "bing-balanced"}),
+        ("CompletionRequest", CHAT | {"model": ""}),
         ("CompletionRequest", CHAT | {"messages": []}),
         ("CompletionRequest", CHAT | {"messages": [{"role": "robot", "content": "a"}]}),
         *(("CompletionRequest", CHAT | {"messages": [{"role": "user", "content": [part]}]}) for part in BAD_PARTS),

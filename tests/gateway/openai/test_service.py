@@ -22,7 +22,7 @@ from tests.support.gateway.openai_client import (
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
-from wire.messages import Delta, Failed, Final, HistoryMessage
+from wire.messages import Delta, Failed, Final, HistoryMessage, Prompted
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -217,3 +217,54 @@ async def test_the_answer_to_an_image_request_is_no_response(gateway: RunningGat
     assert image.status_code == 200, image.text
     response = await gateway.client.get(f"/v1/responses/resp_{image.headers['x-answer-id']}")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+
+
+ASKED = {"messages": [{"role": "user", "content": "hi"}]}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_servers_model_gets_a_prompt_and_what_it_cannot_take_is_named(
+    gateway: RunningGateway, stream: bool
+) -> None:
+    await gateway.announce("secret", "org/m", abilities=["tools"])
+    body = ASKED | {"model": "org/m", "temperature": 1, "seed": 7, "max_tokens": 5, "tools": [TOOL], "stream": stream}
+    response = await gateway.client.post("/v1/chat/completions", json=body)
+    assert response.status_code == 200
+    assert response.headers["x-ignored-parameters"] == "temperature, seed"
+    ((_, work),) = gateway.worker.asked
+    assert isinstance(work, Prompted)
+    assert (work.prompt.model, work.prompt.ignored) == ("org/m", ("temperature", "seed"))
+
+
+async def test_a_style_ignores_all_that_text_cannot_say(gateway: RunningGateway) -> None:
+    body = ASKED | {"model": "bing-precise", "temperature": 1, "max_tokens": 5}
+    response = await gateway.client.post("/v1/chat/completions", json=body)
+    assert response.headers["x-ignored-parameters"] == "temperature, max_tokens"
+    plain = await gateway.client.post("/v1/chat/completions", json=ASKED | {"model": "bing-precise"})
+    assert "x-ignored-parameters" not in plain.headers
+
+
+async def test_what_no_account_of_a_model_can_do_is_refused_by_name(gateway: RunningGateway) -> None:
+    await gateway.announce("secret", "org/m", abilities=["sampling"])
+    for model in ("org/m", "bing-balanced"):
+        body = ASKED | {"model": model, "tools": [TOOL]}
+        error = (await gateway.client.post("/v1/chat/completions", json=body)).json()["error"]
+        assert (error["param"], error["code"]) == ("tools", "unsupported_parameter")
+    assert gateway.worker.asked == []
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code"),
+    [("org/n", 404, "model_not_found"), ("away", 503, "model.away"), ("", 400, "invalid_type")],
+)
+async def test_a_model_that_is_unknown_or_away_is_not_asked(
+    gateway: RunningGateway, model: str, status: int, code: str
+) -> None:
+    await gateway.announce("secret", "org/m")
+    await gateway.announce("gone", "away")
+    await gateway.lose_account("gone")
+    response = await gateway.client.post("/v1/chat/completions", json=ASKED | {"model": model})
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert ("retry-after" in response.headers) == (status == 503)
+    assert gateway.worker.asked == []

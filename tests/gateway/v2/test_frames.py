@@ -6,7 +6,8 @@ from gateway.errors import Problem
 from gateway.v2.frames import V2Frames, render_refusal
 from wire.answer_reader import AnswerEvent
 from wire.answers import QueuePosition
-from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount
+from wire.blocks import Block, Piece
+from wire.messages import Delta, Failed, Final, Replace, Source, TurnCount, Usage
 
 ANSWER = "s0-" + "0a" * 16
 FRAMES = V2Frames("q1", ANSWER)
@@ -39,6 +40,37 @@ def test_a_picture_that_is_kept_here_has_an_absolute_address() -> None:
     path = f"/pictures/s0-{'0a' * 24}"
     frame = V2Frames(None, ANSWER, origin="https://e.org").render(AnswerEvent(1, Final("", images=(path, "https://i"))))
     assert json.loads(frame)["images"] == [f"https://e.org{path}", "https://i"]
+
+
+def test_what_is_not_only_text_comes_as_pieces_one_frame_for_each_event() -> None:
+    reasoning = Delta("", "openai", "gpt-4o", (Piece(0, "reasoning", "hm"),))
+    assert FRAMES.render(AnswerEvent(1, reasoning)).decode() == (
+        f'{{"type":"pieces",{HEAD},"seq":1,"pieces":[{{"block":0,"kind":"reasoning","text":"hm"}}],'
+        '"provider":"openai","model":"gpt-4o"}'
+    )
+    both = Delta("so", pieces=(Piece(1, "text", "so"), Piece(2, "tool_call", "{}", "c1", "f")))
+    assert FRAMES.render(AnswerEvent(2, both)).decode() == (
+        f'{{"type":"delta",{HEAD},"seq":2,"text":"so","pieces":[{{"block":1,"kind":"text","text":"so"}},'
+        '{"block":2,"kind":"tool_call","text":"{}","id":"c1","name":"f"}]}'
+    )
+    opaque = Delta("", pieces=(Piece(3, "opaque", extra={"x": 1}),))
+    assert FRAMES.render(AnswerEvent(3, opaque)).decode() == f'{{"type":"pieces",{HEAD},"seq":3,"pieces":[]}}'
+
+
+def test_pieces_of_nothing_but_text_are_a_plain_delta() -> None:
+    delta = Delta("so", pieces=(Piece(1, "text", "s"), Piece(1, "text", "o")))
+    assert FRAMES.render(AnswerEvent(2, delta)).decode() == f'{{"type":"delta",{HEAD},"seq":2,"text":"so"}}'
+
+
+def test_a_final_frame_has_reasoning_calls_model_and_tokens_where_there_are_any() -> None:
+    blocks = (Block("reasoning", "hm"), Block("refusal", "no"), Block("tool_call", "{}", "c1", "f"))
+    end = Final("", blocks=blocks, model="gpt-4o", usage=Usage(2, 1, reasoning=1, raw={"x": 1}))
+    assert FRAMES.render(AnswerEvent(5, end)).decode() == (
+        f'{{"type":"final",{HEAD},"seq":5,"text":"","urls":[],"suggestions":[],"turns":null,"reset":false,'
+        '"stopped":false,"model":"gpt-4o","reasoning":"hm","refusal":"no",'
+        '"tool_calls":[{"id":"c1","name":"f","arguments":"{}"}],'
+        '"usage":{"prompt":2,"completion":1,"cached":0,"cache_written":0,"reasoning":1}}'
+    )
 
 
 def test_a_failed_frame_of_an_answer_has_its_seq_and_text() -> None:

@@ -24,6 +24,13 @@ def test_an_ask_holds_a_question() -> None:
     assert messages.parse_request(more) == AskMessage(params.QuestionParams("precise", "hi", "t"), "k" * 16)
 
 
+def test_an_ask_may_name_a_model_and_then_needs_no_style() -> None:
+    question = {"type": "ask", "id": "q1", "question": "hi", "model": "org/m"}
+    wanted = AskMessage(params.QuestionParams("balanced", "hi", None), None, model="org/m")
+    assert messages.parse_request(question) == wanted
+    assert messages.parse_request({**ASK, "model": None}).model is None  # type: ignore[union-attr]
+
+
 def test_a_stop_and_a_resume_name_an_answer() -> None:
     assert messages.parse_request({"type": "stop", "answer": ANSWER}) == StopMessage(ANSWER)
     assert messages.parse_request({"type": "resume", "answer": ANSWER}) == ResumeMessage(ANSWER, 0)
@@ -50,6 +57,8 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
         ({**ASK, "style": "nice", "question": " "}, Reason.REQUEST_EMPTY),
         ({**ASK, "style": "nice", "token": "?"}, Reason.REQUEST_STYLE),
         ({**ASK, "token": "?"}, Reason.TOKEN_UNKNOWN),
+        *[({**ASK, "model": model}, Reason.REQUEST_FORMAT) for model in ("", 1, ["m"], "m" * 257, "\ud800")],
+        ({**ASK, "style": "nice", "model": "m"}, Reason.REQUEST_STYLE),
         ({"type": "stop"}, Reason.REQUEST_FORMAT),
         ({"type": "stop", "answer": 1}, Reason.REQUEST_FORMAT),
         ({"type": "stop", "answer": ANSWER, "id": 1}, Reason.REQUEST_FORMAT),

@@ -25,8 +25,10 @@ from tests.support.gateway.harness import (
 )
 from wire import keys
 from wire.answers import Answers
+from wire.blocks import Block, Piece
 from wire.jobs import Jobs, new_answer_id
-from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount
+from wire.messages import Chat, Delta, Failed, Final, Prompted, Replace, Source, TurnCount
+from wire.prompt import Message, Prompt, Text
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +161,70 @@ async def test_a_question_is_accepted_streamed_and_answered_whole(gateway: Runni
         '"suggestions":["why?"],"turns":{"used":2,"limit":30},"reset":false,"stopped":false}',
     ]
     assert gateway.worker.asked == [(body["token"], Chat("balanced", "hi", request="mine"))]
+
+
+async def test_a_question_may_be_to_a_model_whose_worker_has_the_transcript(gateway: RunningGateway) -> None:
+    await gateway.announce("secret", "org/m")
+    async with speaking(gateway, additional_headers={"x-request-id": "mine"}) as socket:
+        await say(socket, "ask", id="q", question="hi", model="org/m", wait=3)
+        accepted, *_ = await whole(socket)
+        prompt = Prompt("chat", "org/m", (Message("user", (Text("hi"),), string=True),))
+        work = Prompted("balanced", "hi", request="mine", wait=3.0, prompt=prompt)
+        assert gateway.worker.asked == [(accepted["token"], work)]
+        await say(socket, "ask", id="q", question="hi", model="bing-precise", style="creative")
+        await whole(socket)
+    assert gateway.worker.asked[1][1] == Chat("precise", "hi", request="mine")
+
+
+async def test_a_model_that_is_unknown_or_away_is_refused(gateway: RunningGateway) -> None:
+    await gateway.announce("gone", "away")
+    await gateway.lose_account("gone")
+    async with speaking(gateway, additional_headers={"accept-language": "en"}) as socket:
+        await say(socket, "ask", id="q", question="hi", model="bing-precis")
+        frame = await hear(socket)
+        assert refusal(frame) == (404, "model.unknown", None)
+        assert "bing-precis," in frame["message"]
+        assert "nearest names: bing-precise" in frame["message"]
+        await say(socket, "ask", id="q", question="hi", model="away")
+        assert refusal(await hear(socket)) == (503, "model.away", 5)
+    assert gateway.worker.asked == []
+
+
+@pytest.mark.parametrize("store_url", ["memory://"])
+async def test_a_key_may_ask_only_its_models(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"alice {hashlib.sha256(b'alice').hexdigest()} models=org/*\n")
+    async with running(store, settings(api_keys_file=tmp_path / "keys")) as gateway:
+        await gateway.announce("secret", "org/m", "other")
+        async with speaking(gateway, "key.alice") as socket:
+            await say(socket, "ask", id="q", question="hi", model="other")
+            assert refusal(await hear(socket)) == (404, "model.unknown", None)
+            await say(socket, "ask", id="q", question="hi", model="org/m")
+            assert (await whole(socket))[-1]["type"] == "final"
+
+
+async def test_reasoning_and_calls_come_at_their_seq_and_can_be_resumed_from_each(gateway: RunningGateway) -> None:
+    blocks = (Block("reasoning", "hm"), Block("text", "so"), Block("tool_call", "{}", "c1", "f"))
+    answer, frames = await answered(
+        gateway,
+        script=[
+            Delta("", pieces=(Piece(0, "reasoning", "hm"),)),
+            Delta("s", pieces=(Piece(1, "text", "s"),)),
+            Delta("o", pieces=(Piece(1, "text", "o"), Piece(2, "tool_call", "{", "c1", "f"))),
+            Delta("", pieces=(Piece(2, "tool_call", "}"),)),
+            Final("so", blocks=blocks),
+        ],
+    )
+    events = frames[1:]
+    kinds = [(frame["type"], frame["seq"]) for frame in events]
+    assert kinds == [("pieces", 1), ("delta", 2), ("delta", 3), ("pieces", 4), ("final", 5)]
+    # What a client does that knows no pieces.
+    assert "".join(frame["text"] for frame in events if frame["type"] == "delta") == events[-1]["text"] == "so"
+    assert (events[-1]["reasoning"], len(events[-1]["tool_calls"])) == ("hm", 1)
+    for after in range(6):
+        async with speaking(gateway) as socket:
+            await say(socket, "resume", id="q", answer=answer, after=after)
+            _, *rest = await whole(socket)
+            assert rest == (events[after:] or events[-1:])
 
 
 async def test_a_new_conversation_lives_on_after_the_socket(gateway: RunningGateway) -> None:

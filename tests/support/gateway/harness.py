@@ -18,8 +18,12 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.http.listener import SOCKET_OPTIONS
 from gateway.server import serve
 from gateway.settings import GatewaySettings
+from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
+from wire.ledger import AccountRecord, AccountStatus, Ledger
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
+from wire.model_table import Offer
+from wire.needs import Ability
 from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions, State
@@ -108,6 +112,17 @@ class RunningGateway:
     worker: ScriptedWorker
     client: httpx.AsyncClient
     beating: "asyncio.Task[None] | None" = None
+
+    async def announce(self, account: str, *models: str, abilities: Sequence[Ability] = (), **offer: Any) -> None:
+        """Let the worker have a server's account with these models."""
+        record = AccountRecord(
+            account, account, provider="openai", offer=Offer(models, abilities=tuple(abilities), **offer)
+        )
+        await Ledger(self.store).announce(record, AccountStatus(account), self.worker.name)
+
+    async def lose_account(self, account: str) -> None:
+        """Let an account have been announced for the last time an hour ago."""
+        await self.store.commands.zincrby(keys.accounts_key(), -3_600_000, account)
 
     async def lose_worker(self) -> None:
         """Let the worker leave, so that none is alive any more."""
