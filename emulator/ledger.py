@@ -9,7 +9,7 @@ from emulator import json_text
 from emulator.received_request import ReceivedRequest
 
 LIMIT = 200_000
-REQUESTS = 500  # of so many turns, the newest, what was received is kept
+REQUESTS = 200  # of so many turns, the newest, what was received is kept
 RUNNING = "running"
 
 Api = Literal["bing", "openai"]

@@ -9,7 +9,7 @@ from emulator.json_text import Json
 from emulator.sent_pictures import SentPicture
 
 MOST_TEXT = 20_000  # characters of each text that are kept
-MOST_MESSAGES = 1_000_000  # characters of all messages, about; the oldest are left out
+MOST_MESSAGES = 300_000  # characters of all messages, about; the oldest are left out
 OMITTED = ("model", "messages", "tools", "tool_choice", "response_format", "stream")
 HEADERS = (
     "accept", "user-agent", "idempotency-key", "openai-beta", "openai-organization", "openai-project", "http-referer",

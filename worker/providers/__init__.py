@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from wire.blocks import Block, Piece
+from wire.call_memory import CallRecord
 from wire.messages import EndReason, FinishReason, Source, Style, TurnCount, Usage
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
@@ -59,7 +60,8 @@ class Completion:
     `text` is the whole answer's text; `blocks` is all of it, where that is more than one text. `state` is the
     conversation to save; None if it can't be continued (turn limit reached, disengaged), so that the next question
     begins a new one. `usage`, `finish`, `ended` and `finish_raw` (see wire.messages.Final) are set where the upstream
-    reports them, and so are the `model` that answered and `extra` fields beside the answer.
+    reports them, and so are the `model` that answered and `extra` fields beside the answer. `records` are what is to be
+    kept of its calls, by their ids.
     """
 
     text: str
@@ -74,6 +76,7 @@ class Completion:
     finish_raw: str = ""
     model: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    records: Mapping[str, CallRecord] = field(default_factory=dict)
 
 
 # Of a provider whose answers are text.

@@ -1,8 +1,9 @@
 """The messages of a conversation, for another one that continues it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
+from wire.call_memory import CallRecord
 from wire.messages import HistoryMessage
 from wire.prompt import Prompt
 
@@ -15,7 +16,8 @@ class History:
     """The instructions for answers, and the messages before a question, oldest first.
 
     `leading` and `asked` are as in wire.messages.Chat. `prompt` is the whole request, where text can't say it: for an
-    upstream that gets messages, in place of all else.
+    upstream that gets messages, in place of all else. `secret` is that of envelopes (see worker.providers.envelope),
+    and `records` are what is kept of the prompt's calls.
     """
 
     instructions: str = ""
@@ -23,6 +25,8 @@ class History:
     leading: tuple[HistoryMessage, ...] = ()
     asked: tuple[HistoryMessage, ...] = ()
     prompt: Prompt | None = None
+    secret: bytes = field(default=b"", repr=False)
+    records: Mapping[str, CallRecord] = field(default_factory=dict)
 
 
 # Returns the messages before the question, for an upstream that doesn't have them. StoreUnavailableError.

@@ -7,9 +7,9 @@ from types import TracebackType
 
 import msgspec
 
-from wire.blocks import Block, Piece, fold, join_text
+from wire.blocks import BlockKind, Piece, fold
 from wire.errors import StoreUnavailableError
-from wire.messages import Delta, Replace, apply_to_blocks
+from wire.messages import Delta, Replace
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.turns.deltas import DeltaBuilder
@@ -26,8 +26,8 @@ class Publisher:
         self._job = job
         self._retry_for = retry_for
         self._deltas = DeltaBuilder()
-        # What an answer in pieces consists of, and those of its pieces that no event contains yet.
-        self._blocks: list[Block] = []
+        # What an answer in pieces consists of so far, and those of its pieces that no event contains yet.
+        self._progress = BlockProgress()
         self._pieces: list[Piece] = []
         self.seq = 0
         # The provider and the model that answer; clients get their names with the first event.
@@ -52,7 +52,7 @@ class Publisher:
     @property
     def published_text(self) -> str:
         """The text that clients have been sent."""
-        return join_text(self._blocks) or self._deltas.text
+        return self._progress.text or self._deltas.text
 
     @property
     def has_begun(self) -> bool:
@@ -88,7 +88,7 @@ class Publisher:
 
     @property
     def _is_in_pieces(self) -> bool:
-        return bool(self._pieces or self._blocks)
+        return bool(self._pieces or self._progress.count)
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -105,8 +105,7 @@ class Publisher:
         """Start an append of all that no event contains yet, if there is anything."""
         event: Delta | Replace | None
         if self._pieces:
-            event = _to_delta(self._blocks, self._pieces)
-            apply_to_blocks(self._blocks, event)
+            event = self._progress.add(self._pieces)
             self._pieces = []
         else:
             self._published = self._text
@@ -146,18 +145,40 @@ class Publisher:
                 self._publish()
 
 
-def _to_delta(blocks: Sequence[Block], pieces: Sequence[Piece]) -> Delta:
-    """Return the event that adds pieces to the blocks; where it brings only text, in the form that needs no pieces."""
-    merged: list[Piece] = []
-    for piece in pieces:
-        if merged and merged[-1].block == piece.block:
-            merged[-1] = _join(merged[-1], piece)
-        else:
-            merged.append(piece)
-    text = "".join(piece.text for piece in merged if piece.kind == "text")
-    continues = bool(blocks) and blocks[-1].kind == "text"
-    plain = Piece(len(blocks) - continues, "text", text)
-    return Delta(text) if merged == [plain] else Delta(text, pieces=tuple(merged))
+class BlockProgress:
+    """How far an answer in pieces is: what its next event depends on. `count` is the number of its blocks."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kind: BlockKind | None = None
+        self._texts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The text that was added."""
+        return "".join(self._texts)
+
+    def add(self, pieces: Sequence[Piece]) -> Delta:
+        """Return the event that adds pieces; where it brings only text, in the form that needs no pieces."""
+        plain_block = self.count - (self._kind == "text")
+        merged: list[Piece] = []
+        for piece in pieces:
+            if merged and merged[-1].block == piece.block:
+                merged[-1] = _join(merged[-1], piece)
+            else:
+                self._begin(piece)
+                merged.append(piece)
+        text = "".join(piece.text for piece in merged if piece.kind == "text")
+        self._texts.append(text)
+        plain = Piece(plain_block, "text", text)
+        return Delta(text) if merged == [plain] else Delta(text, pieces=tuple(merged))
+
+    def _begin(self, piece: Piece) -> None:
+        """Note the block of a piece. ValueError for one that has been passed, or of another kind."""
+        if piece.block == self.count:
+            self.count, self._kind = self.count + 1, piece.kind
+        elif piece.block != self.count - 1 or piece.kind != self._kind:
+            raise ValueError(f"a piece of {piece.kind} for block {piece.block} after {self.count} blocks")
 
 
 def _join(first: Piece, second: Piece) -> Piece:

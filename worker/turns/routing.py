@@ -1,10 +1,14 @@
 """The account and the conversation for each attempt of a job."""
 
 import asyncio
+from dataclasses import replace
 
+from wire.call_memory import CallMemory
+from wire.hmac_secret import HmacSecret
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
 from wire.messages import HistoryMessage, Image, Prompted
+from wire.prompt import Prompt
 from wire.prompt_text import add_history
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
@@ -14,6 +18,7 @@ from worker.accounts.penalties import NO_PENALTY
 from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
+from worker.providers.call_records import call_ids
 from worker.providers.transcript import History
 from worker.turns.session_state import decode
 
@@ -66,7 +71,19 @@ class AttemptRouter:
         prompt = work.prompt if isinstance(work, Prompted) else None
         if prompt is not None and not self._client_history:
             prompt = add_history(prompt, earlier)
-        return History(work.instructions, earlier, work.leading, work.asked, prompt)
+        history = History(work.instructions, earlier, work.leading, work.asked, prompt)
+        return history if prompt is None else await self._add_kept(history, prompt)
+
+    async def _add_kept(self, history: History, prompt: Prompt) -> History:
+        """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""
+        store, ids = self._sessions.store, call_ids(prompt)
+        secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
+        if not ids:
+            return replace(history, secret=secret)
+        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        memory = CallMemory(store, self._sessions.memory)
+        records = await retry_unavailable(lambda: memory.read(client, ids), self._deadline)
+        return replace(history, secret=secret, records=records)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
         """Return the known messages of the conversation, and whether they are complete."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -11,7 +11,8 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from telemetry import traces
-from wire.errors import LeaseLostError, StateLostError, WireError
+from wire.call_memory import CallMemory, CallRecord
+from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.messages import Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
@@ -239,6 +240,9 @@ class Turn:
         text = join_surrogates(completion.text)
         if not text and not completion.blocks:
             raise UpstreamError(Reason.ANSWER_EMPTY)
+        if completion.records:
+            # Before the end, after which the client may ask with the results of the calls.
+            await self._keep_records(completion.records)
         await publisher.finish(completion.text)
         session = None
         if completion.state is not None:
@@ -258,6 +262,14 @@ class Turn:
             extra=dict(completion.extra),
         )
         return Outcome("DONE", event, session, answer=text or None, starts_transcript=self._router.starts_transcript)
+
+    async def _keep_records(self, records: Mapping[str, CallRecord]) -> None:
+        """Keep what came with the calls of an answer, if Redis takes it at once."""
+        memory = CallMemory(self._sessions.store, self._sessions.memory)
+        try:
+            await memory.write(await self._read_client(), records, self._sessions.limits.session_ttl)
+        except StoreUnavailableError as error:
+            _LOG.warning("what came with calls is not kept", cause=type(error).__name__)
 
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)

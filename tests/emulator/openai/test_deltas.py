@@ -97,3 +97,9 @@ def test_extra_fields_come_with_a_calls_name_and_with_the_end_of_all_else() -> N
     assert (start, end) == ({"content": "one "}, {"content": "two", "x": 1})
     assert rendered(AnswerBlock("opaque", extra={"x": 1})) == [{"x": 1}]
     assert rendered(AnswerBlock("refusal", "no")) == [{"refusal": "no"}]
+
+
+def test_gemini_signs_only_the_first_of_several_calls() -> None:
+    portions = fragments([CALL, CALL], whole=True)
+    calls = [call(deltas.render(portion, SERVERS["gemini"], "m", old=False)) for portion in portions]
+    assert ["extra_content" in one for one in calls] == [True, False]

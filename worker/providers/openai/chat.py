@@ -4,7 +4,7 @@ Such a server keeps no conversations: each request contains all messages, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,35 +19,43 @@ from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount, Temperature
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
-from worker.providers.openai.chat_request import THINKING, RequestForm, earlier_fields, render_prompt
+from worker.providers.call_records import make_records, put_back
+from worker.providers.envelope import Envelopes
+from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.habits import ServerHabits
-from worker.providers.openai.parameters import STREAM, STREAM_OPTIONS, TEMPERATURE
+from worker.providers.openai.parameters import SIGNATURE, STREAM, STREAM_OPTIONS, TEMPERATURE, THOUGHT_SIGNATURE
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
-from worker.settings import WorkerSettings
+from worker.settings import OPENAI, WorkerSettings
 
 _LOG = structlog.get_logger()
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
 # Seconds to wait for what may follow a finish_reason: the usage and the end.
 GRACE = 1.0
+# Returns extra fields of an answer as clients get them.
+Seal = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class _Request:
-    """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers."""
+    """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers.
+
+    Extra fields of the answer leave as `seal` returns them. `is_repeat`: without the reasoning that was refused.
+    """
 
     model: str
     body: bytes
     habits: ServerHabits
     parameters: frozenset[str]
     fields: frozenset[str] = frozenset()
-    seal: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    seal: Seal | None = None
+    is_repeat: bool = False
 
 
 class OpenAIProvider:
@@ -105,7 +113,8 @@ class OpenAIProvider:
             habits.beginning = thoughts.beginning
         if pieces := completion.take():
             yield Growth(pieces)
-        yield replace(ended, model=request.model)
+        records = make_records(ended.blocks, OPENAI, request.model, completion.reasoning_field) if request.seal else {}
+        yield replace(ended, model=request.model, records=records)
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
@@ -124,7 +133,9 @@ class OpenAIProvider:
         habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
         extras = _streaming(server, habits)
         if prompt is not None:
-            return _from_prompt(prompt, server, habits, extras)
+            envelopes = Envelopes(history.secret, OPENAI, model)
+            prompt = envelopes.open_prompt(put_back(prompt, history.records, OPENAI, model))
+            return _from_prompt(prompt, server, habits, extras, envelopes.seal)
         messages = build_messages(
             self._systems[style] or "", history, question, self._settings.openai_history, placement=server.system
         )
@@ -152,24 +163,23 @@ def _streaming(server: ServerAccount, habits: ServerHabits) -> dict[str, object]
     return extras
 
 
-def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, extras: dict[str, object]) -> _Request:
+def _from_prompt(
+    prompt: Prompt, server: ServerAccount, habits: ServerHabits, extras: dict[str, object], seal: Seal
+) -> _Request:
     form = RequestForm(
         system=server.system,
         developer=server.developer,
         max_tokens=habits.max_tokens(server.max_tokens),
         omitted=habits.omitted,
         reasoning_field=habits.reasoning_field,
+        signs_calls=habits.signs_calls,
     )
     body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
     fields = earlier_fields(prompt) - habits.omitted
-    if habits.is_repeat(body):
+    is_repeat = habits.is_repeat(body)
+    if is_repeat:
         body = msgspec.json.encode({**render_prompt(prompt, replace(form, thinking=False)), **extras})
-        fields -= THINKING
-    return _Request(prompt.model, body, habits, frozenset(extras) | {form.max_tokens}, fields, seal=_unsealed)
-
-
-def _unsealed(extra: dict[str, Any]) -> dict[str, Any]:
-    return extra
+    return _Request(prompt.model, body, habits, frozenset(extras) | {form.max_tokens}, fields, seal, is_repeat)
 
 
 def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamError) -> None:
@@ -178,6 +188,8 @@ def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamErro
     if not (error.refused and name):
         return
     known = name in request.habits.omitted
+    if request.is_repeat and name in (SIGNATURE, THOUGHT_SIGNATURE):
+        return
     error.repeat = request.habits.refuse(name, request.body, request.parameters | request.fields)
     if error.repeat and not known:
         _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)

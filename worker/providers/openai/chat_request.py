@@ -1,5 +1,6 @@
 """Build the body of a chat completion from a prompt: everything that a client sent, where it sent it."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,8 @@ import msgspec
 
 from wire.prompt import AnswerFormat, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Tool, ToolCall, ToolChoice
 from worker.accounts.account import MaxTokensName, SystemMessages
+from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.parameters import MAX_TOKENS
-from worker.providers.openai.stream import REASONING_FIELDS
 
 # What is ours to set, or to keep from servers.
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "metadata", "user"})
@@ -18,6 +19,10 @@ THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "
 _THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 UNSEEN = "[picture]"
 _ERROR = "Error: "
+# The ids that calls of the old form get, whose results have their function's name.
+_OLD_CALL = re.compile(r"oldc[0-9]{5}")
+# See https://ai.google.dev/gemini-api/docs/thought-signatures.
+_NO_SIGNATURE = "skip_thought_signature_validator"
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class RequestForm:
 
     `system`: where messages of the system go; `developer`: it knows that role; `sees`: pictures are sent to it;
     `max_tokens` is its name for that parameter. `omitted` are the fields of earlier answers that it doesn't take, and
-    without `thinking` it gets no old reasoning. `reasoning_field` is where it has its own reasoning.
+    without `thinking` it gets no old reasoning. `reasoning_field` is where it has its own reasoning. `signs_calls`: it
+    doesn't take calls without Gemini's signature, or a word in its place.
     """
 
     system: SystemMessages = "told"
@@ -36,6 +42,7 @@ class RequestForm:
     omitted: Collection[str] = field(default_factory=frozenset)
     thinking: bool = True
     reasoning_field: str = ""
+    signs_calls: bool = False
 
 
 def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
@@ -85,11 +92,16 @@ class _Renderer:
         return [self._tool(tool) for tool in prompt.tools if hosted or tool.kind in ("function", "custom")]
 
     def _message(self, message: Message) -> dict[str, Any]:
+        message, refusal = _split_refusal(message)
         rendered: dict[str, Any] = {"role": self._role(message), "content": self._content(message)}
-        if message.name:
+        if refusal:
+            rendered["refusal"] = refusal
+        if message.name and not _OLD_CALL.fullmatch(message.call_id):
             rendered["name"] = message.name
         if message.calls:
             rendered["tool_calls"] = [self._call(call) for call in message.calls]
+            if self._form.signs_calls:
+                _sign(rendered["tool_calls"][0])
         if message.role == "tool" and message.call_id:
             rendered["tool_call_id"] = message.call_id
         return self.with_extra(rendered, self._earlier(self._one_reasoning(message.extra), message.role))
@@ -148,12 +160,13 @@ class _Renderer:
         return {name: value for name, value in extra.items() if name not in left_out} if left_out else extra
 
     def _one_reasoning(self, extra: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields with reasoning once: gateways send it under several names, and clients return them all."""
+        """Return the fields with reasoning once, under the server's name: clients get it under several."""
         names = [name for name in REASONING_FIELDS if isinstance(extra.get(name), str)]
-        if len({extra[name] for name in names}) != 1 or len(names) == 1:
+        if len({extra[name] for name in names}) != 1:
             return extra
-        name = self._form.reasoning_field if self._form.reasoning_field in names else names[0]
-        return {field: value for field, value in extra.items() if field == name or field not in names}
+        name = self._form.reasoning_field or names[0]
+        others = {field: value for field, value in extra.items() if field not in names}
+        return {**others, name: extra[names[0]]}
 
     def _tool(self, tool: Tool) -> dict[str, Any]:
         if tool.kind not in ("function", "custom"):
@@ -176,6 +189,23 @@ def _merge(rendered: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, A
         if isinstance(rendered[name], dict) and isinstance(extra[name], dict):
             merged[name] = _merge(rendered[name], extra[name])
     return {**{name: merged[name] for name in rendered}, **merged}
+
+
+def _split_refusal(message: Message) -> tuple[Message, str]:
+    """Return a message and the refusal beside its content, if it was sent there."""
+    refusals = [part for part in message.parts if isinstance(part, Refusal) and not part.extra]
+    others = tuple(part for part in message.parts if part not in refusals)
+    if message.role != "assistant" or len(refusals) != 1 or (others and not message.string):
+        return message, ""
+    return msgspec.structs.replace(message, parts=others), refusals[0].text
+
+
+def _sign(call: dict[str, Any]) -> None:
+    """Give a call the word that Gemini takes for the signature of a call that it didn't make."""
+    content = call.get("extra_content")
+    google = content.get("google") if isinstance(content, dict) else None
+    if not (isinstance(google, dict) and google.get("thought_signature")):
+        call["extra_content"] = _merge({"google": {"thought_signature": _NO_SIGNATURE}}, content or {})
 
 
 def _system_first(messages: Sequence[Message]) -> list[Message]:

@@ -156,10 +156,17 @@ def _message(error: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
         if isinstance(value, dict):
             value = value.get("detail") or value.get("message")
         if isinstance(value, str) and value:
-            return value[:_LONGEST_MESSAGE], tuple(params)
+            return (value + _passed_on(error))[:_LONGEST_MESSAGE], tuple(params)
         if isinstance(value, list) and value:
             return _join_items(value, params)[:_LONGEST_MESSAGE], tuple(params)
     return "", tuple(params)
+
+
+def _passed_on(error: Mapping[str, Any]) -> str:
+    """Return the words of the server behind the one that reports an error, as OpenRouter passes them on."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f": {raw}" if isinstance(raw, str) and raw else ""
 
 
 def _join_items(items: list[Any], params: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from worker.accounts.account import MaxTokensName
-from worker.providers.openai.parameters import MAX_COMPLETION_TOKENS, MAX_TOKENS, SIGNATURE
+from worker.providers.openai.parameters import MAX_COMPLETION_TOKENS, MAX_TOKENS, SIGNATURE, THOUGHT_SIGNATURE
 from worker.providers.openai.thoughts import Beginning
 
 # How many requests that are to be repeated without old reasoning are known at a time.
@@ -17,12 +17,14 @@ _NAMES: tuple[MaxTokensName, MaxTokensName] = (MAX_TOKENS, MAX_COMPLETION_TOKENS
 class ServerHabits:
     """One model at one server. `omitted` are the parameters of ours that it refuses, and fields of earlier answers.
 
-    `beginning` is how its text begins, and `reasoning_field` where it sends reasoning.
+    `beginning` is how its text begins, and `reasoning_field` where it sends reasoning. `signs_calls`: it wants calls
+    back with its signature, or with a word in its place.
     """
 
     omitted: set[str] = field(default_factory=set)
     beginning: Beginning = None
     reasoning_field: str = ""
+    signs_calls: bool = False
     _repeats: dict[bytes, None] = field(default_factory=dict)
 
     def max_tokens(self, usual: MaxTokensName) -> MaxTokensName:
@@ -35,7 +37,8 @@ class ServerHabits:
 
         `sent` are the fields that it may be about. For a signature only that request is repeated otherwise.
         """
-        if name == SIGNATURE:
+        if name in (SIGNATURE, THOUGHT_SIGNATURE):
+            self.signs_calls = self.signs_calls or name == THOUGHT_SIGNATURE
             self._repeats[hashlib.sha256(body).digest()] = None
             while len(self._repeats) > _MOST_REPEATS:
                 del self._repeats[next(iter(self._repeats))]

@@ -1,6 +1,8 @@
 """Sort what a server sends of an answer into blocks, each of which is whole before the next one grows."""
 
+import copy
 import secrets
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +20,8 @@ _BLOCK_BYTES = 64
 
 
 def new_call_id() -> str:
-    """Return an id for a call to which its server gave none."""
-    return f"call_{secrets.token_hex(12)}"
+    """Return an id for a call to which its server gave none: nine letters and digits, as Mistral wants them."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))
 
 
 class _GrowingBlock:
@@ -54,7 +56,7 @@ class _GrowingBlock:
             if self.kind == "tool_call":
                 self._json.feed(text)
         if extra:
-            self.extra = fold(self.extra, extra)
+            _fold_into(self.extra, extra)
             self._held_extra = fold(self._held_extra, extra)
 
     def take(self, number: int, *, last: bool) -> Piece | None:
@@ -231,6 +233,20 @@ class Normaliser:
         if (piece := block.take(self._count, last=last)) is not None:
             self._count += begins
             self._pieces.append(piece)
+
+
+def _fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
+    """Fold new fields as wire.blocks.fold does, into fields of our own: a copy for each token's probability is dear."""
+    for name, value in new.items():
+        before = fields.get(name)
+        if isinstance(before, str) and isinstance(value, str):
+            fields[name] = before + value
+        elif isinstance(before, list) and isinstance(value, list):
+            before += value
+        elif isinstance(before, dict) and isinstance(value, dict):
+            _fold_into(before, value)
+        else:
+            fields[name] = copy.deepcopy(value) if isinstance(value, list | dict) else value
 
 
 def _restarts(call: _GrowingBlock, fragment: CallFragment) -> bool:

@@ -8,8 +8,8 @@ STREAM_OPTIONS, TEMPERATURE, STREAM = "stream_options", "temperature", "stream"
 # The two names of one parameter.
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
-# What an earlier answer was signed with, or is encrypted.
-SIGNATURE = "signature"
+# What an earlier answer was signed with, or is encrypted; the second is Gemini's, which it wants with calls.
+SIGNATURE, THOUGHT_SIGNATURE = "signature", "thought_signature"
 # More specific ones first.
 _PARAMETERS = {
     STREAM_OPTIONS: re.compile(r"\b(?:stream[_ ]options|include_usage)\b", re.IGNORECASE),
@@ -46,15 +46,19 @@ _SIGNATURE = re.compile(
     re.IGNORECASE,
 )
 
+_THOUGHT_SIGNATURE = re.compile(r"\bthought[_ ]signature\b", re.IGNORECASE)
+
 
 def find_parameter(params: Iterable[str], message: str, fields: Collection[str] = ()) -> str:
     """Return which field is refused: one that the error names, else the first that its message names.
 
-    It is one of ours, SIGNATURE, or one of `fields`, which earlier answers contained.
+    It is one of ours, a signature, or one of `fields`, which earlier answers contained.
     """
     names = [param.rpartition(".")[2] for param in params]
     if (field := next((name for name in reversed(names) if name in fields), None)) is not None:
         return field
+    if _THOUGHT_SIGNATURE.search(message):
+        return THOUGHT_SIGNATURE
     if fields and _SIGNATURE.search(message):
         return SIGNATURE
     found = _find_own(params, message)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from wire.messages import EndReason, FinishReason, Source, Usage
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
@@ -49,8 +50,6 @@ _BROKEN = frozenset(
 # The kinds of parts that are text, and those that are reasoning.
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})
 _REASONINGS = frozenset({"thinking", "reasoning", "reasoning_text"})
-# The fields for reasoning: some servers send the same in two of them.
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 # What is read of a message, and what is beside the choices of a chunk; everything else are extra fields.
 _KNOWN = frozenset({"role", "content", "text", "refusal", "tool_calls", "function_call", "annotations"})
 _KNOWN_BESIDE = frozenset(
@@ -72,7 +71,7 @@ class CompletionStream:
         self,
         secret: str = "",
         thoughts: ThoughtSplitter | None = None,
-        seal: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        seal: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self._secret = secret
         self._thoughts = thoughts
@@ -182,13 +181,15 @@ class CompletionStream:
             self._finish = finish
         delta, message = _message(choice.get("delta")), choice.get("message")
         self._read_annotations(delta.get("annotations"))
-        has_grown = self._read_message(delta or {"content": choice.get("text")}, choice.get("logprobs"))
+        logprobs = choice.get("logprobs")
+        of_delta, of_message = (logprobs, None) if delta or not message else (None, logprobs)
+        has_grown = self._read_message(delta or {"content": choice.get("text")}, of_delta)
         self._has_delta = self._has_delta or has_grown
         if isinstance(message, dict | str):
             message = _message(message)
             self._read_annotations(message.get("annotations"))
             if not has_grown:
-                self._read_whole(message, choice.get("logprobs"))
+                self._read_whole(message, of_message)
         if finish is not None and finish.lower() in _BROKEN:
             if has_error({"error": choice.get("error")}):
                 raise self._to_error(choice)

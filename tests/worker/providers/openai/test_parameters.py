@@ -6,6 +6,8 @@ import pytest
 
 from worker.providers.openai.errors import parse_error
 
+# Of earlier answers.
+FIELDS = {"reasoning_content", "x"}
 SHAPES: list[tuple[Any, str]] = [
     # OpenAI, o-series and gpt-5
     (
@@ -45,6 +47,39 @@ SHAPES: list[tuple[Any, str]] = [
     ({"error": {"message": "`temperature` is deprecated for this model."}}, "temperature"),
     ({"error": {"message": "Streaming is not supported by this model"}}, "stream"),
     ({"error": {"message": "x", "param": "stream"}}, "stream"),
+    # The name of a parameter
+    (
+        {
+            "error": {
+                "message": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                "Use 'max_completion_tokens' instead.",
+                "param": "max_tokens",
+            }
+        },
+        "max_tokens",
+    ),
+    ({"error": {"message": "Unrecognized request argument supplied: max_completion_tokens"}}, "max_completion_tokens"),
+    # Its value
+    ({"error": {"message": "max_tokens is too large: this model supports at most 4096.", "param": "max_tokens"}}, ""),
+    ({"error": {"message": "`max_tokens` must be less than or equal to `8192`"}}, ""),
+    # A signature
+    (
+        [{"error": {"message": "Function call is missing a thought_signature in functionCall parts."}}],
+        "thought_signature",
+    ),
+    ({"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}, "signature"),
+    ({"error": {"message": "x", "metadata": {"raw": "Invalid `signature` in `thinking` block"}}}, "signature"),
+    ({"error": {"message": "The encrypted content gAAA could not be verified."}}, "signature"),
+    # A field of an earlier answer
+    (
+        {"message": {"detail": [{"loc": ["body", "messages", 1, "assistant", "reasoning_content"], "msg": "no"}]}},
+        "reasoning_content",
+    ),
+    ({"error": {"message": "('messages.1' : property 'reasoning_content' is unsupported)"}}, "reasoning_content"),
+    ({"error": {"message": "Unknown parameter: 'messages[1].x'.", "param": "messages[1].x"}}, "x"),
+    ({"error": {"message": "unknown field `x`"}}, "x"),
+    ({"error": {"message": "unknown field `y`, expected one of `x`"}}, ""),
+    ({"error": {"message": "not supported: x is no field"}}, ""),
     # Of something else
     ({"error": {"message": "Unsupported value: 'top_k'", "param": "top_k"}}, ""),
     ({"error": {"message": "unknown field `top_k`, expected one of `model`, `stream`, `temperature`"}}, ""),
@@ -56,7 +91,7 @@ SHAPES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("error", "parameter"), SHAPES)
 def test_a_refusal_names_one_of_our_own_fields(error: Any, parameter: str) -> None:
     for status in (400, 422):
-        assert parse_error(error, status).to_upstream_error().parameter == parameter
+        assert parse_error(error, status).to_upstream_error(fields=FIELDS).parameter == parameter
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 503, 504])

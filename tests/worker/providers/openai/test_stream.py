@@ -1,11 +1,15 @@
+import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.worker.openai_server import chunk
+from wire.blocks import Block, add_piece
 from wire.messages import Final, Source, encode
 from worker.errors import UpstreamError
 from worker.providers import Completion
@@ -168,6 +172,223 @@ def test_what_comes_after_the_end_is_not_read() -> None:
 def test_a_text_without_an_end_is_cut_off() -> None:
     half = chunk("x" * (MAX_ANSWER // 2))
     assert failure(half, half, chunk("x")).reason == "transport.toobig"
+
+
+def sealed(extra: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(extra)
+
+
+def read_all(*chunks: Any, word: str = "stop") -> Completion:
+    """Return an answer with its extra fields."""
+    completion = CompletionStream(seal=sealed)
+    for part in chunks:
+        completion.read(json.dumps(part))
+    completion.read(json.dumps(chunk(None, word)))
+    ended = completion.completion(b"")
+    blocks: list[Block] = []
+    for piece in completion.take():
+        add_piece(blocks, piece)
+    assert blocks == list(ended.blocks or ([Block("text", ended.text)] if ended.text else []))
+    return ended
+
+
+CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+CALLED = Block("tool_call", '{"a":1}', "c", "add")
+
+
+@pytest.mark.parametrize(
+    ("deltas", "blocks"),
+    [
+        # One text in two fields
+        ([{"reasoning_content": "h", "reasoning": "h"}, {"reasoning": "m"}], [Block("reasoning", "hm")]),
+        (
+            [{"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, {"content": "a"}],
+            [
+                Block("reasoning", "hm", extra={"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}),
+                Block("text", "a"),
+            ],
+        ),
+        # In the order in which models answer
+        (
+            [{"tool_calls": [CALL], "content": "a", "reasoning_content": "hm"}],
+            [Block("reasoning", "hm"), Block("text", "a"), CALLED],
+        ),
+        (
+            [
+                {
+                    "content": [
+                        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                        {"type": "text", "text": "a"},
+                    ]
+                }
+            ],
+            [Block("reasoning", "hm"), Block("text", "a")],
+        ),
+        (
+            [{"content": [{"type": "reference", "ids": [1]}]}],
+            [Block("opaque", extra={"content_parts": [{"type": "reference", "ids": [1]}]})],
+        ),
+        ([{"refusal": "I "}, {"refusal": "won't."}], [Block("refusal", "I won't.")]),
+        (
+            [{"function_call": {"name": "add", "arguments": ""}}, {"function_call": {"arguments": '{"a":1}'}}],
+            [Block("tool_call", '{"a":1}', "made", "add")],
+        ),
+        (
+            [{"content": "a", "extra_content": {"google": {"thought_signature": "s"}}, "audio": None, "x": []}],
+            [Block("text", "a", extra={"extra_content": {"google": {"thought_signature": "s"}}})],
+        ),
+        (
+            [{"role": "assistant", "images": [{"type": "image_url"}]}],
+            [Block("opaque", extra={"images": [{"type": "image_url"}]})],
+        ),
+        (
+            [{"annotations": [{"type": "file", "id": "f"}]}],
+            [Block("opaque", extra={"annotations": [{"type": "file", "id": "f"}]})],
+        ),
+        # Some servers have them in each fragment
+        (
+            [{"tool_calls": [CALL]}, {"tool_calls": [{"index": 0, "function": {"name": "add"}, "x": "y"}]}],
+            [Block("tool_call", '{"a":1}', "c", "add", extra={"x": "y"})],
+        ),
+    ],
+)
+def test_each_field_becomes_a_block(deltas: list[dict[str, Any]], blocks: list[Block]) -> None:
+    ended = read_all(*(with_delta(**delta) for delta in deltas))
+    found = [
+        msgspec.structs.replace(block, id="made") if "function_call" in deltas[0] else block for block in ended.blocks
+    ]
+    assert found == blocks
+
+
+def test_a_whole_completion_is_read_like_its_parts() -> None:
+    message = {"role": "assistant", "content": "a", "reasoning_content": "hm", "tool_calls": [CALL], "refusal": None}
+    ended = read_all({"choices": [{"message": message, "finish_reason": "tool_calls", "logprobs": {"content": [1]}}]})
+    assert ended.blocks == (
+        Block("reasoning", "hm"),
+        Block("text", "a", extra={"logprobs": {"content": [1]}}),
+        CALLED,
+    )
+
+
+def test_a_message_behind_the_deltas_adds_only_what_they_lack() -> None:
+    message = {"content": "ab", "reasoning": "hm", "tool_calls": [CALL], "x": 1}
+    whole = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    assert read_all(with_delta(reasoning="hm"), with_delta(content="a"), whole).blocks == (
+        Block("reasoning", "hm"),
+        Block("text", "ab"),
+        CALLED,
+    )
+    assert read_all(with_delta(tool_calls=[CALL]), whole).blocks[0] == CALLED
+
+
+def test_probabilities_belong_to_their_text() -> None:
+    chunks = [
+        {"choices": [{"delta": {"content": text}, "logprobs": {"content": [{"token": text}], "refusal": None}}]}
+        for text in ("a", "b")
+    ]
+    ended = read_all(*chunks)
+    logprobs = {"content": [{"token": "a"}, {"token": "b"}], "refusal": None}
+    assert ended.blocks == (Block("text", "ab", extra={"logprobs": logprobs}),)
+
+
+@pytest.mark.parametrize(
+    ("delta", "word", "finish", "ended"),
+    [
+        ({"tool_calls": [CALL]}, "stop", "stop", "tool_calls"),
+        ({"tool_calls": [CALL]}, "tool_calls", "stop", "tool_calls"),
+        ({"content": "a"}, "tool_calls", "stop", ""),
+        ({"content": "a"}, "end_turn", "stop", ""),
+        ({"refusal": "no"}, "stop", "stop", "refusal"),
+        ({"content": "a"}, "refusal", "content_filter", "refusal"),
+        ({"tool_calls": [CALL]}, "length", "length", ""),
+    ],
+)
+def test_the_end_is_known_by_the_word_and_by_what_came(
+    delta: dict[str, Any], word: str, finish: str, ended: str
+) -> None:
+    completion = read_all(with_delta(**delta), word=word)
+    assert (completion.finish, completion.ended, completion.finish_raw) == (finish, ended, word)
+
+
+def test_a_call_that_is_cut_by_the_length_is_none() -> None:
+    half = {**CALL, "function": {"name": "add", "arguments": '{"a'}}
+    completion = CompletionStream()
+    for part in (with_delta(content="a"), with_delta(tool_calls=[half]), chunk(None, "length")):
+        completion.read(json.dumps(part))
+    ended = completion.completion(b"")
+    assert (ended.text, ended.blocks, ended.ended) == ("a", (), "")
+
+
+def test_what_is_beside_the_choices_goes_along_once() -> None:
+    beside = {"citations": ["https://a/"], "system_fingerprint": "f", "service_tier": None, "provider": "P"}
+    ended = read_all({**chunk("a"), **beside, "id": "x", "obfuscation": "x"}, {**chunk("b"), **beside, "provider": "Q"})
+    assert ended.extra == {"citations": ["https://a/"], "system_fingerprint": "f", "provider": "Q"}
+    assert ended.blocks == ()
+    huge = read_all({**chunk("a"), "x": "y" * 100_000, "z": 1})
+    assert huge.extra == {}
+
+
+def test_without_a_prompt_there_are_no_extra_fields() -> None:
+    ended = read(with_delta(content="a", x=1, tool_calls=[{**CALL, "y": 1}]), {**chunk("b"), "z": 1}, END)
+    assert (ended.extra, ended.blocks) == ({}, (Block("text", "a"), CALLED, Block("text", "b")))
+
+
+def rendered(block: Block, number: int, text: str, *, first: bool) -> dict[str, Any]:
+    """Return a delta with a part of a block."""
+    extra = block.extra if first else {}
+    match block.kind:
+        case "tool_call":
+            head = {"id": block.id, "type": "function", **extra} if first else {}
+            function = {**({"name": block.name} if first else {}), "arguments": text}
+            return {"tool_calls": [{"index": number, **head, "function": function}]}
+        case "reasoning":
+            return {"reasoning_content": text, **extra}
+        case "refusal":
+            return {"refusal": text, **extra}
+    return {"content": text, **extra}
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+FIELDS = st.dictionaries(st.sampled_from(["x", "y"]), st.text(min_size=1, max_size=2), max_size=1)
+BLOCKS = st.lists(
+    st.builds(Block, st.sampled_from(["text", "reasoning", "refusal"]), TEXTS, extra=FIELDS)
+    | st.builds(
+        Block,
+        st.just("tool_call"),
+        st.dictionaries(TEXTS, TEXTS, max_size=2).map(json.dumps),
+        st.uuids().map(str),
+        st.just("add"),
+        extra=FIELDS,
+    ),
+    max_size=6,
+)
+
+
+MERGES: st.SearchStrategy[Any] = st.booleans()
+
+
+@given(BLOCKS, st.data())
+def test_the_blocks_of_an_answer_are_those_that_were_rendered(sent: list[Block], data: st.DataObject) -> None:
+    blocks = [block for number, block in enumerate(sent) if not number or not joins(sent[number - 1], block)]
+    chunks: list[dict[str, Any]] = []
+    for number, block in enumerate(blocks):
+        cuts = data.draw(st.lists(st.integers(0, len(block.text)), max_size=3))
+        places = sorted({0, len(block.text), *cuts})
+        texts = [block.text[start:stop] for start, stop in itertools.pairwise(places)]
+        chunks += [with_delta(**rendered(block, number, text, first=not place)) for place, text in enumerate(texts)]
+    # Several chunks at once, as some servers and proxies send them.
+    merged: list[Any] = []
+    for one in chunks:
+        if merged and data.draw(MERGES):
+            merged[-1] = [*(merged[-1] if isinstance(merged[-1], list) else [merged[-1]]), one]
+        else:
+            merged.append(one)
+    ended = read_all(*merged)
+    assert list(ended.blocks or ([Block("text", ended.text)] if ended.text else [])) == blocks
+
+
+def joins(first: Block, second: Block) -> bool:
+    return first.kind == second.kind != "tool_call"
 
 
 JSON = st.recursive(

@@ -1,0 +1,73 @@
+"""What a server gave with its calls of tools, to be kept, and to be put back where a client dropped it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from wire.blocks import Block, fold
+from wire.call_memory import MAX_RECORD, CallRecord
+from wire.prompt import Message, Prompt, ToolCall
+
+# Fields of an answer that no server wants back.
+_NOT_KEPT = frozenset({"logprobs", "annotations", "audio", "images", "content_parts"})
+# The fields for reasoning: whichever of them a client sent, it kept the reasoning.
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+
+
+def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field: str) -> dict[str, CallRecord]:
+    """Return what came with each call of an answer, by the call's id. The first call has what came with the message.
+
+    `reasoning_field` is where the server of this kind has reasoning.
+    """
+    calls = [block for block in blocks if block.kind == "tool_call"]
+    message: dict[str, Any] = {}
+    for block in blocks:
+        if block.kind != "tool_call" and block.extra:
+            message = fold(message, {name: value for name, value in block.extra.items() if name not in _NOT_KEPT})
+    reasoning = "".join(block.text for block in blocks if block.kind == "reasoning")
+    if reasoning and reasoning_field:
+        message[reasoning_field] = reasoning
+    records = {call.id: CallRecord(kind, model, call.extra, message if call is calls[0] else {}) for call in calls}
+    fitting = {id_: _fit(record) for id_, record in records.items()}
+    return {id_: record for id_, record in fitting.items() if record.call or record.message}
+
+
+def _fit(record: CallRecord) -> CallRecord:
+    """Return a record, without what came with the message if it is too large."""
+    if len(msgspec.json.encode(record)) <= MAX_RECORD:
+        return record
+    return msgspec.structs.replace(record, message={})
+
+
+def call_ids(prompt: Prompt) -> list[str]:
+    """Return the ids of all calls in a prompt, oldest first."""
+    return [call.id for message in prompt.messages for call in message.calls]
+
+
+def put_back(prompt: Prompt, records: Mapping[str, CallRecord], kind: str, model: str) -> Prompt:
+    """Return a prompt with what its client dropped of this kind of server's and model's answers."""
+    known = {id_: record for id_, record in records.items() if (record.kind, record.model) == (kind, model)}
+    if not known:
+        return prompt
+    return msgspec.structs.replace(prompt, messages=tuple(_complete(message, known) for message in prompt.messages))
+
+
+def _complete(message: Message, records: Mapping[str, CallRecord]) -> Message:
+    own = [records[call.id] for call in message.calls if call.id in records]
+    if not own:
+        return message
+    given = next((record.message for record in own if record.message), {})
+    if any(message.extra.get(name) for name in REASONING_FIELDS):
+        given = {name: value for name, value in given.items() if name not in REASONING_FIELDS}
+    calls = tuple(_complete_call(call, records.get(call.id)) for call in message.calls)
+    return msgspec.structs.replace(message, calls=calls, extra=_add(message.extra, given))
+
+
+def _complete_call(call: ToolCall, record: CallRecord | None) -> ToolCall:
+    return call if record is None else msgspec.structs.replace(call, extra=_add(call.extra, record.call))
+
+
+def _add(extra: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return extra fields with those that are missing."""
+    return {**given, **{name: value for name, value in extra.items() if value or name not in given}}
