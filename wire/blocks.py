@@ -62,7 +62,7 @@ def add_text(blocks: list[Block], text: str) -> None:
     add_piece(blocks, Piece(number, "text", text))
 
 
-def join_text(blocks: Iterable[Block]) -> str:
+def join_text(blocks: Iterable[Block | Piece]) -> str:
     """Return all of the text, without reasoning, refusals and calls."""
     return "".join(block.text for block in blocks if block.kind == "text")
 

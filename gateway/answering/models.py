@@ -39,10 +39,12 @@ class ModelChoice:
 
     def ignored(self, prompt: Prompt) -> tuple[str, ...]:
         """Return the parameters of a prompt that the model can't take, for `Prompt.ignored`."""
-        needs = needs_of(prompt)
-        abilities = self.table.abilities(self.chain, needs)
-        text_only = self._is_bare or self.table.is_text_only(self.chain, needs)
-        return ignored_parameters(prompt, abilities, text_only=text_only)
+        abilities = self.table.abilities(self.chain, needs_of(prompt))
+        return ignored_parameters(prompt, abilities, text_only=self.text_only(prompt))
+
+    def text_only(self, prompt: Prompt) -> bool:
+        """Return whether accounts that a prompt may be sent to get nothing but text."""
+        return self._is_bare or self.table.is_text_only(self.chain, needs_of(prompt))
 
     @property
     def _is_bare(self) -> bool:

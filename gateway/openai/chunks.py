@@ -1,30 +1,55 @@
 """The bodies of /v1/chat/completions: a whole completion, and the chunks of a streamed one."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
-from gateway.openai.models import ModelName, model_name
+from gateway.openai.models import model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
-from gateway.openai.text_assembler import TextAssembler
-from gateway.openai.usage import Estimated, TokenCounts, count_tokens
-from wire.messages import Event, Failed, FinishReason
+from gateway.openai.usage import Estimated, count_tokens
+from wire.about import About
+from wire.blocks import Block, BlockKind, Piece, fold, join_text
+from wire.messages import Event, Failed
+from wire.reasons import Reason
 
 _DONE = SseFrame(b"[DONE]")
+_BROKEN = Failed(Reason.INTERRUPTED)
+# The field of a text block whose place is beside the message.
+_LOGPROBS = "logprobs"
+T = TypeVar("T")
+
+AnsweredModel = Annotated[
+    str, msgspec.Meta(description="The model that answers; before it began, the one that was asked for.")
+]
+
+
+class PromptDetails(msgspec.Struct, kw_only=True):
+    """Details of a prompt's tokens."""
+
+    cached_tokens: Count = 0
+
+
+class CompletionDetails(msgspec.Struct, kw_only=True):
+    """Details of an answer's tokens."""
+
+    reasoning_tokens: Count = 0
 
 
 class CompletionUsage(msgspec.Struct, kw_only=True):
-    """Tokens, as the upstream counted them, or `estimated`."""
+    """Tokens, as the upstream counted them, or `estimated`. The details are those of a server."""
 
     prompt_tokens: Count
     completion_tokens: Count
     total_tokens: Count
+    prompt_tokens_details: PromptDetails | UnsetType = UNSET
+    completion_tokens_details: CompletionDetails | UnsetType = UNSET
     estimated: Estimated | UnsetType = UNSET
 
 
@@ -44,13 +69,49 @@ class MessageAnnotation(msgspec.Struct, kw_only=True):
     url_citation: UrlCitation
 
 
+class CallArguments(msgspec.Struct, kw_only=True):
+    """A call of a function. In a stream the name comes first, and the arguments in parts behind it."""
+
+    name: str | UnsetType = UNSET
+    arguments: Annotated[str, msgspec.Meta(description="JSON, as the model wrote it.")]
+
+
+class CallInput(msgspec.Struct, kw_only=True):
+    """A call of a custom tool, in parts as that of a function."""
+
+    name: str | UnsetType = UNSET
+    input: str
+
+
+class AnswerCall(msgspec.Struct, kw_only=True):
+    """A call that the client is to carry out. In a stream it has an index, and all else but that only at first."""
+
+    index: Count | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    type: Literal["function", "custom"] | UnsetType = UNSET
+    function: CallArguments | UnsetType = UNSET
+    custom: CallInput | UnsetType = UNSET
+
+
+_Reasoning = Annotated[
+    str | UnsetType, msgspec.Meta(description="What the model thought, under both names that clients know.")
+]
+_OldCall = Annotated[CallArguments | UnsetType, msgspec.Meta(description="The call, if the request had `functions`.")]
+Logprobs = Annotated[dict[str, Any] | None, msgspec.Meta(description="As the server sent them, if asked for.")]
+FinishWord = Literal["stop", "length", "content_filter", "tool_calls", "function_call"]
+
+
 class ChoiceMessage(msgspec.Struct, kw_only=True):
-    """The answer."""
+    """The answer. Fields that the server sent beside these are in it too."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
-    refusal: None = None
+    content: Annotated[str | None, msgspec.Meta(description="null if the answer has only calls, or a refusal.")]
+    refusal: str | None = None
     annotations: list[MessageAnnotation]
+    reasoning_content: _Reasoning = UNSET
+    reasoning: _Reasoning = UNSET
+    tool_calls: list[AnswerCall] | UnsetType = UNSET
+    function_call: _OldCall = UNSET
 
 
 class CompletionChoice(msgspec.Struct, kw_only=True):
@@ -58,28 +119,33 @@ class CompletionChoice(msgspec.Struct, kw_only=True):
 
     index: Literal[0] = 0
     message: ChoiceMessage
-    logprobs: None = None
-    finish_reason: FinishReason
+    logprobs: Logprobs = None
+    finish_reason: FinishWord
 
 
 class CompletionObject(msgspec.Struct, kw_only=True):
-    """A whole completion."""
+    """A whole completion. Fields that the server sent beside these are in it too."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: Count
-    model: ModelName
-    system_fingerprint: None = None
+    model: AnsweredModel
+    system_fingerprint: str | None = None
     choices: list[CompletionChoice]
     usage: CompletionUsage
 
 
 class ChunkDelta(msgspec.Struct, kw_only=True):
-    """The new part of a message."""
+    """The new part of a message. Fields that the server sent beside these are in it too."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
     annotations: list[MessageAnnotation] | UnsetType = UNSET
+    refusal: str | UnsetType = UNSET
+    reasoning_content: _Reasoning = UNSET
+    reasoning: _Reasoning = UNSET
+    tool_calls: list[AnswerCall] | UnsetType = UNSET
+    function_call: _OldCall = UNSET
 
 
 class ChunkChoice(msgspec.Struct, kw_only=True):
@@ -87,18 +153,18 @@ class ChunkChoice(msgspec.Struct, kw_only=True):
 
     index: Literal[0] = 0
     delta: ChunkDelta
-    logprobs: None = None
-    finish_reason: FinishReason | None = None
+    logprobs: Logprobs = None
+    finish_reason: FinishWord | None = None
 
 
 class Chunk(msgspec.Struct, kw_only=True):
-    """A part of a streamed completion."""
+    """A part of a streamed completion. The last choice has the fields that the server sent beside these."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: Count
-    model: ModelName
-    system_fingerprint: None = None
+    model: AnsweredModel
+    system_fingerprint: str | None = None
     choices: list[ChunkChoice]
     usage: Annotated[
         CompletionUsage | UnsetType | None,
@@ -106,32 +172,37 @@ class Chunk(msgspec.Struct, kw_only=True):
     ] = UNSET
 
 
-def encode_completion(question: SubmittedQuestion, answer: TextAssembler) -> bytes:
-    """Return a whole completion."""
-    text = answer.text
-    message = ChoiceMessage(content=text, annotations=_annotations(answer.locate_citations(text)))
-    completion = CompletionObject(
-        **_head(question),
-        choices=[CompletionChoice(message=message, finish_reason=answer.finish)],
-        usage=_usage(count_tokens(answer.usage, question.about, text)),
+def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
+    """Return a whole completion. AnswerFailedError if all that there was is a call that isn't whole."""
+    if answer.broken and not answer.blocks:
+        raise AnswerFailedError(_BROKEN)
+    about = question.about
+    choice = CompletionChoice(
+        message=_add_fields(_message(answer, about), message_fields(answer.blocks)),
+        logprobs=_logprobs(answer.blocks),
+        finish_reason=_finish_word(answer, about),
     )
-    return msgspec.json.encode(completion)
+    completion = CompletionObject(
+        **_head(question, answer), choices=[choice], usage=_usage(answer, about, answer.blocks)
+    )
+    return msgspec.json.encode(_add_fields(completion, answer.extra))
 
 
 class CompletionChunks:
-    """Renders an answer as chunks; see gateway.http.sse.Presenter. With `usage` the last one contains the tokens."""
+    """Renders an answer as chunks; see gateway.http.sse.Presenter."""
 
     reconnects = False
 
-    def __init__(self, question: SubmittedQuestion, answer: TextAssembler, *, usage: bool) -> None:
+    def __init__(self, question: SubmittedQuestion, answer: AnswerAssembler) -> None:
         self._question = question
+        self._about = question.about
         self._answer = answer
-        self._usage = usage
-        self._head = _head(question)
+        self._calls = 0
+        self._head = _head(question, answer)
         self.finished = False
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
-        """Return the chunk with the role. AnswerFailedError for an answer that fails at once."""
+        """Return the chunk with the role, which names the model as asked. AnswerFailedError for one that fails."""
         if isinstance(first, Failed):
             raise AnswerFailedError(first)
         return [self._chunk(ChunkDelta(role="assistant", content=""))]
@@ -145,47 +216,188 @@ class CompletionChunks:
         if isinstance(event, Failed):
             self.finished = True
             return _error_frames(fault_of_failure(event))
-        new = self._answer.add(event)
-        chunks = [self._chunk(ChunkDelta(content=new))] if new else []
+        pieces = self._answer.add(event)
+        if event.model:
+            self._head = _head(self._question, self._answer)
+        chunks = [chunk for piece in pieces for chunk in self._render_piece(piece)]
         return [*chunks, *await self._end()] if self._answer.finished else chunks
 
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error, which the SDKs raise, and no end."""
         return _error_frames(fault_in_stream(error))
 
+    def _render_piece(self, piece: Piece) -> list[SseFrame]:
+        if piece.kind == "tool_call":
+            return [self._chunk(delta) for delta in self._render_call(piece)]
+        if not piece.text and not piece.extra:
+            return []
+        delta, text = ChunkDelta(), piece.text or UNSET
+        match piece.kind:
+            case "text":
+                delta.content = text
+            case "reasoning":
+                delta.reasoning_content = delta.reasoning = text
+            case "refusal":
+                delta.refusal = text
+        if not piece.extra:
+            return [self._chunk(delta)]
+        return [self._chunk(_add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
+
+    def _render_call(self, piece: Piece) -> list[ChunkDelta]:
+        """Return the name of a call that begins, and then its arguments."""
+        begins = bool(piece.name)
+        self._calls += begins
+        if self._about.functions:
+            # The old form has room for one call.
+            old = self._calls == 1
+            return [ChunkDelta(function_call=part) for part in _old_parts(piece) if old]
+        index, custom = self._calls - 1, self._answer.sent[piece.block].custom
+        calls = [AnswerCall(index=index, **part) for part in _call_parts(piece, custom=custom)]
+        if calls and begins:
+            calls[0].id, calls[0].type = piece.id, "custom" if custom else "function"
+        if piece.extra:
+            calls = [_add_fields(calls[0] if calls else AnswerCall(index=index), piece.extra), *calls[1:]]
+        return [ChunkDelta(tool_calls=[call]) for call in calls]
+
     async def _end(self) -> list[SseFrame]:
         self.finished = True
-        answer = self._answer
+        answer, about = self._answer, self._about
+        if answer.broken:
+            return _error_frames(fault_of_failure(_BROKEN))
         await self._question.finish(answer, answer.sent)
-        annotations = _annotations(answer.locate_citations(answer.sent))
+        text = join_text(answer.sent)
+        annotations = _annotations(answer.locate_citations(text))
         chunks = [self._chunk(ChunkDelta(annotations=annotations))] if annotations else []
-        chunks.append(self._chunk(ChunkDelta(), answer.finish))
-        if self._usage:
-            usage = _usage(count_tokens(answer.usage, self._question.about, answer.sent))
+        chunks.append(self._chunk(ChunkDelta(), _finish_word(answer, about), extra=answer.extra))
+        if about.include_usage:
+            usage = _usage(answer, about, answer.sent)
             chunks.append(SseFrame(msgspec.json.encode(Chunk(**self._head, choices=[], usage=usage))))
         return [*chunks, _DONE]
 
-    def _chunk(self, delta: ChunkDelta, finish: FinishReason | None = None) -> SseFrame:
-        choice = ChunkChoice(delta=delta, finish_reason=finish)
-        chunk = Chunk(**self._head, choices=[choice], usage=None if self._usage else UNSET)
-        return SseFrame(msgspec.json.encode(chunk))
+    def _chunk(
+        self,
+        delta: ChunkDelta,
+        finish: FinishWord | None = None,
+        *,
+        logprobs: dict[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> SseFrame:
+        choice = ChunkChoice(delta=delta, logprobs=logprobs, finish_reason=finish)
+        chunk = Chunk(**self._head, choices=[choice], usage=None if self._about.include_usage else UNSET)
+        return SseFrame(msgspec.json.encode(_add_fields(chunk, extra) if extra else chunk))
 
 
-def _head(question: SubmittedQuestion) -> dict[str, Any]:
+def _head(question: SubmittedQuestion, answer: AnswerAssembler) -> dict[str, Any]:
+    about = question.about
     return {
         "id": f"chatcmpl-{question.answer}",
         "created": question.accepted,
-        "model": model_name(question.about.style),
+        # A question in text is one for a model of Bing's, whoever answers it.
+        "model": (answer.model or about.model) if about.dialect else model_name(about.style),
     }
 
 
-def _usage(tokens: TokenCounts) -> CompletionUsage:
-    return CompletionUsage(
+def _message(answer: AnswerAssembler, about: About) -> ChoiceMessage:
+    text, blocks = answer.text, answer.blocks
+    calls = [block for block in blocks if block.kind == "tool_call"]
+    reasoning, refusal = (_join(blocks, kind) for kind in ("reasoning", "refusal"))
+    message = ChoiceMessage(
+        content=text or (None if calls or refusal else ""),
+        refusal=refusal or None,
+        annotations=_annotations(answer.locate_citations(text)),
+        reasoning_content=reasoning or UNSET,
+        reasoning=reasoning or UNSET,
+    )
+    if calls and about.functions:
+        message.function_call = CallArguments(name=calls[0].name, arguments=calls[0].text)
+    elif calls:
+        message.tool_calls = [_call(block) for block in calls]
+    return message
+
+
+def _call(block: Block) -> AnswerCall:
+    if block.custom:
+        call = AnswerCall(id=block.id, type="custom", custom=CallInput(name=block.name, input=block.text))
+    else:
+        call = AnswerCall(id=block.id, type="function", function=CallArguments(name=block.name, arguments=block.text))
+    return _add_fields(call, block.extra)
+
+
+def _call_parts(piece: Piece, *, custom: bool) -> list[dict[str, Any]]:
+    """Return the fields of the calls by which a piece is sent: its name alone at first."""
+    if custom:
+        named = [{"custom": CallInput(name=piece.name, input="")}] if piece.name else []
+        return [*named, *([{"custom": CallInput(input=piece.text)}] if piece.text else [])]
+    return [{"function": part} for part in _old_parts(piece)]
+
+
+def _old_parts(piece: Piece) -> list[CallArguments]:
+    named = [CallArguments(name=piece.name, arguments="")] if piece.name else []
+    return [*named, *([CallArguments(arguments=piece.text)] if piece.text else [])]
+
+
+def _join(blocks: Sequence[Block], kind: BlockKind) -> str:
+    return "".join(block.text for block in blocks if block.kind == kind)
+
+
+def message_fields(blocks: Sequence[Block | Piece]) -> dict[str, Any]:
+    """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them."""
+    fields: dict[str, Any] = {}
+    for block in blocks:
+        if block.kind != "tool_call":
+            fields = fold(fields, {name: value for name, value in block.extra.items() if name != _LOGPROBS})
+    return fields
+
+
+def _logprobs(blocks: Sequence[Block | Piece]) -> dict[str, Any] | None:
+    logprobs: dict[str, Any] = {}
+    for block in blocks:
+        given = block.extra.get(_LOGPROBS)
+        logprobs = fold(logprobs, given) if isinstance(given, dict) else logprobs
+    return logprobs or None
+
+
+def _add_fields(struct: T, fields: Mapping[str, Any]) -> T:
+    """Return what encodes as the struct with more fields; those that it has already stay, but for null."""
+    return cast(T, _merge(msgspec.to_builtins(struct), fields)) if fields else struct
+
+
+def _merge(own: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(own)
+    for name, value in fields.items():
+        known = own.get(name)
+        if known is None:
+            merged[name] = value
+        elif isinstance(known, dict) and isinstance(value, dict):
+            merged[name] = _merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            merged[name] = known + value
+    return merged
+
+
+def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:
+    match answer.finish:
+        case "tool_calls" if about.functions:
+            return "function_call"
+        case "refusal":
+            return "stop"
+        case reason:
+            return reason
+
+
+def _usage(answer: AnswerAssembler, about: About, blocks: Sequence[Block]) -> CompletionUsage:
+    text = "".join(block.name + block.text for block in blocks)
+    tokens, counted = count_tokens(answer.usage, about, text), answer.usage
+    usage = CompletionUsage(
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
         total_tokens=tokens.total,
         estimated=tokens.mark,
     )
+    if counted is not None and about.dialect:
+        usage.prompt_tokens_details = PromptDetails(cached_tokens=counted.cached)
+        usage.completion_tokens_details = CompletionDetails(reasoning_tokens=counted.reasoning)
+    return usage
 
 
 def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:

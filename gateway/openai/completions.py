@@ -8,9 +8,9 @@ from starlette.responses import Response
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.openai import chunks, requests, validation
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.json_fields import Fields
 from gateway.openai.service import QuestionService, SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
 from gateway.settings import GatewaySettings
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
@@ -31,9 +31,9 @@ class CompletionEndpoint:
         client = self.service.clients.identify(request)
         fields, wanted = await self.bodies.parse(request, _parse)
         question = await self.service.ask(request, client, fields, wanted)
-        answer = TextAssembler(wanted.stops, list_sources=self.settings.sources_in_text)
+        answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
-            return stream_response(request, question, chunks.CompletionChunks(question, answer, usage=wanted.usage))
+            return stream_response(request, question, chunks.CompletionChunks(question, answer))
         await question.collect(request, answer)
         return responses.ok(chunks.encode_completion(question, answer))
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError, ErrorDetails, fault_in_stream, fault_of_failure
 from gateway.openai.response_body import (
     Empty,
@@ -18,7 +19,7 @@ from gateway.openai.response_body import (
     build_annotations,
 )
 from gateway.openai.service import SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
+from wire.blocks import join_text
 from wire.messages import Event, Failed, Final
 
 
@@ -126,7 +127,7 @@ class ResponseEvents:
     def __init__(
         self,
         question: SubmittedQuestion,
-        answer: TextAssembler,
+        answer: AnswerAssembler,
         body: ResponseBody,
         *,
         after: int = -1,
@@ -162,7 +163,7 @@ class ResponseEvents:
             fault = fault_of_failure(event)
             response, error = self._body.build_failed(fault), fault.streamed.error
             return self._encode(ResponseStateEvent(response=response, error=error, type="response.failed"))
-        new = self._answer.add(event)
+        new = join_text(self._answer.add(event))
         frames = self._encode(*self._begin()) if new or self._answer.finished else []
         if new:
             frames += self._encode(TextDeltaEvent(item_id=self._body.item_id, delta=new))
@@ -189,8 +190,8 @@ class ResponseEvents:
 
     async def _end(self, *, stopped: bool) -> list[SseFrame]:
         self.finished = True
-        answer, body, text = self._answer, self._body, self._answer.sent
-        await self._question.finish(answer, text)
+        answer, body, text = self._answer, self._body, join_text(self._answer.sent)
+        await self._question.finish(answer, answer.sent)
         citations, item_id = answer.locate_citations(text), body.item_id
         response = body.build_whole(answer, text, stopped=stopped)
         return self._encode(

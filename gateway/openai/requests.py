@@ -17,7 +17,7 @@ from gateway.openai.request_fields import (
     ResponseFields,
     accepted_values,
 )
-from wire.needs import Ability, needs_of
+from wire.needs import Ability
 from wire.prompt import Message, Opaque, Picture, Prompt, Text, last_turn
 from wire.prompt_text import TextPrompt, to_text
 
@@ -34,8 +34,9 @@ _COMPLETION_NAMES = frozenset(
 _PARAMS: Mapping[Ability, str] = {
     "tools": "tools",
     "json": "response_format",
-    "pictures": "messages",
     "logprobs": "logprobs",
+    "sampling": "temperature",
+    "reasoning": "reasoning_effort",
 }
 
 
@@ -128,13 +129,28 @@ def parse_image(fields: Fields) -> ImagePrompt:
     return ImagePrompt(prompt, limit or MAX_IMAGES, fields.get("response_format") == "b64_json")
 
 
-def reject_needs(prompt: Prompt, abilities: frozenset[Ability] = frozenset()) -> None:
-    """Raise InvalidRequestError for what a model with only these abilities can't do, by its name."""
-    missing = needs_of(prompt) - abilities
-    for ability, param in _PARAMS.items():
-        if ability in missing:
-            message = f"'{param}' is not supported by the model '{prompt.model[:64]}'."
-            raise InvalidRequestError(message, param, "unsupported_parameter")
+def reject_needs(prompt: Prompt, missing: frozenset[Ability]) -> None:
+    """Raise InvalidRequestError for what the model can't do, by the field that needs it."""
+    for ability in missing:
+        param = _find_part(prompt, Picture) if ability == "pictures" else _PARAMS[ability]
+        message = f"'{param}' is not supported by the model '{prompt.model[:64]}'."
+        raise InvalidRequestError(message, param, "unsupported_parameter")
+
+
+def reject_other_parts(prompt: Prompt) -> None:
+    """Raise InvalidRequestError for a part of what is asked that is neither text nor a picture."""
+    if param := _find_part(prompt, Opaque):
+        message = f"'{param}' is not supported by the model '{prompt.model[:64]}', which gets only text."
+        raise InvalidRequestError(message, param, "unsupported_value")
+
+
+def _find_part(prompt: Prompt, kind: type[Picture] | type[Opaque]) -> str:
+    """Return the name of the first such part of what is asked; '' if there is none."""
+    for number, message in list(enumerate(prompt.messages))[last_turn(prompt.messages) :]:
+        for place, part in enumerate(message.parts):
+            if isinstance(part, kind):
+                return f"messages[{number}].content[{place}]"
+    return ""
 
 
 def _model(fields: Fields) -> str:

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.http.responses import Count
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import Fault
 from gateway.openai.models import ModelName, model_name
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
-from gateway.openai.text_assembler import TextAssembler
 from gateway.openai.usage import Estimated, TokenCounts, count_tokens
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
@@ -150,7 +150,7 @@ class ResponseBody:
         self._echo = echo or {}
         self.item_id = f"msg_{question.answer}"
 
-    def build_item(self, answer: TextAssembler, text: str, status: ItemStatus) -> OutputMessage:
+    def build_item(self, answer: AnswerAssembler, text: str, status: ItemStatus) -> OutputMessage:
         """Return the message of the response."""
         content = [] if status == "in_progress" else [self.build_part(text, answer.locate_citations(text))]
         return OutputMessage(id=self.item_id, status=status, content=content)
@@ -169,7 +169,7 @@ class ResponseBody:
         error = ResponseError(code=fault.response_code, message=fault.message, reason=reason)
         return self._build("failed", [], error=error)
 
-    def build_whole(self, answer: TextAssembler, text: str, *, stopped: bool = False) -> ResponseObject:
+    def build_whole(self, answer: AnswerAssembler, text: str, *, stopped: bool = False) -> ResponseObject:
         """Return the response of an answer that has ended."""
         reason = _INCOMPLETE.get(answer.finish)
         status: Status = "cancelled" if stopped else "incomplete" if reason else "completed"

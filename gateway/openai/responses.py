@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.openai import requests, validation
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
@@ -18,7 +19,6 @@ from gateway.openai.input_items import resolve_references
 from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import QuestionService, SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
 from gateway.settings import GatewaySettings
 from wire.answers import Progress
 from wire.errors import AnswerNotFoundError
@@ -93,8 +93,8 @@ class ResponseEndpoints:
         assembler.add(progress.end)
         return assembler.text
 
-    def _assembler(self) -> TextAssembler:
-        return TextAssembler(list_sources=self.settings.sources_in_text)
+    def _assembler(self) -> AnswerAssembler:
+        return AnswerAssembler(list_sources=self.settings.sources_in_text)
 
     async def _read(self, request: Request, question: SubmittedQuestion) -> Response:
         progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
@@ -104,7 +104,7 @@ class ResponseEndpoints:
             case Final() as end:
                 answer = self._assembler()
                 answer.add(end)
-                await question.finish(answer, answer.text)
+                await question.finish(answer, answer.blocks)
                 return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
             case Failed() as end:
                 return _ok(body.build_failed(fault_of_failure(end)))

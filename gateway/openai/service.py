@@ -1,8 +1,8 @@
 """Submits questions of /v1, each to the conversation that it continues."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import msgspec
@@ -17,14 +17,15 @@ from gateway.auth.clients import Clients, read_api_key
 from gateway.http import sse
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
+from gateway.openai.answer_assembler import AnswerAssembler, to_message
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.json_fields import Fields
 from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
-from gateway.openai.requests import CompletionRequest, reject_needs
-from gateway.openai.text_assembler import TextAssembler
+from gateway.openai.requests import CompletionRequest, reject_needs, reject_other_parts
 from wire.about import About, describe, weigh
+from wire.blocks import Block
 from wire.conversation_index import IndexedConversation
 from wire.errors import (
     AnswerLostError,
@@ -36,8 +37,6 @@ from wire.errors import (
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Prompted
 from wire.model_reader import ModelReader
-from wire.needs import ABILITIES
-from wire.prompt import Message, Text
 from wire.prompt_text import is_text
 from wire.threads import run_sized
 
@@ -67,22 +66,29 @@ class SubmittedQuestion:
         """What to call when the client leaves before the end; None where it can come back for the answer."""
         return None if self.stored else self.questions.relay.on_hang_up(self.answer)
 
+    def as_wanted(self, wanted: CompletionRequest) -> "SubmittedQuestion":
+        """Return the question with what its request says of the answer, where its job doesn't: in text."""
+        if self.about.dialect:
+            return self
+        about = msgspec.structs.replace(self.about, stops=wanted.stops, include_usage=wanted.usage)
+        return replace(self, about=about)
+
     def follow(self) -> AnswerSubscription:
         """Return a subscription to the answer's events, from the first one on."""
         return self.questions.follow(self.submission)
 
-    async def finish(self, answer: TextAssembler, text: str) -> None:
-        """Stop an answer that was cut, and index its conversation: the client has got all of it, as `text`."""
+    async def finish(self, answer: AnswerAssembler, blocks: Sequence[Block]) -> None:
+        """Stop an answer that was cut, and index its conversation: the client has got all of it, as `blocks`."""
         if answer.cut:
             try:
                 await self.questions.relay.jobs.stop(self.answer, self.client.holder)
             except (StoreUnavailableError, AnswerNotFoundError) as error:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
-        message = Message("assistant", (Text(text),))
+        message = to_message(blocks, functions=self.about.functions)
         await self.conversations.record(self.thread, indexed, message, stored=self.stored)
 
-    async def collect(self, request: Request, answer: TextAssembler) -> None:
+    async def collect(self, request: Request, answer: AnswerAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
         relay = self.questions.relay
         async with (
@@ -95,7 +101,7 @@ class SubmittedQuestion:
                     raise AnswerFailedError(entry.event)
                 answer.add(entry.event)
                 if answer.finished:
-                    await self.finish(answer, answer.text)
+                    await self.finish(answer, answer.blocks)
                     return
         raise AnswerLostError
 
@@ -128,10 +134,13 @@ class QuestionService:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
             if (await run_sized(weigh(work), describe, work)).digest != question.about.digest:
                 raise AnswerNotFoundError
-            return question
+            return question.as_wanted(wanted)
         submission = await self._submit(request, client, work, wanted, thread)
         request.state.answer = submission.answer_id
-        return await self.load(request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored)
+        question = await self.load(
+            request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored
+        )
+        return question.as_wanted(wanted)
 
     async def load(
         self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, stored: bool = True
@@ -188,7 +197,9 @@ class QuestionService:
     def _work(self, request: Request, choice: ModelChoice, wanted: CompletionRequest) -> Chat:
         """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
         prompt, text = wanted.prompt, wanted.text
-        reject_needs(prompt, ABILITIES - choice.missing(prompt))
+        reject_needs(prompt, choice.missing(prompt))
+        if choice.text_only(prompt):
+            reject_other_parts(prompt)
         work = Chat(
             choice.style or "balanced",
             text.question,

@@ -15,6 +15,8 @@ class StopSequences:
         """Add `text` and return what may be shown now; nothing after a hit."""
         if self.hit:
             return ""
+        if not self._sequences:
+            return text
         self._held += text
         places = [place for sequence in self._sequences if (place := self._held.find(sequence)) >= 0]
         if places:

@@ -5,7 +5,7 @@ from typing import get_args
 from gateway.docs.json_schema import Node, enum, ref, reply_schemas, request_schemas
 from gateway.docs.openai.error_responses import TYPES
 from gateway.docs.schemas import stream_event
-from gateway.openai.chunks import Chunk, CompletionObject
+from gateway.openai.chunks import AnswerCall, ChoiceMessage, Chunk, ChunkDelta, CompletionObject
 from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
@@ -49,6 +49,8 @@ def _replies() -> dict[str, Node]:
     schemas = reply_schemas(
         ApiError, Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS
     )
+    for open_ended in (CompletionObject, ChoiceMessage, AnswerCall, Chunk, ChunkDelta):
+        del schemas[open_ended.__name__]["additionalProperties"]
     schemas["ErrorDetails"]["properties"]["type"] |= enum(*TYPES)
     return schemas
 

@@ -15,11 +15,11 @@ from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.messages import parse_messages
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from wire import keys
@@ -112,9 +112,9 @@ class World:
                 HistoryMessage("assistant", answer if ending == "done" else "half"),
             )
             if ending == "done":
-                assembler = TextAssembler()
+                assembler = AnswerAssembler()
                 assembler.add(Final(f" {answer}\n"))
-                await submitted.finish(assembler, assembler.text)
+                await submitted.finish(assembler, assembler.blocks)
                 self.known.setdefault(owner, []).append((*messages_sent, HistoryMessage("assistant", answer)))
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.errors import DrainingError
 from gateway.http.sse import SseFrame
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.events import ResponseEvents
 from gateway.openai.response_body import ResponseBody
 from gateway.openai.service import SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
 from wire.about import describe
 from wire.messages import Chat, Delta, Failed, Final, Source
 
@@ -27,7 +27,7 @@ def events(after: int = -1, *, resumed: bool = False) -> ResponseEvents:
         SubmittedQuestion,
         SimpleNamespace(answer="s0-1", accepted=5, about=describe(Chat("balanced", "hello")), finish=finish),
     )
-    return ResponseEvents(question, TextAssembler(), ResponseBody(question), after=after, resumed=resumed)
+    return ResponseEvents(question, AnswerAssembler(), ResponseBody(question), after=after, resumed=resumed)
 
 
 async def render(presenter: ResponseEvents) -> list[SseFrame]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
-from wire.needs import ABILITIES
+from wire.needs import needs_of
 from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolChoice
 
 CHAT: dict[str, Any] = {"model": "bing-precise", "messages": [{"role": "user", "content": "hi"}]}
@@ -112,17 +112,31 @@ def test_what_can_not_be_done_is_refused_by_its_name(name: str, value: object) -
         ({"logprobs": True}, "logprobs"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "https://e.org/a.png"}]}]},
-            "messages",
+            "messages[0].content[0]",
         ),
     ],
 )
 def test_what_a_model_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:
     prompt = requests.parse_completion(CHAT | change).prompt
-    requests.reject_needs(prompt, ABILITIES)
+    requests.reject_needs(prompt, frozenset())
     with pytest.raises(InvalidRequestError) as caught:
-        requests.reject_needs(prompt)
+        requests.reject_needs(prompt, needs_of(prompt))
     fault = caught.value.fault
     assert (fault.status, fault.param, fault.code) == (400, param, "unsupported_parameter")
+
+
+def test_a_file_in_what_is_asked_is_refused_where_only_text_goes() -> None:
+    file = {"type": "file", "file": {"file_id": "f"}}
+    before = [{"role": "user", "content": [file]}, {"role": "assistant", "content": "ho"}]
+    asked = {"role": "user", "content": [{"type": "text", "text": "hi"}, file]}
+    prompts = [
+        requests.parse_completion(CHAT | {"messages": [*before, {"role": "user", "content": "hi"}]}).prompt,
+        requests.parse_completion(CHAT | {"messages": [*before, asked]}).prompt,
+    ]
+    requests.reject_other_parts(prompts[0])
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.reject_other_parts(prompts[1])
+    assert caught.value.fault.param == "messages[2].content[1]"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.response_body import ResponseBody
 from gateway.openai.service import SubmittedQuestion
-from gateway.openai.text_assembler import TextAssembler
 from wire.about import describe
 from wire.messages import Chat, Final, FinishReason, Usage
 
@@ -26,7 +26,7 @@ EMPTY = (
 
 
 def whole(final: Final, *, stopped: bool = False) -> dict[str, Any]:
-    answer = TextAssembler()
+    answer = AnswerAssembler()
     answer.add(final)
     body: dict[str, Any] = msgspec.to_builtins(ResponseBody(QUESTION).build_whole(answer, answer.text, stopped=stopped))
     return body

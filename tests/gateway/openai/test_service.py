@@ -20,9 +20,10 @@ from tests.support.gateway.openai_client import (
     joined,
 )
 from wire import keys
+from wire.blocks import Block, Piece
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
-from wire.messages import Delta, Failed, Final, HistoryMessage, Prompted
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Prompted, Usage
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -180,6 +181,79 @@ async def test_an_event_source_resumes_where_it_stopped_without_asking_again(sto
         mistaken = EVENTS | {"last-event-id": f"{answer}.2"}
         refused = await other.client.post(COMPLETIONS, json=chat("other", stream=True), headers=mistaken)
         assert refused.status_code == 404
+
+
+PIECES = (
+    Delta("", model="served", pieces=(Piece(0, "reasoning", "hm"),)),
+    Delta("a", pieces=(Piece(1, "text", "a"), Piece(2, "tool_call", '{"a"', "c1", "add"))),
+    Delta("", pieces=(Piece(2, "tool_call", ": 1}"), Piece(3, "tool_call", "", "c2", "sub"))),
+    Delta("", pieces=(Piece(3, "tool_call", "{}"),)),
+)
+BLOCKS = (
+    Block("reasoning", "hm"),
+    Block("text", "a"),
+    Block("tool_call", '{"a": 1}', "c1", "add"),
+    Block("tool_call", "{}", "c2", "sub"),
+)
+CALLS = Final("a", blocks=BLOCKS, ended="tool_calls", model="served", usage=Usage(1, 2, cached=1))
+
+
+@pytest.mark.parametrize("body", [{"seed": 1}, {"seed": 1, "stream_options": {"include_usage": True}}])
+async def test_an_answer_of_blocks_resumes_at_every_event_with_equal_bytes(store: Store, body: dict[str, Any]) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = [*PIECES, CALLS]
+        asked, headers = chat("hi", stream=True, **body), EVENTS | KEY
+        whole = (await gateway.client.post(COMPLETIONS, json=asked, headers=headers)).text
+        # The original request, at another gateway.
+        assert (await other.client.post(COMPLETIONS, json=asked, headers=headers)).text == whole
+        events = whole.split("\n\n")[:-1]
+        ids = [event.partition("\nid: ")[2] for event in events]
+        assert len([id_ for id_ in ids if id_]) == len(PIECES) + 2
+        for number, id_ in enumerate(ids):
+            if id_:
+                resumed = headers | {"last-event-id": id_}
+                rest = (await other.client.post(COMPLETIONS, json=asked, headers=resumed)).text
+                assert rest.split("\n\n")[:-1] == events[number + 1 :]
+        assert len(asked_tokens(gateway)) == 1
+
+
+async def test_a_round_of_tools_continues_its_conversation_whatever_the_ids(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [*PIECES, CALLS]
+    body = chat("hi", seed=1)
+    answer = (await gateway.client.post(COMPLETIONS, json=body)).json()["choices"][0]["message"]
+    assert [call["id"] for call in answer["tool_calls"]] == ["c1", "c2"]
+    # As a client sends it back that knows nothing of reasoning, and writes JSON its own way.
+    functions = [{"name": "add", "arguments": '{"a":1}'}, {"name": "sub", "arguments": "{}"}]
+    calls = [{"id": f"x{number}", "type": "function", "function": each} for number, each in enumerate(functions)]
+    body["messages"] += [
+        {"role": "assistant", "content": "a", "tool_calls": calls},
+        *({"role": "tool", "tool_call_id": call["id"], "content": "42"} for call in calls),
+    ]
+    assert (await gateway.client.post(COMPLETIONS, json=body)).status_code == 200
+    assert len(set(asked_tokens(gateway))) == 1
+    (_, first), (_, second) = gateway.worker.asked
+    assert isinstance(first, Prompted)
+    assert isinstance(second, Prompted)
+    assert [message.role for message in second.prompt.messages] == ["user", "assistant", "tool", "tool"]
+
+
+async def test_the_prompt_of_a_job_has_the_session_and_headers_of_its_request(gateway: RunningGateway) -> None:
+    body = chat("hi", prompt_cache_key="key", stream_options={"include_usage": True}, functions=[])
+    await gateway.client.post(COMPLETIONS, json=body)
+    await gateway.client.post(COMPLETIONS, json=body, headers={"x-session-id": "mine", "openai-beta": "b=1"})
+    first, second = (work for _, work in gateway.worker.asked)
+    assert isinstance(first, Prompted)
+    assert isinstance(second, Prompted)
+    assert (first.prompt.session, first.prompt.headers, first.include_usage) == ("key", {}, True)
+    assert (second.prompt.session, second.prompt.headers) == ("mine", {"openai-beta": "b=1"})
+    assert first.prompt.options == {"prompt_cache_key": "key"}
+
+
+async def test_a_question_in_text_is_the_same_job_as_ever(gateway: RunningGateway) -> None:
+    body = chat("hi", stop=["x"], stream_options={"include_usage": True}, user="u", store=False, metadata={"a": "b"})
+    await gateway.client.post(COMPLETIONS, json=body, headers={"x-session-id": "mine"})
+    (work,) = asked_chats(gateway)
+    assert work == Chat("balanced", "hi", request=work.request)
 
 
 # Stops, logs, and ids of other answers

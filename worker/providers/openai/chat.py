@@ -25,7 +25,14 @@ from worker.providers.openai.chat_request import RequestForm, earlier_fields, re
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.habits import ServerHabits
-from worker.providers.openai.parameters import SIGNATURE, STREAM, STREAM_OPTIONS, TEMPERATURE, THOUGHT_SIGNATURE
+from worker.providers.openai.parameters import (
+    CALL_IDS,
+    SIGNATURE,
+    STREAM,
+    STREAM_OPTIONS,
+    TEMPERATURE,
+    THOUGHT_SIGNATURE,
+)
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
@@ -173,13 +180,15 @@ def _from_prompt(
         omitted=habits.omitted,
         reasoning_field=habits.reasoning_field,
         signs_calls=habits.signs_calls,
+        short_ids=CALL_IDS in habits.omitted,
     )
     body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
     fields = earlier_fields(prompt) - habits.omitted
     is_repeat = habits.is_repeat(body)
     if is_repeat:
         body = msgspec.json.encode({**render_prompt(prompt, replace(form, thinking=False)), **extras})
-    return _Request(prompt.model, body, habits, frozenset(extras) | {form.max_tokens}, fields, seal, is_repeat)
+    parameters = frozenset({*extras, form.max_tokens, *(() if form.short_ids else (CALL_IDS,))})
+    return _Request(prompt.model, body, habits, parameters, fields, seal, is_repeat)
 
 
 def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamError) -> None:

@@ -1,5 +1,7 @@
 """Build the body of a chat completion from a prompt: everything that a client sent, where it sent it."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "
 _THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 UNSEEN = "[picture]"
 _ERROR = "Error: "
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 # The ids that calls of the old form get, whose results have their function's name.
 _OLD_CALL = re.compile(r"oldc[0-9]{5}")
 # See https://ai.google.dev/gemini-api/docs/thought-signatures.
@@ -32,7 +35,8 @@ class RequestForm:
     `system`: where messages of the system go; `developer`: it knows that role; `sees`: pictures are sent to it;
     `max_tokens` is its name for that parameter. `omitted` are the fields of earlier answers that it doesn't take, and
     without `thinking` it gets no old reasoning. `reasoning_field` is where it has its own reasoning. `signs_calls`: it
-    doesn't take calls without Gemini's signature, or a word in its place.
+    doesn't take calls without Gemini's signature, or a word in its place. With `short_ids` calls have ids of nine
+    letters and digits.
     """
 
     system: SystemMessages = "told"
@@ -43,6 +47,7 @@ class RequestForm:
     thinking: bool = True
     reasoning_field: str = ""
     signs_calls: bool = False
+    short_ids: bool = False
 
 
 def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class _Renderer:
             if self._form.signs_calls:
                 _sign(rendered["tool_calls"][0])
         if message.role == "tool" and message.call_id:
-            rendered["tool_call_id"] = message.call_id
+            rendered["tool_call_id"] = self._id(message.call_id)
         return self.with_extra(rendered, self._earlier(self._one_reasoning(message.extra), message.role))
 
     def _role(self, message: Message) -> str:
@@ -145,12 +150,18 @@ class _Renderer:
                 return value
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        rendered: dict[str, Any] = {"id": call.id, "type": "function"}
+        rendered: dict[str, Any] = {"id": self._id(call.id), "type": "function"}
         if call.custom:
             rendered |= {"type": "custom", "custom": {"name": call.name, "input": call.arguments}}
         else:
             rendered["function"] = {"name": call.name, "arguments": call.arguments}
         return self.with_extra(rendered, self._earlier(call.extra, "assistant"))
+
+    def _id(self, id_: str) -> str:
+        """Return a call's id, in the form that the server takes; the same each time."""
+        if not self._form.short_ids or _SHORT_ID.fullmatch(id_):
+            return id_
+        return base64.b32encode(hashlib.sha256(id_.encode()).digest())[:9].decode()
 
     def _earlier(self, extra: Mapping[str, Any], role: str) -> Mapping[str, Any]:
         """Return the extra fields of an earlier answer that the server takes."""

@@ -61,19 +61,22 @@ class _GrowingBlock:
 
     def take(self, number: int, *, last: bool) -> Piece | None:
         """Return a piece of all that is held; half a character at the end remains, unless it is the `last` piece."""
-        held = "".join(self._held)
-        half = held[-1:] if ends_in_half(held) and not last else ""
-        text = join_surrogates(held[: len(held) - len(half)])
-        extra, self._held_extra, self._held = self._held_extra, {}, [half] if half else []
+        text, half = "".join(self._held), ""
+        if not text.isascii():
+            half = text[-1:] if ends_in_half(text) and not last else ""
+            text = join_surrogates(text[: len(text) - len(half)])
+        extra, self._held = self._held_extra, [half] if half else []
         first = self.number is None
         if not (text or extra or (first and self.kind == "tool_call")):
             return None
-        self.number = number if self.number is None else self.number
+        if extra:
+            self._held_extra = {}
         if text:
             self._texts.append(text)
-        if first:
-            return Piece(self.number, self.kind, text, self.id, self.name, self.custom, extra)
-        return Piece(self.number, self.kind, text, extra=extra)
+        if self.number is None:
+            self.number = number
+            return Piece(number, self.kind, text, self.id, self.name, self.custom, extra)
+        return Piece(self.number, self.kind, text, "", "", False, extra)
 
     def freeze(self) -> Block:
         return Block(self.kind, self.text, self.id, self.name, self.custom, self.extra)

@@ -10,6 +10,8 @@ MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 # What an earlier answer was signed with, or is encrypted; the second is Gemini's, which it wants with calls.
 SIGNATURE, THOUGHT_SIGNATURE = "signature", "thought_signature"
+# The ids of calls, in the form in which another server made them.
+CALL_IDS = "tool_call_id"
 # More specific ones first.
 _PARAMETERS = {
     STREAM_OPTIONS: re.compile(r"\b(?:stream[_ ]options|include_usage)\b", re.IGNORECASE),
@@ -46,17 +48,23 @@ _SIGNATURE = re.compile(
     re.IGNORECASE,
 )
 
+# Mistral takes only ids of nine letters and digits, OpenAI none above 40 characters.
+_CALL_IDS = re.compile(
+    r"\btool[ _]call[ _]id\b.{0,100}\bmust be\b|\btool_calls?(?:\[\d+\]\.|_)id\b.{0,20}\btoo long\b", re.IGNORECASE
+)
 _THOUGHT_SIGNATURE = re.compile(r"\bthought[_ ]signature\b", re.IGNORECASE)
 
 
 def find_parameter(params: Iterable[str], message: str, fields: Collection[str] = ()) -> str:
     """Return which field is refused: one that the error names, else the first that its message names.
 
-    It is one of ours, a signature, or one of `fields`, which earlier answers contained.
+    It is one of ours, a signature, the ids of calls, or one of `fields`, which earlier answers contained.
     """
     names = [param.rpartition(".")[2] for param in params]
     if (field := next((name for name in reversed(names) if name in fields), None)) is not None:
         return field
+    if _CALL_IDS.search(message):
+        return CALL_IDS
     if _THOUGHT_SIGNATURE.search(message):
         return THOUGHT_SIGNATURE
     if fields and _SIGNATURE.search(message):

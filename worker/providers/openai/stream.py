@@ -52,9 +52,8 @@ _TEXTS = frozenset({None, "text", "output_text", "input_text"})
 _REASONINGS = frozenset({"thinking", "reasoning", "reasoning_text"})
 # What is read of a message, and what is beside the choices of a chunk; everything else are extra fields.
 _KNOWN = frozenset({"role", "content", "text", "refusal", "tool_calls", "function_call", "annotations"})
-_KNOWN_BESIDE = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "error", "errors", "obfuscation", "related_questions"}
-)
+_PLAIN_CHUNK = frozenset({"id", "object", "created", "model", "choices"})
+_KNOWN_BESIDE = _PLAIN_CHUNK | {"usage", "error", "errors", "obfuscation", "related_questions"}
 # An error that `transformers serve` reports: it puts torch's words into JSON as they are, with quotes and line ends.
 _UNESCAPED_ERROR = re.compile(r'\s*\{\s*"error"\s*:\s*"(?P<message>.{1,2000})', re.DOTALL)
 
@@ -163,10 +162,17 @@ class CompletionStream:
         if has_error(chunk):
             raise self._to_error(chunk)
         choice = _first_choice(chunk.get("choices"))
-        self._usage = parse_usage(chunk, choice) or self._usage
+        if "usage" in choice:
+            self._usage = parse_usage({}, choice) or self._usage
         if choice:
             self._has_choice = True
             self._read_choice(choice)
+        if not chunk.keys() <= _PLAIN_CHUNK:
+            self._read_beside(chunk)
+
+    def _read_beside(self, chunk: dict[str, Any]) -> None:
+        """Read what is beside the choices."""
+        self._usage = parse_usage(chunk, {}) or self._usage
         self._cite(chunk.get("citations"))
         self._cite(chunk.get("search_results"))
         related = chunk.get("related_questions")
@@ -216,6 +222,11 @@ class CompletionStream:
 
     def _read_message(self, fields: dict[str, Any], logprobs: Any) -> bool:
         """Read a message or a part of one, in the order in which models answer. Return whether it has any content."""
+        if len(fields) == 1 and isinstance(plain := fields.get("content"), str) and logprobs is None:
+            # Nearly all of an answer's chunks.
+            if plain:
+                self._add_content("text", plain)
+            return bool(plain)
         contents = _contents(fields.get("content"))
         if not contents and isinstance(text := fields.get("text"), str) and text:
             contents = [("text", text)]

@@ -207,6 +207,17 @@ def test_the_form_of_the_answer_is_asked_for(answer: AnswerFormat, sent: dict[st
     assert body(format=answer)["response_format"] == sent
 
 
+def test_calls_have_short_ids_where_the_server_takes_no_others() -> None:
+    calls = (ToolCall("call_00_1234567890", "add", "{}"), ToolCall("abcdefgh1", "add", "{}"))
+    messages = (Message("assistant", calls=calls), *(message_of("tool", "1", call_id=call.id) for call in calls))
+    first, *results = rendered(*messages, short_ids=True)
+    ids = [call["id"] for call in first["tool_calls"]]
+    assert [result["tool_call_id"] for result in results] == ids
+    assert all(len(id_) == 9 and id_.isalnum() for id_ in ids)
+    assert ids[1] == "abcdefgh1"
+    assert ids[0] != ids[1]
+
+
 def test_parameters_go_under_the_servers_names_but_for_ignored_ones_and_ours() -> None:
     options = {"max_tokens": 7, "seed": 1, "stop": ["x"], "logprobs": True, "user": "u", "store": True}
     extra = {"x_new": {"a": 1}, "stream_options": {}, "metadata": {}}

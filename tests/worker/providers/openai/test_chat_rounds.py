@@ -1,7 +1,7 @@
 """Whole workers before servers that want back what they gave with their calls: second rounds, whoever drops what."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import pytest
 
 from emulator.server import Emulator
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.openai_server import OpenAIServer, refusing
 from tests.support.worker.running_worker import drained
 from wire.blocks import Block, join_text
 from wire.errors import StoreFullError
@@ -30,11 +31,14 @@ QUESTION = Message("user", (Text('hi !tool=get_weather {"city":"Paris"} !tool=ge
 ALICE = Asker("key:alice", "alice")
 
 
-@asynccontextmanager
-async def worker(store: HookedStore, bing: Emulator, **options: Any) -> AsyncIterator[None]:
+def worker(store: HookedStore, bing: Emulator) -> AbstractAsyncContextManager[None]:
     """Run a worker with one account at the emulator."""
+    return worker_with(store, ServerAccount("x", bing.openai_url, "stand-in", "x"))
+
+
+@asynccontextmanager
+async def worker_with(store: HookedStore, account: ServerAccount) -> AsyncIterator[None]:
     settings = settings_with(drain_timeout=3.0)
-    account = ServerAccount("x", bing.openai_url, "stand-in", "x", **options)
     pool = pool_on(store, settings, [account], worker=new_worker_id())
     upstream = Upstream(settings, pool, ProviderRegistry(settings))
     async with drained(Worker(settings, store, upstream, status_reporter, block=SHORT_READ)):
@@ -177,6 +181,30 @@ async def test_a_field_that_a_server_refuses_is_left_out_once_and_for_all(
         assert len(bing.ledger.turns) == 2
         assert isinstance(await conversation.ask(), Final)
     assert len(bing.ledger.turns) == 3
+
+
+async def test_a_conversation_can_move_to_a_server_that_takes_only_its_own_ids(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    conversation = Conversation(client, "openai")
+    async with worker(store, bing):
+        await conversation.call()
+        conversation.server = "mistral"
+        assert isinstance(await conversation.ask(), Final)
+        assert len(bing.ledger.turns) == 3
+        assert isinstance(await conversation.ask(), Final)
+    assert len(bing.ledger.turns) == 4
+
+
+async def test_a_server_that_refuses_every_signature_is_asked_twice(store: HookedStore, client: Client) -> None:
+    conversation = Conversation(client, "claude")
+    call = ToolCall("c", "get_weather", "{}", extra={"signature": "mine"})
+    conversation.messages += [Message("assistant", calls=(call,)), Message("tool", (Text("sunny"),), call_id="c")]
+    error = {"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}
+    async with OpenAIServer(refusing(400, error)) as server, worker_with(store, server.account("x")):
+        end = await conversation.ask()
+        assert isinstance(end, Failed)
+        assert (end.reason, len(server.asked)) == ("question.invalid", 2)
 
 
 async def test_a_server_gets_the_largest_number_of_tokens_under_its_name(

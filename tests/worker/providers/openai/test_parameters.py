@@ -70,6 +70,9 @@ SHAPES: list[tuple[Any, str]] = [
     ({"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}, "signature"),
     ({"error": {"message": "x", "metadata": {"raw": "Invalid `signature` in `thinking` block"}}}, "signature"),
     ({"error": {"message": "The encrypted content gAAA could not be verified."}}, "signature"),
+    # The ids of calls
+    ({"message": "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."}, "tool_call_id"),
+    ({"error": {"message": "Invalid 'messages[1].tool_calls[0].id': string too long."}}, "tool_call_id"),
     # A field of an earlier answer
     (
         {"message": {"detail": [{"loc": ["body", "messages", 1, "assistant", "reasoning_content"], "msg": "no"}]}},
