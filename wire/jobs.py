@@ -40,7 +40,7 @@ from wire.sessions import State
 from wire.store_memory import MemoryUse, StoreMemory
 from wire.terminal_events import TO_BE_MEASURED
 from wire.threads import run_sized
-from wire.work_store import WorkStore
+from wire.work_store import SHORT_WORK, WorkStore
 
 # Seconds that a client gets as Retry-After when no worker could do a job.
 RETRY_AFTER = 5
@@ -118,10 +118,14 @@ class JobLimits(Protocol):
 
 
 class Jobs:
-    """Queue of jobs, for gateways. `refusals` counts the jobs that were refused, or expired in the queue."""
+    """Queue of jobs, for gateways. Work of up to `inside` bytes is kept inside its job.
 
-    def __init__(self, store: Store, limits: JobLimits) -> None:
+    `refusals` counts the jobs that were refused, or expired in the queue.
+    """
+
+    def __init__(self, store: Store, limits: JobLimits, *, inside: int = SHORT_WORK) -> None:
         self._store = store
+        self._inside = inside
         self._limits = limits
         self._works = WorkStore(store)
         self.memory = StoreMemory(store, limits.store_bytes)
@@ -209,8 +213,10 @@ class Jobs:
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
         encoded, about = await run_sized(weigh(work), _encode, work)
+        outdated = await self._outdated.are_there()
         arguments = encode_arguments(
             job=answer,
+            outdated=outdated,
             token=token,
             create=create,
             session_ttl=limits.session_ttl,
@@ -231,7 +237,7 @@ class Jobs:
             attempt_ttl=_ATTEMPT_TTL,
         )
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of(token))
-        if await self._outdated.are_there():
+        if outdated or len(encoded) <= self._inside:
             reply: Any = await self._store.run("enqueue", key, prefix, arguments, about, encoded)
             return _accepted(answer, *reply)
         async with self._works.submitting(answer, len(encoded), memory.unaccepted):

@@ -31,11 +31,11 @@ _MINUTE_TTL = HOURS * 3600 + 600
 class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     """A process's load. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
-    `running` holds the ids and kinds (chat, image) of answers. `apart`: the process reads work beside its job; see
-    wire.rolling_update.
+    `version` is '' where it isn't known. `running` holds the ids and kinds (chat, image) of answers. `apart`: the
+    process reads work beside its job; see wire.rolling_update.
     """
 
-    version: str = VERSION
+    version: str = ""
     turns: int = 0
     sockets: int = 0
     slots: int = 0
@@ -81,6 +81,10 @@ class Reporter:
                 await self.report()
             await asyncio.sleep(self._interval)
 
+    def _versioned_load(self) -> ProcessLoad:
+        load = self._load()
+        return load if load.version else msgspec.structs.replace(load, version=VERSION)
+
     async def report(self) -> None:
         """Report once. StoreUnavailableError."""
         async with self._lock:
@@ -116,5 +120,5 @@ class Reporter:
                 excluded=PICTURES,
                 counts=dict(counts),
             ),
-            msgspec.json.encode(self._load()),
+            msgspec.json.encode(self._versioned_load()),
         )

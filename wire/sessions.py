@@ -265,17 +265,18 @@ class Sessions:
             entry.id,
             self.limits.answer_ttl,
         )
+        reply, short = reply if isinstance(reply, list) else (reply, b"")
         claimed = msgspec.json.decode(reply, type=_Claimed)
         if claimed.status != "claimed":
             return claimed.status
         session = None if claimed.session is None else claimed.session.encode()
         lease = Lease(entry.token, worker, claimed.fence)
         job = ClaimedJob(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
-        return await self._read(job) or "nothing"
+        return await self._read(job, short) or "nothing"
 
-    async def _read(self, job: ClaimedJob) -> ClaimedJob | None:
+    async def _read(self, job: ClaimedJob, short: bytes) -> ClaimedJob | None:
         """Return the job with its work. Without work that this version can read it ends, and the token is released."""
-        work = await self.works.read(job.answer) or await self._read_inside(job)
+        work = short or await self.works.read(job.answer) or await self._read_inside(job)
         try:
             return replace(job, work=fill_text(decode_work(work)))
         except BadMessageError:
@@ -382,17 +383,19 @@ class Sessions:
         )
         encoded = msgspec.json.encode(exchange) if exchange else b""
         reply = await self._run_for(job.lease, "finish", arguments, encode(event), session or b"", encoded)
-        return await self._next_job(job.lease, session, msgspec.json.decode(reply, type=_Finished))
+        return await self._next_job(job.lease, session, reply)
 
-    async def _next_job(self, lease: Lease, session: bytes | None, finished: _Finished) -> ClaimedJob | None:
+    async def _next_job(self, lease: Lease, session: bytes | None, reply: Any) -> ClaimedJob | None:
         """Return the job that the end of a turn has claimed, if it has. LeaseLostError."""
+        encoded, short = reply if isinstance(reply, list) else (reply, b"")
+        finished = msgspec.json.decode(encoded, type=_Finished)
         if finished.status == "stale":
             raise LeaseLostError("stale fence")
         if finished.status != "next":
             return None
         next_session, waited = session if finished.has_session else None, finished.waited / 1000
         following = ClaimedJob(lease, finished.job, _UNREAD, next_session, finished.sent, waited=waited)
-        return await self._read(following)
+        return await self._read(following, short)
 
     async def release(self, lease: Lease) -> bool:
         """Release the token; return False if a question is out. LeaseLostError when it was lost already."""
@@ -422,11 +425,12 @@ class Sessions:
         )
 
     async def _run(self, script: str, lease: Lease, *args: str | bytes | int) -> bytes:
-        return await self._run_for(lease, script, lease.token, lease.worker, lease.fence, *args)
+        reply: bytes = await self._run_for(lease, script, lease.token, lease.worker, lease.fence, *args)
+        return reply
 
-    async def _run_for(self, lease: Lease, script: str, *args: str | bytes | int) -> bytes:
+    async def _run_for(self, lease: Lease, script: str, *args: str | bytes | int) -> Any:
         key, prefix = keys.token_key(lease.token), keys.prefix(keys.shard_of(lease.token))
-        reply: bytes = await self.store.run(script, key, prefix, *args)
+        reply: Any = await self.store.run(script, key, prefix, *args)
         return reply
 
     @staticmethod

@@ -1,6 +1,7 @@
 """The work of jobs in Redis: each a string of its own, beside the scripts, which move and remember only its job.
 
-It is written before its job is submitted and lives for a minute, unless the job is accepted; it is gone when that ends.
+Short work is an exception: it is inside its job, which spares two calls. Other work is written before its job is
+submitted and lives for a minute, unless the job is accepted; it is gone when that ends.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from wire.redis.store import Store
 
 # Bytes of one command: much larger ones would exceed the timeouts of a slow line.
 CHUNK = 512 * 1024
+# The most bytes of work inside its job.
+SHORT_WORK = 16 * 1024
 # For how many seconds work is kept whose job was not accepted, or not yet.
 UNACCEPTED_TTL = 60
 # For how many seconds a job waits until others have been accepted or refused.

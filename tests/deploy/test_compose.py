@@ -174,8 +174,22 @@ def test_prometheus_finds_all_gateways_and_workers_where_they_serve_their_metric
     assert reaches(project, "grafana") == {"prometheus"}
 
 
+def megabytes(size: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([a-z]+)", size).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 1, "mb": 1, "g": 1024}[unit]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_a_limit_of_memory(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert megabytes(services[name]["mem_limit"]) >= 512
+
+
+def test_redis_may_write_its_log_anew_and_end_what_runs_while_it_is_full(services: dict[str, dict[str, Any]]) -> None:
+    (limit,) = re.findall(r"^maxmemory (\w+)$", (ROOT / "deploy" / "redis.conf").read_text(), re.MULTILINE)
+    assert megabytes(services["redis"]["mem_limit"]) >= 2 * megabytes(limit) + 128
+
+
 def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
-    assert {name for name, service in services.items() if "mem_limit" in service} == {"prometheus", "grafana"}
     assert all(
         f"--storage.tsdb.retention.{kind}=" in str(services["prometheus"]["command"]) for kind in ("time", "size")
     )

@@ -12,9 +12,11 @@ from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.errors import ClientBytesError
-from wire.jobs import Client
-from wire.messages import Chat, Delta, Final, HistoryMessage
+from wire.jobs import Client, new_answer_id, new_token
+from wire.messages import Chat, Delta, Final, HistoryMessage, Prompted
+from wire.prompt import Message, Picture, Prompt, Text
 from wire.redis.store import Store
+from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
@@ -107,3 +109,31 @@ async def test_while_redis_is_full_repeats_are_answered_and_what_runs_ends(small
         assert (await gateway.client.get("/readyz")).status_code == 200
         gate.set()
         assert (await slow).json()["data"]["answer"] == "ab"
+
+
+async def test_the_memory_of_questions_with_large_pictures_is_back_when_they_have_ended(store: Store) -> None:
+    size = 5 * MIB * 4 // 3
+    await store.commands.config_set("maxmemory", str(512 * MIB))
+    scenario = Scenario(store)
+    await scenario.hire("w1")
+    before = await used(store)
+    picture = Picture("data:image/png;base64," + "A" * size)
+    work = Prompted("balanced", "", prompt=Prompt("chat", "m", (Message("user", (Text("What is it?"), picture)),)))
+    for number in range(30):
+        await scenario.jobs.submit(new_answer_id(), work, new_token(), create=True, client=Client(f"c{number}"))
+    assert await used(store) > before + 30 * size
+    for entry in await scenario.hints("w1"):
+        task = await scenario.sessions.claim("w1", entry)
+        assert isinstance(task, ClaimedJob)
+        assert isinstance(task.work, Prompted)
+        assert task.work.prompt == work.prompt
+        await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
+        await scenario.finish(task, takes_more=False)
+
+    async def is_back() -> bool:
+        return await used(store) < before + 3 * size
+
+    try:
+        await until(is_back, "a tenth of the pictures' memory is left at most")
+    finally:
+        await store.commands.config_set("maxmemory", "0")

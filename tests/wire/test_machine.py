@@ -16,6 +16,7 @@ from tests.support.wire.checked_store import CheckedStore, Fate
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.redis.store import Store
+from wire.work_store import SHORT_WORK
 
 # No lease runs out by itself: time passes only where a rule says so.
 LIMITS = GatewaySettings(queue_limit=6, mailbox_limit=3, client_limit=3)
@@ -75,9 +76,11 @@ class Machine(RuleBasedStateMachine):
             self.hire()
         self.pass_time()
 
-    @initialize(wishes=st.lists(ASKS, min_size=1, max_size=3), steps=STEPS)
-    def begins(self, wishes: list[Asks], steps: list[Steps]) -> None:
-        """No example is without work."""
+    @initialize(wishes=st.lists(ASKS, min_size=1, max_size=3), steps=STEPS, inside=st.booleans())
+    def begins(self, wishes: list[Asks], steps: list[Steps], inside: bool) -> None:
+        """No example is without work; it is inside its job, or beside it."""
+        self.store.model.inside = inside
+        self.scenario.jobs._inside = SHORT_WORK if inside else 0
         for wish in wishes[1:]:
             self.asks(wish)
         self.works(wishes[0], 0, steps)

@@ -7,6 +7,7 @@ from wire import keys
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
+from wire.version import VERSION
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,14 @@ async def test_a_worker_whose_heartbeat_has_run_out_is_dead_at_once(scenario: Sc
     await scenario.kill("w1")
     (process,) = await Overview(store).read_processes()
     assert (process.state, process.load.slots) == ("dead", 4)
+
+
+async def test_a_process_that_reports_no_version_is_of_an_unknown_one(store: Store) -> None:
+    await worker(store, "w1", ProcessLoad(slots=4)).report()
+    await worker(store, "w2", ProcessLoad(slots=4)).report()
+    await store.commands.hset(keys.facts_key(), "worker:w2", '{"slots": 3}')
+    versions = {process.name: process.load.version for process in await Overview(store).read_processes()}
+    assert versions == {"w1": VERSION, "w2": ""}
 
 
 async def test_facts_of_another_version_do_no_harm(store: Store) -> None:

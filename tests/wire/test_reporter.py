@@ -13,6 +13,7 @@ from wire.ledger import PICTURES, AccountRecord, AccountStatus, Ledger
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
+from wire.version import VERSION
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ async def test_what_a_process_says_is_seen(store: Store) -> None:
     speaker = Speaker(store)
     await speaker.reporter.report()
     (seen,) = await Overview(store).read_processes()
-    assert (seen.kind, seen.name, seen.state, seen.load) == ("gateway", "one", "up", ProcessLoad(turns=3))
+    assert (seen.kind, seen.name, seen.state, seen.load) == ("gateway", "one", "up", ProcessLoad(VERSION, turns=3))
     assert abs(seen.last_seen - await now_ms(store)) < 5000
 
 

@@ -704,7 +704,7 @@ async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scenario: S
     question = await scenario.ask()
     first = await scenario.sent("w1") if waits else None
     odd = await scenario.ask("odd", question.token) if waits else question
-    await scenario.redis.set(keys.work_key(odd.answer), '{"type": "poem"}')
+    await scenario.redis.hset(keys.job_key(odd.answer), "short_work", '{"type": "poem"}')
     last = await scenario.ask("last", question.token)
     if first is not None:
         assert await scenario.finish(first) is None

@@ -81,14 +81,52 @@ async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> N
 
 
 async def test_what_expires_by_itself_counts_until_the_next_beat(scenario: Scenario) -> None:
-    for _ in range(45):
+    for _ in range(21):
         await scenario.ask()
+    await scenario.ask(once=IdempotencyKey("name", "question"))
     expiring = keys.kept_key()
     await scenario.redis.zadd(expiring, dict.fromkeys(await scenario.redis.zrange(expiring, 0, -1), 1))
     for left in (25, 5, 0):
         await scenario.sessions.beat("w1")
         assert await scenario.redis.zcard(expiring) == left
     assert not await scenario.redis.exists(keys.bytes_key(), keys.sizes_key())
+
+
+async def test_a_token_and_an_idempotency_key_count_as_long_as_they_are_kept(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    token = (await scenario.ask(client=ALICE, once=IdempotencyKey("name", "question"))).token
+    await scenario.finish(await scenario.sent("w1"))
+
+    async def items() -> set[str]:
+        return {item.decode() for item in await scenario.redis.zrange(keys.kept_key(), 0, -1)} & {
+            f"k:{token}",
+            "i:name",
+        }
+
+    async def lifetime(item: str) -> float:
+        seconds, _ = await scenario.redis.time()
+        expires: float = await scenario.redis.zscore(keys.kept_key(), item)
+        return expires / 1000 - float(seconds)
+
+    assert await items() == {f"k:{token}", "i:name"}
+    assert await counted(scenario, ":alice") > 1024 + 512
+    assert abs(await lifetime(f"k:{token}") - scenario.limits.session_ttl) < 60
+    assert abs(await lifetime("i:name") - scenario.limits.idempotency_ttl) < 60
+    await scenario.sessions.end(token)
+    assert await items() == {"i:name"}
+    withdrawn = await scenario.ask(client=BOB, once=IdempotencyKey("other", "question"))
+    await scenario.jobs.stop(withdrawn.answer)
+    assert not await scenario.redis.hexists(keys.sizes_key(), "i:other")
+
+
+async def test_the_token_of_pictures_counts_no_longer_than_they_do(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    token = (await scenario.ask()).token
+    await scenario.finish(await scenario.sent("w1"), forget=True, takes_more=False)
+    expires = await scenario.redis.zscore(keys.kept_key(), f"k:{token}")
+    ttl = await scenario.redis.pttl(keys.token_key(token))
+    seconds, micros = await scenario.redis.time()
+    assert abs(expires - (seconds * 1000 + micros // 1000 + ttl)) < 1000
 
 
 @pytest.mark.parametrize("stateless", [False, True])

@@ -19,9 +19,15 @@ from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
 from wire.sessions import ClaimedJob, StatelessSession
-from wire.work_store import CHUNK, UNACCEPTED_TTL, WorkStore
+from wire.work_store import CHUNK, SHORT_WORK, UNACCEPTED_TTL, WorkStore
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def scenario(store: Store) -> Scenario:
+    """Even short work is beside its job."""
+    return Scenario(store, inside=0)
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
@@ -90,9 +96,32 @@ async def test_no_script_gets_work(store_url: str) -> None:
     await store.close()
 
 
+async def test_short_work_is_inside_its_job_until_that_ends_and_comes_with_it(store: Store) -> None:
+    scenario, longest = Scenario(store), SHORT_WORK - len(encode(Chat("balanced", "")))
+    await scenario.hire("w1")
+    first = await scenario.ask("x" * longest)
+    second = await scenario.ask("y", first.token)
+    entry = await scenario.hint("w1")
+    longer = await scenario.ask("z" * (longest + 1))
+    assert {name for name in await scenario.names() if ":work:" in name} == {keys.work_key(longer.answer)}
+    for _ in range(2):
+        task = await scenario.sessions.claim("w1", entry)
+        assert isinstance(task, ClaimedJob)
+        assert task.work == Chat("balanced", "x" * longest)
+    assert isinstance(task, ClaimedJob)
+    await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
+    for _ in range(2):
+        following = await scenario.finish(task)
+        assert following is not None
+        assert following.work == Chat("balanced", "y")
+    for answer, there in ((first.answer, False), (second.answer, True)):
+        assert await scenario.redis.hexists(keys.job_key(answer), "short_work") == there
+    assert b"xx" not in await scenario.redis.hget(keys.token_key(first.token), "reply")
+
+
 @pytest.mark.parametrize("refusal", ["unknown", "full", "asked before"])
 async def test_work_of_a_job_that_is_refused_is_gone(store: Store, refusal: str) -> None:
-    scenario = Scenario(store, GatewaySettings(queue_limit=1))
+    scenario = Scenario(store, GatewaySettings(queue_limit=1), inside=0)
     once = IdempotencyKey("name", "question")
     remaining = set()
     if refusal != "unknown":
@@ -116,7 +145,7 @@ async def test_a_job_whose_work_is_lost_is_not_accepted(store_url: str) -> None:
     store = Losing(store_url)
     answer = new_answer_id()
     with pytest.raises(StoreUnavailableError):
-        await Jobs(store, GatewaySettings()).submit(answer, Chat("balanced", "?"), new_token(), create=True)
+        await Jobs(store, GatewaySettings(), inside=0).submit(answer, Chat("balanced", "?"), new_token(), create=True)
     assert await store.execute("EXISTS", keys.job_key(answer)) == 0
     await store.close()
 

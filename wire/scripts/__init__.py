@@ -3,6 +3,7 @@
 Those with more than eight arguments take one JSON object; see encode_arguments.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ _REFUSED_WHEN_FULL = frozenset({"enqueue", "note", "admit_pictures", "remember"}
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
 # Runs with every delta: creating the prelude's functions would be most of its cost. It gets only these names of keys.
 _ALONE = {"append": ("token", "log", "channel")}
+_DEFINITION = re.compile("^(?=local )", re.MULTILINE)
+_DEFINED = re.compile(r"local (?:function )?([\w, ]+)")
+_COMMENT = re.compile("--.*")
+_WORD = re.compile(r"\w+")
 
 
 def encode_arguments(**arguments: Any) -> bytes:
@@ -53,11 +58,27 @@ def _alone(name: str) -> str:
 
 
 def _with_prelude(name: str, *, in_memory: bool) -> str:
-    parts = ["prelude", "ledger", name] if name in _OF_THE_LEDGER else ["prelude", name]
+    shared = ["prelude", "ledger"] if name in _OF_THE_LEDGER else ["prelude"]
+    text = "".join([*_needed("".join(map(_text, shared)), _text(name)), _text(name)])
     run = "'memory'" if in_memory else "nil"
-    terminal_events = _table("ENDS", {end: encode(event).decode() for end, event in BY_NAME.items()})
     seconds = f"local SECONDS = '{TO_BE_MEASURED}'"
-    return f"local RUN = {run}\n{seconds}\n{_table('NAMES', NAMES)}\n{terminal_events}\n{''.join(map(_text, parts))}"
+    names = _table("NAMES", {kind: part for kind, part in NAMES.items() if f"'{kind}'" in text})
+    terminal_events = _table(
+        "ENDS", {end: encode(event).decode() for end, event in BY_NAME.items() if f"ENDS.{end}" in text}
+    )
+    return f"local RUN = {run}\n{seconds}\n{names}\n{terminal_events}\n{text}"
+
+
+def _needed(shared: str, script: str) -> list[str]:
+    """Return those definitions of the shared text that a script needs: creating all would be most of its cost."""
+    needed, words = list[str](), set(_WORD.findall(script))
+    for definition in reversed(_DEFINITION.split(shared)[1:]):
+        code = _COMMENT.sub("", definition)
+        defined = _DEFINED.match(code)
+        if defined and words.intersection(_WORD.findall(defined[1])):
+            words.update(_WORD.findall(code))
+            needed.append(definition)
+    return needed[::-1]
 
 
 def _text(name: str) -> str:

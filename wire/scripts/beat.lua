@@ -11,6 +11,7 @@ end
 redis.call('HSET', KEYS[1], 'last', now, 'lease', lease, 'takes_work', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], lease)
 redis.call('SADD', key('workers'), worker)
-drop_expired()
+drop_expired('kept')
+drop_expired('kept_transcripts')
 sweep(worker, tonumber(ARGV[5]))
 return { began(), redis.call('SMEMBERS', key('stops', worker)) }

@@ -1,6 +1,7 @@
 -- Turns a schedule entry into the right to work on a token: acknowledges the entry, takes the lease and the next job.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, op id, stream, group, entry id, answer ttl in s.
--- Returns JSON: {"status": "claimed", "fence", "job", "session"?, "sent", "reset", "waited" in ms}, or a status alone:
+-- Returns JSON: {"status": "claimed", "fence", "job", "session"?, "sent", "reset", "waited" in ms}, and behind it the job's work
+-- ('' if that is a string of its own); or a status alone:
 -- "nothing" (no work, or another live worker has it), "wait" (the owner's fate is not known yet, or
 -- Redis may have lost what others hold; the entry remains pending).
 local token, worker, op = ARGV[2], ARGV[3], ARGV[4]
@@ -15,7 +16,7 @@ local function acknowledge()
   return true
 end
 
-local done = repeated(token, op)
+local done = repeated_with_work(token, op)
 if done then return done end
 if not alive(worker) or not settled(worker) then return '{"status":"wait"}' end
 
@@ -48,7 +49,7 @@ local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
 redis.call('HSET', KEYS[1], 'owner', worker)
 redis.call('SADD', key('owned', worker), token)
 local saved = redis.call('HMGET', KEYS[1], 'session', 'sent', 'reset')
-return remember(token, op, cjson.encode({
+return with_work(remember(token, op, cjson.encode({
   status = 'claimed',
   fence = fence,
   job = job,
@@ -56,4 +57,4 @@ return remember(token, op, cjson.encode({
   sent = tonumber(saved[2] or '0'),
   reset = saved[3] == '1',
   waited = waited(job),
-}))
+})), job)

@@ -11,6 +11,5 @@ if redis.call('HEXISTS', KEYS[1], 'running') == 1 then
   redis.call('HSET', KEYS[1], 'ending', '1')
 else
   disown(token)
-  redis.call('DEL', KEYS[1], key('transcript', token))
-  drop('t:' .. token)
+  forget(token)
 end

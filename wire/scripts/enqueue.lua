@@ -4,7 +4,8 @@
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
 -- unfollowed), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
 -- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
--- and the work itself if it must be inside the job ('': it was written beside, and is deleted unless the job is accepted).
+-- and the work itself if it is to be inside the job ('': it was written beside, and is deleted unless the job is accepted);
+-- outdated: processes of version 0.1 must be able to read it there.
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
@@ -41,7 +42,13 @@ local function mailbox_full()
   return redis.call('LLEN', mailbox) >= args.mailbox_limit
 end
 
-local bytes = JOB_BYTES + ANSWER_BYTES + #inside + redis.call('STRLEN', key('work', job))
+local beside = inside == '' and redis.call('STRLEN', key('work', job)) or 0
+local bytes = JOB_BYTES + ANSWER_BYTES + #inside + beside
+
+-- Deletes work that was written for nothing.
+local function drop_work()
+  if inside == '' then redis.call('DEL', key('work', job)) end
+end
 
 -- Returns in how many s some of what is kept expires, or ends.
 local function room()
@@ -53,8 +60,9 @@ end
 -- Why there is no room for the job's bytes; false if there is. However many there are, a client leaves as much room as
 -- it takes, so that who comes finds some.
 local function bytes_refused()
-  drop_expired()
-  local left, own = args.store_bytes - bytes_of('all'), bytes_of(':' .. client)
+  drop_expired('kept')
+  local sums = redis.call('HMGET', key('bytes'), 'all', ':' .. client)
+  local left, own = args.store_bytes - tonumber(sums[1] or '0'), tonumber(sums[2] or '0')
   if bytes > left then return { 'bytes', room() } end
   if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, left) then return { 'client_bytes', room() } end
   return false
@@ -62,7 +70,7 @@ end
 
 local known = redis.call('HGET', KEYS[1], 'state')
 if known then
-  if TERMINAL[known] then redis.call('DEL', key('work', job)) end
+  if TERMINAL[known] then drop_work() end
   return { 'accepted', '' }
 end
 local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
@@ -81,39 +89,45 @@ local function refusal()
   if mailbox_full() then return { 'full', come_back('took', 1) } end
   local waiting = count(key('queued'))
   if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
-  if inside == '' and redis.call('EXISTS', key('work', job)) == 0 then return { 'missing', '' } end
+  if inside == '' and beside == 0 then return { 'missing', '' } end
   return bytes_refused()
 end
 
 local refused = refusal()
 if refused then
-  redis.call('DEL', key('work', job))
+  drop_work()
   return refused
 end
-redis.call('HSET', KEYS[1], 'about', about, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now)
-redis.call('HSET', KEYS[1], 'holder', holder, 'before', fields[4] or '', 'wait_until', now + args.queue_timeout)
-if inside ~= '' then redis.call('HSET', KEYS[1], 'work', inside) end
-redis.call('EXPIRE', key('work', job), session_ttl)
--- A worker of version 0.1 would end it and leave it counted.
-if inside == '' then keep(job, bytes, ':' .. client, now + session_ttl * 1000) end
+local new = { 'about', about, 'token', token, 'state', 'QUEUED', 'seq', 0, 'accepted', now, 'holder', holder }
+local function set(field, value)
+  new[#new + 1], new[#new + 2] = field, value
+end
+set('before', fields[4] or '')
+set('wait_until', now + args.queue_timeout)
+if client ~= '' then set('client', client) end
+if args.attempt ~= '' then set('attempt', args.attempt) end
+-- Whoever asks under a key may come back for the answer much later.
+if name ~= '' then set('idem', name) else set('followed_until', now + args.grace) end
+if inside ~= '' then set(args.outdated and 'work' or 'short_work', inside) end
+redis.call('HSET', KEYS[1], unpack(new))
 redis.call('EXPIRE', KEYS[1], session_ttl)
+if inside == '' then redis.call('EXPIRE', key('work', job), session_ttl) end
+local expires = now + session_ttl * 1000
+-- A process of version 0.1 would end it and leave it counted.
+if not args.outdated then
+  keep(job, bytes, ':' .. client, expires)
+  keep('k:' .. token, TOKEN_BYTES, ':' .. client, expires)
+end
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
-  redis.call('HSET', KEYS[1], 'client', client)
   redis.call('ZADD', key('client', client), now, job)
   redis.call('EXPIRE', key('client', client), session_ttl)
 end
-if name == '' then
-  redis.call('HSET', KEYS[1], 'followed_until', now + args.grace)
-else
-  -- Whoever asks under a key may come back for the answer much later.
-  redis.call('HSET', KEYS[1], 'idem', name)
+if name ~= '' then
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
+  if not args.outdated then keep('i:' .. name, KEY_BYTES, ':' .. client, now + args.idem_ttl * 1000) end
 end
-if args.attempt ~= '' then
-  redis.call('HSET', KEYS[1], 'attempt', args.attempt)
-  redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl)
-end
+if args.attempt ~= '' then redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl) end
 redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 if not fields[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end

@@ -4,12 +4,13 @@
 -- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
 -- (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
 -- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
--- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "sent", "waited" in ms}, {"status": "released"} or {"status": "stale"}.
+-- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "sent", "waited" in ms}, {"status": "released"} or
+-- {"status": "stale"}; behind the second, and behind a repeat, the next job's work ('' if that is a string of its own).
 local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done = repeated(token, op)
+local done = repeated_with_work(token, op)
 if done then return done end
 if not holds(token, worker, fence) then return '{"status":"stale"}' end
 if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
@@ -38,6 +39,7 @@ end
 redis.call('EXPIRE', key('transcript', token), session_ttl)
 if session ~= '' then keep_transcript(token, session_ttl * 1000) end
 redis.call('EXPIRE', KEYS[1], session_ttl)
+redis.call('ZADD', key('kept'), 'XX', now_ms() + session_ttl * 1000, 'k:' .. token)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 shed_transcripts(args.transcripts_limit)
 
@@ -53,10 +55,10 @@ if not args.takes_more then
 end
 local following = next_job(token, worker, answer_ttl)
 if not following then return remember(token, op, '{"status":"idle"}') end
-return remember(token, op, cjson.encode({
+return with_work(remember(token, op, cjson.encode({
   status = 'next',
   has_session = session ~= '',
   job = following,
   sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),
   waited = waited(following),
-}))
+})), following)

@@ -52,7 +52,8 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `item`, a job or 't:' and a token, in `sizes`, and their sums in `bytes`. Only
+-- The bytes of what is kept are counted: of `item`, a job, 't:' and the token of a transcript, 'k:' and a token, or 'i:' and
+-- the name of an Idempotency-Key, in `sizes`, and their sums in `bytes`. Only
 -- these two functions change them, all at once, so that the sums change if and only if what is counted does.
 local function kept_in(item)
   return key(item:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
@@ -82,26 +83,27 @@ end
 -- Counts `item` until `expires` (ms), when its keys expire by themselves, instead of what was counted for it before.
 local function keep(item, bytes, owner, expires)
   bytes = math.floor(bytes)
-  local size = redis.call('HGET', key('sizes'), item)
+  local size, now = redis.call('HGET', key('sizes'), item), string.format('%d %s', bytes, owner)
+  redis.call('ZADD', kept_in(item), expires, item)
+  if size == now then return end
   local before, owner_before = (size or ''):match('^(%d+) (.*)$')
+  redis.call('HSET', key('sizes'), item, now)
   if before and owner_before ~= owner then
-    drop(item)
+    add_bytes(owner_before, -tonumber(before))
     before = nil
   end
-  redis.call('HSET', key('sizes'), item, string.format('%d %s', bytes, owner))
-  redis.call('ZADD', kept_in(item), expires, item)
   add_bytes(owner, bytes - tonumber(before or '0'))
 end
 
 -- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
-local function drop_expired()
-  for _, kind in ipairs({ 'kept', 'kept_transcripts' }) do
-    for _, item in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(item) end
-  end
+local function drop_expired(kind)
+  for _, item in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(item) end
 end
 
 -- What a job counts beside its work, and one whose answer is not known yet beside that: a reserve for it.
 local JOB_BYTES, ANSWER_BYTES = 1024, 65536
+-- What a token with its session counts, and an Idempotency-Key.
+local TOKEN_BYTES, KEY_BYTES = 1024, 512
 -- What an event takes beside its text.
 local EVENT_BYTES = 40
 
@@ -128,7 +130,10 @@ end
 local function take_back(job)
   local fields = redis.call('HMGET', key('job', job), 'idem', 'token', 'before')
   local entry = fields[1] and redis.call('GET', key('idem', fields[1]))
-  if entry and entry:match('%S+') == job then redis.call('DEL', key('idem', fields[1])) end
+  if entry and entry:match('%S+') == job then
+    redis.call('DEL', key('idem', fields[1]))
+    drop('i:' .. fields[1])
+  end
   if fields[3] and redis.call('HGET', key('token', fields[2]), 'last') == job then
     redis.call('HSET', key('token', fields[2]), 'last', fields[3])
   end
@@ -143,9 +148,12 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written)
   local seq = math.max(tonumber(fields[2]), reached or 0) + 1
   emit(job, seq, event)
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
-  redis.call('DEL', key('work', job))
-  local inside = redis.call('HSTRLEN', key('job', job), 'work')
-  local bytes = JOB_BYTES + inside + EVENT_BYTES * seq + (written or log_bytes(job))
+  local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job))
+  if redis.call('HDEL', key('job', job), 'short_work') == 0 then
+    redis.call('DEL', key('work', job))
+    -- One that processes of version 0.1 read keeps it.
+    bytes = bytes + redis.call('HSTRLEN', key('job', job), 'work')
+  end
   keep(job, bytes, ':' .. (fields[3] or ''), now_ms() + answer_ttl * 1000)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
@@ -342,13 +350,19 @@ local function disown(token)
   redis.call('HINCRBY', key('token', token), 'fence', 1)
 end
 
+-- Deletes a token.
+local function forget(token)
+  redis.call('DEL', key('token', token), key('transcript', token))
+  drop('t:' .. token)
+  drop('k:' .. token)
+end
+
 -- Deletes a token that was to end with its running turn, which is over; not if that turn has returned to the queue.
 -- True if it is deleted.
 local function forget_ending(token)
   if redis.call('HEXISTS', key('token', token), 'ending') == 0 then return false end
   if redis.call('EXISTS', key('mailbox', token)) == 1 then return false end
-  redis.call('DEL', key('token', token), key('transcript', token))
-  drop('t:' .. token)
+  forget(token)
   return true
 end
 
@@ -417,6 +431,18 @@ end
 local function repeated(token, op)
   local last = redis.call('HMGET', key('token', token), 'op', 'reply')
   return last[1] == op and last[2]
+end
+
+-- Returns a reply that names a job together with that job's work, if it is short; the work is never remembered.
+local function with_work(reply, job)
+  return { reply, redis.call('HGET', key('job', job), 'short_work') or '' }
+end
+
+-- The same for the reply to a call that was already executed; false if it wasn't.
+local function repeated_with_work(token, op)
+  local reply = repeated(token, op)
+  local job = reply and reply:match('"job":"([^"]*)"')
+  return job and with_work(reply, job) or reply
 end
 
 local function remember(token, op, reply)

@@ -44,6 +44,11 @@ export async function noWorker(signal) {
   return ready?.redis === true && ready.workers === 0;
 }
 
+/** The models that can be asked. */
+export function models() {
+  return fetch("/v1/models", { headers: headers() });
+}
+
 /** Stop an answer. */
 export function stop(answer) {
   return fetch(`/answers/${answer}`, { method: "DELETE", headers: headers() });

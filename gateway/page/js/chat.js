@@ -20,10 +20,15 @@ export class Chat {
   #changed;
   #asking = null;
 
-  /** `log` shows the exchanges; `changed()` hears when anything else is to be shown anew. */
-  constructor(store, changed) {
+  #keyed;
+
+  /**
+   * `log` shows the exchanges; `changed()` hears when anything else is to be shown anew, `keyed()` of another API key.
+   */
+  constructor(store, changed, keyed) {
     this.#store = store;
     this.#changed = changed;
+    this.#keyed = keyed;
     store.onChange((change) => this.#hear(change));
     addEventListener("pagehide", () => this.#runs.forEach(({ exchange }) => this.#save(exchange)));
   }
@@ -67,10 +72,10 @@ export class Chat {
   }
 
   /** Ask in the open conversation. */
-  async ask({ kind, question, style }) {
+  async ask({ kind, question, style, model = null }) {
     if (this.underWay) return;
     this.current ??= this.#begun(question);
-    this.current.style = style;
+    Object.assign(this.current, { style, model });
     const exchange = newExchange(this.current, kind, question);
     this.exchanges.push(exchange);
     this.#log.update(exchange, true);
@@ -173,6 +178,7 @@ export class Chat {
     this.#asking ??= askKey(apiKey() !== null).then((given) => {
       this.#asking = null;
       if (given) keepKey(given.key, given.remember);
+      if (given) this.#keyed();
       return given !== null;
     });
     return this.#asking;

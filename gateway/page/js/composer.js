@@ -12,8 +12,11 @@ export class Composer {
   #pictures = false;
   #submit;
 
-  /** `submit({kind, question})` asks; `stop()` stops. */
-  constructor({ submit, stop }) {
+  #models;
+
+  /** `models` are those to choose from; `submit({kind, question})` asks; `stop()` stops. */
+  constructor({ models, submit, stop }) {
+    this.#models = models;
     this.#submit = submit;
     const question = $("question");
     question.addEventListener("input", () => (this.#fit(), this.note("")));
@@ -39,11 +42,22 @@ export class Composer {
     return $("styles").querySelector("input:checked").value;
   }
 
+  /** The model of a server that is chosen; null for Bing. */
+  get model() {
+    return this.#models.chosen;
+  }
+
+  /** Show which choices there are: only Bing has styles, and pictures have neither. */
+  choices() {
+    $("styles").disabled = this.#pictures || this.model !== null;
+    $("model").disabled = this.#pictures;
+  }
+
   /** Whether pictures are asked for. */
   pictures(on) {
     this.#pictures = on;
     $("pictures").setAttribute("aria-pressed", String(on));
-    $("styles").disabled = on;
+    this.choices();
     $("question").placeholder = say(on ? "hintPictures" : "hint");
     this.note("");
     $("question").focus();
@@ -51,6 +65,7 @@ export class Composer {
 
   /** Write again what depends on the language. */
   rewrite() {
+    this.#models.write();
     $("question").placeholder = say(this.#pictures ? "hintPictures" : "hint");
     document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
   }

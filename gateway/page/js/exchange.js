@@ -2,10 +2,12 @@
  * A question and what became of it:
  *
  * - `id`, `conversation`, `created`, `kind` ("chat" or "image"), `style`, `question`
+ * - `model`, the model of a server that was asked, null for Bing; `by`, the one that answered
  * - `token` it was asked with, null for the first; `given`, the one to continue with; `key`, its Idempotency-Key
  * - `afresh`: the conversation was no longer known, so that this began a new one
  * - `answer`, the answer's id once it is known
  * - `state`: "running", "done", "stopped" or "failed"
+ * - `reasoning`, `calls` of tools, `thought`: for how many milliseconds it was thinking, null for unknown
  * - `text`, `urls`, `images`, `suggestions`, `turns`, `reset`
  * - `error`: null, or `{code, message, reason, until}`, `until` being when to come back, in milliseconds
  */
@@ -17,8 +19,9 @@ export function unique() {
 
 /** A new question in `conversation`. */
 export function newExchange(conversation, kind, question) {
-  const { id, token, style } = conversation;
-  return { id: unique(), conversation: id, created: Date.now(), kind, style, question, token, ...unanswered() };
+  const { id, token, style, model = null } = conversation;
+  const asked = { kind, style, model: kind === "chat" ? model : null, question, token };
+  return { id: unique(), conversation: id, created: Date.now(), ...asked, ...unanswered() };
 }
 
 /** What an exchange has before it is answered, under a key that wasn't used. */
@@ -29,6 +32,10 @@ export function unanswered() {
     answer: null,
     state: "running",
     text: "",
+    by: null,
+    reasoning: "",
+    calls: [],
+    thought: null,
     urls: [],
     images: [],
     suggestions: [],
@@ -41,6 +48,7 @@ export function unanswered() {
 /** Put the end of an answer, as the gateway sends it, into `exchange`. */
 export function finish(exchange, data) {
   const { state, text, urls, images, suggestions, turns, reset, error, token = null } = data;
+  const { reasoning, tool_calls: calls = [], model = null } = data;
   Object.assign(exchange, {
     state,
     urls,
@@ -49,6 +57,9 @@ export function finish(exchange, data) {
     turns,
     reset,
     text: text || exchange.text,
+    by: model,
+    reasoning: reasoning || exchange.reasoning,
+    calls,
     given: token,
   });
   if (error) fail(exchange, error);

@@ -9,6 +9,7 @@ import { askFormat, askRemoval, askTitle, help, preferences } from "./dialogs.js
 import { $ } from "./element.js";
 import { say, sentence, write } from "./language.js";
 import { Log } from "./log.js";
+import { Models } from "./models.js";
 import { asJson, asMarkdown, download } from "./save.js";
 import { Scroll } from "./scroll.js";
 import { shortcuts } from "./shortcuts.js";
@@ -17,9 +18,10 @@ import { Store } from "./store.js";
 
 write(document);
 const store = await Store.open();
-const chat = new Chat(store, show);
+const chat = new Chat(store, show, () => models.load());
 const scroll = new Scroll($("scroll"), $("log"), $("latest"));
-const composer = new Composer({ submit: (asked) => ask(asked), stop: () => chat.stop() });
+const models = new Models(() => composer.choices());
+const composer = new Composer({ models, submit: (asked) => ask(asked), stop: () => chat.stop() });
 const log = new Log({
   ask: (question) => ask({ kind: "chat", question }),
   again: (exchange) => chat.again(exchange),
@@ -54,7 +56,7 @@ function show() {
 }
 
 function ask({ kind, question }) {
-  chat.ask({ kind, question, style: composer.style });
+  chat.ask({ kind, question, style: composer.style, model: composer.model });
   scroll.latest();
 }
 
@@ -106,6 +108,7 @@ shortcuts({
   "Alt+ArrowDown": () => step(1),
 });
 composer.rewrite();
+models.load();
 await chat.start(location.hash.slice(1));
 scroll.latest();
 document.documentElement.dataset.ready = "";

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { fail, finish, unanswered } from "./exchange.js";
+import { askModel } from "./socket.js";
 import { events, place } from "./sse.js";
 import { pause, sleep } from "./wait.js";
 
@@ -26,6 +27,7 @@ export class Run {
   #tries = 0;
   #refusals = 0;
   #reached = Date.now();
+  #thinking = null;
 
   /**
    * Ends `exchange`. `show()` is called whenever it or `live` has changed; `needKey()` resolves when there may be
@@ -89,12 +91,29 @@ export class Run {
   async #talk() {
     const { exchange } = this;
     if (exchange.answer) return this.#resume();
-    const { style, question, token, key } = exchange;
+    const { style, model, question, token, key } = exchange;
+    if (model) return this.#askModel({ model, question, ...(token && { token }) });
     const response = await api.ask({ style, question, ...(token && { token }) }, key, this.#over.signal);
     if (!(await this.#taken(response))) return undefined;
     exchange.answer = response.headers.get("X-Answer-ID");
     this.#report({ phase: "thinking" });
     return this.#read(response);
+  }
+
+  /** Ask a model; its answer is then taken up as after a cut. */
+  async #askModel(question) {
+    const { exchange } = this;
+    const { signal } = this.#over;
+    const frame = await askModel(question, exchange.key, signal).catch(async (error) => {
+      // A socket that can't be opened doesn't say why.
+      const { status } = await api.models();
+      if (status !== 401) throw error;
+      return { type: "failed", code: status, message: "" };
+    });
+    if (frame.type !== "accepted") return this.#refused(frame, frame.retry_after ?? null);
+    exchange.answer = frame.answer;
+    this.#report({ phase: "thinking" });
+    return this.#resume();
   }
 
   async #draw() {
@@ -110,6 +129,7 @@ export class Run {
     if (!data || this.exchange.state !== "running") return;
     this.#seq = data.seq;
     this.exchange.text = data.text;
+    this.#think(data);
     await this.#place(data);
     const response = await api.stream(this.exchange.answer, data.seq, this.#over.signal);
     if (response.status === 204) return;
@@ -123,6 +143,14 @@ export class Run {
     const { data } = await response.json();
     if (!["queued", "running"].includes(data.state)) finish(this.exchange, data);
     return data;
+  }
+
+  /** Take up what the answer's model thinks, and for how long it has. */
+  #think({ reasoning = "", text }) {
+    if (!reasoning) return;
+    this.#thinking ??= Date.now();
+    this.exchange.reasoning = reasoning;
+    if (!text) this.exchange.thought = Date.now() - this.#thinking;
   }
 
   async #place({ state, position, wait }) {
@@ -155,6 +183,7 @@ export class Run {
     if (code === 200 && !data.done) {
       // An empty one is a sign of life.
       if (!data.answer) return false;
+      if (!exchange.text && this.#thinking) exchange.thought = Date.now() - this.#thinking;
       exchange.text += data.answer;
       this.#report({ phase: "writing" });
       return false;
@@ -180,6 +209,9 @@ export class Run {
         const response = await api.progress(this.exchange.answer, signal);
         if (!response.ok) return;
         const { data } = await response.json();
+        if (this.exchange.text || this.exchange.state !== "running") return;
+        this.#think(data);
+        if (data.reasoning) this.#report({ phase: "thinking" });
         if (data.state === "queued" || ["queued", "noWorker"].includes(this.live.phase)) await this.#place(data);
       }
     } catch {
@@ -209,7 +241,7 @@ export class Run {
     return this.exchange.state !== "running";
   }
 
-  async #refused({ code, message }, retryAfter) {
+  async #refused({ code, message, reason: given }, retryAfter) {
     const { exchange } = this;
     if (code === 401) {
       this.#report({ phase: "key" });
@@ -226,7 +258,7 @@ export class Run {
       this.#report(missing ? { phase: "noWorker" } : { phase: "busy", seconds: retryAfter ?? 1 });
       return sleep((retryAfter ?? 1) * 1000, this.#over.signal).catch(() => null);
     }
-    const reason = missing ? "worker.none" : REASONS[code];
+    const reason = missing ? "worker.none" : (given ?? REASONS[code]);
     return fail(exchange, { code, message, reason, retry_after: retryAfter });
   }
 }

@@ -20,10 +20,11 @@ export function asMarkdown(conversation, exchanges, sentence) {
 /** The same as JSON: what was asked and answered, but nothing that would let others continue it. */
 export function asJson({ title, created }, exchanges, sentence) {
   const said = exchanges.map(
-    ({ kind, style, question, created: asked, state, text, urls, images, suggestions, error }) => ({
+    ({ kind, style, by = null, question, created: asked, state, text, urls, images, suggestions, error }) => ({
       kind,
       asked: new Date(asked).toISOString(),
       style,
+      ...(by && { model: by }),
       question,
       state,
       answer: text,

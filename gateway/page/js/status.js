@@ -11,7 +11,7 @@ function going(exchange, { phase, position, wait, seconds }) {
   if (phase === "lost") return ["warning", "lost"];
   if (phase === "busy") return ["clock", "busy", seconds];
   if (phase === "key") return ["warning", "needKey"];
-  if (exchange.text) return null;
+  if (exchange.text || exchange.reasoning) return null;
   if (phase === "noWorker") return ["warning", "noWorker"];
   if (phase === "queued")
     return position > 0 ? ["clock", "queued", position, Math.round(wait ?? 0)] : ["clock", "forAccount"];
@@ -23,6 +23,7 @@ function broken({ error, text }) {
   const { code, message, reason, until } = error;
   if (reason === "worker.none") return ["warning", "noWorker"];
   if (reason === "account.none") return ["warning", ...(until ? ["noAccount", until] : ["noAccountSoon"])];
+  if (reason.startsWith("model.")) return ["warning", "failed", code, { reason, message }];
   if (code === 120) return ["clock", ...(until ? ["cooling", until] : ["coolingSoon"])];
   if (code === 429 || code === 503) return ["clock", ...(until ? ["full", until] : ["fullSoon"])];
   if (code === 404) return ["warning", "gone"];

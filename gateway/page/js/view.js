@@ -7,11 +7,13 @@ import { gallery } from "./gallery.js";
 import { icon } from "./icons.js";
 import { say } from "./language.js";
 import { Live } from "./live.js";
+import { Reasoning, calls } from "./reasoning.js";
 import { sources } from "./sources.js";
 import { status } from "./status.js";
 
 export class View {
   #live;
+  #reasoning = new Reasoning();
   #status = make("p", { className: "status" });
   #after = make("div", { className: "after" });
   #drawn = null;
@@ -28,6 +30,7 @@ export class View {
       "div",
       { className: "answer" },
       heading("answer"),
+      this.#reasoning.element,
       this.#live.element,
       this.#status,
       this.#after,
@@ -43,6 +46,7 @@ export class View {
     this.element.classList.toggle("running", running);
     this.#live.element.hidden = !exchange.text;
     if (exchange.text) this.#live.show(exchange.text, !running);
+    this.#reasoning.show(exchange);
     this.#showStatus(status(exchange, live));
     const drawn = JSON.stringify([
       exchange.state,
@@ -50,6 +54,8 @@ export class View {
       exchange.images,
       exchange.suggestions,
       exchange.reset,
+      exchange.calls,
+      exchange.by,
       last,
     ]);
     if (drawn !== this.#drawn) this.#finish(exchange, last);
@@ -102,7 +108,7 @@ export class View {
   #finish(exchange, last) {
     const { state, question, urls, images, suggestions, reset } = exchange;
     if (state === "running") return this.#after.replaceChildren();
-    const parts = [gallery(question, images), sources(urls), this.#actions(exchange)];
+    const parts = [calls(exchange.calls), gallery(question, images), sources(urls), this.#actions(exchange)];
     if (last) parts.push(this.#chips(suggestions));
     if (reset) parts.push(divider());
     return this.#after.replaceChildren(...parts.filter((part) => part !== null));
@@ -112,7 +118,9 @@ export class View {
     const again = make("button", { type: "button", className: "plain small again" }, icon("again"), say("again"));
     again.addEventListener("click", () => this.#hooks.again(this.exchange));
     const copy = exchange.text ? copyButton("copyAnswer", () => this.exchange.text) : null;
-    return make("div", { className: "actions" }, copy, again);
+    const name = exchange.by ?? exchange.model ?? null;
+    const by = name && make("span", { className: "by", title: say("answeredBy"), textContent: visible(name) });
+    return make("div", { className: "actions" }, copy, again, by);
   }
 
   #chips(suggestions) {

@@ -33,6 +33,30 @@ test("an end takes over what the gateway tells, and keeps text that it lacks", (
   assert.deepEqual(status(exchange), ["warning", "interrupted"]);
 });
 
+test("a question keeps the model that was asked, and its end the one that answered", () => {
+  const chosen = { ...conversation, model: "org/m" };
+  const exchange = newExchange(chosen, "chat", "why?");
+  assert.equal(exchange.model, "org/m");
+  assert.equal(newExchange(chosen, "image", "a cat").model, null);
+  const calls = [{ id: "c", name: "f", arguments: "{}" }];
+  finish(exchange, { ...unanswered(), state: "done", model: "m-2", reasoning: "hm", tool_calls: calls });
+  assert.deepEqual([exchange.by, exchange.reasoning, exchange.calls], ["m-2", "hm", calls]);
+  assert.match(asJson({ title: "t", created: 0 }, [exchange], String), /"model": "m-2"/);
+});
+
+test("the end of an answer that was stopped keeps the reasoning so far", () => {
+  const exchange = Object.assign(asked(), { reasoning: "half a thought" });
+  finish(exchange, { ...unanswered(), state: "stopped", reset: false });
+  assert.equal(exchange.reasoning, "half a thought");
+});
+
+test("a model that is unknown or away is named by the gateway's own sentence", () => {
+  for (const [code, reason] of [[404, "model.unknown"], [503, "model.away"]]) {
+    const error = { code, reason, message: "no such model" };
+    assert.deepEqual(failed(error), ["warning", "failed", code, { reason, message: "no such model" }]);
+  }
+});
+
 test("a stopped answer resets the conversation where the gateway says so", () => {
   for (const reset of [true, false]) {
     const exchange = asked();

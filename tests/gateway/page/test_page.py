@@ -71,8 +71,8 @@ async def test_the_page_has_the_sentence_of_each_reason_in_both_languages(gatewa
     files = await parts(gateway)
     (source,) = [response.text for address, response in files.items() if address.endswith("js/reasons.js")]
     sentences = json.loads(source.removeprefix("export const REASONS = ").rstrip(";\n"))
-    assert sentences["en"] == {reason: spec.en for reason, spec in ERRORS.items()}
-    assert sentences["zh"] == {reason: spec.zh for reason, spec in ERRORS.items()}
+    assert sentences["en"] == {reason: spec.en for reason, spec in ERRORS.items() if "{" not in spec.en}
+    assert sentences["zh"] == {reason: spec.zh for reason, spec in ERRORS.items() if "{" not in spec.zh}
 
 
 async def test_a_client_that_takes_no_gzip_gets_plain_files(gateway: RunningGateway) -> None:

@@ -143,7 +143,7 @@ def _gptme(place: Workplace, prompt: str) -> Run:
     return Run(
         ".venv-gptme/bin/gptme",
         # A name of its own, or it asks the model for one.
-        ["--non-interactive", "--name", "test", "--tool-format", "tool", "--model", f"local/{place.model}", prompt],
+        ["--non-interactive", "--name", "test", "--model", f"local/{place.model}", prompt],
         {"OPENAI_BASE_URL": place.url, "OPENAI_API_KEY": place.key},
     )
 

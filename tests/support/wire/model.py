@@ -62,10 +62,11 @@ class Job:
 class Token:
     """A token that is alive; `waiting` holds its jobs that wait, in the order in which they must start.
 
-    `op` names the last call whose reply is kept, `reply` is that reply.
+    `op` names the last call whose reply is kept, `reply` is that reply; `client` asked last.
     """
 
     name: str
+    client: str = ""
     waiting: list[Job] = field(default_factory=list)
     running: Job | None = None
     owner: str | None = None
@@ -136,6 +137,7 @@ class Model:
         self._limits = limits
         self.jobs: dict[str, Job] = {}
         self.works: set[str] = set()
+        self.inside = False
         self.tokens: dict[str, Token] = {}
         self.upstream = Upstream()
         self._alive: set[str] = set()
@@ -219,9 +221,11 @@ class Model:
             assert 1 <= reply[1] <= 60
         if status != "accepted" or job.answer in self.jobs:
             # What is refused may have made room in the mailbox, and loses its work.
-            return status == "full" or (job.answer in self.works and self._is_over(job.answer))
+            return status in ("full", "missing") or (job.answer in self.works and self._is_over(job.answer))
         self.jobs[job.answer] = job
-        self.tokens.setdefault(job.token, Token(job.token)).waiting.append(job)
+        token = self.tokens.setdefault(job.token, Token(job.token))
+        token.waiting.append(job)
+        token.client = job.client
         if job.once:
             self._keys[job.once.name] = job
         return True
@@ -246,7 +250,7 @@ class Model:
             return "full"
         if len(self._queued()) >= self._limits.queue_limit:
             return "full"
-        return "accepted" if job.answer in self.works else "missing"
+        return "accepted" if self.inside or job.answer in self.works else "missing"
 
     def expire(self, answer: str, reply: int) -> bool:
         job = self.jobs.get(answer)
@@ -521,7 +525,9 @@ class Model:
     def _check_works(self, seen: Seen) -> None:
         """Work is there until its job ends. Some has no job yet, or is of one that is asked again."""
         self.works = set(seen["work"])
-        assert self.works >= {answer for answer, job in self.jobs.items() if not job.ended}
+        inside = {answer for answer, fields in seen["job"].items() if "short_work" in fields}
+        assert self.works | inside >= {answer for answer, job in self.jobs.items() if not job.ended}
+        assert not any(self.jobs[answer].ended for answer in inside)
 
     def _check_tokens(self, seen: Seen) -> None:
         assert set(seen["token"]) == set(self.tokens)
@@ -559,12 +565,15 @@ class Model:
         """What is kept counts, nothing else does, and the sums are those of what counts."""
         sizes = {item: size.split(" ", 1) for item, size in seen["sizes"].get("", {}).items()}
         transcripts = {f"t:{token.name}" for token in self.tokens.values() if token.transcript}
-        assert sizes.keys() == self.jobs.keys() | transcripts
-        assert set(seen["kept"].get("", ())) == self.jobs.keys()
+        others = {f"k:{token.name}": token.client for token in self.tokens.values()}
+        others |= {f"i:{name}": job.client for name, job in self._keys.items()}
+        assert sizes.keys() == self.jobs.keys() | transcripts | others.keys()
+        assert set(seen["kept"].get("", ())) == self.jobs.keys() | others.keys()
         assert set(seen["kept_transcripts"].get("", ())) == transcripts
         sums: dict[str, int] = defaultdict(int)
         for item, (size, owner) in sizes.items():
-            assert owner == ("transcripts" if item in transcripts else f":{self.jobs[item].client}")
+            client = others[item] if item in others else self.jobs[item].client if item in self.jobs else ""
+            assert owner == ("transcripts" if item in transcripts else f":{client}")
             sums[owner] += int(size)
             sums["all"] += int(size)
         assert {owner: int(size) for owner, size in seen["bytes"].get("", {}).items()} == sums

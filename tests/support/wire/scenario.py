@@ -15,6 +15,7 @@ from wire.redis.store import Store
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from wire.settings import LEASE_TTL
+from wire.work_store import SHORT_WORK
 
 # Scripts whose reply says what this very call has changed.
 _RETURNS_NEWS = (
@@ -43,11 +44,18 @@ class Asked:
 class Scenario:
     """One Redis and what happens on it; every step is one call of wire."""
 
-    def __init__(self, store: Store, limits: GatewaySettings | None = None, lease_ttl: float = LEASE_TTL) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: GatewaySettings | None = None,
+        lease_ttl: float = LEASE_TTL,
+        *,
+        inside: int = SHORT_WORK,
+    ) -> None:
         self.store = store
         self.redis: Any = store.commands
         self.limits = limits or GatewaySettings()
-        self.jobs = Jobs(store, self.limits)
+        self.jobs = Jobs(store, self.limits, inside=inside)
         self.sessions = Sessions(store, self.limits, lease_ttl)
 
     async def hire(self, *workers: str, may_judge: bool = False) -> None:

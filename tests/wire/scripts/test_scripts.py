@@ -58,7 +58,7 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.settle()
     await scenario.hire("w1", "w2", may_judge=True)
     first = await scenario.ask("first", client=ALICE, once=IdempotencyKey("name", "question"))
-    second = await scenario.ask("second", first.token, client=ALICE)
+    second = await scenario.ask("second" * 4000, first.token, client=ALICE)
     assert await Answers(store).read_position(second.answer)
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)

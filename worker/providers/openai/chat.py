@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from wire.messages import Style
+from wire.model_table import STYLES
 from wire.prompt import Prompt
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount, Temperature
@@ -136,12 +137,15 @@ class OpenAIProvider:
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
         prompt = history.prompt
-        model = server.model if prompt is None else prompt.model
+        model = server.model
+        if prompt is not None and prompt.model and prompt.model not in STYLES:
+            model = prompt.model
         habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
         extras = _streaming(server, habits)
         if prompt is not None:
             envelopes = Envelopes(history.secret, OPENAI, model)
             prompt = envelopes.open_prompt(put_back(prompt, history.records, OPENAI, model))
+            prompt = msgspec.structs.replace(prompt, model=model)
             return _from_prompt(prompt, server, habits, extras, envelopes.seal)
         messages = build_messages(
             self._systems[style] or "", history, question, self._settings.openai_history, placement=server.system

@@ -19,6 +19,7 @@ from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
 from wire.blocks import Block, BlockKind, Piece
 from wire.messages import Failed, HistoryMessage
+from wire.prompt import Message, Prompt, Text
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
@@ -126,6 +127,23 @@ async def test_what_was_said_before_is_sent_as_far_as_the_setting_goes() -> None
         {"role": "assistant", "content": "d"},
         {"role": "user", "content": SECRET},
     ]
+
+
+@pytest.mark.parametrize(("name", "model"), [("bing-creative", "m"), ("", "m"), ("other", "other")])
+async def test_a_prompt_asks_for_its_model_and_a_style_for_the_accounts(name: str, model: str) -> None:
+    async def recall() -> History:
+        return History("Be kind.", prompt=Prompt("chat", name, (Message("user", (Text("q"),), string=True),)))
+
+    async with OpenAIServer() as server_stub:
+        ended = (await ask(server_stub.account(), recall=recall))[-1]
+    assert isinstance(ended, Completion)
+    assert ended.model == model
+    assert server_stub.asked[0].json == {
+        "model": model,
+        "messages": [{"role": "user", "content": "q"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
 
 
 @pytest.mark.parametrize("seed", range(8))
