@@ -70,8 +70,8 @@ def test_new_directives_begin_anew() -> None:
     assert open_turn((ASKED, CALLING, RESULT, ASKED)).results == ()
 
 
-@pytest.mark.parametrize("said", ["", "\n", "I look.\n"])
-def test_observations_of_smolagents_are_results(said: str) -> None:
-    called = CompletionMessage("assistant", f"{said}Calling tools:\n[…]")
+@pytest.mark.parametrize("before", ["", "\n", "I look.\n"])
+def test_observations_of_smolagents_are_results(before: str) -> None:
+    called = CompletionMessage("assistant", f"{before}Calling tools:\n[…]")
     turn = open_turn((ASKED, called, CompletionMessage("user", "Observation:\ndone")))
     assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("", "done"),))
