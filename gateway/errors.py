@@ -369,6 +369,18 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "The service lost data of this answer, ask again",
         "The server has lost the answer.",
     ),
+    Reason.MODEL_NONE: _failed(
+        Reason.MODEL_NONE,
+        "没有可用的账号提供该模型",
+        "No account that has this model is available",
+        "No account that has this model can be asked.",
+    ),
+    Reason.MODEL_UNABLE: ErrorSpec(
+        400,
+        "该模型不支持所需的功能",
+        "The model lacks what the request needs",
+        OpenAIError("invalid_request_error", Reason.MODEL_UNABLE, "The model lacks what the request needs."),
+    ),
     Reason.IMAGE_NONE: _failed(Reason.IMAGE_NONE, "没有能生成图片的上游账号", "No upstream account makes pictures"),
     Reason.IMAGE_BLOCKED: _refused(
         "图片描述被屏蔽",

@@ -173,19 +173,32 @@ class Ledger:
         return bool(replaced)
 
     async def reserve(
-        self, slot: AccountSlot, ranks: Mapping[str, int], hold: float, others: Collection[str] = ()
+        self,
+        slot: AccountSlot,
+        ranks: Mapping[str, int],
+        hold: float,
+        others: Collection[str] = (),
+        *,
+        preferred: str = "",
+        patient: bool = False,
     ) -> str | NoCapacity:
         """Reserve a slot of the account with the most room among those of the lowest rank that have any.
 
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
-        return of `others` counts too.
+        return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
+        of the turns; `patient`: while it has none there is none elsewhere either.
         """
         reply = await self._store.run(
             "reserve",
             keys.accounts_key(),
             self._prefix,
             encode_arguments(
-                slot=str(slot), hold=int(hold * 1000), choices=sorted(ranks.items()), others=sorted(others)
+                slot=str(slot),
+                hold=int(hold * 1000),
+                choices=sorted(ranks.items()),
+                others=sorted(others),
+                preferred=preferred if preferred in ranks else "",
+                patient=patient,
             ),
         )
         reserved = msgspec.json.decode(reply, type=_Reserved)

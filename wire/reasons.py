@@ -78,6 +78,8 @@ class Reason(StrEnum):
     TIMEOUT_FIRST = "timeout.first"
     TIMEOUT_IDLE = "timeout.idle"
     TIMEOUT_TOTAL = "timeout.total"
+    MODEL_NONE = "model.none"
+    MODEL_UNABLE = "model.unable"
     IMAGE_NONE = "image.none"
     IMAGE_BLOCKED = "image.blocked"
     IMAGE_REVIEWED = "image.reviewed"

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
@@ -38,9 +38,23 @@ class WorkerSettings(SharedSettings):
     openai_model: str | None = Field(
         default=None, description="the model of that server; needed with `OPENAI_BASE_URL`"
     )
+    openai_models: str = Field(
+        default="",
+        description=(
+            "further models of that server that clients may ask for by name, separated by commas; `all` is every model "
+            "that it lists"
+        ),
+    )
     openai_api_key: SecretStr | None = Field(default=None, description="the key of that server, if it wants one")
     openai_image_model: str | None = Field(
         default=None, description="the model for pictures of that server; without one it makes none"
+    )
+    model_default: str = Field(
+        default="",
+        description=(
+            "the model, alias or `bing-…` name that answers a request for a model which is unknown; without it such a "
+            "request is refused"
+        ),
     )
     openai_history: int = Field(
         default=100,
@@ -124,6 +138,12 @@ class WorkerSettings(SharedSettings):
         if self.openai_base_url is not None and not (self.openai_model or "").strip():
             raise ValueError("OPENAI_BASE_URL needs OPENAI_MODEL beside it")
         return self
+
+    @property
+    def openai_further_models(self) -> tuple[str, ...] | Literal["all"]:
+        """The models that OPENAI_MODELS names."""
+        names = tuple(filter(None, (name.strip() for name in self.openai_models.split(","))))
+        return "all" if names == ("all",) else names
 
     @property
     def providers(self) -> tuple[str, ...]:

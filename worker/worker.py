@@ -21,6 +21,7 @@ from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
 from worker.dispatcher import Dispatcher
 from worker.leases import LOST_SECONDS
+from worker.providers.lister import ModelLister
 from worker.providers.prober import ServerProber
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
@@ -154,6 +155,7 @@ class Worker:
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
         yield ServerProber(pool, self._upstream.providers, self._ledger).run()
+        yield ModelLister(pool, self._upstream.providers, self._ledger).run()
         yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
         if settings.alert_webhook is not None:
             yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()

@@ -773,3 +773,56 @@ async def test_one_worker_asks_a_server_for_its_models_and_a_new_server_is_asked
     await book.announce("a", "another server", offer=Offer(("m",), lists=True))
     assert (await book.ledger.read_models()).find("n") == ()
     assert await book.ledger.claim_listing("a", "v")
+
+
+class Crowd:
+    """Reserves turns that prefer the account `a`."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.jobs = 0
+
+    async def reserve(self, preferred: str = "a", *names: str, patient: bool = False) -> str | NoCapacity:
+        self.jobs += 1
+        ranks = dict.fromkeys(names or ("a", "b"), 0)
+        slot = AccountSlot(str(self.jobs), 1, "w")
+        return await self.book.ledger.reserve(slot, ranks, HOLD, preferred=preferred, patient=patient)
+
+
+async def test_the_preferred_account_is_taken_up_to_a_quarter_above_its_share(book: Book) -> None:
+    crowd = Crowd(book)
+    assert [await crowd.reserve() for _ in range(8)] == ["a", "a", "b", "a", "a", "b", "a", "b"]
+    for _ in range(4):
+        await crowd.reserve("b")
+    assert await crowd.reserve() == "a"
+
+
+async def test_a_share_follows_the_weights_and_leaves_out_who_is_away(book: Book) -> None:
+    await book.announce("b", weight=3.0)
+    crowd = Crowd(book)
+    assert [await crowd.reserve("b") for _ in range(4)] == ["b"] * 4
+    assert await book.end("1", "b", "quarantined") == "quarantined"
+    assert [await crowd.reserve() for _ in range(4)] == ["a"] * 4
+    assert await crowd.reserve("b") == "a"
+
+
+async def test_a_preferred_account_without_room_is_waited_for_only_by_the_patient(book: Book) -> None:
+    for name in ("a", "b"):
+        await book.announce(name, turns=2)
+    crowd = Crowd(book)
+    assert [await crowd.reserve(), await crowd.reserve()] == ["a", "a"]
+    # Its share is used up: nobody waits for it.
+    assert await crowd.reserve(patient=True) == "b"
+    assert await crowd.reserve(patient=True) == NoCapacity(True, -1, "")
+    assert await crowd.reserve() == "b"
+
+
+async def test_a_repeated_reservation_with_a_preference_is_the_same(book: Book) -> None:
+    await book.reserve("1", "b")
+    slot = AccountSlot("1", 1, "w")
+    assert await book.ledger.reserve(slot, {"a": 0, "b": 0}, HOLD, preferred="a") == "b"
+    assert (await book.standing("a")).in_flight == 0
+
+
+async def test_a_preference_for_an_account_that_is_not_asked_is_none(book: Book) -> None:
+    assert await Crowd(book).reserve("c") == "a"

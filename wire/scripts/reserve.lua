@@ -1,12 +1,13 @@
 -- Chooses the account with the most room for a turn, and takes a slot of it.
 -- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
--- its rank; the lowest that has room is taken), others (accounts whose return counts all the same).
+-- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
+-- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for).
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
 -- one returns by itself (-1: none does), "reason": why that one is away}.
 local args = cjson.decode(ARGV[2])
 local slot = args.slot
--- For how many ms a failure counts against an account.
-local REMEMBERED = 60000
+-- For how many ms a failure counts against an account, and how much more than its share the preferred one may have.
+local REMEMBERED, TOLERANCE = 60000, 1.25
 local now = now_ms()
 
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
@@ -49,9 +50,40 @@ end
 local function take_note(load, back, why)
   if not load and back >= 0 and (returns < 0 or back < returns) then returns, reason = back, why or '' end
 end
+local function take(name)
+  redis.call('ZADD', key('flight', name), now + args.hold, slot)
+  redis.call('PEXPIRE', key('flight', name), DAY)
+  redis.call('HSET', key('account', name), 'used', now)
+  return cjson.encode({ account = name })
+end
+
+-- Returns whether one more turn leaves an account within its share of all that run, by weight.
+local function has_share(name)
+  local turns, weights, own = 1, 0, 1
+  for _, choice in ipairs(args.choices) do
+    local fields = redis.call('HMGET', key('account', choice[1]), 'state', 'paused', 'weight')
+    local weight = tonumber(fields[3] or '1')
+    if choice[1] == name then own = weight end
+    if choice[1] == name or fields[1] == 'ready' and not fields[2] then
+      turns = turns + in_flight(choice[1], now)
+      weights = weights + weight
+    end
+  end
+  return in_flight(name, now) + 1 <= math.ceil(TOLERANCE * turns * own / weights)
+end
+
+for _, choice in ipairs(args.choices) do
+  if holds_slot(choice[1]) then return cjson.encode({ account = choice[1] }) end
+end
+if args.preferred ~= '' then
+  local load, _, room = burden(args.preferred, 0)
+  if (load or room) and has_share(args.preferred) then
+    if load then return take(args.preferred) end
+    if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '' }) end
+  end
+end
 for _, choice in ipairs(args.choices) do
   local name, rank = unpack(choice)
-  if holds_slot(name) then return cjson.encode({ account = name }) end
   local load, back, room, why = burden(name, rank)
   if load and (not least or lighter(load, least)) then best, least = name, load end
   take_note(load, back, why)
@@ -63,7 +95,4 @@ for _, name in ipairs(args.others) do
   take_note(load, back, why)
 end
 if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason }) end
-redis.call('ZADD', key('flight', best), now + args.hold, slot)
-redis.call('PEXPIRE', key('flight', best), DAY)
-redis.call('HSET', key('account', best), 'used', now)
-return cjson.encode({ account = best })
+return take(best)

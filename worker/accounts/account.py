@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from wire.needs import ABILITIES, Ability
 from worker.settings import OPENAI, WorkerSettings
 
 # The cookie that signs an account in.
@@ -40,6 +41,10 @@ class CookieAccount(_AccountSettings):
 
     makes_images: ClassVar[bool] = True
     stream: ClassVar[bool] = True
+    # It takes nothing but text, in one of the styles.
+    models: ClassVar[tuple[str, ...]] = ()
+    lists_models: ClassVar[bool] = False
+    abilities: ClassVar[frozenset[Ability]] = frozenset()
 
     def answer_limit(self, settings: WorkerSettings) -> float:
         """Return how long one answer may take, in seconds."""
@@ -82,6 +87,8 @@ class ServerAccount(_AccountSettings):
     `stream`: it streams its answers; `stream_options`: it can be asked for their usage. `think_tags`: their text may
     contain the model's reasoning between `<think>` tags. `system`: where messages of the system go;
     `developer`: it knows that role. `max_tokens` is its name for that parameter.
+    `model` answers the styles; all that can be asked for are its `models`, and with `lists_models` those that the
+    server lists. `abilities` are what they can do.
     """
 
     name: str
@@ -97,6 +104,14 @@ class ServerAccount(_AccountSettings):
     system: SystemMessages = "told"
     developer: bool = False
     max_tokens: MaxTokensName = "max_tokens"
+    further_models: tuple[str, ...] = ()
+    lists_models: bool = False
+    abilities: frozenset[Ability] = ABILITIES
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that accounts.toml names, without repeats."""
+        return tuple(dict.fromkeys((self.model, *self.further_models)))
 
     def answer_limit(self, settings: WorkerSettings) -> float:
         """Return how long one answer may take, in seconds."""

@@ -4,12 +4,14 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote
 
 import msgspec
 
 from wire.messages import Style
+from wire.model_table import STYLES
+from wire.needs import Ability
 from worker.accounts.account import Account, MaxTokensName, SystemMessages
 from worker.accounts.endpoints import ServerEntry, find_mistakes, is_base_url
 from worker.settings import OPENAI
@@ -29,6 +31,10 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "proxy": (str, "http:// or socks5://, then user:password@ if it wants them (%-encoded), host and port"),
 }
 _TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+_BOOLEAN = (bool, "true or false")
+# A model's name, as clients and logs get it.
+_MODEL = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
+_MOST_MODELS, _LONGEST_CHAIN = 1000, 16
 _TEMPERATURE = Annotated[float, msgspec.Meta(ge=0, le=2)] | Literal["none"]
 # The options that make an entry a server.
 _SERVER_KINDS: dict[str, tuple[Any, str]] = {
@@ -42,12 +48,14 @@ _SERVER_KINDS: dict[str, tuple[Any, str]] = {
         _TEMPERATURE | dict[Style, _TEMPERATURE],
         'a number from 0 to 2, "none", or a table of those for the styles balanced, creative and precise',
     ),
-    "stream_options": (bool, "true or false"),
-    "stream": (bool, "true or false"),
-    "think_tags": (bool, "true or false"),
+    "stream_options": _BOOLEAN,
+    "stream": _BOOLEAN,
+    "think_tags": _BOOLEAN,
     "system": (SystemMessages, '"told" or "first"'),
-    "developer": (bool, "true or false"),
+    "developer": _BOOLEAN,
     "max_tokens": (MaxTokensName, '"max_tokens" or "max_completion_tokens"'),
+    "models": (Literal["all"] | list[str], '"all", or a list of models\' names'),
+    **dict.fromkeys(get_args(Ability), _BOOLEAN),
 }
 _ALL_KINDS = _KINDS | _SERVER_KINDS
 
@@ -80,21 +88,39 @@ class AccountOptions:
 
 
 @dataclass(frozen=True)
+class Aliases:
+    """Other names of models, each with its chain of models, as of the file's `version`: its modification in Unix ms."""
+
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class AccountsConfig:
     """The content of accounts.toml: options of accounts by name, and those of all `others`; None if they are invalid.
 
-    `servers` are the entries that define an account by themselves.
+    `servers` are the entries that define an account by themselves. `aliases` are other names of models, each with its
+    chain; None for one that is invalid. They are None if the file can't be understood.
     """
 
     named: Mapping[str, AccountOptions | None] = field(default_factory=dict)
     others: AccountOptions | None = AccountOptions()
     problems: tuple[str, ...] = ()
     servers: Mapping[str, ServerEntry] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, ...] | None] | None = field(default_factory=dict)
+    version: int = 0
 
     @property
     def key_files(self) -> frozenset[str]:
         """The files that hold servers' keys."""
         return frozenset(entry.api_key_file for entry in self.servers.values() if entry.api_key_file)
+
+    def aliases_after(self, before: Aliases) -> Aliases:
+        """Return the aliases; one that is invalid keeps the chain that it had `before`."""
+        if self.aliases is None:
+            return before
+        chains = {name: chain or before.chains.get(name) for name, chain in self.aliases.items()}
+        return Aliases({name: chain for name, chain in chains.items() if chain is not None}, self.version)
 
     def options_for(self, account: str) -> AccountOptions | None:
         """Return the options of the account of that name; None if they are invalid."""
@@ -111,19 +137,35 @@ def parse_config(data: bytes, server_providers: Collection[str] = (OPENAI,)) -> 
     except (ValueError, RecursionError) as error:
         position = re.search(r"line \d+, column \d+", str(error))
         return unreadable_config(f"is not TOML{f' ({position[0]})' if position else ''}")
-    entries = document.get("accounts", {})
-    if document.keys() - {"accounts"} or not isinstance(entries, dict):
-        return unreadable_config("must have nothing but entries that begin with [accounts.NAME]")
+    entries, aliases = document.get("accounts", {}), document.get("aliases", {})
+    if document.keys() - {"accounts", "aliases"} or not isinstance(entries, dict) or not isinstance(aliases, dict):
+        return unreadable_config("must have nothing but entries that begin with [accounts.NAME], and [aliases]")
     named: dict[str, AccountOptions | None] = {}
     servers: dict[str, ServerEntry] = {}
-    problems: list[str] = []
+    chains = {name: _chain(name, value) for name, value in aliases.items()}
+    problems = [f"{NAME}, alias {name!r} {_ALIAS_FAULT}" for name, chain in chains.items() if chain is None]
     for name, entry in entries.items():
         mistakes = _mistakes(entry, server_providers)
         problems += [f"{NAME}, {name!r}: {mistake}" for mistake in mistakes]
         named[name] = None if mistakes else AccountOptions(**_part(entry, _KINDS))
         if not mistakes and "base_url" in entry:
             servers[name] = ServerEntry(name, **_part(entry, _SERVER_KINDS))
-    return AccountsConfig(named, problems=tuple(problems), servers=servers)
+    return AccountsConfig(named, problems=tuple(problems), servers=servers, aliases=chains)
+
+
+_ALIAS_FAULT = "must be a name without spaces, none of bing-…, for a model's name or a list of up to 16 of them"
+
+
+def _chain(name: str, value: object) -> tuple[str, ...] | None:
+    """Return the models of an alias; None if it is invalid."""
+    chain = [value] if isinstance(value, str) else value
+    if name in STYLES or not isinstance(chain, list) or not 0 < len(chain) <= _LONGEST_CHAIN:
+        return None
+    return tuple(chain) if all(map(_is_model, (name, *chain))) else None
+
+
+def _is_model(name: object) -> bool:
+    return isinstance(name, str) and _MODEL.fullmatch(name) is not None
 
 
 def _part(entry: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +174,7 @@ def _part(entry: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
 
 def unreadable_config(fault: str) -> AccountsConfig:
     """Return the config of a file that can't be parsed: every account's options are unknown."""
-    return AccountsConfig(others=None, problems=(f"{NAME} {fault}",))
+    return AccountsConfig(others=None, problems=(f"{NAME} {fault}",), aliases=None)
 
 
 def _mistakes(entry: object, server_providers: Collection[str]) -> list[str]:
@@ -154,6 +196,8 @@ def _fits(key: str, value: object) -> bool:
         return False
     if key == "base_url":
         return is_base_url(converted)
+    if key == "models":
+        return converted == "all" or (len(converted) <= _MOST_MODELS and all(map(_is_model, converted)))
     return key != "proxy" or _is_proxy(converted)
 
 

@@ -1,5 +1,6 @@
 """The content of COOKIES_DIR: its files, and the accounts that they and accounts.toml define."""
 
+import contextlib
 import math
 import os
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from worker.accounts import config
 from worker.accounts.account import SIGN_IN, Account, CookieAccount, ServerAccount
-from worker.accounts.config import AccountOptions, AccountsConfig, parse_config, unreadable_config
+from worker.accounts.config import AccountOptions, AccountsConfig, Aliases, parse_config, unreadable_config
 from worker.accounts.cookies import Cookie, CookieFileError, account_from_cookies
 from worker.accounts.endpoints import ServerEntry, ServerLookup, resolve_server
 from worker.accounts.formats import parse_cookies
@@ -26,11 +27,15 @@ _IGNORED = {"README.md", config.NAME}
 
 @dataclass(frozen=True)
 class DirectoryState:
-    """The usable accounts, with one sentence for each that is unusable (`problems`) or may soon be (`warnings`)."""
+    """The usable accounts, with one sentence for each that is unusable (`problems`) or may soon be (`warnings`).
+
+    `aliases` are other names of their models.
+    """
 
     accounts: tuple[Account, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    aliases: Aliases = field(default_factory=Aliases)
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,17 @@ class DirectoryContents:
     exposed: tuple[str, ...] = ()
     fault: str = ""
 
-    def state_at(self, now: float, before: Mapping[str, Account], own: Sequence[Account] = ()) -> DirectoryState:
+    def state_at(self, now: float, before: DirectoryState, own: Sequence[Account] = ()) -> DirectoryState:
         """Return the accounts at `now` (Unix seconds), with `own`, those that come from elsewhere.
 
         Where accounts.toml is invalid an account keeps the options that it had `before`. One that had none is left
         out: it might connect without its proxy.
         """
+        earlier = {account.name: account for account in before.accounts}
         accounts, problems = self._accounts(now, own)
         used: list[Account] = []
         for source, account in accounts.items():
-            previous = before.get(account.name)
+            previous = earlier.get(account.name)
             options = self.config.options_for(account.name)
             if options is None and previous is not None:
                 options = AccountOptions.from_account(previous)
@@ -81,20 +87,25 @@ class DirectoryContents:
                 problems.append(f"{source} is not used before {config.NAME} can be understood")
             else:
                 used.append(options.apply(account))
-        used += self._remaining_servers(before, used)
+        used += self._remaining_servers(before.accounts, used)
         known = {export.account for export in self.exports} | {account.name for account in used}
         valid = {name for name, entry in self.config.named.items() if entry is not None}
         absent = sorted(valid - known - self.config.servers.keys())
         problems += [f"{config.NAME} names {name!r}, but no file here has that name" for name in absent]
         warnings = [*self._exposed(), *(_expiry(file, account, now) for file, account in accounts.items())]
-        return DirectoryState(tuple(used), (*problems, *self.config.problems), tuple(filter(None, warnings)))
+        return DirectoryState(
+            tuple(used),
+            (*problems, *self.config.problems),
+            tuple(filter(None, warnings)),
+            self.config.aliases_after(before.aliases),
+        )
 
-    def _remaining_servers(self, before: Mapping[str, Account], used: Collection[Account]) -> list[Account]:
+    def _remaining_servers(self, before: Collection[Account], used: Collection[Account]) -> list[Account]:
         """Return the servers that were there before and whose entries are invalid now."""
         names = {account.name for account in used}
         return [
             account
-            for account in before.values()
+            for account in before
             if isinstance(account, ServerAccount)
             and account.name not in names
             and self.config.options_for(account.name) is None
@@ -140,7 +151,7 @@ class DirectoryContents:
 
 def load_accounts(folder: Path, now: float | None = None) -> DirectoryState:
     """Return a folder's accounts at `now`, in Unix seconds; the system's time by default."""
-    return read_folder(folder).state_at(time.time() if now is None else now, {})
+    return read_folder(folder).state_at(time.time() if now is None else now, DirectoryState())
 
 
 def read_folder(folder: Path, server_providers: Collection[str] = (OPENAI,)) -> DirectoryContents:
@@ -186,11 +197,15 @@ def _read_export(path: Path) -> CookieExport:
 
 
 def _read_config(path: Path, server_providers: Collection[str]) -> tuple[AccountsConfig, bool]:
+    version = 0
+    with contextlib.suppress(OSError):
+        # From before: what is written meanwhile has a newer version.
+        version = path.stat().st_mtime_ns // 1_000_000
     try:
         data, exposed = _read(path)
     except CookieFileError as error:
         return unreadable_config(str(error)), False
-    return parse_config(data, server_providers), exposed
+    return replace(parse_config(data, server_providers), version=version), exposed
 
 
 def _read(path: Path) -> tuple[bytes, bool]:

@@ -1,10 +1,12 @@
 """Accounts at servers, as accounts.toml or the environment defines them, and their keys."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
+from wire.needs import ABILITIES, Ability
 from worker.accounts.account import MaxTokensName, ServerAccount, StyleTemperatures, SystemMessages, Temperature
 from worker.settings import OPENAI, WorkerSettings
 
@@ -31,6 +33,18 @@ class ServerEntry:
     system: SystemMessages = "told"
     developer: bool = False
     max_tokens: MaxTokensName = "max_tokens"
+    models: Sequence[str] | Literal["all"] = ()
+    tools: bool = True
+    json: bool = True
+    pictures: bool = True
+    logprobs: bool = True
+    sampling: bool = True
+    reasoning: bool = True
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What its models can do."""
+        return frozenset(ability for ability in ABILITIES if getattr(self, ability))
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""
@@ -48,6 +62,9 @@ class ServerEntry:
             self.system,
             developer=self.developer,
             max_tokens=self.max_tokens,
+            further_models=() if self.models == "all" else tuple(self.models),
+            lists_models=self.models == "all",
+            abilities=self.abilities,
         )
 
 
@@ -115,4 +132,15 @@ def environment_accounts(settings: WorkerSettings) -> tuple[ServerAccount, ...]:
     if settings.openai_base_url is None or settings.openai_model is None:
         return ()
     key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
-    return (ServerAccount(OPENAI, settings.openai_base_url, settings.openai_model, key, settings.openai_image_model),)
+    models = settings.openai_further_models
+    return (
+        ServerAccount(
+            OPENAI,
+            settings.openai_base_url,
+            settings.openai_model,
+            key,
+            settings.openai_image_model,
+            further_models=models if isinstance(models, tuple) else (),
+            lists_models=models == "all",
+        ),
+    )

@@ -11,8 +11,12 @@ import structlog
 
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, DisplayState, Ledger, NoCapacity
+from wire.model_reader import ModelReader
+from wire.model_table import STYLES, ModelTable, Offer
+from wire.needs import Ability
 from wire.redis.retry import retry_unavailable
 from worker.accounts.account import Account, CookieAccount
+from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, Penalty
 from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
@@ -21,6 +25,8 @@ from worker.settings import WorkerSettings
 # Seconds that a reservation lasts beyond the longest answer, and for which its end is sent again while Redis is away.
 _MARGIN = 60.0
 _PATIENCE = 30.0
+# Seconds for which a preferred account is waited for that is busy.
+_PREFERENCE = 1.0
 # Seconds between two attempts to reserve a busy account.
 _LOOK_AGAIN = 0.25
 REFRESH_INTERVAL = 2.0
@@ -42,11 +48,17 @@ class NoAccountError(Exception):
 
 @dataclass(frozen=True)
 class ReservationRequest:
-    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds."""
+    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds.
+
+    `preferred` is the one to take unless it is busy for long. `others` are those whose return would help as well; None
+    is all that there are.
+    """
 
     names: Collection[str]
     pictures: bool = False
     wait: float = 0.0
+    preferred: str = ""
+    others: Collection[str] | None = None
 
 
 class Reservation:
@@ -88,6 +100,9 @@ class AccountPool:
         self._ledger = ledger
         self._provider_order = provider_order
         self._accounts = {account.name: account for account in accounts}
+        self._aliases = folder.aliases if folder else Aliases()
+        # The models of all workers' accounts.
+        self.models = ModelReader(ledger.read_models)
         # As last seen, to restore a ledger that was lost.
         self.statuses: dict[str, AccountStatus] = {}
         # The last change of each account (AccountStatus.since) that was logged, and the state after it.
@@ -104,6 +119,24 @@ class AccountPool:
         makes_images = self._provider_order.makes_images
         return [name for name, account in self._accounts.items() if not pictures or makes_images(account)]
 
+    def names_for(self, model: str, needs: Collection[Ability], table: ModelTable) -> list[str]:
+        """Return the names of the accounts that have the model and can do what is needed.
+
+        `table` knows what the servers list.
+        """
+        listed = {account.name: account.models for account in table.accounts}
+        return [
+            name
+            for name, account in self._accounts.items()
+            if (model in STYLES or model in account.models or (account.lists_models and model in listed.get(name, ())))
+            and account.abilities.issuperset(needs)
+        ]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The accounts."""
+        return list(self._accounts.values())
+
     @property
     def own_statuses(self) -> list[AccountStatus]:
         """The last known status of these accounts, for chat and for images."""
@@ -119,18 +152,21 @@ class AccountPool:
         """Return the account of that name, if it is still there."""
         return self._accounts.get(name)
 
-    async def replace(self, accounts: Iterable[Account]) -> None:
-        """Use these accounts from now on; running turns keep theirs. StoreUnavailableError: a refresh follows."""
+    async def replace(self, accounts: Iterable[Account], aliases: Aliases | None = None) -> None:
+        """Use these accounts and `aliases` from now on; running turns keep theirs.
+
+        StoreUnavailableError: a refresh follows.
+        """
         self._accounts = {account.name: account for account in accounts}
+        self._aliases = self._aliases if aliases is None else aliases
         await self.announce()
 
     async def announce(self) -> None:
         """Write the accounts and their last known status to the ledger. StoreUnavailableError."""
         for account in list(self._accounts.values()):
             for entry in self._entries(account):
-                if await self._ledger.announce(
-                    self._record(account, entry), self.statuses.get(entry, AccountStatus(entry))
-                ):
+                last = self.statuses.get(entry, AccountStatus(entry))
+                if await self._ledger.announce(self._record(account, entry), last, self.worker):
                     _LOG.info("account has a new cookie, ready again", account=entry)
 
     def _entries(self, account: Account) -> list[str]:
@@ -148,6 +184,18 @@ class AccountPool:
             account.daily or 0,
             int(account.expires or 0) if isinstance(account, CookieAccount) else 0,
             self._provider_order.provider_name(account),
+            None if entry.endswith(PICTURES) else self._offer(account),
+            self._aliases.version,
+        )
+
+    def _offer(self, account: Account) -> Offer:
+        return Offer(
+            account.models,
+            account.lists_models,
+            tuple(sorted(account.abilities)),
+            isinstance(account, CookieAccount),
+            dict(self._aliases.chains),
+            self._settings.model_default,
         )
 
     async def free_slots(self, worker: str) -> None:
@@ -168,7 +216,7 @@ class AccountPool:
                 before, now = self._accounts.keys(), {account.name for account in state.accounts}
                 _LOG.info("accounts changed", added=sorted(now - before), removed=sorted(before - now))
                 with contextlib.suppress(StoreUnavailableError):  # the next refresh announces them
-                    await self.replace(state.accounts)
+                    await self.replace(state.accounts, state.aliases)
 
     async def _refresh(self) -> None:
         while True:
@@ -198,9 +246,10 @@ class AccountPool:
         self, slot: AccountSlot, request: ReservationRequest, until: float, patience: AsyncExitStack
     ) -> Reservation:
         loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
-        longest = min(loop.time() + request.wait, until)
+        longest, preferred_until = min(loop.time() + request.wait, until), loop.time() + _PREFERENCE
         while True:
-            result = await self._try_reserve(slot, request, until)
+            patient = bool(request.preferred) and loop.time() < min(preferred_until, until)
+            result = await self._try_reserve(slot, request, until, patient=patient)
             if isinstance(result, str):
                 return Reservation(self, accounts[result.removesuffix(PICTURES)], result, slot)
             returns = None if result.returns < 0 else result.returns / 1000
@@ -227,18 +276,23 @@ class AccountPool:
         finally:
             self._waiting_turns -= 1
 
-    async def _try_reserve(self, slot: AccountSlot, request: ReservationRequest, until: float) -> str | NoCapacity:
+    async def _try_reserve(
+        self, slot: AccountSlot, request: ReservationRequest, until: float, *, patient: bool
+    ) -> str | NoCapacity:
         suffix = PICTURES if request.pictures else ""
         ranks = {
             name + suffix: self._provider_order.rank(self._accounts[name])
             for name in self.names(pictures=request.pictures)
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
-        others = ranks.keys() - chosen.keys()
+        others = (ranks.keys() if request.others is None else set(request.others) & ranks.keys()) - chosen.keys()
         limits = [self._accounts[entry.removesuffix(PICTURES)].answer_limit(self._settings) for entry in chosen]
         hold = max(limits, default=self._settings.answer_timeout) + _MARGIN
         try:
-            return await retry_unavailable(lambda: self._ledger.reserve(slot, chosen, hold, others), until)
+            return await retry_unavailable(
+                lambda: self._ledger.reserve(slot, chosen, hold, others, preferred=request.preferred, patient=patient),
+                until,
+            )
         except asyncio.CancelledError:
             # The ledger may have made the reservation.
             for entry in chosen:

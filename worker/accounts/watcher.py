@@ -12,6 +12,7 @@ import structlog
 from watchfiles import awatch
 
 from worker.accounts.account import Account
+from worker.accounts.config import Aliases
 from worker.accounts.directory import DirectoryContents, DirectoryState, read_folder
 from worker.settings import OPENAI
 
@@ -64,6 +65,11 @@ class DirectoryWatcher:
         self._next_change = 0.0
         self._logged: set[str] = set()
 
+    @property
+    def aliases(self) -> Aliases:
+        """The aliases of its last reported state."""
+        return self._reported.aliases if self._reported else Aliases()
+
     def load(self) -> DirectoryState:
         """Read the folder and return its state now."""
         return self._take(*self._read())
@@ -101,8 +107,7 @@ class DirectoryWatcher:
         return self._reported
 
     def _state(self, contents: DirectoryContents) -> DirectoryState:
-        before = self._reported.accounts if self._reported else ()
-        return contents.state_at(self._clock(), {account.name: account for account in before}, self._own)
+        return contents.state_at(self._clock(), self._reported or DirectoryState(), self._own)
 
     def _read(self) -> tuple[DirectorySignature, DirectoryContents]:
         """Read the files, with a signature from before: the next one shows what is written meanwhile."""

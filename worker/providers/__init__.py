@@ -125,6 +125,15 @@ class AccountCheck(Protocol):
         ...
 
 
+@runtime_checkable
+class ModelSource(Protocol):
+    """An optional part of a chat provider, for accounts with all models that their server has."""
+
+    async def list_models(self, account: Account) -> tuple[str, ...]:
+        """Return the names of the models that the account's server lists. Raises UpstreamError."""
+        ...
+
+
 class ImageProvider(Protocol):
     """Makes images."""
 

@@ -1,29 +1,37 @@
 """The account and the conversation for each attempt of a job."""
 
 import asyncio
+import math
 from dataclasses import replace
+
+import msgspec
 
 from wire.call_memory import CallMemory
 from wire.hmac_secret import HmacSecret
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
-from wire.messages import HistoryMessage, Image, Prompted
+from wire.messages import HistoryMessage, Image, Prompted, Style
+from wire.model_table import STYLES
 from wire.prompt import Prompt
 from wire.prompt_text import add_history
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
-from worker.accounts.account import Account
+from worker.accounts.account import Account, ServerAccount
 from worker.accounts.penalties import NO_PENALTY
 from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
+from worker.accounts.stickiness import preferred, sticky_key
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
 from worker.providers.call_records import call_ids
 from worker.providers.transcript import History
+from worker.turns.model_chain import ChainEntry, find_entries
 from worker.turns.session_state import decode
 
 # Seconds to wait for an account in any case, before another one is asked or the job fails.
 _SHORT_WAIT = 5.0
+# Seconds to wait for a busy account of a model that another one follows in the chain.
+_CHAIN_WAIT = 1.0
 # Failures before the question was sent that another account may not have.
 _RETRY_ELSEWHERE = ("transport.", Reason.TIMEOUT_CONNECT, "upstream.")
 
@@ -31,7 +39,8 @@ _RETRY_ELSEWHERE = ("transport.", Reason.TIMEOUT_CONNECT, "upstream.")
 class AttemptRouter:
     """Selects the account and the conversation for each attempt of a job. `deadline` is in loop time.
 
-    `conversation` is None for a fresh one. `reset` is set when it isn't the one that the client expects.
+    `conversation` is None for a fresh one. `reset` is set when it isn't the one that the client expects. `model` is the
+    one that answers, by its exact name; '' where an account's upstream has none. `style` is how it does.
     """
 
     def __init__(self, pool: AccountPool, sessions: Sessions, job: ClaimedJob, tries: int, deadline: float) -> None:
@@ -41,7 +50,10 @@ class AttemptRouter:
         self._tries = tries
         self._deadline = deadline
         self._account: str | None = None
-        self._tried: set[str] = set()
+        # The models that may answer, from the one that is asked for now; for a prompt, once they are known.
+        self._entries: list[ChainEntry] = []
+        # The accounts that were asked for a model.
+        self._tried: set[tuple[str, str]] = set()
         self._reservations = 0
         self._last_error: UpstreamError | None = None
         # Whether an account took the question for invalid.
@@ -50,6 +62,16 @@ class AttemptRouter:
         # The messages that a fresh conversation gets as its history; None: those of the transcript, not yet read.
         self._history: tuple[HistoryMessage, ...] | None = ()
         self.reset = job.reset
+        self.model = ""
+        # Whether the same account is to be asked once more.
+        self._repeats = False
+
+    @property
+    def style(self) -> Style:
+        """The style in which the question is to be answered."""
+        work = self._job.work
+        own: Style = "balanced" if isinstance(work, Image) else work.style
+        return STYLES.get(self._entries[0].model, own) if self._entries else own
 
     @property
     def starts_transcript(self) -> bool:
@@ -69,6 +91,8 @@ class AttemptRouter:
             return History()
         earlier = self._client_history or (await self._load_transcript())[0]
         prompt = work.prompt if isinstance(work, Prompted) else None
+        if prompt is not None:
+            prompt = msgspec.structs.replace(prompt, model=self.model or prompt.model)
         if prompt is not None and not self._client_history:
             prompt = add_history(prompt, earlier)
         history = History(work.instructions, earlier, work.leading, work.asked, prompt)
@@ -108,26 +132,72 @@ class AttemptRouter:
 
         Raises UpstreamError when no account is available, and StoreUnavailableError.
         """
-        if self._account is not None:
+        work = self._job.work
+        if isinstance(work, Prompted):
+            self._entries = self._entries or await find_entries(self._pool, work, self._deadline)
+        else:
+            able = self._pool.names(pictures=isinstance(work, Image))
+            if not able and len(self._pool):
+                raise UpstreamError(Reason.IMAGE_NONE)
+            self._entries = [ChainEntry("", able)]
+        while True:
             try:
-                return await self._reserve_among([self._account], _SHORT_WAIT)
-            except NoAccountError:
-                await self._leave_account(self._account)
-        able = self._pool.names(pictures=isinstance(self._job.work, Image))
-        if not able and len(self._pool):
-            raise UpstreamError(Reason.IMAGE_NONE)
-        names = [name for name in able if name not in self._tried]
-        try:
-            return await self._reserve_or_wait(names)
-        except NoAccountError as error:
-            raise self._none_left(error) from error
+                reservation = await self._reserve_entry(self._entries[0])
+            except NoAccountError as error:
+                if len(self._entries) == 1:
+                    raise self._none_left(error) from error
+                del self._entries[0]
+            else:
+                self.model = self._model_of(reservation.account)
+                return reservation
+
+    def _model_of(self, account: Account) -> str:
+        model = self._entries[0].model
+        if isinstance(account, ServerAccount) and (not model or model in STYLES):
+            return account.model
+        return model
+
+    async def _reserve_entry(self, entry: ChainEntry) -> Reservation:
+        """Reserve an account for one model, if possible the conversation's. NoAccountError."""
+        is_style = not entry.model or entry.model in STYLES
+        if self._account is not None:
+            # A server remembers nothing: any account of the model may continue.
+            pinned = is_style or self._repeats
+            if pinned and self._account in entry.names:
+                try:
+                    return await self._reserve_among([self._account], _SHORT_WAIT)
+                except NoAccountError:
+                    await self._leave_account(self._account)
+            elif isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
+                self._account = None
+            else:
+                await self._leave_conversation()
+        names = [name for name in entry.names if (entry.model, name) not in self._tried]
+        if len(self._entries) > 1:
+            until = min(self._deadline, asyncio.get_running_loop().time() + _CHAIN_WAIT)
+            return await self._reserve_among(names, until=until)
+        return await self._reserve_or_wait(names)
+
+    async def _find_preferred(self, names: list[str]) -> str:
+        """Return the account that the conversation prefers for the current model; '' where its session decides."""
+        work, model = self._job.work, self._entries[0].model
+        if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
+            return ""
+        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        # Where clients are not distinguished the token takes their place, and changes.
+        if client == self._job.lease.token:
+            client = ""
+        accounts = ((name, self._pool.get(name)) for name in names)
+        weights = {name: account.weight for name, account in accounts if account is not None}
+        return preferred(sticky_key(client, work.prompt, model), weights)
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
-        if error.reason in FRESH_SESSION_REASONS and self.conversation is not None:
+        whole = isinstance(account, ServerAccount) and self._client_history
+        if error.reason in FRESH_SESSION_REASONS and self.conversation is not None and not whole:
             self._account, self.conversation, self._history, self.reset = account.name, None, (), True
         elif error.repeat:
-            self._account = account.name
+            self._account, self._repeats = account.name, True
         elif error.reason == Reason.QUESTION_INVALID and error.refused and not self._doubted:
             # The account may be at fault: another one's word decides, if there is one.
             self._doubted, self._last_error = True, error
@@ -142,11 +212,11 @@ class AttemptRouter:
 
     async def _tries_exhausted(self, error: UpstreamError) -> UpstreamError:
         """Return the error for a job that has used its tries: whether other accounts are available decides."""
-        pictures = isinstance(self._job.work, Image)
-        untried = [name for name in self._pool.names(pictures=pictures) if name not in self._tried]
+        untried = [name for entry in self._entries for name in entry.names if (entry.model, name) not in self._tried]
         now = asyncio.get_running_loop().time()
+        request = ReservationRequest(untried, isinstance(self._job.work, Image), others=self._others)
         try:
-            spare = await self._pool.reserve(self._next_slot(), ReservationRequest(untried, pictures), now)
+            spare = await self._pool.reserve(self._next_slot(), request, now)
         except NoAccountError as none:
             if not none.busy:
                 return self._none_left(none)
@@ -175,9 +245,19 @@ class AttemptRouter:
         await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
         return await self._reserve_among(names, self._job.work.wait)
 
-    async def _reserve_among(self, names: list[str], wait: float = 0.0) -> Reservation:
-        request = ReservationRequest(names, isinstance(self._job.work, Image), wait)
-        return await self._pool.reserve(self._next_slot(), request, self._deadline)
+    async def _reserve_among(self, names: list[str], wait: float = 0.0, until: float = math.inf) -> Reservation:
+        """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError."""
+        request = ReservationRequest(
+            names, isinstance(self._job.work, Image), wait, await self._find_preferred(names), self._others
+        )
+        return await self._pool.reserve(self._next_slot(), request, min(until, self._deadline))
+
+    @property
+    def _others(self) -> list[str] | None:
+        """The accounts whose return would help too; None is all."""
+        if not isinstance(self._job.work, Prompted):
+            return None
+        return [name for entry in self._entries for name in entry.names]
 
     def _next_slot(self) -> AccountSlot:
         self._reservations += 1
@@ -185,8 +265,11 @@ class AttemptRouter:
 
     async def _leave_account(self, name: str) -> None:
         """Move to another account: a reset, unless that can be given the conversation's whole transcript."""
-        self._tried.add(name)
-        self._account = None
+        self._tried.add((self._entries[0].model if self._entries else "", name))
+        await self._leave_conversation()
+
+    async def _leave_conversation(self) -> None:
+        self._account, self._repeats = None, False
         if self.conversation is None:
             return
         self.conversation = None

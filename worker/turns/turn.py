@@ -32,6 +32,8 @@ from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
+# The request is at fault, and nothing was spent.
+_INVALID = (Reason.QUESTION_INVALID, Reason.MODEL_UNABLE)
 _LOG = structlog.get_logger()
 
 
@@ -176,6 +178,7 @@ class Turn:
         work, providers = self.job.work, self._upstream.providers
         self.account = account.name
         provider = publisher.provider = providers.provider_name(account)
+        publisher.model = self._router.model
         with (
             bound_contextvars(provider=provider, account=account.name),
             traces.start_span("attempt", "client", bing_provider=provider, bing_account=account.name),
@@ -188,7 +191,7 @@ class Turn:
             updates = providers.chat_for(account).ask(
                 account,
                 self._router.conversation,
-                work.style,
+                self._router.style,
                 work.question,
                 self._before_send,
                 self._router.load_history,
@@ -274,7 +277,7 @@ class Turn:
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)
         await publisher.finish()
-        invalid = error.reason == Reason.QUESTION_INVALID and error.refused
+        invalid = error.reason in _INVALID and error.refused
         if (error.retry_after is not None or invalid) and not publisher.has_begun:
             # Nothing was spent: the conversation is kept as it was.
             event = Failed(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.accounts.account import CookieAccount
-from worker.accounts.config import AccountOptions, AccountsConfig, parse_config
+from worker.accounts.config import AccountOptions, AccountsConfig, Aliases, parse_config
 
 PROXY = "socks5://user:s3cr%21et@127.0.0.1:1080"
 WHOLE = f"""
@@ -67,7 +67,7 @@ def test_a_file_without_entries_says_nothing(text: str) -> None:
             "wieght = 1",
             "there is no setting 'wieght', only weight, turns, daily, answer_timeout, proxy, base_url, model, "
             "image_model, api_key_file, api_key_env, provider, temperature, stream_options, stream, think_tags, "
-            "system, developer, max_tokens",
+            "system, developer, max_tokens, models, tools, json, pictures, logprobs, sampling, reasoning",
         ),
         ("answer_timeout = 0", "answer_timeout must be seconds, above 0 and up to 3600"),
         ("base_url = 'http://a/v1'\nmodel = 'm'\nstream = 'no'", "stream must be true or false"),
@@ -144,8 +144,11 @@ def test_what_is_no_proxy_is_reported_without_its_password(proxy: str) -> None:
         ('proxy = "secret', "accounts.toml is not TOML"),
         ("a = " + "[" * 100_000, "accounts.toml is not TOML"),
         ("a = " + "9" * 10_000, "accounts.toml is not TOML"),
-        ("[alice]\nweight = 1", "accounts.toml must have nothing but entries that begin with [accounts.NAME]"),
-        ("accounts = 3", "accounts.toml must have nothing but entries that begin with [accounts.NAME]"),
+        (
+            "[alice]\nweight = 1",
+            "accounts.toml must have nothing but entries that begin with [accounts.NAME], and [aliases]",
+        ),
+        ("accounts = 3", "accounts.toml must have nothing but entries that begin with [accounts.NAME], and [aliases]"),
     ],
 )
 def test_a_file_that_cant_be_understood_says_nothing_of_any_account(text: str, sentence: str) -> None:
@@ -180,3 +183,49 @@ def test_an_account_of_either_kind_may_have_a_limit_of_its_own_for_an_answer() -
     account = CookieAccount("alice", {"_U": "x"})
     assert (alice.apply(account).answer_timeout, bob.apply(account).answer_timeout) == (600, None)
     assert AccountOptions.from_account(alice.apply(account)) == alice
+
+
+def test_an_alias_is_a_model_or_a_chain_of_them() -> None:
+    whole = parse('[aliases]\nfast = ["m", "org/n:latest"]\n"gpt-4o" = "bing-creative"\n')
+    assert (whole.aliases, whole.problems) == ({"fast": ("m", "org/n:latest"), "gpt-4o": ("bing-creative",)}, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x = 1", "x = []", 'x = ["a", 1]', 'x = ""', 'x = ["a b"]', 'bing-creative = "m"', '"a b" = "m"', "[aliases.x]",
+     f"x = {['m'] * 17}", f'"{"x" * 257}" = "m"'],
+)  # fmt: skip
+def test_a_faulty_alias_has_one_sentence_and_keeps_its_chain(line: str) -> None:
+    whole = parse(f"[aliases]\ny = 'n'\n{line}\n")
+    (name,) = (name for name in whole.aliases or () if name != "y")
+    assert whole.problems == (
+        f"accounts.toml, alias {name!r} must be a name without spaces, none of bing-…, for a model's name or a list of "
+        "up to 16 of them",
+    )
+    assert whole.aliases_after(Aliases({name: ("before",)})) == Aliases({name: ("before",), "y": ("n",)})
+    assert whole.aliases_after(Aliases({"gone": ("before",)})) == Aliases({"y": ("n",)})
+
+
+def test_all_aliases_stay_while_the_file_cannot_be_understood() -> None:
+    assert parse("[aliases").aliases_after(Aliases({"x": ("m",)})) == Aliases({"x": ("m",)})
+    assert parse("aliases = 1").problems == (
+        "accounts.toml must have nothing but entries that begin with [accounts.NAME], and [aliases]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "mistake"),
+    [
+        ("models = 'some'", 'models must be "all", or a list of models\' names'),
+        ("models = ['a', 1]", 'models must be "all", or a list of models\' names'),
+        ("models = ['a b']", 'models must be "all", or a list of models\' names'),
+        ("tools = 1", "tools must be true or false"),
+        ("reasoning = 'no'", "reasoning must be true or false"),
+    ],
+)
+def test_a_faulty_setting_of_models_or_abilities_has_one_sentence(setting: str, mistake: str) -> None:
+    assert parse(f"[accounts.a]\n{SERVER}{setting}\n").problems == (f"accounts.toml, 'a': {mistake}",)
+
+
+def test_abilities_and_models_are_settings_of_servers_alone() -> None:
+    assert parse("[accounts.a]\ntools = true\n").problems == ("accounts.toml, 'a': a server needs base_url",)

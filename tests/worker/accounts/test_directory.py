@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from wire.needs import ABILITIES
 from worker.accounts.account import CookieAccount, ServerAccount
+from worker.accounts.config import Aliases
 from worker.accounts.directory import DirectoryState, load_accounts, read_folder
 
 NOW = 1_700_000_000.0
@@ -113,12 +115,12 @@ def test_a_file_that_others_may_use_is_warned_of_and_used(tmp_path: Path, mode: 
 def test_an_expiry_is_warned_of_from_a_day_before_and_reported_when_it_passes(tmp_path: Path) -> None:
     export(tmp_path, "a.json", cookie("_U", "one", expirationDate=NOW))
     reading = read_folder(tmp_path)
-    assert reading.state_at(NOW - DAY - 1, {}).warnings == ()
+    assert reading.state_at(NOW - DAY - 1, DirectoryState()).warnings == ()
     soon = "a.json has a _U cookie that expires at 2023-11-14 22:13 UTC: sign in again and export anew"
     for moment in (NOW - DAY, NOW - 1):
-        assert reading.state_at(moment, {}).warnings == (soon,)
-        assert names(reading.state_at(moment, {})) == ["a"]
-    assert reading.state_at(NOW, {}) == DirectoryState(
+        assert reading.state_at(moment, DirectoryState()).warnings == (soon,)
+        assert names(reading.state_at(moment, DirectoryState())) == ["a"]
+    assert reading.state_at(NOW, DirectoryState()) == DirectoryState(
         problems=("a.json has an expired _U cookie: sign in again and export anew",)
     )
 
@@ -170,8 +172,11 @@ def test_accounts_keep_the_terms_that_they_had_while_the_file_cant_be_understood
     write(tmp_path, "bob", "_U=two")
     write(tmp_path, "carol", "_U=three")
     write(tmp_path, "accounts.toml", "[accounts.alice")
-    before = {"alice": CookieAccount("alice", {}, proxy="http://proxy:1"), "bob": CookieAccount("bob", {})}
+    before = DirectoryState(
+        (CookieAccount("alice", {}, proxy="http://proxy:1"), CookieAccount("bob", {})), aliases=Aliases({"x": ("m",)})
+    )
     contents = read_folder(tmp_path).state_at(NOW, before)
+    assert contents.aliases == before.aliases
     assert [(account.name, account.proxy) for account in contents.accounts] == [
         ("alice", "http://proxy:1"),
         ("bob", None),
@@ -236,7 +241,7 @@ def test_a_server_that_is_there_twice_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_server_stays_while_what_is_said_of_it_cant_be_understood(tmp_path: Path) -> None:
-    before = {"local": ServerAccount("local", "http://127.0.0.1:1/v1", "m")}
+    before = DirectoryState((ServerAccount("local", "http://127.0.0.1:1/v1", "m"),))
     for text, expected in [("[accounts.local", ["local"]), (SERVER + "turns = 0", ["local"]), ("", [])]:
         write(tmp_path, "accounts.toml", text)
         assert names(read_folder(tmp_path).state_at(NOW, before)) == expected
@@ -246,7 +251,7 @@ def test_the_environments_account_is_there_beside_the_folders_and_takes_its_term
     own = ServerAccount("openai", "http://127.0.0.1:1/v1", "m")
     write(tmp_path, "alice", "_U=one")
     write(tmp_path, "accounts.toml", "[accounts.openai]\nturns = 2\n")
-    contents = read_folder(tmp_path).state_at(NOW, {}, [own])
+    contents = read_folder(tmp_path).state_at(NOW, DirectoryState(), [own])
     assert [(account.name, account.turns) for account in contents.accounts] == [("openai", 2), ("alice", None)]
     assert contents.problems == ()
 
@@ -260,3 +265,23 @@ def test_a_key_that_others_may_read_is_reported_once(tmp_path: Path) -> None:
     contents = load_accounts(tmp_path, NOW)
     assert (names(contents), contents.problems) == (["local", "other"], ())
     assert contents.warnings == ("shared.key can be used by others than its owner: chmod 600 it",)
+
+
+def test_the_files_aliases_have_its_modification_as_their_version(tmp_path: Path) -> None:
+    write(tmp_path, "accounts.toml", SERVER + '[aliases]\nfast = ["m", "n"]\nbad = 1\n')
+    os.utime(tmp_path / "accounts.toml", ns=(0, 1_700_000_000_123_456_789))
+    state = load_accounts(tmp_path, NOW)
+    assert state.aliases == Aliases({"fast": ("m", "n")})
+    assert state.aliases.version == 1_700_000_000_123
+    assert load_accounts(tmp_path / "empty", NOW).aliases.version == 0
+
+
+def test_a_servers_entry_names_its_models_and_what_they_cannot_do(tmp_path: Path) -> None:
+    write(tmp_path, "accounts.toml", SERVER + 'models = ["n", "m", "n"]\ntools = false\npictures = false\n')
+    (account,) = load_accounts(tmp_path, NOW).accounts
+    assert (account.models, account.lists_models) == (("m", "n"), False)
+    assert account.abilities == {"json", "logprobs", "sampling", "reasoning"}
+    write(tmp_path, "accounts.toml", SERVER + 'models = "all"\n')
+    (account,) = load_accounts(tmp_path, NOW).accounts
+    assert (account.models, account.lists_models) == (("m",), True)
+    assert account.abilities == ABILITIES

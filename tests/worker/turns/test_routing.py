@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
-from wire.messages import Chat, HistoryMessage
+from wire.messages import Chat, HistoryMessage, Prompted
+from wire.prompt import Message, Prompt, Text, Tool
 from wire.reasons import Reason
 from wire.sessions import ClaimedJob
 from worker.accounts.account import CookieAccount, ServerAccount
+from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, penalty_for
 from worker.accounts.pool import AccountPool, ReservationRequest
 from worker.errors import UpstreamError
@@ -171,3 +174,131 @@ async def test_pictures_are_not_asked_of_a_provider_that_makes_none(
     assert await reserve(router(harness, pool, await harness.task())) == "polly"
     assert await reserve(router(harness, pool, await harness.picture())) == "a"
     await pool.close(1)
+
+
+def served(name: str, *models: str, turns: int | None = None) -> ServerAccount:
+    return ServerAccount(name, f"http://{name}/v1", models[0], further_models=models[1:], turns=turns)
+
+
+async def pool_of(
+    harness: WorkerHarness, *accounts: ServerAccount | CookieAccount, **aliases: tuple[str, ...]
+) -> AccountPool:
+    pool = pool_on(harness.client.store, settings_with(), accounts)
+    await pool.replace(accounts, Aliases(aliases))
+    return pool
+
+
+async def prompted(harness: WorkerHarness, model: str, text: str = "hello", **more: Any) -> ClaimedJob:
+    messages = (Message("user", (Text(text),)),)
+    work = Prompted("balanced", text, prompt=Prompt("chat", model, messages, **more))
+    return replace(await harness.task(), work=work)
+
+
+async def test_the_server_is_asked_for_the_real_name_of_the_model(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("s", "own", "org/m:latest"), fast=("org/m:latest",))
+    for asked, real in [("fast", "org/m:latest"), ("m", "org/m:latest"), ("own", "own"), ("bing-creative", "own")]:
+        attempts = router(harness, pool, await prompted(harness, asked))
+        assert await reserve(attempts) == "s"
+        prompt = (await attempts.load_history()).prompt
+        assert prompt is not None
+        assert (attempts.model, prompt.model) == (real, real)
+        assert attempts.style == ("creative" if asked == "bing-creative" else "balanced")
+
+
+async def test_a_text_question_has_its_accounts_model_and_bings_has_none(harness: WorkerHarness) -> None:
+    attempts = router(harness, await pool_of(harness, served("s", "own")), await harness.task())
+    assert (await reserve(attempts), attempts.model) == ("s", "own")
+    attempts = router(harness, await pool_of(harness, ACCOUNTS[0]), await harness.task())
+    assert (await reserve(attempts), attempts.model) == ("a", "")
+
+
+async def test_the_next_model_of_the_chain_follows_when_all_accounts_of_one_refused(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"), served("two", "m"), served("three", "n"), both=("m", "n"))
+    for _ in range(2):
+        attempts = router(harness, pool, await prompted(harness, "both"), tries=9)
+        asked = []
+        for _ in range(3):
+            reservation = await attempts.reserve()
+            asked.append((reservation.account.name, attempts.model))
+            await reservation.release(NO_PENALTY, sent=False)
+            error = UpstreamError(Reason.UPSTREAM_BUSY, refused=True)
+            error.elsewhere = True
+            await attempts.prepare_retry(error, reservation.account, sent=True)
+        assert {name for name, _ in asked[:2]} == {"one", "two"}
+        assert [model for _, model in asked] == ["m", "m", "n"]
+        with pytest.raises(UpstreamError) as raised:
+            await attempts.reserve()
+        assert (raised.value.reason, raised.value.exhausted) == ("upstream.busy", True)
+
+
+async def test_an_account_is_asked_for_another_model_after_one_that_it_refused(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("s", "m", "n"), both=("m", "n"))
+    attempts = router(harness, pool, await prompted(harness, "both"))
+    reservation = await attempts.reserve()
+    await reservation.release(NO_PENALTY, sent=False)
+    await attempts.prepare_retry(UpstreamError(Reason.QUESTION_INVALID, refused=True), reservation.account, sent=True)
+    assert (await reserve(attempts), attempts.model) == ("s", "n")
+
+
+async def test_a_model_whose_accounts_stay_busy_gives_way_to_the_next(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m", turns=1), served("two", "n"), both=("m", "n"))
+    await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["one"]), 0.0)
+    attempts = router(harness, pool, await prompted(harness, "both"))
+    assert (await reserve(attempts), attempts.model) == ("two", "n")
+
+
+async def test_a_conversation_with_a_model_stays_with_the_account_that_it_prefers(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, *(served(name, "m") for name in ("one", "two", "three")))
+    seen: dict[int, str] = {}
+    for number in range(12):
+        for _ in range(3):
+            attempts = router(harness, pool, await prompted(harness, "m", f"question {number}"))
+            reservation = await attempts.reserve()
+            await reservation.release(NO_PENALTY, sent=False)
+            assert seen.setdefault(number, reservation.account.name) == reservation.account.name
+    assert len(set(seen.values())) > 1
+
+
+async def test_a_session_at_one_server_holds_no_prompt_there(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, *(served(name, "m") for name in ("one", "two", "three")))
+    names = set()
+    for before in ("one", "two", "three"):
+        job = harness.with_session(await prompted(harness, "m"), encode(SessionState(before, b"")), sent=2)
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        reservation = await attempts.reserve()
+        await reservation.release(NO_PENALTY, sent=False)
+        names.add(reservation.account.name)
+        assert (attempts.reset, attempts.starts_transcript) == (False, False)
+    assert len(names) == 1
+
+
+async def test_a_conversation_of_bings_that_needs_tools_is_carried_to_a_server(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, ACCOUNTS[0], served("s", "m"))
+    tools: dict[str, Any] = {"tools": (Tool("function", "f"),)}
+    for model, more in [("m", {}), ("bing-balanced", tools)]:
+        job = await prompted(harness, model, **more)
+        attempts = router(harness, pool, harness.with_session(job, encode(SessionState("a", b"old")), sent=2))
+        attempts.restore_session()
+        assert (await reserve(attempts), attempts.conversation) == ("s", None)
+
+
+async def test_a_conversation_of_bings_continues_for_a_prompt_in_a_style(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, *ACCOUNTS, served("s", "m"))
+    job = harness.with_session(await prompted(harness, "bing-precise"), encode(SessionState("b", b"old")), sent=2)
+    attempts = router(harness, pool, job)
+    attempts.restore_session()
+    assert (await reserve(attempts), attempts.conversation) == ("b", SavedConversation(b"old", 2))
+    assert (attempts.style, attempts.model) == ("precise", "bing-precise")
+
+
+async def test_a_context_that_is_too_long_for_a_server_is_asked_once(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("s", "m"))
+    job = await prompted(harness, "m")
+    work = replace(job, work=Prompted("balanced", "two", history=EARLIER, prompt=job.work.prompt))  # type: ignore[union-attr]
+    attempts = router(harness, pool, harness.with_session(work, encode(SessionState("s", b"")), sent=2))
+    attempts.restore_session()
+    account = (await attempts.reserve()).account
+    with pytest.raises(UpstreamError) as raised:
+        await attempts.prepare_retry(UpstreamError(Reason.SESSION_TOO_LONG, refused=True), account, sent=True)
+    assert raised.value.reason == "session.toolong"

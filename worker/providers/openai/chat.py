@@ -26,6 +26,7 @@ from worker.providers.openai.chat_request import RequestForm, earlier_fields, re
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.habits import ServerHabits
+from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import (
     CALL_IDS,
     SIGNATURE,
@@ -129,6 +130,14 @@ class OpenAIProvider:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 await self._client.get(require_server(account), "/models")
+        except TimeoutError as error:
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+
+    async def list_models(self, account: Account) -> tuple[str, ...]:
+        """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                return parse_model_list(await self._client.get(require_server(account), "/models", LARGEST))
         except TimeoutError as error:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
 

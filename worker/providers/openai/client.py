@@ -77,14 +77,15 @@ class ServerClient:
                     await self._check_response(response, server, reasons.policy, fields)
                     yield response
 
-    async def get(self, server: ServerAccount, path: str) -> None:
-        """Send a GET request, and ignore the body of the response. UpstreamError if it is an error."""
+    async def get(self, server: ServerAccount, path: str, limit: int = 0) -> bytes:
+        """Send a GET request, and return up to `limit` bytes of the response. UpstreamError if it is an error."""
         async with self._open_client(server) as client:
             with upstream_errors(Reason.TIMEOUT_CONNECT):
                 async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
                     if response.status_code in (404, 405):
                         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
                     await self._check_response(response, server)
+                    return await _read(response, limit)
 
     async def _check_response(
         self,
@@ -138,6 +139,17 @@ def _trace() -> dict[bytes, bytes]:
     """Return the header by which the server continues the current trace, if there is one."""
     traceparent = traces.current_traceparent()
     return {b"traceparent": traceparent.encode()} if traceparent else {}
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """Read up to `limit` bytes of a body."""
+    body = b""
+    if limit:
+        async for chunk in decode_body(response):
+            body += chunk
+            if len(body) >= limit:
+                break
+    return body[:limit]
 
 
 async def _read_error(response: httpx.Response, limit: float) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from emulator.openai.models import UNLISTED
 from emulator.server import Emulator
 from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer, refusing
@@ -33,7 +34,7 @@ ALICE = Asker("key:alice", "alice")
 
 def worker(store: HookedStore, bing: Emulator) -> AbstractAsyncContextManager[None]:
     """Run a worker with one account at the emulator."""
-    return worker_with(store, ServerAccount("x", bing.openai_url, "stand-in", "x"))
+    return worker_with(store, ServerAccount("x", bing.openai_url, "stand-in", "x", further_models=UNLISTED))
 
 
 @asynccontextmanager
@@ -201,7 +202,10 @@ async def test_a_server_that_refuses_every_signature_is_asked_twice(store: Hooke
     call = ToolCall("c", "get_weather", "{}", extra={"signature": "mine"})
     conversation.messages += [Message("assistant", calls=(call,)), Message("tool", (Text("sunny"),), call_id="c")]
     error = {"error": {"message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}
-    async with OpenAIServer(refusing(400, error)) as server, worker_with(store, server.account("x")):
+    async with (
+        OpenAIServer(refusing(400, error)) as server,
+        worker_with(store, server.account("x", further_models=("stand-in-claude",))),
+    ):
         end = await conversation.ask()
         assert isinstance(end, Failed)
         assert (end.reason, len(server.asked)) == ("question.invalid", 2)
