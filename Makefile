@@ -57,9 +57,10 @@ check: $(VENV)/.ready
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
-# docs/reference, from the code.
+# docs/reference, from the code, and the table of client programs, from what `make external-all` recorded.
 reference: $(VENV)/.ready
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.client_programs
 
 # The site in both languages, for the gateway to serve: gateway/docs/site.zip.
 docs: $(VENV)/.ready

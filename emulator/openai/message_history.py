@@ -11,7 +11,7 @@ from emulator.sent_pictures import SentPicture
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 # What smolagents sends in the place of calls and of their results.
-CALLING = "Calling tools:"
+CALLING = re.compile(r"^Calling tools:", re.MULTILINE)
 OBSERVED = re.compile(r"Observation:\s*")
 CONTEXT = 100_000  # characters of the messages before that the ledger keeps, the newest
 
@@ -119,4 +119,4 @@ def open_turn(messages: tuple[CompletionMessage, ...]) -> OpenTurn:
 
 
 def _ends_turn(message: CompletionMessage) -> bool:
-    return message.role == "assistant" and not message.calls and not message.text.startswith(CALLING)
+    return message.role == "assistant" and not message.calls and not CALLING.search(message.text)

@@ -183,7 +183,12 @@ class ResponseBody:
 
     def _build(self, status: Status, output: list[OutputMessage], **fields: Any) -> ResponseObject:
         about = self._question.about
-        known = {"instructions": about.instructions or None, "model": model_name(about.style), **self._echo, **fields}
+        known = {
+            "instructions": about.instructions or None,
+            "model": about.model or model_name(about.style),
+            **self._echo,
+            **fields,
+        }
         return ResponseObject(
             id=f"resp_{self._question.answer}",
             created_at=self._question.accepted,

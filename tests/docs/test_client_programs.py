@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.external.catalogue import PROGRAMS, Program, read_results
+from tools.client_programs import insert, render
+
 ROOT = Path(__file__).parents[2]
 EXTERNAL = ROOT / "tests" / "external"
 PAGE = (ROOT / "docs" / "guides" / "client-programs.md").read_text(encoding="utf-8")
@@ -22,6 +25,15 @@ def pinned(part: str, package: str) -> str:
 def npm(package: str) -> str:
     """The version of a package of npm."""
     return str(json.loads((EXTERNAL / "package.json").read_text())["dependencies"][package])
+
+
+def test_the_table_of_programs_at_work_is_what_was_recorded() -> None:
+    assert insert(PAGE, render()) == PAGE, "make reference"
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda program: program.name)
+def test_results_are_those_of_the_installed_version(program: Program) -> None:
+    assert read_results(program.name).get("version", program.version) == program.version, "make external-all"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def working() -> Iterator[Callable[[Program], Client]]:
     with ExitStack() as stack:
 
         def of(program: Program) -> Client:
-            if program.name not in running:
+            if program.name not in running or not running[program.name].is_running:
                 started = client(program.started, program_of(program.environment), _inherited())
                 running[program.name] = stack.enter_context(started)
             return running[program.name]

@@ -227,11 +227,18 @@ def deployment(
     accounts: Sequence[str] = ("first", "second"),
     settings: Mapping[str, str] | None = None,
     gateway_settings: Mapping[str, str] | None = None,
+    at_servers: bool = False,
 ) -> Iterator[Deployment]:
-    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `serve`."""
-    write_accounts(folder / "cookies", *accounts)
+    """Gateways, workers (with `settings`) and the emulator as processes on a Redis; without one, `serve`.
+
+    The accounts are Bing's, or at the emulator's OpenAI API.
+    """
     log, emulator_port = folder / "log.txt", free_port()
     emulator = f"http://127.0.0.1:{emulator_port}"
+    if at_servers:
+        write_servers(folder / "cookies", f"{emulator}/v1", *accounts)
+    else:
+        write_accounts(folder / "cookies", *accounts)
     upstream = {
         "COOKIES_DIR": str(folder / "cookies"),
         "BING_CREATE_URL": f"{emulator}/turing/conversation/create",

@@ -16,7 +16,7 @@ _PREVIOUS = "resp_s0-5f1c0c7e2b9d4a6f8e3a1b2c3d4e5f60"
 # One of each kind of invalid request.
 ERRORS: Sequence[InvalidRequestError] = (
     InvalidRequestError("The body of your request is not valid JSON.", code="invalid_json"),
-    InvalidRequestError("'tools' is not supported here.", "tools", "unsupported_parameter"),
+    InvalidRequestError("'tools' is not supported by the model 'bing-balanced'.", "tools", "unsupported_parameter"),
     InvalidRequestError("'messages' must end with a message of the user.", "messages", "invalid_value"),
     InvalidRequestError(
         f"The conversation does not go on from '{_PREVIOUS}': it is unknown, or not the last response.",

@@ -73,7 +73,9 @@ _CONVERSATIONS = (
     "A question continues the conversation that its client has named, or the one that has all of its messages up to "
     "the last answer; otherwise a new conversation gets them. "
 )
-_RETRIES = "Fields that aren't listed are ignored. `x-should-retry` of an error is true when another try may succeed."
+_RETRIES = "`x-should-retry` of an error is true when another try may succeed."
+_TOOLS = "An answer with `tool_calls` continues with their results, in messages of the role `tool`. "
+_IGNORED = "Fields that aren't listed are ignored. "
 
 
 def paths() -> dict[str, Node]:
@@ -112,7 +114,7 @@ def _completions() -> Node:
     return _asking(
         "complete",
         "Create a chat completion",
-        _CONVERSATIONS + _RETRIES,
+        _CONVERSATIONS + _TOOLS + _RETRIES,
         _body("CompletionRequest", example),
         _json("CompletionObject", _COMPLETION, events),
     )
@@ -124,7 +126,7 @@ def _responses() -> Node:
     return _asking(
         "respond",
         "Create a response",
-        _CONVERSATIONS + _RETRIES,
+        _CONVERSATIONS + _IGNORED + _RETRIES,
         _body("ResponseRequest", example),
         _json("ResponseObject", _RESPONSE, events),
     )
@@ -135,7 +137,7 @@ def _images() -> Node:
     operation = _asking(
         "generate",
         "Create pictures for a prompt",
-        _RETRIES,
+        _IGNORED + _RETRIES,
         _body("ImageRequest", {"prompt": "a red circle", "n": 2}),
         _json("ImageList", pictures),
     )

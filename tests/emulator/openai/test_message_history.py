@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +70,8 @@ def test_new_directives_begin_anew() -> None:
     assert open_turn((ASKED, CALLING, RESULT, ASKED)).results == ()
 
 
-def test_observations_of_smolagents_are_results() -> None:
-    called = CompletionMessage("assistant", "Calling tools:\n[…]")
+@pytest.mark.parametrize("before", ["", "\n", "I look.\n"])
+def test_observations_of_smolagents_are_results(before: str) -> None:
+    called = CompletionMessage("assistant", f"{before}Calling tools:\n[…]")
     turn = open_turn((ASKED, called, CompletionMessage("user", "Observation:\ndone")))
     assert (turn.directives, turn.results) == (DIRECTIVES, (ToolResult("", "done"),))

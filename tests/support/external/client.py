@@ -1,6 +1,7 @@
 """Other people's clients of the OpenAI API, each as a process of one of the scripts in clients/."""
 
 import json
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from tests.support.processes import ROOT
 
 STYLE = "balanced"
 MODEL = f"bing-{STYLE}"
+# Seconds that a job may take, far above what any does: some agents never give up.
+LIMIT = 100.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,16 @@ class Client:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": do, "url": f"{url}/v1", "model": MODEL, **job}) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], LIMIT)[0]:
+            self._process.kill()
+            raise AssertionError(f"the program did not end within {LIMIT} s")
         outcome: dict[str, Any] = json.loads(self._process.stdout.readline())
         return outcome
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether it can do another job."""
+        return self._process.poll() is None
 
 
 @contextmanager
