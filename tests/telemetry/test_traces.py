@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from gateway.settings import GatewaySettings
 from telemetry import traces
+from tests.support.wire.submitted_work import read_work
 from wire.jobs import Jobs, new_answer_id, new_token
-from wire.messages import Chat, Image, Work, decode_work
+from wire.messages import Chat, Image, Work
 from wire.redis.store import Store
-from wire.work_store import WorkStore
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 SOUND = f"00-{ID}-00f067aa0ba902b7-01"
@@ -77,7 +77,7 @@ async def test_a_job_carries_the_trace_in_which_it_is_handed_over(work: Work, st
     async def handed_over() -> str:
         answer = new_answer_id()
         await Jobs(store, GatewaySettings()).submit(answer, work, new_token(), create=True)
-        return decode_work(await WorkStore(store).read(answer)).trace
+        return (await read_work(store, answer)).trace
 
     try:
         assert await handed_over() == ""

@@ -22,6 +22,7 @@ from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from tests.support.wire.submitted_work import read_work
 from wire import keys
 from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
@@ -29,12 +30,11 @@ from wire.conversation_index import IndexedConversation
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
 from wire.ledger import Ledger
-from wire.messages import Chat, Final, HistoryMessage, decode_work
+from wire.messages import Chat, Final, HistoryMessage
 from wire.model_reader import ModelReader
 from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Text, ToolCall
 from wire.prompt_text import to_text
 from wire.redis.store import Store
-from wire.work_store import WorkStore
 
 Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
@@ -70,7 +70,7 @@ class Upstream:
 
     async def conversation_of(self, store: Store, question: SubmittedQuestion, owner: str) -> Talk:
         """The conversation of a question, with it; a fresh one gets the history."""
-        work = decode_work(await WorkStore(store).read(question.answer))
+        work = await read_work(store, question.answer)
         assert isinstance(work, Chat)
         instructions = (HistoryMessage("system", work.instructions),) if work.instructions else ()
         before = self.conversations.get(question.submission.token, (*instructions, *work.history))

@@ -1,4 +1,4 @@
-"""An agent at /v1: it carries out the calls of each answer and goes on, whatever happens to its connections."""
+"""An agent at /v1: it carries out the calls of each answer and continues, whatever happens to its connections."""
 
 import itertools
 import json
@@ -69,7 +69,7 @@ class Agent:
         self.rounds: list[Round] = []
 
     async def run(self, hurt: dict[int, Hurt]) -> str:
-        """Go on to the end and return its text. `hurt` is called within the rounds of these numbers."""
+        """Continue to the end and return its text. `hurt` is called within the rounds of these numbers."""
         while True:
             current = await self._ask(hurt.get(len(self.rounds)))
             self.rounds.append(current)
