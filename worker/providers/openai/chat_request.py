@@ -213,10 +213,11 @@ def _split_refusal(message: Message) -> tuple[Message, str]:
 
 def _sign(call: dict[str, Any]) -> None:
     """Give a call the word that Gemini takes for the signature of a call that it didn't make."""
-    content = call.get("extra_content")
-    google = content.get("google") if isinstance(content, dict) else None
+    given = call.get("extra_content")
+    content = given if isinstance(given, dict) else {}
+    google = content.get("google")
     if not (isinstance(google, dict) and google.get("thought_signature")):
-        call["extra_content"] = _merge({"google": {"thought_signature": _NO_SIGNATURE}}, content or {})
+        call["extra_content"] = _merge({"google": {"thought_signature": _NO_SIGNATURE}}, content)
 
 
 def _system_first(messages: Sequence[Message]) -> list[Message]:

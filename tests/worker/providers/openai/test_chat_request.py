@@ -240,6 +240,14 @@ def test_extra_fields_of_another_api_and_its_hosted_tools_stay_here() -> None:
     }
 
 
+@pytest.mark.parametrize("content", [7, ["x"], {"google": 7}, {"x": 1}])
+def test_a_call_is_signed_whatever_its_client_put_there(content: Any) -> None:
+    call = ToolCall("c", "add", "{}", extra={"extra_content": content})
+    [message] = rendered(Message("assistant", calls=(call,)), signs_calls=True)
+    signed = message["tool_calls"][0]["extra_content"]
+    assert signed["google"] == {"thought_signature": "skip_thought_signature_validator"}
+
+
 EARLIER = Message(
     "assistant",
     (Opaque({"type": "thinking", "thinking": "hm", "signature": "s"}), Text("yes")),
