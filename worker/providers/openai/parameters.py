@@ -41,6 +41,12 @@ _NAME_REFUSED = re.compile(
     r"|(?:not|n't|n’t|never) (?:\w+ )?(?:support|permit|allow|accept|recogni)",
     re.IGNORECASE,
 )
+# What says that a field is known, but not with such a value.
+_VALUE_REFUSED = re.compile(
+    r"\b(?:must|should) be\b|\bexpect(?:s|ed|ing)\b|\binvalid (?:type|value|input)\b"
+    r"|\bnot of type\b|\bcannot unmarshal\b",
+    re.IGNORECASE,
+)
 _SIGNATURE = re.compile(
     r"\bsignatures?\b[^.]{0,80}\b(?:invalid|mismatch|not valid|corrupt\w*|expired|verif\w+|decrypt\w*)"
     r"|\b(?:invalid|corrupt\w*|expired|mismatch\w*|verify|decrypt)\b[^.]{0,60}\b(?:thought_)?signatures?\b"
@@ -58,11 +64,13 @@ _THOUGHT_SIGNATURE = re.compile(r"\bthought[_ ]signature\b", re.IGNORECASE)
 def find_parameter(params: Iterable[str], message: str, fields: Collection[str] = ()) -> str:
     """Return which field is refused: one that the error names, else the first that its message names.
 
-    It is one of ours, a signature, the ids of calls, or one of `fields`, which earlier answers contained.
+    It is one of ours, a signature, the ids of calls, or one of `fields`, which earlier answers contained. One of those
+    whose value is refused counts as a signature: only this request is at fault, and no other client's.
     """
     names = [param.rpartition(".")[2] for param in params]
     if (field := next((name for name in reversed(names) if name in fields), None)) is not None:
-        return field
+        by_value = _VALUE_REFUSED.search(message) is not None and _NAME_REFUSED.search(message) is None
+        return SIGNATURE if by_value else field
     if _CALL_IDS.search(message):
         return CALL_IDS
     if _THOUGHT_SIGNATURE.search(message):
