@@ -132,7 +132,7 @@ class Normaliser:
     def add_call(self, fragment: CallFragment) -> None:
         """Add a part of a call. UpstreamError if the call was over."""
         call = self._find_call(fragment)
-        if call is not None and _restarts(call, fragment):
+        if call is not None and (_restarts(call, fragment) or self._is_elsewhere(call, fragment)):
             if fragment.id and fragment.arguments == call.text:
                 return
             call = None
@@ -177,6 +177,11 @@ class Normaliser:
         if last is None or not fragment.name or not last.name:
             return last
         return last if last.name == fragment.name and not last.is_whole else None
+
+    def _is_elsewhere(self, call: _GrowingBlock, fragment: CallFragment) -> bool:
+        """Return whether a fragment begins another call of the same id, at an index of its own."""
+        named = bool(fragment.id and fragment.name) and fragment.index is not None
+        return named and fragment.index not in self._by_index and call in self._by_index.values() and call.is_whole
 
     def _new_call(self, fragment: CallFragment) -> _GrowingBlock:
         call = _GrowingBlock("tool_call", custom=fragment.custom)

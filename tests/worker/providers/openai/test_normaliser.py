@@ -61,6 +61,12 @@ def test_a_call_grows_by_its_index_and_has_its_id_and_name_once() -> None:
     assert read(first, call('{"a"', id="c1", name="add"), call(":1}")) == [tool("c1", "add", '{"a":1}')]
 
 
+def test_the_same_id_at_another_index_is_another_call() -> None:
+    first, second = call(id="c", name="add"), call(index=1, id="c", name="add")
+    blocks = read(first, call('{"a":1}'), second, call('{"a"', index=1), call(":2}", index=1))
+    assert blocks == [tool("c", "add", '{"a":1}'), tool("made", "add", '{"a":2}')]
+
+
 def test_another_id_at_a_known_index_is_another_call() -> None:
     assert read(call("{}", id="c1", name="add"), call('{"b":2}', id="c2", name="sub")) == [
         tool("c1", "add", "{}"),
