@@ -16,8 +16,8 @@ class Outcome:
     """The end of a turn: the terminal event and the session to save (None starts a fresh one next time).
 
     `sent` is the number of questions sent in a saved session, where another conversation was tried after it.
-    `answer` is what the transcript of a saved session gets after the question; `starts_transcript` drops what the
-    transcript held before.
+    `answer` is what the transcript of a saved session gets after the question, which it gets alone if that is empty;
+    `starts_transcript` drops what the transcript held before.
     """
 
     state: State
@@ -43,7 +43,8 @@ class Outcome:
         if self.answer is None or not isinstance(work, Chat):
             return ()
         before = work.history if self.starts_transcript else ()
-        return (*before, HistoryMessage("user", work.question), HistoryMessage("assistant", self.answer))
+        answer = (HistoryMessage("assistant", self.answer),) if self.answer else ()
+        return (*before, HistoryMessage("user", work.question), *answer)
 
 
 def interrupted(error: BaseException) -> Outcome:

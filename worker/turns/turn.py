@@ -264,7 +264,7 @@ class Turn:
             finish_raw=completion.finish_raw,
             extra=dict(completion.extra),
         )
-        return Outcome("DONE", event, session, answer=text or None, starts_transcript=self._router.starts_transcript)
+        return Outcome("DONE", event, session, answer=text, starts_transcript=self._router.starts_transcript)
 
     async def _keep_records(self, records: Mapping[str, CallRecord]) -> None:
         """Keep what came with the calls of an answer, if Redis takes it at once."""

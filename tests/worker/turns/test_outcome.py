@@ -32,6 +32,10 @@ def test_the_transcript_gets_the_question_and_the_answer() -> None:
     assert outcome.transcript(Chat("balanced", "two", history=EARLIER)) == ASKED
 
 
+def test_the_transcript_gets_the_question_of_an_answer_without_text() -> None:
+    assert Outcome("DONE", Final(""), b"session", answer="").transcript(Chat("balanced", "two")) == ASKED[:1]
+
+
 def test_a_transcript_that_starts_gets_the_clients_history_first() -> None:
     outcome = Outcome("DONE", Final("second"), b"session", answer="second", starts_transcript=True)
     assert outcome.transcript(Chat("balanced", "two", history=EARLIER)) == (*EARLIER, *ASKED)

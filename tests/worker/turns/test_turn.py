@@ -936,7 +936,7 @@ async def test_an_answer_of_calls_alone_is_a_good_end(shop: Shop) -> None:
     outcome = await shop.outcome(growing(completed, Growth((thought,)), Growth((call,))))
     end = final(outcome)
     assert (end.blocks, end.end_reason, end.usage, end.model) == (CALLED, "tool_calls", usage, "m")
-    assert (end.text, outcome.answer) == ("", None)
+    assert (end.text, outcome.answer) == ("", "")
 
 
 async def test_once_any_piece_was_sent_no_other_account_is_asked(shop: Shop) -> None:
