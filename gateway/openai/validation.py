@@ -24,7 +24,7 @@ def parse_fields(body: bytes) -> Fields:
             f"The body of your request has more than {MAX_VALUES} values.", code="request_too_large"
         )
     try:
-        fields = json.loads(body)
+        fields = json.loads(body, parse_constant=_refuse_constant)
         if _HALVES.search(body) or b"\0" in body[:4]:
             fields = _join_all(fields)
     except (ValueError, RecursionError):
@@ -34,6 +34,11 @@ def parse_fields(body: bytes) -> Fields:
     for name, kind in WITHOUT_EFFECT.items():
         read_field(fields, name, kind)
     return fields
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity: JSON doesn't have them, and a server would get null in their place."""
+    raise ValueError(name)
 
 
 def _join_all(value: Any) -> Any:

@@ -8,7 +8,9 @@ from gateway.openai import validation
 from gateway.openai.errors import InvalidRequestError
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 100_000, b'{"a": NaN}', b'{"a": [-Infinity]}']
+)
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         validation.parse_fields(body)
