@@ -28,7 +28,7 @@ def _is_address(url: str) -> bool:
         return False
     try:
         address = urlsplit(url)
-        return address.scheme in ("http", "https") and bool(address.hostname)
+        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:
         return False
 

@@ -39,6 +39,7 @@ def test_an_address_or_a_picture_itself_is_accepted(url: str) -> None:
         ("ftp://e.org/a", "invalid_image_url"),
         ("https://", "invalid_image_url"),
         ("https://[", "invalid_image_url"),
+        ("https://e.org:99999/a", "invalid_image_url"),
         ("https://e.org/a b", "invalid_image_url"),
         ("https://e.org/\n", "invalid_image_url"),
         (f"https://e.org/{'a' * MAX_ADDRESS}", "invalid_image_url"),
