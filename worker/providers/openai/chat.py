@@ -189,6 +189,7 @@ def _from_prompt(
     form = RequestForm(
         system=server.system,
         developer=server.developer,
+        sees="pictures" in server.abilities,
         max_tokens=habits.max_tokens(server.max_tokens),
         omitted=habits.omitted,
         reasoning_field=habits.reasoning_field,
