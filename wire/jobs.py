@@ -32,6 +32,7 @@ from wire.errors import (
     WireError,
 )
 from wire.messages import Failed, Final, Prompted, Work, encode
+from wire.prompt_text import plain_question
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.rolling_update import OutdatedProcesses
@@ -183,6 +184,8 @@ class Jobs:
             memory = await self.memory.read()
             if memory.is_full:
                 raise StoreFullError
+            if isinstance(work, Prompted) and await self._outdated.are_there():
+                work = plain_question(work) or work
             if isinstance(work, Prompted) and await self._outdated.are_workers_there():
                 raise OutdatedWorkerError("a worker of the version before is alive")
             return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory)

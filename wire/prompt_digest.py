@@ -11,6 +11,7 @@ import msgspec
 from wire.errors import BadMessageError
 from wire.messages import Chat, Prompted, Role, Style, Work, encode
 from wire.prompt import Message, Opaque, Part, Picture, Prompt, Refusal, Text, ToolCall
+from wire.prompt_text import plain_question
 
 
 class _Question(msgspec.Struct, tag="chat", tag_field="type"):
@@ -36,6 +37,8 @@ def canonical_work(work: Work) -> bytes:
     work = msgspec.structs.replace(work, request="", wait=0.0, trace="")
     match work:
         case Prompted(style=style, prompt=prompt):
+            if plain := plain_question(work):
+                return canonical_work(plain)
             return style.encode() + canonical_prompt(prompt)
         case Chat(leading=(), asked=()) if not any(message.name for message in work.history):
             return _encode_question(work)

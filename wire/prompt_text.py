@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import msgspec
 
-from wire.messages import HistoryMessage, Prompted, Role, Work
+from wire.messages import Chat, HistoryMessage, Prompted, Role, Work
 from wire.prompt import Message, Opaque, Part, Picture, Prompt, PromptRole, Refusal, Text, last_turn
 
 _ROLES: Mapping[PromptRole, Role] = {
@@ -92,6 +92,31 @@ def fill_text(work: Work) -> Work:
         history=text.history,
         leading=text.leading,
         asked=text.asked,
+    )
+
+
+def plain_question(work: Prompted) -> Chat | None:
+    """Return a prompt that is text for one of the styles as version 0.1 knows it: it ignores options and other fields.
+
+    None for any other prompt.
+    """
+    prompt = work.prompt
+    if not prompt.model.startswith("bing-") or prompt.tools or prompt.format is not None:
+        return None
+    for message in prompt.messages:
+        if message.calls or not all(isinstance(part, Text | Refusal) for part in message.parts):
+            return None
+    text = to_text(prompt.messages)
+    return Chat(
+        work.style,
+        text.question,
+        work.request,
+        work.wait,
+        text.instructions,
+        text.history,
+        text.leading,
+        text.asked,
+        work.trace,
     )
 
 

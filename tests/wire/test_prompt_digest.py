@@ -36,6 +36,15 @@ def test_a_question_in_text_is_the_same_for_version_0_1(work: Work, encoded: byt
     assert canonical_work(work) == encoded
 
 
+def test_options_of_a_style_are_ignored_as_version_0_1_did() -> None:
+    messages = (Message("system", (Text("be brief"),)), Message("user", (Text("hi"),)))
+    prompt = Prompt("chat", "bing-precise", messages, options={"temperature": 1}, extra={"new": 1})
+    text = Chat("precise", "hi", instructions="be brief")
+    assert canonical_work(Prompted("precise", "", prompt=prompt)) == canonical_work(text)
+    with_tools = msgspec.structs.replace(prompt, tools=(Tool("function", "add"),))
+    assert canonical_work(Prompted("precise", "", prompt=with_tools)) != canonical_work(text)
+
+
 def test_what_text_does_not_say_makes_another_question() -> None:
     plain, named = Chat("balanced", "hi"), HistoryMessage("user", "hi", "Ann")
     others = [

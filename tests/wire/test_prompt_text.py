@@ -5,7 +5,7 @@ import pytest
 
 from wire.messages import Chat, HistoryMessage, Prompted
 from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, Tool, ToolCall
-from wire.prompt_text import add_history, fill_text, is_text, to_text
+from wire.prompt_text import add_history, fill_text, plain_question, to_text
 
 
 def message(role: PromptRole, text: str, name: str = "") -> Message:
@@ -120,3 +120,23 @@ def test_text_says_all_of_a_prompt_that_has_nothing_else(prompt: Prompt, plain: 
 def test_instructions_stay_so_before_messages_of_the_system_alone() -> None:
     text = to_text([message("system", "be brief"), message("system", "a poem")], instructions=1)
     assert (text.instructions, text.question) == ("be brief", "a poem")
+
+
+def test_text_for_a_style_is_a_plain_question_without_its_options() -> None:
+    messages = (message("system", "be brief"), message("user", "hi"))
+    work = Prompted("precise", "", "r", 1.0, prompt=Prompt("chat", "bing-precise", messages, options={"seed": 1}))
+    assert plain_question(work) == Chat("precise", "hi", "r", 1.0, "be brief")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("chat", "m", (message("user", "hi"),)),
+        Prompt("chat", "bing-precise", (message("user", "hi"),), tools=(Tool("function", "add"),)),
+        Prompt("chat", "bing-precise", (message("user", "hi"),), format=AnswerFormat("json")),
+        Prompt("chat", "bing-precise", (Message("user", (Picture("https://example.com/a.png"),)),)),
+        Prompt("chat", "bing-precise", (Message("assistant", calls=(ToolCall("c1", "add", "{}"),)),)),
+    ],
+)
+def test_any_other_prompt_is_no_plain_question(prompt: Prompt) -> None:
+    assert plain_question(Prompted("precise", "", prompt=prompt)) is None

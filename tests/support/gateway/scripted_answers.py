@@ -29,11 +29,11 @@ class ScriptedAnswer:
 
 
 @st.composite
-def _blocks(draw: st.DrawFn, *, calls: bool) -> tuple[Block, ...]:
-    kinds = ["text", "reasoning", "refusal", "opaque", *(["tool_call"] * 3 if calls else [])]
+def _blocks(draw: st.DrawFn, *, extras: bool) -> tuple[Block, ...]:
+    kinds = ["text", "reasoning", "refusal", *(["opaque"] if extras else []), *["tool_call"] * 3]
     blocks: list[Block] = []
     for number, kind in enumerate(draw(st.lists(st.sampled_from(kinds), max_size=5))):
-        extra = draw(_EXTRAS)
+        extra = draw(_EXTRAS) if extras else {}
         match kind:
             case "tool_call":
                 name = draw(st.sampled_from(["add", "sub"]))
@@ -48,9 +48,9 @@ def _blocks(draw: st.DrawFn, *, calls: bool) -> tuple[Block, ...]:
 
 
 @st.composite
-def scripted_answers(draw: st.DrawFn, *, calls: bool = True) -> ScriptedAnswer:
+def scripted_answers(draw: st.DrawFn, *, extras: bool = True) -> ScriptedAnswer:
     """Return answers whose pieces are cut anywhere and merged in any events; the end may bring some of them itself."""
-    blocks = draw(_blocks(calls=calls))
+    blocks = draw(_blocks(extras=extras))
     pieces = [piece for number, block in enumerate(blocks) for piece in draw(_pieces(number, block))]
     sent = draw(st.integers(0, len(pieces)))
     events: list[Delta | Final] = []
