@@ -5,7 +5,7 @@ import pytest
 
 from wire.messages import Chat, HistoryMessage, Prompted
 from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, Tool, ToolCall
-from wire.prompt_text import add_history, fill_text, plain_question, to_text
+from wire.prompt_text import add_history, fill_text, is_text, plain_question, to_text
 
 
 def message(role: PromptRole, text: str, name: str = "") -> Message:
