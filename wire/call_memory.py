@@ -1,6 +1,6 @@
 """What servers gave with calls of tools, for clients that don't send it back with the results.
 
-Each record is a string beside the scripts, under its client and the call's id, for as long as a session. A script
+Each record is a string beside the scripts, under its client and the call's key, for as long as a session. A script
 counts them: those of one client have a limit, above which its oldest ones make room, and so have all together.
 """
 
@@ -50,7 +50,7 @@ class CallMemory:
     _encoder: msgspec.json.Encoder = field(default_factory=msgspec.json.Encoder, init=False, compare=False)
 
     async def write(self, client: str, records: Mapping[str, CallRecord], ttl: int) -> None:
-        """Keep records by their calls' ids for `ttl` seconds, but too large ones. A repeat writes the same."""
+        """Keep records by their calls' keys for `ttl` seconds, but too large ones. A repeat writes the same."""
         encoded = {_name(client, id_): self._encoder.encode(record) for id_, record in records.items()}
         encoded = {name: content for name, content in encoded.items() if len(content) <= MAX_RECORD}
         use = await self.memory.read()

@@ -61,7 +61,7 @@ class Completion:
     conversation to save; None if it can't be continued (turn limit reached, disengaged), so that the next question
     begins a new one. `usage`, `finish`, `ended` and `finish_raw` (see wire.messages.Final) are set where the upstream
     reports them, and so are the `model` that answered and `extra` fields beside the answer. `records` are what is to be
-    kept of its calls, by their ids.
+    kept of its calls, by their keys.
     """
 
     text: str

@@ -1,5 +1,6 @@
 """What a server gave with its calls of tools, to be kept, and to be put back where a client dropped it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 from wire.blocks import Block, fold
 from wire.call_memory import MAX_RECORD, CallRecord
 from wire.prompt import Message, Prompt, ToolCall
+from wire.prompt_digest import canonical_message
 
 # Fields of an answer that no server wants back.
 _NOT_KEPT = frozenset({"logprobs", "annotations", "audio", "images", "content_parts"})
@@ -16,7 +18,7 @@ REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_tex
 
 
 def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field: str) -> dict[str, CallRecord]:
-    """Return what came with each call of an answer, by the call's id. The first call has what came with the message.
+    """Return what came with each call of an answer, by the call's key. The first call has what came with the message.
 
     `reasoning_field` is where the server of this kind has reasoning.
     """
@@ -28,9 +30,14 @@ def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field
     reasoning = "".join(block.text for block in blocks if block.kind == "reasoning")
     if reasoning and reasoning_field:
         message[reasoning_field] = reasoning
-    records = {call.id: CallRecord(kind, model, call.extra, message if call is calls[0] else {}) for call in calls}
-    fitting = {id_: _fit(record) for id_, record in records.items()}
-    return {id_: record for id_, record in fitting.items() if record.call or record.message}
+    records = {
+        _key(ToolCall(call.id, call.name, call.text, call.custom)): CallRecord(
+            kind, model, call.extra, message if call is calls[0] else {}
+        )
+        for call in calls
+    }
+    fitting = {key: _fit(record) for key, record in records.items()}
+    return {key: record for key, record in fitting.items() if record.call or record.message}
 
 
 def _fit(record: CallRecord) -> CallRecord:
@@ -40,27 +47,38 @@ def _fit(record: CallRecord) -> CallRecord:
     return msgspec.structs.replace(record, message={})
 
 
-def call_ids(prompt: Prompt) -> list[str]:
-    """Return the ids of all calls in a prompt, oldest first."""
-    return [call.id for message in prompt.messages for call in message.calls]
+def call_keys(prompt: Prompt) -> list[str]:
+    """Return the keys of all calls in a prompt, oldest first."""
+    return [_key(call) for message in prompt.messages for call in message.calls]
+
+
+def _key(call: ToolCall) -> str:
+    """Return the key of a call: its id, and what is called.
+
+    Some servers count the calls of each conversation, so that those of many conversations have the same ids.
+    """
+    given = msgspec.structs.replace(call, arguments=call.arguments.strip() or "{}")
+    (same,) = canonical_message(Message("assistant", calls=(given,))).calls
+    return hashlib.sha256(msgspec.json.encode((call.id, same))).hexdigest()
 
 
 def put_back(prompt: Prompt, records: Mapping[str, CallRecord], kind: str, model: str) -> Prompt:
     """Return a prompt with what its client dropped of this kind of server's and model's answers."""
-    known = {id_: record for id_, record in records.items() if (record.kind, record.model) == (kind, model)}
+    known = {key: record for key, record in records.items() if (record.kind, record.model) == (kind, model)}
     if not known:
         return prompt
     return msgspec.structs.replace(prompt, messages=tuple(_complete(message, known) for message in prompt.messages))
 
 
 def _complete(message: Message, records: Mapping[str, CallRecord]) -> Message:
-    own = [records[call.id] for call in message.calls if call.id in records]
+    found = [records.get(_key(call)) for call in message.calls]
+    own = [record for record in found if record is not None]
     if not own:
         return message
     given = next((record.message for record in own if record.message), {})
     if any(message.extra.get(name) for name in REASONING_FIELDS):
         given = {name: value for name, value in given.items() if name not in REASONING_FIELDS}
-    calls = tuple(_complete_call(call, records.get(call.id)) for call in message.calls)
+    calls = tuple(_complete_call(call, record) for call, record in zip(message.calls, found, strict=True))
     return msgspec.structs.replace(message, calls=calls, extra=_add(message.extra, given))
 
 

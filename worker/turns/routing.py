@@ -23,7 +23,7 @@ from worker.accounts.pool import AccountPool, NoAccountError, Reservation, Reser
 from worker.accounts.stickiness import preferred, sticky_key
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
-from worker.providers.call_records import call_ids
+from worker.providers.call_records import call_keys
 from worker.providers.transcript import History
 from worker.turns.model_chain import ChainEntry, find_entries
 from worker.turns.session_state import decode
@@ -100,13 +100,13 @@ class AttemptRouter:
 
     async def _add_kept(self, history: History, prompt: Prompt) -> History:
         """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""
-        store, ids = self._sessions.store, call_ids(prompt)
+        store, names = self._sessions.store, call_keys(prompt)
         secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
-        if not ids:
+        if not names:
             return replace(history, secret=secret)
         client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
         memory = CallMemory(store, self._sessions.memory)
-        records = await retry_unavailable(lambda: memory.read(client, ids), self._deadline)
+        records = await retry_unavailable(lambda: memory.read(client, names), self._deadline)
         return replace(history, secret=secret, records=records)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:

@@ -7,7 +7,7 @@ import pytest
 from wire.blocks import Block
 from wire.call_memory import MAX_RECORD, CallRecord
 from wire.prompt import Message, Prompt, Text, ToolCall
-from worker.providers.call_records import call_ids, make_records, put_back
+from worker.providers.call_records import call_keys, make_records, put_back
 
 SIGNED = {"extra_content": {"google": {"thought_signature": "s"}}}
 DETAILS = {"reasoning_details": [{"text": "hm"}]}
@@ -23,8 +23,19 @@ RECORD = CallRecord(
 )
 
 
+def key(id_: str, arguments: str = "{}") -> str:
+    (only,) = call_keys(Prompt("chat", "m", (Message("assistant", calls=(ToolCall(id_, "add", arguments),)),)))
+    return only
+
+
+def test_another_call_of_the_same_id_is_not_taken_for_it() -> None:
+    assert key("c", '{"a": 1, "b": 2}') == key("c", '{"b":2,"a":1}')
+    assert key("c", "") == key("c", "{}")
+    assert len({key("c"), key("d"), key("c", '{"a": 1}')}) == 3
+
+
 def test_the_first_call_has_what_came_with_the_message() -> None:
-    assert make_records(BLOCKS, "openai", "m", "reasoning_content") == {"c1": RECORD}
+    assert make_records(BLOCKS, "openai", "m", "reasoning_content") == {key("c1"): RECORD}
 
 
 def test_an_answer_without_calls_or_without_anything_beside_them_leaves_nothing() -> None:
@@ -34,7 +45,7 @@ def test_an_answer_without_calls_or_without_anything_beside_them_leaves_nothing(
 
 def test_what_is_too_large_of_a_message_is_left_out() -> None:
     huge = (Block("reasoning", "x" * MAX_RECORD), *BLOCKS[2:4])
-    assert make_records(huge, "openai", "m", "reasoning") == {"c1": CallRecord("openai", "m", SIGNED)}
+    assert make_records(huge, "openai", "m", "reasoning") == {key("c1"): CallRecord("openai", "m", SIGNED)}
 
 
 def asked(call: dict[str, Any], message: dict[str, Any]) -> Prompt:
@@ -52,13 +63,13 @@ def asked(call: dict[str, Any], message: dict[str, Any]) -> Prompt:
 
 def completed(prompt: Prompt, kind: str = "openai", model: str = "m") -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the extra fields of the first call and of its message."""
-    message = put_back(prompt, {"c1": RECORD}, kind, model).messages[1]
+    message = put_back(prompt, {key("c1"): RECORD}, kind, model).messages[1]
     return message.calls[0].extra, message.extra
 
 
 def test_all_that_was_dropped_is_put_back() -> None:
     assert completed(asked({}, {})) == (RECORD.call, RECORD.message)
-    assert call_ids(asked({}, {})) == ["c1", "c2"]
+    assert call_keys(asked({}, {})) == [key("c1"), key("c2")]
 
 
 def test_what_the_client_sent_remains() -> None:
