@@ -82,3 +82,12 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_the_next_tries_again
     assert source.reads == 1
     source.away = False
     assert (await source.reader.read()).default == "2"
+
+
+async def test_a_read_that_is_still_running_ends_with_its_process() -> None:
+    source = Source()
+    waiting = asyncio.create_task(source.reader.read())
+    await asyncio.sleep(0)
+    await source.reader.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -343,6 +343,7 @@ class AccountPool:
 
     async def close(self, limit: float) -> None:
         """Wait for the records that are still being written, for `limit` seconds at most."""
+        await self.models.close()
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=limit)
             for task in unfinished:
