@@ -113,6 +113,7 @@ def create_app(
         reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
         async with answers, reporting, background(presence.watch()):
             yield
+        await model_reader.close()
         await abandonment.close()
         await jobs.close()
 

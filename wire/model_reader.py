@@ -33,6 +33,12 @@ class ModelReader:
         # Whoever leaves ends it for nobody else.
         return await asyncio.shield(self._reading)
 
+    async def close(self) -> None:
+        """End a read that is still running."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
     async def _load(self, began: float) -> ModelTable:
         self._table = await self._read()
         self._read_at = began

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from wire import keys
+from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad
 
@@ -37,11 +38,12 @@ class OutdatedProcesses:
         return self._seen
 
     async def _look(self) -> frozenset[str]:
-        states, facts = await asyncio.gather(
-            self._store.execute("HGETALL", keys.processes_key()), self._store.execute("HGETALL", keys.facts_key())
-        )
-        loads = dict(zip(facts[::2], facts[1::2], strict=True))
-        living = [name for name, state in zip(states[::2], states[1::2], strict=True) if not state.endswith(_GONE)]
+        with translate_errors():
+            async with self._store.commands.pipeline(transaction=False) as pipe:
+                pipe.hgetall(keys.processes_key())
+                pipe.hgetall(keys.facts_key())
+                states, loads = await pipe.execute()
+        living = [name for name, state in states.items() if not state.endswith(_GONE)]
         return frozenset(name.decode() for name in living if not _reads_apart(loads.get(name, b"")))
 
 

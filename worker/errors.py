@@ -28,6 +28,7 @@ class UpstreamError(Exception):
     of the request that it names, where that is one which the client didn't send; `repeat`: the same account may be
     asked once more without it. `elsewhere`: a refusal for a reason that says nothing against the account, and that
     another one may not have. `exhausted`: no further attempt was possible, so that a repeat has no better chances.
+    `missing_model`: the upstream lacks the model that it was asked for.
     """
 
     # A subclass of a third-party provider may have a reason of its own.
@@ -41,6 +42,7 @@ class UpstreamError(Exception):
     elsewhere = False
     repeat = False
     exhausted = False
+    missing_model = False
 
     def __init__(
         self,

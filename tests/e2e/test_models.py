@@ -66,6 +66,17 @@ def test_what_a_model_can_not_do_is_refused_and_others_of_the_chain_do_it(server
     assert (answer.status_code, answer.json()["model"]) == (200, "stand-in")
 
 
+def test_a_model_that_its_server_refuses_takes_no_other_model_out(servers: Deployment) -> None:
+    write_more = '[aliases]\nfast = ["stand-in-mini", "stand-in"]\n'
+    file = servers.cookies / "accounts.toml"
+    file.write_text(file.read_text().replace(write_more, "") + 'models = ["stand-in-gone"]\n')
+    wait_until(lambda: "stand-in-gone" in names(servers), "the further model is known")
+    refused = ask(servers, "stand-in-gone", "!model-not-found hello")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model.none")
+    answer = ask(servers, "stand-in-mini", "hello afterwards")
+    assert (answer.status_code, answer.json()["model"]) == (200, "stand-in-mini")
+
+
 def test_an_unknown_model_is_404_with_the_nearest_names(servers: Deployment) -> None:
     refused = ask(servers, "stand-in-minni", "hello")
     assert refused.status_code == 404

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import structlog
 
+from wire.jobs import RETRY_AFTER
 from wire.messages import Style
 from wire.model_table import STYLES
 from wire.prompt import Prompt
@@ -115,6 +116,8 @@ class OpenAIProvider:
                     yield growth
         except UpstreamError as error:
             _learn_refusal(server, request, error)
+            if error.missing_model and request.model != server.model:
+                _excuse_account(error)
             raise
         ended = completion.completion(state=b"")
         habits.reasoning_field = completion.reasoning_field or habits.reasoning_field
@@ -167,10 +170,17 @@ class OpenAIProvider:
 
     def _temperature(self, server: ServerAccount, style: Style) -> float | None:
         """Return the temperature of a style; None for the server's own."""
+        if "sampling" not in server.abilities:
+            return None
         temperature: Temperature | None = getattr(server.temperatures, style)
         if temperature is None:
             temperature = self._temperatures[style]
         return temperature if isinstance(temperature, float | int) else None
+
+
+def _excuse_account(error: UpstreamError) -> None:
+    """Take the refusal of one model of several as its own: the account's others can be asked."""
+    error.reason, error.elsewhere, error.retry_after = Reason.MODEL_NONE, True, RETRY_AFTER
 
 
 def _streaming(server: ServerAccount, habits: ServerHabits) -> dict[str, object]:

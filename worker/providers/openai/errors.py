@@ -56,6 +56,9 @@ class ErrorReport:
         allowed = pause if reason in _PAUSED and not rule.final else None
         error = UpstreamError(reason, self.detail, refused=not rule.final, retry_after=allowed)
         error.elsewhere = reason in _SERVERS and not rule.final
+        error.missing_model = reason is Reason.ACCOUNT_REFUSED and (
+            self.status == 404 or any(code.lower() == _NO_MODEL for code in self.codes)
+        )
         if reason is Reason.QUESTION_INVALID:
             error.words = clean_words(self.message, secret)
         if reason in _ABOUT_THE_REQUEST and not rule.final:
@@ -73,6 +76,7 @@ class ErrorReport:
         return self.status == 402 or any(code.lower() in NO_CREDIT for code in self.codes)
 
 
+_NO_MODEL = "model_not_found"
 # Refusals that are about the server and not about the account.
 _SERVERS = frozenset({Reason.UPSTREAM_BUSY, Reason.UPSTREAM_INTERNAL})
 # Refusals that may be about a field of the request.
