@@ -61,7 +61,7 @@ _CALL_IDS = re.compile(
 _THOUGHT_SIGNATURE = re.compile(r"\bthought[_ ]signature\b", re.IGNORECASE)
 
 
-def find_parameter(params: Iterable[str], message: str, fields: Collection[str] = ()) -> str:
+def find_parameter(params: Collection[str], message: str, fields: Collection[str] = ()) -> str:
     """Return which field is refused: one that the error names, else the first that its message names.
 
     It is one of ours, a signature, the ids of calls, or one of `fields`, which earlier answers contained. One of those
@@ -83,13 +83,14 @@ def find_parameter(params: Iterable[str], message: str, fields: Collection[str] 
     return found or _find_field(message, fields)
 
 
-def _find_own(params: Iterable[str], message: str) -> str:
+def _find_own(params: Collection[str], message: str) -> str:
     for param in params:
         for name, pattern in _PARAMETERS.items():
             if pattern.fullmatch(param.rpartition(".")[2]) or param.startswith(f"{name}."):
                 return name
     text = _before_known(message)
-    if _REFUSED.search(text) is None:
+    # An error that names another field may quote its value, which is a client's.
+    if any(params) or _REFUSED.search(text) is None:
         return ""
     matches = {name: match.start() for name, pattern in _PARAMETERS.items() if (match := pattern.search(text))}
     return min(matches, key=matches.__getitem__, default="")

@@ -73,6 +73,8 @@ SHAPES: list[tuple[Any, str]] = [
     # The ids of calls
     ({"message": "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."}, "tool_call_id"),
     ({"error": {"message": "Invalid 'messages[1].tool_calls[0].id': string too long."}}, "tool_call_id"),
+    # A client's own field, whose value may be anything
+    ({"error": {"message": "Invalid value: 'stream'. Supported values are: 'low'.", "param": "reasoning_effort"}}, ""),
     # The value of a field of an earlier answer, which another client may send right
     ({"error": {"message": "Invalid input: expected array, received string", "param": "messages.1.x"}}, "signature"),
     # A field of an earlier answer
