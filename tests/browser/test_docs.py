@@ -52,7 +52,7 @@ def test_an_address_opens_what_it_names(docs: Page, deployed: Deployment) -> Non
 
 def test_the_sockets_and_the_examples_are_shown(docs: Page) -> None:
     docs.get_by_role("link", name="WebSocket", exact=True).click()
-    expect(docs.locator("#v2 .entry")).to_have_count(10)
+    expect(docs.locator("#v2 .entry")).to_have_count(11)
     docs.get_by_role("link", name="Examples", exact=True).click()
     expect(docs.locator("pre", has_text="from openai import OpenAI").first).to_be_visible()
     expect(docs.locator(".pages a", has_text="Examples")).to_have_attribute("aria-current", "page")

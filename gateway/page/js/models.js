@@ -30,7 +30,8 @@ export class Models {
   /** Look at what the gateway lists. */
   async load() {
     const response = await api.models().catch(() => null);
-    const list = response?.ok ? await response.json().catch(() => null) : null;
+    // An error has no list; its body is read all the same, since a request counts as open until then.
+    const list = await response?.json().catch(() => null);
     this.#names = (list?.data ?? []).map(({ id }) => id).filter((id) => !BING.test(id));
     this.write();
     this.#changed();
