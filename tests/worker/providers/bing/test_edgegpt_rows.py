@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from emulator.server import Emulator
-from tests.support.conditions import until
+from tests.support.conditions import SOON, until
 from tests.support.emulator.bing_outcomes import ANSWERED
 from worker.accounts.account import Account, CookieAccount
 from worker.errors import UpstreamError
@@ -237,7 +237,7 @@ async def test_an_expired_conversation_is_refused(bing: Emulator) -> None:
 
 
 async def test_fifty_ask_at_once(bing: Emulator) -> None:
-    provider = EdgeGPTProvider(settings(bing))
+    provider = EdgeGPTProvider(settings(bing, connect_timeout=SOON))
     accounts = [CookieAccount(f"a{n}", {"_U": f"a{n}"}) for n in range(50)]
     turns = await asyncio.gather(*(ask(provider, f"river {a.name} !deltas=5", None, a) for a in accounts))
     for received, error, marks in turns:
