@@ -61,14 +61,16 @@ class Publisher:
 
     def update(self, text: str) -> None:
         """Publish the upstream's whole text so far. Raises the error of an earlier append, such as LeaseLostError."""
-        self._raise_error()
+        if self._error is not None:
+            raise self._error
         self._text = text
         if self._append is None:
             self._publish()
 
     def grow(self, pieces: Sequence[Piece]) -> None:
         """Publish what the answer has more than before. Raises as `update`."""
-        self._raise_error()
+        if self._error is not None:
+            raise self._error
         self._pieces += pieces
         if self._append is None:
             self._publish()
@@ -89,10 +91,6 @@ class Publisher:
     @property
     def _is_in_pieces(self) -> bool:
         return bool(self._pieces or self._progress.count)
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
 
     async def _flush(self) -> None:
         while self._append is not None:
