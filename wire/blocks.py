@@ -6,7 +6,7 @@ if that is text, and else begins a new one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -44,6 +44,9 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
+_Grown = TypeVar("_Grown", Block, Piece)
+
+
 def add_piece(blocks: list[Block], piece: Piece) -> None:
     """Let a block grow, or begin it. ValueError for a block that has been passed, or of another kind."""
     if piece.block == len(blocks):
@@ -51,9 +54,13 @@ def add_piece(blocks: list[Block], piece: Piece) -> None:
         return
     if piece.block != len(blocks) - 1 or blocks[-1].kind != piece.kind:
         raise ValueError(f"a piece of {piece.kind} for block {piece.block} after {len(blocks)} blocks")
-    last = blocks[-1]
-    extra = fold(last.extra, piece.extra) if piece.extra else last.extra
-    blocks[-1] = msgspec.structs.replace(last, text=last.text + piece.text, extra=extra)
+    blocks[-1] = extend(blocks[-1], piece)
+
+
+def extend(grown: _Grown, piece: Piece) -> _Grown:
+    """Return a block, or a piece of it, with what another piece adds."""
+    extra = fold(grown.extra, piece.extra) if piece.extra else grown.extra
+    return msgspec.structs.replace(grown, text=grown.text + piece.text, extra=extra)
 
 
 def add_text(blocks: list[Block], text: str) -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import msgspec
 
-from wire.blocks import BlockKind, Piece, fold
+from wire.blocks import BlockKind, Piece, extend
 from wire.errors import StoreUnavailableError
 from wire.messages import Delta, Replace
 from wire.redis.retry import retry_unavailable
@@ -162,7 +162,7 @@ class BlockProgress:
         merged: list[Piece] = []
         for piece in pieces:
             if merged and merged[-1].block == piece.block:
-                merged[-1] = _join(merged[-1], piece)
+                merged[-1] = extend(merged[-1], piece)
             else:
                 self._begin(piece)
                 merged.append(piece)
@@ -177,8 +177,3 @@ class BlockProgress:
             self.count, self._kind = self.count + 1, piece.kind
         elif piece.block != self.count - 1 or piece.kind != self._kind:
             raise ValueError(f"a piece of {piece.kind} for block {piece.block} after {self.count} blocks")
-
-
-def _join(first: Piece, second: Piece) -> Piece:
-    extra = fold(first.extra, second.extra) if second.extra else first.extra
-    return msgspec.structs.replace(first, text=first.text + second.text, extra=extra)
