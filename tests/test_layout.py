@@ -143,6 +143,7 @@ LAYERS = {
         "ops",
         "legacy",
         "v2 openai console",
+        "anthropic",
         "docs page",
         "app",
         "server",

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Prompted, Style, Work
-from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text
+from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Thought
 from wire.prompt_digest import canonical_prompt
 
 # Characters of a system prompt that are kept.
@@ -28,7 +28,9 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     an estimate for all else; `digest` is that of what was asked.
 
     Of a prompt these are also kept: its `dialect`, the `model` as asked, the `stops` before which its answer ends,
-    whether a stream has the tokens (`include_usage`), and whether calls go out in the old form (`functions`).
+    whether a stream has the tokens (`include_usage`), and whether calls go out in the old form (`functions`); what of
+    the request comes back in the answer (`echo`), whether later requests may refer to it (`stored`), and whether its
+    client doesn't wait for it (`background`).
     """
 
     kind: Literal["chat", "image"]
@@ -41,6 +43,9 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     stops: tuple[str, ...] = ()
     include_usage: bool = False
     functions: bool = False
+    echo: dict[str, Any] = {}
+    stored: bool = False
+    background: bool = False
 
 
 def describe(work: Work) -> About:
@@ -68,13 +73,16 @@ def _describe_prompt(work: Prompted) -> About:
         tuple(prompt.options.get("stop", ())),
         work.include_usage,
         work.functions,
+        work.echo,
+        work.stored,
+        work.background,
     )
 
 
 def _estimate(prompt: Prompt) -> int:
     """Return the size of a prompt: that of its texts, calls and tools, and a constant for each other part."""
     parts = [part for message in prompt.messages for part in message.parts]
-    texts = [part.text for part in parts if isinstance(part, Text | Refusal)]
+    texts = [part.text for part in parts if isinstance(part, Text | Refusal | Thought)]
     calls = [text for message in prompt.messages for call in message.calls for text in (call.name, call.arguments)]
     others = sum(1 for part in parts if isinstance(part, Picture | Opaque))
     asked = (prompt.tools, prompt.format) if prompt.tools or prompt.format else ()
@@ -111,6 +119,8 @@ def _weigh_part(part: Part) -> int:
             return len(text)
         case Picture(url=url):
             return len(url)
+        case Thought(text=text, extra=extra):
+            return len(text) + len(str(extra))
         case Opaque(value=value):
             return sum(_PART + len(str(inner)) for inner in value.values())
 

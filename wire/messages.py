@@ -59,12 +59,15 @@ class Prompted(Chat, frozen=True, tag="prompted"):
     """A question that text alone can't say; its `prompt` says all of it, and the fields for text are empty.
 
     A worker of version 0.1 can't read it, so that it never answers without the tools that it doesn't know.
-    `include_usage` and `functions` are what its client's answer looks like; see wire.about.About.
+    The other fields are what its client's answer looks like; see wire.about.About.
     """
 
     prompt: Prompt = Prompt("chat", "", ())
     include_usage: bool = False
     functions: bool = False
+    echo: dict[str, Any] = {}
+    stored: bool = False
+    background: bool = False
 
 
 class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):

@@ -35,13 +35,20 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal", ta
     extra: dict[str, Any] = {}
 
 
+class Thought(msgspec.Struct, frozen=True, omit_defaults=True, tag="thought", tag_field="type"):
+    """What the model thought in an earlier answer: a text, maybe empty, and the fields that its server sent with it."""
+
+    text: str
+    extra: dict[str, Any] = {}
+
+
 class Opaque(msgspec.Struct, frozen=True, omit_defaults=True, tag="opaque", tag_field="type"):
     """A part of any other type, such as a file, as it was sent."""
 
     value: dict[str, Any]
 
 
-Part = Text | Picture | Refusal | Opaque
+Part = Text | Picture | Refusal | Thought | Opaque
 
 
 class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +64,7 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message. `calls` are an assistant's; `call_id` names the call whose result a tool's message is.
 
+    An answer in which anything follows a call is several messages, each with its calls at its end.
     `string`: its client sent the content as one string instead of parts. `name` is who wrote it, if it was sent.
     """
 
@@ -135,6 +143,32 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] = {}
     ignored: tuple[str, ...] = ()
     session: str = ""
+
+
+def without_extra(prompt: Prompt) -> Prompt:
+    """Return a prompt without the extra fields that only a server of its client's dialect understands.
+
+    Thoughts keep theirs, which are a server's own.
+    """
+    return msgspec.structs.replace(
+        prompt,
+        messages=tuple(map(_without_extra, prompt.messages)),
+        tools=tuple(
+            msgspec.structs.replace(tool, extra={}) if tool.kind in ("function", "custom") else tool
+            for tool in prompt.tools
+        ),
+        format=None if prompt.format is None else msgspec.structs.replace(prompt.format, extra={}),
+        extra={},
+    )
+
+
+def _without_extra(message: Message) -> Message:
+    parts = tuple(
+        msgspec.structs.replace(part, extra={}) if isinstance(part, Text | Picture | Refusal) else part
+        for part in message.parts
+    )
+    calls = tuple(msgspec.structs.replace(call, extra={}) for call in message.calls)
+    return msgspec.structs.replace(message, parts=parts, calls=calls, extra={})
 
 
 def last_turn(messages: Sequence[Message]) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from wire.errors import BadMessageError
 from wire.messages import Chat, Prompted, Role, Style, Work, encode
-from wire.prompt import Message, Opaque, Part, Picture, Prompt, Refusal, Text, ToolCall
+from wire.prompt import Message, Opaque, Part, Picture, Prompt, Refusal, Text, Thought, ToolCall
 from wire.prompt_text import plain_question
 
 
@@ -66,14 +66,14 @@ def canonical_message(message: Message) -> Message:
     """Return a message with nothing but what was said: the text, the calls and their results, digests of pictures."""
     return Message(
         message.role,
-        tuple(map(_canonical_part, message.parts)),
+        tuple(_canonical_part(part) for part in message.parts if not isinstance(part, Thought)),
         name=message.name,
         calls=tuple(map(_canonical_call, message.calls)),
         is_error=message.is_error,
     )
 
 
-def _canonical_part(part: Part) -> Part:
+def _canonical_part(part: Text | Picture | Refusal | Opaque) -> Part:
     match part:
         case Text(text=text):
             return Text(text)

@@ -7,7 +7,7 @@ from itertools import takewhile
 import msgspec
 
 from wire.messages import Chat, HistoryMessage, Prompted, Role, Work
-from wire.prompt import Message, Opaque, Part, Picture, Prompt, PromptRole, Refusal, Text, last_turn
+from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, Thought, last_turn
 
 _ROLES: Mapping[PromptRole, Role] = {
     "system": "system",
@@ -131,11 +131,11 @@ def add_history(prompt: Prompt, earlier: Sequence[HistoryMessage]) -> Prompt:
 
 
 def _to_history(message: Message) -> HistoryMessage:
-    text = _SEPARATOR.join(map(_part_text, message.parts))
+    text = _SEPARATOR.join(_part_text(part) for part in message.parts if not isinstance(part, Thought))
     return HistoryMessage(_ROLES[message.role], text, message.name)
 
 
-def _part_text(part: Part) -> str:
+def _part_text(part: Text | Picture | Refusal | Opaque) -> str:
     match part:
         case Picture():
             return "[picture]"

@@ -1,6 +1,20 @@
 import msgspec
 
-from wire.prompt import Message, Opaque, Picture, Refusal, Text, ToolCall, last_turn, pictures
+from wire.prompt import (
+    AnswerFormat,
+    Message,
+    Opaque,
+    Picture,
+    Prompt,
+    Refusal,
+    Text,
+    Thought,
+    Tool,
+    ToolCall,
+    last_turn,
+    pictures,
+    without_extra,
+)
 
 
 def message_of(role: str) -> Message:
@@ -31,3 +45,27 @@ def test_a_message_survives_its_encoding() -> None:
     call = ToolCall("c1", "add", '{"a": 1}', extra={"extra_content": {"google": {"thought_signature": "x"}}})
     message = Message("assistant", (Refusal("no"),), name="me", calls=(call,), extra={"reasoning_content": "hm"})
     assert msgspec.json.decode(msgspec.json.encode(message), type=Message) == message
+
+
+def test_a_prompt_loses_what_only_servers_of_its_dialect_understand_but_not_thoughts() -> None:
+    extra = {"cache_control": {"type": "ephemeral"}}
+    thought, hosted = Thought("hm", {"signature": "s"}), Tool("web_search", extra={"type": "web_search"})
+    prompt = Prompt(
+        "anthropic",
+        "m",
+        (
+            Message(
+                "assistant", (thought, Text("a", extra)), calls=(ToolCall("1", "f", "{}", extra=extra),), extra=extra
+            ),
+        ),
+        tools=(Tool("function", "f", extra=extra), hosted),
+        format=AnswerFormat("json", extra=extra),
+        extra={"mcp_servers": []},
+    )
+    assert without_extra(prompt) == Prompt(
+        "anthropic",
+        "m",
+        (Message("assistant", (thought, Text("a")), calls=(ToolCall("1", "f", "{}"),)),),
+        tools=(Tool("function", "f"), hosted),
+        format=AnswerFormat("json"),
+    )

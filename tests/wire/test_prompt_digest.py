@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from wire.messages import Chat, HistoryMessage, Image, Prompted, Work
-from wire.prompt import AnswerFormat, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Tool, ToolCall
+from wire.prompt import AnswerFormat, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Thought, Tool, ToolCall
 from wire.prompt_digest import canonical_prompt, canonical_work
 
 
@@ -93,3 +93,8 @@ def test_parts_count_by_their_content() -> None:
 def test_a_large_picture_is_not_part_of_the_bytes() -> None:
     work = prompted(Message("user", (Picture("data:image/png;base64," + "A" * 100_000),)))
     assert len(canonical_work(work)) < 1000
+
+
+def test_thoughts_are_no_part_of_what_was_said() -> None:
+    one = prompted(Message("assistant", (Thought("hm", {"signature": "s"}), Text("a"))))
+    assert canonical_work(one) == canonical_work(prompted(Message("assistant", (Text("a"),))))

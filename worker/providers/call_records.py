@@ -8,7 +8,7 @@ import msgspec
 
 from wire.blocks import Block, fold
 from wire.call_memory import MAX_RECORD, CallRecord
-from wire.prompt import Message, Prompt, ToolCall
+from wire.prompt import Message, Prompt, Thought, ToolCall
 from wire.prompt_digest import canonical_message
 
 # Fields of an answer that no server wants back.
@@ -76,7 +76,8 @@ def _complete(message: Message, records: Mapping[str, CallRecord]) -> Message:
     if not own:
         return message
     given = next((record.message for record in own if record.message), {})
-    if any(message.extra.get(name) for name in REASONING_FIELDS):
+    thinks = any(isinstance(part, Thought) and part.text for part in message.parts)
+    if thinks or any(message.extra.get(name) for name in REASONING_FIELDS):
         given = {name: value for name, value in given.items() if name not in REASONING_FIELDS}
     calls = tuple(_complete_call(call, record) for call, record in zip(message.calls, found, strict=True))
     return msgspec.structs.replace(message, calls=calls, extra=_add(message.extra, given))

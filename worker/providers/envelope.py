@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wire.prompt import Message, Opaque, Part, Prompt, ToolCall
+from wire.prompt import Message, Opaque, Part, Prompt, Thought, ToolCall
 
 PREFIX = "bcg1."
 # The fields that hold such strings anywhere, and the one that does inside of reasoning.
@@ -68,7 +68,7 @@ class Envelopes:
         return msgspec.structs.replace(prompt, messages=tuple(map(self._open_message, prompt.messages)))
 
     def _open_message(self, message: Message) -> Message:
-        if not (message.extra or message.calls or any(isinstance(part, Opaque) for part in message.parts)):
+        if not (message.extra or message.calls or any(isinstance(part, Opaque | Thought) for part in message.parts)):
             return message
         return msgspec.structs.replace(
             message,
@@ -82,6 +82,8 @@ class Envelopes:
         for part in parts:
             if isinstance(part, Opaque):
                 opened += [Opaque(value) for value in self._opened(part.value)]
+            elif isinstance(part, Thought):
+                opened += [Thought(part.text, extra) for extra in self._opened(part.extra)]
             else:
                 opened.append(part)
         return tuple(opened)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.blocks import fold
-from wire.prompt import Message, Opaque, Picture, Prompt, Text, ToolCall
+from wire.prompt import Message, Opaque, Picture, Prompt, Text, Thought, ToolCall
 from worker.providers.envelope import PREFIX, Envelopes
 
 OWN = Envelopes(b"s" * 32, "openai", "gemini-3-pro")
@@ -147,3 +147,10 @@ def test_a_prompt_is_opened_in_all_its_places() -> None:
 def test_what_is_signed_but_no_envelopes_content_is_none() -> None:
     content = base64.urlsafe_b64encode(b"[1]").rstrip(b"=").decode()
     assert OWN.unwrap(f"{PREFIX}{content}.{OWN._sign(content)}") is None
+
+
+def test_a_thought_of_another_server_is_left_out() -> None:
+    thought = Thought("hm", {"signature": OWN.wrap("s")})
+    prompt = Prompt("anthropic", "m", (Message("assistant", (thought, Text("a"))),))
+    assert OWN.open_prompt(prompt).messages[0].parts == (Thought("hm", {"signature": "s"}), Text("a"))
+    assert all(other.open_prompt(prompt).messages[0].parts == (Text("a"),) for other in OTHERS)

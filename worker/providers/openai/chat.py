@@ -16,7 +16,7 @@ import structlog
 from wire.jobs import RETRY_AFTER
 from wire.messages import Style
 from wire.model_table import STYLES
-from wire.prompt import Prompt
+from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount, Temperature
 from worker.errors import UpstreamError
@@ -156,7 +156,8 @@ class OpenAIProvider:
         extras = _streaming(server, habits)
         if prompt is not None:
             envelopes = Envelopes(history.secret, OPENAI, model)
-            prompt = envelopes.open_prompt(put_back(prompt, history.records, OPENAI, model))
+            own = prompt if prompt.dialect == "chat" else without_extra(prompt)
+            prompt = envelopes.open_prompt(put_back(own, history.records, OPENAI, model))
             prompt = msgspec.structs.replace(prompt, model=model)
             return _from_prompt(prompt, server, habits, extras, envelopes.seal)
         messages = build_messages(

@@ -9,7 +9,21 @@ from typing import Any
 
 import msgspec
 
-from wire.prompt import AnswerFormat, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Tool, ToolCall, ToolChoice
+from wire.blocks import fold
+from wire.prompt import (
+    AnswerFormat,
+    Message,
+    Opaque,
+    Part,
+    Picture,
+    Prompt,
+    Refusal,
+    Text,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
 from worker.accounts.account import MaxTokensName, SystemMessages
 from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.parameters import MAX_TOKENS
@@ -51,7 +65,7 @@ class RequestForm:
 
 
 def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
-    """Return the body, without what is ours. Extra fields go along if the prompt is of this API."""
+    """Return the body, without what is ours. Hosted tools are in it if the prompt is of this API."""
     renderer = _Renderer(form, same_api=prompt.dialect == "chat")
     body: dict[str, Any] = {"model": prompt.model, "messages": renderer.messages(prompt.messages)}
     if tools := renderer.tools(prompt):
@@ -83,21 +97,19 @@ class _Renderer:
 
     def with_extra(self, rendered: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         """Add extra fields in their place; what is rendered already remains as it is."""
-        if not extra or not self._same_api:
-            return rendered
-        return _merge(rendered, extra)
+        return _merge(rendered, extra) if extra else rendered
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         if self._form.system == "first":
             messages = _system_first(messages)
-        return [self._message(message) for message in messages]
+        return [self._message(message) for message in join_calls(messages)]
 
     def tools(self, prompt: Prompt) -> list[dict[str, Any]]:
         hosted = self._same_api and "tools" not in prompt.ignored
         return [self._tool(tool) for tool in prompt.tools if hosted or tool.kind in ("function", "custom")]
 
     def _message(self, message: Message) -> dict[str, Any]:
-        message, refusal = _split_refusal(message)
+        message, refusal = _split_refusal(self._move_thoughts(message))
         rendered: dict[str, Any] = {"role": self._role(message), "content": self._content(message)}
         if refusal:
             rendered["refusal"] = refusal
@@ -110,6 +122,20 @@ class _Renderer:
         if message.role == "tool" and message.call_id:
             rendered["tool_call_id"] = self._id(message.call_id)
         return self.with_extra(rendered, self._earlier(self._one_reasoning(message.extra), message.role))
+
+    def _move_thoughts(self, message: Message) -> Message:
+        """Return a message with its thoughts beside its parts: the text in the server's own field, if it has one."""
+        thoughts = [part for part in message.parts if isinstance(part, Thought)]
+        if not thoughts:
+            return message
+        parts = tuple(part for part in message.parts if not isinstance(part, Thought))
+        extra: Mapping[str, Any] = {}
+        for thought in thoughts if self._form.thinking else []:
+            extra = fold(extra, thought.extra)
+        text = "".join(thought.text for thought in thoughts)
+        if text and self._form.reasoning_field and self._form.thinking:
+            extra = {**extra, self._form.reasoning_field: text}
+        return msgspec.structs.replace(message, parts=parts, extra={**extra, **message.extra})
 
     def _role(self, message: Message) -> str:
         if message.role == "developer":
@@ -148,6 +174,8 @@ class _Renderer:
                 return self.with_extra({"type": "refusal", "refusal": text}, extra)
             case Opaque(value=value):
                 return value
+            case Thought():
+                raise AssertionError("a thought is beside the parts")
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         rendered: dict[str, Any] = {"id": self._id(call.id), "type": "function"}
@@ -218,6 +246,23 @@ def _sign(call: dict[str, Any]) -> None:
     google = content.get("google")
     if not (isinstance(google, dict) and google.get("thought_signature")):
         call["extra_content"] = _merge({"google": {"thought_signature": _NO_SIGNATURE}}, content)
+
+
+def join_calls(messages: Sequence[Message]) -> list[Message]:
+    """Return messages so that the results of calls follow them: an answer with calls takes in what follows of it."""
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last is None or not last.calls or message.role != "assistant":
+            joined.append(message)
+            continue
+        joined[-1] = msgspec.structs.replace(
+            last,
+            parts=(*last.parts, *message.parts),
+            calls=(*last.calls, *message.calls),
+            extra=fold(last.extra, message.extra),
+        )
+    return joined
 
 
 def _system_first(messages: Sequence[Message]) -> list[Message]:

@@ -14,9 +14,11 @@ from wire.prompt import (
     PromptRole,
     Refusal,
     Text,
+    Thought,
     Tool,
     ToolCall,
     ToolChoice,
+    without_extra,
 )
 from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
 
@@ -234,7 +236,8 @@ def test_parameters_go_under_the_servers_names_but_for_ignored_ones_and_ours() -
 def test_extra_fields_of_another_api_and_its_hosted_tools_stay_here() -> None:
     hosted = Tool("web_search_20250305", extra={"max_uses": 1})
     message = Message("user", (Text("a", {"cache_control": 1}),), extra={"x": 1})
-    assert body(message, dialect="anthropic", tools=(hosted,), extra={"y": 1}) == {
+    prompt = Prompt("anthropic", "m", (message,), tools=(hosted,), extra={"y": 1})
+    assert render_prompt(without_extra(prompt), RequestForm()) == {
         "model": "m",
         "messages": [{"role": "user", "content": "a"}],
     }
@@ -285,3 +288,24 @@ def test_reasoning_under_several_names_goes_once_under_the_servers(own: str, fie
     assert sent.keys() - {"role", "content"} == {field}
     different = message_of("assistant", "yes", extra={"reasoning": "hm", "reasoning_content": "so"})
     assert rendered(different)[0].keys() >= {"reasoning", "reasoning_content"}
+
+
+def test_thoughts_go_beside_the_content_to_a_server_that_has_a_field_for_them() -> None:
+    answer = Message("assistant", (Thought("a", {"reasoning_details": [1]}), Thought("b"), Text("t")))
+    fields = {"role": "assistant", "content": [{"type": "text", "text": "t"}], "reasoning_details": [1]}
+    assert rendered(answer, reasoning_field="reasoning") == [{**fields, "reasoning": "ab"}]
+    assert rendered(answer) == [fields]
+    assert rendered(answer, reasoning_field="reasoning", thinking=False) == [
+        {"role": "assistant", "content": [{"type": "text", "text": "t"}]}
+    ]
+
+
+def test_the_results_of_calls_follow_them_although_an_answer_came_in_parts() -> None:
+    first = Message("assistant", (Text("a"),), calls=(ToolCall("1", "f", "{}"),), extra={"x": [1]})
+    second = Message("assistant", (Text("b"),), calls=(ToolCall("2", "g", "{}"),), extra={"x": [2]})
+    results = [Message("tool", (Text("r"),), string=True, call_id=id_) for id_ in "12"]
+    sent = rendered(first, second, *results)
+    assert [message["role"] for message in sent] == ["assistant", "tool", "tool"]
+    assert [call["id"] for call in sent[0]["tool_calls"]] == ["1", "2"]
+    assert [part["text"] for part in sent[0]["content"]] == ["a", "b"]
+    assert sent[0]["x"] == [1, 2]
