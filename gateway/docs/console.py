@@ -41,7 +41,15 @@ _SECONDS = described(COUNT, "In seconds.")
 _QUEUE: dict[str, Any] = {"length": 0, "oldest": 0, "wait": 0}
 _STATE = {
     "now": 1704164645000,
-    "state": {"accounts": [], "workers": [], "gateways": [], "answers": [], "queue": _QUEUE, "store": {"percent": 12}},
+    "state": {
+        "accounts": [],
+        "disputed": False,
+        "workers": [],
+        "gateways": [],
+        "answers": [],
+        "queue": _QUEUE,
+        "store": {"percent": 12},
+    },
 }
 
 
@@ -201,6 +209,7 @@ def _state() -> Node:
     return object_of(
         {
             "accounts": array_of(ref("ConsoleAccount")),
+            "disputed": described(BOOLEAN, "Whether workers have different accounts files; the newest one counts."),
             "workers": array_of(object_of(process | {"slots": COUNT, "used": COUNT})),
             "gateways": array_of(object_of(process | {"turns": COUNT, "sockets": COUNT})),
             "queue": object_of({"length": COUNT, "oldest": _TIME, "wait": _SECONDS}),
@@ -243,5 +252,10 @@ def _account(*, pictures: bool) -> Node:
     }
     if pictures:
         state = {"anyOf": [ref("ConsolePictures"), {"type": "null"}]}
-        fields["pictures"] = described(state, "The state for pictures, where that is apart.")
+        fields |= {
+            "pictures": described(state, "The state for pictures, where that is apart."),
+            "models": described(array_of(STRING), "The first hundred of its models."),
+            "modelCount": described(COUNT, "How many models it has."),
+            "disputed": described(BOOLEAN, "Whether workers have it with different models or abilities."),
+        }
     return object_of(fields)
