@@ -6,7 +6,7 @@ import pytest
 
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.text_completions import parse_text_completion
-from tests.support.gateway.harness import RunningGateway, running
+from tests.support.gateway.harness import RunningGateway, Step, running
 from tests.support.gateway.openai_client import EVENTS, MODEL, asked_chats, asked_tokens, chunks_of
 from wire.blocks import Block, Piece
 from wire.messages import Chat, Delta, Failed, Final, Prompted, Usage
@@ -60,7 +60,7 @@ async def test_a_stream_is_text_end_usage_and_done(gateway: RunningGateway) -> N
 
 @pytest.mark.parametrize("options", [{}, {"seed": 1, "stream_options": {"include_usage": True}}])
 async def test_a_stream_cut_at_every_event_continues_with_equal_bytes(store: Store, options: dict[str, Any]) -> None:
-    events = [Delta("a", model="served"), Delta("b"), Delta("c"), Final("abcd", model="served", usage=Usage(1, 2))]
+    events: list[Step] = [Delta("a", model="served"), Delta("b"), Delta("c"), Final("abcd", model="served", usage=Usage(1, 2))]
     async with running(store) as gateway, running(store, worker=False) as other:
         gateway.worker.scripts["hi"] = events
         asked, headers = body(stream=True, **options), EVENTS | KEY
