@@ -60,7 +60,8 @@ async def test_a_stream_is_text_end_usage_and_done(gateway: RunningGateway) -> N
 
 @pytest.mark.parametrize("options", [{}, {"seed": 1, "stream_options": {"include_usage": True}}])
 async def test_a_stream_cut_at_every_event_continues_with_equal_bytes(store: Store, options: dict[str, Any]) -> None:
-    events: list[Step] = [Delta("a", model="served"), Delta("b"), Delta("c"), Final("abcd", model="served", usage=Usage(1, 2))]
+    end = Final("abcd", model="served", usage=Usage(1, 2))
+    events: list[Step] = [Delta("a", model="served"), Delta("b"), Delta("c"), end]
     async with running(store) as gateway, running(store, worker=False) as other:
         gateway.worker.scripts["hi"] = events
         asked, headers = body(stream=True, **options), EVENTS | KEY
