@@ -20,8 +20,9 @@ from wire.blocks import Block, BlockKind, Piece, fold, join_text
 from wire.messages import Event, Failed
 from wire.reasons import Reason
 
-_DONE = SseFrame(b"[DONE]")
-_BROKEN = Failed(Reason.INTERRUPTED)
+# The end of a stream, and of an answer within a call.
+DONE = SseFrame(b"[DONE]")
+BROKEN = Failed(Reason.INTERRUPTED)
 # The field of a text block whose place is beside the message.
 _LOGPROBS = "logprobs"
 
@@ -175,7 +176,7 @@ class Chunk(msgspec.Struct, kw_only=True):
 def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
     """Return a whole completion. AnswerFailedError if all that there was is a call that isn't whole."""
     if answer.broken and not answer.blocks:
-        raise AnswerFailedError(_BROKEN)
+        raise AnswerFailedError(BROKEN)
     about = question.about
     choice = CompletionChoice(
         message=add_fields(_message(answer, about), message_fields(answer.blocks)),
@@ -183,7 +184,7 @@ def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> b
         finish_reason=_finish_word(answer, about),
     )
     completion = CompletionObject(
-        **_head(question, answer), choices=[choice], usage=_usage(answer, about, answer.blocks)
+        **_head(question, answer), choices=[choice], usage=completion_usage(answer, about, answer.blocks)
     )
     return msgspec.json.encode(add_fields(completion, answer.extra))
 
@@ -215,7 +216,7 @@ class CompletionChunks:
         """Return the chunks of `event`."""
         if isinstance(event, Failed):
             self.finished = True
-            return _error_frames(fault_of_failure(event))
+            return error_frames(fault_of_failure(event))
         pieces = self._answer.add(event)
         if event.model:
             self._head = _head(self._question, self._answer)
@@ -224,7 +225,7 @@ class CompletionChunks:
 
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error, which the SDKs raise, and no end."""
-        return _error_frames(fault_in_stream(error))
+        return error_frames(fault_in_stream(error))
 
     def _render_piece(self, piece: Piece) -> list[SseFrame]:
         if piece.kind == "tool_call":
@@ -263,16 +264,16 @@ class CompletionChunks:
         self.finished = True
         answer, about = self._answer, self._about
         if answer.broken:
-            return _error_frames(fault_of_failure(_BROKEN))
+            return error_frames(fault_of_failure(BROKEN))
         await self._question.finish(answer, answer.sent)
         text = join_text(answer.sent)
         annotations = _annotations(answer.locate_citations(text))
         chunks = [self._chunk(ChunkDelta(annotations=annotations))] if annotations else []
         chunks.append(self._chunk(ChunkDelta(), _finish_word(answer, about), extra=answer.extra))
         if about.include_usage:
-            usage = _usage(answer, about, answer.sent)
+            usage = completion_usage(answer, about, answer.sent)
             chunks.append(SseFrame(msgspec.json.encode(Chunk(**self._head, choices=[], usage=usage))))
-        return [*chunks, _DONE]
+        return [*chunks, DONE]
 
     def _chunk(
         self,
@@ -367,7 +368,8 @@ def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:
             return reason
 
 
-def _usage(answer: AnswerAssembler, about: About, blocks: Sequence[Block]) -> CompletionUsage:
+def completion_usage(answer: AnswerAssembler, about: About, blocks: Sequence[Block]) -> CompletionUsage:
+    """Return the tokens of an answer that was sent as these blocks."""
     text = "".join(block.name + block.text for block in blocks)
     tokens, counted = count_tokens(answer.usage, about, text), answer.usage
     usage = CompletionUsage(
@@ -396,5 +398,6 @@ def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:
     ]
 
 
-def _error_frames(fault: Fault) -> list[SseFrame]:
+def error_frames(fault: Fault) -> list[SseFrame]:
+    """Return the end of a stream that fails."""
     return [SseFrame(msgspec.json.encode(fault.streamed))]

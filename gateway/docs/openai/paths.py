@@ -30,6 +30,17 @@ _COMPLETION = {
     ],
     "usage": {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4, "estimated": True},
 }
+_TEXT_COMPLETION: dict[str, Any] = {
+    "id": f"cmpl-{ANSWER}",
+    "object": "text_completion",
+    "created": 1704164645,
+    "model": "bing-balanced",
+    "system_fingerprint": None,
+    "choices": [{"text": "Hello!", "index": 0, "logprobs": None, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4, "estimated": True},
+}
+_TEXT_CHUNK = f"""{{"id":"cmpl-{ANSWER}","object":"text_completion","created":1704164645,"model":"bing-balanced",\
+"system_fingerprint":null,"choices":[{{"text":"Hello!","index":0,"logprobs":null,"finish_reason":null}}]}}"""
 _RESPONSE: dict[str, Any] = {
     "id": f"resp_{ANSWER}",
     "object": "response",
@@ -89,6 +100,7 @@ def paths() -> dict[str, Node]:
     parts = headers.parameter_refs("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
+        "/v1/completions": {"post": _text_completions()},
         "/v1/responses": {"post": _responses()},
         "/v1/responses/{response}": {"parameters": [_NAMED, *parts], "get": _response()},
         "/v1/responses/{response}/cancel": {
@@ -123,6 +135,17 @@ def _completions() -> Node:
         _CONVERSATIONS + _TOOLS + _RETRIES,
         _body("CompletionRequest", example),
         _json("CompletionObject", _COMPLETION, events),
+    )
+
+
+def _text_completions() -> Node:
+    events = {"schema": ref("TextChunkEvent"), "example": {"data": _TEXT_CHUNK}}
+    return _asking(
+        "completeText",
+        "Create a completion of a prompt",
+        "The prompt is the only message of a chat, whose answer's text is the completion. " + _RETRIES,
+        _body("TextCompletionRequest", {"model": "bing-balanced", "prompt": "hello"}),
+        _json("TextCompletionObject", _TEXT_COMPLETION, events),
     )
 
 

@@ -16,6 +16,8 @@ from gateway.openai.options import FORMATS, ChatOptionFields
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
 from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
+from gateway.openai.text_chunks import TextCompletionObject
+from gateway.openai.text_completions import TextCompletionFields
 from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference
 
 _EVENTS = get_args(ResponseEvent)
@@ -32,6 +34,10 @@ def schemas() -> dict[str, Node]:
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
             "ends with an error instead.",
+        ),
+        "TextChunkEvent": stream_event(
+            {"oneOf": [ref("TextCompletionObject"), ref("ApiError")]},
+            "One server-sent event, as of a chat completion.",
         ),
         "InputItem": {
             "description": "An item of a response's input. One of our own responses can be sent back as it came.",
@@ -56,6 +62,7 @@ def _replies() -> dict[str, Node]:
         ImageList,
         CompletionObject,
         Chunk,
+        TextCompletionObject,
         ResponseObject,
         *OUTPUT_ITEMS,
         *CONTENT_PARTS,
@@ -79,6 +86,7 @@ def _requests() -> dict[str, Node]:
         FunctionFields,
         ToolReference,
         CompletionRequest=CompletionFields,
+        TextCompletionRequest=TextCompletionFields,
         ResponseRequest=ResponseFields,
         ImageRequest=ImageFields,
         Message=MessageFields,
