@@ -1,5 +1,6 @@
 """/v1/responses: POST asks; GET and POST …/cancel are for a response by its id."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,20 +11,23 @@ from starlette.responses import Response
 
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
-from gateway.openai import requests, validation
+from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
-from gateway.openai.input_items import resolve_references
+from gateway.openai.item_references import read_answers
 from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
+from gateway.openai.response_requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
 from wire.answers import Progress
+from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Failed, Final
+from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 ONE_METHODS = ["GET", "HEAD", "OPTIONS"]
@@ -45,10 +49,10 @@ class ResponseEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = await self.bodies.parse(request, validation.parse_fields)
-        items = await resolve_references(fields.get("input"), partial(self._read_text, client))
-        fields = {**fields, "input": items}
-        wanted = requests.parse_response(fields)
+        size, fields = await self.bodies.parse(request, _parse)
+        answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
+        named = "x-conversation-id" in request.headers
+        wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
         question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question, _echo(fields))
         if wanted.stream:
@@ -79,19 +83,17 @@ class ResponseEndpoints:
         client = self.service.clients.identify(request)
         return await self.service.load_by_id(request, client, _answer(request))
 
-    async def _read_text(self, client: Client, answer: str) -> str | None:
-        """Return the text of the client's answer as it was sent, empty if it has none; None if it isn't known."""
-        if sse.parse_event_id(f"{answer}.0") is None:
-            return None
+    async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
+        """Return the blocks of the client's answer as they were sent; None if it isn't known."""
         try:
             progress = await self.service.questions.relay.answers.read_progress(answer, client.holder)
         except AnswerNotFoundError:
             return None
         if not isinstance(progress.end, Final):
-            return progress.text
+            return progress.blocks
         assembler = self._assembler()
         assembler.add(progress.end)
-        return assembler.text
+        return assembler.blocks
 
     def _assembler(self) -> AnswerAssembler:
         return AnswerAssembler(list_sources=self.settings.sources_in_text)
@@ -109,6 +111,10 @@ class ResponseEndpoints:
             case Failed() as end:
                 return _ok(body.build_failed(fault_of_failure(end)))
         return _ok(body.build_empty(_status(progress)))
+
+
+def _parse(body: bytes) -> tuple[int, Fields]:
+    return len(body), validation.parse_fields(body)
 
 
 def _ok(body: ResponseObject) -> Response:
