@@ -33,6 +33,7 @@ _WHEN = {
     404: ("The console is off, or there is no such account or answer.", Reason.REQUEST_PATH),
     408: ("The body didn't arrive in time.", Reason.REQUEST_SLOW),
     413: ("The body is larger than 3 MiB.", Reason.REQUEST_TOO_LARGE),
+    415: ("The body is compressed.", Reason.REQUEST_ENCODING),
     429: ("Too many wrong keys from this address, too many open consoles, or too many exports.", Reason.REQUEST_RATE),
 }
 _TIME = described(COUNT, "In Unix ms, by the clock of Redis; 0 for none.")
@@ -111,7 +112,7 @@ def _import_account() -> Node:
         "importAccount",
         "Add an account, or replace its cookies",
         "A worker takes the export, and the result is an event of the audit log.",
-        _done(400, 401, 404, 408, 413, 429),
+        _done(400, 401, 404, 408, 413, 415, 429),
     ) | {"requestBody": {"required": True, "content": content}}
 
 
