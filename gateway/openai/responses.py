@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -32,8 +31,6 @@ from wire.threads import run_sized
 METHODS = ["POST", "HEAD", "OPTIONS"]
 ONE_METHODS = ["GET", "HEAD", "OPTIONS"]
 _PREFIX = "resp_"
-# The fields of a request that come back in its response.
-_ECHOED = ("previous_response_id", "metadata", "store", "user")
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,11 @@ class ResponseEndpoints:
         named = "x-conversation-id" in request.headers
         wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
         question = await self.service.ask(request, client, fields, wanted)
-        answer, body = self._assembler(), ResponseBody(question, _echo(fields))
+        answer, body = self._assembler(), ResponseBody(question)
         if wanted.stream:
             return stream_response(request, question, ResponseEvents(question, answer, body))
         await question.collect(request, answer)
-        return _ok(body.build_whole(answer, answer.text))
+        return _ok(body.build_whole(answer, answer.blocks))
 
     async def read(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now; with `stream=true` its events after the number `starting_after`."""
@@ -105,9 +102,9 @@ class ResponseEndpoints:
         match progress.end:
             case Final() as end:
                 answer = self._assembler()
-                answer.add(end)
+                answer.add(_complete(end, progress))
                 await question.finish(answer, answer.blocks)
-                return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
+                return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
             case Failed() as end:
                 return _ok(body.build_failed(fault_of_failure(end)))
         return _ok(body.build_empty(_status(progress)))
@@ -121,16 +118,15 @@ def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
 
 
+def _complete(end: Final, progress: Progress) -> Final:
+    """Return an end with what the events before it brought: one of an answer that was stopped has only the text."""
+    if not end.stopped:
+        return end
+    return msgspec.structs.replace(end, blocks=end.blocks or progress.blocks, model=end.model or progress.model)
+
+
 def _status(progress: Progress) -> Status:
     return "queued" if progress.state == "queued" else "in_progress"
-
-
-def _echo(fields: Fields) -> dict[str, Any]:
-    echoed = {name: fields[name] for name in _ECHOED if fields.get(name) is not None}
-    conversation = fields.get("conversation")
-    if conversation is not None:
-        echoed["conversation"] = {"id": conversation} if isinstance(conversation, str) else conversation
-    return echoed
 
 
 def _answer(request: Request) -> str:
