@@ -15,11 +15,14 @@ from gateway.openai.models import Model, ModelListObject
 from gateway.openai.options import FORMATS, ChatOptionFields
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
+from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
 from gateway.openai.text_chunks import TextCompletionObject
 from gateway.openai.text_completions import TextCompletionFields
 from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference
 
 _EVENTS = get_args(ResponseEvent)
+# The replies in which a server's own fields may be.
+_OPEN_ENDED = (CompletionObject, ChoiceMessage, AnswerCall, Chunk, ChunkDelta, OutputFunctionCall, OutputCustomCall)
 
 
 def schemas() -> dict[str, Node]:
@@ -61,9 +64,11 @@ def _replies() -> dict[str, Node]:
         Chunk,
         TextCompletionObject,
         ResponseObject,
+        *OUTPUT_ITEMS,
+        *CONTENT_PARTS,
         *_EVENTS,
     )
-    for open_ended in (CompletionObject, ChoiceMessage, AnswerCall, Chunk, ChunkDelta):
+    for open_ended in _OPEN_ENDED:
         del schemas[open_ended.__name__]["additionalProperties"]
     schemas["ErrorDetails"]["properties"]["type"] |= enum(*TYPES)
     return schemas

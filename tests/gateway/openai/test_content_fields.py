@@ -45,7 +45,8 @@ def streamed(*blocks: Block, size: int = 1) -> dict[str, Any]:
     end = Final("".join(block.text for block in blocks if block.kind == "text"), blocks=blocks)
 
     async def render() -> list[bytes]:
-        events: list[Event] = [*(Delta(piece.text if piece.kind == "text" else "", pieces=(piece,)) for piece in pieces), end]
+        deltas = (Delta(piece.text if piece.kind == "text" else "", pieces=(piece,)) for piece in pieces)
+        events: list[Event] = [*deltas, end]
         return [frame.data for event in events for frame in await presenter.render(event)]
 
     message: dict[str, Any] = {}
