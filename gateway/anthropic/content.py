@@ -47,7 +47,9 @@ def parse_parts(content: object, param: str) -> tuple[Part, ...]:
         return ()
     if isinstance(content, str):
         return (Text(content),)
-    return tuple(part for fields, kind, where in read_blocks(content, param) for part in parse_part(fields, kind, where))
+    return tuple(
+        part for fields, kind, where in read_blocks(content, param) for part in parse_part(fields, kind, where)
+    )
 
 
 def parse_part(fields: Fields, kind: str, param: str) -> Iterator[Part]:

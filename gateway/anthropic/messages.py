@@ -27,8 +27,8 @@ def parse_system(given: object) -> tuple[Message, ...]:
 def parse_messages(given: object) -> tuple[Message, ...]:
     """Return the messages of the field `messages`, each result behind its call."""
     if not isinstance(given, list) or not given:
-        message = "'messages' must be a list of messages that isn't empty."
-        raise InvalidRequestError(message, "messages", "invalid_type")
+        text = "'messages' must be a list of messages that isn't empty."
+        raise InvalidRequestError(text, "messages", "invalid_type")
     parsed: list[Message] = []
     results = _CallResults()
     for number, one in enumerate(given):

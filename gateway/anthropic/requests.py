@@ -20,7 +20,8 @@ def parse_request(fields: Fields, headers: Mapping[str, str]) -> CompletionReque
     """Return the request of a body of /v1/messages; `headers` are those that decide what it means."""
     prompt = _parse_prompt(fields, {"max_tokens": options.parse_limit(fields)}, headers)
     stream = bool(read_field(fields, "stream", bool))
-    return CompletionRequest(prompt, to_text(prompt.messages), stream, usage=True)
+    stops = tuple(prompt.options.get("stop", ()))
+    return CompletionRequest(prompt, to_text(prompt.messages), stream, usage=True, stops=stops)
 
 
 def parse_prompt(fields: Fields) -> Prompt:

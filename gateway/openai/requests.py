@@ -19,7 +19,7 @@ from gateway.openai.request_fields import (
     accepted_values,
 )
 from wire.needs import Ability
-from wire.prompt import Message, Opaque, Picture, Prompt, Text, last_turn
+from wire.prompt import Dialect, Message, Opaque, Picture, Prompt, Text, last_turn
 from wire.prompt_text import TextPrompt, to_text
 
 _PLAIN_TEXT = {"type": "text"}
@@ -38,6 +38,10 @@ _PARAMS: Mapping[Ability, str] = {
     "logprobs": "logprobs",
     "sampling": "temperature",
     "reasoning": "reasoning_effort",
+}
+# The same where an API has another field for it.
+_OWN_PARAMS: Mapping[Dialect, Mapping[Ability, str]] = {
+    "anthropic": {"json": "output_config.format", "reasoning": "thinking"},
 }
 
 
@@ -137,7 +141,8 @@ def parse_image(fields: Fields) -> ImagePrompt:
 def reject_needs(prompt: Prompt, missing: frozenset[Ability]) -> None:
     """Raise InvalidRequestError for what the model can't do, by the field that needs it."""
     for ability in missing:
-        param = _find_part(prompt, Picture) if ability == "pictures" else _PARAMS[ability]
+        own = _OWN_PARAMS.get(prompt.dialect, {})
+        param = _find_part(prompt, Picture) if ability == "pictures" else own.get(ability, _PARAMS[ability])
         message = f"'{param}' is not supported by the model '{prompt.model[:64]}'."
         raise InvalidRequestError(message, param, "unsupported_parameter")
 
@@ -150,11 +155,14 @@ def reject_other_parts(prompt: Prompt) -> None:
 
 
 def _find_part(prompt: Prompt, kind: type[Picture] | type[Opaque]) -> str:
-    """Return the name of the first such part of what is asked; '' if there is none."""
+    """Return the name of the first such part of what is asked; '' if there is none.
+
+    Other APIs number their messages otherwise than the prompt: for them it is that of their list.
+    """
     for number, message in list(enumerate(prompt.messages))[last_turn(prompt.messages) :]:
         for place, part in enumerate(message.parts):
             if isinstance(part, kind):
-                return f"messages[{number}].content[{place}]"
+                return "messages" if prompt.dialect == "anthropic" else f"messages[{number}].content[{place}]"
     return ""
 
 
