@@ -54,7 +54,7 @@ class ResponseEndpoints:
         if wanted.stream:
             return stream_response(request, question, ResponseEvents(question, answer, body))
         await question.collect(request, answer)
-        return _ok(body.build_whole(answer, answer.text))
+        return _ok(body.build_whole(answer, answer.blocks))
 
     async def read(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now; with `stream=true` its events after the number `starting_after`."""
@@ -103,9 +103,11 @@ class ResponseEndpoints:
         match progress.end:
             case Final() as end:
                 answer = self._assembler()
-                answer.add(end)
+                # The end of an answer that was stopped has only its text.
+                stopped = end.stopped and not end.blocks
+                answer.add(msgspec.structs.replace(end, blocks=progress.blocks) if stopped else end)
                 await question.finish(answer, answer.blocks)
-                return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
+                return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
             case Failed() as end:
                 return _ok(body.build_failed(fault_of_failure(end)))
         return _ok(body.build_empty(_status(progress)))

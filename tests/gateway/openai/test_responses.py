@@ -65,11 +65,17 @@ async def test_a_response_has_the_answer_in_its_one_message(gateway: RunningGate
     assert (reply["instructions"], reply["metadata"], reply["error"]) == ("be brief", {"a": "b"}, None)
     cited = {"type": "url_citation", "start_index": 3, "end_index": 3, "url": "https://e.org", "title": "T"}
     part = {"type": "output_text", "text": "abc", "annotations": [cited], "logprobs": []}
-    message = {"id": f"msg_{answer}", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    message = {
+        "id": f"msg_{answer}_0",
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": [part],
+    }
     assert reply["output"] == [message]
     assert reply["usage"] == {
         "input_tokens": 3,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 4,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 7,
