@@ -53,8 +53,10 @@ class MessageEndpoints:
         beta = ",".join(request.headers.getlist("anthropic-beta"))
         headers = {"anthropic-beta": beta} if beta else {}
         fields, wanted = await self.bodies.parse(request, partial(_parse, headers=headers))
-        question = await self.service.ask(request, client, fields, wanted)
-        request.state.ignored = tuple(map(own_name, getattr(request.state, "ignored", ())))
+        try:
+            question = await self.service.ask(request, client, fields, wanted)
+        finally:
+            request.state.ignored = tuple(map(own_name, getattr(request.state, "ignored", ())))
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, MessageEvents(question, answer, request.state.request_id))

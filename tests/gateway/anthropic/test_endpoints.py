@@ -158,7 +158,7 @@ async def test_headers_and_fields_of_this_api_are_in_the_prompt(gateway: Running
     assert (prompt.dialect, prompt.headers, prompt.session) == ("anthropic", {"anthropic-beta": "a-1,b-2"}, "abc")
     assert prompt.options == {"max_tokens": 1024, "top_k": 3, "stop": ["END"]}
     assert prompt.extra == {"context_management": {"edits": []}}
-    assert response.headers["x-ignored-parameters"] == "top_k, max_tokens"
+    assert response.headers["x-ignored-parameters"] == "top_k, max_tokens, context_management"
 
 
 @pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "//v1/messages", "/v1/messages/"])
