@@ -103,9 +103,7 @@ class ResponseEndpoints:
         match progress.end:
             case Final() as end:
                 answer = self._assembler()
-                # The end of an answer that was stopped has only its text.
-                stopped = end.stopped and not end.blocks
-                answer.add(msgspec.structs.replace(end, blocks=progress.blocks) if stopped else end)
+                answer.add(_complete(end, progress))
                 await question.finish(answer, answer.blocks)
                 return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
             case Failed() as end:
@@ -115,6 +113,13 @@ class ResponseEndpoints:
 
 def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
+
+
+def _complete(end: Final, progress: Progress) -> Final:
+    """Return an end with what the events before it brought: one of an answer that was stopped has only the text."""
+    if not end.stopped:
+        return end
+    return msgspec.structs.replace(end, blocks=end.blocks or progress.blocks, model=end.model or progress.model)
 
 
 def _status(progress: Progress) -> Status:
