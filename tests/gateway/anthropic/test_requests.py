@@ -14,7 +14,8 @@ from gateway.openai.validation import parse_fields
 from tests.support.gateway.anthropic_client import ask
 from wire.about import describe
 from wire.messages import Prompted, decode_work, encode
-from wire.prompt import Message, Prompt, Text
+from tests.support.processes import ROOT
+from wire.prompt import Message, Prompt, Text, Thought
 
 LEAVES = st.one_of(
     st.none(),
@@ -119,6 +120,18 @@ def test_what_a_request_has_to_have_is_named_when_it_is_missing(field: str) -> N
     with pytest.raises(InvalidRequestError, match=f"'{field}'") as refused:
         parse_request(body, {})
     assert refused.value.fault.param == field
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_rounds_of_claude_code_are_understood(number: int) -> None:
+    recorded = json.loads((ROOT / "tests/support/gateway/habits/claude_code.json").read_text())
+    prompt = parse_request(recorded["rounds"][number], {}).prompt
+    assert prompt.session == "0197a7b0-0000-7000-8000-000000000000"
+    assert list(prompt.extra) == ["context_management"]
+    assert {"max_tokens", "thinking"} <= prompt.options.keys()
+    assert {tool.kind for tool in prompt.tools} == {"function"}
+    # Thinking of another server is left out.
+    assert not any(isinstance(part, Thought) for message in prompt.messages for part in message.parts)
 
 
 def test_what_is_counted_needs_no_limit() -> None:
