@@ -12,9 +12,9 @@ from gateway.anthropic.requests import parse_prompt, parse_request
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.validation import parse_fields
 from tests.support.gateway.anthropic_client import ask
+from tests.support.processes import ROOT
 from wire.about import describe
 from wire.messages import Prompted, decode_work, encode
-from tests.support.processes import ROOT
 from wire.prompt import Message, Prompt, Text, Thought
 
 LEAVES = st.one_of(
