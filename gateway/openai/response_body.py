@@ -154,8 +154,8 @@ class ResponseBody:
         shown = [(number, block) for number, block in enumerate(blocks) if block.kind != "opaque"]
         items = [self.items.build(number, block) for number, block in shown[:-1]]
         for number, block in shown[-1:]:
-            citations = answer.locate_citations(block.text) if block.kind == "text" else ()
             whole: ItemStatus = "completed" if block.kind == "tool_call" else status
+            citations = answer.locate_citations(block.text)
             items.append(self.items.build(number, block, status=whole, citations=citations))
         return items
 
