@@ -11,7 +11,6 @@ from starlette.responses import Response
 from gateway.answering.models import Models
 from gateway.anthropic.message_body import encode_message
 from gateway.anthropic.message_events import MessageEvents
-from gateway.anthropic.options import own_name
 from gateway.anthropic.requests import parse_prompt, parse_request
 from gateway.anthropic.token_counter import TokenCounter
 from gateway.http import responses, sse
@@ -53,10 +52,7 @@ class MessageEndpoints:
         beta = ",".join(request.headers.getlist("anthropic-beta"))
         headers = {"anthropic-beta": beta} if beta else {}
         fields, wanted = await self.bodies.parse(request, partial(_parse, headers=headers))
-        try:
-            question = await self.service.ask(request, client, fields, wanted)
-        finally:
-            request.state.ignored = tuple(map(own_name, getattr(request.state, "ignored", ())))
+        question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, MessageEvents(question, answer, request.state.request_id))

@@ -42,18 +42,18 @@ _OTHER_GATEWAYS = (Reason.GATEWAY_DRAINING, Reason.STORE_UNAVAILABLE)
 _TOO_LONG, _TOO_LONG_WORDS = "context_length_exceeded", "prompt is too long"
 
 
-class AnthropicErrorDetails(msgspec.Struct, kw_only=True):
+class MessagesErrorDetails(msgspec.Struct, kw_only=True):
     """What went wrong."""
 
     type: ErrorType
     message: str
 
 
-class AnthropicError(msgspec.Struct, kw_only=True):
+class MessagesError(msgspec.Struct, kw_only=True):
     """An error of the Anthropic API."""
 
     type: Literal["error"] = "error"
-    error: AnthropicErrorDetails
+    error: MessagesErrorDetails
     request_id: str
 
 
@@ -66,11 +66,11 @@ def status_of(fault: Fault) -> int:
     return fault.status
 
 
-def error_of(fault: Fault, request: str) -> AnthropicError:
+def error_of(fault: Fault, request: str) -> MessagesError:
     """Return the error for a request of that id."""
     status = status_of(fault)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return AnthropicError(error=AnthropicErrorDetails(type=kind, message=_message(fault)), request_id=request)
+    return MessagesError(error=MessagesErrorDetails(type=kind, message=_message(fault)), request_id=request)
 
 
 def error_frame(fault: Fault, request: str) -> SseFrame:

@@ -14,17 +14,6 @@ MAX_STOPS = 64
 _THINKING = ("enabled", "disabled", "adaptive")
 # A schema has no name in this API, and has to have one in others.
 _FORMAT_NAME = "answer"
-# The names of what a model may ignore, where they are others here.
-_OWN_NAMES = {
-    "reasoning_effort": "output_config.effort",
-    "response_format": "output_config.format",
-    "stop": "stop_sequences",
-}
-
-
-def own_name(name: str) -> str:
-    """Return the name in this API of a parameter of chat completions."""
-    return _OWN_NAMES.get(name, name)
 
 
 def parse_options(fields: Fields) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _response(status: int) -> Node:
         "headers": headers.header_refs(*_HEADERS),
         "content": {
             "application/json": {
-                "schema": ref("AnthropicError"),
+                "schema": ref("MessagesError"),
                 "examples": {
                     name: {"value": msgspec.to_builtins(error_of(fault, "my-request-1"))}
                     for name, fault in faults.items()
@@ -65,7 +65,7 @@ def _response(status: int) -> Node:
 
 def faults_of_both(*statuses: int) -> Node:
     """Return the responses of endpoints that the API shares with that of OpenAI."""
-    shape = {"anyOf": [ref("ApiError"), ref("AnthropicError")]}
+    shape = {"anyOf": [ref("ApiError"), ref("MessagesError")]}
     return {
         str(status): {
             "description": _WHEN[status],

@@ -1,7 +1,7 @@
 """The schemas of the Anthropic API, as far as the gateway supports it."""
 
 from gateway.anthropic.endpoints import TokenCount
-from gateway.anthropic.errors import AnthropicError
+from gateway.anthropic.errors import MessagesError
 from gateway.anthropic.growing_content import ContentBlockDelta, ContentBlockStart, ContentBlockStop
 from gateway.anthropic.message_body import MessageObject
 from gateway.anthropic.message_events import MessageDelta, MessageStart, MessageStop, StreamPing
@@ -24,7 +24,7 @@ _EVENTS = (
 
 def schemas() -> dict[str, Node]:
     """Return all of them, by name."""
-    events = [*(event.__name__ for event in _EVENTS), "AnthropicError"]
+    events = [*(event.__name__ for event in _EVENTS), "MessagesError"]
     return {
         **request_schemas(
             *BLOCKS,
@@ -34,7 +34,7 @@ def schemas() -> dict[str, Node]:
             MessageRequest=MessageRequestFields,
             CountedRequest=CountedFields,
         ),
-        **reply_schemas(AnthropicError, MessageObject, ModelInfo, ModelPage, TokenCount, *_EVENTS),
+        **reply_schemas(MessagesError, MessageObject, ModelInfo, ModelPage, TokenCount, *_EVENTS),
         "MessageEventData": {
             "description": "An event. The blocks come strictly one after the other; the last event is `message_stop`, "
             "or `error` if the answer failed or was cut.",

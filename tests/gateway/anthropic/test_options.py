@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.anthropic.options import own_name, parse_format, parse_limit, parse_options, rest_of_output
+from gateway.anthropic.options import parse_format, parse_limit, parse_options, rest_of_output
 from gateway.openai.errors import InvalidRequestError
 from wire.prompt import AnswerFormat
 
@@ -32,7 +32,6 @@ def test_options_have_their_names_in_chat_completions() -> None:
         "reasoning_effort": "max",
     }
     assert rest_of_output(fields) == {"output_config": {"task_budget": {"total": 1}}}
-    assert (own_name("stop"), own_name("top_k")) == ("stop_sequences", "top_k")
 
 
 def test_without_options_there_are_none() -> None:
