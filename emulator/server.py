@@ -11,7 +11,7 @@ from emulator import pictures, script
 from emulator.anthropic.messages import MessageHandler
 from emulator.anthropic.models import AnthropicModelList
 from emulator.anthropic.thought_signatures import ThoughtSignatures
-from emulator.anthropic.token_counts import TokenCounter
+from emulator.anthropic.token_counts import TokenCountHandler
 from emulator.bing.chathub import ChatHub
 from emulator.bing.conversation_create import ConversationCreate
 from emulator.bing.conversations import ChatHubConversations
@@ -93,7 +93,7 @@ def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.Rou
     """Return the endpoints of the other APIs, all under /v1."""
     threads, model_list, message_models = ThreadIndex(), ModelList(state), AnthropicModelList(state)
     signatures = ThoughtSignatures()
-    messages, counts = MessageHandler(state, threads, signatures), TokenCounter(state, signatures)
+    messages, counts = MessageHandler(state, threads, signatures), TokenCountHandler(state, signatures)
     state.reset_hooks.append(threads.clear)
     return [
         web.post("/v1/chat/completions", tracker.track(CompletionHandler(state, threads).handle)),

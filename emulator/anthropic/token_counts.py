@@ -16,7 +16,7 @@ from emulator.state import EmulatorState
 NAMES = outcomes.names("call")
 
 
-class TokenCounter:
+class TokenCountHandler:
     """The endpoint that counts tokens."""
 
     def __init__(self, state: EmulatorState, signatures: ThoughtSignatures) -> None:
