@@ -1,7 +1,7 @@
 """The bodies of /v1/chat/completions: a whole completion, and the chunks of a streamed one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,8 +9,10 @@ from msgspec import UNSET, UnsetType
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
+from gateway.openai.content_fields import content_fields
 from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
 from gateway.openai.models import model_name
+from gateway.openai.server_fields import add_fields
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.usage import Estimated, count_tokens
@@ -24,7 +26,6 @@ DONE = SseFrame(b"[DONE]")
 BROKEN = Failed(Reason.INTERRUPTED)
 # The field of a text block whose place is beside the message.
 _LOGPROBS = "logprobs"
-T = TypeVar("T")
 
 AnsweredModel = Annotated[
     str, msgspec.Meta(description="The model that answers; before it began, the one that was asked for.")
@@ -179,14 +180,14 @@ def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> b
         raise AnswerFailedError(BROKEN)
     about = question.about
     choice = CompletionChoice(
-        message=_add_fields(_message(answer, about), message_fields(answer.blocks)),
+        message=add_fields(_message(answer, about), message_fields(answer.blocks)),
         logprobs=_logprobs(answer.blocks),
         finish_reason=_finish_word(answer, about),
     )
     completion = CompletionObject(
         **_head(question, answer), choices=[choice], usage=completion_usage(answer, about, answer.blocks)
     )
-    return msgspec.json.encode(_add_fields(completion, answer.extra))
+    return msgspec.json.encode(add_fields(completion, answer.extra))
 
 
 class CompletionChunks:
@@ -242,7 +243,8 @@ class CompletionChunks:
                 delta.refusal = text
         if not piece.extra:
             return [self._chunk(delta)]
-        return [self._chunk(_add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
+        whole = msgspec.structs.replace(piece, text=self._answer.sent[piece.block].text)
+        return [self._chunk(add_fields(delta, message_fields([whole])), logprobs=_logprobs([piece]))]
 
     def _render_call(self, piece: Piece) -> list[ChunkDelta]:
         """Return the name of a call that begins, and then its arguments."""
@@ -257,7 +259,7 @@ class CompletionChunks:
         if calls and begins:
             calls[0].id, calls[0].type = piece.id, "custom" if custom else "function"
         if piece.extra:
-            calls = [_add_fields(calls[0] if calls else AnswerCall(index=index), piece.extra), *calls[1:]]
+            calls = [add_fields(calls[0] if calls else AnswerCall(index=index), piece.extra), *calls[1:]]
         return [ChunkDelta(tool_calls=[call]) for call in calls]
 
     async def _end(self) -> list[SseFrame]:
@@ -285,7 +287,7 @@ class CompletionChunks:
     ) -> SseFrame:
         choice = ChunkChoice(delta=delta, logprobs=logprobs, finish_reason=finish)
         chunk = Chunk(**self._head, choices=[choice], usage=None if self._about.include_usage else UNSET)
-        return SseFrame(msgspec.json.encode(_add_fields(chunk, extra) if extra else chunk))
+        return SseFrame(msgspec.json.encode(add_fields(chunk, extra) if extra else chunk))
 
 
 def _head(question: SubmittedQuestion, answer: AnswerAssembler) -> dict[str, Any]:
@@ -321,7 +323,7 @@ def _call(block: Block) -> AnswerCall:
         call = AnswerCall(id=block.id, type="custom", custom=CallInput(name=block.name, input=block.text))
     else:
         call = AnswerCall(id=block.id, type="function", function=CallArguments(name=block.name, arguments=block.text))
-    return _add_fields(call, block.extra)
+    return add_fields(call, block.extra)
 
 
 def _call_parts(piece: Piece, *, custom: bool) -> list[dict[str, Any]]:
@@ -342,11 +344,15 @@ def _join(blocks: Sequence[Block], kind: BlockKind) -> str:
 
 
 def message_fields(blocks: Sequence[Block | Piece]) -> dict[str, Any]:
-    """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them."""
+    """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them.
+
+    A piece has all of its block's text here.
+    """
     fields: dict[str, Any] = {}
     for block in blocks:
         if block.kind != "tool_call":
-            fields = fold(fields, {name: value for name, value in block.extra.items() if name != _LOGPROBS})
+            given = content_fields(block, block.text)
+            fields = fold(fields, {name: value for name, value in given.items() if name != _LOGPROBS})
     return fields
 
 
@@ -356,24 +362,6 @@ def _logprobs(blocks: Sequence[Block | Piece]) -> dict[str, Any] | None:
         given = block.extra.get(_LOGPROBS)
         logprobs = fold(logprobs, given) if isinstance(given, dict) else logprobs
     return logprobs or None
-
-
-def _add_fields(struct: T, fields: Mapping[str, Any]) -> T:
-    """Return what encodes as the struct with more fields; those that it has already stay, but for null."""
-    return cast(T, _merge(msgspec.to_builtins(struct), fields)) if fields else struct
-
-
-def _merge(own: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(own)
-    for name, value in fields.items():
-        known = own.get(name)
-        if known is None:
-            merged[name] = value
-        elif isinstance(known, dict) and isinstance(value, dict):
-            merged[name] = _merge(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            merged[name] = known + value
-    return merged
 
 
 def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:

@@ -16,7 +16,7 @@ from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.errors import UpstreamError
 from worker.providers import CallProvider, ChatProvider, ImageProvider
-from worker.settings import EDGEGPT, OPENAI, WorkerSettings
+from worker.settings import ANTHROPIC, EDGEGPT, OPENAI, WorkerSettings
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ PROVIDERS = {
         ServerAccount,
         frozenset({"embeddings"}),
     ),
+    ANTHROPIC: ProviderSpec("worker.providers.anthropic.messages:AnthropicProvider", None, ServerAccount),
 }
 
 

@@ -12,7 +12,7 @@ _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owne
 _NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")
 _CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","created":1704164645,"model":"bing-balanced",\
 "system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
-_EVENT = f"""{{"item_id":"msg_{ANSWER}","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
+_EVENT = f"""{{"item_id":"msg_{ANSWER}_0","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
 "type":"response.output_text.delta","sequence_number":4}}"""
 _COMPLETION = {
     "id": f"chatcmpl-{ANSWER}",
@@ -46,33 +46,39 @@ _RESPONSE: dict[str, Any] = {
     "object": "response",
     "created_at": 1704164645,
     "status": "completed",
+    "background": False,
     "error": None,
     "incomplete_details": None,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "model": "bing-balanced",
     "output": [
         {
-            "id": f"msg_{ANSWER}",
+            "id": f"msg_{ANSWER}_0",
             "type": "message",
             "status": "completed",
             "role": "assistant",
             "content": [{"type": "output_text", "text": "Hello!", "annotations": [], "logprobs": []}],
         }
     ],
-    "parallel_tool_calls": False,
+    "parallel_tool_calls": True,
     "previous_response_id": None,
+    "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": None,
     "store": True,
     "temperature": None,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
     "tools": [],
+    "top_logprobs": None,
     "top_p": None,
     "truncation": "disabled",
     "usage": {
         "input_tokens": 2,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 2,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 4,

@@ -150,8 +150,8 @@ async def test_a_call_that_was_sent_and_not_refused_is_never_sent_again(client: 
 
 
 async def test_a_call_has_the_limit_of_an_answer(client: Client) -> None:
-    limit = {"answer_timeout": 2.0}
-    async with OpenAIServer(openai_server.stopping()) as server, working(client.store, server.account(**limit)):
+    silent = OpenAIServer(openai_server.stopping())
+    async with silent as server, working(client.store, server.account(answer_timeout=2.0)):
         assert (await failed(client, await submit(client))).reason == "timeout.total"
         await until(server.left.is_set)
 
