@@ -63,7 +63,7 @@ def test_the_table_knows_that_the_provider_makes_embeddings() -> None:
     assert not isinstance(chat_provider("edgegpt")(WorkerSettings()), CallProvider)
 
 
-async def test_a_request_is_sent_as_it_came_but_for_the_model_and_the_reply_returned_as_it_came() -> None:
+async def test_request_and_reply_pass_as_they_came_but_for_the_model_that_is_asked() -> None:
     text = json.dumps(reply(*VECTORS), indent=1)
     async with OpenAIServer(in_bytes(text.encode())) as server_stub:
         result = await call(server_stub)
