@@ -218,18 +218,18 @@ async def test_however_a_server_writes_its_events_the_text_is_its_text(
     bing.run_script(msgspec.json.encode({"account": "x", "chat": {"outcome": outcome}}))
     asked = Message("user", (Text("hi"),), string=True)
     async with worker(store, claude(bing)):
-        ends = [await ask(client, asked) for _ in range(2)]
-    texts = [end.text for end in ends if isinstance(end, Final)]
-    assert len(texts) == 2, ends
+        finals = [await ask(client, asked) for _ in range(2)]
+    texts = [end.text for end in finals if isinstance(end, Final)]
+    assert len(texts) == 2, finals
     assert texts[0].startswith(texts[1]) or outcome in ("surrogate-end", "open-mark")
 
 
 async def test_a_conversation_in_text_continues(store: HookedStore, client: Client, bing: Emulator) -> None:
     token = new_token()
     async with worker(store, claude(bing)):
-        ends = [await client.end(await client.ask(question, token)) for question in ("one", "two")]
-    assert all(isinstance(end, Final) for end in ends)
-    first = ends[0]
+        finals = [await client.end(await client.ask(question, token)) for question in ("one", "two")]
+    assert all(isinstance(end, Final) for end in finals)
+    first = finals[0]
     assert isinstance(first, Final)
     assert (first.provider, bing.ledger.turns[1].context) == ("anthropic", f"user: one\nassistant: {first.text}")
 
