@@ -23,6 +23,9 @@ from gateway.answering.presence import WorkerPresence
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.answering.timings import TIMINGS, Timings
+from gateway.anthropic import endpoints as anthropic
+from gateway.anthropic import errors as anthropic_errors
+from gateway.anthropic.models import ModelDialects
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
@@ -35,7 +38,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
-from gateway.http.paths import LongAddressMiddleware, PathMiddleware, is_openai
+from gateway.http.paths import MESSAGES, LongAddressMiddleware, PathMiddleware, is_anthropic, is_openai
 from gateway.http.pictures import METHODS as PICTURE_METHODS
 from gateway.http.pictures import ROUTE as PICTURE_ROUTE
 from gateway.http.pictures import PictureEndpoint
@@ -199,14 +202,15 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 
 
 def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore, room: BodyRoom) -> list[Route]:
-    """Return the routes of the OpenAI API."""
+    """Return the routes of the OpenAI and the Anthropic API."""
     timings = service.questions.relay.timings
     bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     texts = text_completions.TextCompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    listed = models.ModelEndpoints(service.clients, service.model_reader)
+    messages = anthropic.MessageEndpoints(service, bodies, settings)
+    listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
@@ -217,6 +221,8 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
         Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(MESSAGES, messages.create, methods=anthropic.METHODS),
+        Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
     ]
 
 
@@ -240,7 +246,10 @@ def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:
 
 async def _render_error(request: HTTPConnection, error: Exception) -> Response:
     """Return the response to a request that failed, in the shape of the API that it is for."""
-    render = openai_errors.error_response if is_openai(request.url.path) else error_response
+    path = request.url.path
+    if is_anthropic(path, request.headers):
+        return await anthropic_errors.error_response(request, error)
+    render = openai_errors.error_response if is_openai(path) else error_response
     return await render(request, error)
 
 

@@ -161,6 +161,10 @@ class ModelTable:
         asked = self._asked(chain, needs)
         return frozenset.intersection(*(account.abilities for account in asked)) if asked else frozenset()
 
+    def providers(self, chain: Iterable[str], needs: Collection[Ability] = ()) -> frozenset[str]:
+        """Return the kinds of all accounts that may be asked."""
+        return frozenset(account.provider for account in self._asked(chain, needs))
+
     def is_text_only(self, chain: Iterable[str], needs: Collection[Ability] = ()) -> bool:
         """Return whether an account that may be asked takes nothing but text."""
         return any(account.offer is None or account.offer.text_only for account in self._asked(chain, needs))
