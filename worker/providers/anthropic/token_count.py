@@ -21,11 +21,11 @@ LACKING = "The model's server counts no tokens."
 LARGEST_COUNT = 64 * 1024
 
 
-class _TokenCount(msgspec.Struct):
+class _ServerCount(msgspec.Struct):
     input_tokens: int
 
 
-_count = msgspec.json.Decoder(_TokenCount)
+_count = msgspec.json.Decoder(_ServerCount)
 _prompt = msgspec.json.Decoder(Prompt)
 
 
