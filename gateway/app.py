@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
 from gateway.answering.abandonment import Abandonment
+from gateway.answering.calls import Calls
 from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.presence import WorkerPresence
@@ -46,7 +47,7 @@ from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
 from gateway.legacy.websocket import SocketEndpoints
-from gateway.openai import completions, images, models, text_completions
+from gateway.openai import completions, embeddings, images, models, text_completions
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
@@ -66,6 +67,7 @@ from wire.ledger import Ledger
 from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
+from wire.result_store import ResultStore
 from wire.sessions import Sessions
 
 # How many of the largest bodies may be read and parsed at a time.
@@ -125,6 +127,7 @@ def create_app(
         routes=[
             *_drop_in(settings, questions, clients, sessions, model_reader, room),
             *_openai(settings, QuestionService(questions, clients, conversations, model_reader), pictures, room),
+            _embeddings(settings, Calls(questions, ResultStore(store)), clients, model_reader, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -221,6 +224,15 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
         Route(MESSAGES, messages.create, methods=anthropic.METHODS),
         Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
     ]
+
+
+def _embeddings(
+    settings: GatewaySettings, calls: Calls, clients: Clients, reader: ModelReader, room: BodyRoom
+) -> Route:
+    """Return the route of embeddings, whose bodies have a limit of their own."""
+    largest, limit = min(settings.max_body, embeddings.MAX_BODY), calls.questions.relay.timings.body_limit
+    endpoint = embeddings.EmbeddingEndpoint(calls, clients, BodyReader(largest, limit, room, clients), reader)
+    return Route("/v1/embeddings", endpoint.embeddings, methods=embeddings.METHODS)
 
 
 def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:

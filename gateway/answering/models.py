@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.errors import ModelAwayError, ModelNotFoundError
 from wire.jobs import Client
-from wire.messages import Style
+from wire.messages import Operation, Style
 from wire.model_table import STYLES, ModelTable
 from wire.needs import Ability, foreign_parameters, ignored_parameters, needs_of
 from wire.prompt import Prompt
@@ -51,6 +51,13 @@ class ModelChoice:
     def text_only(self, prompt: Prompt) -> bool:
         """Return whether accounts that a prompt may be sent to get nothing but text."""
         return self._is_bare or self.table.is_text_only(self.chain, needs_of(prompt))
+
+    def takes_calls(self, operation: Operation) -> bool:
+        """Return whether the model can be called for it. ModelAwayError if it can and nobody is there now."""
+        accounts = self.table.callable_accounts(self.chain, operation)
+        if accounts and not any(account.present for account in accounts):
+            raise ModelAwayError(self.name)
+        return bool(accounts)
 
     @property
     def _is_bare(self) -> bool:

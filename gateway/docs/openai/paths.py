@@ -119,6 +119,7 @@ def paths() -> dict[str, Node]:
     return {
         "/v1/chat/completions": {"post": _completions()},
         "/v1/completions": {"post": _text_completions()},
+        "/v1/embeddings": {"post": _embeddings()},
         "/v1/responses": {"post": _responses()},
         "/v1/responses/{response}": {"parameters": [_NAMED, *parts], "get": _response()},
         "/v1/responses/{response}/cancel": {
@@ -169,6 +170,19 @@ def _text_completions() -> Node:
         _body("TextCompletionRequest", {"model": "bing-balanced", "prompt": "hello"}),
         _json("TextCompletionObject", _TEXT_COMPLETION, events),
     )
+
+
+def _embeddings() -> Node:
+    data = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    operation = _asking(
+        "embed",
+        "Create embeddings",
+        "The response is that of the model's server. " + _RETRIES,
+        _body("EmbeddingRequest", {"model": "nomic-embed-text", "input": "hello"}),
+        _json("EmbeddingList", {"object": "list", "data": data, "model": "nomic-embed-text", "usage": usage}),
+    )
+    return operation | {"parameters": headers.parameter_refs(*headers.QUESTION_HEADERS)}
 
 
 def _responses() -> Node:

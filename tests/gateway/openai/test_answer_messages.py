@@ -2,7 +2,7 @@
 
 from gateway.openai.answer_messages import to_messages
 from wire.blocks import Block
-from wire.prompt import Message, Refusal, Text, Thought, ToolCall
+from wire.prompt import Message, Opaque, Refusal, Text, Thought, ToolCall
 
 
 def test_whatever_follows_a_call_begins_another_message() -> None:
@@ -19,3 +19,10 @@ def test_whatever_follows_a_call_begins_another_message() -> None:
         Message("assistant", (Refusal("no"),)),
     )
     assert to_messages([]) == ()
+
+
+def test_fields_beside_an_answer_are_no_part_of_it() -> None:
+    part = {"type": "server_tool_use", "id": "s"}
+    assert to_messages([Block("opaque", extra={"reasoning_details": []}), Block("opaque", extra=part)]) == (
+        Message("assistant", (Opaque(part),)),
+    )
