@@ -223,13 +223,13 @@ class Messages:
     def read(self, answer: Json) -> Reply:
         content = answer["content"]
         calls = [block for block in content if block["type"] == "tool_use"]
-        ends = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "calls", "max_tokens": "length"}
+        reasons = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "calls", "max_tokens": "length"}
         return Reply(
             "".join(block["text"] for block in content if block["type"] == "text"),
             "".join(block["thinking"] for block in content if block["type"] == "thinking"),
             [(block["name"], block["input"]) for block in calls],
             [block["id"] for block in calls],
-            ends[answer["stop_reason"]],
+            reasons[answer["stop_reason"]],
             content,
         )
 
