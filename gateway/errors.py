@@ -1,6 +1,7 @@
 """The gateway's errors, and the one table of what a client gets for each reason.
 
 RefusedError          the request is at fault; has its reason
+BodyEncodingError     the request's body is compressed
 KeyLengthError        the Idempotency-Key is too short or too long
 NoWorkerError         there is no worker that could take the question
 ModelNotFoundError    there is no such model, or not for this client
@@ -151,6 +152,13 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     ),
     Reason.REQUEST_TOO_LARGE: _invalid(
         "请求内容过大", "Request too large", "The request body is too large.", 413, "request_too_large"
+    ),
+    Reason.REQUEST_ENCODING: _invalid(
+        "不支持 Content-Encoding: {encoding},请发送未压缩的内容",
+        "The Content-Encoding {encoding} is not supported, send the body as it is",
+        "The Content-Encoding '{encoding}' is not supported: send the body as it is.",
+        415,
+        "unsupported_content_encoding",
     ),
     Reason.REQUEST_ADDRESS: _invalid(
         "请求地址过长", "Request address too long", "The request URL is too long.", 414, "request_url_too_long"
@@ -427,6 +435,14 @@ class RefusedError(Exception):
         self.reason = reason
 
 
+class BodyEncodingError(Exception):
+    """A body has a Content-Encoding, `encoding`, that isn't decoded here."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__("a body is taken only as it is")
+        self.encoding = encoding
+
+
 class KeyLengthError(Exception):
     """An Idempotency-Key must have `shortest` to `longest` characters."""
 
@@ -479,6 +495,7 @@ class ClientGoneError(TurnEndedError):
 
 # Looked up along an error's class tree: the most specific entry wins.
 REASONS: Mapping[type[Exception], Reason] = {
+    BodyEncodingError: Reason.REQUEST_ENCODING,
     KeyLengthError: Reason.KEY_LENGTH,
     KeyReusedError: Reason.KEY_REUSED,
     KeySpentError: Reason.KEY_SPENT,

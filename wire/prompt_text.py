@@ -84,7 +84,7 @@ def fill_text(work: Work) -> Work:
     """Return work whose fields for text are filled in, where it is a prompt."""
     if not isinstance(work, Prompted):
         return work
-    text = to_text(work.prompt.messages)
+    text = _work_text(work)
     return msgspec.structs.replace(
         work,
         question=text.question,
@@ -93,6 +93,12 @@ def fill_text(work: Work) -> Work:
         leading=text.leading,
         asked=text.asked,
     )
+
+
+def _work_text(work: Prompted) -> TextPrompt:
+    """Return the text of work; the first message is the instructions that its request had apart from the input."""
+    apart = work.prompt.dialect == "responses" and "instructions" in work.echo
+    return to_text(work.prompt.messages, instructions=int(apart))
 
 
 def plain_question(work: Prompted) -> Chat | None:
@@ -104,9 +110,9 @@ def plain_question(work: Prompted) -> Chat | None:
     if not prompt.model.startswith("bing-") or prompt.tools or prompt.format is not None:
         return None
     for message in prompt.messages:
-        if message.calls or not all(isinstance(part, Text | Refusal) for part in message.parts):
+        if message.calls or not all(isinstance(part, Text | Refusal | Thought) for part in message.parts):
             return None
-    text = to_text(prompt.messages)
+    text = _work_text(work)
     return Chat(
         work.style,
         text.question,

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     REQUEST_METHOD = "request.method"
     REQUEST_SLOW = "request.slow"
     REQUEST_TOO_LARGE = "request.toolarge"
+    REQUEST_ENCODING = "request.encoding"
     REQUEST_ADDRESS = "request.address"
     REQUEST_RATE = "request.rate"
     TOKEN_UNKNOWN = "token.unknown"

@@ -118,7 +118,8 @@ class Poller:
         snapshot.minutes = await self._read_minutes(queue.now // 60_000)
         snapshot.events.extend(reversed(events))
         share = (await self._memory.read()).share
-        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs, share))
+        models = await self._ledger.read_models()
+        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs, share, models))
         snapshot.now = queue.now
 
     async def _read_minutes(self, now: int) -> MinuteCounts:

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wire.ledger import PICTURES, AccountStatus
+from wire.model_table import ModelTable
 from wire.overview import Job, Process, Queue
 
 # An account is unknown to the workers when none of them has reported it for this long, in ms.
 _UNSEEN = 60_000
 # The age of a heartbeat is shown from here on, in ms.
 _FRESH = 5_000
+# How many of an account's models are sent by name.
+_MOST_MODELS = 100
+_NO_OFFER: Mapping[str, Any] = {"models": [], "modelCount": 0, "disputed": False}
 
 
 def build_snapshot(
@@ -21,6 +25,7 @@ def build_snapshot(
     queue: Queue,
     jobs: Iterable[Job],
     store_share: float,
+    models: ModelTable,
 ) -> dict[str, Any]:
     """Return the state, for JSON. Times are in Unix ms of Redis's clock, ages in s.
 
@@ -28,7 +33,8 @@ def build_snapshot(
     """
     listed = list(processes)
     return {
-        "accounts": _account_rows(accounts, queue.now),
+        "accounts": _account_rows(accounts, queue.now, _offers(models)),
+        "disputed": models.is_disputed,
         "workers": [_worker_row(process, queue.now) for process in listed if process.kind == "worker"],
         "gateways": [_gateway_row(process, queue.now) for process in listed if process.kind == "gateway"],
         "queue": {"length": queue.length, "oldest": queue.oldest_since, "wait": queue.wait},
@@ -37,8 +43,22 @@ def build_snapshot(
     }
 
 
-def _account_rows(accounts: Sequence[AccountStatus], now: int) -> list[dict[str, Any]]:
-    """Return a row for each account, which contains the row of its images."""
+def _offers(models: ModelTable) -> dict[str, dict[str, Any]]:
+    """Return the models of each account, and whether workers have different files about it."""
+    return {
+        account.name: {
+            "models": sorted(account.models)[:_MOST_MODELS],
+            "modelCount": len(account.models),
+            "disputed": account.present and account.disputed,
+        }
+        for account in models.accounts
+    }
+
+
+def _account_rows(
+    accounts: Sequence[AccountStatus], now: int, offers: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a row for each account, which contains its models and the row of its images."""
     by_name = {account.name: account for account in accounts}
     rows = []
     for account in accounts:
@@ -46,7 +66,8 @@ def _account_rows(accounts: Sequence[AccountStatus], now: int) -> list[dict[str,
         if chat != account.name and chat in by_name:
             continue
         images = by_name.get(account.name + PICTURES)
-        rows.append(_account_row(account, now) | {"pictures": images and _account_row(images, now)})
+        offer = offers.get(account.name, _NO_OFFER)
+        rows.append({**_account_row(account, now), **offer, "pictures": images and _account_row(images, now)})
     return rows
 
 

@@ -33,6 +33,7 @@ _WHEN = {
     404: ("The console is off, or there is no such account or answer.", Reason.REQUEST_PATH),
     408: ("The body didn't arrive in time.", Reason.REQUEST_SLOW),
     413: ("The body is larger than 3 MiB.", Reason.REQUEST_TOO_LARGE),
+    415: ("The body is compressed.", Reason.REQUEST_ENCODING),
     429: ("Too many wrong keys from this address, too many open consoles, or too many exports.", Reason.REQUEST_RATE),
 }
 _TIME = described(COUNT, "In Unix ms, by the clock of Redis; 0 for none.")
@@ -40,7 +41,15 @@ _SECONDS = described(COUNT, "In seconds.")
 _QUEUE: dict[str, Any] = {"length": 0, "oldest": 0, "wait": 0}
 _STATE = {
     "now": 1704164645000,
-    "state": {"accounts": [], "workers": [], "gateways": [], "answers": [], "queue": _QUEUE, "store": {"percent": 12}},
+    "state": {
+        "accounts": [],
+        "disputed": False,
+        "workers": [],
+        "gateways": [],
+        "answers": [],
+        "queue": _QUEUE,
+        "store": {"percent": 12},
+    },
 }
 
 
@@ -103,7 +112,7 @@ def _import_account() -> Node:
         "importAccount",
         "Add an account, or replace its cookies",
         "A worker takes the export, and the result is an event of the audit log.",
-        _done(400, 401, 404, 408, 413, 429),
+        _done(400, 401, 404, 408, 413, 415, 429),
     ) | {"requestBody": {"required": True, "content": content}}
 
 
@@ -200,6 +209,7 @@ def _state() -> Node:
     return object_of(
         {
             "accounts": array_of(ref("ConsoleAccount")),
+            "disputed": described(BOOLEAN, "Whether workers have different accounts files; the newest one counts."),
             "workers": array_of(object_of(process | {"slots": COUNT, "used": COUNT})),
             "gateways": array_of(object_of(process | {"turns": COUNT, "sockets": COUNT})),
             "queue": object_of({"length": COUNT, "oldest": _TIME, "wait": _SECONDS}),
@@ -242,5 +252,10 @@ def _account(*, pictures: bool) -> Node:
     }
     if pictures:
         state = {"anyOf": [ref("ConsolePictures"), {"type": "null"}]}
-        fields["pictures"] = described(state, "The state for pictures, where that is apart.")
+        fields |= {
+            "pictures": described(state, "The state for pictures, where that is apart."),
+            "models": described(array_of(STRING), "The first hundred of its models."),
+            "modelCount": described(COUNT, "How many models it has."),
+            "disputed": described(BOOLEAN, "Whether workers have it with different models or abilities."),
+        }
     return object_of(fields)

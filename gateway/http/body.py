@@ -15,10 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
+from gateway.errors import BodyEncodingError
 from wire.threads import LARGE, run_sized
 
 # Bytes a second below which a large body is given up.
 _SLOWEST = 64 * 1024
+# The longest part of an encoding's name that its error contains.
+_LONGEST_NAME = 64
 T = TypeVar("T")
 
 
@@ -67,11 +70,15 @@ class BodyReader:
     clients: Clients = field(default_factory=Clients)
 
     async def read(self, request: Request) -> bytes:
-        """Return the body, whether or not its length was announced. Raises HTTPException 413 and 408, DrainingError."""
+        """Return the body, whether or not its length was announced.
+
+        Raises HTTPException 413 and 408, BodyEncodingError, DrainingError.
+        """
         return await self.parse(request, bytes)
 
     async def parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Return what `parse` makes of the body; of a large one in a thread. Raises as `read`, and as `parse`."""
+        _check_encoding(request)
         announced = request.headers.get("content-length", "")
         expected = int(announced) if announced.isdecimal() else self.max_bytes
         if announced and expected > self.max_bytes:
@@ -107,6 +114,13 @@ class BodyReader:
         return bytes(body)
 
 
+def _check_encoding(request: Request) -> None:
+    """Raise BodyEncodingError for a body that isn't sent as it is."""
+    encoding = ", ".join(request.headers.getlist("content-encoding")).strip()
+    if any(name.strip().lower() not in ("", "identity") for name in encoding.split(",")):
+        raise BodyEncodingError(encoding[:_LONGEST_NAME])
+
+
 def _slow() -> HTTPException:
     return HTTPException(408, headers={"connection": "close"})
 
@@ -135,8 +149,8 @@ class _LingeringResponse(Response):
 
 
 def linger(refusal: Response, time_limit: float) -> Response:
-    """Return the refusal so that the client of a body that is too large can read it, within `time_limit` seconds.
+    """Return the refusal so that the client of a body that isn't read can read it, within `time_limit` seconds.
 
     Whoever sends first and reads then would lose it: a connection that is closed with bytes unread is reset.
     """
-    return _LingeringResponse(refusal, time_limit) if refusal.status_code == 413 else refusal
+    return _LingeringResponse(refusal, time_limit) if refusal.status_code in (413, 415) else refusal

@@ -1,7 +1,8 @@
 """The requests of /v1. Pure: the fields of a body in, a request or InvalidRequestError out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.http.fields import join_surrogates
 from gateway.openai import input_items, messages, options, tools, validation
@@ -46,7 +47,8 @@ class CompletionRequest:
 
     With `usage` its stream contains the tokens; it ends before any of `stops`. `functions`: its tools came in the old
     form, and so its calls go out. `previous` is the id of the answer that it continues from; `stored`: a later question
-    may continue from its answer.
+    may continue from its answer. `echo` is what of the request comes back in the answer's object, by its names there;
+    `background`: its client doesn't wait for the answer.
     """
 
     prompt: Prompt
@@ -57,6 +59,8 @@ class CompletionRequest:
     functions: bool = False
     previous: str | None = None
     stored: bool = False
+    echo: dict[str, Any] = field(default_factory=dict)
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ def parse_response(fields: Fields) -> CompletionRequest:
     _reject_other_parts(own, "input")
     stream, store = (read_field(fields, name, bool) for name in ("stream", "store"))
     prompt, text = Prompt("responses", model, (*first, *own)), to_text((*first, *own), instructions=len(first))
-    return CompletionRequest(prompt, text, bool(stream), previous=previous, stored=store is not False)
+    echo = {"instructions": instructions} if instructions else {}
+    return CompletionRequest(prompt, text, bool(stream), previous=previous, stored=store is not False, echo=echo)
 
 
 def parse_image(fields: Fields) -> ImagePrompt:

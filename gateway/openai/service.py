@@ -37,7 +37,7 @@ from wire.errors import (
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Prompted
 from wire.model_reader import ModelReader
-from wire.prompt_text import is_text
+from wire.prompt_text import is_text, plain_question
 from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
@@ -70,7 +70,9 @@ class SubmittedQuestion:
         """Return the question with what its request says of the answer, where its job doesn't: in text."""
         if self.about.dialect:
             return self
-        about = msgspec.structs.replace(self.about, stops=wanted.stops, include_usage=wanted.usage)
+        about = msgspec.structs.replace(
+            self.about, stops=wanted.stops, include_usage=wanted.usage, echo=wanted.echo, stored=wanted.stored
+        )
         return replace(self, about=about)
 
     def follow(self) -> AnswerSubscription:
@@ -132,7 +134,7 @@ class QuestionService:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
             question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
-            if (await run_sized(weigh(work), describe, work)).digest != question.about.digest:
+            if await run_sized(weigh(work), _digest_like, work, question.about) != question.about.digest:
                 raise AnswerNotFoundError
             return question.as_wanted(wanted)
         submission = await self._submit(request, client, work, wanted, thread)
@@ -195,7 +197,11 @@ class QuestionService:
             return await submit(work, client, token=None, key=key)
 
     def _work(self, request: Request, choice: ModelChoice, wanted: CompletionRequest) -> Chat:
-        """Return the work of a request: in text, if that says all of it for a model of Bing's. InvalidRequestError."""
+        """Return the work of a request. InvalidRequestError.
+
+        A chat completion is in text, if that says all of it for a model of Bing's. Answers of the other dialects are
+        rendered from what their work says of the request.
+        """
         prompt, text = wanted.prompt, wanted.text
         reject_needs(prompt, choice.missing(prompt))
         if choice.text_only(prompt):
@@ -210,7 +216,7 @@ class QuestionService:
             leading=text.leading,
             asked=text.asked,
         )
-        if choice.style is not None and is_text(prompt):
+        if choice.style is not None and prompt.dialect == "chat" and is_text(prompt):
             return work
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
@@ -226,6 +232,9 @@ class QuestionService:
             ),
             include_usage=wanted.usage,
             functions=wanted.functions,
+            echo=wanted.echo,
+            stored=wanted.stored,
+            background=wanted.background,
         )
 
     def _key(self, request: Request, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
@@ -238,3 +247,9 @@ class QuestionService:
             return None
         named = thread.indexed.token if thread.named and thread.indexed else None
         return RequestKey(key, " ".join([request.url.path, *([wanted.previous] if wanted.previous else [])]), named)
+
+
+def _digest_like(work: Chat, about: About) -> str:
+    """Return the digest of work, in text if that is how the other was asked: while a 0.1 worker was alive."""
+    plain = plain_question(work) if isinstance(work, Prompted) and not about.dialect else None
+    return describe(plain or work).digest

@@ -209,6 +209,24 @@ def test_it_continues_by_itself_when_a_gateway_answers_again(
         assert operator.complaints == []
 
 
+def test_models_of_accounts_are_shown_and_files_that_differ(operator: Operator, system: ConsoleDeployment) -> None:
+    now = int(time.time() * 1000)
+    offer = json.dumps({"models": ["a-small", "b-middle", "c-large", "d-huge"]})
+    fields = {"provider": "openai", "offer": offer, "offered": now, "offer_version": 1, "state": "ready"}
+    expect(operator.page.locator("#disputed")).to_be_hidden()
+    try:
+        system.redis.hset(keys.account_key("gpu"), mapping={**fields, "disputed": now})
+        system.redis.zadd(keys.accounts_key(), {"gpu": now})
+        operator.shows("accounts", "gpu", "a-smallb-middlec-largeand 1 more")
+        assert "New cookies" not in operator.row("accounts", "gpu").inner_text()
+        expect(operator.page.locator("#disputed")).to_contain_text("different accounts files: gpu")
+        assert operator.violations() == []
+    finally:
+        system.redis.zrem(keys.accounts_key(), "gpu")
+        system.redis.delete(keys.account_key("gpu"))
+    expect(operator.page.locator("#disputed")).to_be_hidden()
+
+
 def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: ConsoleDeployment) -> None:
     name = "<img src=x onerror=document.title='broken'>"
     headers = {"authorization": f"Bearer {KEY}"}

@@ -82,6 +82,13 @@ def content(response: httpx.Response) -> str:
     return text
 
 
+def respond(mixed: Deployment, gateway: int, sent: dict[str, Any], **headers: str) -> str:
+    response = httpx.post(mixed.gateways[gateway] + "/v1/responses", json=sent, headers=headers, timeout=60)
+    assert response.status_code == 200, response.text
+    text: str = response.json()["output"][0]["content"][0]["text"]
+    return text
+
+
 def read_some(mixed: Deployment, gateway: int, path: str, **request: Any) -> str:
     """Read a stream up to its fourth event that has an id, and hang up."""
     begun = ""
@@ -111,17 +118,20 @@ def test_each_gateway_gets_answers(mixed: Deployment, gateway: int) -> None:
 
 
 @BOTH_WAYS
-@pytest.mark.parametrize("api", [True, False], ids=["api", "v1"])
+@pytest.mark.parametrize("api", ["api", "chat", "responses"])
 def test_a_repeat_under_a_key_gets_the_answer_of_the_other_version(
-    mixed: Deployment, first: int, second: int, api: bool
+    mixed: Deployment, first: int, second: int, api: str
 ) -> None:
     question, keyed = unique("hello"), {"idempotency-key": uuid.uuid4().hex}
-    if api:
+    if api == "api":
         params = {"style": "balanced", "question": question}
         asked, again = (
             httpx.get(f"{mixed.gateways[gateway]}/api", params=params, headers=keyed, timeout=60).json()
             for gateway in (first, second)
         )
+    elif api == "responses":
+        sent = {"model": "bing-balanced", "instructions": "be brief", "input": question, "temperature": 0.5}
+        asked, again = (respond(mixed, gateway, sent, **keyed) for gateway in (first, second))
     else:
         sent = body(question, temperature=0.5)
         asked, again = (content(post(mixed, gateway, sent, **keyed)) for gateway in (first, second))

@@ -40,6 +40,10 @@ BUSY = "服务繁忙,请稍后再试"
         (errors.SocketFullError(), Problem(429, "请求过多,请稍后再试", 1, "socket.limit")),
         (KeyReusedError("k"), Problem(422, "Idempotency-Key 已用于另一个问题", None, "key.reused")),
         (KeySpentError("k"), Problem(404, "未找到文件", None, "key.spent")),
+        (
+            errors.BodyEncodingError("br"),
+            Problem(415, "不支持 Content-Encoding: br,请发送未压缩的内容", None, "request.encoding"),
+        ),
         (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符", None, "key.length")),
         (StoreUnavailableError("away"), Problem(503, BUSY, 2, "store.unavailable")),
         (AnswerNotFoundError(), Problem(404, "未找到文件", None, "answer.unknown")),

@@ -1,6 +1,8 @@
 """One client can't fill Redis: the others are served, what was accepted ends, and the memory comes back."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -135,5 +137,44 @@ async def test_the_memory_of_questions_with_large_pictures_is_back_when_they_hav
 
     try:
         await until(is_back, "a tenth of the pictures' memory is left at most")
+    finally:
+        await store.commands.config_set("maxmemory", "0")
+
+
+async def test_thirty_questions_with_large_pictures_are_answered_and_leave_nothing(store: Store) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(5 * MIB)
+    picture = "data:image/png;base64," + base64.b64encode(png).decode()
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": picture}}]
+    body = json.dumps({"model": "seer", "messages": [{"role": "user", "content": content}]})
+    await store.commands.config_set("maxmemory", str(512 * MIB))
+    try:
+        async with running(store, settings(trusted_proxies="127.0.0.1", answer_ttl=1)) as gateway:
+            await gateway.announce("gpu", "seer", abilities=["pictures"])
+            gate, before = asyncio.Event(), await used(store)
+            gateway.worker.scripts["What is it?\n\n[picture]"] = [gate, Final("a cat")]
+            asked = [
+                asyncio.create_task(
+                    gateway.client.post(
+                        "/v1/chat/completions",
+                        content=body,
+                        headers={"X-Forwarded-For": f"192.0.2.{number}", "Content-Type": "application/json"},
+                        timeout=120,
+                    )
+                )
+                for number in range(30)
+            ]
+            await until(lambda: len(gateway.worker.asked) == len(asked), "all are asked")
+            assert await used(store) > before + 30 * len(picture)
+            gate.set()
+            answers = await asyncio.gather(*asked)
+            assert [answer.json()["choices"][0]["message"]["content"] for answer in answers] == ["a cat"] * 30
+            for _, work in gateway.worker.asked:
+                assert isinstance(work, Prompted)
+                assert [part.url for part in work.prompt.messages[0].parts if isinstance(part, Picture)] == [picture]
+
+            async def is_back() -> bool:
+                return await used(store) < before + 3 * len(picture)
+
+            await until(is_back, "a tenth of the pictures' memory is left at most")
     finally:
         await store.commands.config_set("maxmemory", "0")

@@ -4,7 +4,19 @@ import msgspec
 import pytest
 
 from wire.messages import Chat, HistoryMessage, Prompted
-from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, PromptRole, Refusal, Text, Tool, ToolCall
+from wire.prompt import (
+    AnswerFormat,
+    Message,
+    Opaque,
+    Picture,
+    Prompt,
+    PromptRole,
+    Refusal,
+    Text,
+    Thought,
+    Tool,
+    ToolCall,
+)
 from wire.prompt_text import add_history, fill_text, is_text, plain_question, to_text
 
 
@@ -126,6 +138,25 @@ def test_text_for_a_style_is_a_plain_question_without_its_options() -> None:
     messages = (message("system", "be brief"), message("user", "hi"))
     work = Prompted("precise", "", "r", 1.0, prompt=Prompt("chat", "bing-precise", messages, options={"seed": 1}))
     assert plain_question(work) == Chat("precise", "hi", "r", 1.0, "be brief")
+
+
+def test_instructions_of_a_response_are_apart_from_its_messages_of_the_system() -> None:
+    prompt = Prompt("responses", "bing-precise", (message("system", "be brief"), message("system", "a poem")))
+    work = Prompted("precise", "", prompt=prompt, echo={"instructions": "be brief"})
+    for text in (fill_text(work), plain_question(work)):
+        assert isinstance(text, Chat)
+        assert (text.instructions, text.question) == ("be brief", "a poem")
+    alone = fill_text(Prompted("precise", "", prompt=prompt))
+    assert isinstance(alone, Chat)
+    assert (alone.instructions, alone.question) == ("", "be brief\n\na poem")
+
+
+def test_earlier_thoughts_are_no_part_of_a_plain_question() -> None:
+    answer = Message("assistant", (Thought("hm"), Text("1")))
+    prompt = Prompt("responses", "bing-precise", (message("user", "one"), answer, message("user", "two")))
+    plain = plain_question(Prompted("precise", "", prompt=prompt))
+    assert plain is not None
+    assert plain.history == (HistoryMessage("user", "one"), HistoryMessage("assistant", "1"))
 
 
 @pytest.mark.parametrize(

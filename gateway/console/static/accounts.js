@@ -6,6 +6,10 @@ import { Table } from "./table.js";
 import { clock, moment, now, relative } from "./times.js";
 import { reason, w } from "./words.js";
 
+const SHOWN = 3;
+// Providers whose accounts have a key instead of cookies.
+const SERVERS = ["openai", "anthropic"];
+
 const shown = (account) => (account.paused ? "paused" : account.state);
 
 /** When a cooling account returns, in words. */
@@ -37,6 +41,16 @@ function drawState([word, reasons, pictures, reasonsOfPictures]) {
   ];
 }
 
+/** The first models, and how many more there are: all that are known by name are in its title. */
+function drawModels([models, total]) {
+  const first = models.slice(0, SHOWN);
+  return [
+    first.map((name) => el("div", { class: "sub" }, name)),
+    total === 0 && w.none,
+    total > first.length && el("div", { class: "sub", title: models.slice(SHOWN).join(", ") }, w.more(total - first.length)),
+  ].flat();
+}
+
 const count = (n, most) => (most ? w.of(n, most) : String(n));
 
 function counts(account, field, most) {
@@ -49,7 +63,7 @@ const drawCounts = ([own, pictures]) => [own, pictures && el("span", { class: "s
 function orders(account) {
   const both = [account, account.pictures].filter(Boolean);
   const away = both.some((one) => ["cooling", "quarantined", "dead"].includes(one.state));
-  return [both.some((one) => one.paused) ? "resume" : "pause", away && "release", "reset", account.provider !== "openai" && "cookies"].filter(Boolean);
+  return [both.some((one) => one.paused) ? "resume" : "pause", away && "release", "reset", !SERVERS.includes(account.provider) && "cookies"].filter(Boolean);
 }
 
 /** The table; `act(order, name)` is called for a button. */
@@ -59,6 +73,7 @@ export function accountsTable(place, act) {
   }, w[order])));
   return new Table(place, () => w.accounts, () => w.noAccounts, [
     { head: () => w.account, first: true, value: (one) => [one.name, one.provider], draw: ([name, provider]) => [el("span", { class: "name" }, name), provider && el("span", { class: "sub" }, provider)] },
+    { head: () => w.models, kind: "models", value: (one) => [one.models, one.modelCount], draw: drawModels },
     { head: () => w.state, kind: "state", value: state, draw: drawState },
     { head: () => w.today, kind: "number", value: (one) => counts(one, "today", "daily"), draw: drawCounts },
     { head: () => w.flying, kind: "number", value: (one) => counts(one, "flying", "bound"), draw: drawCounts },

@@ -104,6 +104,9 @@ function signOut(refusal) {
 function drawState() {
   if (!state) return;
   tables.accounts.update(state.accounts, (one) => one.name);
+  const disputed = state.accounts.filter((one) => one.disputed).map((one) => one.name);
+  byId("disputed").hidden = !state.disputed;
+  put(byId("disputed"), state.disputed ? w.disputed(disputed) : "");
   tables.workers.update(state.workers, (one) => one.name);
   tables.gateways.update(state.gateways, (one) => one.name);
   tables.answers.update(state.answers, (one) => one.id);

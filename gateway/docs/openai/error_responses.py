@@ -45,6 +45,7 @@ _WHEN = {
     408: "The body didn't arrive in time.",
     413: "The body is larger than the server's MAX_BODY.",
     414: "The address is longer than 64 KiB.",
+    415: "The body is compressed: it has to be sent as it is, without a Content-Encoding.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may, or all accounts are out of quota.",
     500: "The upstream failed, broke off or was too slow.",

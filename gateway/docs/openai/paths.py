@@ -171,7 +171,7 @@ def _models() -> Node:
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    all_responses = responses | references(400, 401, 404, 408, 413, 414, 422, 429, 500, 503)
+    all_responses = responses | references(400, 401, 404, 408, 413, 414, 415, 422, 429, 500, 503)
     responses["200"]["headers"] |= headers.header_refs("X-Ignored-Parameters")
     sent = headers.parameter_refs(
         *headers.QUESTION_HEADERS, "X-Conversation-ID", *headers.PROMPT_HEADERS, "Last-Event-ID", "Accept"

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.console.snapshot import build_snapshot
 from wire.ledger import PICTURES, AccountStatus
+from wire.model_table import ModelTable, Offer, OfferedAccount, build_table
 from wire.overview import Job, Process, Queue
 from wire.reporter import ProcessLoad
 
@@ -11,8 +12,13 @@ NOW = 1_000_000_000
 QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
 
 
-def shown(*standings: AccountStatus, processes: tuple[Process, ...] = (), jobs: tuple[Job, ...] = ()) -> dict[str, Any]:
-    return build_snapshot(standings, processes, QUEUE, jobs, 0.426)
+def shown(
+    *standings: AccountStatus,
+    processes: tuple[Process, ...] = (),
+    jobs: tuple[Job, ...] = (),
+    models: ModelTable | None = None,
+) -> dict[str, Any]:
+    return build_snapshot(standings, processes, QUEUE, jobs, 0.426, models or ModelTable())
 
 
 def test_how_full_redis_is_shows_in_percent() -> None:
@@ -31,6 +37,27 @@ def test_an_account_and_its_pictures_are_one_row() -> None:
         200,
     )
     assert (row["pictures"]["name"], row["pictures"]["state"]) == ("alice/images", "ready")
+
+
+def test_an_account_has_its_models_and_whether_workers_agree_about_it() -> None:
+    offer = Offer(("small", "large"), lists=True)
+    many = tuple(f"m{number:03}" for number in range(120))
+    table = build_table(
+        [OfferedAccount("gpu", "openai", offer, listed=many), OfferedAccount("old", "openai", offer, disputed=True)]
+    )
+    state = shown(*(AccountStatus(name, seen=NOW) for name in ("alice", "gpu", "old")), models=table)
+    assert state["disputed"]
+    assert [row["disputed"] for row in state["accounts"]] == [False, False, True]
+    assert [row["modelCount"] for row in state["accounts"]] == [0, 122, 2]
+    assert [row["models"] for row in state["accounts"]] == [[], ["large", *many[:99]], ["large", "small"]]
+    assert not shown(AccountStatus("gone", seen=NOW))["disputed"]
+
+
+def test_files_that_differ_only_in_aliases_are_disputed_too() -> None:
+    one, two = Offer(("a",), aliases={"best": ("a",)}), Offer(("b",))
+    table = build_table([OfferedAccount("a", "openai", one, version=2), OfferedAccount("b", "openai", two, version=1)])
+    state = shown(AccountStatus("a", seen=NOW), AccountStatus("b", seen=NOW), models=table)
+    assert (state["disputed"], [row["disputed"] for row in state["accounts"]]) == (True, [False, False])
 
 
 def test_an_account_without_pictures_and_pictures_without_an_account_are_shown_too() -> None:

@@ -96,6 +96,7 @@ async def test_every_refusal_is_documented(store: Store, tmp_path: Path) -> None
             assert await call("POST", ORDER, f"/console/accounts/nobody/{order}") == 404
         assert await call("POST", STOP, f"/console/answers/{UNKNOWN}/stop") == 404
         assert await call("POST", ACCOUNTS, content=b"x" * (3 * 2**20 + 1)) == 413
+        assert await call("POST", ACCOUNTS, headers=BEARER | {"content-encoding": "gzip"}, content=b"x") == 415
         bodies: list[Any] = [[], EXPORT | {"name": ".x"}, EXPORT | {"export": ""}]
         for body in bodies:
             assert await call("POST", ACCOUNTS, json=body) == 400

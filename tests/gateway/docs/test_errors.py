@@ -38,6 +38,7 @@ async def test_what_is_wrong_with_a_request(gateway: RunningGateway) -> None:
     for path in ("/api", "/api_stream", "/image"):
         assert await send(gateway, "POST", path, content=b"[") == 200
         assert await send(gateway, "POST", path, content=b"x" * 2**20 + b"x") == 413
+        assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "gzip"}) == 415
         key = {"idempotency-key": "short"}
         assert await send(gateway, "GET", path, params=ASKED | {"keyword": "a"}, headers=key) == 422
         assert await send(gateway, "GET", path, f"{gateway.address}{path}?question={'问' * 10_000}") == 414
@@ -63,6 +64,7 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
     for path in (chat, "/v1/responses", "/v1/images/generations"):
         assert await send(gateway, "POST", path, content=b"x") == 400
         assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
+        assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "gzip"}) == 415
         assert await send(gateway, "POST", path, f"{gateway.address}{path}?{'问' * 10_000}") == 414
     again = {"idempotency-key": "a key that is long enough"}
     assert await send(gateway, "POST", chat, json=SAID, headers=again) == 200

@@ -35,6 +35,7 @@ OTHERS = {"docs", "console", "page"}
 OF_HTTP = {
     "accept-encoding",
     "authorization",
+    "content-encoding",
     "content-length",
     "content-type",
     "access-control-request-method",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
-from gateway.errors import DrainingError
+from gateway.errors import BodyEncodingError, DrainingError
 from gateway.http.body import BodyReader, BodyRoom, linger
 from tests.support.conditions import until
 from wire.threads import LARGE
@@ -133,9 +133,10 @@ async def refused(status: int, body: Sequence[bytes], *, ended: bool) -> list[Me
     return messages
 
 
-async def test_behind_the_refusal_of_a_body_that_is_too_large_it_is_read_on() -> None:
-    start, whole, *rest, end = await refused(413, [b"a", b"b"], ended=True)
-    assert (start["status"], whole["body"], whole["more_body"]) == (413, b"refused", True)
+@pytest.mark.parametrize("status", [413, 415])
+async def test_behind_the_refusal_of_a_body_that_was_not_read_it_is_read(status: int) -> None:
+    start, whole, *rest, end = await refused(status, [b"a", b"b"], ended=True)
+    assert (start["status"], whole["body"], whole["more_body"]) == (status, b"refused", True)
     assert [message["body"] for message in rest] == [b"a", b"b"]
     assert end == {"type": "http.response.body", "body": b""}
 
@@ -149,3 +150,16 @@ async def test_behind_other_refusals_nothing_is_read() -> None:
         "http.response.start",
         "http.response.body",
     ]
+
+
+@pytest.mark.parametrize("encodings", [("gzip",), ("br",), ("identity, deflate",), ("identity", "ZSTD"), ("x" * 1000,)])
+async def test_a_body_in_another_encoding_is_refused_by_name_unread(encodings: Sequence[str]) -> None:
+    headers = [(b"content-encoding", encoding.encode()) for encoding in encodings]
+    with pytest.raises(BodyEncodingError) as caught:
+        await BodyReader(100).read(request([b"{}"], *headers, ended=False))
+    assert caught.value.encoding == ", ".join(encodings)[:64]
+
+
+@pytest.mark.parametrize("encoding", [b"", b"identity", b"Identity, identity"])
+async def test_a_body_that_is_sent_as_it_is_is_read(encoding: bytes) -> None:
+    assert await BodyReader(100).read(request([b"{}"], (b"content-encoding", encoding))) == b"{}"

@@ -12,6 +12,7 @@ from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import (
     COMPLETIONS,
     EVENTS,
+    MODEL,
     asked_chats,
     asked_tokens,
     chat,
@@ -25,6 +26,7 @@ from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Prompted, Usage
 from wire.redis.store import Store
+from wire.reporter import ProcessLoad, Reporter
 
 pytestmark = pytest.mark.anyio
 
@@ -254,6 +256,37 @@ async def test_a_question_in_text_is_the_same_job_as_ever(gateway: RunningGatewa
     await gateway.client.post(COMPLETIONS, json=body, headers={"x-session-id": "mine"})
     (work,) = asked_chats(gateway)
     assert work == Chat("balanced", "hi", request=work.request)
+
+
+async def test_a_response_in_text_is_a_prompt_that_says_what_comes_back(gateway: RunningGateway) -> None:
+    body = {"model": "bing-balanced", "input": "hi", "instructions": "be brief", "store": False}
+    assert (await gateway.client.post("/v1/responses", json=body)).status_code == 200
+    (work,) = asked_chats(gateway)
+    assert isinstance(work, Prompted)
+    assert (work.style, work.instructions, work.question, work.history) == ("balanced", "be brief", "hi", ())
+    assert (work.prompt.dialect, work.stored, work.echo["instructions"]) == ("responses", False, "be brief")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (COMPLETIONS, chat("hi", seed=1, stream=True)),
+        ("/v1/responses", {"model": MODEL, "input": "hi", "stream": True}),
+    ],
+)
+async def test_what_was_asked_in_text_for_an_old_worker_resumes(store: Store, path: str, asked: dict[str, Any]) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        asked = asked | {"stream": True}
+        old = Reporter(store, "worker", "old", lambda: ProcessLoad("0.1.0"), dict, lambda: False)
+        await old.report()
+        whole = (await gateway.client.post(path, json=asked, headers=EVENTS)).text
+        assert [type(work) for work in asked_chats(gateway)] == [Chat]
+        events = whole.split("\n\n")
+        first = next(event.partition("\nid: ")[2] for event in events if "\nid: " in event and ".0" not in event)
+        resumed = await other.client.post(path, json=asked, headers=EVENTS | {"last-event-id": first})
+        assert resumed.status_code == 200
+        assert whole.endswith(resumed.text)
+        assert len(asked_chats(gateway)) == 1
 
 
 # Stops, logs, and ids of other answers
