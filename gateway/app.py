@@ -48,6 +48,7 @@ from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
 from gateway.openai.service import QuestionService
+from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
@@ -63,6 +64,7 @@ from wire.ledger import Ledger
 from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory
 from wire.sessions import Sessions
 
 # How many of the largest bodies may be read and parsed at a time.
@@ -106,6 +108,9 @@ def create_app(
     pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
+    memory = ResponseMemory(store, jobs.memory, settings.response_ttl)
+    stored = StoredResponses(memory, answers, settings.max_body)
+    service = QuestionService(questions, clients, conversations, model_reader, stored)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
 
     @asynccontextmanager
@@ -121,7 +126,7 @@ def create_app(
         _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions, model_reader, room),
-            *_openai(settings, QuestionService(questions, clients, conversations, model_reader), pictures, room),
+            *_openai(settings, service, pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -210,8 +215,9 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
+        Route(response_path, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(f"{response_path}/input_items", replies.input_items, methods=openai_responses.LIST_METHODS),
     ]
 
 

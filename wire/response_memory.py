@@ -19,7 +19,7 @@ import msgspec
 from wire import keys
 from wire.about import About, weigh_message
 from wire.errors import BadMessageError
-from wire.messages import Final, decode_event, encode
+from wire.messages import Final, Prompted, Work, decode_event, encode
 from wire.prompt import Message
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
@@ -51,7 +51,7 @@ class StoredResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str
     owner: str
     about: About
-    accepted: float
+    accepted: int
     messages: tuple[Message, ...]
     holder: str = ""
     ancestors: tuple[str, ...] = ()
@@ -80,20 +80,24 @@ class ResponseMemory:
     memory: StoreMemory
     ttl: int
 
-    async def write(self, client: str, answer: str, response: StoredResponse) -> bool:
-        """Keep a response whose job was accepted; the ones before it live on. Return whether there is room."""
+    async def write(self, client: str, answer: str, response: StoredResponse, before: Sequence[str] = ()) -> bool:
+        """Keep a response whose job was accepted, and those `before` it for as long. Return whether there is room."""
         if (await self.memory.read()).is_full:
             return False
         content = await run_sized(sum(map(weigh_message, response.messages)), msgspec.json.encode, response)
         await self._set(keys.response_key(answer), content)
-        return await self._count(client, answer, begun=len(content) + RESPONSE_BYTES)
+        return await self._count(client, answer, begun=len(content) + RESPONSE_BYTES, used=before)
 
     async def write_end(self, client: str, answer: str, end: Final, *, written: bool = False) -> bool:
-        """Keep the end of an answer, before its terminal event is `written` or after that; return as `write`."""
+        """Keep the end of an answer, before its terminal event is `written` or after that; return as `write`.
+
+        One that is kept before changes nothing where another is there.
+        """
         if (await self.memory.read()).is_full:
             return False
         content = (_BY_GATEWAY if written else _BY_WORKER) + encode(end)
-        await self._set(keys.response_end_key(answer), content)
+        if not await self._set(keys.response_end_key(answer), content, new=not written):
+            return False
         return await self._count(client, answer, ended=len(content))
 
     async def touch(self, client: str, answers: Sequence[str]) -> None:
@@ -120,12 +124,15 @@ class ResponseMemory:
         )
         return await run_sized(len(start) + len(end), _decode, start, end)
 
-    async def _set(self, key: str, content: bytes) -> None:
-        await self.store.transfer("SET", key, content[:CHUNK], "EX", self.ttl)
+    async def _set(self, key: str, content: bytes, *, new: bool = False) -> bool:
+        """Write a string, unless it must be `new` and isn't; return whether it was written."""
+        if await self.store.transfer("SET", key, content[:CHUNK], "EX", self.ttl, *(["NX"] if new else [])) is None:
+            return False
         for offset in range(CHUNK, len(content), CHUNK):
             await self.store.transfer("SETRANGE", key, offset, content[offset : offset + CHUNK])
             # Had Redis lost the key meanwhile, it would stay for good.
             await self.store.transfer("EXPIRE", key, self.ttl)
+        return True
 
     async def _get(self, key: str) -> bytes:
         chunks: list[bytes] = []
@@ -154,6 +161,11 @@ class ResponseMemory:
             all=use.allowed // _ALL_PART,
         )
         return bool(await self.store.run("keep_response", keys.responses_key(digest), keys.prefix(), arguments))
+
+
+def is_stored_response(work: Work) -> bool:
+    """Return whether the end of a job's answer is kept here."""
+    return isinstance(work, Prompted) and work.stored and work.prompt.dialect == "responses"
 
 
 def _decode(start: bytes, end: bytes) -> RecalledResponse | None:

@@ -131,15 +131,17 @@ class ResponseFields(QuestionFields, kw_only=True):
     input: FilledText | ItemList
     instructions: Annotated[str | None, Meta(description="How the answer shall be; goes before the input.")] = None
     previous_response_id: Annotated[
-        str | None, Meta(description="The response to continue from: the last one of its conversation.")
+        str | None, Meta(description="The response to continue from: any that is still stored.")
     ] = None
     store: Annotated[
-        bool | None, Meta(description="false: no later request can continue from this response by its id.")
+        bool | None, Meta(description="false: no later request can read this response by its id, or continue from it.")
     ] = None
     text: FormatFields | None = None
     tools: NoTools = None
     tool_choice: NoToolChoice = None
-    background: Annotated[Any, only(False)] = None
+    background: Annotated[
+        bool | None, Meta(description="true: the response comes at once, and is read by its id. It needs `store`.")
+    ] = None
     top_logprobs: Annotated[Any, only(0)] = None
     prompt: Annotated[Any, only()] = None
 

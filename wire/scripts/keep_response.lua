@@ -57,7 +57,7 @@ end
 local kept = 1
 if answer ~= '' then
   local begun, ended = parts(answer)
-  if args.ended and redis.call('STRLEN', key('response', answer)) == 1 then
+  if not args.begun and redis.call('STRLEN', key('response', answer)) == 1 then
     redis.call('DEL', key('response', answer .. ':end'))
     kept = 0
   else

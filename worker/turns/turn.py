@@ -13,11 +13,11 @@ from structlog.contextvars import bound_contextvars
 from telemetry import traces
 from wire.call_memory import CallMemory, CallRecord
 from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
-from wire.messages import Failed, Final, Image, Prompted
+from wire.messages import Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
-from wire.response_memory import ResponseMemory
+from wire.response_memory import ResponseMemory, is_stored_response
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
@@ -280,10 +280,9 @@ class Turn:
 
     async def _keep_end(self, end: Final) -> None:
         """Keep the end of a stored response, which outlives its answer, if Redis takes it at once."""
-        work = self.job.work
-        if not (isinstance(work, Prompted) and work.stored and work.prompt.dialect == "responses"):
+        if not is_stored_response(self.job.work):
             return
-        memory = ResponseMemory(self._sessions.store, self._sessions.memory, self._upstream.settings.response_ttl)
+        memory = ResponseMemory(self._sessions.store, self._sessions.memory, self._sessions.limits.response_ttl)
         try:
             await memory.write_end(await self._read_client(), self.job.answer, end)
         except StoreUnavailableError as error:

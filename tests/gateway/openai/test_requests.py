@@ -199,7 +199,7 @@ def test_a_response_takes_a_string_or_items() -> None:
     ("change", "param"),
     [
         ({"tools": [{"type": "web_search"}]}, "tools"),
-        ({"background": True}, "background"),
+        ({"background": True, "store": False}, "background"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
         ({"input": [{"type": "teapot"}]}, "input[0].type"),
         ({"input": 5}, "input"),
