@@ -43,7 +43,7 @@ from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
 from gateway.legacy.websocket import SocketEndpoints
-from gateway.openai import completions, images, models
+from gateway.openai import completions, images, models, text_completions
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
@@ -205,12 +205,14 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
     timings = service.questions.relay.timings
     bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
+    texts = text_completions.TextCompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     listed = models.ModelEndpoints(service.clients, service.model_reader)
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
+        Route("/v1/completions", texts.completions, methods=text_completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
-from tests.support.external.catalogue import PROGRAMS, RESULTS, STEPS, Program, Step, read_results
+from tests.support.external.catalogue import API, FURTHER, PROGRAMS, RESULTS, Program, Step, read_results
 
 _ROOT = Path(__file__).parent.parent
 PAGE = _ROOT / "docs" / "guides" / "client-programs.md"
 _PLACE = re.compile(r"(?<=<!-- programs -->\n).*?(?=<!-- /programs -->)", re.DOTALL)
 _HEADINGS: dict[Step, str] = {"chat": "chat", "tools": "tools", "schema": "schemas", "picture": "pictures"}
+_FURTHER: dict[Step, str] = {"thinking": "thoughts", "count": "tokens counted", "embeddings": "embeddings"}
+_APIS: dict[API, str] = {"chat": "chat completions", "responses": "Responses", "anthropic": "Anthropic"}
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def render(programs: dict[str, Program] = PROGRAMS, folder: Path = RESULTS) -> s
     """Return the table of the programs and their recorded results, and the reasons for what isn't a yes."""
     results = {name: read_results(name, folder) for name in programs}
     tried = [name for name in programs if results[name]]
-    rows = ["program", "version", *_HEADINGS.values()], ["---"] * (2 + len(STEPS))
+    rows = ["program", "version", "API", *_HEADINGS.values(), "also"], ["---"] * (4 + len(_HEADINGS))
     cells = [_row(programs[name], results[name]) for name in tried]
     table = [f"| {' | '.join(row)} |" for row in (*rows, *cells)]
     reasons = [f"- {line}" for name in programs for line in _reasons(programs[name], results[name])]
@@ -35,11 +37,18 @@ def render(programs: dict[str, Program] = PROGRAMS, folder: Path = RESULTS) -> s
 
 
 def _row(program: Program, results: dict[str, str]) -> list[str]:
-    return [program.title, results["version"], *(_cell(program, results, step) for step in STEPS)]
+    steps = [_cell(program, results, step) for step in _HEADINGS]
+    return [program.title, results["version"], _APIS[program.api], *steps, _further(program, results)]
 
 
 def _cell(program: Program, results: dict[str, str], step: Step) -> str:
     return "–" if step in program.without else results.get(step, "not tried")
+
+
+def _further(program: Program, results: dict[str, str]) -> str:
+    """Return the further steps that the program has, with the result of those that aren't a yes."""
+    found = {_FURTHER[step]: results.get(step, "not tried") for step in FURTHER if program.jobs_of(step)}
+    return ", ".join(name if result == "yes" else f"{name}: {result}" for name, result in found.items())
 
 
 def _reasons(program: Program, results: dict[str, str]) -> list[str]:
@@ -48,13 +57,13 @@ def _reasons(program: Program, results: dict[str, str]) -> list[str]:
         return [f"{program.title} was not tried: {program.not_tried}"]
     if not results:
         return []
-    absent = [f"{program.title}, {_HEADINGS[step]}: {reason}" for step, reason in program.without.items()]
+    absent = [f"{program.title}, {(_HEADINGS | _FURTHER)[step]}: {reason}" for step, reason in program.without.items()]
     missing = [f"{program.title}, {_name(job)}: {reason}" for job, reason in program.missing.items()]
     return absent + missing
 
 
 def _name(job: str) -> str:
-    return next((heading for step, heading in _HEADINGS.items() if step == job), f"`{job}`")
+    return next((heading for step, heading in (_HEADINGS | _FURTHER).items() if step == job), f"`{job}`")
 
 
 if __name__ == "__main__":

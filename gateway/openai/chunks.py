@@ -1,7 +1,7 @@
 """The bodies of /v1/chat/completions: a whole completion, and the chunks of a streamed one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +11,7 @@ from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
 from gateway.openai.models import model_name
+from gateway.openai.server_fields import add_fields
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.usage import Estimated, count_tokens
@@ -19,11 +20,11 @@ from wire.blocks import Block, BlockKind, Piece, fold, join_text
 from wire.messages import Event, Failed
 from wire.reasons import Reason
 
-_DONE = SseFrame(b"[DONE]")
-_BROKEN = Failed(Reason.INTERRUPTED)
+# The end of a stream, and of an answer within a call.
+DONE = SseFrame(b"[DONE]")
+BROKEN = Failed(Reason.INTERRUPTED)
 # The field of a text block whose place is beside the message.
 _LOGPROBS = "logprobs"
-T = TypeVar("T")
 
 AnsweredModel = Annotated[
     str, msgspec.Meta(description="The model that answers; before it began, the one that was asked for.")
@@ -175,17 +176,17 @@ class Chunk(msgspec.Struct, kw_only=True):
 def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
     """Return a whole completion. AnswerFailedError if all that there was is a call that isn't whole."""
     if answer.broken and not answer.blocks:
-        raise AnswerFailedError(_BROKEN)
+        raise AnswerFailedError(BROKEN)
     about = question.about
     choice = CompletionChoice(
-        message=_add_fields(_message(answer, about), message_fields(answer.blocks)),
+        message=add_fields(_message(answer, about), message_fields(answer.blocks)),
         logprobs=_logprobs(answer.blocks),
         finish_reason=_finish_word(answer, about),
     )
     completion = CompletionObject(
-        **_head(question, answer), choices=[choice], usage=_usage(answer, about, answer.blocks)
+        **_head(question, answer), choices=[choice], usage=completion_usage(answer, about, answer.blocks)
     )
-    return msgspec.json.encode(_add_fields(completion, answer.extra))
+    return msgspec.json.encode(add_fields(completion, answer.extra))
 
 
 class CompletionChunks:
@@ -215,7 +216,7 @@ class CompletionChunks:
         """Return the chunks of `event`."""
         if isinstance(event, Failed):
             self.finished = True
-            return _error_frames(fault_of_failure(event))
+            return error_frames(fault_of_failure(event))
         pieces = self._answer.add(event)
         if event.model:
             self._head = _head(self._question, self._answer)
@@ -224,7 +225,7 @@ class CompletionChunks:
 
     def render_error(self, error: Exception) -> list[SseFrame]:
         """Return one error, which the SDKs raise, and no end."""
-        return _error_frames(fault_in_stream(error))
+        return error_frames(fault_in_stream(error))
 
     def _render_piece(self, piece: Piece) -> list[SseFrame]:
         if piece.kind == "tool_call":
@@ -241,7 +242,7 @@ class CompletionChunks:
                 delta.refusal = text
         if not piece.extra:
             return [self._chunk(delta)]
-        return [self._chunk(_add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
+        return [self._chunk(add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
 
     def _render_call(self, piece: Piece) -> list[ChunkDelta]:
         """Return the name of a call that begins, and then its arguments."""
@@ -256,23 +257,23 @@ class CompletionChunks:
         if calls and begins:
             calls[0].id, calls[0].type = piece.id, "custom" if custom else "function"
         if piece.extra:
-            calls = [_add_fields(calls[0] if calls else AnswerCall(index=index), piece.extra), *calls[1:]]
+            calls = [add_fields(calls[0] if calls else AnswerCall(index=index), piece.extra), *calls[1:]]
         return [ChunkDelta(tool_calls=[call]) for call in calls]
 
     async def _end(self) -> list[SseFrame]:
         self.finished = True
         answer, about = self._answer, self._about
         if answer.broken:
-            return _error_frames(fault_of_failure(_BROKEN))
+            return error_frames(fault_of_failure(BROKEN))
         await self._question.finish(answer, answer.sent)
         text = join_text(answer.sent)
         annotations = _annotations(answer.locate_citations(text))
         chunks = [self._chunk(ChunkDelta(annotations=annotations))] if annotations else []
         chunks.append(self._chunk(ChunkDelta(), _finish_word(answer, about), extra=answer.extra))
         if about.include_usage:
-            usage = _usage(answer, about, answer.sent)
+            usage = completion_usage(answer, about, answer.sent)
             chunks.append(SseFrame(msgspec.json.encode(Chunk(**self._head, choices=[], usage=usage))))
-        return [*chunks, _DONE]
+        return [*chunks, DONE]
 
     def _chunk(
         self,
@@ -284,7 +285,7 @@ class CompletionChunks:
     ) -> SseFrame:
         choice = ChunkChoice(delta=delta, logprobs=logprobs, finish_reason=finish)
         chunk = Chunk(**self._head, choices=[choice], usage=None if self._about.include_usage else UNSET)
-        return SseFrame(msgspec.json.encode(_add_fields(chunk, extra) if extra else chunk))
+        return SseFrame(msgspec.json.encode(add_fields(chunk, extra) if extra else chunk))
 
 
 def _head(question: SubmittedQuestion, answer: AnswerAssembler) -> dict[str, Any]:
@@ -320,7 +321,7 @@ def _call(block: Block) -> AnswerCall:
         call = AnswerCall(id=block.id, type="custom", custom=CallInput(name=block.name, input=block.text))
     else:
         call = AnswerCall(id=block.id, type="function", function=CallArguments(name=block.name, arguments=block.text))
-    return _add_fields(call, block.extra)
+    return add_fields(call, block.extra)
 
 
 def _call_parts(piece: Piece, *, custom: bool) -> list[dict[str, Any]]:
@@ -357,24 +358,6 @@ def _logprobs(blocks: Sequence[Block | Piece]) -> dict[str, Any] | None:
     return logprobs or None
 
 
-def _add_fields(struct: T, fields: Mapping[str, Any]) -> T:
-    """Return what encodes as the struct with more fields; those that it has already stay, but for null."""
-    return cast(T, _merge(msgspec.to_builtins(struct), fields)) if fields else struct
-
-
-def _merge(own: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(own)
-    for name, value in fields.items():
-        known = own.get(name)
-        if known is None:
-            merged[name] = value
-        elif isinstance(known, dict) and isinstance(value, dict):
-            merged[name] = _merge(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            merged[name] = known + value
-    return merged
-
-
 def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:
     match answer.finish:
         case "tool_calls" if about.functions:
@@ -385,7 +368,8 @@ def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:
             return reason
 
 
-def _usage(answer: AnswerAssembler, about: About, blocks: Sequence[Block]) -> CompletionUsage:
+def completion_usage(answer: AnswerAssembler, about: About, blocks: Sequence[Block]) -> CompletionUsage:
+    """Return the tokens of an answer that was sent as these blocks."""
     text = "".join(block.name + block.text for block in blocks)
     tokens, counted = count_tokens(answer.usage, about, text), answer.usage
     usage = CompletionUsage(
@@ -414,5 +398,6 @@ def _annotations(citations: Sequence[Citation]) -> list[MessageAnnotation]:
     ]
 
 
-def _error_frames(fault: Fault) -> list[SseFrame]:
+def error_frames(fault: Fault) -> list[SseFrame]:
+    """Return the end of a stream that fails."""
     return [SseFrame(msgspec.json.encode(fault.streamed))]

@@ -1,5 +1,6 @@
 """The events of a streamed response. An answer makes the same events, with the same numbers, at any gateway."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,18 +10,25 @@ from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError, ErrorDetails, fault_in_stream, fault_of_failure
-from gateway.openai.response_body import (
-    Empty,
-    OutputMessage,
-    OutputText,
-    ResponseBody,
-    ResponseObject,
-    TextCitation,
-    build_annotations,
-)
+from gateway.openai.item_events import ItemEvent, OpenItem
+from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.service import SubmittedQuestion
-from wire.blocks import join_text
+from wire.blocks import Block, Piece
 from wire.messages import Event, Failed, Final
+from wire.reasons import Reason
+
+BeginType = Literal["response.created", "response.queued", "response.in_progress"]
+EndType = Literal["response.completed", "response.incomplete", "response.failed"]
+_STATES: Sequence[tuple[BeginType, Status]] = (
+    ("response.created", "in_progress"),
+    ("response.in_progress", "in_progress"),
+)
+_BACKGROUND_STATES: Sequence[tuple[BeginType, Status]] = (
+    ("response.created", "queued"),
+    ("response.queued", "queued"),
+    ("response.in_progress", "in_progress"),
+)
+_BROKEN = Failed(Reason.INTERRUPTED)
 
 
 class ResponseStateEvent(msgspec.Struct, kw_only=True):
@@ -32,65 +40,7 @@ class ResponseStateEvent(msgspec.Struct, kw_only=True):
 
     response: ResponseObject
     error: ErrorDetails | UnsetType = UNSET
-    type: Literal[
-        "response.created", "response.in_progress", "response.completed", "response.incomplete", "response.failed"
-    ]
-    sequence_number: Count = 0
-
-
-class OutputItemEvent(msgspec.Struct, kw_only=True):
-    """The beginning or the end of the message."""
-
-    output_index: Literal[0] = 0
-    item: OutputMessage
-    type: Literal["response.output_item.added", "response.output_item.done"]
-    sequence_number: Count = 0
-
-
-class ContentPartEvent(msgspec.Struct, kw_only=True):
-    """The beginning or the end of the text."""
-
-    item_id: str
-    output_index: Literal[0] = 0
-    content_index: Literal[0] = 0
-    part: OutputText
-    type: Literal["response.content_part.added", "response.content_part.done"]
-    sequence_number: Count = 0
-
-
-class TextDeltaEvent(msgspec.Struct, kw_only=True):
-    """New text."""
-
-    item_id: str
-    output_index: Literal[0] = 0
-    content_index: Literal[0] = 0
-    delta: str
-    logprobs: Empty = []
-    type: Literal["response.output_text.delta"] = "response.output_text.delta"
-    sequence_number: Count = 0
-
-
-class AnnotationEvent(msgspec.Struct, kw_only=True):
-    """A citation of the text."""
-
-    item_id: str
-    output_index: Literal[0] = 0
-    content_index: Literal[0] = 0
-    annotation_index: Count
-    annotation: TextCitation
-    type: Literal["response.output_text.annotation.added"] = "response.output_text.annotation.added"
-    sequence_number: Count = 0
-
-
-class TextEndEvent(msgspec.Struct, kw_only=True):
-    """The whole text."""
-
-    item_id: str
-    output_index: Literal[0] = 0
-    content_index: Literal[0] = 0
-    text: str
-    logprobs: Empty = []
-    type: Literal["response.output_text.done"] = "response.output_text.done"
+    type: BeginType | EndType
     sequence_number: Count = 0
 
 
@@ -105,15 +55,7 @@ class ErrorEvent(msgspec.Struct, kw_only=True):
     sequence_number: Count = 0
 
 
-ResponseEvent = (
-    ResponseStateEvent
-    | OutputItemEvent
-    | ContentPartEvent
-    | TextDeltaEvent
-    | AnnotationEvent
-    | TextEndEvent
-    | ErrorEvent
-)
+ResponseEvent = ResponseStateEvent | ItemEvent | ErrorEvent
 
 
 class ResponseEvents:
@@ -139,17 +81,16 @@ class ResponseEvents:
         self._after = after
         self._resumed = resumed
         self._number = -1
-        self._begun = False
+        self._item: OpenItem | None = None
         self.finished = False
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
         """Return the response as it begins. AnswerFailedError for an answer that fails at once."""
         if isinstance(first, Failed) and not self._resumed:
             raise AnswerFailedError(first)
-        response = self._body.build_empty("in_progress")
+        states = _BACKGROUND_STATES if self._body.background else _STATES
         return self._encode(
-            ResponseStateEvent(response=response, type="response.created"),
-            ResponseStateEvent(response=response, type="response.in_progress"),
+            *(ResponseStateEvent(response=self._body.build_empty(status), type=kind) for kind, status in states)
         )
 
     def sign(self, last: EventId | None) -> bytes:
@@ -159,15 +100,11 @@ class ResponseEvents:
     async def render(self, event: Event) -> list[SseFrame]:
         """Return the events of `event`."""
         if isinstance(event, Failed):
-            self.finished = True
-            fault = fault_of_failure(event)
-            response, error = self._body.build_failed(fault), fault.streamed.error
-            return self._encode(ResponseStateEvent(response=response, error=error, type="response.failed"))
-        new = join_text(self._answer.add(event))
-        frames = self._encode(*self._begin()) if new or self._answer.finished else []
-        if new:
-            frames += self._encode(TextDeltaEvent(item_id=self._body.item_id, delta=new))
-        if self._answer.finished:
+            return self._fail(event)
+        pieces, answer = self._answer.add(event), self._answer
+        # In an end within a call there is nothing more to send: what has ended doesn't grow.
+        frames = [] if answer.broken else [frame for piece in pieces for frame in self._render_piece(piece)]
+        if answer.finished:
             frames += await self._end(stopped=isinstance(event, Final) and event.stopped)
         return frames
 
@@ -177,36 +114,38 @@ class ResponseEvents:
         self._number = max(self._number, self._after)
         return self._encode(ErrorEvent(message=details.message, param=details.param, code=details.code, error=details))
 
-    def _begin(self) -> list[ResponseEvent]:
-        if self._begun:
+    def _render_piece(self, piece: Piece) -> list[SseFrame]:
+        item = self._item
+        if item is not None and item.number == piece.block:
+            return self._encode(*item.grow(piece))
+        if piece.kind == "opaque":
             return []
-        self._begun = True
-        body = self._body
-        item, part = body.build_item(self._answer, "", "in_progress"), body.build_part("", [])
-        return [
-            OutputItemEvent(item=item, type="response.output_item.added"),
-            ContentPartEvent(item_id=body.item_id, part=part, type="response.content_part.added"),
-        ]
+        ended, index = [], 0
+        if item is not None:
+            block, index = self._answer.sent[item.number], item.index + 1
+            ended = item.end(block, self._body.items.build(item.number, block))
+        begun = Block(piece.kind, "", piece.id, piece.name, piece.custom, piece.extra)
+        self._item = item = OpenItem(self._body.items, piece.block, index, begun)
+        return self._encode(*ended, *item.begin(), *item.grow(piece))
 
     async def _end(self, *, stopped: bool) -> list[SseFrame]:
+        answer, item = self._answer, self._item
+        # What was sent still has a call that isn't whole.
+        blocks = answer.blocks if answer.broken else answer.sent
+        response = self._body.build_whole(answer, blocks, stopped=stopped)
+        if answer.broken and response.status != "incomplete":
+            return self._fail(_BROKEN)
         self.finished = True
-        answer, body, text = self._answer, self._body, join_text(self._answer.sent)
-        await self._question.finish(answer, answer.sent)
-        citations, item_id = answer.locate_citations(text), body.item_id
-        response = body.build_whole(answer, text, stopped=stopped)
-        return self._encode(
-            *(
-                AnnotationEvent(item_id=item_id, annotation_index=index, annotation=annotation)
-                for index, annotation in enumerate(build_annotations(citations))
-            ),
-            TextEndEvent(item_id=item_id, text=text),
-            ContentPartEvent(item_id=item_id, part=body.build_part(text, citations), type="response.content_part.done"),
-            OutputItemEvent(item=response.output[0], type="response.output_item.done"),
-            ResponseStateEvent(
-                response=response,
-                type="response.completed" if response.status == "completed" else "response.incomplete",
-            ),
-        )
+        await self._question.finish(answer, blocks)
+        ended = item.end(blocks[item.number], response.output[-1]) if item and not answer.broken else []
+        kind: EndType = "response.completed" if response.status == "completed" else "response.incomplete"
+        return self._encode(*ended, ResponseStateEvent(response=response, type=kind))
+
+    def _fail(self, event: Failed) -> list[SseFrame]:
+        self.finished = True
+        fault = fault_of_failure(event)
+        response, error = self._body.build_failed(fault), fault.streamed.error
+        return self._encode(ResponseStateEvent(response=response, error=error, type="response.failed"))
 
     def _encode(self, *events: ResponseEvent) -> list[SseFrame]:
         """Return the events that the client doesn't have yet, each with the next number."""

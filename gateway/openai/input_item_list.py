@@ -34,14 +34,14 @@ class PageQuery:
     before: str = ""
 
 
-def parse_query(params: Mapping[str, str]) -> PageQuery:
+def parse_query(query_params: Mapping[str, str]) -> PageQuery:
     """Return what the parameters of an address ask for. InvalidRequestError."""
-    order, limit = params.get("order", "desc"), params.get("limit", str(_USUAL))
+    order, limit = query_params.get("order", "desc"), query_params.get("limit", str(_USUAL))
     if order not in ("asc", "desc"):
         raise InvalidRequestError("'order' must be 'asc' or 'desc'.", "order", "invalid_value")
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 10 and 1 <= int(limit) <= _LARGEST):
         raise InvalidRequestError(f"'limit' must be 1 to {_LARGEST}.", "limit", "invalid_value")
-    return PageQuery(int(limit), order == "desc", params.get("after", ""), params.get("before", ""))
+    return PageQuery(int(limit), order == "desc", query_params.get("after", ""), query_params.get("before", ""))
 
 
 def list_items(answer: str, messages: Sequence[Message], query: PageQuery) -> InputItemList:

@@ -32,6 +32,10 @@ FilledText = Annotated[str, Meta(min_length=1)]
 MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
 # Messages, and items of the kinds that gateway.openai.input_items has.
 ItemList = Annotated[list[Any], Meta(min_length=1)]
+StopFields = Annotated[
+    str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
+    Meta(description="The answer ends before any of these."),
+]
 # With an API key a shorter one will do.
 ConversationName = Annotated[str, Meta(min_length=16, max_length=MAX_CONVERSATION_ID)]
 _METADATA: dict[str, Any] = {
@@ -95,10 +99,7 @@ class CompletionFields(QuestionFields, kw_only=True):
 
     messages: MessageList
     stream_options: StreamOptions | None = None
-    stop: Annotated[
-        str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
-        Meta(description="The answer ends before any of these."),
-    ] = None
+    stop: StopFields = None
     tools: Annotated[Any, any_of(list_of(*TOOLS, maxItems=MAX_TOOLS), NULL)] = None
     tool_choice: Annotated[Any, any_of({"enum": ["none", "auto", "required"]}, *CHOICES, NULL)] = None
     parallel_tool_calls: bool | None = None

@@ -1,4 +1,4 @@
-"""The body of a response of /v1/responses."""
+"""The body of a response of /v1/responses. It is a function of what is kept with the answer, and of its events."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -9,47 +9,20 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.http.responses import Count
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import Fault
-from gateway.openai.models import ModelName, model_name
+from gateway.openai.models import model_name
+from gateway.openai.response_items import OUTPUT_ITEMS, ItemStatus, OutputItem, ResponseItems
+from gateway.openai.schema_marks import list_of
 from gateway.openai.service import SubmittedQuestion
-from gateway.openai.sources import Citation
-from gateway.openai.usage import Estimated, TokenCounts, count_tokens
+from gateway.openai.usage import Estimated, count_tokens
+from wire.blocks import Block
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
 IncompleteReason = Literal["max_output_tokens", "content_filter"]
 # The reason of an incomplete response, by how its answer ended.
 _INCOMPLETE: Mapping[str, IncompleteReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_EMPTY: dict[str, Any] = {"items": {}, "maxItems": 0}
-Empty = Annotated[list[Any], Meta(extra_json_schema=_EMPTY)]
-
-
-class TextCitation(msgspec.Struct, kw_only=True):
-    """A source and its place in the text."""
-
-    type: Literal["url_citation"] = "url_citation"
-    start_index: Count
-    end_index: Count
-    url: str
-    title: str
-
-
-class OutputText(msgspec.Struct, kw_only=True):
-    """The text of a message."""
-
-    type: Literal["output_text"] = "output_text"
-    text: str
-    annotations: list[TextCitation]
-    logprobs: Empty = []
-
-
-class OutputMessage(msgspec.Struct, kw_only=True):
-    """The message of a response."""
-
-    id: str
-    type: Literal["message"] = "message"
-    status: ItemStatus
-    role: Literal["assistant"] = "assistant"
-    content: list[OutputText]
+# The fields of a request that have more fields inside, with those that always come back.
+_REASONING = {"effort": None, "summary": None}
+_TEXT = {"format": {"type": "text"}}
 
 
 class ResponseError(msgspec.Struct, kw_only=True):
@@ -66,29 +39,11 @@ class IncompleteDetails(msgspec.Struct, kw_only=True):
     reason: IncompleteReason
 
 
-class Reasoning(msgspec.Struct, kw_only=True):
-    """Options without effect."""
-
-    effort: None = None
-    summary: None = None
-
-
-class PlainText(msgspec.Struct, kw_only=True):
-    """The only format."""
-
-    type: Literal["text"] = "text"
-
-
-class TextOptions(msgspec.Struct, kw_only=True):
-    """The format of the text."""
-
-    format: PlainText = msgspec.field(default_factory=PlainText)
-
-
 class InputDetails(msgspec.Struct, kw_only=True):
     """Details of the input's tokens."""
 
     cached_tokens: Count = 0
+    cache_write_tokens: Count = 0
 
 
 class OutputDetails(msgspec.Struct, kw_only=True):
@@ -109,28 +64,37 @@ class ResponseUsage(msgspec.Struct, kw_only=True):
 
 
 class ResponseObject(msgspec.Struct, kw_only=True):
-    """A response, as far as it has come. The fields of the request that come back are in it."""
+    """A response, as far as it has come. Fields of the request come back in it as they were sent."""
 
     id: Annotated[str, Meta(description="`resp_` and the answer's id.")]
     object: Literal["response"] = "response"
     created_at: Count
     status: Status
+    background: bool = False
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
-    instructions: str | None = None
-    max_output_tokens: None = None
-    model: ModelName
-    output: list[OutputMessage]
-    parallel_tool_calls: Literal[False] = False
+    instructions: str | list[Any] | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    model: Annotated[str, Meta(description="The model that answers; before it began, the one that was asked for.")]
+    output: Annotated[
+        list[Any],
+        Meta(description="Empty until the end.", extra_json_schema=dict(list_of(*OUTPUT_ITEMS))),
+    ]
+    parallel_tool_calls: bool = True
     previous_response_id: str | None = None
-    reasoning: Reasoning = msgspec.field(default_factory=Reasoning)
+    prompt_cache_key: str | None = None
+    reasoning: dict[str, Any] = msgspec.field(default_factory=_REASONING.copy)
+    safety_identifier: str | None = None
+    service_tier: str | None = None
     store: bool = True
-    temperature: None = None
-    text: TextOptions = msgspec.field(default_factory=TextOptions)
-    tool_choice: Literal["auto"] = "auto"
-    tools: Empty = []
-    top_p: None = None
-    truncation: Literal["disabled"] = "disabled"
+    temperature: float | None = None
+    text: dict[str, Any] = msgspec.field(default_factory=_TEXT.copy)
+    tool_choice: str | dict[str, Any] = "auto"
+    tools: list[Any] = []
+    top_logprobs: int | None = None
+    top_p: float | None = None
+    truncation: str = "disabled"
     usage: ResponseUsage | None = None
     metadata: dict[str, Any] = {}
     user: str | UnsetType = UNSET
@@ -142,25 +106,29 @@ class ResponseObject(msgspec.Struct, kw_only=True):
     ) = UNSET
 
 
+# What the answer decides, and no request.
+_OWN = ("id", "object", "created_at", "status", "error", "incomplete_details", "model", "output", "usage")
+_ECHOED = frozenset(ResponseObject.__struct_fields__) - frozenset(_OWN)
+
+
 class ResponseBody:
     """Builds the body of one response. `echo` contains the fields of the request that come back."""
 
     def __init__(self, question: SubmittedQuestion, echo: Mapping[str, Any] | None = None) -> None:
         self._question = question
-        self._echo = echo or {}
-        self.item_id = f"msg_{question.answer}"
+        self._about = question.about
+        self._echo = _complete({**self._about.echo, **(echo or {})})
+        if self._about.dialect != "responses":
+            self._echo.setdefault("instructions", self._about.instructions or None)
+        self.items = ResponseItems(question.answer, self._about)
 
-    def build_item(self, answer: AnswerAssembler, text: str, status: ItemStatus) -> OutputMessage:
-        """Return the message of the response."""
-        content = [] if status == "in_progress" else [self.build_part(text, answer.locate_citations(text))]
-        return OutputMessage(id=self.item_id, status=status, content=content)
-
-    def build_part(self, text: str, citations: Sequence[Citation]) -> OutputText:
-        """Return the only part of the message."""
-        return OutputText(text=text, annotations=build_annotations(citations))
+    @property
+    def background(self) -> bool:
+        """Whether the client doesn't wait for the response."""
+        return self._about.background
 
     def build_empty(self, status: Status) -> ResponseObject:
-        """Return the response without a text."""
+        """Return the response without an output."""
         return self._build(status, [])
 
     def build_failed(self, fault: Fault) -> ResponseObject:
@@ -169,52 +137,62 @@ class ResponseBody:
         error = ResponseError(code=fault.response_code, message=fault.message, reason=reason)
         return self._build("failed", [], error=error)
 
-    def build_whole(self, answer: AnswerAssembler, text: str, *, stopped: bool = False) -> ResponseObject:
-        """Return the response of an answer that has ended."""
+    def build_whole(self, answer: AnswerAssembler, blocks: Sequence[Block], *, stopped: bool = False) -> ResponseObject:
+        """Return the response of an answer that has ended with `blocks`: all that was sent, or the answer alone."""
         reason = _INCOMPLETE.get(answer.finish)
         status: Status = "cancelled" if stopped else "incomplete" if reason else "completed"
-        item = self.build_item(answer, text, "completed" if status == "completed" else "incomplete")
         return self._build(
             status,
-            [item],
+            self._build_output(answer, blocks, "completed" if status == "completed" else "incomplete"),
+            answer.model,
             incomplete_details=IncompleteDetails(reason=reason) if reason else None,
-            usage=_usage(count_tokens(answer.usage, self._question.about, text)),
+            usage=self._count(answer, blocks),
         )
 
-    def _build(self, status: Status, output: list[OutputMessage], **fields: Any) -> ResponseObject:
-        about = self._question.about
-        known = {
-            "instructions": about.instructions or None,
-            "model": about.model or model_name(about.style),
-            **self._echo,
-            **fields,
-        }
+    def _build_output(self, answer: AnswerAssembler, blocks: Sequence[Block], status: ItemStatus) -> list[OutputItem]:
+        """Return the items. Only the last one may lack something, unless it is a call; and only it has citations."""
+        shown = [(number, block) for number, block in enumerate(blocks) if block.kind != "opaque"]
+        items = [self.items.build(number, block) for number, block in shown[:-1]]
+        for number, block in shown[-1:]:
+            citations = answer.locate_citations(block.text) if block.kind == "text" else ()
+            whole: ItemStatus = "completed" if block.kind == "tool_call" else status
+            items.append(self.items.build(number, block, status=whole, citations=citations))
+        return items
+
+    def _build(self, status: Status, output: list[OutputItem], served_by: str = "", **fields: Any) -> ResponseObject:
+        about = self._about
         return ResponseObject(
             id=f"resp_{self._question.answer}",
             created_at=self._question.accepted,
             status=status,
+            # A question in text is one for a model of Bing's, whoever answers it.
+            model=(served_by or about.model) if about.dialect else model_name(about.style),
             output=output,
-            **known,
+            **self._echo,
+            **fields,
         )
 
-
-def build_annotations(citations: Sequence[Citation]) -> list[TextCitation]:
-    """Return the citations of a text."""
-    return [
-        TextCitation(
-            start_index=citation.start,
-            end_index=citation.end,
-            url=citation.source.url,
-            title=citation.source.title,
+    def _count(self, answer: AnswerAssembler, blocks: Sequence[Block]) -> ResponseUsage:
+        text, counted = "".join(block.name + block.text for block in blocks), answer.usage
+        tokens = count_tokens(counted, self._about, text)
+        usage = ResponseUsage(
+            input_tokens=tokens.prompt,
+            output_tokens=tokens.completion,
+            total_tokens=tokens.total,
+            estimated=tokens.mark,
         )
-        for citation in citations
-    ]
+        if counted is not None:
+            usage.input_tokens_details = InputDetails(
+                cached_tokens=counted.cached, cache_write_tokens=counted.cache_written
+            )
+            usage.output_tokens_details = OutputDetails(reasoning_tokens=counted.reasoning)
+        return usage
 
 
-def _usage(tokens: TokenCounts) -> ResponseUsage:
-    return ResponseUsage(
-        input_tokens=tokens.prompt,
-        output_tokens=tokens.completion,
-        total_tokens=tokens.total,
-        estimated=tokens.mark,
-    )
+def _complete(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request that come back, with what the API adds inside of them."""
+    echo = {name: value for name, value in given.items() if name in _ECHOED and value is not None}
+    for name, defaults in (("reasoning", _REASONING), ("text", _TEXT)):
+        if isinstance(echo.get(name), Mapping):
+            echo[name] = {**defaults, **echo[name]}
+    return echo

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
 
 from gateway.http import sse
 from gateway.openai.answer_messages import to_messages
@@ -9,7 +12,7 @@ from gateway.openai.errors import InvalidRequestError
 from wire.answers import Answers, Progress
 from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
-from wire.messages import Final
+from wire.messages import Failed, Final
 from wire.prompt import Message
 from wire.response_memory import RecalledResponse, ResponseMemory
 
@@ -17,6 +20,7 @@ from wire.response_memory import RecalledResponse, ResponseMemory
 MOST_LINKS = 256
 PREFIX = "resp_"
 _PARAM = "previous_response_id"
+End = TypeVar("End", bound=Final | Failed)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class ResponseChains:
             raise InvalidRequestError(message, _PARAM, "previous_response_in_progress")
         if not isinstance(progress.end, Final):
             raise missing(previous)
-        return RecalledResponse(link.start, end_with_blocks(progress, progress.end), len(progress.text))
+        return RecalledResponse(link.start, complete_end(progress, progress.end), len(progress.text))
 
 
 def parse_answer(response: str) -> str | None:
@@ -93,17 +97,15 @@ def parse_answer(response: str) -> str | None:
     return answer if sse.parse_event_id(f"{answer}.0") else None
 
 
-def end_with_blocks(progress: Progress, end: Final) -> Final:
-    """Return an end with all blocks: that of an answer that was stopped has only the text."""
-    if not end.stopped or end.blocks:
+def complete_end(progress: Progress, end: End) -> End:
+    """Return an end with what the events before it brought: one of an answer that was stopped has only the text."""
+    if isinstance(end, Failed) or not end.stopped:
         return end
-    return Final(
-        end.text,
-        reset=end.reset,
-        stopped=True,
-        provider=progress.provider,
-        model=progress.model,
-        blocks=progress.blocks,
+    return msgspec.structs.replace(
+        end,
+        blocks=end.blocks or progress.blocks,
+        model=end.model or progress.model,
+        provider=end.provider or progress.provider,
     )
 
 

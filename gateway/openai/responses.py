@@ -19,7 +19,7 @@ from gateway.openai.input_item_list import list_items, parse_query
 from gateway.openai.input_items import resolve_references
 from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
-from gateway.openai.response_chain import PREFIX, parse_answer
+from gateway.openai.response_chain import PREFIX, complete_end, parse_answer
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
 from wire.answers import Progress
@@ -67,7 +67,7 @@ class ResponseEndpoints:
         if wanted.stream:
             return stream_response(request, question, ResponseEvents(question, answer, body))
         await question.collect(request, answer)
-        return _ok(body.build_whole(answer, answer.text))
+        return _ok(body.build_whole(answer, answer.blocks))
 
     async def one(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now, with `stream=true` its events; or delete it."""
@@ -168,7 +168,7 @@ class ResponseEndpoints:
         request.state.provider = progress.provider
         if progress.end is None:
             return _ok(ResponseBody(question).build_empty(_status(progress)))
-        return await self._show_end(question, progress.end)
+        return await self._show_end(question, complete_end(progress, progress.end))
 
     async def _show_end(self, question: SubmittedQuestion, end: Final | Failed) -> Response:
         """Return a response that has ended."""
@@ -178,7 +178,7 @@ class ResponseEndpoints:
         answer = self._assembler()
         answer.add(end)
         await question.finish(answer, answer.blocks)
-        return _ok(body.build_whole(answer, answer.text, stopped=end.stopped))
+        return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
 
 
 def _ok(body: ResponseObject) -> Response:

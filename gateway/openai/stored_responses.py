@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from gateway.openai.response_chain import ResponseChain, ResponseChains, end_with_blocks
+from gateway.openai.response_chain import ResponseChain, ResponseChains, complete_end
 from wire.about import weigh_message
 from wire.answers import Answers
 from wire.blocks import Block
@@ -86,7 +86,7 @@ class StoredResponses:
         try:
             progress = await self.answers.read_progress(answer, holder)
             if isinstance(progress.end, Final) and progress.end.stopped:
-                end = end_with_blocks(progress, progress.end)
+                end = complete_end(progress, progress.end)
                 await self.memory.write_end(client, answer, end, written=True)
         except (AnswerNotFoundError, StoreUnavailableError) as error:
             _LOG.warning("the end of a stopped response is not kept", answer=answer, cause=str(error))

@@ -78,8 +78,8 @@ program_of_npm() {
 }
 
 ready .venv-autobahn requirements/autobahn.txt || autobahn
-names=(schemathesis openai litellm llama transformers sse langchain llm pydantic-ai instructor)
-folders=(node24 openai ai-sdk)
+names=(schemathesis openai litellm llama transformers sse langchain llm pydantic-ai instructor anthropic chatlas)
+folders=(node24 openai ai-sdk codex claude-code openai-agents anthropic)
 if [[ ${ALL_PROGRAMS:-} == 1 ]]; then
   names+=(llama-index haystack smolagents autogen semantic-kernel strands agno)
   names+=(aider gptme)

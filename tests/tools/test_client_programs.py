@@ -10,7 +10,15 @@ from tools.client_programs import insert, render
 
 PROGRAMS = {
     "one": Program("one", "One", "python", "one", missing={"schema": "It asks for XML."}),
-    "two": Program("two", "Two", "python", "two", without={"picture": "It sends none."}),
+    "two": Program(
+        "two",
+        "Two",
+        "python",
+        "two",
+        api="anthropic",
+        jobs={"thinking": ["thinking"], "count": ["count"], "embeddings": ["found"]},
+        without={"picture": "It sends none."},
+    ),
     "three": Program("three", "Three", "command", "three", not_tried="It needs a desktop."),
 }
 
@@ -18,10 +26,15 @@ PROGRAMS = {
 def test_results_and_reasons_are_rendered(tmp_path: Path) -> None:
     one = {"version": "1.2", "chat": "yes", "tools": "partly", "schema": "no", "picture": "yes"}
     (tmp_path / "one.json").write_text(json.dumps(one))
-    (tmp_path / "two.json").write_text(json.dumps({"version": "3", "chat": "yes", "tools": "yes"}))
+    (tmp_path / "two.json").write_text(
+        json.dumps({"version": "3", "chat": "yes", "tools": "yes", "thinking": "yes", "count": "no"})
+    )
     table = render(PROGRAMS, tmp_path)
-    assert "| One | 1.2 | yes | partly | no | yes |" in table
-    assert "| Two | 3 | yes | yes | not tried | – |" in table
+    assert "| One | 1.2 | chat completions | yes | partly | no | yes |  |" in table
+    assert (
+        "| Two | 3 | Anthropic | yes | yes | not tried | – | thoughts, tokens counted: no, embeddings: not tried |"
+        in table
+    )
     assert "- One, schemas: It asks for XML." in table
     assert "- Two, pictures: It sends none." in table
     assert "- Three was not tried: It needs a desktop." in table

@@ -58,9 +58,9 @@ async def strings(store: Store) -> int:
     """Return how many bytes are there, with what counts beside them."""
     commands: Any = store.commands
     names = await commands.keys(keys.response_key("*"))
-    starts = [name for name in names if not name.endswith(b":end")]
-    sizes: list[int] = [await commands.strlen(name) for name in names]
-    return sum(sizes) + RESPONSE_BYTES * len(starts)
+    others = await commands.keys(keys.response_end_key("*"))
+    sizes: list[int] = [await commands.strlen(name) for name in (*names, *others)]
+    return sum(sizes) + RESPONSE_BYTES * len(names)
 
 
 async def test_a_response_is_read_with_its_end(store: Store) -> None:

@@ -29,14 +29,14 @@ local function forget(name)
   count(name, 0, 0)
   redis.call('HDEL', sizes, name)
   redis.call('ZREM', KEYS[1], name)
-  redis.call('DEL', key('response', name), key('response', name .. ':end'))
+  redis.call('DEL', key('response', name), key('response_end', name))
 end
 
 -- Lets a response live on; those that it continues from are older, by their `age`.
 local function use(name, age)
   redis.call('ZADD', KEYS[1], expires - age / 1000, name)
   redis.call('EXPIRE', key('response', name), args.ttl)
-  redis.call('EXPIRE', key('response', name .. ':end'), args.ttl)
+  redis.call('EXPIRE', key('response_end', name), args.ttl)
 end
 
 local function settle()
@@ -58,7 +58,7 @@ local kept = 1
 if answer ~= '' then
   local begun, ended = parts(answer)
   if not args.begun and redis.call('STRLEN', key('response', answer)) == 1 then
-    redis.call('DEL', key('response', answer .. ':end'))
+    redis.call('DEL', key('response_end', answer))
     kept = 0
   else
     count(answer, args.begun or begun, args.ended or ended)

@@ -141,7 +141,7 @@ end
 
 -- Deletes the end that a worker has kept of a response which has ended in another way (see wire/response_memory.py).
 local function forget_response_end(job)
-  local kept = key('response', job .. ':end')
+  local kept = key('response_end', job)
   if redis.call('GETRANGE', kept, 0, 0) == 'D' then redis.call('DEL', kept) end
 end
 

@@ -12,8 +12,17 @@ _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owne
 _NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")
 _CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","created":1704164645,"model":"bing-balanced",\
 "system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
-_EVENT = f"""{{"item_id":"msg_{ANSWER}","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
+_EVENT = f"""{{"item_id":"msg_{ANSWER}_0","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
 "type":"response.output_text.delta","sequence_number":4}}"""
+_DELETED = {"id": f"resp_{ANSWER}", "object": "response", "deleted": True}
+_ITEM = {
+    "id": f"msg_{ANSWER}_in0",
+    "type": "message",
+    "role": "user",
+    "status": "completed",
+    "content": [{"type": "input_text", "text": "hello"}],
+}
+_INPUT = {"object": "list", "data": [_ITEM], "first_id": _ITEM["id"], "last_id": _ITEM["id"], "has_more": False}
 _COMPLETION = {
     "id": f"chatcmpl-{ANSWER}",
     "object": "chat.completion",
@@ -30,38 +39,55 @@ _COMPLETION = {
     ],
     "usage": {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4, "estimated": True},
 }
+_TEXT_COMPLETION: dict[str, Any] = {
+    "id": f"cmpl-{ANSWER}",
+    "object": "text_completion",
+    "created": 1704164645,
+    "model": "bing-balanced",
+    "system_fingerprint": None,
+    "choices": [{"text": "Hello!", "index": 0, "logprobs": None, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4, "estimated": True},
+}
+_TEXT_CHUNK = f"""{{"id":"cmpl-{ANSWER}","object":"text_completion","created":1704164645,"model":"bing-balanced",\
+"system_fingerprint":null,"choices":[{{"text":"Hello!","index":0,"logprobs":null,"finish_reason":null}}]}}"""
 _RESPONSE: dict[str, Any] = {
     "id": f"resp_{ANSWER}",
     "object": "response",
     "created_at": 1704164645,
     "status": "completed",
+    "background": False,
     "error": None,
     "incomplete_details": None,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "model": "bing-balanced",
     "output": [
         {
-            "id": f"msg_{ANSWER}",
+            "id": f"msg_{ANSWER}_0",
             "type": "message",
             "status": "completed",
             "role": "assistant",
             "content": [{"type": "output_text", "text": "Hello!", "annotations": [], "logprobs": []}],
         }
     ],
-    "parallel_tool_calls": False,
+    "parallel_tool_calls": True,
     "previous_response_id": None,
+    "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": None,
     "store": True,
     "temperature": None,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
     "tools": [],
+    "top_logprobs": None,
     "top_p": None,
     "truncation": "disabled",
     "usage": {
         "input_tokens": 2,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 2,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 4,
@@ -83,8 +109,19 @@ def paths() -> dict[str, Node]:
     parts = headers.parameter_refs("X-Request-ID", "traceparent")
     return {
         "/v1/chat/completions": {"post": _completions()},
+        "/v1/completions": {"post": _text_completions()},
         "/v1/responses": {"post": _responses()},
-        "/v1/responses/{response}": {"parameters": [_NAMED, *parts], "get": _response()},
+        "/v1/responses/{response}": {
+            "parameters": [_NAMED, *parts],
+            "get": _response(),
+            "delete": _operation(
+                "deleteResponse",
+                "Delete a response",
+                "It is neither read nor continued any more; one that hasn't ended is stopped.",
+                _json("DeletedResponse", _DELETED) | references(401, 404, 503),
+            ),
+        },
+        "/v1/responses/{response}/input_items": {"parameters": [_NAMED, *parts], "get": _input_items()},
         "/v1/responses/{response}/cancel": {
             "parameters": [_NAMED, *parts],
             "post": _operation(
@@ -117,6 +154,17 @@ def _completions() -> Node:
         _CONVERSATIONS + _TOOLS + _RETRIES,
         _body("CompletionRequest", example),
         _json("CompletionObject", _COMPLETION, events),
+    )
+
+
+def _text_completions() -> Node:
+    events = {"schema": ref("TextChunkEvent"), "example": {"data": _TEXT_CHUNK}}
+    return _asking(
+        "completeText",
+        "Create a completion of a prompt",
+        "The prompt is the only message of a chat, whose answer's text is the completion. " + _RETRIES,
+        _body("TextCompletionRequest", {"model": "bing-balanced", "prompt": "hello"}),
+        _json("TextCompletionObject", _TEXT_COMPLETION, events),
     )
 
 
@@ -159,6 +207,20 @@ def _response() -> Node:
             *headers.parameter_refs("Last-Event-ID", "Accept"),
         ],
         "responses": responses,
+    }
+
+
+def _input_items() -> Node:
+    described = "Its own, without that of the responses that it continues from."
+    order = enum("asc", "desc")
+    responses = _json("InputItemList", _INPUT) | references(400, 401, 404, 503)
+    return _operation("inputItems", "List the input of a response", described, responses) | {
+        "parameters": [
+            headers.query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}, "20 without it."),
+            headers.query_parameter("order", order, "`desc`, the last one first, without it."),
+            headers.query_parameter("after", {"type": "string"}, "The item behind which the page begins."),
+            headers.query_parameter("before", {"type": "string"}, "The item ahead of which the page ends."),
+        ]
     }
 
 

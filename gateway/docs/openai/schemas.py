@@ -9,15 +9,22 @@ from gateway.openai.chunks import AnswerCall, ChoiceMessage, Chunk, ChunkDelta, 
 from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
+from gateway.openai.input_item_list import InputItemList
 from gateway.openai.input_items import OTHER_ITEMS
 from gateway.openai.messages import CONTENTS, MessageFields
 from gateway.openai.models import Model, ModelListObject
 from gateway.openai.options import FORMATS, ChatOptionFields
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
+from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
+from gateway.openai.responses import DeletedResponse
+from gateway.openai.text_chunks import TextCompletionObject
+from gateway.openai.text_completions import TextCompletionFields
 from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference
 
 _EVENTS = get_args(ResponseEvent)
+# The replies in which a server's own fields may be.
+_OPEN_ENDED = (CompletionObject, ChoiceMessage, AnswerCall, Chunk, ChunkDelta, OutputFunctionCall, OutputCustomCall)
 
 
 def schemas() -> dict[str, Node]:
@@ -29,6 +36,10 @@ def schemas() -> dict[str, Node]:
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
             "ends with an error instead.",
+        ),
+        "TextChunkEvent": stream_event(
+            {"oneOf": [ref("TextCompletionObject"), ref("ApiError")]},
+            "One server-sent event, as of a chat completion.",
         ),
         "InputItem": {
             "description": "An item of a response's input. One of our own responses can be sent back as it came.",
@@ -47,9 +58,21 @@ def schemas() -> dict[str, Node]:
 
 def _replies() -> dict[str, Node]:
     schemas = reply_schemas(
-        ApiError, Model, ModelListObject, ImageList, CompletionObject, Chunk, ResponseObject, *_EVENTS
+        ApiError,
+        Model,
+        ModelListObject,
+        ImageList,
+        CompletionObject,
+        Chunk,
+        TextCompletionObject,
+        ResponseObject,
+        DeletedResponse,
+        InputItemList,
+        *OUTPUT_ITEMS,
+        *CONTENT_PARTS,
+        *_EVENTS,
     )
-    for open_ended in (CompletionObject, ChoiceMessage, AnswerCall, Chunk, ChunkDelta):
+    for open_ended in _OPEN_ENDED:
         del schemas[open_ended.__name__]["additionalProperties"]
     schemas["ErrorDetails"]["properties"]["type"] |= enum(*TYPES)
     return schemas
@@ -67,6 +90,7 @@ def _requests() -> dict[str, Node]:
         FunctionFields,
         ToolReference,
         CompletionRequest=CompletionFields,
+        TextCompletionRequest=TextCompletionFields,
         ResponseRequest=ResponseFields,
         ImageRequest=ImageFields,
         Message=MessageFields,

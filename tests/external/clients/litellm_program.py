@@ -1,4 +1,4 @@
-"""LiteLLM as a library at work: tools, a schema, a picture."""
+"""LiteLLM as a library at work, over each API that it speaks: tools, a schema, a picture."""
 
 import json
 from typing import Any
@@ -9,10 +9,16 @@ from tests.external.clients.jobs import Job, Outcome, serve
 from tests.external.clients.person import Person
 from tests.external.clients.tools import Toolbox, declarations
 
+PROVIDERS = {"chat": "openai", "responses": "openai/responses", "anthropic": "anthropic"}
+
 
 def complete(job: Job, messages: list[Any], **more: Any) -> Any:
     return litellm.completion(
-        model=f"openai/{job['model']}", api_base=job["url"], api_key=job["key"], messages=messages, **more
+        model=f"{PROVIDERS[job['api']]}/{job['model']}",
+        api_base=job["url"].removesuffix("/v1") if job["api"] == "anthropic" else job["url"],
+        api_key=job["key"],
+        messages=messages,
+        **more,
     )
 
 

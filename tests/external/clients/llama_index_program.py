@@ -1,12 +1,16 @@
-"""LlamaIndex: `OpenAILike`, a function agent, `structured_predict`, a picture."""
+"""LlamaIndex: `OpenAILike` or `Anthropic`, a function agent, `structured_predict`, a picture, an index."""
 
 import asyncio
 import base64
 from typing import Any
 
+from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.prompts import PromptTemplate
+from llama_index.embeddings.openai import OpenAIEmbedding
+from llama_index.llms.anthropic import Anthropic
 from llama_index.llms.openai_like import OpenAILike
 
 from tests.external.clients.jobs import Job, Outcome, serve
@@ -14,7 +18,10 @@ from tests.external.clients.person import Person
 from tests.external.clients.tools import Toolbox
 
 
-def model(job: Job, **more: Any) -> OpenAILike:
+def model(job: Job, **more: Any) -> FunctionCallingLLM:
+    if job["api"] == "anthropic":
+        address = job["url"].removesuffix("/v1")
+        return Anthropic(model=job["model"], base_url=address, api_key=job["key"], max_tokens=4096)
     return OpenAILike(
         model=job["model"],
         api_base=job["url"],
@@ -60,6 +67,15 @@ def picture(job: Job, _: list[str]) -> Outcome:
     return {"text": model(job).chat([message]).message.content}
 
 
+def retrieval(job: Job, _: list[str]) -> Outcome:
+    """Ask an index, which puts the text that is nearest to the question before it."""
+    embeddings = OpenAIEmbedding(model_name=job["model"], api_base=job["url"], api_key=job["key"])
+    documents = [Document(text=text) for text in job["texts"]]
+    index = VectorStoreIndex.from_documents(documents, embed_model=embeddings)
+    response = index.as_query_engine(llm=model(job), similarity_top_k=1).query(job["question"])
+    return {"found": response.source_nodes[0].text, "text": str(response)}
+
+
 if __name__ == "__main__":
     doings = {"chat": chat, "tools": tools, "streamed-tools": streamed_tools, "schema": schema, "picture": picture}
-    serve(doings)
+    serve({**doings, "retrieval": retrieval})

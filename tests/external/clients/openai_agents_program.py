@@ -1,9 +1,16 @@
-"""openai-agents over chat completions: an agent with tools, an `output_type`, a picture."""
+"""openai-agents with the Responses API or chat completions: an agent with tools, an `output_type`, a picture."""
 
 import asyncio
 from typing import Any
 
-from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
 from openai import AsyncOpenAI
 
 from tests.external.clients.jobs import Job, Outcome, serve
@@ -11,11 +18,12 @@ from tests.external.clients.person import Person
 from tests.external.clients.tools import Toolbox
 
 set_tracing_disabled(True)
+MODELS = {"chat": OpenAIChatCompletionsModel, "responses": OpenAIResponsesModel}
 
 
 def agent(job: Job, **more: Any) -> Agent:
     client = AsyncOpenAI(base_url=job["url"], api_key=job["key"])
-    return Agent(name="Assistant", model=OpenAIChatCompletionsModel(model=job["model"], openai_client=client), **more)
+    return Agent(name="Assistant", model=MODELS[job["api"]](job["model"], client), **more)
 
 
 def chat(job: Job, deltas: list[str]) -> Outcome:

@@ -1,4 +1,4 @@
-"""The openai package for Python at work: its stream helper, tools, `parse`, a picture."""
+"""The openai package for Python at work: its stream helper, tools, `parse`, a picture, embeddings."""
 
 import json
 from typing import Any
@@ -70,5 +70,17 @@ def picture(job: Job, _: list[str]) -> Outcome:
     return {"text": completion.choices[0].message.content}
 
 
+def retrieval(job: Job, _: list[str]) -> Outcome:
+    """Ask about the text that is nearest to the question."""
+    asked, *texts = client(job).embeddings.create(model=job["model"], input=[job["question"], *job["texts"]]).data
+    nearness = [sum(a * b for a, b in zip(asked.embedding, text.embedding, strict=True)) for text in texts]
+    found = job["texts"][nearness.index(max(nearness))]
+    messages: Any = [{"role": "user", "content": f"{found}\n{job['question']}"}]
+    completion = client(job).chat.completions.create(model=job["model"], messages=messages)
+    return {"found": found, "text": completion.choices[0].message.content}
+
+
 if __name__ == "__main__":
-    serve({"chat": chat, "tools": tools, "schema": schema, "forced": forced, "picture": picture})
+    serve(
+        {"chat": chat, "tools": tools, "schema": schema, "forced": forced, "picture": picture, "retrieval": retrieval}
+    )

@@ -4,7 +4,10 @@ import base64
 from typing import Any
 
 from pydantic_ai import Agent, BinaryContent, NativeOutput, PromptedOutput, ToolOutput
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models import Model
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.external.clients.jobs import Job, Outcome, serve
@@ -14,8 +17,12 @@ from tests.external.clients.tools import Toolbox
 MODES = {"tool": ToolOutput, "native": NativeOutput, "prompted": PromptedOutput}
 
 
-def model(job: Job) -> OpenAIChatModel:
-    return OpenAIChatModel(job["model"], provider=OpenAIProvider(base_url=job["url"], api_key=job["key"]))
+def model(job: Job) -> Model:
+    if job["api"] == "anthropic":
+        address = job["url"].removesuffix("/v1")
+        return AnthropicModel(job["model"], provider=AnthropicProvider(base_url=address, api_key=job["key"]))
+    speaking = OpenAIResponsesModel if job["api"] == "responses" else OpenAIChatModel
+    return speaking(job["model"], provider=OpenAIProvider(base_url=job["url"], api_key=job["key"]))
 
 
 def chat(job: Job, deltas: list[str]) -> Outcome:

@@ -61,7 +61,7 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
     for body in refused:
         assert await send(gateway, "POST", chat, json=body) == 400
     assert await send(gateway, "POST", chat, json=SAID | {"model": "gpt"}) == 404
-    for path in (chat, "/v1/responses", "/v1/images/generations"):
+    for path in (chat, "/v1/completions", "/v1/responses", "/v1/images/generations"):
         assert await send(gateway, "POST", path, content=b"x") == 400
         assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
         assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "gzip"}) == 415

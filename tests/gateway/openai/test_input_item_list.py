@@ -18,9 +18,7 @@ TEXTS = [Message("user", (Text(str(number)),)) for number in range(7)]
 def test_each_kind_of_message_is_the_item_that_it_was() -> None:
     messages = [
         Message("developer", (Text("be brief"),), string=True),
-        Message(
-            "user", (Text("what is it?"), Picture("data:x", "low"), Opaque({"type": "input_file", "file_id": "f"}))
-        ),
+        Message("user", (Text("what?"), Picture("data:x", "low"), Opaque({"type": "input_file", "file_id": "f"}))),
         Message(
             "assistant",
             (Thought("hm", {"signature": "s"}), Text("I look."), Refusal("no")),

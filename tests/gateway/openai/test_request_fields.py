@@ -37,7 +37,7 @@ def test_values_of_fields_that_accept_only_some_keep_order_and_type() -> None:
         '{"n": [1], "best_of": [1], "echo": [false], "suffix": [], "modalities": [[], ["text"]], "audio": []}'
     )
     assert json.dumps(accepted_values(ResponseFields)) == (
-        '{"tools": [[]], "tool_choice": [[], "none", "auto"], "background": [false], "top_logprobs": [0], "prompt": []}'
+        '{"tools": [[]], "tool_choice": [[], "none", "auto"], "top_logprobs": [0], "prompt": []}'
     )
     assert json.dumps(accepted_values(ImageFields)) == '{"response_format": ["url", "b64_json"], "stream": [false]}'
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.response_chain import MOST_LINKS, ResponseChain, ResponseChains, end_with_blocks, parse_answer
+from gateway.openai.response_chain import MOST_LINKS, ResponseChain, ResponseChains, complete_end, parse_answer
 from wire.about import About
 from wire.answers import Answers, Progress
 from wire.blocks import Block
@@ -41,7 +41,7 @@ async def grow(memory: ResponseMemory, count: int, **rest: Any) -> None:
 
 
 async def load(
-    memory: ResponseMemory, last: str, *, owner: str = "me", size: int = 1, limit: int = 100
+    memory: ResponseMemory, last: str, *, owner: str = "me", size: int = 1, limit: int = 10_000
 ) -> ResponseChain:
     return await ResponseChains(memory, Answers(memory.store), limit).load(last, owner, "", size)
 
@@ -111,7 +111,7 @@ def test_a_stopped_end_gets_the_blocks_of_the_events() -> None:
     blocks = (Block("reasoning", "hm"), Block("text", "a"))
     progress = Progress("t", 3, "a", "stopped", provider="p", model="m", blocks=blocks)
     stopped = Final("a", reset=True, stopped=True)
-    assert end_with_blocks(progress, stopped) == Final(
+    assert complete_end(progress, stopped) == Final(
         "a", reset=True, stopped=True, provider="p", model="m", blocks=blocks
     )
-    assert end_with_blocks(progress, Final("a")) == Final("a")
+    assert complete_end(progress, Final("a")) == Final("a")

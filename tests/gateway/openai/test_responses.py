@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.openai.test_events import RICH
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys
@@ -78,11 +79,17 @@ async def test_a_response_has_the_answer_in_its_one_message(gateway: RunningGate
     assert (reply["instructions"], reply["metadata"], reply["error"]) == ("be brief", {"a": "b"}, None)
     cited = {"type": "url_citation", "start_index": 3, "end_index": 3, "url": "https://e.org", "title": "T"}
     part = {"type": "output_text", "text": "abc", "annotations": [cited], "logprobs": []}
-    message = {"id": f"msg_{answer}", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    message = {
+        "id": f"msg_{answer}_0",
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": [part],
+    }
     assert reply["output"] == [message]
     assert reply["usage"] == {
         "input_tokens": 3,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 4,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 7,
@@ -110,6 +117,44 @@ async def test_at_any_gateway_it_continues_after_any_event(store: Store) -> None
             rest = await other.client.get(url, params={"stream": "true", "starting_after": number})
             assert events_of(rest.text) == events[number + 1 :]
         assert (await other.client.get(url)).json()["output"] == events[-1]["response"]["output"]
+
+
+async def test_all_kinds_of_items_have_equal_bytes_wherever_they_are_read(store: Store) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = RICH
+        response = await gateway.client.post(PATH, json=body(stream=True))
+        url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+        events = response.text.split("\n\n")
+        for number in range(len(events) - 2):
+            rest = await other.client.get(url, params={"stream": "true", "starting_after": number})
+            assert rest.text.split("\n\n") == events[number + 1 :]
+        whole = (await other.client.get(url)).text
+        assert data_of(events[-2]).startswith(f'{{"response":{whole},')
+
+
+async def test_who_has_an_events_id_gets_the_same_bytes_from_there_at_any_gateway(store: Store) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = RICH
+        events = (await gateway.client.post(PATH, json=body(stream=True), headers=EVENTS)).text.split("\n\n")
+        ids = [(number, event.partition("\nid: ")[2]) for number, event in enumerate(events) if "\nid: " in event]
+        assert len(ids) == len(RICH) + 1
+        for number, id_ in ids[:-1]:
+            rest = await other.client.post(PATH, json=body(stream=True), headers=EVENTS | {"last-event-id": id_})
+            assert rest.text.split("\n\n") == events[number + 1 :]
+
+
+async def test_a_response_that_was_stopped_has_all_that_its_stream_had(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [*RICH[:2], gate, RICH[-1]]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
+            url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+            text = response.aiter_text()
+            while "Let" not in await anext(text):
+                pass
+            stopped = (await gateway.client.post(f"{url}/cancel")).json()
+            last = events_of("".join([part async for part in text]))[-1]
+    assert [item["type"] for item in stopped["output"]] == ["reasoning", "message"]
+    assert (last["type"], last["response"]) == ("response.incomplete", stopped)
 
 
 async def test_a_response_shows_its_progress(gateway: RunningGateway) -> None:

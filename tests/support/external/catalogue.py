@@ -15,19 +15,26 @@ from tests.support.processes import ROOT
 
 EXTERNAL = ROOT / "tests" / "external"
 RESULTS = EXTERNAL / "results"
-Step = Literal["chat", "tools", "schema", "picture"]
+Step = Literal["chat", "tools", "schema", "picture", "thinking", "count", "embeddings"]
 Family = Literal["python", "node", "command"]
 Result = Literal["yes", "partly", "no"]
+# The API of the server behind the gateways.
+Server = Literal["openai", "anthropic"]
+SERVERS: tuple[Server, ...] = get_args(Server)
+API = Literal["chat", "responses", "anthropic"]
 STEPS: tuple[Step, ...] = get_args(Step)
+# A program has these only if its jobs name them; those before them, unless it is without.
+FURTHER: tuple[Step, ...] = ("thinking", "count", "embeddings")
 
 
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A program as the catalogue has it.
 
     package: whose version is the program's. environment: of setup.sh; `node` is node_modules, `npm/NAME` a folder of
-    its own. script: in clients/, or in that folder; empty where the test runs a command. core: in every run; the
-    others only with ALL_PROGRAMS=1. without: steps that the program has not, and why. missing: steps that fail, and
-    why. not_tried: why there is no test at all.
+    its own. script: in clients/, or in that folder; empty where the test runs a command. api: of the gateway's, the
+    one that it speaks; some scripts speak several. model: the one it asks for, where it knows those of its server by
+    name. core: in every run; the others only with ALL_PROGRAMS=1. without: steps that the program has not, and why.
+    missing: steps that fail, and why. not_tried: why there is no test at all.
     """
 
     name: str
@@ -36,11 +43,18 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     package: str
     environment: str = ""
     script: str = ""
+    api: API = "chat"
+    model: str = "stand-in"
     jobs: Mapping[Step, Sequence[str]] = msgspec.field(default_factory=dict)
     core: bool = False
     without: Mapping[Step, str] = msgspec.field(default_factory=dict)
     missing: Mapping[str, str] = msgspec.field(default_factory=dict)
     not_tried: str = ""
+
+    def jobs_of(self, step: Step) -> Sequence[str]:
+        """Return the jobs that a step is tested by; none for one that the program hasn't."""
+        absent = step in self.without or (step in FURTHER and step not in self.jobs)
+        return () if absent else self.jobs.get(step, (step,))
 
     @property
     def started(self) -> str:
@@ -56,7 +70,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             folder = EXTERNAL if self.environment == "node" else EXTERNAL / self.environment
             return str(json.loads((folder / "package.json").read_text())["dependencies"][self.package])
         pins = (EXTERNAL / "requirements" / f"{self.environment}.txt").read_text()
-        (version,) = re.findall(rf"^{re.escape(self.package)}(?:\[[\w,]+\])?==([^ ;]+)", pins, re.MULTILINE)
+        (version,) = re.findall(rf"^{re.escape(self.package)}(?:\[[\w, ]+\])?==([^ ;]+)", pins, re.MULTILINE)
         return str(version)
 
 
@@ -74,9 +88,23 @@ def programs_with(step: Step, family: Family, *names: str) -> list[Any]:
     return [
         pytest.param(program, job, id=f"{program.name}-{job}", marks=_marks(program, step, job))
         for program in PROGRAMS.values()
-        if program.family == family and not program.not_tried and step not in program.without
+        if program.family == family and not program.not_tried
         if not names or program.name in names
-        for job in program.jobs.get(step, (step,))
+        for job in program.jobs_of(step)
+    ]
+
+
+def behind_servers(parameters: Sequence[Any]) -> list[Any]:
+    """Return programs and jobs behind each kind of server, as parameters.
+
+    Programs of chat completions that aren't of the core are only behind OpenAI's.
+    """
+    return [
+        pytest.param(server, program, job, id=f"{server}-{parameter.id}", marks=parameter.marks)
+        for server in SERVERS
+        for parameter in parameters
+        for program, job in [parameter.values]
+        if server == "openai" or program.core or program.api != "chat"
     ]
 
 

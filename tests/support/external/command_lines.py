@@ -1,4 +1,4 @@
-"""Agents of the command line: how each is set up for a server of the OpenAI API, and run on one prompt.
+"""Agents of the command line: how each is set up for a server of its API, and run on one prompt.
 
 Each has a home and a folder of its own, asks nobody whether it may use its tools, and reaches nothing but 127.0.0.1:
 what it wants to know of the world outside (versions, prices, telemetry) goes to a proxy that isn't there.
@@ -148,9 +148,48 @@ def _gptme(place: Workplace, prompt: str) -> Run:
     )
 
 
+def _codex(place: Workplace, prompt: str) -> Run:
+    settings = f"""
+model = "{place.model}"
+model_provider = "gateway"
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[model_providers.gateway]
+name = "Gateway"
+base_url = "{place.url}"
+env_key = "GATEWAY_KEY"
+wire_api = "responses"
+"""
+    pictures = ["--image", PICTURE] if (place.folder / PICTURE).exists() else []
+    return Run(
+        "npm/codex/node_modules/@openai/codex/bin/codex.js",
+        # As an argument it would be taken for one more picture.
+        ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", *pictures],
+        {"GATEWAY_KEY": place.key},
+        {".codex/config.toml": settings},
+        prompt,
+    )
+
+
+def _claude_code(place: Workplace, prompt: str) -> Run:
+    quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1"}
+    server = {"ANTHROPIC_BASE_URL": place.url.removesuffix("/v1"), "ANTHROPIC_AUTH_TOKEN": place.key}
+    return Run(
+        "npm/claude-code/node_modules/@anthropic-ai/claude-code-linux-x64/claude",
+        ["--print", "--model", place.model, "--allowedTools=Bash,Read,Write"],
+        {**server, **quiet},
+        stdin=prompt,
+    )
+
+
 RUNS: dict[str, Callable[[Workplace, str], Run]] = {
     "aider": _aider,
+    "claude-code": _claude_code,
     "cline": _cline,
+    "codex": _codex,
     "continue": _continue,
     "gptme": _gptme,
     "opencode": _opencode,

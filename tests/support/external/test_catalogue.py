@@ -29,14 +29,15 @@ def test_a_program_has_a_version_and_its_script(program: Program) -> None:
 @pytest.mark.parametrize("program", TRIED, ids=lambda program: program.name)
 def test_what_a_program_does_is_known(program: Program) -> None:
     assert set(program.jobs) <= set(STEPS)
-    jobs = {job for step in STEPS for job in program.jobs.get(step, (step,))}
+    jobs = {job for step in STEPS for job in program.jobs_of(step)}
     assert set(program.missing) <= jobs | set(STEPS)
 
 
 @pytest.mark.parametrize("core", [True, False])
 def test_setup_installs_the_core_always_and_the_rest_by_a_variable(core: bool) -> None:
     always, _, rest = (EXTERNAL / "setup.sh").read_text().partition("names=(")[2].partition("ALL_PROGRAMS")
-    environments = {program.environment.removeprefix("npm/") for program in TRIED if program.core == core}
+    cores = {program.environment.removeprefix("npm/") for program in TRIED if program.core}
+    environments = cores if core else {program.environment.removeprefix("npm/") for program in TRIED} - cores
     assert environments - {"llm"} <= set((always if core else rest).replace("(", " ").replace(")", " ").split())
 
 
@@ -69,3 +70,9 @@ def test_programs_without_a_step_have_no_test_of_it() -> None:
     names = {parameter.values[0].name for parameter in programs_with("chat", "python")}
     assert "openai" in names
     assert "instructor" not in names
+
+
+def test_a_further_step_is_of_the_programs_whose_jobs_name_it() -> None:
+    names = {parameter.values[0].name for parameter in programs_with("thinking", "python")}
+    assert "anthropic" in names
+    assert "openai" not in names

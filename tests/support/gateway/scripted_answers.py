@@ -29,7 +29,7 @@ class ScriptedAnswer:
 
 
 @st.composite
-def _blocks(draw: st.DrawFn, *, extras: bool) -> tuple[Block, ...]:
+def _blocks(draw: st.DrawFn, *, extras: bool, custom: bool) -> tuple[Block, ...]:
     kinds = ["text", "reasoning", "refusal", *(["opaque"] if extras else []), *["tool_call"] * 3]
     blocks: list[Block] = []
     for number, kind in enumerate(draw(st.lists(st.sampled_from(kinds), max_size=5))):
@@ -37,7 +37,8 @@ def _blocks(draw: st.DrawFn, *, extras: bool) -> tuple[Block, ...]:
         match kind:
             case "tool_call":
                 name = draw(st.sampled_from(["add", "sub"]))
-                blocks.append(Block("tool_call", draw(_TEXTS), f"c{number}", name, extra=extra))
+                free = custom and draw(st.booleans())
+                blocks.append(Block("tool_call", draw(_TEXTS), f"c{number}", name, free, extra))
             case "opaque":
                 blocks.append(Block("opaque", extra=extra or {"note": "y"}))
             case "text" | "reasoning" | "refusal":
@@ -48,9 +49,12 @@ def _blocks(draw: st.DrawFn, *, extras: bool) -> tuple[Block, ...]:
 
 
 @st.composite
-def scripted_answers(draw: st.DrawFn, *, extras: bool = True) -> ScriptedAnswer:
-    """Return answers whose pieces are cut anywhere and merged in any events; the end may bring some of them itself."""
-    blocks = draw(_blocks(extras=extras))
+def scripted_answers(draw: st.DrawFn, *, extras: bool = True, custom: bool = False) -> ScriptedAnswer:
+    """Return answers whose pieces are cut anywhere and merged in any events; the end may bring some of them itself.
+
+    They have the servers' own fields with `extras`, and calls of custom tools with `custom`.
+    """
+    blocks = draw(_blocks(extras=extras, custom=custom))
     pieces = [piece for number, block in enumerate(blocks) for piece in draw(_pieces(number, block))]
     sent = draw(st.integers(0, len(pieces)))
     events: list[Delta | Final] = []
