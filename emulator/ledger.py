@@ -12,7 +12,7 @@ LIMIT = 200_000
 REQUESTS = 200  # of so many turns, the newest, what was received is kept
 RUNNING = "running"
 
-Api = Literal["bing", "openai"]
+Api = Literal["bing", "openai", "anthropic"]
 
 
 class CreateEntry(msgspec.Struct):

@@ -10,7 +10,7 @@ from emulator.sent_pictures import SentPicture
 
 MOST_TEXT = 20_000  # characters of each text that are kept
 MOST_MESSAGES = 300_000  # characters of all messages, about; the oldest are left out
-OMITTED = ("model", "messages", "tools", "tool_choice", "response_format", "stream")
+OMITTED = ("model", "messages", "system", "tools", "tool_choice", "response_format", "stream")
 HEADERS = (
     "accept", "user-agent", "idempotency-key", "openai-beta", "openai-organization", "openai-project", "http-referer",
     "anthropic-beta", "anthropic-version", "traceparent",
@@ -22,6 +22,7 @@ class ReceivedRequest(msgspec.Struct):
     """What was asked for, beside model and question. `parameters` are all other fields of the body."""
 
     messages: list[Any]
+    system: Any = None
     tools: Any = None
     tool_choice: Any = None
     response_format: Any = None
@@ -35,6 +36,7 @@ def describe(body: Json, headers: Mapping[str, str], pictures: Sequence[SentPict
     seen = [{"media_type": one.media_type, "bytes": one.size, "url": one.url[:MOST_TEXT]} for one in pictures]
     return ReceivedRequest(
         messages=newest(body.get("messages") or []),
+        system=shorten(body.get("system")),
         tools=shorten(body.get("tools")),
         tool_choice=shorten(body.get("tool_choice")),
         response_format=shorten(body.get("response_format")),

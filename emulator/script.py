@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emulator.accounts import RequestKind, ScriptedOutcome
+from emulator.anthropic import outcomes as anthropic_outcomes
 from emulator.bing import outcomes as bing_outcomes
 from emulator.blocks import AnswerBlock
 from emulator.directives import check_script
@@ -95,7 +96,8 @@ def parse(body: bytes) -> ScriptOrder:
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
     for kind, outcome_order in order.outcomes.items():
         if outcome_order.outcome is not None:
-            check_script(outcome_order.outcome, bing_outcomes.names(kind) | openai_outcomes.names(kind))
+            tables = (bing_outcomes, openai_outcomes, anthropic_outcomes)
+            check_script(outcome_order.outcome, frozenset().union(*(table.names(kind) for table in tables)))
     for answer in order.answers or ():
         if answer.server is not None and answer.server not in server_styles.SERVERS:
             raise ValueError(f"there is no server {answer.server!r}")

@@ -8,6 +8,8 @@ import structlog
 from aiohttp import web
 
 from emulator import pictures, script
+from emulator.anthropic.messages import MessageHandler
+from emulator.anthropic.models import AnthropicModelList
 from emulator.bing.chathub import ChatHub
 from emulator.bing.conversation_create import ConversationCreate
 from emulator.bing.conversations import ChatHubConversations
@@ -84,16 +86,28 @@ def bing_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.Route
 
 
 def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
-    """Return the endpoints of the other API, all under /v1."""
-    threads, model_list = ThreadIndex(), ModelList(state)
+    """Return the endpoints of the other APIs, all under /v1."""
+    threads, model_list, message_models = ThreadIndex(), ModelList(state), AnthropicModelList(state)
+    messages = MessageHandler(state, threads)
     state.reset_hooks.append(threads.clear)
     return [
         web.post("/v1/chat/completions", tracker.track(CompletionHandler(state, threads).handle)),
         web.post("/v1/images/generations", tracker.track(ImageGenerations(state).handle)),
-        web.get("/v1/models", model_list.index),
-        web.get("/v1/models/{id:.+}", model_list.show),
+        web.post("/v1/messages", tracker.track(messages.handle)),
+        web.post("/v1/messages/count_tokens", tracker.track(messages.count)),
+        web.get("/v1/models", by_version(message_models.index, model_list.index)),
+        web.get("/v1/models/{id:.+}", by_version(message_models.show, model_list.show)),
         web.route("*", "/v1/{rest:.*}", models.unknown),
     ]
+
+
+def by_version(versioned: Handler, other: Handler) -> Handler:
+    """Return a handler that leaves requests with the header `anthropic-version` to the first one."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await (versioned if "anthropic-version" in request.headers else other)(request)
+
+    return handle
 
 
 class Emulator:

@@ -59,7 +59,11 @@ def ignored_parameters(prompt: Prompt, abilities: frozenset[Ability], *, text_on
         *([] if "reasoning" in abilities else _REASONING),
         *(_OTHERS if text_only else ()),
     ]
+    # No server speaks the dialect of Responses: none takes its hosted tools, and none cuts a conversation.
+    alone = text_only or prompt.dialect == "responses"
+    if alone and "truncation" not in unable:
+        unable.append("truncation")
     ignored = [name for name in unable if prompt.options.get(name) is not None]
-    if text_only and any(tool.kind not in ("function", "custom") for tool in prompt.tools):
+    if alone and any(tool.kind not in ("function", "custom") for tool in prompt.tools):
         ignored.append("tools")
     return tuple(ignored)

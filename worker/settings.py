@@ -12,6 +12,7 @@ _SERVERS_OWN = "none, or an empty value: the server's own"
 # The names of the built-in chat providers.
 EDGEGPT = "edgegpt"
 OPENAI = "openai"
+ANTHROPIC = "anthropic"
 
 
 class WorkerSettings(SharedSettings):
@@ -23,8 +24,8 @@ class WorkerSettings(SharedSettings):
     provider: str = Field(
         default=EDGEGPT,
         description=(
-            "the provider to ask first: `edgegpt`, `openai`, or `module:Class` of one's own; several, separated "
-            "by commas, in their order"
+            "the provider to ask first: `edgegpt`, `openai`, `anthropic`, or `module:Class` of one's own; several, "
+            "separated by commas, in their order"
         ),
     )
     openai_base_url: str | None = Field(

@@ -7,9 +7,9 @@ from emulator.accounts import RequestKind
 from emulator.openai import broken_streams, refusals
 from emulator.openai import scenarios as openai_scenarios
 from emulator.openai.refusals import CompletionRefusal
-from emulator.openai.sse_layout import ORDINARY, SseLayout
 from emulator.openai.turn import CompletionTurn
 from emulator.scenarios import Scenario
+from emulator.sse_layout import ORDINARY, SseLayout
 
 
 @dataclass(frozen=True)

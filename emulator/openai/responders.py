@@ -1,81 +1,49 @@
 """Steps carried out on a response, as a stream of events or as one completion."""
 
-import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from abc import abstractmethod
 
 from aiohttp import web
 
-from emulator import http_faults
 from emulator.clock import EmulatorClock
-from emulator.http_faults import HOLD_LIMIT
+from emulator.event_writer import EventWriter
 from emulator.json_text import Json, dump
-from emulator.ledger import TurnEntry, finish
+from emulator.ledger import TurnEntry
 from emulator.openai import chunks, error_response
-from emulator.openai.sse_layout import SseLayout
 from emulator.openai.turn import CompletionTurn, SendChunk, SendDone, SendEnd, SendError, SendRaw
-from emulator.pacing import Pacer
-from emulator.steps import Pause, Reset, Silence, Step, Tick
+from emulator.responder import AnswerResponder
+from emulator.sse_layout import SseLayout
+from emulator.steps import Step
 
-LEAVE_LIMIT = 30.0  # seconds a dropped connection may take to be gone
 LastStep = SendDone | SendEnd | SendError
 
 
-class CompletionResponder(ABC):
-    """The response to one question: the pauses, the ledger's count of text, and the ends that are no answer."""
+class CompletionResponder(AnswerResponder):
+    """The response to one question of this API."""
 
     def __init__(self, request: web.Request, turn: CompletionTurn, entry: TurnEntry, clock: EmulatorClock) -> None:
-        self.request = request
+        super().__init__(request, entry, clock)
         self.turn = turn
-        self.entry = entry
-        self._clock = clock
         self._tokens = self._thoughts = 0
 
-    async def play(self, steps: Iterator[Step], pacer: Pacer) -> web.StreamResponse:
-        """Carry out the steps until one ends the answer."""
-        for step in steps:
-            if isinstance(step, Pause | Tick):
-                await pacer.wait(step)
-            elif isinstance(step, SendChunk):
-                await self.chunk(step)
-            elif isinstance(step, SendRaw):
-                await self.raw(step)
-            elif isinstance(step, SendDone | SendEnd | SendError):
-                return await self.end(step)
-            else:
-                await self._drop(step)
-        raise AssertionError("an outcome has no end")
+    async def carry_out(self, step: Step) -> web.StreamResponse | None:
+        """Carry out a step of this API."""
+        if isinstance(step, SendChunk):
+            await self.chunk(step)
+        elif isinstance(step, SendRaw):
+            await self.raw(step)
+        elif isinstance(step, SendDone | SendEnd | SendError):
+            return await self.end(step)
+        return None
 
     def count(self, step: SendChunk) -> None:
         """Count text that has been sent."""
         self._tokens += step.tokens
         self._thoughts += step.thought
-        if step.piece:
-            self.entry.deltas += 1
-            self.entry.text += step.piece
-            self.entry.length = len(self.entry.text)
+        self.count_text(step.piece)
 
     def usage(self) -> Json:
         """Return the usage of what has been sent."""
         return self.turn.usage(self._tokens, self._thoughts)
-
-    def close(self, outcome: str) -> None:
-        """Write the outcome into the ledger."""
-        finish(self.entry, outcome, self._clock.now())
-
-    async def _drop(self, step: Step) -> None:
-        """Drop the connection; its end cancels the handler, whichever side it comes from."""
-        await self.before_drop()
-        if isinstance(step, Silence):
-            await asyncio.sleep(HOLD_LIMIT)
-        elif isinstance(step, Reset):
-            self.close("reset")
-            http_faults.reset(self.request)
-        else:
-            self.close("closed")
-            if self.request.transport is not None:
-                self.request.transport.close()
-        await asyncio.sleep(LEAVE_LIMIT)
 
     @abstractmethod
     async def chunk(self, step: SendChunk) -> None:
@@ -84,10 +52,6 @@ class CompletionResponder(ABC):
     @abstractmethod
     async def raw(self, step: SendRaw) -> None:
         """Send or keep text of the stream."""
-
-    @abstractmethod
-    async def before_drop(self) -> None:
-        """Send what is still to be sent."""
 
     @abstractmethod
     async def end(self, step: LastStep) -> web.StreamResponse:
@@ -102,66 +66,40 @@ class StreamResponder(CompletionResponder):
     ) -> None:
         super().__init__(request, turn, entry, clock)
         self._layout = layout
-        self._response: web.StreamResponse | None = None
-        self._waiting: list[str] = []
+        self._writer = EventWriter(request, layout, {"x-request-id": error_response.request_id()})
 
     async def chunk(self, step: SendChunk) -> None:
         """Send one event."""
-        await self._send(self._layout.event(dump(step.body)))
+        await self._writer.send(self._layout.event(dump(step.body)))
         self.count(step)
 
     async def raw(self, step: SendRaw) -> None:
         """Send text of the stream."""
-        await self._send(step.text)
+        await self._writer.send(step.text)
 
     async def before_drop(self) -> None:
         """Send the events that wait for a full write."""
-        if self._waiting:
-            await self._flush()
+        await self._writer.flush_waiting()
 
     async def end(self, step: LastStep) -> web.StreamResponse:
         """Send the last events and end the response."""
         self.close(step.outcome)
         if isinstance(step, SendError):
-            self._waiting.append(self._layout.event(dump(step.error.body)))
+            self._writer.add(self._layout.event(dump(step.error.body)))
         if isinstance(step, SendDone):
-            self._waiting += self._usage()
+            for event in self._usage():
+                self._writer.add(event)
         if isinstance(step, SendDone) or (isinstance(step, SendError) and step.done):
-            self._waiting.append(self._layout.event("[DONE]"))
+            self._writer.add(self._layout.event("[DONE]"))
         if isinstance(step, SendDone):
-            self._waiting.append(step.after)
-        response = await self._flush()
-        await response.write_eof()
-        return response
+            self._writer.add(step.after)
+        return await self._writer.end()
 
     def _usage(self) -> list[str]:
         if not self.turn.include_usage and not self.turn.style.always_usage:
             return []
         body = self.turn.event([]) | {"usage": self.usage()}
         return [self._layout.event(dump(body))]
-
-    async def _send(self, text: str) -> None:
-        self._waiting.append(text)
-        if len(self._waiting) >= self._layout.batch:
-            await self._flush()
-
-    async def _flush(self) -> web.StreamResponse:
-        if self._response is None:
-            self._response = await self._begin()
-        waiting, self._waiting = self._waiting, []
-        for data in self._layout.writes(waiting):
-            await self._response.write(data)
-        return self._response
-
-    async def _begin(self) -> web.StreamResponse:
-        headers = {
-            "Content-Type": "text/event-stream; charset=utf-8",
-            "Cache-Control": "no-cache",
-            "x-request-id": error_response.request_id(),
-        }
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(self.request)
-        return response
 
 
 class WholeResponder(CompletionResponder):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from emulator import blocks
+from emulator import answer_limits, blocks
 from emulator.answers import SampleAnswer
 from emulator.blocks import AnswerBlock, BlockFragment
 from emulator.json_text import Json
@@ -134,7 +134,10 @@ class CompletionTurn(TurnPrompt):
             pieces += fragments
         if self.is_ordinary:
             pieces += super().pieces(answer)
-        return self._limit(pieces)
+        limited, ending = answer_limits.apply(pieces, self.parameters.limit, self.parameters.stop)
+        if ending is not None:
+            self._reason = "stop" if ending.stop else "length"
+        return limited
 
     def _fragments(self, reply: ScriptedReply) -> list[BlockFragment]:
         identified: list[AnswerBlock] = []
@@ -147,26 +150,6 @@ class CompletionTurn(TurnPrompt):
         if not calls:
             return "stop"
         return "function_call" if self.old else self.style.finish
-
-    def _limit(self, pieces: list[str]) -> list[str]:
-        """Return the pieces before a stop sequence, and no more than the tokens that were asked for."""
-        text, passed = "", list[str]()
-        for piece in pieces:
-            if self.parameters.limit is not None and len(passed) >= self.parameters.limit:
-                self._reason = "length"
-                break
-            if isinstance(piece, BlockFragment) and piece.block.kind != "text":
-                passed.append(piece)
-                continue
-            longer = text + piece
-            starts = (longer.find(stop, max(0, len(text) - len(stop))) for stop in self.parameters.stop)
-            found_at = [start for start in starts if start >= 0]
-            if found_at:
-                self._reason = "stop"
-                return _cut([*passed, piece], min(found_at))
-            text = longer
-            passed.append(piece)
-        return passed
 
     def annotate(self, answer: SampleAnswer) -> list[Json]:
         """Return the annotations of an answer that compose has made."""
@@ -224,15 +207,3 @@ class CompletionTurn(TurnPrompt):
             delta = {"role": "assistant", "content": "", **delta}
         listed = logprobs.describe(text, self.parameters.top_logprobs) if self.parameters.logprobs and text else None
         return self.event([chunks.choice(delta, None, listed)])
-
-
-def _cut(pieces: list[str], length: int) -> list[str]:
-    """Return pieces with no more than so many characters of text in all."""
-    cut: list[str] = []
-    for piece in pieces:
-        if isinstance(piece, BlockFragment) and piece.block.kind != "text":
-            cut.append(piece)
-        elif length > 0:
-            cut.append(piece if len(piece) <= length else piece[:length])
-            length -= len(piece)
-    return cut

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
+from gateway.openai.content_fields import content_fields
 from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
 from gateway.openai.models import model_name
 from gateway.openai.server_fields import add_fields
@@ -242,7 +243,8 @@ class CompletionChunks:
                 delta.refusal = text
         if not piece.extra:
             return [self._chunk(delta)]
-        return [self._chunk(add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
+        whole = msgspec.structs.replace(piece, text=self._answer.sent[piece.block].text)
+        return [self._chunk(add_fields(delta, message_fields([whole])), logprobs=_logprobs([piece]))]
 
     def _render_call(self, piece: Piece) -> list[ChunkDelta]:
         """Return the name of a call that begins, and then its arguments."""
@@ -342,11 +344,15 @@ def _join(blocks: Sequence[Block], kind: BlockKind) -> str:
 
 
 def message_fields(blocks: Sequence[Block | Piece]) -> dict[str, Any]:
-    """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them."""
+    """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them.
+
+    A piece has all of its block's text here.
+    """
     fields: dict[str, Any] = {}
     for block in blocks:
         if block.kind != "tool_call":
-            fields = fold(fields, {name: value for name, value in block.extra.items() if name != _LOGPROBS})
+            given = content_fields(block, block.text)
+            fields = fold(fields, {name: value for name, value in given.items() if name != _LOGPROBS})
     return fields
 
 

@@ -42,11 +42,17 @@ def read_object(value: object, param: str) -> Fields:
     return value
 
 
+def read_string(fields: Fields, name: str, parent: str) -> str:
+    """Return a field that must be a string."""
+    text = fields.get(name)
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"'{parent}.{name}' must be a string.", f"{parent}.{name}", "invalid_type")
+    return text
+
+
 def read_filled(fields: Fields, name: str, parent: str) -> str:
     """Return a field that must be a string which isn't empty."""
-    text, param = fields.get(name), f"{parent}.{name}"
-    if not isinstance(text, str):
-        raise InvalidRequestError(f"'{param}' must be a string.", param, "invalid_type")
+    text, param = read_string(fields, name, parent), f"{parent}.{name}"
     if not text:
         raise InvalidRequestError(f"'{param}' must not be empty.", param, "invalid_value")
     return text

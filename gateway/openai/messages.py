@@ -1,13 +1,13 @@
 """Lists of messages, as clients send a whole conversation each time. Pure: JSON in, messages or an error out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, rest_of
+from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
 from gateway.openai.picture_urls import check_picture_url
 from gateway.openai.schema_marks import NULL, STRING, any_of, list_of
 from wire.prompt import Message, Opaque, Part, Picture, PromptRole, Refusal, Text, ToolCall, pictures
@@ -21,10 +21,10 @@ _ROLES: Mapping[str, PromptRole] = {
     "function": "tool",
 }
 # The types of parts that contain text.
-_TEXTS = ("text", "input_text", "output_text")
+TEXT_KINDS = ("text", "input_text", "output_text")
 # Fields with a meaning here. `annotations` are citations in our own answers, for people.
 _KNOWN = ("type", "role", "content", "name", "refusal", "annotations", "tool_calls", "function_call", "tool_call_id")
-_ADDRESS = "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)"
+ADDRESS = "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)"
 MAX_PARTS = 1024
 MAX_PICTURES = 250
 MAX_CALLS = 128
@@ -53,7 +53,7 @@ class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
 class PictureAddress(msgspec.Struct):
     """A picture: its address, or itself as a `data:` URL in base64. It is a PNG, JPEG, WebP or GIF."""
 
-    url: Annotated[str, Meta(pattern=_ADDRESS)]
+    url: Annotated[str, Meta(pattern=ADDRESS)]
     detail: str | None = None
 
 
@@ -61,7 +61,7 @@ class PicturePart(msgspec.Struct, tag_field="type", tag="image_url"):
     """A picture in a message."""
 
     image_url: Annotated[
-        Any, any_of(PictureAddress, {"type": "string", "pattern": _ADDRESS}, description="Its address, with details.")
+        Any, any_of(PictureAddress, {"type": "string", "pattern": ADDRESS}, description="Its address, with details.")
     ]
 
 
@@ -69,7 +69,7 @@ class OtherPart(msgspec.Struct, kw_only=True):
     """A part of any other type, such as `input_audio` or `file`. It goes to a model's server as it is."""
 
     type: Annotated[
-        str, Meta(extra_json_schema={"not": {"enum": [*_TEXTS, "refusal", "image_url"]}}, description="Its type.")
+        str, Meta(extra_json_schema={"not": {"enum": [*TEXT_KINDS, "refusal", "image_url"]}}, description="Its type.")
     ]
 
 
@@ -135,21 +135,26 @@ def parse_messages(messages: object, param: str) -> tuple[Message, ...]:
 
 
 def link_results(messages: Sequence[Message], param: str) -> tuple[Message, ...]:
-    """Return the messages with each result behind its call. InvalidRequestError for one without the other.
+    """Return the messages with each result behind its call.
+
+    InvalidRequestError for one without the other, two results of a call, and two calls with one id in a message.
 
     A result of the old form, which names only its function, gets the id of the call.
     """
     linked: list[Message] = []
     names: dict[str, str] = {}
     waiting: set[str] = set()
+    answered: set[str] = set()
     for number, message in enumerate(messages):
+        where = f"{param}[{number}]"
         if message.role == "tool":
-            result = _link(message, names, f"{param}[{number}]")
+            result = _link(message, names, answered, where)
             waiting.discard(result.call_id)
+            answered.add(result.call_id)
             linked.append(result)
             continue
-        _check_answered(waiting, f"{param}[{number}]")
-        names = {call.id: call.name for call in message.calls}
+        _check_answered(waiting, where)
+        names, answered = _call_names(message, where), set()
         # Calls of the old form needn't have a result.
         waiting = {call.id for call in message.calls if not _is_made(call.id)}
         linked.append(message)
@@ -157,10 +162,24 @@ def link_results(messages: Sequence[Message], param: str) -> tuple[Message, ...]
     return tuple(linked)
 
 
-def _link(result: Message, names: Mapping[str, str], param: str) -> Message:
+def _call_names(message: Message, param: str) -> dict[str, str]:
+    """Return the names of a message's calls by their ids, of which each is one call's."""
+    names: dict[str, str] = {}
+    for number, call in enumerate(message.calls):
+        if call.id in names:
+            where = f"{param}.tool_calls[{number}].id"
+            raise InvalidRequestError(f"'{where}' is the id of two calls.", where, "invalid_value")
+        names[call.id] = call.name
+    return names
+
+
+def _link(result: Message, names: Mapping[str, str], answered: Container[str], param: str) -> Message:
     if result.call_id:
         if result.call_id not in names:
             message = f"'{param}' must follow an assistant message whose 'tool_calls' have its 'tool_call_id'."
+            raise InvalidRequestError(message, f"{param}.tool_call_id", "invalid_value")
+        if result.call_id in answered:
+            message = f"'{param}' is a second result of one call."
             raise InvalidRequestError(message, f"{param}.tool_call_id", "invalid_value")
         return result
     call = next((id_ for id_, name in names.items() if _is_made(id_) and name == result.name), None)
@@ -239,24 +258,25 @@ def _parse_part(part: object, param: str) -> Part:
     kind = fields.get("type")
     if not isinstance(kind, str) or not kind:
         raise InvalidRequestError(f"'{param}.type' must be a string.", f"{param}.type", "invalid_type")
-    if kind in _TEXTS:
-        return Text(_read_text(fields, "text", param), rest_of(fields, ("type", "text"), param))
+    if kind in TEXT_KINDS:
+        return Text(read_string(fields, "text", param), rest_of(fields, ("type", "text"), param))
     if kind == "refusal":
-        return Refusal(_read_text(fields, "refusal", param), rest_of(fields, ("type", "refusal"), param))
+        return Refusal(read_string(fields, "refusal", param), rest_of(fields, ("type", "refusal"), param))
     if kind == "image_url":
-        return _parse_picture(fields, param)
+        return parse_picture(fields, param)
     check_depth(part, param)
     return Opaque(dict(fields))
 
 
-def _parse_picture(fields: Fields, param: str) -> Picture:
+def parse_picture(fields: Fields, param: str) -> Picture:
+    """Return the picture in a part of type `image_url`. InvalidRequestError."""
     where = f"{param}.image_url"
     given = fields.get("image_url")
     if isinstance(given, str):
         check_picture_url(given, where)
         return Picture(given, extra=rest_of(fields, ("type", "image_url"), param))
     image = read_object(given, where)
-    url = _read_text(image, "url", where)
+    url = read_string(image, "url", where)
     check_picture_url(url, f"{where}.url")
     detail = read_field(image, "detail", str, where) or ""
     inner = rest_of(image, ("url", "detail"), where)
@@ -288,7 +308,7 @@ def _parse_call(call: object, param: str) -> ToolCall:
         return _parse_function(id_, fields.get("function"), f"{param}.function", extra)
     if kind == "custom":
         custom = read_object(fields.get("custom"), f"{param}.custom")
-        name, text = read_filled(custom, "name", f"{param}.custom"), _read_text(custom, "input", f"{param}.custom")
+        name, text = read_filled(custom, "name", f"{param}.custom"), read_string(custom, "input", f"{param}.custom")
         inner = rest_of(custom, ("name", "input"), f"{param}.custom")
         extra = rest_of(fields, ("id", "type", "index", "custom"), param) | ({"custom": inner} if inner else {})
         return ToolCall(id_, name, text, custom=True, extra=extra)
@@ -301,13 +321,6 @@ def _parse_function(id_: str, function: object, param: str, extra: dict[str, Any
     return ToolCall(
         id_,
         read_filled(fields, "name", param),
-        _read_text(fields, "arguments", param),
+        read_string(fields, "arguments", param),
         extra=extra | ({"function": inner} if inner else {}),
     )
-
-
-def _read_text(fields: Fields, name: str, param: str) -> str:
-    text = fields.get(name)
-    if not isinstance(text, str):
-        raise InvalidRequestError(f"'{param}.{name}' must be a string.", f"{param}.{name}", "invalid_type")
-    return text

@@ -1,7 +1,7 @@
 """The options of a request: what a model's server may take beside messages and tools. Pure, as validation."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,7 +36,7 @@ _OPTIONS: Mapping[str, type] = {
     "prediction": dict,
     "web_search_options": dict,
 }
-_MOST_LOGPROBS = 20
+MOST_LOGPROBS = 20
 MAX_SESSION = 512
 # The session in the `metadata.user_id` of programs that also speak Anthropic's API.
 _SESSION = re.compile(r"(?:^|_)session_([0-9A-Za-z-]{8,64})$")
@@ -70,6 +70,12 @@ class SchemaFormat(msgspec.Struct, kw_only=True):
     json_schema: JsonSchemaFields
 
 
+class FlatSchemaFormat(JsonSchemaFields, kw_only=True):
+    """JSON of a schema, in `text.format`."""
+
+    type: Literal["json_schema"]
+
+
 # What a request has as its format.
 FORMATS: Sequence[type[msgspec.Struct]] = (TextFormat, JsonFormat, SchemaFormat)
 
@@ -88,7 +94,7 @@ class ChatOptionFields(msgspec.Struct, kw_only=True):
     max_tokens: Annotated[int | None, Meta(description="As max_completion_tokens, which goes before it.")] = None
     max_completion_tokens: int | None = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=_MOST_LOGPROBS)] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=MOST_LOGPROBS)] | None = None
     reasoning_effort: str | None = None
     reasoning: dict[str, Any] | None = None
     thinking: dict[str, Any] | None = None
@@ -106,41 +112,51 @@ class ChatOptionFields(msgspec.Struct, kw_only=True):
 
 def parse_options(fields: Fields) -> dict[str, Any]:
     """Return the options of a request by their names in the chat completions API, without `stop`."""
-    options: dict[str, Any] = {}
-    for name, kind in _OPTIONS.items():
-        value = read_field(fields, name, kind)
-        if value is not None:
-            check_depth(value, name)
-            options[name] = value
+    options = read_options(fields, _OPTIONS)
     limits = [read_field(fields, name, int) for name in ("max_completion_tokens", "max_tokens")]
     for limit in limits:
         if limit is not None:
             options.setdefault("max_tokens", limit)
-    if not 0 <= options.get("top_logprobs", 0) <= _MOST_LOGPROBS:
-        message = f"'top_logprobs' must be 0 to {_MOST_LOGPROBS}."
+    return options
+
+
+def read_options(fields: Fields, names: Collection[str]) -> dict[str, Any]:
+    """Return those of the options that a request has, after a check of their types."""
+    options: dict[str, Any] = {}
+    for name in names:
+        value = read_field(fields, name, _OPTIONS[name])
+        if value is not None:
+            check_depth(value, name)
+            options[name] = value
+    if not 0 <= options.get("top_logprobs", 0) <= MOST_LOGPROBS:
+        message = f"'top_logprobs' must be 0 to {MOST_LOGPROBS}."
         raise InvalidRequestError(message, "top_logprobs", "invalid_value")
     return options
 
 
-def parse_format(given: object) -> AnswerFormat | None:
-    """Return the format of the answer from `response_format`; None for text."""
+def parse_format(given: object, param: str = "response_format") -> AnswerFormat | None:
+    """Return the format of the answer from the field `param`; None for text.
+
+    A schema is in `json_schema`, or in the format itself in the flat form of `text.format`.
+    """
     if given is None:
         return None
-    fields = read_object(given, "response_format")
+    fields = read_object(given, param)
     match fields.get("type"):
         case "text":
             return None
         case "json_object":
-            return AnswerFormat("json", extra=rest_of(fields, ("type",), "response_format"))
+            return AnswerFormat("json", extra=rest_of(fields, ("type",), param))
+        case "json_schema" if param == "text.format":
+            return _parse_schema({name: value for name, value in fields.items() if name != "type"}, param)
         case "json_schema":
-            return _parse_schema(fields)
-    message = "'response_format.type' must be 'text', 'json_object' or 'json_schema'."
-    raise InvalidRequestError(message, "response_format.type", "unsupported_value")
+            inner = f"{param}.json_schema"
+            return _parse_schema(read_object(fields.get("json_schema"), inner), inner)
+    message = f"'{param}.type' must be 'text', 'json_object' or 'json_schema'."
+    raise InvalidRequestError(message, f"{param}.type", "unsupported_value")
 
 
-def _parse_schema(fields: Fields) -> AnswerFormat:
-    param = "response_format.json_schema"
-    schema = read_object(fields.get("json_schema"), param)
+def _parse_schema(schema: Fields, param: str) -> AnswerFormat:
     return AnswerFormat(
         "schema",
         read_filled(schema, "name", param),

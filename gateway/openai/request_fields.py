@@ -6,14 +6,15 @@ and what has no effect, they read from here.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from gateway.openai.messages import MessageFields
 from gateway.openai.models import ModelName
-from gateway.openai.options import FORMATS
+from gateway.openai.options import FORMATS, MOST_LOGPROBS, FlatSchemaFormat, JsonFormat, TextFormat
+from gateway.openai.response_tools import FLAT_CHOICES, FLAT_TOOLS
 from gateway.openai.schema_marks import NULL, any_of, list_of, only
 from gateway.openai.tools import CHOICES, MAX_TOOLS, TOOLS, FunctionFields, ToolReference
 
@@ -30,7 +31,7 @@ NoTools = Annotated[Any, only([])]
 NoToolChoice = Annotated[Any, only([], "none", "auto")]
 FilledText = Annotated[str, Meta(min_length=1)]
 MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
-# Messages, and items of the kinds that gateway.openai.input_items has.
+# Of the kinds that gateway.openai.item_fields has.
 ItemList = Annotated[list[Any], Meta(min_length=1)]
 StopFields = Annotated[
     str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
@@ -120,10 +121,27 @@ class CompletionFields(QuestionFields, kw_only=True):
     store: Ignored[bool] = None
 
 
-class FormatFields(msgspec.Struct):
-    """The format of the answer."""
+class TextFields(msgspec.Struct):
+    """The form of the answer's text."""
 
-    format: Annotated[Any, only({"type": "text"})] = None
+    format: Annotated[Any, any_of(TextFormat, JsonFormat, FlatSchemaFormat, NULL)] = None
+    verbosity: str | None = None
+
+
+class ReasoningFields(msgspec.Struct):
+    """How the model thinks."""
+
+    effort: str | None = None
+    summary: Annotated[
+        str | None, Meta(description="Has no effect: what the server shows of its thoughts comes anyway.")
+    ] = None
+    generate_summary: str | None = None
+
+
+class ResponseStreamOptions(msgspec.Struct):
+    """Options of a stream."""
+
+    include_obfuscation: Ignored[bool] = None
 
 
 class ResponseFields(QuestionFields, kw_only=True):
@@ -137,13 +155,40 @@ class ResponseFields(QuestionFields, kw_only=True):
     store: Annotated[
         bool | None, Meta(description="false: no later request can read this response by its id, or continue from it.")
     ] = None
-    text: FormatFields | None = None
-    tools: NoTools = None
-    tool_choice: NoToolChoice = None
     background: Annotated[
-        bool | None, Meta(description="true: the response comes at once, and is read by its id. It needs `store`.")
+        bool | None, Meta(description="true: the client doesn't wait for the response; not with `store` false.")
     ] = None
-    top_logprobs: Annotated[Any, only(0)] = None
+    text: TextFields | None = None
+    reasoning: ReasoningFields | None = None
+    tools: Annotated[Any, any_of(list_of(*FLAT_TOOLS, maxItems=MAX_TOOLS), NULL)] = None
+    tool_choice: Annotated[Any, any_of({"enum": ["none", "auto", "required"]}, *FLAT_CHOICES, NULL)] = None
+    parallel_tool_calls: bool | None = None
+    max_tool_calls: Ignored[int] = None
+    max_output_tokens: int | None = None
+    include: Annotated[
+        list[str] | None,
+        Meta(
+            description="`reasoning.encrypted_content`: thoughts come with what their server wants back; "
+            "`message.output_text.logprobs`: texts come with log probabilities. Others have no effect."
+        ),
+    ] = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    logit_bias: dict[str, Any] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=MOST_LOGPROBS)] | None = None
+    service_tier: str | None = None
+    prompt_cache_key: Annotated[
+        str | None, Meta(description="Questions with the same one go to the same account, where that is possible.")
+    ] = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    stream_options: ResponseStreamOptions | None = None
     prompt: Annotated[Any, only()] = None
 
 

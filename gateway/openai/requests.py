@@ -7,40 +7,29 @@ from typing import Any
 import msgspec
 
 from gateway.http.fields import join_surrogates
-from gateway.openai import input_items, messages, options, tools, validation
+from gateway.openai import messages, options, tools, validation
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.json_fields import Fields, read_field, read_text, rest_of
 from gateway.openai.options import ChatOptionFields
+from gateway.openai.parameter_names import field_that_needs
 from gateway.openai.request_fields import (
     MAX_IMAGES,
     MAX_STOP_LENGTH,
     MAX_STOPS,
     CompletionFields,
     ImageFields,
-    ResponseFields,
     accepted_values,
 )
 from wire.needs import Ability
-from wire.prompt import Message, Opaque, Picture, Prompt, Text, last_turn
+from wire.prompt import Message, Opaque, Picture, Prompt, last_turn
 from wire.prompt_text import TextPrompt, to_text
 
-_PLAIN_TEXT = {"type": "text"}
 _COMPLETION_VALUES = accepted_values(CompletionFields)
-_RESPONSE_VALUES = accepted_values(ResponseFields)
 _IMAGE_VALUES = accepted_values(ImageFields)
 # The fields of a chat completion that have a meaning here. All others go to the model's server as they are.
 _COMPLETION_NAMES = frozenset(
     ("metadata", "user", *CompletionFields.__struct_fields__, *ChatOptionFields.__struct_fields__)
 )
-
-# The fields by which a question needs an ability of its model.
-_PARAMS: Mapping[Ability, str] = {
-    "tools": "tools",
-    "json": "response_format",
-    "logprobs": "logprobs",
-    "sampling": "temperature",
-    "reasoning": "reasoning_effort",
-}
 
 
 @dataclass(frozen=True)
@@ -90,13 +79,13 @@ class ImagePrompt:
 
 def parse_completion(fields: Fields) -> CompletionRequest:
     """Return the request of a body of /v1/chat/completions."""
-    model = _model(fields)
-    _reject_unsupported(fields, _COMPLETION_VALUES)
+    model = read_model(fields)
+    reject_unsupported(fields, _COMPLETION_VALUES)
     stream = bool(read_field(fields, "stream", bool))
     stream_options = read_field(fields, "stream_options", dict) or {}
     usage = bool(read_field(stream_options, "include_usage", bool, "stream_options"))
     conversation = messages.link_results(messages.parse_messages(fields.get("messages"), "messages"), "messages")
-    _check_asked(conversation, "messages")
+    check_asked(conversation, "messages")
     available, stops = tools.parse_tools(fields), _stops(fields.get("stop"))
     prompt = Prompt(
         "chat",
@@ -116,45 +105,9 @@ def parse_completion(fields: Fields) -> CompletionRequest:
     )
 
 
-def parse_response(fields: Fields) -> CompletionRequest:
-    """Return the request of a body of /v1/responses."""
-    model = _model(fields)
-    _reject_unsupported(fields, _RESPONSE_VALUES)
-    form = read_field(fields, "text", dict) or {}
-    if form.get("format") not in (None, _PLAIN_TEXT):
-        raise InvalidRequestError("'text.format' must be of type 'text'.", "text.format", "unsupported_parameter")
-    given = fields.get("input")
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else input_items.to_messages(given)
-    previous = read_text(fields, "previous_response_id") or None
-    if previous is not None and fields.get("conversation") is not None:
-        message = "'previous_response_id' can't be used together with 'conversation'."
-        raise InvalidRequestError(message, "previous_response_id", "invalid_value")
-    instructions = read_text(fields, "instructions")
-    first = (Message("system", (Text(instructions),), string=True),) if instructions else ()
-    own = messages.parse_messages(items, "input")
-    _check_asked(own, "input")
-    _reject_other_parts(own, "input")
-    stream, store, background = (read_field(fields, name, bool) for name in ("stream", "store", "background"))
-    if background and store is False:
-        raise InvalidRequestError("'background' can't be used with 'store' false.", "background", "invalid_value")
-    prompt, text = Prompt("responses", model, (*first, *own)), to_text((*first, *own), instructions=len(first))
-    echo = {"instructions": instructions} if instructions else {}
-    return CompletionRequest(
-        prompt,
-        text,
-        bool(stream),
-        previous=previous,
-        stored=store is not False,
-        lasting=bool(store or background),
-        instructions=len(first),
-        echo=echo,
-        background=bool(background),
-    )
-
-
 def parse_image(fields: Fields) -> ImagePrompt:
     """Return the prompt of a body of /v1/images/generations."""
-    _reject_unsupported(fields, _IMAGE_VALUES)
+    reject_unsupported(fields, _IMAGE_VALUES)
     read_field(fields, "model", str)
     prompt, limit = read_text(fields, "prompt"), read_field(fields, "n", int)
     if not prompt.strip():
@@ -167,35 +120,43 @@ def parse_image(fields: Fields) -> ImagePrompt:
 def reject_needs(prompt: Prompt, missing: frozenset[Ability]) -> None:
     """Raise InvalidRequestError for what the model can't do, by the field that needs it."""
     for ability in missing:
-        param = _find_part(prompt, Picture) if ability == "pictures" else _PARAMS[ability]
-        message = f"'{param}' is not supported by the model '{prompt.model[:64]}'."
+        param = field_that_needs(prompt.dialect, ability) or _find_part(prompt, Picture)
+        message = f"{_described(param)} is not supported by the model '{prompt.model[:64]}'."
         raise InvalidRequestError(message, param, "unsupported_parameter")
 
 
 def reject_other_parts(prompt: Prompt) -> None:
     """Raise InvalidRequestError for a part of what is asked that is neither text nor a picture."""
     if param := _find_part(prompt, Opaque):
-        message = f"'{param}' is not supported by the model '{prompt.model[:64]}', which gets only text."
+        message = f"{_described(param)} is not supported by the model '{prompt.model[:64]}', which gets only text."
         raise InvalidRequestError(message, param, "unsupported_value")
 
 
+def _described(param: str) -> str:
+    return "A part of 'input'" if param == "input" else f"'{param}'"
+
+
 def _find_part(prompt: Prompt, kind: type[Picture] | type[Opaque]) -> str:
-    """Return the name of the first such part of what is asked; '' if there is none."""
+    """Return the name of the first such part of what is asked; '' if there is none.
+
+    Messages of a response's input are known by the name of all of it.
+    """
     for number, message in list(enumerate(prompt.messages))[last_turn(prompt.messages) :]:
         for place, part in enumerate(message.parts):
             if isinstance(part, kind):
-                return f"messages[{number}].content[{place}]"
+                return "input" if prompt.dialect == "responses" else f"messages[{number}].content[{place}]"
     return ""
 
 
-def _model(fields: Fields) -> str:
+def read_model(fields: Fields) -> str:
+    """Return the name of the model that is asked for. InvalidRequestError if there is none."""
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
     return model
 
 
-def _check_asked(conversation: Sequence[Message], param: str) -> None:
+def check_asked(conversation: Sequence[Message], param: str) -> None:
     """Raise InvalidRequestError unless anything is asked: there is more than blank text, or the result of a call."""
     if not any(map(_asks, conversation[last_turn(conversation) :])):
         raise InvalidRequestError(f"'{param}' must end with a message that isn't empty.", param, "invalid_value")
@@ -206,16 +167,8 @@ def _asks(message: Message) -> bool:
     return other or bool(message.call_id or message.calls or message.text.strip())
 
 
-def _reject_other_parts(conversation: Sequence[Message], param: str) -> None:
-    """Raise InvalidRequestError for a part of what is asked that isn't text."""
-    for number, message in list(enumerate(conversation))[last_turn(conversation) :]:
-        for place, part in enumerate(message.parts):
-            if isinstance(part, Picture | Opaque):
-                where = f"{param}[{number}].content[{place}]"
-                raise InvalidRequestError(f"'{where}': only parts of text are supported.", where, "unsupported_value")
-
-
-def _reject_unsupported(fields: Fields, accepted: Mapping[str, Sequence[object]]) -> None:
+def reject_unsupported(fields: Fields, accepted: Mapping[str, Sequence[object]]) -> None:
+    """Raise InvalidRequestError for a field with another value than those that are accepted."""
     for name, values in accepted.items():
         validation.reject_unsupported(fields, name, values)
 

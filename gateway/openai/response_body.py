@@ -112,12 +112,12 @@ _ECHOED = frozenset(ResponseObject.__struct_fields__) - frozenset(_OWN)
 
 
 class ResponseBody:
-    """Builds the body of one response. `echo` contains the fields of the request that come back."""
+    """Builds the body of one response, in which fields of its request come back."""
 
-    def __init__(self, question: SubmittedQuestion, echo: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, question: SubmittedQuestion) -> None:
         self._question = question
         self._about = question.about
-        self._echo = _complete({**self._about.echo, **(echo or {})})
+        self._echo = _complete(self._about.echo)
         if self._about.dialect != "responses":
             self._echo.setdefault("instructions", self._about.instructions or None)
         self.items = ResponseItems(question.answer, self._about)
@@ -154,8 +154,8 @@ class ResponseBody:
         shown = [(number, block) for number, block in enumerate(blocks) if block.kind != "opaque"]
         items = [self.items.build(number, block) for number, block in shown[:-1]]
         for number, block in shown[-1:]:
-            citations = answer.locate_citations(block.text) if block.kind == "text" else ()
             whole: ItemStatus = "completed" if block.kind == "tool_call" else status
+            citations = answer.locate_citations(block.text)
             items.append(self.items.build(number, block, status=whole, citations=citations))
         return items
 

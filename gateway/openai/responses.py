@@ -1,8 +1,9 @@
 """/v1/responses: POST asks; all else is for a stored response, by its id."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -10,29 +11,29 @@ from starlette.responses import Response
 
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
-from gateway.openai import requests, validation
+from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
 from gateway.openai.input_item_list import list_items, parse_query
-from gateway.openai.input_items import resolve_references
+from gateway.openai.item_references import read_answers
 from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
 from gateway.openai.response_chain import PREFIX, complete_end, parse_answer
+from gateway.openai.response_requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
 from wire.answers import Progress
-from wire.blocks import join_text
+from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Failed, Final
+from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 ONE_METHODS = ["GET", "HEAD", "DELETE", "OPTIONS"]
 LIST_METHODS = ["GET", "HEAD", "OPTIONS"]
-# The fields of a request that come back in its response.
-_ECHOED = ("previous_response_id", "metadata", "store", "user")
 
 
 class DeletedResponse(msgspec.Struct, kw_only=True):
@@ -56,12 +57,12 @@ class ResponseEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields = await self.bodies.parse(request, validation.parse_fields)
-        items = await resolve_references(fields.get("input"), partial(self._read_text, client))
-        fields = {**fields, "input": items}
-        wanted = requests.parse_response(fields)
+        size, fields = await self.bodies.parse(request, _parse)
+        answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
+        named = "x-conversation-id" in request.headers
+        wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
         question = await self.service.ask(request, client, fields, wanted)
-        answer, body = self._assembler(), ResponseBody(question, _echo(fields))
+        answer, body = self._assembler(), ResponseBody(question)
         if wanted.background and not wanted.stream:
             return await self._read(request, question)
         if wanted.stream:
@@ -145,17 +146,14 @@ class ResponseEndpoints:
         events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
         return stream_response(request, question, events)
 
-    async def _read_text(self, client: Client, answer: str) -> str | None:
-        """Return the text of the client's answer as it was sent, empty if it has none; None if it isn't known."""
-        if sse.parse_event_id(f"{answer}.0") is None:
-            return None
-        blocks = await self.service.stored.read_blocks(answer, client.holder)
-        if blocks is None:
-            return None
-        end = Final(join_text(blocks), blocks=tuple(blocks))
+    async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
+        """Return the blocks of the client's answer as they were sent; None if it isn't known."""
+        found = await self.service.stored.read_answer(answer, client.holder)
+        if not isinstance(found, Final):
+            return found
         assembler = self._assembler()
-        assembler.add(end)
-        return assembler.text
+        assembler.add(found)
+        return assembler.blocks
 
     def _assembler(self) -> AnswerAssembler:
         return AnswerAssembler(list_sources=self.settings.sources_in_text)
@@ -181,20 +179,16 @@ class ResponseEndpoints:
         return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
 
 
+def _parse(body: bytes) -> tuple[int, Fields]:
+    return len(body), validation.parse_fields(body)
+
+
 def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
 
 
 def _status(progress: Progress) -> Status:
     return "queued" if progress.state == "queued" else "in_progress"
-
-
-def _echo(fields: Fields) -> dict[str, Any]:
-    echoed = {name: fields[name] for name in _ECHOED if fields.get(name) is not None}
-    conversation = fields.get("conversation")
-    if conversation is not None:
-        echoed["conversation"] = {"id": conversation} if isinstance(conversation, str) else conversation
-    return echoed
 
 
 def _name(question: SubmittedQuestion) -> str:

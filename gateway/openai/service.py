@@ -24,6 +24,7 @@ from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.json_fields import Fields
 from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
+from gateway.openai.parameter_names import own_names
 from gateway.openai.requests import CompletionRequest, reject_needs, reject_other_parts
 from gateway.openai.response_chain import ResponseChain
 from gateway.openai.response_chain import missing as missing_response
@@ -299,7 +300,8 @@ class QuestionService:
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
         headers = {"openai-beta": beta} if beta else {}
-        ignored = request.state.ignored = choice.ignored(prompt)
+        ignored = choice.ignored(prompt)
+        request.state.ignored = own_names(prompt.dialect, ignored)
         return Prompted(
             work.style,
             "",

@@ -66,10 +66,10 @@ class StoredResponses:
             raise AnswerNotFoundError
         return recalled
 
-    async def read_blocks(self, answer: str, holder: str) -> Sequence[Block] | None:
-        """Return what there is of the holder's answer, also of one that isn't stored; None if it isn't known.
+    async def read_answer(self, answer: str, holder: str) -> Final | Sequence[Block] | None:
+        """Return the end of the holder's answer, stored or not, or the blocks of one that hasn't ended well.
 
-        StoreUnavailableError.
+        None if it isn't known. StoreUnavailableError.
         """
         if await self.memory.is_deleted(answer):
             return None
@@ -77,9 +77,8 @@ class StoredResponses:
             progress = await self.answers.read_progress(answer, holder)
         except AnswerNotFoundError:
             (recalled,) = await self.memory.read([answer])
-            own = recalled is not None and recalled.start.holder == holder
-            return recalled.end.all_blocks if recalled and recalled.end and own else None
-        return progress.blocks
+            return recalled.end if recalled and recalled.start.holder == holder else None
+        return complete_end(progress, progress.end) if isinstance(progress.end, Final) else progress.blocks
 
     async def keep_stopped(self, client: str, answer: str, holder: str) -> None:
         """Keep the end of a response that was stopped, as its readers have it."""

@@ -15,8 +15,8 @@ MAX_TOOLS = 128
 MAX_NAME = 128
 # Bytes of a JSON Schema.
 MAX_SCHEMA = 64 * 1024
-_MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "required": "required"}
-_CALLED = ("function", "custom")
+MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "required": "required"}
+CALLED = ("function", "custom")
 
 ToolName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Schema = Annotated[dict[str, Any] | None, Meta(description=f"A JSON Schema of at most {MAX_SCHEMA // 1024} kB.")]
@@ -56,7 +56,7 @@ class CustomTool(msgspec.Struct, kw_only=True):
 class HostedTool(msgspec.Struct, kw_only=True):
     """A tool that the model's server runs itself. It goes to the server as it is."""
 
-    type: Annotated[str, Meta(min_length=1, extra_json_schema={"not": {"enum": list(_CALLED)}})]
+    type: Annotated[str, Meta(min_length=1, extra_json_schema={"not": {"enum": list(CALLED)}})]
 
 
 class ToolReference(msgspec.Struct, kw_only=True):
@@ -108,7 +108,7 @@ def parse_tools(fields: Fields) -> tuple[Tool, ...]:
         raise InvalidRequestError(f"'{param}' may hold up to {MAX_TOOLS} tools.", param, "invalid_value")
     tools = [_parse_tool(tool, f"tools[{number}]") for number, tool in enumerate(given)]
     tools += [_parse_function(function, f"functions[{number}]", {}) for number, function in enumerate(old)]
-    _check_names(tools, param)
+    check_names(tools, param)
     return tuple(tools)
 
 
@@ -128,7 +128,7 @@ def _parse_function(function: object, param: str, extra: dict[str, Any]) -> Tool
     inner = rest_of(fields, ("name", "description", "parameters", "strict"), param)
     return Tool(
         "function",
-        _name(fields, param),
+        read_name(fields, param),
         read_field(fields, "description", str, param),
         read_schema(fields, "parameters", param),
         read_field(fields, "strict", bool, param),
@@ -141,14 +141,15 @@ def _parse_custom(custom: object, param: str, extra: dict[str, Any]) -> Tool:
     inner = rest_of(fields, ("name", "description", "format"), param)
     return Tool(
         "custom",
-        _name(fields, param),
+        read_name(fields, param),
         read_field(fields, "description", str, param),
         format=read_schema(fields, "format", param),
         extra=extra | ({"custom": inner} if inner else {}),
     )
 
 
-def _name(fields: Fields, param: str) -> str:
+def read_name(fields: Fields, param: str) -> str:
+    """Return the name of a tool. InvalidRequestError."""
     name = read_filled(fields, "name", param)
     if len(name) > MAX_NAME:
         message = f"'{param}.name' may have up to {MAX_NAME} characters."
@@ -168,7 +169,8 @@ def read_schema(fields: Fields, name: str, parent: str) -> dict[str, Any] | None
     return schema
 
 
-def _check_names(tools: Sequence[Tool], param: str) -> None:
+def check_names(tools: Sequence[Tool], param: str) -> None:
+    """Raise InvalidRequestError for two tools with one name."""
     names = [tool.name for tool in tools if tool.name]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -183,11 +185,12 @@ def parse_tool_choice(fields: Fields, tools: Sequence[Tool]) -> ToolChoice | Non
         return None
     choice = _parse_old_choice(given) if param == "function_call" else _parse_choice(given)
     if choice.names or choice.mode == "required":
-        _check_choice(choice, tools, param)
+        check_choice(choice, tools, param)
     return choice if tools else None
 
 
-def _check_choice(choice: ToolChoice, tools: Sequence[Tool], param: str) -> None:
+def check_choice(choice: ToolChoice, tools: Sequence[Tool], param: str) -> None:
+    """Raise InvalidRequestError for a choice of a tool that isn't there."""
     if not tools:
         raise InvalidRequestError(f"'{param}' needs tools to choose from.", param, "invalid_value")
     kinds = {tool.name: tool.kind for tool in tools}
@@ -199,7 +202,7 @@ def _check_choice(choice: ToolChoice, tools: Sequence[Tool], param: str) -> None
 
 def _parse_old_choice(given: object) -> ToolChoice:
     if isinstance(given, str) and given in ("auto", "none"):
-        return ToolChoice(_MODES[given])
+        return ToolChoice(MODES[given])
     if isinstance(given, dict):
         return ToolChoice("required", (read_filled(given, "name", "function_call"),), named=True)
     message = "'function_call' must be 'none', 'auto' or an object with the function's name."
@@ -207,10 +210,10 @@ def _parse_old_choice(given: object) -> ToolChoice:
 
 
 def _parse_choice(given: object) -> ToolChoice:
-    if isinstance(given, str) and given in _MODES:
-        return ToolChoice(_MODES[given])
+    if isinstance(given, str) and given in MODES:
+        return ToolChoice(MODES[given])
     kind = given.get("type") if isinstance(given, dict) else None
-    if isinstance(given, dict) and kind in _CALLED:
+    if isinstance(given, dict) and kind in CALLED:
         return ToolChoice("required", (_reference(given, kind, "tool_choice"),), named=True, custom=kind == "custom")
     if isinstance(given, dict) and kind == "allowed_tools":
         return _parse_allowed(read_object(given.get(kind), "tool_choice.allowed_tools"))
@@ -230,11 +233,11 @@ def _parse_allowed(fields: Fields) -> ToolChoice:
     for number, tool in enumerate(tools):
         where = f"{param}.tools[{number}]"
         kind = read_object(tool, where).get("type")
-        if kind not in _CALLED:
+        if kind not in CALLED:
             message = f"'{where}.type' must be 'function' or 'custom'."
             raise InvalidRequestError(message, f"{where}.type", "invalid_value")
         names.append(_reference(tool, kind, where))
-    return ToolChoice(_MODES[mode], tuple(names))
+    return ToolChoice(MODES[mode], tuple(names))
 
 
 def _reference(tool: Fields, kind: str, param: str) -> str:

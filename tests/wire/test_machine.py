@@ -36,8 +36,8 @@ def often(**weights: int) -> Any:
 
 
 FATES = often(arrives=5, twice=1, echoes=2, lost=1, late=1, slow=1)
-WISHES = often(ask=7, expire=1, stop=1, end_session=1)
-TURNS = often(well=4, afresh=1, streams=1, is_refused=2, fails=1, goes_back=1, claims=1)
+WISHES = often(ask=8, expire=1, stop=2, abandon=2, end_session=1)
+TURNS = often(well=4, afresh=1, streams=3, is_refused=2, fails=1, goes_back=1, claims=1)
 CHORES = often(
     goes_on=6,
     gives_up=1,

@@ -47,3 +47,10 @@ def test_wishes_that_a_model_lacks_the_ability_for_are_named() -> None:
 def test_a_model_that_takes_only_text_ignores_every_wish() -> None:
     asked = prompt(tools=(SEARCH,), options={"temperature": 1, "max_tokens": 5, "stop": ["x"]})
     assert ignored_parameters(asked, frozenset(), text_only=True) == ("temperature", "max_tokens", "tools")
+
+
+def test_no_server_takes_what_only_responses_have() -> None:
+    asked = Prompt("responses", "m", (USER,), tools=(SEARCH,), options={"truncation": "auto", "max_tokens": 5})
+    assert ignored_parameters(asked, ABILITIES, text_only=False) == ("truncation", "tools")
+    assert ignored_parameters(asked, frozenset(), text_only=True) == ("max_tokens", "truncation", "tools")
+    assert ignored_parameters(prompt(options={"truncation": "auto"}), ABILITIES, text_only=False) == ()

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 from wire.needs import ABILITIES, Ability
 from worker.accounts.account import MaxTokensName, ServerAccount, StyleTemperatures, SystemMessages, Temperature
-from worker.settings import OPENAI, WorkerSettings
+from worker.settings import ANTHROPIC, OPENAI, WorkerSettings
 
 # What an HTTP header can carry: visible ASCII in one line.
 _KEY = re.compile(r"[!-~]{1,4096}")
+# What an API has no form for, by its provider.
+_LACKING: Mapping[str, AbstractSet[Ability]] = {ANTHROPIC: {"logprobs"}}
 _NO_KEY = "holds no key: one line of visible ASCII characters is wanted"
 
 
@@ -43,8 +46,10 @@ class ServerEntry:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """What its models can do."""
-        return frozenset(ability for ability in ABILITIES if getattr(self, ability))
+        """What its models can do, as far as the API has a form for it."""
+        return frozenset(ability for ability in ABILITIES if getattr(self, ability)) - _LACKING.get(
+            self.provider, set()
+        )
 
     def with_key(self, key: str) -> ServerAccount:
         """Return the account that uses this key."""

@@ -1,7 +1,7 @@
 """What a server gave with its calls of tools, to be kept, and to be put back where a client dropped it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,13 +30,14 @@ def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field
     reasoning = "".join(block.text for block in blocks if block.kind == "reasoning")
     if reasoning and reasoning_field:
         message[reasoning_field] = reasoning
-    records = {
-        _key(ToolCall(call.id, call.name, call.text, call.custom)): CallRecord(
-            kind, model, call.extra, message if call is calls[0] else {}
-        )
-        for call in calls
-    }
-    fitting = {key: _fit(record) for key, record in records.items()}
+    return keep_fitting(
+        (call, CallRecord(kind, model, call.extra, message if call is calls[0] else {})) for call in calls
+    )
+
+
+def keep_fitting(records: Iterable[tuple[Block, CallRecord]]) -> dict[str, CallRecord]:
+    """Return the records of calls by the calls' keys, as far as there is anything in them, and room for it."""
+    fitting = {_key(ToolCall(call.id, call.name, call.text, call.custom)): _fit(record) for call, record in records}
     return {key: record for key, record in fitting.items() if record.call or record.message}
 
 

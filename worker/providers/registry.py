@@ -15,7 +15,7 @@ from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.errors import UpstreamError
 from worker.providers import ChatProvider, ImageProvider
-from worker.settings import EDGEGPT, OPENAI, WorkerSettings
+from worker.settings import ANTHROPIC, EDGEGPT, OPENAI, WorkerSettings
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ PROVIDERS = {
         "worker.providers.openai.images:OpenAIImageProvider",
         ServerAccount,
     ),
+    ANTHROPIC: ProviderSpec("worker.providers.anthropic.messages:AnthropicProvider", None, ServerAccount),
 }
 
 

@@ -33,6 +33,8 @@ from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
+# Why nothing of an answer is left.
+_CUT = "The answer reached its largest number of tokens before any part of it was whole."
 # The request is at fault, and nothing was spent.
 _INVALID = (Reason.QUESTION_INVALID, Reason.MODEL_UNABLE)
 _LOG = structlog.get_logger()
@@ -246,7 +248,7 @@ class Turn:
     async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
         text = join_surrogates(completion.text)
         if not text and not completion.blocks:
-            raise UpstreamError(Reason.ANSWER_EMPTY)
+            raise UpstreamError(Reason.ANSWER_EMPTY, words=_CUT if completion.finish == "length" else "")
         if completion.records:
             # Before the end, after which the client may ask with the results of the calls.
             await self._keep_records(completion.records)
@@ -303,7 +305,8 @@ class Turn:
                 detail=error.words,
             )
             return Outcome("FAILED", event, self.job.session, self._sent_before)
-        return self._broken_off(Failed(error.reason, publisher.published_text, message=error.message))
+        text = publisher.published_text
+        return self._broken_off(Failed(error.reason, text, message=error.message, detail=error.words))
 
 
 def _with_text(event: Failed, text: str) -> Failed:

@@ -10,13 +10,14 @@ from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
 from gateway.openai.input_item_list import InputItemList
-from gateway.openai.input_items import OTHER_ITEMS
+from gateway.openai.item_fields import INPUT_ITEMS, INPUT_PARTS
 from gateway.openai.messages import CONTENTS, MessageFields
 from gateway.openai.models import Model, ModelListObject
-from gateway.openai.options import FORMATS, ChatOptionFields
+from gateway.openai.options import FORMATS, ChatOptionFields, FlatSchemaFormat
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
 from gateway.openai.response_body import ResponseObject
 from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
+from gateway.openai.response_tools import FLAT_CHOICES, FLAT_PARTS, FLAT_TOOLS
 from gateway.openai.responses import DeletedResponse
 from gateway.openai.text_chunks import TextCompletionObject
 from gateway.openai.text_completions import TextCompletionFields
@@ -43,7 +44,7 @@ def schemas() -> dict[str, Node]:
         ),
         "InputItem": {
             "description": "An item of a response's input. One of our own responses can be sent back as it came.",
-            "anyOf": [ref("Message"), *(ref(item.__name__) for item in OTHER_ITEMS)],
+            "anyOf": [ref(item.__name__) for item in INPUT_ITEMS],
         },
         "ResponseEventData": {
             "description": "An event. The stream of an answer that fails ends with `response.failed`, and one that "
@@ -82,11 +83,14 @@ def _requests() -> dict[str, Node]:
     schemas = request_schemas(
         OptionFields,
         ChatOptionFields,
-        *OTHER_ITEMS,
-        *CONTENTS,
+        *dict.fromkeys((*INPUT_ITEMS, *INPUT_PARTS, *CONTENTS)),
         *TOOLS,
         *CHOICES,
         *FORMATS,
+        FlatSchemaFormat,
+        *FLAT_TOOLS[:2],
+        *FLAT_CHOICES,
+        *FLAT_PARTS,
         FunctionFields,
         ToolReference,
         CompletionRequest=CompletionFields,
@@ -96,7 +100,8 @@ def _requests() -> dict[str, Node]:
         Message=MessageFields,
     )
     options = schemas.pop("OptionFields")["properties"]
-    schemas["ResponseRequest"]["properties"] |= options
+    response = schemas["ResponseRequest"]
+    response["properties"] = options | response["properties"]
     ours = {name: options[name] for name in ("metadata", "user")}
     schemas["CompletionRequest"]["properties"] |= schemas.pop("ChatOptionFields")["properties"] | ours
     # Items have patterns for their types, which no union of Structs can express.

@@ -205,8 +205,9 @@ async def test_a_stream_that_ends_within_a_call_fails_and_the_call_never_ends(en
     assert [event["item"]["type"] for event in stream if event["type"] == "response.output_item.done"] == ["message"]
 
 
-async def test_a_stream_that_is_too_long_within_a_call_is_incomplete_without_the_call() -> None:
-    end = Final("a", finish="length")
+@pytest.mark.parametrize("text", ["a", "ab"])
+async def test_a_stream_that_is_too_long_within_a_call_is_incomplete_without_the_call(text: str) -> None:
+    end = Final(text, finish="length")
     *others, last = await shown(ASKED, CALLED, end)
     assert others[-1]["type"] == "response.function_call_arguments.delta"
     assert (last["type"], last["response"]) == ("response.incomplete", whole(ASKED, end))

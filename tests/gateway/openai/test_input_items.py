@@ -1,100 +1,233 @@
-"""The item kinds of the Responses API become messages."""
+"""The item kinds of the Responses API become messages that lose nothing."""
 
 from typing import Any
 
 import pytest
 
+from gateway.answering.thought_fields import pack
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.input_items import resolve_references, to_messages
-from gateway.openai.requests import parse_response
-from wire.messages import HistoryMessage
-
-pytestmark = pytest.mark.anyio
-
+from gateway.openai.input_items import parse_input
+from gateway.openai.messages import MAX_PARTS, MAX_PICTURES
+from wire.blocks import Block
+from wire.prompt import Message, Opaque, Picture, Refusal, Text, Thought, ToolCall
 
 ANSWER = f"s0-{'a' * 32}"
-EMPTY = f"s0-{'b' * 32}"
+KEPT = {ANSWER: [Block("reasoning", "hm", extra={"signature": "s"}), Block("text", "one")]}
+GIF = "data:image/gif;base64,R0lGODlh"
+USER = Message("user", (Text("hi"),), string=True)
+ADD = ToolCall("c1", "add", "{}")
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "add", "arguments": "{}", "status": "completed"}
+RESULT = {"type": "function_call_output", "call_id": "c1", "output": "2"}
 
 
-async def read(answer: str) -> str | None:
-    return {ANSWER: "one", EMPTY: ""}.get(answer)
+def parse(*items: Any, continues: bool = False) -> tuple[Message, ...]:
+    return parse_input(list(items), KEPT, continues=continues)
 
 
-def reference(name: Any) -> dict[str, Any]:
-    return {"type": "item_reference", "id": name}
+def test_a_text_is_a_message_of_the_user() -> None:
+    assert parse_input("hi", {}, continues=False) == (USER,)
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user", "assistant"])
+@pytest.mark.parametrize("kind", [{}, {"type": "message"}, {"type": None}])
+def test_a_message_needs_no_type(kind: dict[str, Any], role: Any) -> None:
+    assert parse(kind | {"role": role, "content": "hi"}) == (Message(role, (Text("hi"),), string=True),)
 
 
 @pytest.mark.parametrize(
-    "item",
+    ("given", "part"),
     [
-        {"id": f"msg_{ANSWER}"},
-        {"type": None, "id": f"msg_{ANSWER}"},
-        *[reference(name) for name in (f"msg_{ANSWER}", f"msg_{ANSWER}_0", f"resp_{ANSWER}", f"chatcmpl-{ANSWER}")],
+        ({"type": "input_text", "text": "a", "x": 1}, Text("a", {"x": 1})),
+        ({"type": "output_text", "text": "a", "annotations": [{}], "logprobs": []}, Text("a")),
+        ({"type": "refusal", "refusal": "no"}, Refusal("no")),
+        ({"type": "input_image", "image_url": "https://e.org/a.png"}, Picture("https://e.org/a.png")),
+        ({"type": "input_image", "image_url": GIF, "detail": "low", "x": 1}, Picture(GIF, "low", {"x": 1})),
+        ({"type": "image_url", "image_url": {"url": GIF}}, Picture(GIF)),
+        ({"type": "input_image", "file_id": "f"}, Opaque({"type": "input_image", "file_id": "f"})),
+        ({"type": "input_file", "file_data": "d"}, Opaque({"type": "input_file", "file_data": "d"})),
     ],
 )
-async def test_a_reference_to_an_answer_is_its_message(item: Any) -> None:
-    user = {"role": "user", "content": "hi"}
-    assert await resolve_references([item, user], read) == [{"role": "assistant", "content": "one"}, user]
+def test_parts_stay_parts(given: Any, part: Any) -> None:
+    assert parse({"role": "user", "content": [given]}) == (Message("user", (part,)),)
 
 
-@pytest.mark.parametrize("name", [f"fc_{ANSWER}", f"fc_{ANSWER}_1", f"fc_{EMPTY}"])
-async def test_a_reference_to_a_call_of_an_answer_is_words(name: str) -> None:
-    items = await resolve_references([reference(name)], read)
-    assert to_messages(items) == [{"role": "assistant", "content": "[Called function]"}]
+def test_what_is_unknown_of_an_item_stays_with_its_message_or_call() -> None:
+    message = {"role": "user", "content": "hi", "id": "msg_1", "status": "completed", "phase": "commentary"}
+    answer, call = parse(message, CALL | {"namespace": "n"}, RESULT | {"x": 1})[:2], parse(CALL | {"y": 1}, RESULT)[0]
+    assert answer == (
+        Message("user", (Text("hi"),), string=True, extra={"phase": "commentary"}),
+        Message("assistant", calls=(ToolCall("c1", "add", "{}", extra={"namespace": "n"}),)),
+    )
+    assert call.calls[0].extra == {"y": 1}
 
 
-async def test_a_reference_to_reasoning_is_left_out() -> None:
-    assert to_messages(await resolve_references([reference("rs_1"), reference(f"rs_{ANSWER}_0")], read)) == []
-
-
-@pytest.mark.parametrize("name", ["msg_gone", f"msg_{EMPTY}", "fc_1", f"ws_{ANSWER}", ANSWER, "chatcmpl-gone", ""])
-async def test_a_reference_that_is_not_ours_is_an_error_with_its_name(name: str) -> None:
-    with pytest.raises(InvalidRequestError, match=f"^Item with id '{name}' not found") as caught:
-        await resolve_references([{"role": "user", "content": "hi"}, reference(name)], read)
-    fault = caught.value.fault
-    assert (fault.status, fault.type, fault.code, fault.param) == (
-        400,
-        "invalid_request_error",
-        "item_not_found",
-        "input[1].id",
+def test_a_round_with_tools_is_one_answer_with_its_results() -> None:
+    custom = {"type": "custom_tool_call", "call_id": "c2", "name": "run", "input": "ls"}
+    assert parse(
+        {"role": "user", "content": "hi"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "I add."}]},
+        CALL,
+        custom,
+        RESULT,
+        {"type": "custom_tool_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "a.txt"}]},
+        {"role": "assistant", "content": "2"},
+    ) == (
+        USER,
+        Message(
+            "assistant",
+            (Thought("hm"), Text("I add.")),
+            calls=(ADD, ToolCall("c2", "run", "ls", custom=True)),
+        ),
+        Message("tool", (Text("2"),), string=True, call_id="c1"),
+        Message("tool", (Text("a.txt"),), call_id="c2"),
+        Message("assistant", (Text("2"),), string=True),
     )
 
 
-@pytest.mark.parametrize("name", [None, 5])
-async def test_an_id_is_a_string(name: Any) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        await resolve_references([reference(name)], read)
-    assert (caught.value.fault.code, caught.value.fault.param) == ("invalid_type", "input[0].id")
+@pytest.mark.parametrize(
+    ("output", "parts"),
+    [
+        ("", (Text(""),)),
+        ([], ()),
+        ([{"type": "input_image", "image_url": GIF}], (Picture(GIF),)),
+        (
+            [{"type": "output_text", "text": "a"}, {"type": "input_file", "file_id": "f"}],
+            (Text("a"), Opaque({"type": "input_file", "file_id": "f"})),
+        ),
+        ([{"type": "resource"}], (Text('[{"type":"resource"}]'),)),
+        ({"a": 1}, (Text('{"a":1}'),)),
+        (5, (Text("5"),)),
+    ],
+)
+def test_a_result_is_a_text_or_parts_and_else_json(output: Any, parts: Any) -> None:
+    assert parse(CALL, RESULT | {"output": output})[1].parts == parts
 
 
 @pytest.mark.parametrize(
-    ("item", "role", "text"),
+    ("fields", "thought"),
     [
-        (
-            {"type": "function_call", "call_id": "c", "name": "add", "arguments": '{"a":1}'},
-            "assistant",
-            '[Called add: {"a":1}]',
-        ),
-        ({"type": "custom_tool_call", "name": "sh", "input": "ls"}, "assistant", "[Called sh: ls]"),
-        ({"type": "web_search_call", "id": "ws_1"}, "assistant", "[Called web_search]"),
-        ({"type": "computer_call", "action": {"type": "click"}}, "assistant", '[Called computer: {"type":"click"}]'),
-        ({"type": "function_call_output", "call_id": "c", "output": "2"}, "function", "2"),
-        ({"type": "function_call_output", "output": [{"type": "input_text", "text": "2"}]}, "function", "2"),
-        ({"type": "local_shell_call_output", "output": {"code": 0}}, "function", '{"code":0}'),
-        ({"type": "mcp_approval_response", "approve": True}, "function", "true"),
+        ({"summary": [{"text": "a"}, {"text": "b"}]}, Thought("a\n\nb")),
+        ({"summary": [{"text": "a"}], "content": [{"type": "reasoning_text", "text": "b"}]}, Thought("b")),
+        ({"summary": [{"text": "a"}], "encrypted_content": pack({"signature": "s"})}, Thought("a", {"signature": "s"})),
+        ({"summary": [], "encrypted_content": pack({"data": "d"})}, Thought("", {"data": "d"})),
+        ({"summary": [], "encrypted_content": pack({})}, Thought("")),
+        ({"id": f"rs_{ANSWER}_0", "summary": []}, Thought("hm", {"signature": "s"})),
+        ({"id": f"rs_{ANSWER}_0", "encrypted_content": None}, Thought("hm", {"signature": "s"})),
+        ({"id": f"rs_{'b' * 32}_0", "summary": [{"text": "a"}]}, Thought("a")),
     ],
 )
-def test_calls_and_outputs_are_words(item: Any, role: str, text: str) -> None:
-    assert to_messages([item]) == [{"role": role, "content": text}]
+def test_a_thought_comes_with_what_its_server_wants_back(fields: dict[str, Any], thought: Thought) -> None:
+    assert parse({"type": "reasoning"} | fields) == (Message("assistant", (thought,)),)
 
 
-def test_a_round_with_a_tool_is_understood() -> None:
-    items = [
-        {"role": "user", "content": "1 + 1?"},
-        {"type": "reasoning", "id": "rs_1", "summary": []},
-        {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"},
-        {"type": "function_call_output", "call_id": "c", "output": "2"},
-    ]
-    prompt = parse_response({"model": "bing-balanced", "input": items}).text
-    assert prompt.history == (HistoryMessage("user", "1 + 1?"), HistoryMessage("assistant", "[Called add: {}]"))
-    assert prompt.question == "2"
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"encrypted_content": "gAAAAAB", "summary": [{"text": "a"}]},
+        {"encrypted_content": "bcg0.!!", "id": f"rs_{ANSWER}_0"},
+        {"summary": []},
+        {"id": f"rs_{ANSWER}_1"},
+        {"id": "rs_1"},
+    ],
+)
+def test_a_thought_that_is_not_ours_is_left_out(fields: dict[str, Any]) -> None:
+    assert parse({"type": "reasoning"} | fields, {"role": "user", "content": "hi"}) == (USER,)
+
+
+@pytest.mark.parametrize("kind", ["mcp_list_tools", "compaction", "compaction_summary", "ghost_snapshot"])
+def test_what_only_another_server_reads_is_left_out(kind: str) -> None:
+    assert parse({"type": kind, "encrypted_content": "x"}, {"role": "user", "content": "hi"}) == (USER,)
+
+
+def test_a_reference_is_the_item_of_the_kept_answer() -> None:
+    items = ({"type": "item_reference", "id": f"rs_{ANSWER}_0"}, {"id": f"msg_{ANSWER}_1"})
+    assert parse(*items) == (Message("assistant", (Thought("hm", {"signature": "s"}), Text("one"))),)
+
+
+def test_a_shell_call_and_its_result_of_any_kind_are_words() -> None:
+    call = {"type": "local_shell_call", "call_id": "c1", "action": {"command": ["ls"]}}
+    for kind in ("local_shell_call_output", "function_call_output"):
+        assert parse(call, {"type": kind, "call_id": "c1", "output": "a.txt"}) == (
+            Message("assistant", (Text('[Called local_shell: {"command":["ls"]}]'),), string=True),
+            Message("tool", (Text("a.txt"),), string=True),
+        )
+
+
+def test_a_screenshot_is_a_picture() -> None:
+    output = {"type": "computer_screenshot", "image_url": GIF}
+    (_, shown) = parse(
+        {"type": "computer_call", "call_id": "c1", "action": {"type": "click"}},
+        {"type": "computer_call_output", "call_id": "c1", "output": output},
+    )
+    assert shown == Message("tool", (Picture(GIF),))
+    for picture in ({"type": "computer_screenshot", "file_id": "f"}, {"type": "computer_screenshot"}):
+        assert isinstance(parse({"type": "computer_call_output", "output": picture})[0].parts[0], Text)
+
+
+def test_results_alone_answer_calls_before_the_input() -> None:
+    assert parse(RESULT, continues=True) == (Message("tool", (Text("2"),), string=True, call_id="c1"),)
+    with pytest.raises(InvalidRequestError, match="No tool call found") as caught:
+        parse(RESULT)
+    assert caught.value.fault.param == "input[0].call_id"
+
+
+DEEP: Any = 0
+for _ in range(200):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ("hi", ""),
+        ({"type": 5}, ".type"),
+        ({"type": "teapot"}, ".type"),
+        ({"role": "tool", "content": "a"}, ".role"),
+        ({"role": ["user"], "content": "a"}, ".role"),
+        ({"role": "user"}, ".content"),
+        ({"role": "user", "content": 5}, ".content"),
+        ({"role": "user", "content": ["a"]}, ".content[0]"),
+        ({"role": "user", "content": [{"type": ""}]}, ".content[0].type"),
+        ({"role": "user", "content": [{"type": "input_text", "text": ""}] * (MAX_PARTS + 1)}, ".content"),
+        ({"role": "user", "content": [{"type": "input_image"}]}, ".content[0].image_url"),
+        ({"role": "user", "content": [{"type": "input_image", "image_url": "a.png"}]}, ".content[0].image_url"),
+        ({"role": "user", "content": [{"type": "input_file", "x": DEEP}]}, ".content[0]"),
+        ({"role": "user", "content": "a", "name": 5}, ".name"),
+        ({"role": "user", "content": "a", "x": DEEP}, ".x"),
+        (CALL | {"call_id": ""}, ".call_id"),
+        (CALL | {"name": None}, ".name"),
+        (CALL | {"arguments": {}}, ".arguments"),
+        ({"type": "custom_tool_call", "call_id": "c1", "name": "run"}, ".input"),
+        (RESULT | {"call_id": 5}, ".call_id"),
+        (RESULT | {"output": None}, ".output"),
+        (RESULT | {"output": DEEP}, ".output"),
+        ({"type": "web_search_call", "action": DEEP}, ".action"),
+        ({"type": "shell_call_output", "output": DEEP}, ".output"),
+        ({"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": "a"}}, None),
+        ({"type": "reasoning", "summary": "a"}, ".summary"),
+        ({"type": "reasoning", "summary": [{"text": 5}]}, ".summary[0].text"),
+        ({"type": "reasoning", "encrypted_content": 5}, ".encrypted_content"),
+        ({"type": "item_reference", "id": 5}, ".id"),
+    ],
+)
+def test_a_wrong_item_is_refused_by_its_name(item: Any, param: str | None) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse({"role": "user", "content": "hi"}, item, continues=True)
+    where = ".output.image_url" if param is None else param
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, f"input[1]{where}")
+
+
+@pytest.mark.parametrize("given", [None, 5, [], {}])
+def test_an_input_is_a_text_or_items(given: Any) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_input(given, {}, continues=False)
+    assert caught.value.fault.param == "input"
+
+
+def test_an_input_may_hold_some_pictures() -> None:
+    message = {"role": "user", "content": [{"type": "input_image", "image_url": "https://e.org/a.png"}] * MAX_PICTURES}
+    assert len(parse(message)) == 1
+    with pytest.raises(InvalidRequestError) as caught:
+        parse(message, message)
+    assert caught.value.fault.param == "input"

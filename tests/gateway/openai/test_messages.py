@@ -91,6 +91,31 @@ def test_calls_and_their_results_stay_what_they_are() -> None:
     )
 
 
+def test_an_id_may_be_used_again_by_the_next_answer() -> None:
+    result = {"role": "tool", "tool_call_id": "c1", "content": "42"}
+    messages = [assistant(None, tool_calls=[call("c1")]), result] * 2
+    assert len(link_results(parse_messages(messages, "m"), "m")) == 4
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ([assistant(None, tool_calls=[call("c1"), call("c2"), call("c1")])], "m[0].tool_calls[2].id"),
+        (
+            [
+                assistant(None, tool_calls=[call("c1"), call("c2")]),
+                *({"role": "tool", "tool_call_id": id_, "content": "42"} for id_ in ("c1", "c2", "c1")),
+            ],
+            "m[3].tool_call_id",
+        ),
+    ],
+)
+def test_a_call_has_its_own_id_and_one_result(messages: Any, param: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        link_results(parse_messages(messages, "m"), "m")
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
+
+
 def test_calls_of_the_old_form_get_the_same_ids_each_time() -> None:
     messages = [
         assistant(None, function_call={"name": "add", "arguments": "{}"}),

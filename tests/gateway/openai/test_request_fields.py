@@ -18,6 +18,7 @@ from gateway.openai.request_fields import (
     accepted_values,
     option_types,
 )
+from gateway.openai.response_requests import parse_response
 from tests.support.api_document import Document
 
 DOCUMENT = Document(openapi.document())
@@ -27,7 +28,7 @@ RESPONSE: dict[str, Any] = {"model": "bing-balanced", "input": "hello"}
 IMAGE: dict[str, Any] = {"prompt": "a red circle"}
 PARSERS: dict[str, Callable[[Fields], object]] = {
     "CompletionRequest": requests.parse_completion,
-    "ResponseRequest": requests.parse_response,
+    "ResponseRequest": parse_response,
     "ImageRequest": requests.parse_image,
 }
 
@@ -36,9 +37,7 @@ def test_values_of_fields_that_accept_only_some_keep_order_and_type() -> None:
     assert json.dumps(accepted_values(CompletionFields)) == (
         '{"n": [1], "best_of": [1], "echo": [false], "suffix": [], "modalities": [[], ["text"]], "audio": []}'
     )
-    assert json.dumps(accepted_values(ResponseFields)) == (
-        '{"tools": [[]], "tool_choice": [[], "none", "auto"], "top_logprobs": [0], "prompt": []}'
-    )
+    assert json.dumps(accepted_values(ResponseFields)) == '{"prompt": []}'
     assert json.dumps(accepted_values(ImageFields)) == '{"response_format": ["url", "b64_json"], "stream": [false]}'
 
 
@@ -104,6 +103,81 @@ ROUND: list[dict[str, Any]] = [
     {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
     {"role": "function", "name": "add", "content": "2"},
 ]
+FLAT_TOOLS: list[dict[str, Any]] = [
+    {"type": "function", **ADD, "defer_loading": True},
+    {"type": "custom", "name": "run", "format": {"type": "text"}},
+    {"type": "web_search", "filters": {}},
+]
+FLAT_NAMED: list[Any] = [{"type": "function", "name": "add"}, {"type": "custom", "name": "run"}]
+FLAT_CHOICES: list[Any] = [
+    "none",
+    "auto",
+    "required",
+    None,
+    *FLAT_NAMED,
+    {"type": "allowed_tools", "mode": "auto", "tools": [*FLAT_NAMED, {"type": "web_search"}]},
+]
+FLAT_FORMATS: list[Any] = [
+    {"type": "text"},
+    {"type": "json_object"},
+    {"type": "json_schema", "name": "a", "schema": {"type": "object"}, "strict": True},
+    None,
+]
+RESPONSE_OPTIONS: dict[str, Any] = {
+    "background": True,
+    "frequency_penalty": 0,
+    "include": ["reasoning.encrypted_content", "web_search_call.results"],
+    "instructions": "be brief",
+    "logit_bias": {},
+    "max_output_tokens": 5,
+    "max_tool_calls": 1,
+    "metadata": {"a": "b"},
+    "min_p": 0.1,
+    "parallel_tool_calls": False,
+    "presence_penalty": 0,
+    "prompt_cache_key": "k",
+    "prompt_cache_retention": "24h",
+    "reasoning": {"effort": "low", "summary": "auto", "generate_summary": None},
+    "safety_identifier": "s",
+    "seed": 1,
+    "service_tier": "auto",
+    "stream": False,
+    "stream_options": {"include_obfuscation": False},
+    "temperature": 0.5,
+    "text": {"verbosity": "low"},
+    "top_k": 1,
+    "top_logprobs": 20,
+    "top_p": 1,
+    "truncation": "auto",
+    "unknown": 1,
+    "user": "u",
+}
+ITEMS: list[Any] = [
+    {"type": "message", "role": "developer", "content": "be kind"},
+    {
+        "role": "user",
+        "content": [
+            {"type": "input_text", "text": "a"},
+            {"type": "input_image", "image_url": "https://e.org/a.png", "detail": "low"},
+            {"type": "input_image", "image_url": "data:image/gif;base64,R0lGODlh"},
+            {"type": "input_image", "file_id": "f"},
+            {"type": "input_file", "file_id": "f"},
+        ],
+    },
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "abc"},
+    {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "status": "completed"},
+    {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"},
+    {"type": "custom_tool_call", "call_id": "c2", "name": "run", "input": "ls"},
+    {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "1"}]},
+    {"type": "custom_tool_call_output", "call_id": "c2", "output": "a"},
+    {"type": "web_search_call", "action": {"type": "search", "query": "a"}},
+    {"type": "local_shell_call", "call_id": "c3", "action": {}},
+    {"type": "local_shell_call_output", "call_id": "c3", "output": "a"},
+    {"type": "mcp_list_tools"},
+    {"type": "compaction", "encrypted_content": "abc"},
+    {"id": "rs_1"},
+    {"role": "user", "content": "hi"},
+]
 PARTS = [{"type": "input_text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
 
 
@@ -122,6 +196,11 @@ PARTS = [{"type": "input_text", "text": "a"}, {"type": "refusal", "refusal": "b"
         ("CompletionRequest", CHAT | {"messages": [{"role": "assistant"}, {"role": "user", "content": PARTS}]}),
         ("ResponseRequest", RESPONSE | {"input": MESSAGES, "text": {"format": {"type": "text"}}, "store": False}),
         ("ResponseRequest", RESPONSE | {"conversation": "support-case-20240102", "tool_choice": "auto"}),
+        *(("ResponseRequest", RESPONSE | {"tools": FLAT_TOOLS, "tool_choice": choice}) for choice in FLAT_CHOICES),
+        *(("ResponseRequest", RESPONSE | {"text": {"format": given}}) for given in FLAT_FORMATS),
+        *(("ResponseRequest", RESPONSE | {name: value}) for name, value in RESPONSE_OPTIONS.items()),
+        *(("ResponseRequest", RESPONSE | {name: None}) for name in RESPONSE_OPTIONS),
+        ("ResponseRequest", RESPONSE | {"input": ITEMS}),
         ("ResponseRequest", RESPONSE | {"conversation": {"id": "support-case-20240102"}, "prompt": None}),
         ("ImageRequest", IMAGE | {"n": 10, "model": "any", "response_format": "url", "stream": False}),
     ],
@@ -131,6 +210,25 @@ def test_what_is_accepted_is_documented(name: str, body: dict[str, Any]) -> None
 
 
 BAD_TOOLS: list[Any] = [{}, [{}], [{"type": "function"}]]
+BAD_FLAT_TOOLS: list[Any] = [{}, [{}], [{"type": "function"}], [{"type": "custom", "name": ""}]]
+BAD_ITEMS: list[Any] = [
+    {"type": "teapot"},
+    {"role": "tool", "content": "a"},
+    {"role": "user"},
+    {"role": "user", "content": [{"type": "input_image", "image_url": "cat.png"}]},
+    {"role": "user", "content": [{"type": "input_text"}]},
+    {"role": "user", "content": [{}]},
+    {"type": "function_call", "call_id": "c1", "name": "add"},
+    {"type": "function_call", "call_id": "c1", "arguments": "{}"},
+    {"type": "custom_tool_call", "call_id": "c1", "name": "run", "arguments": "{}"},
+    {"type": "function_call_output", "output": "a"},
+    {"type": "function_call_output", "call_id": "c1"},
+    {"type": "item_reference"},
+    {"type": "reasoning", "summary": [{}]},
+    {"type": "reasoning", "content": "hm"},
+    {"type": "reasoning", "encrypted_content": 5},
+    "hi",
+]
 BAD_PARTS: list[Any] = [{"type": "text"}, {"type": "image_url"}, {"type": "image_url", "image_url": "cat.png"}, {}]
 
 
@@ -152,7 +250,18 @@ BAD_PARTS: list[Any] = [{"type": "text"}, {"type": "image_url"}, {"type": "image
         *(("CompletionRequest", CHAT | {name: 3}) for name in accepted_values(CompletionFields)),
         *(("ResponseRequest", RESPONSE | {name: 3}) for name in accepted_values(ResponseFields)),
         *(("ResponseRequest", RESPONSE | {name: [3]}) for name in option_types()),
-        ("ResponseRequest", RESPONSE | {"text": {"format": {"type": "json_object"}}}),
+        *(("ResponseRequest", RESPONSE | {"text": {"format": given}}) for given in ("json", {"type": "yaml"}, {})),
+        ("ResponseRequest", RESPONSE | {"text": {"format": {"type": "json_schema", "schema": {}}}}),
+        *(("ResponseRequest", RESPONSE | {"tools": tools}) for tools in BAD_FLAT_TOOLS),
+        *(
+            ("ResponseRequest", RESPONSE | {"tools": FLAT_TOOLS, "tool_choice": choice})
+            for choice in ("any", {"type": "mcp"}, {"type": "function"}, {"type": "allowed_tools", "mode": "auto"})
+        ),
+        *(("ResponseRequest", RESPONSE | {name: [3]}) for name in RESPONSE_OPTIONS if name not in ("unknown",)),
+        *(("ResponseRequest", RESPONSE | {"input": [item]}) for item in BAD_ITEMS),
+        *(("ResponseRequest", RESPONSE | {"top_logprobs": count}) for count in (-1, 21)),
+        ("ResponseRequest", RESPONSE | {"truncation": "middle"}),
+        ("ResponseRequest", RESPONSE | {"input": []}),
         ("ResponseRequest", RESPONSE | {"conversation": "short"}),
         ("ResponseRequest", RESPONSE | {"conversation": {}}),
         ("ResponseRequest", RESPONSE | {"metadata": {"conversation_id": "short"}}),

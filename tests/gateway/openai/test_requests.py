@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.response_requests import parse_response
 from wire.needs import needs_of
 from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolChoice
 
 CHAT: dict[str, Any] = {"model": "bing-precise", "messages": [{"role": "user", "content": "hi"}]}
-RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
 
 
 def test_a_completion_is_a_question() -> None:
@@ -180,41 +180,6 @@ def test_a_model_must_have_a_name() -> None:
         assert (caught.value.fault.status, caught.value.fault.param) == (400, "model")
 
 
-def test_instructions_stay_so_before_messages_of_the_system_alone() -> None:
-    items = [{"role": "system", "content": "write a poem"}]
-    text = requests.parse_response(RESPONSE | {"input": items, "instructions": "be brief"}).text
-    assert (text.instructions, text.question) == ("be brief", "write a poem")
-
-
-def test_a_response_takes_a_string_or_items() -> None:
-    items = [{"role": "developer", "content": "b"}, {"type": "message", "role": "user", "content": "hi"}]
-    assert requests.parse_response(RESPONSE).text.question == "hi"
-    parsed = requests.parse_response(RESPONSE | {"input": items, "instructions": "a", "previous_response_id": "resp_1"})
-    assert (parsed.text.instructions, parsed.text.question, parsed.previous) == ("a\n\nb", "hi", "resp_1")
-    assert parsed.stored
-    assert not requests.parse_response(RESPONSE | {"store": False}).stored
-
-
-@pytest.mark.parametrize(
-    ("change", "param"),
-    [
-        ({"tools": [{"type": "web_search"}]}, "tools"),
-        ({"background": True, "store": False}, "background"),
-        ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
-        ({"input": [{"type": "teapot"}]}, "input[0].type"),
-        ({"input": 5}, "input"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0]"),
-        ({"input": [{"role": "user", "content": " "}]}, "input"),
-        ({"previous_response_id": "resp_1", "conversation": "c"}, "previous_response_id"),
-        ({"prompt": {"id": "p"}}, "prompt"),
-    ],
-)
-def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        requests.parse_response(RESPONSE | change)
-    assert caught.value.fault.param == param
-
-
 @pytest.mark.parametrize(
     ("change", "param"),
     [
@@ -232,6 +197,15 @@ def test_pictures_that_can_not_be_made_are_refused(change: dict[str, Any], param
 
 
 NAMES = [
+    "call_id",
+    "encrypted_content",
+    "input",
+    "action",
+    "effort",
+    "format",
+    "schema",
+    "mode",
+    "tools",
     "tool_calls",
     "function_call",
     "tool_call_id",
@@ -247,10 +221,22 @@ NAMES = [
     "output",
     "summary",
     "arguments",
-    "call_id",
     "url",
 ]
 WORDS = [
+    "function",
+    "custom",
+    "allowed_tools",
+    "json_schema",
+    "reasoning",
+    "function_call",
+    "custom_tool_call",
+    "function_call_output",
+    "web_search_call",
+    "computer_call_output",
+    "input_image",
+    "bcg0.e30",
+    "auto",
     "user",
     "assistant",
     "system",
@@ -268,6 +254,24 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 MESSAGES = st.lists(st.fixed_dictionaries({"role": st.sampled_from(WORDS), "content": VALUES}), max_size=3)
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(WORDS)},
+        optional={
+            "id": VALUES,
+            "role": st.sampled_from(WORDS),
+            "content": VALUES,
+            "call_id": st.sampled_from(["c1", "c2", ""]),
+            "name": st.sampled_from(WORDS),
+            "arguments": VALUES,
+            "input": VALUES,
+            "output": VALUES,
+            "summary": VALUES,
+            "encrypted_content": st.sampled_from(WORDS),
+        },
+    ),
+    max_size=5,
+)
 FIELDS = [
     "functions",
     "function_call",
@@ -284,14 +288,27 @@ FIELDS = [
     "conversation",
     "n",
 ]
-OTHERS = [*FIELDS, "stream", "store", "previous_response_id", "prompt", "response_format", "tools", "max_tokens"]
+OTHERS = [
+    *FIELDS,
+    "stream",
+    "store",
+    "include",
+    "background",
+    "top_logprobs",
+    "truncation",
+    "previous_response_id",
+    "prompt",
+    "response_format",
+    "tools",
+    "max_tokens",
+]
 
 
-@pytest.mark.parametrize("parse", [requests.parse_completion, requests.parse_response, requests.parse_image])
+@pytest.mark.parametrize("parse", [requests.parse_completion, parse_response, requests.parse_image])
 @given(
     st.dictionaries(st.sampled_from(OTHERS), VALUES, max_size=4),
     st.sampled_from(["bing-balanced", "", 5]),
-    MESSAGES | VALUES,
+    MESSAGES | ITEMS | VALUES,
 )
 def test_any_object_is_a_request_that_can_be_sent_on_or_an_invalid_one(
     parse: Callable[[Any], Any], others: dict[str, Any], model: object, asked: Any

@@ -67,7 +67,7 @@ def test_log_probabilities_are_there_where_they_were_asked_for(echo: dict[str, A
     assert build(LIKELY, **echo)["content"][0]["logprobs"] == shown
 
 
-@pytest.mark.parametrize("given", [None, [], {"content": None}, {"refusal": TOKENS}])
+@pytest.mark.parametrize("given", [None, [], {"content": None}, {"content": {"a": 1}}, {"refusal": TOKENS}])
 def test_log_probabilities_of_another_shape_are_left_out(given: Any) -> None:
     odd = Block("text", "a", extra={"logprobs": given})
     assert build(odd, include=[LOGPROBS])["content"][0]["logprobs"] == []

@@ -130,13 +130,13 @@ async def test_only_its_holder_reads_a_response() -> None:
     await stored.keep("me", "s0-1", StoredResponse("t", "o", About("chat", stored=True), 1, (), holder="alice"), None)
     await stored.memory.write_end("me", "s0-1", Final("a"))
     assert (await stored.read("s0-1", "alice")).start.size > 0
-    assert [block.text for block in await stored.read_blocks("s0-1", "alice") or ()] == ["a"]
+    assert await stored.read_answer("s0-1", "alice") == Final("a")
     for holder in ("", "bob"):
         with pytest.raises(AnswerNotFoundError):
             await stored.read("s0-1", holder)
-        assert await stored.read_blocks("s0-1", holder) is None
+        assert await stored.read_answer("s0-1", holder) is None
     await stored.memory.delete("me", "s0-1")
-    assert await stored.read_blocks("s0-1", "alice") is None
+    assert await stored.read_answer("s0-1", "alice") is None
     await store.close()
 
 

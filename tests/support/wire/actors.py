@@ -1,7 +1,7 @@
 """What gateways and workers ask of wire, call by call, and what they do with what comes back, or doesn't."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -9,15 +9,16 @@ from tests.support.wire.checked_store import CheckedStore, Fate, Judge
 from tests.support.wire.model import Job
 from tests.support.wire.scenario import Scenario
 from wire import keys
+from wire.blocks import Block, Piece
 from wire.errors import StoreUnavailableError
 from wire.jobs import Client, IdempotencyKey
-from wire.messages import Chat, Delta, Failed, Final, HistoryMessage
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, apply_to_blocks
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State, StatelessSession
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
 
 # What a gateway does; and what a worker does, where it fits: else it continues a turn, or claims its next.
-Wish = Literal["ask", "expire", "stop", "end session"]
+Wish = Literal["ask", "expire", "stop", "abandon", "end session"]
 Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
 Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]
 
@@ -111,7 +112,9 @@ class Gateway(Process):
         if wish == "ask" or not jobs:
             await self._ask(which, client, IdempotencyKey(key, "other" if other else "question") if key else None, fate)
         else:
-            await self._call_off(wish, pick(jobs, which), fate)
+            # Mostly what streams.
+            streaming = [job for job in jobs if job.state == "STREAMING"] if which else []
+            await self._call_off(wish, pick(streaming or jobs, which), fate, elsewhere=other)
 
     async def _ask(self, which: int, client: str, once: IdempotencyKey | None, fate: Fate) -> None:
         """Ask a first question, whose token follows from its key if it has one, or a further one."""
@@ -128,19 +131,36 @@ class Gateway(Process):
 
         await self.call(make, partial(self.store.model.enqueue, Job(answer, name, client, once), create), fate)
 
-    async def _call_off(self, wish: Wish, job: Job, fate: Fate) -> None:
+    async def _call_off(self, wish: Wish, job: Job, fate: Fate, *, elsewhere: bool) -> None:
+        """End an answer; an abandoned one may have a reader at another gateway (`elsewhere`), which keeps it."""
         scenario, model, answer, token = self.scenario, self.store.model, job.answer, job.token
         if wish == "expire":
             await self.call(lambda: scenario.jobs.expire(answer), partial(model.expire, answer), fate)
         elif wish == "stop":
             await self.call(lambda: scenario.jobs.stop(answer), partial(model.stop, answer), fate)
+        elif wish == "abandon" and elsewhere:
+            await self._abandon_followed(answer)
+        elif wish == "abandon":
+            await self.call(lambda: scenario.jobs.stop_abandoned(answer), partial(model.abandon, answer), fate)
         elif job.once is None:  # a token that follows from a key would come again with its fences at 0
             await self.call(lambda: scenario.sessions.end(token), partial(model.end_session, token), fate)
+
+    async def _abandon_followed(self, answer: str) -> None:
+        before = self.store.seen
+        async with self.scenario.redis.pubsub() as reader:
+            await reader.subscribe(keys.channel(answer))
+            await reader.get_message(timeout=None)
+            assert not await self.scenario.jobs.stop_abandoned(answer)
+        await self.store.observe()
+        assert self.store.seen == before
 
 
 @dataclass(eq=False)
 class Turn:
-    """One job at a worker. ends: it only remains to finish it. `waits`: for the outcome of a call."""
+    """One job at a worker. ends: it only remains to finish it. `waits`: for the outcome of a call.
+
+    `blocks` are what it has streamed.
+    """
 
     task: ClaimedJob
     stage: Literal["claimed", "sent", "ends", "over"] = "claimed"
@@ -148,6 +168,7 @@ class Turn:
     seq: int = 0
     waits: bool = False
     stateless: StatelessSession | None = None
+    blocks: list[Block] = field(default_factory=list)
 
 
 class Worker(Process):
@@ -358,7 +379,8 @@ class Worker(Process):
 
     async def _stream(self, turn: Turn, fate: Fate) -> None:
         turn.seq += 1
-        task, seq, event = turn.task, turn.seq, Delta(f"{turn.seq} of {turn.task.answer} ")
+        task, seq, event = turn.task, turn.seq, _growth(turn)
+        apply_to_blocks(turn.blocks, event)
         judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
         await self._turn_call(turn, lambda: self.scenario.sessions.append(task, seq, event), judge, fate)
 
@@ -432,6 +454,19 @@ class Worker(Process):
             self.idle.setdefault(token, lease)
 
         await self.call(lambda: self.scenario.sessions.release(lease), judge, fate, nothing, give_up)
+
+
+def _growth(turn: Turn) -> Delta:
+    """Return what a model says next: text, reasoning, or a call that isn't whole for most of the time."""
+    last, number = turn.blocks[-1].kind if turn.blocks else "", len(turn.blocks)
+    match (turn.seq + int(turn.task.answer.removeprefix("s0-"))) % 4:
+        case 1 | 2 if last == "tool_call":
+            return Delta("", pieces=(Piece(number - 1, "tool_call", "1, "),))
+        case 1 | 2:
+            return Delta("", pieces=(Piece(number, "tool_call", "[", id=f"call {turn.seq}", name="f"),))
+        case 3:
+            return Delta("so ", pieces=(Piece(number, "reasoning", "hm "), Piece(number + 1, "text", "so ")))
+    return Delta(f"{turn.seq} of {turn.task.answer} ")
 
 
 def _outcome(turn: Turn, well: bool) -> tuple[State, Final | Failed, bytes | None, int | None]:

@@ -9,8 +9,9 @@ import msgspec
 
 from gateway.settings import GatewaySettings
 from wire import keys
+from wire.blocks import Block
 from wire.jobs import IdempotencyKey
-from wire.messages import TERMINAL, Delta, Event, Failed, Final, HistoryMessage, decode_event
+from wire.messages import TERMINAL, Delta, Event, Failed, Final, HistoryMessage, apply_to_blocks, decode_event
 from wire.sessions import Lease, ScheduleEntry, State, StatelessSession
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY, POISON
 
@@ -277,6 +278,15 @@ class Model:
             self._stops[token.owner].add(answer)
         return True
 
+    def abandon(self, answer: str, reply: bytes | None) -> bool:
+        """Nobody can ask for it again, nor follows it: it ends unless its upstream is at work and would remember it."""
+        job = self.jobs.get(answer)
+        out = job is not None and job.state not in ("QUEUED", "CLAIMED")
+        if job is not None and not job.ended and (job.once or (out and not job.stateless)):
+            assert reply is None
+            return False
+        return self.stop(answer, reply)
+
     def end_session(self, name: str, reply: object) -> bool:
         token = self.tokens.get(name)
         if token is None:
@@ -520,6 +530,7 @@ class Model:
             assert terminal.count(True) == int(job.ended), (answer, events)
             assert not any(terminal[:-1]), (answer, events)
             assert events == job.events, (answer, events, job.events)
+            check_blocks(job)
             assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
 
     def _check_works(self, seen: Seen) -> None:
@@ -599,6 +610,15 @@ class Model:
         assert not unexpected, unexpected
         assert seen["jobs"].get("", []) == []
         assert all("running" not in found and "owner" not in found for found in seen["token"].values())
+
+
+def check_blocks(job: Job) -> None:
+    """The events of a job continue its blocks, and a call that may not be whole is in no end."""
+    blocks: list[Block] = []
+    for event in job.events:
+        apply_to_blocks(blocks, event)
+    if job.state == "STOPPED":
+        assert not blocks or blocks[-1].kind != "tool_call", (job.answer, blocks)
 
 
 def reports_reset(job: Job) -> bool:

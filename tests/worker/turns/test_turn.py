@@ -220,6 +220,11 @@ async def test_an_empty_answer_is_a_failure(shop: Shop) -> None:
     assert outcome.session is None
 
 
+async def test_an_answer_that_is_cut_before_anything_is_whole_fails_with_the_reason(shop: Shop) -> None:
+    outcome = await shop.outcome(completing(Completion("", b"state", finish="length")))
+    assert "largest number of tokens" in failed(outcome).detail
+
+
 @pytest.mark.parametrize(
     "text", ["[^1^]", 're.sub(r"[^abc^]", "", text)', "I’m still learning 我还在学习", " \n", "\0\x1e"]
 )

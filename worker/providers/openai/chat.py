@@ -9,23 +9,21 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 import msgspec
 import structlog
 
-from wire.jobs import RETRY_AFTER
 from wire.messages import Style
 from wire.model_table import STYLES
 from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
-from worker.accounts.account import Account, ServerAccount, Temperature
+from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
 from worker.providers.call_records import make_records, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
-from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient
-from worker.providers.openai.content_encoding import decode_body
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account
+from worker.providers.openai.growths import GRACE, read_growths
 from worker.providers.openai.habits import ServerHabits
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import (
@@ -37,8 +35,8 @@ from worker.providers.openai.parameters import (
     THOUGHT_SIGNATURE,
 )
 from worker.providers.openai.prompt import build_messages
-from worker.providers.openai.reader import CompletionReader
 from worker.providers.openai.stream import CompletionStream
+from worker.providers.openai.styles import StyleSettings
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
@@ -46,8 +44,6 @@ from worker.settings import OPENAI, WorkerSettings
 
 _LOG = structlog.get_logger()
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
-# Seconds to wait for what may follow a finish_reason: the usage and the end.
-GRACE = 1.0
 # Returns extra fields of an answer as clients get them.
 Seal = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -82,16 +78,7 @@ class OpenAIProvider:
         # By the account's fingerprint and the model.
         self._habits: dict[tuple[str, str], ServerHabits] = {}
         self._grace = min(grace, settings.idle_timeout / 2)
-        self._systems = {
-            "balanced": settings.openai_system_balanced,
-            "creative": settings.openai_system_creative,
-            "precise": settings.openai_system_precise,
-        }
-        self._temperatures = {
-            "balanced": settings.openai_temperature_balanced,
-            "creative": settings.openai_temperature_creative,
-            "precise": settings.openai_temperature_precise,
-        }
+        self._styles = StyleSettings(settings)
 
     async def ask(
         self,
@@ -111,13 +98,13 @@ class OpenAIProvider:
         hook, fields = SendHook(before_send), request.fields
         post = self._client.post(server, "/chat/completions", request.body, hook, _REASONS, fields)
         try:
-            async with post as response, aclosing(_growths(response, completion, self._grace)) as growths:
+            async with post as response, aclosing(read_growths(response, completion, self._grace)) as growths:
                 async for growth in growths:
                     yield growth
         except UpstreamError as error:
             _learn_refusal(server, request, error)
             if error.missing_model and request.model != server.model:
-                _excuse_account(error)
+                excuse_account(error)
             raise
         ended = completion.completion(state=b"")
         habits.reasoning_field = completion.reasoning_field or habits.reasoning_field
@@ -161,27 +148,13 @@ class OpenAIProvider:
             prompt = msgspec.structs.replace(prompt, model=model)
             return _from_prompt(prompt, server, habits, extras, envelopes.seal)
         messages = build_messages(
-            self._systems[style] or "", history, question, self._settings.openai_history, placement=server.system
+            self._styles.system(style), history, question, self._settings.openai_history, placement=server.system
         )
-        temperature = self._temperature(server, style)
+        temperature = self._styles.temperature(server, style)
         if temperature is not None and TEMPERATURE not in habits.omitted:
             extras[TEMPERATURE] = temperature
         body = msgspec.json.encode({"model": model, "messages": messages, **extras})
         return _Request(model, body, habits, frozenset(extras))
-
-    def _temperature(self, server: ServerAccount, style: Style) -> float | None:
-        """Return the temperature of a style; None for the server's own."""
-        if "sampling" not in server.abilities:
-            return None
-        temperature: Temperature | None = getattr(server.temperatures, style)
-        if temperature is None:
-            temperature = self._temperatures[style]
-        return temperature if isinstance(temperature, float | int) else None
-
-
-def _excuse_account(error: UpstreamError) -> None:
-    """Take the refusal of one model of several as its own: the account's others can be asked."""
-    error.reason, error.elsewhere, error.retry_after = Reason.MODEL_NONE, True, RETRY_AFTER
 
 
 def _streaming(server: ServerAccount, habits: ServerHabits) -> dict[str, object]:
@@ -227,46 +200,3 @@ def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamErro
     error.repeat = request.habits.refuse(name, request.body, request.parameters | request.fields)
     if error.repeat and not known:
         _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)
-
-
-async def _growths(
-    response: httpx.Response, completion: CompletionStream, grace: float
-) -> AsyncGenerator[Growth, None]:
-    """Read the answer to its end, and yield what it has more with whatever arrives: all that does is a sign of life.
-
-    Once the server has sent a finish_reason, `grace` is for how many seconds the rest is waited for.
-    """
-    reader = CompletionReader(completion, response.headers.get("content-type", ""))
-    async with aclosing(_chunks(response, completion, grace)) as chunks:
-        async for chunk in chunks:
-            failure = reader.feed(chunk)
-            pieces = completion.take()
-            if failure is None or pieces:
-                yield Growth(pieces)
-            if failure is not None:
-                raise failure
-            if completion.done:
-                return
-    if (failure := reader.end()) is not None:
-        raise failure
-
-
-async def _chunks(response: httpx.Response, completion: CompletionStream, grace: float) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end.
-
-    Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
-    """
-    chunks, deadline, size = decode_body(response), None, -1
-    while True:
-        if completion.ended and completion.size > size:
-            deadline, size = asyncio.get_running_loop().time() + grace, completion.size
-        try:
-            async with asyncio.timeout_at(deadline):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        except (TimeoutError, httpx.HTTPError):
-            if not completion.ended:
-                raise
-            return
-        yield chunk

@@ -97,7 +97,7 @@ class _Renderer:
 
     def with_extra(self, rendered: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         """Add extra fields in their place; what is rendered already remains as it is."""
-        return _merge(rendered, extra) if extra else rendered
+        return merge_extra(rendered, extra) if extra else rendered
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         if self._form.system == "first":
@@ -221,12 +221,12 @@ class _Renderer:
         return self.with_extra({"type": tool.kind, tool.kind: inner}, tool.extra)
 
 
-def _merge(rendered: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def merge_extra(rendered: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is rendered with extra fields beside it, and inside its objects."""
     merged = {**extra, **rendered}
     for name in rendered.keys() & extra.keys():
         if isinstance(rendered[name], dict) and isinstance(extra[name], dict):
-            merged[name] = _merge(rendered[name], extra[name])
+            merged[name] = merge_extra(rendered[name], extra[name])
     return {**{name: merged[name] for name in rendered}, **merged}
 
 
@@ -245,7 +245,7 @@ def _sign(call: dict[str, Any]) -> None:
     content = given if isinstance(given, dict) else {}
     google = content.get("google")
     if not (isinstance(google, dict) and google.get("thought_signature")):
-        call["extra_content"] = _merge({"google": {"thought_signature": _NO_SIGNATURE}}, content)
+        call["extra_content"] = merge_extra({"google": {"thought_signature": _NO_SIGNATURE}}, content)
 
 
 def join_calls(messages: Sequence[Message]) -> list[Message]:

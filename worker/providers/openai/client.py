@@ -1,4 +1,4 @@
-"""HTTP requests to a server that has the OpenAI API: URL, key and errors.
+"""HTTP requests to a server that has the OpenAI API, or another one of its kind: URL, key and errors.
 
 Plain httpx is used instead of the API's own library: the SENT mark must be set between connecting and writing, nothing
 may be sent twice, and that library takes a stream that was cut off for a complete one.
@@ -7,7 +7,7 @@ may be sent twice, and that library takes a stream that was cut off for a comple
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ import certifi
 import httpx
 
 from telemetry import traces
+from wire.jobs import RETRY_AFTER
 from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
@@ -44,10 +45,17 @@ class ServerClient:
     """HTTP clients for servers, with the system's certificates and the browsers'; connections are not reused.
 
     A reused connection could be dead, and the question on it would be lost. Connecting may take `connect_timeout`
-    seconds, and the body of an error `error_timeout`.
+    seconds, and the body of an error `error_timeout`. `key_headers` are the headers that carry a server's key.
     """
 
-    def __init__(self, connect_timeout: float, *, error_timeout: float = ERROR_TIMEOUT) -> None:
+    def __init__(
+        self,
+        connect_timeout: float,
+        *,
+        error_timeout: float = ERROR_TIMEOUT,
+        key_headers: Callable[[ServerAccount], dict[bytes, bytes]] | None = None,
+    ) -> None:
+        self._key_headers = key_headers or bearer_headers
         self._error_timeout = error_timeout
         self._timeout = httpx.Timeout(None, connect=connect_timeout)
         self._tls = ssl.create_default_context()
@@ -62,16 +70,22 @@ class ServerClient:
         hook: SendHook,
         reasons: FailureReasons,
         fields: Collection[str] = (),
+        headers: Mapping[bytes, bytes] | None = None,
     ) -> AsyncGenerator[httpx.Response, None]:
         """Send a question, and yield the response, whose body the caller reads. UpstreamError, also while it reads.
 
-        The connection is closed at the end of the block. A refusal may name one of the `fields` of the body.
+        The connection is closed at the end of the block. A refusal may name one of the `fields` of the body. `headers`
+        are sent beside those of every request.
         """
         async with self._open_client(server) as client:
             with upstream_errors(reasons.silence):
-                headers = {b"Content-Type": b"application/json", **key_headers(server), **_trace()}
+                own = {b"Content-Type": b"application/json", **self._key_headers(server), **_trace()}
                 request = client.stream(
-                    "POST", endpoint_url(server, path), content=body, headers=headers, extensions={"trace": hook.trace}
+                    "POST",
+                    endpoint_url(server, path),
+                    content=body,
+                    headers={**own, **(headers or {})},
+                    extensions={"trace": hook.trace},
                 )
                 async with request as response:
                     await self._check_response(response, server, reasons.policy, fields)
@@ -81,7 +95,8 @@ class ServerClient:
         """Send a GET request, and return up to `limit` bytes of the response. UpstreamError if it is an error."""
         async with self._open_client(server) as client:
             with upstream_errors(Reason.TIMEOUT_CONNECT):
-                async with client.stream("GET", endpoint_url(server, path), headers=key_headers(server)) as response:
+                url, headers = endpoint_url(server, path), self._key_headers(server)
+                async with client.stream("GET", url, headers=headers) as response:
                     if response.status_code in (404, 405):
                         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
                     await self._check_response(response, server)
@@ -118,13 +133,20 @@ class ServerClient:
 
 
 def endpoint_url(server: ServerAccount, path: str) -> httpx.URL:
-    """Append `path` to the path of the server's base URL, before its query. httpx.InvalidURL."""
+    """Append a path, which may have a query, to that of the server's base URL, before its query. httpx.InvalidURL."""
     base = httpx.URL(server.base_url)
-    own, separator, query = base.raw_path.partition(b"?")
-    return base.copy_with(raw_path=own.rstrip(b"/") + path.encode() + separator + query)
+    own, _, query = base.raw_path.partition(b"?")
+    added, _, parameters = path.encode().partition(b"?")
+    queries = b"&".join(filter(None, (query, parameters)))
+    return base.copy_with(raw_path=own.rstrip(b"/") + added + (b"?" + queries if queries else b""))
 
 
-def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
+def excuse_account(error: UpstreamError) -> None:
+    """Take the refusal of one model of several as its own: the account's others can be asked."""
+    error.reason, error.elsewhere, error.retry_after = Reason.MODEL_NONE, True, RETRY_AFTER
+
+
+def bearer_headers(server: ServerAccount) -> dict[bytes, bytes]:
     """Return the headers that carry the key, with Azure's own for its servers; bytes, since a key may be any text."""
     if not server.key:
         return {}

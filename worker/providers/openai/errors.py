@@ -9,7 +9,7 @@ from typing import Any
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.parameters import find_parameter
-from worker.providers.openai.refusals import NO_CREDIT, BodyKind, find_rule
+from worker.providers.openai.refusals import NO_CREDIT, NO_CREDIT_WORDS, BodyKind, find_rule
 from worker.providers.openai.retry_after import RETRY_AFTER, parse_retry_delay
 from worker.providers.openai.words import clean_words
 
@@ -73,7 +73,8 @@ class ErrorReport:
 
     @property
     def _lacks_credit(self) -> bool:
-        return self.status == 402 or any(code.lower() in NO_CREDIT for code in self.codes)
+        named = any(code.lower() in NO_CREDIT for code in self.codes)
+        return self.status == 402 or named or NO_CREDIT_WORDS.search(self.message.lower()) is not None
 
 
 _NO_MODEL = "model_not_found"

@@ -24,7 +24,7 @@ def new_call_id() -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))
 
 
-class _GrowingBlock:
+class GrowingBlock:
     """A block of which more may come. What no piece contains yet is held; `number` is None until there is a piece."""
 
     def __init__(self, kind: BlockKind, *, custom: bool = False) -> None:
@@ -48,9 +48,11 @@ class _GrowingBlock:
 
     @property
     def text(self) -> str:
+        """All of its text."""
         return "".join([*self._texts, join_surrogates("".join(self._held))])
 
     def add(self, text: str, extra: dict[str, Any]) -> None:
+        """Add text and fields beside it."""
         if text:
             self._held.append(text)
             if self.kind == "tool_call":
@@ -79,6 +81,7 @@ class _GrowingBlock:
         return Piece(self.number, self.kind, text, "", "", False, extra)
 
     def freeze(self) -> Block:
+        """Return it as it is."""
         return Block(self.kind, self.text, self.id, self.name, self.custom, self.extra)
 
 
@@ -91,15 +94,15 @@ class Normaliser:
 
     def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
         self._new_id = new_id
-        self._blocks: list[_GrowingBlock] = []
+        self._blocks: list[GrowingBlock] = []
         # The position of the block that grows, and the number of blocks that have a piece.
         self._current = 0
         self._count = 0
         self._pieces: list[Piece] = []
-        self._calls: list[_GrowingBlock] = []
-        self._by_index: dict[int, _GrowingBlock] = {}
-        self._by_id: dict[str, _GrowingBlock] = {}
-        self._legacy: _GrowingBlock | None = None
+        self._calls: list[GrowingBlock] = []
+        self._by_index: dict[int, GrowingBlock] = {}
+        self._by_id: dict[str, GrowingBlock] = {}
+        self._legacy: GrowingBlock | None = None
         self.size = 0
 
     @property
@@ -162,7 +165,7 @@ class Normaliser:
         self._current = len(self._blocks)
         return tuple(block.freeze() for block in self._blocks if block.number is not None and not block.is_dropped)
 
-    def _find_call(self, fragment: CallFragment) -> _GrowingBlock | None:
+    def _find_call(self, fragment: CallFragment) -> GrowingBlock | None:
         """Return the call that a fragment belongs to, by its id, else its index, else what came last."""
         if fragment.legacy:
             return self._legacy
@@ -178,13 +181,13 @@ class Normaliser:
             return last
         return last if last.name == fragment.name and not last.is_whole else None
 
-    def _is_elsewhere(self, call: _GrowingBlock, fragment: CallFragment) -> bool:
+    def _is_elsewhere(self, call: GrowingBlock, fragment: CallFragment) -> bool:
         """Return whether a fragment begins another call of the same id, at an index of its own."""
         named = bool(fragment.id and fragment.name) and fragment.index is not None
         return named and fragment.index not in self._by_index and call in self._by_index.values() and call.is_whole
 
-    def _new_call(self, fragment: CallFragment) -> _GrowingBlock:
-        call = _GrowingBlock("tool_call", custom=fragment.custom)
+    def _new_call(self, fragment: CallFragment) -> GrowingBlock:
+        call = GrowingBlock("tool_call", custom=fragment.custom)
         if fragment.id in self._by_id:
             call.id = self._new_id()
         if fragment.legacy:
@@ -192,7 +195,7 @@ class Normaliser:
         self._calls.append(call)
         return call
 
-    def _learn(self, call: _GrowingBlock, fragment: CallFragment) -> None:
+    def _learn(self, call: GrowingBlock, fragment: CallFragment) -> None:
         """Note by what a call is known; once its name is, it has its place among the blocks."""
         if fragment.index is not None:
             self._by_index[fragment.index] = call
@@ -203,21 +206,21 @@ class Normaliser:
             call.name, call.id = name, call.id or join_surrogates(call.server_id) or self._new_id()
             self._append(call)
 
-    def _last(self, kind: BlockKind) -> _GrowingBlock:
+    def _last(self, kind: BlockKind) -> GrowingBlock:
         """Return the last block, if it is of that kind, or a new one."""
         if self._blocks and self._blocks[-1].kind == kind:
             return self._blocks[-1]
         return self._begin(kind)
 
-    def _begin(self, kind: BlockKind) -> _GrowingBlock:
-        return self._append(_GrowingBlock(kind))
+    def _begin(self, kind: BlockKind) -> GrowingBlock:
+        return self._append(GrowingBlock(kind))
 
-    def _append(self, block: _GrowingBlock) -> _GrowingBlock:
+    def _append(self, block: GrowingBlock) -> GrowingBlock:
         self._blocks.append(block)
         self.size += _BLOCK_BYTES
         return block
 
-    def _grow(self, block: _GrowingBlock, text: str, extra: dict[str, Any]) -> None:
+    def _grow(self, block: GrowingBlock, text: str, extra: dict[str, Any]) -> None:
         self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if extra:
             self.size += len(msgspec.json.encode(extra))
@@ -236,7 +239,7 @@ class Normaliser:
                 return
             self._current += 1
 
-    def _take_from(self, block: _GrowingBlock, *, last: bool) -> None:
+    def _take_from(self, block: GrowingBlock, *, last: bool) -> None:
         begins = block.number is None
         if (piece := block.take(self._count, last=last)) is not None:
             self._count += begins
@@ -257,6 +260,6 @@ def _fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
             fields[name] = copy.deepcopy(value) if isinstance(value, list | dict) else value
 
 
-def _restarts(call: _GrowingBlock, fragment: CallFragment) -> bool:
+def _restarts(call: GrowingBlock, fragment: CallFragment) -> bool:
     """Return whether a fragment begins another call, although the server names the one before, which is whole."""
     return call.is_whole and bool(fragment.name) and fragment.arguments.lstrip().startswith("{")

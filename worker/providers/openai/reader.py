@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
+from wire.blocks import Piece
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.json_documents import DocumentParser
 from worker.providers.openai.sse import BOM, EventParser
-from worker.providers.openai.stream import CompletionStream
 
 # How an event stream begins, as far as a field's name can be seen.
 _EVENTS = re.compile(rb":|(?:data|event|id|retry)[:\r\n]")
@@ -15,10 +16,41 @@ _FIELDS = (b"data:", b"event:", b"id:", b"retry:")
 EVENT_STREAM = "text/event-stream"
 
 
-class CompletionReader:
-    """Feeds a completion from bytes; the first ones decide which format they have."""
+class GrowingAnswer(Protocol):
+    """An answer that is read event by event, in whichever API."""
 
-    def __init__(self, completion: CompletionStream, content_type: str = EVENT_STREAM) -> None:
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be read."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has sent the answer's end; what follows undoes nothing."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How much of the answer has arrived; it grows with each part."""
+        ...
+
+    def read(self, data: str) -> None:
+        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure."""
+        ...
+
+    def end_document(self) -> None:
+        """Take a document that was read whole for the whole answer, as the response ends with it."""
+        ...
+
+    def take(self) -> tuple[Piece, ...]:
+        """Return the pieces that the answer has more than at the last call."""
+        ...
+
+
+class CompletionReader:
+    """Feeds an answer from bytes; the first ones decide which format they have."""
+
+    def __init__(self, completion: GrowingAnswer, content_type: str = EVENT_STREAM) -> None:
         self._completion = completion
         self._labelled = content_type.partition(";")[0].strip().lower() == EVENT_STREAM
         self._head = b""

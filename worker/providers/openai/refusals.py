@@ -69,6 +69,8 @@ _4XX = _statuses(*range(400, 500))
 _5XX = _statuses(*range(500, 600))
 
 NO_CREDIT = _codes("insufficient_quota billing_hard_limit_reached insufficient_balance")
+# Anthropic's words for that, under 400.
+NO_CREDIT_WORDS = re.compile(r"\bcredit balance is too low\b")
 _LIMITED = NO_CREDIT | _codes(
     "rate_limit_exceeded rate_limit_error ratelimiterror too_many_requests resource_exhausted throttlingexception"
 )
@@ -110,6 +112,7 @@ RULES = (
     Rule(Reason.ACCOUNT_REFUSED, _statuses(400), _JSON, codes=_ACCOUNT_400, words=_ACCOUNT_400_WORDS),
     # A pause that the server asks for.
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(402, 429)),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=NO_CREDIT_WORDS),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(None), codes=_LIMITED),
     Rule(Reason.UPSTREAM_BUSY, _statuses(503, 529)),
     Rule(Reason.UPSTREAM_BUSY, _statuses(None), codes=_OVERLOADED),

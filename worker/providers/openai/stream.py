@@ -116,7 +116,7 @@ class CompletionStream:
         if data.strip(_AROUND_DONE).upper() == DONE:
             self.done = True
             return
-        value = _decode(data)
+        value = decode_chunk(data)
         # Some servers send all chunks as one list.
         for chunk in value if isinstance(value, list) and value else [value]:
             self._read_chunk(chunk)
@@ -326,7 +326,8 @@ def _is_empty(value: Any) -> bool:
     return value is None or value in ("", [], {})
 
 
-def _decode(data: str) -> Any:
+def decode_chunk(data: str) -> Any:
+    """Return an event's JSON, also where a server writes it carelessly. UpstreamError `upstream.protocol`."""
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -23,13 +23,13 @@ def parse_usage(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> Usage | 
 def _parse(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    prompt, completion = read_count(value.get("prompt_tokens")), read_count(value.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
     inputs, outputs = _object(value.get("prompt_tokens_details")), _object(value.get("completion_tokens_details"))
-    reasoning = _count(outputs.get("reasoning_tokens")) or _count(value.get("reasoning_tokens")) or 0
+    reasoning = read_count(outputs.get("reasoning_tokens")) or read_count(value.get("reasoning_tokens")) or 0
     # Some servers count reasoning beside the completion.
-    if reasoning and _count(value.get("total_tokens")) == prompt + completion + reasoning:
+    if reasoning and read_count(value.get("total_tokens")) == prompt + completion + reasoning:
         completion += reasoning
     return Usage(
         prompt,
@@ -37,21 +37,22 @@ def _parse(value: Any) -> Usage | None:
         cached=_first(inputs.get("cached_tokens"), value.get("prompt_cache_hit_tokens"), value.get("cached_tokens")),
         cache_written=_first(inputs.get("cache_write_tokens"), value.get("cache_creation_input_tokens")),
         reasoning=reasoning,
-        raw=_raw(value),
+        raw=keep_raw(value),
     )
 
 
-def _raw(value: dict[str, Any]) -> dict[str, Any]:
+def keep_raw(value: dict[str, Any]) -> dict[str, Any]:
     """Return the server's own object, if it isn't too large."""
     cleaned: dict[str, Any] = clean_json(value)
     return cleaned if len(msgspec.json.encode(cleaned)) <= _MAX_RAW else {}
 
 
 def _first(*values: Any) -> int:
-    return next((count for value in values if (count := _count(value))), 0)
+    return next((count for value in values if (count := read_count(value))), 0)
 
 
-def _count(value: Any) -> int | None:
+def read_count(value: Any) -> int | None:
+    """Return a number of tokens; None if it is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT else None
 
 

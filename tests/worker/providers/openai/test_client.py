@@ -1,7 +1,7 @@
 import pytest
 
 from worker.accounts.account import ServerAccount
-from worker.providers.openai.client import endpoint_url, key_headers
+from worker.providers.openai.client import bearer_headers, endpoint_url
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_the_path_is_put_behind_the_servers_own_and_before_its_query(base: str, 
 def test_the_key_goes_out_as_a_bearer_and_to_azure_in_its_own_header_too(
     base: str, key: str, headers: dict[bytes, bytes]
 ) -> None:
-    assert key_headers(ServerAccount("a", base, "m", key)) == headers
+    assert bearer_headers(ServerAccount("a", base, "m", key)) == headers

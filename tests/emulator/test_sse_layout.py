@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.openai.sse_layout import SseLayout
+from emulator.sse_layout import SseLayout
 
 LAYOUTS = st.builds(
     SseLayout,

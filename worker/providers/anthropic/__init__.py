@@ -1,0 +1,1 @@
+"""Servers that have Anthropic's Messages API."""

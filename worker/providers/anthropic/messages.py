@@ -1,0 +1,247 @@
+"""Chat with any server that has Anthropic's Messages API, by streamed messages.
+
+Such a server keeps no conversations: each request contains all messages, and the saved state is empty.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import cast
+
+import httpx
+import msgspec
+import structlog
+
+from wire.messages import Style
+from wire.model_table import STYLES
+from wire.prompt import Message, Prompt, PromptRole, Text
+from wire.reasons import Reason
+from worker.accounts.account import Account, ServerAccount
+from worker.errors import UpstreamError
+from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
+from worker.providers.anthropic.message_habits import MessageHabits, SentParameters
+from worker.providers.anthropic.message_records import make_records
+from worker.providers.anthropic.message_request import MessageForm, free_text_tools, write_request
+from worker.providers.anthropic.message_stream import MessageStream
+from worker.providers.anthropic.own_fields import keep_own_fields
+from worker.providers.anthropic.request_options import WISHES, OptionsForm, find_effort
+from worker.providers.call_records import put_back
+from worker.providers.envelope import Envelopes
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account
+from worker.providers.openai.growths import GRACE, read_growths
+from worker.providers.openai.model_list import LARGEST, parse_model_list
+from worker.providers.openai.parameters import STREAM
+from worker.providers.openai.prompt import build_messages
+from worker.providers.openai.styles import StyleSettings
+from worker.providers.sent_mark import SendHook
+from worker.providers.transcript import History, Recall, no_history
+from worker.settings import ANTHROPIC, WorkerSettings
+
+_LOG = structlog.get_logger()
+_REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
+_VERSION = "2023-06-01"
+# Headers of a client of this API that decide what its request means.
+_HEADERS = {"anthropic-version": b"anthropic-version", "anthropic-beta": b"anthropic-beta"}
+# Hosts that take the key in one way only, and how the keys begin that are tokens of a person's sign-in.
+_STRICT_HOSTS = (".anthropic.com", ".azure.com")
+_TOKEN = "sk-ant-oat"
+# Models of one page of the list, and pages that are read.
+_PAGE = 1000
+_MOST_PAGES = 10
+
+
+@dataclass(frozen=True)
+class _MessageRequest:
+    """A request for an answer. `headers` are its client's, and `sent` is what a refusal may be about."""
+
+    model: str
+    body: bytes
+    habits: MessageHabits
+    sent: SentParameters
+    headers: Mapping[bytes, bytes]
+    envelopes: Envelopes | None = None
+    custom: frozenset[str] = frozenset()
+
+
+class AnthropicProvider:
+    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+
+    The body of an error may take `error_timeout` seconds, and what follows a stop_reason `grace`.
+    """
+
+    stateless = True
+
+    def __init__(self, settings: WorkerSettings, *, error_timeout: float = ERROR_TIMEOUT, grace: float = GRACE) -> None:
+        self._settings = settings
+        self._client = ServerClient(settings.connect_timeout, error_timeout=error_timeout, key_headers=key_headers)
+        # By the account's fingerprint and the model.
+        self._habits: dict[tuple[str, str], MessageHabits] = {}
+        self._grace = min(grace, settings.idle_timeout / 2)
+        self._styles = StyleSettings(settings)
+
+    async def ask(
+        self,
+        account: Account,
+        conversation: SavedConversation | None,  # noqa: ARG002 - its state is empty
+        style: Style,
+        question: str,
+        before_send: BeforeSend,
+        recall: Recall = no_history,
+    ) -> AsyncGenerator[Growth | Completion, None]:
+        """Yield growths, then exactly one Completion. UpstreamError when it fails."""
+        server = require_server(account)
+        request = self._build_request(server, style, question, await recall())
+        answer = MessageStream(server.key, request.envelopes, request.custom)
+        post = self._client.post(
+            server,
+            endpoint(server, "/messages"),
+            request.body,
+            SendHook(before_send),
+            _REASONS,
+            request.sent.names,
+            request.headers,
+        )
+        try:
+            async with post as response, aclosing(read_growths(response, answer, self._grace)) as growths:
+                async for growth in growths:
+                    yield growth
+            ended = answer.completion(state=b"")
+        except UpstreamError as error:
+            _learn(server, request, error)
+            if error.missing_model and request.model != server.model:
+                excuse_account(error)
+            raise
+        if pieces := answer.take():
+            yield Growth(pieces)
+        records = make_records(ended.blocks, ANTHROPIC, request.model) if request.envelopes else {}
+        yield replace(ended, model=request.model, records=records)
+
+    async def check(self, account: Account) -> None:
+        """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                server = require_server(account)
+                await self._client.get(server, endpoint(server, "/models"))
+        except TimeoutError as error:
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+
+    async def list_models(self, account: Account) -> tuple[str, ...]:
+        """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
+        server = require_server(account)
+        models: list[str] = []
+        after = ""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                for _ in range(_MOST_PAGES):
+                    path = endpoint(server, f"/models?limit={_PAGE}{after}")
+                    page = await self._client.get(server, path, LARGEST)
+                    models += parse_model_list(page)
+                    if (last := last_of_page(page)) is None:
+                        break
+                    after = f"&after_id={last}"
+        except TimeoutError as error:
+            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+        return tuple(dict.fromkeys(models))
+
+    async def close(self) -> None:
+        """Do nothing: no resources are held."""
+
+    def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _MessageRequest:
+        prompt = history.prompt
+        model = server.model
+        if prompt is not None and prompt.model and prompt.model not in STYLES:
+            model = prompt.model
+        habits = self._habits.setdefault((server.fingerprint, model), MessageHabits())
+        if prompt is None:
+            return _from_prompt(self._style_prompt(server, style, question, history), server, model, habits, None)
+        envelopes = Envelopes(history.secret, ANTHROPIC, model)
+        prompt = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
+        return _from_prompt(prompt, server, model, habits, envelopes)
+
+    def _style_prompt(self, server: ServerAccount, style: Style, question: str, history: History) -> Prompt:
+        """Return the prompt of a question in text, for a style."""
+        messages = build_messages(
+            self._styles.system(style), history, question, self._settings.openai_history, placement=server.system
+        )
+        temperature = self._styles.temperature(server, style)
+        return Prompt(
+            "chat",
+            server.model,
+            tuple(
+                Message(
+                    cast(PromptRole, message["role"]),
+                    (Text(message["content"]),),
+                    string=True,
+                    name=message.get("name", ""),
+                )
+                for message in messages
+            ),
+            options={} if temperature is None else {"temperature": temperature},
+        )
+
+
+def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
+    """Return the headers of each request: the API's version, and the key in the ways that the server may take it."""
+    headers = {b"anthropic-version": _VERSION.encode()}
+    if not server.key:
+        return headers
+    key = server.key.encode()
+    strict = httpx.URL(server.base_url).host.endswith(_STRICT_HOSTS)
+    is_token = server.key.startswith(_TOKEN)
+    if not (strict and is_token):
+        headers[b"x-api-key"] = key
+    # Servers of another make mostly look for one of the two.
+    if is_token or not strict:
+        headers[b"Authorization"] = b"Bearer " + key
+    return headers
+
+
+def endpoint(server: ServerAccount, path: str) -> str:
+    """Return the path behind the server's base URL, which may end with the API's `/v1` or lack it."""
+    base = httpx.URL(server.base_url).path.rstrip("/")
+    return path if base.endswith("/v1") else f"/v1{path}"
+
+
+def last_of_page(page: bytes) -> str | None:
+    """Return the id behind which the next page of a list begins; None for the last page."""
+    try:
+        value = json.loads(page)
+    except (ValueError, RecursionError):
+        return None
+    last = value.get("last_id") if isinstance(value, dict) and value.get("has_more") is True else None
+    return str(httpx.QueryParams({"": last}))[1:] if isinstance(last, str) and last else None
+
+
+def _from_prompt(
+    prompt: Prompt, server: ServerAccount, model: str, habits: MessageHabits, envelopes: Envelopes | None
+) -> _MessageRequest:
+    own = prompt.dialect == "anthropic"
+    form = MessageForm(
+        system=server.system,
+        sees="pictures" in server.abilities,
+        options=OptionsForm(habits.thinking, habits.most_tokens, habits.omitted),
+    )
+    prompt = msgspec.structs.replace(prompt, model=model)
+    streams = {STREAM: True} if server.stream and STREAM not in habits.omitted else {}
+    rendered = write_request(prompt, form) | streams
+    body = msgspec.json.encode(rendered)
+    is_repeat = habits.is_repeat(body)
+    if is_repeat:
+        rendered = write_request(prompt, replace(form, thinking=False)) | streams
+        body = msgspec.json.encode(rendered)
+    asked = habits.thinking if not own and find_effort(prompt.options) else None
+    wishes = () if own else (name for name in WISHES if name in rendered)
+    sent = SentParameters(frozenset((*wishes, *streams)), None if own else rendered["max_tokens"], asked, is_repeat)
+    headers = {_HEADERS[name]: value.encode() for name, value in prompt.headers.items() if own and name in _HEADERS}
+    return _MessageRequest(model, body, habits, sent, headers, envelopes, free_text_tools(prompt))
+
+
+def _learn(server: ServerAccount, request: _MessageRequest, error: UpstreamError) -> None:
+    """Change what the server refuses, from now on; the question may be repeated then."""
+    if not error.refused or error.reason not in (Reason.QUESTION_INVALID, Reason.UPSTREAM_INTERNAL):
+        return
+    if name := request.habits.learn(error, request.body, request.sent):
+        error.repeat = True
+        _LOG.warning("server refuses a parameter, sent otherwise now", account=server.name, parameter=name)
