@@ -16,12 +16,16 @@ from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
 from gateway.answering.abandonment import Abandonment
+from gateway.answering.calls import Calls
 from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
 from gateway.answering.presence import WorkerPresence
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.answering.timings import TIMINGS, Timings
+from gateway.anthropic import endpoints as anthropic
+from gateway.anthropic import errors as anthropic_errors
+from gateway.anthropic.models import ModelDialects
 from gateway.auth.addresses import parse_networks
 from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
@@ -34,7 +38,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
-from gateway.http.paths import LongAddressMiddleware, PathMiddleware, is_openai
+from gateway.http.paths import MESSAGES, LongAddressMiddleware, PathMiddleware, is_anthropic, is_openai
 from gateway.http.pictures import METHODS as PICTURE_METHODS
 from gateway.http.pictures import ROUTE as PICTURE_ROUTE
 from gateway.http.pictures import PictureEndpoint
@@ -43,7 +47,7 @@ from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
 from gateway.legacy.websocket import SocketEndpoints
-from gateway.openai import completions, images, models, text_completions
+from gateway.openai import completions, embeddings, images, models, text_completions
 from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
@@ -65,6 +69,7 @@ from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.response_memory import ResponseMemory
+from wire.result_store import ResultStore
 from wire.sessions import Sessions
 
 # How many of the largest bodies may be read and parsed at a time.
@@ -127,6 +132,7 @@ def create_app(
         routes=[
             *_drop_in(settings, questions, clients, sessions, model_reader, room),
             *_openai(settings, service, pictures, room),
+            _embeddings(settings, Calls(questions, ResultStore(store)), clients, model_reader, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -201,14 +207,15 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
 
 
 def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore, room: BodyRoom) -> list[Route]:
-    """Return the routes of the OpenAI API."""
+    """Return the routes of the OpenAI and the Anthropic API."""
     timings = service.questions.relay.timings
     bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
     chat = completions.CompletionEndpoint(service, bodies, settings)
     texts = text_completions.TextCompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    listed = models.ModelEndpoints(service.clients, service.model_reader)
+    messages = anthropic.MessageEndpoints(service, bodies, settings)
+    listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
     response_path = "/v1/responses/{response}"
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
@@ -220,7 +227,18 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
         Route(response_path, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
         Route(f"{response_path}/input_items", replies.input_items, methods=openai_responses.LIST_METHODS),
+        Route(MESSAGES, messages.create, methods=anthropic.METHODS),
+        Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
     ]
+
+
+def _embeddings(
+    settings: GatewaySettings, calls: Calls, clients: Clients, reader: ModelReader, room: BodyRoom
+) -> Route:
+    """Return the route of embeddings, whose bodies have a limit of their own."""
+    largest, limit = min(settings.max_body, embeddings.MAX_BODY), calls.questions.relay.timings.body_limit
+    endpoint = embeddings.EmbeddingEndpoint(calls, clients, BodyReader(largest, limit, room, clients), reader)
+    return Route("/v1/embeddings", endpoint.embeddings, methods=embeddings.METHODS)
 
 
 def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:
@@ -234,7 +252,10 @@ def _ops(health: HealthEndpoints, metrics: GatewayMetrics) -> list[Route]:
 
 async def _render_error(request: HTTPConnection, error: Exception) -> Response:
     """Return the response to a request that failed, in the shape of the API that it is for."""
-    render = openai_errors.error_response if is_openai(request.url.path) else error_response
+    path = request.url.path
+    if is_anthropic(path, request.headers):
+        return await anthropic_errors.error_response(request, error)
+    render = openai_errors.error_response if is_openai(path) else error_response
     return await render(request, error)
 
 

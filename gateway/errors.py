@@ -389,6 +389,19 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "The model lacks what the request needs",
         OpenAIError("invalid_request_error", Reason.MODEL_UNABLE, "The model lacks what the request needs."),
     ),
+    Reason.RESULT_TOO_LARGE: _refused(
+        "结果过大,请减少输入",
+        "The result is too large, send fewer inputs",
+        Reason.RESULT_TOO_LARGE,
+        "The result is larger than 8 MiB: send fewer inputs at a time.",
+        "input",
+    ),
+    Reason.RESULT_FULL: _failed(
+        Reason.RESULT_FULL,
+        "结果存储已满,请稍后再试",
+        "There is no room to keep the result, come back later",
+        "There is no room for the result, try again later.",
+    ),
     Reason.IMAGE_NONE: _failed(Reason.IMAGE_NONE, "没有能生成图片的上游账号", "No upstream account makes pictures"),
     Reason.IMAGE_BLOCKED: _refused(
         "图片描述被屏蔽",

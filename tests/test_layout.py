@@ -97,6 +97,9 @@ TEST_NAME = re.compile(r"def (test_\w+)")
 TESTED_BY = {
     "gateway/docs/answers.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/v2_messages.py": "tests/gateway/docs/test_asyncapi.py",
+    "gateway/docs/anthropic/error_responses.py": "tests/gateway/docs/test_errors.py",
+    "gateway/docs/anthropic/paths.py": "tests/gateway/docs/test_openapi.py",
+    "gateway/docs/anthropic/schemas.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/headers.py": "tests/gateway/docs/test_openapi.py",
     "gateway/docs/openai/error_responses.py": "tests/gateway/docs/test_errors.py",
     "gateway/docs/openai/paths.py": "tests/gateway/docs/test_openapi.py",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from wire.errors import BadMessageError
-from wire.messages import Chat, HistoryMessage, Prompted, Style, Work
+from wire.messages import Call, Chat, HistoryMessage, Prompted, Style, Work
 from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Thought
 from wire.prompt_digest import canonical_prompt
 
@@ -19,6 +19,9 @@ _PART_BYTES = 4 * 765
 # Characters that a part or a message takes beside its text, and a tool in all, roughly.
 _PART = 64
 _TOOL = 1024
+
+
+Kind = Literal["chat", "image", "call"]
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,7 +36,7 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     client doesn't wait for it (`background`).
     """
 
-    kind: Literal["chat", "image"]
+    kind: Kind
     style: Style = "balanced"
     instructions: str = ""
     prompt_bytes: int = 0
@@ -53,7 +56,7 @@ def describe(work: Work) -> About:
     if isinstance(work, Prompted):
         return _describe_prompt(work)
     if not isinstance(work, Chat):
-        return About("image")
+        return About("call" if isinstance(work, Call) else "image")
     texts = (work.instructions, *(message.text for message in work.history), work.question)
     digest = digest_prompt(work.instructions, work.history, work.question)
     return About("chat", work.style, work.instructions[:_INSTRUCTIONS], _size(texts), digest)
@@ -98,6 +101,8 @@ def _size(texts: Iterable[str]) -> int:
 
 def weigh(work: Work) -> int:
     """Return about how many characters some work has: those of its texts and pictures, and some for each part."""
+    if isinstance(work, Call):
+        return len(bytes(work.body))
     if not isinstance(work, Chat):
         return 0
     size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
@@ -134,7 +139,12 @@ def digest_prompt(instructions: str, history: Sequence[HistoryMessage], question
     return hashlib.sha256(prompt).hexdigest()
 
 
+class _OnlyKind(msgspec.Struct, frozen=True):
+    kind: str
+
+
 _about: msgspec.json.Decoder[About] = msgspec.json.Decoder(About)
+_only_kind: msgspec.json.Decoder[_OnlyKind] = msgspec.json.Decoder(_OnlyKind)
 
 
 def encode_about(about: About) -> bytes:
@@ -146,5 +156,13 @@ def decode_about(data: bytes) -> About:
     """Decode it. BadMessageError if the data is none."""
     try:
         return _about.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessageError(f"not about a job: {error}") from error
+
+
+def is_call(data: bytes) -> bool:
+    """Return whether it is about a call, without reading the rest. BadMessageError if the data is none."""
+    try:
+        return _only_kind.decode(data).kind == "call"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessageError(f"not about a job: {error}") from error

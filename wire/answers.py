@@ -10,7 +10,7 @@ from typing import Any, Literal
 import structlog
 
 from wire import keys
-from wire.about import About, decode_about, describe
+from wire.about import About, decode_about, describe, is_call
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.blocks import Block
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
@@ -181,10 +181,13 @@ class Answers:
         return describe(decode_work(work))
 
     async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
-        """Return the answer's token, state and last seq. AnswerNotFoundError for anybody but its holder."""
-        names = ("token", "state", "seq", "holder")
-        token, state, seq, owner = await self._store.execute("HMGET", keys.job_key(answer), *names)
-        if token is None or (owner or b"").decode() != holder:
+        """Return the answer's token, state and last seq.
+
+        AnswerNotFoundError for anybody but its holder, and for a call, whose result isn't there to be asked for again.
+        """
+        names = ("token", "state", "seq", "holder", "about")
+        token, state, seq, owner, about = await self._store.execute("HMGET", keys.job_key(answer), *names)
+        if token is None or (owner or b"").decode() != holder or (about and is_call(about)):
             raise AnswerNotFoundError
         return token.decode(), state, seq
 

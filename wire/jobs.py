@@ -31,7 +31,7 @@ from wire.errors import (
     TokenUnknownError,
     WireError,
 )
-from wire.messages import Failed, Final, Prompted, Work, encode
+from wire.messages import Call, Failed, Final, Prompted, Work, encode
 from wire.prompt_text import plain_question
 from wire.reasons import Reason
 from wire.redis.store import Store
@@ -153,8 +153,8 @@ class Jobs:
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
         ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. OutdatedWorkerError: a worker
-        is alive that can't read a prompt. StoreUnavailableError: a job that Redis may have accepted nevertheless is
-        withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
+        is alive that can't read a prompt, or a call. StoreUnavailableError: a job that Redis may have accepted
+        nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
@@ -189,6 +189,8 @@ class Jobs:
                 work = plain_question(work) or work
             if isinstance(work, Prompted) and await self._outdated.are_workers_there():
                 raise OutdatedWorkerError("a worker of the version before is alive")
+            if isinstance(work, Call):
+                await self.check_calls()
             grace = None if unfollowed else self._grace_ms
             return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory, grace)
         except (StoreFullError, OutdatedWorkerError):
@@ -254,6 +256,11 @@ class Jobs:
                 await self._works.delete(answer)
                 raise
         return _accepted(answer, *reply)
+
+    async def check_calls(self) -> None:
+        """Raise OutdatedWorkerError if a worker is alive that knows no calls. StoreUnavailableError."""
+        if await self._outdated.are_workers_without_calls():
+            raise OutdatedWorkerError("a worker of the version before is alive")
 
     async def is_known(self, once: IdempotencyKey) -> bool:
         """Return whether something was asked under the Idempotency-Key. StoreUnavailableError."""

@@ -18,6 +18,7 @@ NAMES = {
     "transcript": "transcript:",  # list: what was asked and answered in a token's conversation, oldest first
     "job": "job:",  # hash: its state, its last seq, about its work
     "work": "work:",  # string: a job's work, until the job ends
+    "result": "result:",  # string that lives for a minute: the result of a call
     "log": "log:",  # stream: the events of an answer, id `seq-0`
     "channel": "answer:",  # pub/sub: the same events, as they are appended
     "queued": "queued",  # sorted set: jobs that wait, by the time they were accepted
@@ -118,6 +119,11 @@ def job_key(answer: str) -> str:
 def work_key(answer: str) -> str:
     """Return the key of a job's work."""
     return _key("work", answer, shard_of_answer(answer))
+
+
+def result_key(answer: str) -> str:
+    """Return the key of a call's result."""
+    return _key("result", answer, shard_of_answer(answer))
 
 
 def log_key(answer: str) -> str:

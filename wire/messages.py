@@ -24,6 +24,9 @@ FinishReason = Literal["stop", "length", "content_filter"]
 # declined.
 EndReason = Literal["stop", "length", "content_filter", "tool_calls", "refusal"]
 
+# What a server can be called for beside answers.
+Operation = Literal["embeddings", "count_tokens"]
+
 
 class HistoryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message of a conversation, its role and, where its client sent one, the name of who wrote it."""
@@ -80,7 +83,23 @@ class Image(msgspec.Struct, frozen=True, tag="image", tag_field=TYPE_FIELD):
     v: int = VERSION
 
 
-Work = Chat | Prompted | Image
+class Call(msgspec.Struct, frozen=True, tag="call", tag_field=TYPE_FIELD):
+    """A request to a model's server that belongs to no conversation, and whose result is kept for a minute only.
+
+    Of embeddings the `body` is that of the request, in which the model that answers replaces the one in it; of counting
+    tokens it is a wire.prompt.Prompt. See also Chat.
+    """
+
+    operation: Operation
+    model: str
+    body: msgspec.Raw
+    request: str = ""
+    wait: float = 0.0
+    trace: str = ""
+    v: int = VERSION
+
+
+Work = Chat | Prompted | Image | Call
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import get_args
 
 import msgspec
 
-from wire.messages import Style
+from wire.messages import Operation, Style
 from wire.needs import ABILITIES, Ability
 
 # The models that any account answers, each in one style.
@@ -26,7 +26,7 @@ class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a worker announces with an account: its models and abilities, and the aliases in the worker's file.
 
     `lists`: its server's list of models counts too. `text_only`: it takes nothing but text. `default` is the model for
-    names that are unknown; '' for none.
+    names that are unknown; '' for none. `calls` are the operations that its provider knows beside answers.
     """
 
     models: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
     text_only: bool = False
     aliases: dict[str, tuple[str, ...]] = {}
     default: str = ""
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class OfferedAccount:
     def answers(self, model: str, needs: Collection[Ability] = ()) -> bool:
         """Return whether it has the model, and can do what is needed."""
         return (model in self.models or model in STYLES) and self.abilities.issuperset(needs)
+
+    def takes_calls(self, model: str, operation: Operation) -> bool:
+        """Return whether it has the model, by its exact name, and can be called for the operation."""
+        return self.offer is not None and operation in self.offer.calls and model in self.models
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,16 @@ class ModelTable:
         """Return whether no account can answer now with a model of the chain."""
         return not any(self.accounts_for(model, needs) for model in chain)
 
+    def callable_accounts(self, chain: Iterable[str], operation: Operation) -> tuple[OfferedAccount, ...]:
+        """Return the accounts with a model of the chain that can be called for the operation, also those that are away.
+
+        A style has none: its model depends on the account.
+        """
+        models = tuple(chain)
+        return tuple(
+            account for account in self.accounts if any(account.takes_calls(model, operation) for model in models)
+        )
+
     def missing(self, chain: Iterable[str], needs: Collection[Ability]) -> frozenset[Ability]:
         """Return those of the needs that no account meets which has a model of the chain, or had it within a day.
 
@@ -145,6 +160,10 @@ class ModelTable:
         """Return what all accounts can do that may be asked: what one of them can't take is ignored for all."""
         asked = self._asked(chain, needs)
         return frozenset.intersection(*(account.abilities for account in asked)) if asked else frozenset()
+
+    def providers(self, chain: Iterable[str], needs: Collection[Ability] = ()) -> frozenset[str]:
+        """Return the kinds of all accounts that may be asked."""
+        return frozenset(account.provider for account in self._asked(chain, needs))
 
     def is_text_only(self, chain: Iterable[str], needs: Collection[Ability] = ()) -> bool:
         """Return whether an account that may be asked takes nothing but text."""

@@ -67,3 +67,9 @@ def ignored_parameters(prompt: Prompt, abilities: frozenset[Ability], *, text_on
     if alone and any(tool.kind not in ("function", "custom") for tool in prompt.tools):
         ignored.append("tools")
     return tuple(ignored)
+
+
+def foreign_parameters(prompt: Prompt) -> tuple[str, ...]:
+    """Return what no server of another dialect gets of a prompt: unknown parameters, and hosted tools."""
+    hosted = any(tool.kind not in ("function", "custom") for tool in prompt.tools)
+    return (*prompt.extra, *(("tools",) if hosted else ()))

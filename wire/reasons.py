@@ -79,6 +79,8 @@ class Reason(StrEnum):
     TIMEOUT_FIRST = "timeout.first"
     TIMEOUT_IDLE = "timeout.idle"
     TIMEOUT_TOTAL = "timeout.total"
+    RESULT_TOO_LARGE = "result.toolarge"
+    RESULT_FULL = "result.full"
     MODEL_NONE = "model.none"
     MODEL_UNABLE = "model.unable"
     IMAGE_NONE = "image.none"

@@ -31,8 +31,8 @@ _MINUTE_TTL = HOURS * 3600 + 600
 class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     """A process's load. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
-    `version` is '' where it isn't known. `running` holds the ids and kinds (chat, image) of answers. `apart`: the
-    process reads work beside its job; see wire.rolling_update.
+    `version` is '' where it isn't known. `running` holds the ids and kinds (chat, image, call) of answers. `apart`: the
+    process reads work beside its job; `calls`: it knows calls; see wire.rolling_update.
     """
 
     version: str = ""
@@ -42,6 +42,7 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     used: int = 0
     running: tuple[tuple[str, str], ...] = ()
     apart: bool = False
+    calls: bool = False
 
 
 class Reporter:

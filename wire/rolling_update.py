@@ -1,4 +1,7 @@
-"""For the rolling update from 0.1, whose processes know only work inside its job. To be removed with the next one."""
+"""For the rolling update from 0.1, whose processes know only work inside its job, and 0.2, whose workers know no calls.
+
+To be removed with the next one.
+"""
 
 import asyncio
 
@@ -15,40 +18,47 @@ _GONE = (b"gone", b"dead")
 
 
 class OutdatedProcesses:
-    """Whether gateways or workers run that read a job's work only inside the job, and know no prompts."""
+    """Whether gateways or workers run that read a job's work only inside the job, and know no prompts, or no calls."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._until = float("-inf")
-        self._seen: frozenset[str] = frozenset()
+        self._seen: dict[str, ProcessLoad] = {}
 
     async def are_there(self) -> bool:
         """Return whether there are any, as of the last second. StoreUnavailableError."""
-        return bool(await self._names())
+        return any(not load.apart for load in (await self._loads()).values())
 
     async def are_workers_there(self) -> bool:
         """Return whether there are workers among them, as of the last second. StoreUnavailableError."""
-        return any(name.startswith("worker:") for name in await self._names())
+        return any(not load.apart for load in await self._workers())
 
-    async def _names(self) -> frozenset[str]:
+    async def are_workers_without_calls(self) -> bool:
+        """Return whether there are workers that know no calls, as of the last second. StoreUnavailableError."""
+        return any(not load.calls for load in await self._workers())
+
+    async def _workers(self) -> list[ProcessLoad]:
+        return [load for name, load in (await self._loads()).items() if name.startswith("worker:")]
+
+    async def _loads(self) -> dict[str, ProcessLoad]:
         now = asyncio.get_running_loop().time()
         if now >= self._until:
             self._seen = await self._look()
             self._until = now + _FRESH
         return self._seen
 
-    async def _look(self) -> frozenset[str]:
+    async def _look(self) -> dict[str, ProcessLoad]:
         with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.processes_key())
                 pipe.hgetall(keys.facts_key())
                 states, loads = await pipe.execute()
         living = [name for name, state in states.items() if not state.endswith(_GONE)]
-        return frozenset(name.decode() for name in living if not _reads_apart(loads.get(name, b"")))
+        return {name.decode(): _decode(loads.get(name, b"")) for name in living}
 
 
-def _reads_apart(facts: bytes) -> bool:
+def _decode(facts: bytes) -> ProcessLoad:
     try:
-        return msgspec.json.decode(facts, type=ProcessLoad).apart
+        return msgspec.json.decode(facts, type=ProcessLoad)
     except msgspec.DecodeError:
-        return False
+        return ProcessLoad()

@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 from telemetry import traces
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.keys import own_stream
-from wire.messages import Chat, Final, Image
+from wire.messages import Chat, Final
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
 from worker.heartbeat import Heartbeat
@@ -259,9 +259,9 @@ class Dispatcher:
             outcome.state,
             outcome.event,
             outcome.session,
-            # The token of an image request has no second turn.
+            # The token of an image request, or of a call, has no second turn.
             takes_more=isinstance(job.work, Chat) and not self.draining.is_set(),
-            forget=isinstance(job.work, Image),
+            forget=not isinstance(job.work, Chat),
             sent=outcome.sent,
             seq=turn.seq,
             exchange=outcome.transcript(job.work),

@@ -28,7 +28,8 @@ class UpstreamError(Exception):
     of the request that it names, where that is one which the client didn't send; `repeat`: the same account may be
     asked once more without it. `elsewhere`: a refusal for a reason that says nothing against the account, and that
     another one may not have. `exhausted`: no further attempt was possible, so that a repeat has no better chances.
-    `missing_model`: the upstream lacks the model that it was asked for.
+    `missing_model`: the upstream lacks the model that it was asked for. `status` is the HTTP status of a refusal, None
+    for another error; `is_page`: it came with a page for people.
     """
 
     # A subclass of a third-party provider may have a reason of its own.
@@ -43,6 +44,8 @@ class UpstreamError(Exception):
     repeat = False
     exhausted = False
     missing_model = False
+    status: int | None = None
+    is_page = False
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
-from wire.messages import Chat
+from wire.about import Kind
+from wire.messages import Call, Chat, Work
 from wire.redis.store import Store
 from wire.reporter import REPORT_INTERVAL, ProcessLoad, Reporter
 from worker.worker import Worker
@@ -37,11 +38,14 @@ def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTER
     """Return what reports the worker's status every `interval` seconds."""
 
     def load() -> ProcessLoad:
-        running = tuple(
-            (job.answer, "chat" if isinstance(job.work, Chat) else "image")
-            for job in worker.running_jobs[:_MAX_RUNNING]
-        )
-        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running, apart=True)
+        running = tuple((job.answer, _kind(job.work)) for job in worker.running_jobs[:_MAX_RUNNING])
+        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running, apart=True, calls=True)
 
     counters = _WorkerCounters(worker)
     return Reporter(store, "worker", worker.id, load, counters, lambda: worker.draining, interval=interval)
+
+
+def _kind(work: Work) -> Kind:
+    if isinstance(work, Chat):
+        return "chat"
+    return "call" if isinstance(work, Call) else "image"

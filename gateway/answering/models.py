@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from gateway.errors import ModelAwayError, ModelNotFoundError
 from wire.jobs import Client
-from wire.messages import Style
+from wire.messages import Operation, Style
 from wire.model_table import STYLES, ModelTable
-from wire.needs import Ability, ignored_parameters, needs_of
+from wire.needs import Ability, foreign_parameters, ignored_parameters, needs_of
 from wire.prompt import Prompt
 
 # The longest part of an unknown name that its error contains.
 _LONGEST = 64
 # Who owns a model of Bing's, and one that several providers have or that an alias leads to.
 _BING, _ANYBODY = "bing", "server"
+# The dialect whose own parameters only a server of that kind takes, by both of their names.
+_ANTHROPIC = "anthropic"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,23 @@ class ModelChoice:
 
     def ignored(self, prompt: Prompt) -> tuple[str, ...]:
         """Return the parameters of a prompt that the model can't take, for `Prompt.ignored`."""
-        abilities = self.table.abilities(self.chain, needs_of(prompt))
-        return ignored_parameters(prompt, abilities, text_only=self.text_only(prompt))
+        needs = needs_of(prompt)
+        abilities = self.table.abilities(self.chain, needs)
+        ignored = ignored_parameters(prompt, abilities, text_only=self.text_only(prompt))
+        if prompt.dialect != _ANTHROPIC or _ANTHROPIC in self.table.providers(self.chain, needs):
+            return ignored
+        return tuple(dict.fromkeys((*ignored, *foreign_parameters(prompt))))
 
     def text_only(self, prompt: Prompt) -> bool:
         """Return whether accounts that a prompt may be sent to get nothing but text."""
         return self._is_bare or self.table.is_text_only(self.chain, needs_of(prompt))
+
+    def takes_calls(self, operation: Operation) -> bool:
+        """Return whether the model can be called for it. ModelAwayError if it can and nobody is there now."""
+        accounts = self.table.callable_accounts(self.chain, operation)
+        if accounts and not any(account.present for account in accounts):
+            raise ModelAwayError(self.name)
+        return bool(accounts)
 
     @property
     def _is_bare(self) -> bool:

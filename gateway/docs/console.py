@@ -223,7 +223,7 @@ def _state() -> Node:
                         "state": STRING,
                         "accepted": _TIME,
                         "worker": described(STRING, "The worker that holds it; empty for none."),
-                        "kind": enum("", "chat", "image"),
+                        "kind": enum("", "chat", "image", "call"),
                         "seq": COUNT,
                     }
                 )

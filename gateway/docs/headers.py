@@ -66,6 +66,20 @@ _PARAMETERS: list[Node] = [
         "example": "assistants=v2",
     },
     {
+        "name": "anthropic-version",
+        "in": "header",
+        "description": "The version of the Anthropic API: any. With it other paths have that API's shapes too.",
+        "schema": STRING,
+        "example": "2023-06-01",
+    },
+    {
+        "name": "anthropic-beta",
+        "in": "header",
+        "description": "Goes to a server of the Anthropic API as it is.",
+        "schema": STRING,
+        "example": "context-management-2025-06-27",
+    },
+    {
         "name": "Last-Event-ID",
         "in": "header",
         "description": "The `id` of the last event that the client has: the stream continues after it, at any gateway.",
@@ -88,6 +102,7 @@ _PARAMETERS: list[Node] = [
 ]
 _RESPONSE_HEADERS: dict[str, Node] = {
     "X-Request-ID": {"description": "The request's id, the client's own if it sent a sound one.", "schema": STRING},
+    "Request-ID": {"description": "As X-Request-ID, by its name in the Anthropic API.", "schema": STRING},
     "X-Answer-ID": {"description": "The answer's id, for /answers/{answer}.", "schema": STRING, "example": ANSWER},
     "X-Provider": {
         "description": "Who answered, where it is known before the first byte.",

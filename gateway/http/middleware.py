@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests
 from gateway.errors import ClientGoneError, prefers_english, problem_of
+from gateway.http.paths import is_anthropic
 from gateway.http.responses import Renderer
 from telemetry import traces
 
@@ -23,12 +24,12 @@ _LOG = structlog.get_logger()
 _CORS = {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, "
-    "X-Should-Retry, Retry-After",
+    "X-Should-Retry, Retry-After, Request-ID",
 }
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
     "access-control-allow-headers": "Authorization, X-API-Key, Idempotency-Key, Last-Event-ID, Content-Type, Prefer, "
-    # Clients of the OpenAI API send a dozen of their own.
+    # Clients of the OpenAI and the Anthropic API send a dozen of their own.
     "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
@@ -74,6 +75,7 @@ class RequestIdMiddleware:
 class ResponseHeadersMiddleware:
     """Adds X-Request-ID, X-Answer-ID, X-Provider and X-Ignored-Parameters to the response.
 
+    The Anthropic API has the request's id also in a header of its own.
     It leaves the response's status in the request's state; an open socket's is 101.
     """
 
@@ -85,13 +87,15 @@ class ResponseHeadersMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        state = scope["state"]
+        state, anthropic = scope["state"], is_anthropic(scope["path"], Headers(scope=scope))
 
         async def sending(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
                 state["status"] = message.get("status", 101)
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = state["request_id"]
+                if anthropic:
+                    headers["request-id"] = state["request_id"]
                 if "answer" in state:
                     headers["x-answer-id"] = state["answer"]
                 if state.get("provider"):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,12 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.responses import Renderer
 
 OPENAI_ROOT = "/v1"
-# The first names of paths of the OpenAI API: a client whose base address lacks /v1 asks for them at the root. It gets
-# that API's errors also for what isn't served here.
+MESSAGES = f"{OPENAI_ROOT}/messages"
+# The first names of paths of the OpenAI and the Anthropic API: a client whose base address lacks /v1 asks for them at
+# the root. It gets that API's errors also for what isn't served here.
 OPENAI_NAMES = (
     *("assistants", "audio", "batches", "chat", "completions", "containers", "conversations", "embeddings", "engines"),
-    *("evals", "files", "fine_tuning", "images", "models", "moderations", "organization", "realtime", "responses"),
-    *("threads", "uploads", "vector_stores", "videos"),
+    *("evals", "files", "fine_tuning", "images", "messages", "models", "moderations", "organization", "realtime"),
+    *("responses", "threads", "uploads", "vector_stores", "videos"),
 )
 _SLASHES = re.compile("/{2,}")
 _VERSIONS = re.compile(r"(?:/v1)+(?=/|\Z)")
@@ -24,7 +26,7 @@ _VERSIONS = re.compile(r"(?:/v1)+(?=/|\Z)")
 def canonical_path(path: str) -> str:
     """Return the path of the endpoint that `path` is for.
 
-    Repeated and trailing slashes don't count; /v1 may be repeated, or missing in front of a name of the OpenAI API.
+    Repeated and trailing slashes don't count; /v1 may be repeated, or missing in front of one of OPENAI_NAMES.
     """
     path = _SLASHES.sub("/", path)
     path = path.rstrip("/") or path
@@ -35,8 +37,14 @@ def canonical_path(path: str) -> str:
 
 
 def is_openai(path: str) -> bool:
-    """Return whether a canonical path belongs to the OpenAI API."""
+    """Return whether a canonical path belongs to the OpenAI API, or to another one below the same root."""
     return path == OPENAI_ROOT or path.startswith(f"{OPENAI_ROOT}/")
+
+
+def is_anthropic(path: str, headers: Headers) -> bool:
+    """Return whether a request for a canonical path belongs to the Anthropic API, which shares its root and models."""
+    own = path == MESSAGES or path.startswith(f"{MESSAGES}/")
+    return own or (is_openai(path) and "anthropic-version" in headers)
 
 
 class PathMiddleware:

@@ -30,6 +30,7 @@ class AnswerAssembler:
         self.finished = False
         self.broken = False
         self.finish: EndReason = "stop"
+        self.finish_raw = ""
         self.usage: Usage | None = None
         self.model = ""
         self.extra: dict[str, object] = {}
@@ -38,6 +39,11 @@ class AnswerAssembler:
     def cut(self) -> bool:
         """Whether it ended at a stop sequence."""
         return self._stops.hit
+
+    @property
+    def stop_sequence(self) -> str:
+        """The stop sequence at which it ended, '' for none."""
+        return self._stops.found
 
     @property
     def text(self) -> str:
@@ -111,7 +117,7 @@ class AnswerAssembler:
         new = self._rest(event)
         if self.cut:
             return new
-        self._sources, self.finish = event.urls, event.end_reason
+        self._sources, self.finish, self.finish_raw = event.urls, event.end_reason, event.finish_raw
         self.usage, self.extra = event.usage, event.extra
         new += self._flush()
         if event.urls and self._list_sources:

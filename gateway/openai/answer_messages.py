@@ -9,9 +9,15 @@ from wire.prompt import Message, Opaque, Part, Refusal, Text, Thought, ToolCall
 
 
 def to_messages(blocks: Iterable[Block]) -> tuple[Message, ...]:
-    """Return the messages: each has its calls at its end, so that whatever follows a call begins another one."""
+    """Return the messages: each has its calls at its end, so that whatever follows a call begins another one.
+
+    An opaque block that is no part of a message, but fields beside it, isn't among them: only a client of the server's
+    own dialect can send those back.
+    """
     messages: list[Message] = []
     for block in blocks:
+        if block.kind == "opaque" and not isinstance(block.extra.get("type"), str):
+            continue
         if not messages or (messages[-1].calls and block.kind != "tool_call"):
             messages.append(Message("assistant"))
         messages[-1] = _add(messages[-1], block)

@@ -85,12 +85,15 @@ class Fault:
         """Whether a client may send the same request again by itself, which costs nothing and may help."""
         return self.again and (self.retry_after or 0) <= _LONGEST_PAUSE
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a response, whatever the shape of its body."""
+        headers = {"cache-control": "no-store", "x-should-retry": "true" if self.repeatable else "false"}
+        return headers if self.retry_after is None else headers | {"retry-after": str(self.retry_after)}
+
     def response(self) -> Response:
         """Return the whole response."""
-        headers = {"cache-control": "no-store", "x-should-retry": "true" if self.repeatable else "false"}
-        if self.retry_after is not None:
-            headers["retry-after"] = str(self.retry_after)
-        return Response(msgspec.json.encode(self.body), self.status, headers, "application/json")
+        return Response(msgspec.json.encode(self.body), self.status, self.headers, "application/json")
 
 
 class InvalidRequestError(Exception):
@@ -137,9 +140,13 @@ def fault_of_failure(event: Failed) -> Fault:
 
 
 def _of_another_version(reason: str) -> Fault:
-    slow = reason.startswith(_TIMEOUTS[0]) or reason.endswith(_TIMEOUTS[1])
-    like = Reason.TIMEOUT_TOTAL if slow else Reason.UPSTREAM_INTERNAL
+    like = Reason.TIMEOUT_TOTAL if is_slow(reason) else Reason.UPSTREAM_INTERNAL
     return replace(fault_of_spec(ERRORS[like]), code=reason)
+
+
+def is_slow(reason: str) -> bool:
+    """Return whether a reason, maybe one of another version, is that something took too long."""
+    return reason.startswith(_TIMEOUTS[0]) or reason.endswith(_TIMEOUTS[1])
 
 
 def fault_of(error: Exception) -> Fault:
@@ -156,7 +163,12 @@ def fault_in_stream(error: Exception) -> Fault:
 
 
 async def error_response(request: HTTPConnection, error: Exception) -> Response:
-    """Return the response to a request that failed.
+    """Return the response to a request that failed."""
+    return with_error_headers(count_fault(request, error).response(), error)
+
+
+def count_fault(request: HTTPConnection, error: Exception) -> Fault:
+    """Count the error of a request and return what its client gets.
 
     A question that was accepted may be answered all the same: it is not to be sent again.
     """
@@ -167,4 +179,4 @@ async def error_response(request: HTTPConnection, error: Exception) -> Response:
         invalid = isinstance(error, InvalidRequestError)
         request.state.error_metrics.count(Problem(fault.status, "") if invalid else problem_of(error))
         fault = replace(fault, again=fault.again and not accepted)
-    return with_error_headers(fault.response(), error)
+    return fault

@@ -20,19 +20,34 @@ _RESPONSE_NEEDS: Mapping[Ability, str] = {
     "logprobs": "top_logprobs",
     "reasoning": "reasoning",
 }
+_MESSAGE_NEEDS: Mapping[Ability, str] = {
+    **_NEEDS,
+    "json": "output_config.format",
+    "pictures": "messages",
+    "reasoning": "thinking",
+}
+_NEEDS_OF: Mapping[Dialect, Mapping[Ability, str]] = {
+    "chat": _NEEDS,
+    "responses": _RESPONSE_NEEDS,
+    "anthropic": _MESSAGE_NEEDS,
+}
 # Options that have another name than in the chat completions API.
-_RESPONSE_OPTIONS: Mapping[str, str] = {
-    "max_tokens": "max_output_tokens",
-    "reasoning_effort": "reasoning",
-    "verbosity": "text.verbosity",
+_OPTIONS: Mapping[Dialect, Mapping[str, str]] = {
+    "chat": {},
+    "responses": {
+        "max_tokens": "max_output_tokens",
+        "reasoning_effort": "reasoning",
+        "verbosity": "text.verbosity",
+    },
+    "anthropic": {"reasoning_effort": "output_config.effort", "stop": "stop_sequences"},
 }
 
 
 def field_that_needs(dialect: Dialect, ability: Ability) -> str | None:
     """Return the field of a request that needs an ability; None if that is one of its messages."""
-    return (_RESPONSE_NEEDS if dialect == "responses" else _NEEDS).get(ability)
+    return _NEEDS_OF[dialect].get(ability)
 
 
 def own_names(dialect: Dialect, options: Iterable[str]) -> tuple[str, ...]:
     """Return the names that options have in a dialect."""
-    return tuple(_RESPONSE_OPTIONS.get(name, name) if dialect == "responses" else name for name in options)
+    return tuple(_OPTIONS[dialect].get(name, name) for name in options)

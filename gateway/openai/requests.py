@@ -21,7 +21,7 @@ from gateway.openai.request_fields import (
     accepted_values,
 )
 from wire.needs import Ability
-from wire.prompt import Message, Opaque, Picture, Prompt, last_turn
+from wire.prompt import Dialect, Message, Opaque, Picture, Prompt, last_turn
 from wire.prompt_text import TextPrompt, to_text
 
 _COMPLETION_VALUES = accepted_values(CompletionFields)
@@ -30,6 +30,8 @@ _IMAGE_VALUES = accepted_values(ImageFields)
 _COMPLETION_NAMES = frozenset(
     ("metadata", "user", *CompletionFields.__struct_fields__, *ChatOptionFields.__struct_fields__)
 )
+# Where other dialects than chat completions have their messages.
+_LISTS: Mapping[Dialect, str] = {"responses": "input", "anthropic": "messages"}
 
 
 @dataclass(frozen=True)
@@ -133,18 +135,18 @@ def reject_other_parts(prompt: Prompt) -> None:
 
 
 def _described(param: str) -> str:
-    return "A part of 'input'" if param == "input" else f"'{param}'"
+    return f"A part of '{param}'" if param in _LISTS.values() else f"'{param}'"
 
 
 def _find_part(prompt: Prompt, kind: type[Picture] | type[Opaque]) -> str:
     """Return the name of the first such part of what is asked; '' if there is none.
 
-    Messages of a response's input are known by the name of all of it.
+    Messages of other dialects are known by the name of all of them: a prompt numbers them otherwise.
     """
     for number, message in list(enumerate(prompt.messages))[last_turn(prompt.messages) :]:
         for place, part in enumerate(message.parts):
             if isinstance(part, kind):
-                return "input" if prompt.dialect == "responses" else f"messages[{number}].content[{place}]"
+                return _LISTS.get(prompt.dialect, f"messages[{number}].content[{place}]")
     return ""
 
 

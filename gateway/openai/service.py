@@ -299,7 +299,7 @@ class QuestionService:
             return work
         session = request.headers.get("x-session-id", "")[:MAX_SESSION] or prompt.session
         beta = request.headers.get("openai-beta")
-        headers = {"openai-beta": beta} if beta else {}
+        headers = prompt.headers or ({"openai-beta": beta} if beta else {})
         ignored = choice.ignored(prompt)
         request.state.ignored = own_names(prompt.dialect, ignored)
         return Prompted(

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.anthropic import errors as anthropic_errors
 from gateway.errors import ERRORS, problem_for
 from gateway.http.middleware import _CORS
 from gateway.http.paths import OPENAI_NAMES
@@ -278,6 +279,16 @@ async def test_an_address_without_end_is_refused_in_the_shape_of_its_api(front: 
     expected = msgspec.to_builtins(fault.body) if openai else {"code": 414, "message": "请求地址过长"}
     assert json.loads(received.partition(b"\r\n\r\n")[2]) == expected
     assert (b"X-Should-Retry: false" in received) == openai
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "//v1/v1/messages", "/messages/count_tokens"])
+async def test_an_address_of_the_anthropic_api_is_refused_in_its_shape(front: Front, path: str) -> None:
+    received = await send_raw(front, f"POST {path}?question={'x' * 100_000} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 414 ")
+    fault = openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_ADDRESS])
+    error = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert error == msgspec.to_builtins(anthropic_errors.error_of(fault, error["request_id"]))
+    assert b"X-Should-Retry: false" in received
 
 
 async def test_a_header_without_end_is_refused_like_a_body(front: Front) -> None:

@@ -25,7 +25,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 def environment(block: Block) -> Path:
     """The folder of the programs that a block needs."""
-    name = next((name for name in ("langchain", "litellm", "llm") if name in block.code), "openai")
+    name = next((name for name in ("anthropic", "langchain", "litellm", "llm") if name in block.code), "openai")
     folder = HERE / f".venv-{name}/bin"
     if not folder.exists():
         unavailable(f".venv-{name}: run tests/external/setup.sh")

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.gateway.client_shapes import ClientShape, load_shapes
-from tests.support.gateway.harness import RunningGateway, running
-from wire.messages import Chat, Final
+from tests.support.gateway.harness import RunningGateway, running, script_name
+from wire.messages import Final
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def test_what_a_client_gets_for_the_shape_of_its_request(gateway: RunningG
     for response, body in responses:
         check(shape, response, body)
     asked = shape.expected.get("asked")
-    prompts = [work.question if isinstance(work, Chat) else work.keyword for _, work in gateway.worker.asked]
+    prompts = [script_name(work) for _, work in gateway.worker.asked]
     assert prompts == ([] if asked is None else [shape.fill_in(asked)] * shape.times)
 
 

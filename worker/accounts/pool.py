@@ -11,6 +11,7 @@ import structlog
 
 from wire.errors import StoreUnavailableError
 from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, DisplayState, Ledger, NoCapacity
+from wire.messages import Operation
 from wire.model_reader import ModelReader
 from wire.model_table import STYLES, ModelTable, Offer
 from wire.needs import Ability
@@ -132,6 +133,11 @@ class AccountPool:
             and account.abilities.issuperset(needs)
         ]
 
+    def names_calling(self, model: str, operation: Operation, table: ModelTable) -> list[str]:
+        """Return the names of the accounts that have the model, by its exact name, and can be called for it."""
+        named = [] if model in STYLES else self.names_for(model, (), table)
+        return [name for name in named if operation in self._provider_order.operations(self._accounts[name])]
+
     @property
     def accounts(self) -> list[Account]:
         """The accounts."""
@@ -196,6 +202,7 @@ class AccountPool:
             isinstance(account, CookieAccount),
             dict(self._aliases.chains),
             self._settings.model_default,
+            tuple(sorted(self._provider_order.operations(account))),
         )
 
     async def free_slots(self, worker: str) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from wire.blocks import Block, Piece
 from wire.call_memory import CallRecord
-from wire.messages import EndReason, FinishReason, Source, Style, TurnCount, Usage
+from wire.messages import EndReason, FinishReason, Operation, Source, Style, TurnCount, Usage
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
@@ -131,6 +131,31 @@ class ModelSource(Protocol):
 
     async def list_models(self, account: Account) -> tuple[str, ...]:
         """Return the names of the models that the account's server lists. Raises UpstreamError."""
+        ...
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What a server has returned for a call: a JSON document for the client, and the tokens if it counts them."""
+
+    body: bytes
+    usage: Usage | None = None
+
+
+@runtime_checkable
+class CallProvider(Protocol):
+    """An optional part of a chat provider, for calls of a server that are no questions.
+
+    The table of providers has which operations it knows.
+    """
+
+    async def call(
+        self, account: Account, operation: Operation, model: str, body: bytes, before_send: BeforeSend
+    ) -> CallResult:
+        """Return the result of a call for the model, whose body is that of wire.messages.Call.
+
+        Every failure is raised as UpstreamError. The caller sets time limits.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from wire.messages import Operation
 from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.accounts.endpoints import environment_accounts
@@ -14,7 +15,7 @@ from worker.accounts.pool import AccountPool
 from worker.accounts.ranking import ProviderOrder
 from worker.accounts.watcher import DirectoryWatcher
 from worker.errors import UpstreamError
-from worker.providers import ChatProvider, ImageProvider
+from worker.providers import CallProvider, ChatProvider, ImageProvider
 from worker.settings import ANTHROPIC, EDGEGPT, OPENAI, WorkerSettings
 
 
@@ -22,12 +23,13 @@ from worker.settings import ANTHROPIC, EDGEGPT, OPENAI, WorkerSettings
 class ProviderSpec:
     """One provider: its classes as `module:Class`, and the kind of account that it serves.
 
-    `images` is None where it makes no images.
+    `images` is None where it makes no images. `calls` are the operations that its chat provider's `call` knows.
     """
 
     chat: str
     images: str | None
     account: type[CookieAccount] | type[ServerAccount]
+    calls: frozenset[Operation] = frozenset()
 
 
 _BING_IMAGES = "worker.providers.bing.images:BingImageProvider"
@@ -37,6 +39,7 @@ PROVIDERS = {
         "worker.providers.openai.chat:OpenAIProvider",
         "worker.providers.openai.images:OpenAIImageProvider",
         ServerAccount,
+        frozenset({"embeddings"}),
     ),
     ANTHROPIC: ProviderSpec("worker.providers.anthropic.messages:AnthropicProvider", None, ServerAccount),
 }
@@ -84,7 +87,8 @@ def server_providers() -> frozenset[str]:
 def build_provider_order(settings: WorkerSettings) -> ProviderOrder:
     """Return the order of accounts that PROVIDER sets, and what the table has of their providers."""
     chat_only = frozenset(name for name, spec in PROVIDERS.items() if spec.images is None)
-    return ProviderOrder(settings.providers, server_providers(), chat_only)
+    calls = {name: spec.calls for name, spec in PROVIDERS.items()}
+    return ProviderOrder(settings.providers, server_providers(), chat_only, calls)
 
 
 def account_watcher(settings: WorkerSettings) -> DirectoryWatcher:
@@ -124,6 +128,13 @@ class ProviderRegistry:
         if name not in self._images:
             self._images[name] = image_provider(name)(self._settings)
         return self._images[name]
+
+    def calls_for(self, account: Account) -> CallProvider:
+        """Return the provider of the account's calls. UpstreamError `model.unable` if it knows none."""
+        provider = self.chat_for(account)
+        if not isinstance(provider, CallProvider):
+            raise UpstreamError(Reason.MODEL_UNABLE, "a provider without calls", refused=True)
+        return provider
 
     async def close(self) -> None:
         """Free the providers' resources."""

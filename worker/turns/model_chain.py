@@ -1,10 +1,11 @@
 """The models that may answer a prompt, in their order, and the accounts that have them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from wire.jobs import RETRY_AFTER
-from wire.messages import Prompted
+from wire.messages import Call, Operation, Prompted
 from wire.model_reader import MAX_AGE
 from wire.needs import PARAMETERS, needs_of
 from wire.reasons import Reason
@@ -22,6 +23,27 @@ class ChainEntry:
 
     model: str
     names: list[str]
+
+
+# What no account can do that has such a model, for the sentence to a client.
+_OPERATIONS: Mapping[Operation, str] = {"embeddings": "make embeddings", "count_tokens": "count tokens"}
+
+
+async def find_call_entries(pool: AccountPool, work: Call, until: float) -> list[ChainEntry]:
+    """Return the models of the chain that the call's model leads to, with the pool's accounts that can be called.
+
+    Raises as `find_entries`.
+    """
+    for age in (MAX_AGE, _YOUNG):
+        table = await retry_unavailable(partial(pool.models.read, age), until)
+        chain = table.find(work.model)
+        named = [(model, pool.names_calling(model, work.operation, table)) for model in chain]
+        if entries := [ChainEntry(model, names) for model, names in named if names]:
+            return entries
+    if chain and not table.callable_accounts(chain, work.operation):
+        words = f"The model can't {_OPERATIONS[work.operation]}."
+        raise UpstreamError(Reason.MODEL_UNABLE, refused=True, words=words)
+    raise UpstreamError(Reason.MODEL_NONE, retry_after=RETRY_AFTER)
 
 
 async def find_entries(pool: AccountPool, work: Prompted, until: float) -> list[ChainEntry]:

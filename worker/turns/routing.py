@@ -10,7 +10,7 @@ from wire.call_memory import CallMemory
 from wire.hmac_secret import HmacSecret
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
-from wire.messages import HistoryMessage, Image, Prompted, Style
+from wire.messages import Call, Chat, HistoryMessage, Image, Prompted, Style
 from wire.model_table import STYLES
 from wire.prompt import Prompt
 from wire.prompt_text import add_history
@@ -25,7 +25,7 @@ from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
 from worker.providers.call_records import call_keys
 from worker.providers.transcript import History
-from worker.turns.model_chain import ChainEntry, find_entries
+from worker.turns.model_chain import ChainEntry, find_call_entries, find_entries
 from worker.turns.session_state import decode
 
 # Seconds to wait for an account in any case, before another one is asked or the job fails.
@@ -70,7 +70,7 @@ class AttemptRouter:
     def style(self) -> Style:
         """The style in which the question is to be answered."""
         work = self._job.work
-        own: Style = "balanced" if isinstance(work, Image) else work.style
+        own: Style = work.style if isinstance(work, Chat) else "balanced"
         return STYLES.get(self._entries[0].model, own) if self._entries else own
 
     @property
@@ -82,12 +82,12 @@ class AttemptRouter:
     def _client_history(self) -> tuple[HistoryMessage, ...]:
         """The history that the client sent with the question."""
         work = self._job.work
-        return () if isinstance(work, Image) else work.history
+        return work.history if isinstance(work, Chat) else ()
 
     async def load_history(self) -> History:
         """Return the messages before the question. Raises StoreUnavailableError."""
         work = self._job.work
-        if isinstance(work, Image):
+        if not isinstance(work, Chat):
             return History()
         earlier = self._client_history or (await self._load_transcript())[0]
         prompt = work.prompt if isinstance(work, Prompted) else None
@@ -132,14 +132,7 @@ class AttemptRouter:
 
         Raises UpstreamError when no account is available, and StoreUnavailableError.
         """
-        work = self._job.work
-        if isinstance(work, Prompted):
-            self._entries = self._entries or await find_entries(self._pool, work, self._deadline)
-        else:
-            able = self._pool.names(pictures=isinstance(work, Image))
-            if not able and len(self._pool):
-                raise UpstreamError(Reason.IMAGE_NONE)
-            self._entries = [ChainEntry("", able)]
+        await self._find_entries()
         while True:
             try:
                 reservation = await self._reserve_entry(self._entries[0])
@@ -150,6 +143,19 @@ class AttemptRouter:
             else:
                 self.model = self._model_of(reservation.account)
                 return reservation
+
+    async def _find_entries(self) -> None:
+        work = self._job.work
+        match work:
+            case Prompted():
+                self._entries = self._entries or await find_entries(self._pool, work, self._deadline)
+            case Call():
+                self._entries = self._entries or await find_call_entries(self._pool, work, self._deadline)
+            case _:
+                able = self._pool.names(pictures=isinstance(work, Image))
+                if not able and len(self._pool):
+                    raise UpstreamError(Reason.IMAGE_NONE)
+                self._entries = [ChainEntry("", able)]
 
     def _model_of(self, account: Account) -> str:
         model = self._entries[0].model
@@ -255,7 +261,7 @@ class AttemptRouter:
     @property
     def _others(self) -> list[str] | None:
         """The accounts whose return would help too; None is all."""
-        if not isinstance(self._job.work, Prompted):
+        if not isinstance(self._job.work, Prompted | Call):
             return None
         return [name for entry in self._entries for name in entry.names]
 

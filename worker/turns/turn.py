@@ -13,11 +13,12 @@ from structlog.contextvars import bound_contextvars
 from telemetry import traces
 from wire.call_memory import CallMemory, CallRecord
 from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
-from wire.messages import Failed, Final, Image
+from wire.messages import Call, Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.response_memory import ResponseMemory, is_stored_response
+from wire.result_store import ResultStore
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import Account
@@ -29,10 +30,13 @@ from worker.providers.surrogates import join_surrogates
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
+from worker.turns.results import keep_result
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
+# What says nothing against an account that answers questions: its server may lack what the call is for.
+_BESIDE_ANSWERS = ("doubted", "internal")
 # Why nothing of an answer is left.
 _CUT = "The answer reached its largest number of tokens before any part of it was whole."
 # The request is at fault, and nothing was spent.
@@ -144,6 +148,8 @@ class Turn:
 
     async def _penalty_for(self, error: UpstreamError) -> Penalty:
         penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
+        if isinstance(self.job.work, Call) and penalty.outcome in _BESIDE_ANSWERS:
+            return NO_PENALTY
         if penalty.outcome != "doubted":
             return penalty
         return replace(penalty, client=await self._read_client())
@@ -192,6 +198,8 @@ class Turn:
             deadline = self._began + account.answer_limit(self._upstream.settings)
             if isinstance(work, Image):
                 return await self._draw(account, work, deadline)
+            if isinstance(work, Call):
+                return await self._call(account, work, deadline)
             session = encode(SessionState(account.name, b"")) if providers.is_stateless(account) else None
             self._stateless_session = session
             updates = providers.chat_for(account).ask(
@@ -217,6 +225,18 @@ class Turn:
         client = await self._read_client()
         addresses = await keep_pictures(store, pictures, client, ttl=settings.answer_ttl, limit=settings.picture_limit)
         return Outcome("DONE", Final(text="", images=addresses), None)
+
+    async def _call(self, account: Account, work: Call, deadline: float) -> Outcome:
+        # Nobody remembers it, so that it is stopped when its client leaves.
+        self._stateless_session = encode(SessionState(account.name, b""))
+        provider, model = self._upstream.providers.calls_for(account), self._router.model
+        try:
+            async with asyncio.timeout_at(deadline):
+                result = await provider.call(account, work.operation, model, bytes(work.body), self._before_send)
+        except TimeoutError:
+            raise UpstreamError(Reason.TIMEOUT_TOTAL) from None
+        await keep_result(ResultStore(self._sessions.store), self._sessions.memory, self.job.answer, result.body)
+        return Outcome("DONE", Final("", usage=result.usage, model=model), None)
 
     async def _listen(
         self, updates: AsyncGenerator[ChatUpdate, None], publisher: Publisher, deadline: float, *, streams: bool

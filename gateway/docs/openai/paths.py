@@ -3,12 +3,30 @@
 from typing import Any
 
 from gateway.docs import headers
-from gateway.docs.json_schema import ANSWER, Node, enum, ref
+from gateway.docs.anthropic.error_responses import faults_of_both
+from gateway.docs.json_schema import ANSWER, STRING, Node, enum, named_examples, ref
 from gateway.docs.openai.error_responses import references
 from gateway.docs.schemas import PICTURES
 from wire.model_table import STYLES
 
 _MODEL = {"id": "bing-balanced", "object": "model", "created": 1677715200, "owned_by": "bing"}
+_MODEL_INFO = {
+    "type": "model",
+    "id": "bing-balanced",
+    "display_name": "bing-balanced",
+    "created_at": "2023-03-02T00:00:00Z",
+}
+_VERSION = headers.parameter_refs("anthropic-version")
+_BOTH = "With `anthropic-version` in the shape of the Anthropic API."
+_PAGES = [
+    headers.query_parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20},
+        "With `anthropic-version`: how many models a page has.",
+    ),
+    headers.query_parameter("after_id", STRING, "With `anthropic-version`: the last model of the page before."),
+    headers.query_parameter("before_id", STRING, "With `anthropic-version`: the first model of the page behind."),
+]
 _NAMED = headers.path_parameter("response", "The response's id.", f"resp_{ANSWER}")
 _CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","created":1704164645,"model":"bing-balanced",\
 "system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
@@ -110,6 +128,7 @@ def paths() -> dict[str, Node]:
     return {
         "/v1/chat/completions": {"post": _completions()},
         "/v1/completions": {"post": _text_completions()},
+        "/v1/embeddings": {"post": _embeddings()},
         "/v1/responses": {"post": _responses()},
         "/v1/responses/{response}": {
             "parameters": [_NAMED, *parts],
@@ -132,14 +151,18 @@ def paths() -> dict[str, Node]:
             ),
         },
         "/v1/images/generations": {"post": _images()},
-        "/v1/models": {"parameters": parts, "get": _models()},
+        "/v1/models": {"parameters": [*parts, *_VERSION], "get": _models()},
         "/v1/models/{model}": {
-            "parameters": [headers.path_parameter("model", "The model's name.", next(iter(STYLES))), *parts],
+            "parameters": [
+                headers.path_parameter("model", "The model's name.", next(iter(STYLES))),
+                *parts,
+                *_VERSION,
+            ],
             "get": _operation(
                 "model",
                 "Retrieve a model",
-                "By its name, in which slashes may be as they are. 503: it was there within the last day.",
-                _json("Model", _MODEL) | references(401, 404, 503),
+                f"By its name, in which slashes may be as they are. 503: it was there within the last day. {_BOTH}",
+                _either("Model", _MODEL, "ModelInfo", _MODEL_INFO) | faults_of_both(401, 404, 503, 529),
             ),
         },
     }
@@ -166,6 +189,19 @@ def _text_completions() -> Node:
         _body("TextCompletionRequest", {"model": "bing-balanced", "prompt": "hello"}),
         _json("TextCompletionObject", _TEXT_COMPLETION, events),
     )
+
+
+def _embeddings() -> Node:
+    data = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    operation = _asking(
+        "embed",
+        "Create embeddings",
+        "The response is that of the model's server. " + _RETRIES,
+        _body("EmbeddingRequest", {"model": "nomic-embed-text", "input": "hello"}),
+        _json("EmbeddingList", {"object": "list", "data": data, "model": "nomic-embed-text", "usage": usage}),
+    )
+    return operation | {"parameters": headers.parameter_refs(*headers.QUESTION_HEADERS)}
 
 
 def _responses() -> Node:
@@ -227,9 +263,19 @@ def _input_items() -> Node:
 def _models() -> Node:
     listed: dict[str, Any] = {"object": "list", "data": [_MODEL | {"id": name} for name in STYLES]}
     listed["data"].append(_MODEL | {"id": "gpt-4o", "owned_by": "openai"})
-    responses = _json("ModelListObject", listed) | references(401, 503)
+    ids = {"first_id": "bing-balanced", "last_id": "bing-balanced"}
+    page = {"data": [_MODEL_INFO], "has_more": True, **ids}
+    responses = _either("ModelListObject", listed, "ModelPage", page) | faults_of_both(400, 401, 503, 529)
     description = "One for each style, and those of servers, with their aliases, that can be asked now."
-    return _operation("models", "List the models", description, responses)
+    return _operation("models", "List the models", f"{description} {_BOTH}", responses) | {"parameters": _PAGES}
+
+
+def _either(schema: str, example: Node, other: str, other_example: Node) -> Node:
+    """Return the success of an endpoint that two APIs share."""
+    examples = named_examples(OpenAI=example, Anthropic=other_example)
+    content = {"application/json": {"schema": {"anyOf": [ref(schema), ref(other)]}, "examples": examples}}
+    sent = headers.header_refs(*headers.ANSWER_HEADERS, "Request-ID")
+    return {"200": {"description": "Success.", "headers": sent, "content": content}}
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:

@@ -6,6 +6,7 @@ from gateway.docs.json_schema import Node, enum, ref, reply_schemas, request_sch
 from gateway.docs.openai.error_responses import TYPES
 from gateway.docs.schemas import stream_event
 from gateway.openai.chunks import AnswerCall, ChoiceMessage, Chunk, ChunkDelta, CompletionObject
+from gateway.openai.embeddings import EmbeddingFields, EmbeddingList
 from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
@@ -66,6 +67,7 @@ def _replies() -> dict[str, Node]:
         CompletionObject,
         Chunk,
         TextCompletionObject,
+        EmbeddingList,
         ResponseObject,
         DeletedResponse,
         InputItemList,
@@ -95,6 +97,7 @@ def _requests() -> dict[str, Node]:
         ToolReference,
         CompletionRequest=CompletionFields,
         TextCompletionRequest=TextCompletionFields,
+        EmbeddingRequest=EmbeddingFields,
         ResponseRequest=ResponseFields,
         ImageRequest=ImageFields,
         Message=MessageFields,

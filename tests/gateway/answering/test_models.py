@@ -6,7 +6,7 @@ from gateway.answering.models import Models
 from gateway.errors import ModelAwayError, ModelNotFoundError
 from wire.jobs import ANYBODY, Client
 from wire.model_table import ModelTable, Offer, OfferedAccount
-from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool
+from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolChoice
 
 
 def account(name: str, *models: str, able: tuple[str, ...] = (), provider: str = "openai") -> OfferedAccount:
@@ -125,3 +125,13 @@ def test_what_an_account_of_the_model_cannot_take_is_ignored() -> None:
     )
     qwen = SERVERS.resolve("qwen:7b", ANYBODY)
     assert qwen.ignored(Prompt("chat", "qwen:7b", ASKED, options=options)) == ()
+
+
+def test_the_own_parameters_of_the_anthropic_api_are_for_its_servers_alone() -> None:
+    extra, tools = {"container": "c"}, (Tool("function", "f"), Tool("bash_20250124", "bash"))
+    prompt = Prompt("anthropic", "claude", ASKED, extra=extra, tools=tools, tool_choice=ToolChoice("none"))
+    other = Models(ModelTable((account("a", "claude"),))).resolve("claude", ANYBODY)
+    assert other.ignored(prompt) == ("container", "tools")
+    assert other.ignored(Prompt("chat", "claude", ASKED, extra=extra)) == ()
+    theirs = OfferedAccount("b", "anthropic", Offer(("claude",)))
+    assert Models(ModelTable((theirs,))).resolve("claude", ANYBODY).ignored(prompt) == ()

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store_url", ["memory:/
 
 ASKED = {"style": "balanced", "question": "hello"}
 SAID = {"model": "bing-balanced", "messages": [{"role": "user", "content": "hello"}]}
+MESSAGE = SAID | {"max_tokens": 9}
+VERSION = {"anthropic-version": "2023-06-01"}
 DOCUMENT = Document(openapi.document())
 UNKNOWN = "s0-" + "0" * 32
 
@@ -61,7 +63,7 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
     for body in refused:
         assert await send(gateway, "POST", chat, json=body) == 400
     assert await send(gateway, "POST", chat, json=SAID | {"model": "gpt"}) == 404
-    for path in (chat, "/v1/completions", "/v1/responses", "/v1/images/generations"):
+    for path in (chat, "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/images/generations"):
         assert await send(gateway, "POST", path, content=b"x") == 400
         assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
         assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "gzip"}) == 415
@@ -70,6 +72,38 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
     assert await send(gateway, "POST", chat, json=SAID, headers=again) == 200
     other = SAID | {"messages": [{"role": "user", "content": "another"}]}
     assert await send(gateway, "POST", chat, json=other, headers=again) == 422
+
+
+async def test_what_is_wrong_with_a_request_for_a_message(gateway: RunningGateway) -> None:
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        assert await send(gateway, "POST", path, json=MESSAGE) == 200
+        assert await send(gateway, "POST", path, json=MESSAGE | {"messages": []}) == 400
+        assert await send(gateway, "POST", path, json=MESSAGE | {"model": "gpt"}) == 404
+        assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
+        assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "br"}) == 415
+        assert await send(gateway, "POST", path, f"{gateway.address}{path}?{'问' * 10_000}") == 414
+    assert await send(gateway, "POST", "/v1/messages", json=MESSAGE | {"stream": True}) == 200
+    assert await send(gateway, "POST", "/v1/messages", json=MESSAGE, headers={"idempotency-key": "short"}) == 422
+    assert await send(gateway, "GET", "/v1/models", headers=VERSION) == 200
+    assert await send(gateway, "GET", "/v1/models", "/v1/models?limit=0", headers=VERSION) == 400
+    assert await send(gateway, "GET", "/v1/models/{model}", "/v1/models/gpt", headers=VERSION) == 404
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (Failed("interrupted"), 500),
+        (Failed("timeout.first"), 504),
+        (Failed("account.throttled", retry_after=3600), 429),
+        (Failed("account.none", retry_after=5), 529),
+        (Failed("question.refused"), 400),
+    ],
+    ids=lambda value: value.reason if isinstance(value, Failed) else "",
+)
+async def test_messages_that_fail(gateway: RunningGateway, event: Failed, status: int) -> None:
+    gateway.worker.scripts["hello"] = (event,)
+    for body in (MESSAGE, MESSAGE | {"stream": True}):
+        assert await send(gateway, "POST", "/v1/messages", json=body) == status
 
 
 @pytest.mark.parametrize(
@@ -131,6 +165,7 @@ async def refused(gateway: RunningGateway, status: int) -> None:
     assert await send(gateway, "POST", "/image", json={"keyword": "a red circle"}) == status
     assert await send(gateway, "POST", "/v1/chat/completions", json=SAID) == status
     assert await send(gateway, "POST", "/v1/responses", json={"model": "bing-precise", "input": "hello"}) == status
+    assert await send(gateway, "POST", "/v1/messages", json=MESSAGE) == status
     assert await send(gateway, "POST", "/v1/images/generations", json={"prompt": "a red circle"}) == status
     if status == 401:
         for address in (f"/answers/{UNKNOWN}", f"/answers/{UNKNOWN}/stream"):

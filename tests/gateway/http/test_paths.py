@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
 
-from gateway.http.paths import OPENAI_NAMES, canonical_path, is_openai
+from gateway.http.paths import OPENAI_NAMES, canonical_path, is_anthropic, is_openai
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,8 @@ from gateway.http.paths import OPENAI_NAMES, canonical_path, is_openai
         ("/models/bing-precise", "/v1/models/bing-precise"),
         ("/images/generations", "/v1/images/generations"),
         ("/embeddings", "/v1/embeddings"),
+        ("/messages", "/v1/messages"),
+        ("//v1/v1/messages/count_tokens", "/v1/messages/count_tokens"),
         ("/image", "/image"),
         ("/v10/models", "/v10/models"),
         ("/v1x", "/v1x"),
@@ -57,3 +60,18 @@ def test_whatever_is_in_front_the_openai_api_is_found(front: list[str], name: st
 @pytest.mark.parametrize(("path", "openai"), [("/v1", True), ("/v1/x", True), ("/v1x", False), ("/api", False)])
 def test_the_openai_api_is_below_its_root(path: str, openai: bool) -> None:
     assert is_openai(path) == openai
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "anthropic"),
+    [
+        ("/v1/messages", {}, True),
+        ("/v1/messages/count_tokens", {}, True),
+        ("/v1/messagesx", {}, False),
+        ("/v1/models", {}, False),
+        ("/v1/models", {"anthropic-version": "2023-06-01"}, True),
+        ("/api", {"anthropic-version": "2023-06-01"}, False),
+    ],
+)
+def test_the_anthropic_api_is_known_by_path_or_version(path: str, headers: dict[str, str], anthropic: bool) -> None:
+    assert is_anthropic(path, Headers(headers)) == anthropic

@@ -190,7 +190,8 @@ async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, 
     assert headers["access-control-allow-origin"] == "*"
     assert (
         headers["access-control-expose-headers"]
-        == "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, X-Should-Retry, Retry-After"
+        == "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, X-Should-Retry, Retry-After, "
+        "Request-ID"
     )
     assert "access-control-allow-credentials" not in headers
 

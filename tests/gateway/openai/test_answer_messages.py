@@ -42,3 +42,10 @@ def test_parts_and_calls_come_in_the_order_of_the_blocks(blocks: list[Block]) ->
     alone = [(*message.parts, *message.calls)[0] for block in blocks for message in to_messages([block])]
     assert sent == alone
     assert all(message.calls for message in messages[:-1])
+
+
+def test_fields_beside_an_answer_are_no_part_of_it() -> None:
+    part = {"type": "server_tool_use", "id": "s"}
+    assert to_messages([Block("opaque", extra={"reasoning_details": []}), Block("opaque", extra=part)]) == (
+        Message("assistant", (Opaque(part),)),
+    )

@@ -44,3 +44,12 @@ def test_only_what_may_begin_a_sequence_is_held_back(text: str, sequence: str) -
 def test_nothing_is_held_back_without_sequences() -> None:
     stops = StopSequences([])
     assert (stops.add("a"), stops.flush()) == ("a", "")
+
+
+@given(st.lists(LETTERS, max_size=3), st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3))
+def test_the_sequence_that_ended_the_text_follows_what_was_shown(pieces: list[str], sequences: list[str]) -> None:
+    stops = StopSequences(sequences)
+    shown = "".join(map(stops.add, pieces)) + stops.flush()
+    assert bool(stops.found) == stops.hit
+    assert stops.found in ("", *sequences)
+    assert "".join(pieces).startswith(shown + stops.found)

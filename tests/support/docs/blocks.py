@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 _OTHERS = re.compile(r"README\.zh\.md|CHANGELOG\.md|\.github/.*")
 _PACKAGES = {
     "sh": re.compile(r"^llm ", re.MULTILINE),
-    "python": re.compile(r"^\s*(from|import) (openai|langchain_openai|litellm|agents)\b", re.MULTILINE),
+    "python": re.compile(r"^\s*(from|import) (openai|anthropic|langchain_openai|litellm|agents)\b", re.MULTILINE),
     "js": re.compile(r"^import .* from \"", re.MULTILINE),
 }
 _FILE = re.compile(r"`((?:[\w.-]*/)*[\w.-]*\.(?:ya?ml|toml|conf|env|service|key))`")

@@ -21,11 +21,12 @@ from gateway.settings import GatewaySettings
 from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.ledger import AccountRecord, AccountStatus, Ledger
-from wire.messages import Chat, Delta, Event, Failed, Final, Source, Work
+from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source, Work
 from wire.model_table import Offer
 from wire.needs import Ability
 from wire.redis.store import Store
 from wire.response_memory import ResponseMemory, is_stored_response
+from wire.result_store import ResultStore
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions, State
 
@@ -42,13 +43,15 @@ HELLO: Sequence[Step] = (
 class ScriptedWorker:
     """Takes every job and plays the script of its question (or keyword): events, and gates to wait at.
 
-    `asked` is every job that reached it, in order, with the token it belongs to.
+    `asked` is every job that reached it, in order, with the token it belongs to. The script of a call is that of its
+    model, and its result one of the `results`.
     """
 
     store: Store
     name: str = "scripted"
     scripts: dict[str, Sequence[Step]] = field(default_factory=dict)
     asked: list[tuple[str, Work]] = field(default_factory=list)
+    results: dict[str, bytes] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -76,8 +79,10 @@ class ScriptedWorker:
             task = await self._play(sessions, task)
 
     async def _play(self, sessions: Sessions, task: ClaimedJob) -> ClaimedJob | None:
-        prompt = task.work.question if isinstance(task.work, Chat) else task.work.keyword
+        prompt = script_name(task.work)
         self.asked.append((task.lease.token, task.work))
+        if isinstance(task.work, Call) and prompt in self.results:
+            await ResultStore(self.store).write(task.answer, self.results[prompt])
         try:
             return await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
         except AnswerEndedError:
@@ -99,6 +104,17 @@ class ScriptedWorker:
                 seq += 1
                 await sessions.append(task, seq, step)
         raise AssertionError(f"the script of {task.work!r} has no end")
+
+
+def script_name(work: Work) -> str:
+    """Return the name of the script of some work: its question, keyword or model."""
+    match work:
+        case Chat(question=question):
+            return question
+        case Image(keyword=keyword):
+            return keyword
+        case Call(model=model):
+            return model
 
 
 def _state(event: Final | Failed) -> State:

@@ -12,17 +12,18 @@ from typing import Any
 import msgspec
 import structlog
 
-from wire.messages import Style
+from wire.messages import Operation, Style
 from wire.model_table import STYLES
 from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
+from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
 from worker.providers.call_records import make_records, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account
+from worker.providers.openai.embeddings import request_embeddings
 from worker.providers.openai.growths import GRACE, read_growths
 from worker.providers.openai.habits import ServerHabits
 from worker.providers.openai.model_list import LARGEST, parse_model_list
@@ -130,6 +131,14 @@ class OpenAIProvider:
                 return parse_model_list(await self._client.get(require_server(account), "/models", LARGEST))
         except TimeoutError as error:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+
+    async def call(
+        self, account: Account, operation: Operation, model: str, body: bytes, before_send: BeforeSend
+    ) -> CallResult:
+        """Return embeddings. UpstreamError when it fails, and for any other operation."""
+        if operation != "embeddings":
+            raise UpstreamError(Reason.MODEL_UNABLE, operation, refused=True)
+        return await request_embeddings(self._client, require_server(account), model, body, before_send)
 
     async def close(self) -> None:
         """Do nothing: no resources are held."""

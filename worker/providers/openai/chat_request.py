@@ -173,7 +173,7 @@ class _Renderer:
             case Refusal(text=text, extra=extra):
                 return self.with_extra({"type": "refusal", "refusal": text}, extra)
             case Opaque(value=value):
-                return value
+                return value if self._same_api else _file(value)
             case Thought():
                 raise AssertionError("a thought is beside the parts")
 
@@ -228,6 +228,13 @@ def merge_extra(rendered: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[s
         if isinstance(rendered[name], dict) and isinstance(extra[name], dict):
             merged[name] = merge_extra(rendered[name], extra[name])
     return {**{name: merged[name] for name in rendered}, **merged}
+
+
+def _file(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part with a file in the form of this API, where it is one of /v1/responses; any other as it is."""
+    if part.get("type") != "input_file":
+        return part
+    return {"type": "file", "file": {name: value for name, value in part.items() if name != "type"}}
 
 
 def _split_refusal(message: Message) -> tuple[Message, str]:

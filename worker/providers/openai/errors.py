@@ -55,6 +55,7 @@ class ErrorReport:
             pause = RETRY_AFTER
         allowed = pause if reason in _PAUSED and not rule.final else None
         error = UpstreamError(reason, self.detail, refused=not rule.final, retry_after=allowed)
+        error.status, error.is_page = self.status, self.body is BodyKind.PAGE
         error.elsewhere = reason in _SERVERS and not rule.final
         error.missing_model = reason is Reason.ACCOUNT_REFUSED and (
             self.status == 404 or any(code.lower() == _NO_MODEL for code in self.codes)

@@ -1,16 +1,35 @@
 """Everything of a prompt that the API has a form for."""
 
+import base64
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolCall, ToolChoice
+from emulator.anthropic import message_checks, request_body
+from emulator.anthropic.thought_signatures import ThoughtSignatures
+from emulator.pictures import draw_png
+from wire.prompt import (
+    AnswerFormat,
+    Message,
+    Opaque,
+    Picture,
+    Prompt,
+    Refusal,
+    Text,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.message_request import MessageForm, free_text_tools, write_request
 from worker.providers.anthropic.own_fields import keep_own_fields
+from worker.providers.anthropic.request_options import OptionsForm
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 ADD = Tool("function", "add", "Adds.", SCHEMA, strict=True)
@@ -136,3 +155,94 @@ def test_other_clients_extra_fields_stay_here() -> None:
     tool = msgspec.structs.replace(ADD, extra={"x": 1})
     sent = body(Message("user", (Text("q", {"x": 1}),), string=True), tools=(tool,), extra={"x": 1})
     assert "x" not in json.dumps(sent).replace("max", "").replace("text", "")
+
+
+PNG = f"data:image/png;base64,{base64.b64encode(draw_png('x')).decode()}"
+CACHED = st.sampled_from([{}, {"cache_control": {"type": "ephemeral"}}])
+TEXTS = st.builds(Text, st.sampled_from(["", " ", "a", "b \n"]), CACHED | st.just({"x": 1}))
+PARTS = st.one_of(
+    TEXTS,
+    st.builds(Picture, st.sampled_from([PNG, "https://a/b.png"]), st.sampled_from(["", "low"])),
+    st.builds(Refusal, st.sampled_from(["", "no"])),
+    st.just(Opaque({"type": "file", "file": {"file_data": "data:text/plain;base64,QUJD"}})),
+    st.builds(
+        Thought, st.sampled_from(["", "hm"]), st.sampled_from([{}, {"signature": ""}, {"reasoning_details": []}])
+    ),
+)
+CALLS = st.builds(
+    ToolCall,
+    st.sampled_from(["c", "d", "e.f", "oldc00001"]),
+    st.sampled_from(["add", "run"]),
+    st.sampled_from(["", "{}", "[", '{"a":1}', '"x"']),
+    st.booleans(),
+)
+MESSAGES = st.one_of(
+    st.builds(Message, st.just("user"), st.lists(PARTS, max_size=2).map(tuple)),
+    st.builds(Message, st.sampled_from(["system", "developer"]), st.lists(TEXTS, max_size=2).map(tuple)),
+    st.builds(
+        Message,
+        st.just("assistant"),
+        st.lists(PARTS.filter(lambda part: not isinstance(part, Opaque)), max_size=2).map(tuple),
+        calls=st.lists(CALLS, max_size=2).map(tuple),
+    ),
+    st.builds(
+        Message,
+        st.just("tool"),
+        st.lists(TEXTS, max_size=2).map(tuple),
+        string=st.booleans(),
+        call_id=st.sampled_from(["", "c", "d", "e.f", "oldc00001"]),
+        is_error=st.booleans(),
+    ),
+)
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_tokens": st.integers(1, 9000),
+        "temperature": st.floats(0, 2),
+        "top_p": st.floats(0, 1),
+        "top_k": st.integers(1, 9),
+        "stop": st.lists(st.sampled_from(["", " ", "x"]), max_size=3),
+        "reasoning_effort": st.sampled_from(["none", "low", "high", "xhigh"]),
+        "service_tier": st.sampled_from(["auto", "flex"]),
+        "seed": st.integers(),
+    },
+)
+TOOLS = st.sampled_from([(), (ADD,), (ADD, NOW, RUN, SEARCH)])
+CHOICES = st.sampled_from(
+    [
+        None,
+        ToolChoice("auto"),
+        ToolChoice("none"),
+        ToolChoice("required", ("add",)),
+        ToolChoice("required", ("add",), named=True),
+    ]
+)
+FORMS = st.builds(
+    MessageForm,
+    st.sampled_from(["told", "first"]),
+    st.booleans(),
+    st.booleans(),
+    st.builds(OptionsForm, st.sampled_from(["effort", "budget", "none"]), st.sampled_from([None, 4096])),
+)
+
+
+@given(
+    st.lists(MESSAGES, max_size=6).map(lambda messages: (*messages, QUESTION)),
+    OPTIONS,
+    TOOLS,
+    CHOICES,
+    st.sampled_from([None, True, False]),
+    FORMS,
+)
+def test_whatever_other_clients_ask_the_api_takes(
+    messages: tuple[Message, ...],
+    options: dict[str, Any],
+    tools: tuple[Tool, ...],
+    choice: ToolChoice | None,
+    parallel: bool | None,
+    form: MessageForm,
+) -> None:
+    prompt = Prompt("chat", "m", messages, tools, choice, parallel, options=options, extra={"x": 1})
+    sent = msgspec.json.encode(write_request(keep_own_fields(prompt), form))
+    body = request_body.parse(sent, {"anthropic-version": "2023-06-01"})
+    message_checks.check_thoughts(body.request.messages, body.request.thinking, ThoughtSignatures())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from wire.prompt import (
@@ -70,6 +71,20 @@ def test_a_text_stays_a_text_and_parts_stay_parts() -> None:
 )
 def test_each_kind_of_part_goes_as_it_came(part: Part, sent: dict[str, Any]) -> None:
     assert rendered(Message("user", (Text("a"), part)))[0]["content"] == [{"type": "text", "text": "a"}, sent]
+
+
+@pytest.mark.parametrize(
+    ("part", "sent"),
+    [
+        ({"type": "input_file", "file_id": "f"}, {"type": "file", "file": {"file_id": "f"}}),
+        ({"type": "input_audio", "input_audio": {"data": "d"}}, {"type": "input_audio", "input_audio": {"data": "d"}}),
+    ],
+)
+def test_a_file_of_a_response_has_the_form_of_this_api(part: dict[str, Any], sent: dict[str, Any]) -> None:
+    prompt = Prompt("responses", "m", (Message("user", (Opaque(part),)),))
+    assert render_prompt(prompt, RequestForm())["messages"][0]["content"] == [sent]
+    same = render_prompt(msgspec.structs.replace(prompt, dialect="chat"), RequestForm())
+    assert same["messages"][0]["content"] == [part]
 
 
 def test_where_the_server_can_not_see_a_note_takes_a_pictures_place() -> None:

@@ -1,0 +1,79 @@
+"""POST /v1/messages, and POST /v1/messages/count_tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.answering.models import Models
+from gateway.anthropic.message_body import encode_message
+from gateway.anthropic.message_events import MessageEvents
+from gateway.anthropic.requests import parse_prompt, parse_request
+from gateway.anthropic.token_counter import TokenCounter
+from gateway.http import responses, sse
+from gateway.http.body import BodyReader
+from gateway.http.responses import Count
+from gateway.openai import validation
+from gateway.openai.answer_assembler import AnswerAssembler
+from gateway.openai.completions import stream_response
+from gateway.openai.json_fields import Fields
+from gateway.openai.models import resolve_model
+from gateway.openai.requests import CompletionRequest
+from gateway.openai.service import QuestionService
+from gateway.settings import GatewaySettings
+from wire.prompt import Prompt
+
+METHODS = ["POST", "HEAD", "OPTIONS"]
+
+
+class TokenCount(msgspec.Struct, kw_only=True):
+    """The number of tokens of a question."""
+
+    input_tokens: Count
+
+
+@dataclass(frozen=True)
+class MessageEndpoints:
+    """The endpoints."""
+
+    service: QuestionService
+    bodies: BodyReader
+    settings: GatewaySettings
+    counter: TokenCounter = field(default_factory=TokenCounter)
+
+    async def create(self, request: Request) -> Response | sse.AnswerStream:
+        """Answer the question at the end of a list of messages, as a whole or in events."""
+        if request.method != "POST":
+            return responses.empty(request, METHODS)
+        client = self.service.clients.identify(request)
+        beta = ",".join(request.headers.getlist("anthropic-beta"))
+        headers = {"anthropic-beta": beta} if beta else {}
+        fields, wanted = await self.bodies.parse(request, partial(_parse, headers=headers))
+        question = await self.service.ask(request, client, fields, wanted)
+        answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
+        if wanted.stream:
+            return stream_response(request, question, MessageEvents(question, answer, request.state.request_id))
+        await question.collect(request, answer)
+        return responses.ok(encode_message(question, answer))
+
+    async def count_tokens(self, request: Request) -> Response:
+        """Count the tokens of a question that isn't asked."""
+        if request.method != "POST":
+            return responses.empty(request, METHODS)
+        client = self.service.clients.identify(request)
+        prompt = await self.bodies.parse(request, _parse_counted)
+        resolve_model(prompt.model, Models(await self.service.model_reader.read()), client)
+        count = TokenCount(input_tokens=await self.counter.count(prompt))
+        return responses.ok(msgspec.json.encode(count))
+
+
+def _parse(body: bytes, *, headers: Mapping[str, str]) -> tuple[Fields, CompletionRequest]:
+    fields = validation.parse_fields(body)
+    return fields, parse_request(fields, headers)
+
+
+def _parse_counted(body: bytes) -> Prompt:
+    return parse_prompt(validation.parse_fields(body))
