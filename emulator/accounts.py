@@ -11,7 +11,7 @@ EVERYONE = "*"
 DAY = 86_400.0
 LIMIT = 100_000
 
-RequestKind = Literal["create", "upgrade", "chat", "image"]
+RequestKind = Literal["create", "upgrade", "chat", "image", "call"]
 
 
 @dataclass

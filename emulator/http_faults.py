@@ -32,6 +32,18 @@ def reset(request: web.Request) -> None:
     transport.abort()
 
 
+async def delay(request: web.Request, directives: Directives) -> None:
+    """Wait, stay silent or drop the connection, if a directive asks for it, and return when an answer is to come."""
+    match directives.outcome:
+        case "slow":
+            await asyncio.sleep(directives.seconds(5.0))
+        case "silence":
+            await asyncio.sleep(HOLD_LIMIT)
+        case "reset-before":
+            reset(request)
+            await asyncio.sleep(HOLD_LIMIT)
+
+
 async def apply_script(request: web.Request, script: Directives) -> web.Response | None:
     """Carry out what a script asks of the request as a whole, and return None if it is to be served.
 

@@ -12,7 +12,7 @@ LIMIT = 200_000
 REQUESTS = 200  # of so many turns, the newest, what was received is kept
 RUNNING = "running"
 
-Api = Literal["bing", "openai", "anthropic"]
+Api = Literal["bing", "openai", "anthropic", "completions", "responses"]
 
 
 class CreateEntry(msgspec.Struct):
@@ -68,6 +68,25 @@ class ImageEntry(msgspec.Struct):
     api: Api = "bing"
 
 
+class CallEntry(msgspec.Struct):
+    """One request for something other than an answer: vectors of texts, or a count of tokens.
+
+    inputs: how many texts or messages were sent. tokens: how many they have, about.
+    """
+
+    started: float
+    account: str
+    operation: Literal["embeddings", "count_tokens"]
+    model: str
+    inputs: int
+    tokens: int
+    scripted: str = ""
+    outcome: str = RUNNING
+    ended: float | None = None
+    api: Api = "openai"
+    request: ReceivedRequest | None = None
+
+
 class UpstreamLedger:
     """The newest entries of each kind, oldest first; never more than LIMIT of one kind."""
 
@@ -75,6 +94,7 @@ class UpstreamLedger:
         self.creates: deque[CreateEntry] = deque(maxlen=limit)
         self.turns: deque[TurnEntry] = deque(maxlen=limit)
         self.images: deque[ImageEntry] = deque(maxlen=limit)
+        self.calls: deque[CallEntry] = deque(maxlen=limit)
 
     def add_turn(self, entry: TurnEntry) -> None:
         """List a question; what was received with one of long ago is forgotten."""
@@ -82,9 +102,16 @@ class UpstreamLedger:
         if len(self.turns) > REQUESTS:
             self.turns[-REQUESTS - 1].request = None
 
+    def add_call(self, entry: CallEntry) -> None:
+        """List a call; what was received with one of long ago is forgotten."""
+        self.calls.append(entry)
+        if len(self.calls) > REQUESTS:
+            self.calls[-REQUESTS - 1].request = None
+
     def encode(self) -> bytes:
         """Return the whole ledger as JSON."""
-        lists = {"creates": list(self.creates), "turns": list(self.turns), "images": list(self.images)}
+        names = ("creates", "turns", "images", "calls")
+        lists = {name: list(getattr(self, name)) for name in names}
         try:
             return msgspec.json.encode(lists)
         except UnicodeEncodeError:  # half a surrogate pair in a question or an answer
@@ -95,9 +122,10 @@ class UpstreamLedger:
         self.creates.clear()
         self.turns.clear()
         self.images.clear()
+        self.calls.clear()
 
 
-def finish(entry: CreateEntry | TurnEntry | ImageEntry, outcome: str, now: float) -> None:
+def finish(entry: CreateEntry | TurnEntry | ImageEntry | CallEntry, outcome: str, now: float) -> None:
     """Set the outcome of a running entry; later calls change nothing."""
     if entry.ended is None:
         entry.outcome = outcome

@@ -64,6 +64,7 @@ class ScriptOrder(BaseModel):
     upgrade: OutcomeOrder | None = None
     chat: OutcomeOrder | None = None
     image: OutcomeOrder | None = None
+    call: OutcomeOrder | None = None
     captcha: bool | None = None
     dead: bool | None = None
     quota_used: int | None = Field(default=None, ge=0)
@@ -77,6 +78,7 @@ class ScriptOrder(BaseModel):
             "upgrade": self.upgrade,
             "chat": self.chat,
             "image": self.image,
+            "call": self.call,
         }
         return {kind: order for kind, order in orders.items() if order is not None}
 

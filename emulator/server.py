@@ -10,6 +10,8 @@ from aiohttp import web
 from emulator import pictures, script
 from emulator.anthropic.messages import MessageHandler
 from emulator.anthropic.models import AnthropicModelList
+from emulator.anthropic.thought_signatures import ThoughtSignatures
+from emulator.anthropic.token_counts import TokenCountHandler
 from emulator.bing.chathub import ChatHub
 from emulator.bing.conversation_create import ConversationCreate
 from emulator.bing.conversations import ChatHubConversations
@@ -19,8 +21,10 @@ from emulator.control import ControlApi
 from emulator.ledger import UpstreamLedger
 from emulator.openai import models
 from emulator.openai.completions import CompletionHandler
+from emulator.openai.embeddings import EmbeddingHandler
 from emulator.openai.image_generations import ImageGenerations
 from emulator.openai.models import ModelList
+from emulator.openai.text_completions import TextCompletionHandler
 from emulator.openai.threads import ThreadIndex
 from emulator.settings import EmulatorSettings
 from emulator.state import EmulatorState
@@ -88,13 +92,16 @@ def bing_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.Route
 def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
     """Return the endpoints of the other APIs, all under /v1."""
     threads, model_list, message_models = ThreadIndex(), ModelList(state), AnthropicModelList(state)
-    messages = MessageHandler(state, threads)
+    signatures = ThoughtSignatures()
+    messages, counts = MessageHandler(state, threads, signatures), TokenCountHandler(state, signatures)
     state.reset_hooks.append(threads.clear)
     return [
         web.post("/v1/chat/completions", tracker.track(CompletionHandler(state, threads).handle)),
+        web.post("/v1/completions", tracker.track(TextCompletionHandler(state, threads).handle)),
+        web.post("/v1/embeddings", tracker.track(EmbeddingHandler(state).handle)),
         web.post("/v1/images/generations", tracker.track(ImageGenerations(state).handle)),
         web.post("/v1/messages", tracker.track(messages.handle)),
-        web.post("/v1/messages/count_tokens", tracker.track(messages.count)),
+        web.post("/v1/messages/count_tokens", tracker.track(counts.handle)),
         web.get("/v1/models", by_version(message_models.index, model_list.index)),
         web.get("/v1/models/{id:.+}", by_version(message_models.show, model_list.show)),
         web.route("*", "/v1/{rest:.*}", models.unknown),

@@ -1,4 +1,4 @@
-"""POST /v1/messages and /v1/messages/count_tokens."""
+"""POST /v1/messages: the question and what happens to it."""
 
 from collections.abc import Mapping
 
@@ -17,11 +17,10 @@ from emulator.anthropic import (
     refusals,
     request_body,
 )
-from emulator.anthropic.error_response import MessageError, invalid, json_response
+from emulator.anthropic.error_response import MessageError, invalid
 from emulator.anthropic.outcomes import MessageOutcome
 from emulator.anthropic.prompt_cache import PromptCache
 from emulator.anthropic.request_body import MessageBody
-from emulator.anthropic.sent_request import CountedRequest
 from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.anthropic.turn import MessageTurn
 from emulator.anthropic.whole_message import fold
@@ -43,29 +42,15 @@ MOST_INPUT = {"stand-in-mini": 200_000}  # tokens
 
 
 class MessageHandler(QuestionHandler[MessageBody]):
-    """The endpoints that answer a list of messages, and count its tokens."""
+    """The endpoint that answers a list of messages."""
 
     api = "anthropic"
     names = NAMES
 
-    def __init__(self, state: EmulatorState, threads: ThreadIndex) -> None:
+    def __init__(self, state: EmulatorState, threads: ThreadIndex, signatures: ThoughtSignatures) -> None:
         super().__init__(state, threads)
-        self._cache, self._signatures = PromptCache(), ThoughtSignatures()
-        state.reset_hooks += [self._cache.clear, self._signatures.clear]
-
-    async def count(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/messages/count_tokens, which is not listed in the ledger."""
-        refused = self.check_key(self.find_account(request))
-        if refused is not None:
-            return refused
-        try:
-            counted, value, _ = request_body.read(await request.read(), request.headers, CountedRequest)
-            message_checks.check_thoughts(counted.messages, counted.thinking, self._signatures)
-        except MessageError as error:
-            return error.response.render()
-        if not self.is_known(counted.model):
-            return self.no_model(counted.model)
-        return json_response({"input_tokens": prompt_cache.count_all(value)})
+        self._cache, self._signatures = PromptCache(), signatures
+        state.reset_hooks += [self._cache.clear, signatures.clear]
 
     def find_account(self, request: web.Request) -> EmulatorAccount:
         """Return the account that the key names."""

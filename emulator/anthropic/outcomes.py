@@ -8,6 +8,7 @@ from emulator.anthropic import refusals
 from emulator.anthropic import scenarios as anthropic_scenarios
 from emulator.anthropic.refusals import MessageRefusal
 from emulator.anthropic.turn import MessageTurn
+from emulator.openai.outcomes import DELAYS
 from emulator.scenarios import Scenario
 from emulator.sse_layout import ORDINARY, SseLayout
 
@@ -98,4 +99,6 @@ CHAT: dict[str, MessageOutcome | MessageRefusal] = {**ANSWERS, **refusals.CHAT}
 
 def names(kind: RequestKind) -> frozenset[str]:
     """Return the outcomes of a kind of request; this API makes no pictures."""
-    return frozenset(CHAT) if kind == "chat" else frozenset()
+    calls = {*DELAYS, *refusals.CHAT}
+    tables: dict[RequestKind, frozenset[str]] = {"chat": frozenset(CHAT), "call": frozenset(calls)}
+    return tables.get(kind, frozenset())

@@ -178,14 +178,14 @@ IMAGE: dict[str, str] = {
 
 
 def names(kind: RequestKind) -> frozenset[str]:
-    """Return the outcomes of a kind of request."""
+    """Return the outcomes of a kind of request; there are none for what only /v1 has."""
     tables: dict[RequestKind, frozenset[str]] = {
         "chat": frozenset(CHAT),
         "create": frozenset(CREATE),
         "upgrade": frozenset(UPGRADE),
         "image": frozenset(IMAGE),
     }
-    return tables[kind]
+    return tables.get(kind, frozenset())
 
 
 def default(directives: Directives) -> str:

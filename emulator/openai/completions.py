@@ -7,7 +7,7 @@ from aiohttp import web
 from emulator import question_handler
 from emulator.accounts import EmulatorAccount
 from emulator.directives import Directives
-from emulator.ledger import TurnEntry, finish
+from emulator.ledger import Api, TurnEntry, finish
 from emulator.openai import (
     api_keys,
     error_response,
@@ -36,8 +36,9 @@ NAMES = outcomes.names("chat")
 class CompletionHandler(QuestionHandler[CompletionBody]):
     """The endpoint that answers a list of messages."""
 
-    api = "openai"
+    api: Api = "openai"
     names = NAMES
+    turn_type: type[CompletionTurn] = CompletionTurn
 
     def find_account(self, request: web.Request) -> EmulatorAccount:
         """Return the account that the key names."""
@@ -57,7 +58,7 @@ class CompletionHandler(QuestionHandler[CompletionBody]):
 
     def is_known(self, model: str) -> bool:
         """Return whether there is such a model."""
-        return models.is_known(model)
+        return models.is_known(model) and model not in models.EMBEDDINGS
 
     def no_model(self, name: str) -> web.Response:
         """Return the error for a model that does not exist."""
@@ -92,7 +93,7 @@ class CompletionHandler(QuestionHandler[CompletionBody]):
         except BadRequestError as error:
             raise RefusedRequestError(error.response.render()) from error
         account.count_question(now)
-        prompt = create_turn(body, history, directives, now)
+        prompt = create_turn(body, history, directives, now, self.turn_type)
         prompt.style = style
         if int(entry.invocation) > 1:
             prompt.cached_tokens = count_tokens(history.before)
@@ -117,9 +118,11 @@ class CompletionHandler(QuestionHandler[CompletionBody]):
         return WholeResponder(request, turn, entry, self.state.clock)
 
 
-def create_turn(body: CompletionBody, history: MessageHistory, directives: Directives, now: float) -> CompletionTurn:
+def create_turn(
+    body: CompletionBody, history: MessageHistory, directives: Directives, now: float, turn_type: type[CompletionTurn]
+) -> CompletionTurn:
     """Return the turn of a question."""
-    return CompletionTurn(
+    return turn_type(
         directives=directives,
         question=history.question,
         tone=body.tone,

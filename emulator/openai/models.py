@@ -10,7 +10,8 @@ from emulator.state import EmulatorState
 
 CHAT = ("stand-in", "stand-in-mini")
 PICTURES = ("stand-in-pictures",)
-MODELS = CHAT + PICTURES
+EMBEDDINGS = ("stand-in-embeddings",)
+MODELS = CHAT + PICTURES + EMBEDDINGS
 # They aren't listed: each is a server of another make, chosen by its name.
 UNLISTED = tuple(f"{PREFIX}{name}" for name in SERVERS)
 CREATED = 1_700_000_000

@@ -111,10 +111,23 @@ PICTURES: dict[str, str] = {
     "reset": "TCP reset",
 }
 
+DELAYS: dict[str, str] = {
+    "plain": "an ordinary answer",
+    "slow": "the answer after `=S` seconds (else 5), whatever the pace",
+    "silence": "nothing until the client leaves",
+    "reset-before": "TCP reset",
+}
+
+CALL: dict[str, str] = {**DELAYS, **{name: row.meaning for name, row in refusals.CHAT.items()}}
+
 IMAGE: dict[str, str] = {**PICTURES, **{name: row.meaning for name, row in refusals.IMAGE.items()}}
 
 
 def names(kind: RequestKind) -> frozenset[str]:
     """Return the outcomes of a kind of request; there are none for what only Bing has."""
-    tables: dict[RequestKind, frozenset[str]] = {"chat": frozenset(CHAT), "image": frozenset(IMAGE)}
+    tables: dict[RequestKind, frozenset[str]] = {
+        "chat": frozenset(CHAT),
+        "image": frozenset(IMAGE),
+        "call": frozenset(CALL),
+    }
     return tables.get(kind, frozenset())

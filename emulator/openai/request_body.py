@@ -57,11 +57,25 @@ def load(data: bytes) -> Json:
 def parse(data: bytes) -> CompletionBody:
     """Return what a body asks for. Raises BadRequestError for the first thing that is wrong."""
     value = load(data)
+    model = read_model(value)
+    stream, usage = read_stream(value)
+    messages = message_list.messages(value)
+    tools, others = offered_tools.parse(value), parameters.parse(value)
+    return CompletionBody(model, messages, stream, usage, tools, others, value)
+
+
+def read_model(value: Json) -> str:
+    """Return the model that a body names. Raises BadRequestError."""
     model = value.get("model")
     if not model:
         raise BadRequestError(ErrorResponse(400, "you must provide a model parameter"))
     if not isinstance(model, str):
         raise BadRequestError(error_response.wrong_type("model", "a string"))
+    return model
+
+
+def read_stream(value: Json) -> tuple[bool, bool]:
+    """Return whether a body asks for a stream, and for usage at its end. Raises BadRequestError."""
     stream = parameters.flag(value, "stream")
     options = value.get("stream_options")
     if options is not None and not stream:
@@ -69,7 +83,4 @@ def parse(data: bytes) -> CompletionBody:
         raise BadRequestError(ErrorResponse(400, message, param="stream_options"))
     if options is not None and not isinstance(options, dict):
         raise BadRequestError(error_response.wrong_type("stream_options", "an object"))
-    usage = parameters.flag(options or {}, "include_usage")
-    messages = message_list.messages(value)
-    tools, others = offered_tools.parse(value), parameters.parse(value)
-    return CompletionBody(model, messages, stream, usage, tools, others, value)
+    return stream, parameters.flag(options or {}, "include_usage")

@@ -70,7 +70,7 @@ class StreamResponder(CompletionResponder):
 
     async def chunk(self, step: SendChunk) -> None:
         """Send one event."""
-        await self._writer.send(self._layout.event(dump(step.body)))
+        await self._writer.send(self._layout.event(dump(self.turn.present(step.body))))
         self.count(step)
 
     async def raw(self, step: SendRaw) -> None:
@@ -99,7 +99,7 @@ class StreamResponder(CompletionResponder):
         if not self.turn.include_usage and not self.turn.style.always_usage:
             return []
         body = self.turn.event([]) | {"usage": self.usage()}
-        return [self._layout.event(dump(body))]
+        return [self._layout.event(dump(self.turn.present(body)))]
 
 
 class WholeResponder(CompletionResponder):
@@ -144,4 +144,5 @@ class WholeResponder(CompletionResponder):
         for chunk in self._chunks:
             self.count(chunk)
         bodies = (chunk.body for chunk in self._chunks)
-        return dump(chunks.join(bodies, self.usage(), self.turn.style.refusal)).encode()
+        whole = chunks.join(bodies, self.usage(), self.turn.style.refusal)
+        return dump(self.turn.present(whole)).encode()

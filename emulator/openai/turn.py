@@ -156,6 +156,10 @@ class CompletionTurn(TurnPrompt):
         _, places = annotations.remove_marks(self.sample().text)
         return annotations.annotate(answer, places)
 
+    def present(self, body: Json) -> Json:
+        """Return an event, or a whole answer, as its endpoint has it."""
+        return body
+
     def event(self, choices: list[Json]) -> Json:
         """Return an event with these choices."""
         head = chunks.head(self.id, "chat.completion.chunk", self.created, self.model, self.style.fingerprint)

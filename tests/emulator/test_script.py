@@ -67,7 +67,7 @@ async def test_a_reset_forgets_everything(client: BingClient, upstream: Emulator
     await client.script(account="a1", captcha=True)
     await client.script(clock={"advance": 1e6})
     await client.script(reset=True)
-    assert await client.ledger() == {"creates": [], "turns": [], "images": []}
+    assert await client.ledger() == {"creates": [], "turns": [], "images": [], "calls": []}
     assert (await client.ask(conversation, "hello")).item["result"]["value"] == "InvalidSession"
     assert await value(client) == "Success"
 

@@ -149,17 +149,6 @@ async def test_thoughts_may_be_omitted_and_still_are_signed(asker: AnthropicClie
     assert again.status == 200
 
 
-async def test_tokens_are_counted_as_they_cost(asker: AnthropicClient, upstream: Emulator) -> None:
-    body = {"model": "stand-in", "messages": [{"role": "user", "content": "hello"}], "tools": [WEATHER]}
-    counted = await asker.send(body, "messages/count_tokens")
-    asked = await asker.send(body | {"max_tokens": 9})
-    assert counted.json == {"input_tokens": asked.json["usage"]["input_tokens"]}
-    assert len(upstream.ledger.turns) == 1
-    wrong = await asker.send(body | {"max_tokens": 9}, "messages/count_tokens")
-    assert wrong.error["message"] == "max_tokens: Extra inputs are not permitted"
-    assert (await asker.send(body | {"model": "nope"}, "messages/count_tokens")).status == 404
-
-
 async def test_a_prompt_that_is_too_long_for_the_model_is_refused(asker: AnthropicClient, upstream: Emulator) -> None:
     reply = await asker.ask("x" * 900_000, model="stand-in-mini")
     assert (reply.status, reply.error["type"]) == (400, "invalid_request_error")

@@ -1,10 +1,12 @@
 """Each row of the table does what its meaning describes, as a plain client sees it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
+import emulator
 from emulator.anthropic import outcomes, refusals
 from emulator.server import Emulator
 from tests.support.conditions import until
@@ -85,6 +87,13 @@ def test_every_outcome_has_a_test() -> None:
     assert {*REFUSED, *PAGES} == refusals.CHAT.keys()
     assert outcomes.names("chat") == outcomes.CHAT.keys()
     assert not outcomes.names("image")
+
+
+def test_the_readme_lists_every_word_with_its_meaning() -> None:
+    readme = (Path(str(emulator.__file__)).parent / "README.md").read_text(encoding="utf-8")
+    questions = readme.partition("### Questions under /v1/messages")[2]
+    for name, row in outcomes.CHAT.items():
+        assert f"| `{name}` | {row.meaning} |" in questions
 
 
 @pytest.mark.parametrize("name", WELL)

@@ -37,6 +37,16 @@ def body(question: Any = "hi", **rest: Any) -> dict[str, Any]:
     return {"model": MODEL, "input": question, **rest}
 
 
+# A request of which much comes back.
+STREAMED = body(
+    stream=True,
+    instructions="be brief",
+    metadata={"a": "b"},
+    reasoning={"summary": "auto"},
+    include=["reasoning.encrypted_content"],
+)
+
+
 async def respond(gateway: RunningGateway, question: Any = "hi", **rest: Any) -> Any:
     response = await gateway.client.post(PATH, json=body(question, **rest))
     assert response.status_code == 200, response.text
@@ -109,7 +119,7 @@ async def test_at_any_gateway_it_continues_after_any_event(store: Store) -> None
 async def test_all_kinds_of_items_have_equal_bytes_wherever_they_are_read(store: Store) -> None:
     async with running(store) as gateway, running(store, worker=False) as other:
         gateway.worker.scripts["hi"] = RICH
-        response = await gateway.client.post(PATH, json=body(stream=True))
+        response = await gateway.client.post(PATH, json=STREAMED)
         url = f"{PATH}/resp_{response.headers['x-answer-id']}"
         events = response.text.split("\n\n")
         for number in range(len(events) - 2):
@@ -117,16 +127,18 @@ async def test_all_kinds_of_items_have_equal_bytes_wherever_they_are_read(store:
             assert rest.text.split("\n\n") == events[number + 1 :]
         whole = (await other.client.get(url)).text
         assert data_of(events[-2]).startswith(f'{{"response":{whole},')
+        assert '"metadata":{"a":"b"}' in whole
+        assert '"encrypted_content":"' in whole
 
 
 async def test_who_has_an_events_id_gets_the_same_bytes_from_there_at_any_gateway(store: Store) -> None:
     async with running(store) as gateway, running(store, worker=False) as other:
         gateway.worker.scripts["hi"] = RICH
-        events = (await gateway.client.post(PATH, json=body(stream=True), headers=EVENTS)).text.split("\n\n")
+        events = (await gateway.client.post(PATH, json=STREAMED, headers=EVENTS)).text.split("\n\n")
         ids = [(number, event.partition("\nid: ")[2]) for number, event in enumerate(events) if "\nid: " in event]
         assert len(ids) == len(RICH) + 1
         for number, id_ in ids[:-1]:
-            rest = await other.client.post(PATH, json=body(stream=True), headers=EVENTS | {"last-event-id": id_})
+            rest = await other.client.post(PATH, json=STREAMED, headers=EVENTS | {"last-event-id": id_})
             assert rest.text.split("\n\n") == events[number + 1 :]
 
 
