@@ -52,6 +52,7 @@ from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
 from gateway.openai.service import QuestionService
+from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
@@ -67,6 +68,7 @@ from wire.ledger import Ledger
 from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory
 from wire.result_store import ResultStore
 from wire.sessions import Sessions
 
@@ -112,7 +114,9 @@ def create_app(
     questions = Questions(relay, Idempotency(secret))
     calls = Calls(questions, ResultStore(store))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
-    service = QuestionService(questions, clients, conversations, model_reader)
+    memory = ResponseMemory(store, jobs.memory, settings.response_ttl)
+    stored = StoredResponses(memory, answers, settings.max_body)
+    service = QuestionService(questions, clients, conversations, model_reader, stored)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
 
     @asynccontextmanager
@@ -222,8 +226,9 @@ def _openai(
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
+        Route(response_path, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(f"{response_path}/input_items", replies.input_items, methods=openai_responses.LIST_METHODS),
         _embeddings(settings, service, calls, room),
         Route(MESSAGES, messages.create, methods=anthropic.METHODS),
         Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
