@@ -29,6 +29,7 @@ _BACKGROUND_STATES: Sequence[tuple[BeginType, Status]] = (
     ("response.in_progress", "in_progress"),
 )
 _BROKEN = Failed(Reason.INTERRUPTED)
+_encoder = msgspec.json.Encoder()
 
 
 class ResponseStateEvent(msgspec.Struct, kw_only=True):
@@ -154,5 +155,5 @@ class ResponseEvents:
             self._number += 1
             if self._number > self._after:
                 event.sequence_number = self._number
-                frames.append(SseFrame(msgspec.json.encode(event), event.type))
+                frames.append(SseFrame(_encoder.encode(event), event.type))
         return frames

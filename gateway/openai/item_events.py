@@ -219,12 +219,12 @@ class OpenItem:
     def grow(self, piece: Piece) -> list[ItemEvent]:
         """Return the events by which a piece of its text is sent."""
         name, index, delta = self._name, self.index, piece.text
-        if self._kind == "text":
-            logprobs = self._items.find_logprobs(piece) if piece.extra else []
-            shown = delta or logprobs
-            return [TextDeltaEvent(item_id=name, output_index=index, delta=delta, logprobs=logprobs)] if shown else []
+        if piece.extra and self._kind == "text" and (logprobs := self._items.find_logprobs(piece)):
+            return [TextDeltaEvent(item_id=name, output_index=index, delta=delta, logprobs=logprobs)]
         if not delta:
             return []
+        if self._kind == "text":
+            return [TextDeltaEvent(item_id=name, output_index=index, delta=delta)]
         if self._kind == "reasoning":
             return [*self._begin_summary(), SummaryDeltaEvent(item_id=name, output_index=index, delta=delta)]
         if self._kind == "refusal":
