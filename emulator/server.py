@@ -10,6 +10,7 @@ from aiohttp import web
 from emulator import pictures, script
 from emulator.anthropic.messages import MessageHandler
 from emulator.anthropic.models import AnthropicModelList
+from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.anthropic.token_counts import TokenCountHandler
 from emulator.bing.chathub import ChatHub
 from emulator.bing.conversation_create import ConversationCreate
@@ -28,7 +29,6 @@ from emulator.openai.threads import ThreadIndex
 from emulator.responses.responses import ResponseHandler
 from emulator.settings import EmulatorSettings
 from emulator.state import EmulatorState
-from emulator.thought_signatures import ThoughtSignatures
 
 SHUTDOWN_LIMIT = 0.3
 MAX_BODY = 16 * 1024 * 1024  # a long conversation is sent whole with each question

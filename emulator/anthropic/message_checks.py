@@ -13,7 +13,7 @@ from emulator.anthropic.sent_blocks import (
     SentToolUse,
 )
 from emulator.anthropic.sent_request import SentMessage, ThinkingEnabled
-from emulator.thought_signatures import ThoughtSignatures
+from emulator.anthropic.thought_signatures import ThoughtSignatures
 
 
 @dataclass(frozen=True)

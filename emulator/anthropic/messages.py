@@ -21,6 +21,7 @@ from emulator.anthropic.error_response import MessageError, invalid
 from emulator.anthropic.outcomes import MessageOutcome
 from emulator.anthropic.prompt_cache import PromptCache
 from emulator.anthropic.request_body import MessageBody
+from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.anthropic.turn import MessageTurn
 from emulator.anthropic.whole_message import fold
 from emulator.directives import Directives
@@ -34,7 +35,6 @@ from emulator.question_handler import QuestionHandler, RefusedRequestError
 from emulator.reply import ReplyTask, ScriptedReply
 from emulator.responder import AnswerResponder
 from emulator.state import EmulatorState
-from emulator.thought_signatures import ThoughtSignatures
 
 NAMES = outcomes.names("chat")
 THOUGHTS = 3  # of a request that asks for any

@@ -7,11 +7,11 @@ from emulator.anthropic import api_keys, error_response, message_checks, models,
 from emulator.anthropic import request_body as bodies
 from emulator.anthropic.error_response import AnthropicError, MessageError, json_response
 from emulator.anthropic.sent_request import CountedRequest
+from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.directives import Directives
 from emulator.ledger import CallEntry, finish
 from emulator.received_request import describe
 from emulator.state import EmulatorState
-from emulator.thought_signatures import ThoughtSignatures
 
 NAMES = outcomes.names("call")
 

@@ -9,6 +9,7 @@ from emulator import answer_limits, blocks
 from emulator.answers import SampleAnswer
 from emulator.anthropic.error_response import make_id
 from emulator.anthropic.prompt_cache import PromptTokens
+from emulator.anthropic.thought_signatures import ThoughtSignatures, sign
 from emulator.blocks import AnswerBlock, BlockFragment
 from emulator.event_stream import FinishAnswer, SendEvent
 from emulator.json_text import Json
@@ -16,7 +17,6 @@ from emulator.openai import annotations
 from emulator.prompt import TurnPrompt
 from emulator.reply import ScriptedReply
 from emulator.steps import Step
-from emulator.thought_signatures import ThoughtSignatures, sign
 
 # What scripts call the reasons in OpenAI's words.
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}

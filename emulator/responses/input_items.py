@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emulator import thought_signatures
+from emulator.anthropic import thought_signatures
 from emulator.json_text import Json
 from emulator.openai import error_response, message_list
 from emulator.openai.error_response import BadRequestError, ErrorResponse

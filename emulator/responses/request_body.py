@@ -11,7 +11,7 @@ from emulator.openai.message_history import CompletionMessage
 from emulator.openai.offered_tools import ToolRequest
 from emulator.openai.parameters import CompletionParameters
 from emulator.responses import input_items
-from emulator.responses.response_store import ResponseStore, StoredResponse
+from emulator.responses.response_store import RememberedResponse, ResponseStore
 from emulator.sent_pictures import SentPicture
 
 LEAST_TOKENS = 16
@@ -26,7 +26,7 @@ ENCRYPTED = "reasoning.encrypted_content"
 
 
 @dataclass(frozen=True)
-class ResponseBody:
+class AskedResponseBody:
     """What a client asks for. items: of the whole conversation. value: as it was sent."""
 
     model: str
@@ -58,7 +58,7 @@ class ResponseBody:
         return ENCRYPTED in (self.value.get("include") or ())
 
 
-def parse(data: bytes, store: ResponseStore) -> ResponseBody:
+def parse(data: bytes, store: ResponseStore) -> AskedResponseBody:
     """Return what a body asks for. Raises BadRequestError for the first thing that is wrong."""
     value = bodies.load(data)
     model = bodies.read_model(value)
@@ -77,10 +77,10 @@ def parse(data: bytes, store: ResponseStore) -> ResponseBody:
     instructions = value.get("instructions")
     if isinstance(instructions, str) and instructions:
         messages = (CompletionMessage("developer", instructions), *messages)
-    return ResponseBody(model, messages, items, stream, _tools(value), _parameters(value), value)
+    return AskedResponseBody(model, messages, items, stream, _tools(value), _parameters(value), value)
 
 
-def _previous(value: Json, store: ResponseStore) -> StoredResponse | None:
+def _previous(value: Json, store: ResponseStore) -> RememberedResponse | None:
     name = value.get("previous_response_id")
     if name is None:
         return None

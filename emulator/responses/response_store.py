@@ -9,7 +9,7 @@ LIMIT = 10_000
 
 
 @dataclass(frozen=True)
-class StoredResponse:
+class RememberedResponse:
     """A response. items: all that was before it, in order. body: as it was sent."""
 
     items: tuple[Json, ...]
@@ -25,16 +25,16 @@ class ResponseStore:
     """Responses by id; beyond `limit` the oldest is forgotten."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
+        self._responses: OrderedDict[str, RememberedResponse] = OrderedDict()
         self._limit = limit
 
-    def add(self, response: StoredResponse) -> None:
+    def add(self, response: RememberedResponse) -> None:
         """Store a response."""
         self._responses[response.body["id"]] = response
         if len(self._responses) > self._limit:
             self._responses.popitem(last=False)
 
-    def find(self, name: str) -> StoredResponse | None:
+    def find(self, name: str) -> RememberedResponse | None:
         """Return the response of an id, None if it isn't known."""
         return self._responses.get(name)
 

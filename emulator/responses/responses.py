@@ -22,8 +22,8 @@ from emulator.reply import ReplyTask, ScriptedReply
 from emulator.responder import AnswerResponder
 from emulator.responses import outcomes, request_body
 from emulator.responses.outcomes import ResponseOutcome
-from emulator.responses.request_body import ResponseBody
-from emulator.responses.response_store import ResponseStore, StoredResponse
+from emulator.responses.request_body import AskedResponseBody
+from emulator.responses.response_store import RememberedResponse, ResponseStore
 from emulator.responses.turn import ResponseTurn, fold
 from emulator.state import EmulatorState
 
@@ -52,7 +52,7 @@ ECHOED: Json = {
 }
 
 
-class ResponseHandler(OpenaiHandler[ResponseBody]):
+class ResponseHandler(OpenaiHandler[AskedResponseBody]):
     """The endpoints that answer input, and show what was answered."""
 
     api = "responses"
@@ -74,7 +74,7 @@ class ResponseHandler(OpenaiHandler[ResponseBody]):
             return ErrorResponse(404, f"Response with id '{name}' not found.").render()
         return json_response(stored.body)
 
-    def parse(self, data: bytes, _headers: Mapping[str, str]) -> ResponseBody:
+    def parse(self, data: bytes, _headers: Mapping[str, str]) -> AskedResponseBody:
         """Return what a body asks for. Raises RefusedRequestError."""
         try:
             return request_body.parse(data, self._store)
@@ -86,7 +86,7 @@ class ResponseHandler(OpenaiHandler[ResponseBody]):
         request: web.Request,
         account: EmulatorAccount,
         entry: TurnEntry,
-        body: ResponseBody,
+        body: AskedResponseBody,
         history: MessageHistory,
         directives: Directives,
     ) -> web.StreamResponse:
@@ -105,10 +105,10 @@ class ResponseHandler(OpenaiHandler[ResponseBody]):
         responder = self._create_responder(request, turn, entry, outcome)
         return await responder.play(outcome.scenario(turn), Pacer(self.state.settings.pace))
 
-    def _create_turn(self, body: ResponseBody, history: MessageHistory, directives: Directives) -> ResponseTurn:
+    def _create_turn(self, body: AskedResponseBody, history: MessageHistory, directives: Directives) -> ResponseTurn:
         def keep(response: Json) -> None:
             if body.stored:
-                self._store.add(StoredResponse(body.items, response))
+                self._store.add(RememberedResponse(body.items, response))
 
         return ResponseTurn(
             directives=directives,
@@ -134,7 +134,7 @@ class ResponseHandler(OpenaiHandler[ResponseBody]):
         return WholeBodyResponder(request, entry, self.state.clock, fold, headers)
 
 
-def describe(body: ResponseBody, created: int) -> Json:
+def describe(body: AskedResponseBody, created: int) -> Json:
     """Return a response as it is before it has any output."""
     echoed = {name: usual if body.value.get(name) is None else body.value[name] for name, usual in ECHOED.items()}
     text, reasoning = body.value.get("text") or {}, body.value.get("reasoning") or {}
@@ -154,7 +154,7 @@ def describe(body: ResponseBody, created: int) -> Json:
     }
 
 
-def compose(body: ResponseBody, turn: ResponseTurn) -> tuple[ScriptedReply | None, bool]:
+def compose(body: AskedResponseBody, turn: ResponseTurn) -> tuple[ScriptedReply | None, bool]:
     """Return the blocks of an answer, None if there are none, and whether the ordinary text follows them."""
     open_turn = message_history.open_turn(body.messages)
     effort = body.parameters.effort

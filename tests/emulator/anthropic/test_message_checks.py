@@ -2,7 +2,7 @@ import pytest
 
 from emulator.anthropic import message_checks
 from emulator.anthropic.error_response import MessageError
-from emulator.thought_signatures import ThoughtSignatures, sign
+from emulator.anthropic.thought_signatures import ThoughtSignatures, sign
 from tests.support.emulator.anthropic_bodies import HI, assistant, call, read, result, text, user, wrong
 from tests.support.emulator.event_reply import Json
 

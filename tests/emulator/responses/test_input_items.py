@@ -64,7 +64,7 @@ def test_items_become_messages_and_neighbouring_calls_one() -> None:
     assert [message.text for message in messages[2:5]] == ["7", "y", "a"]
 
 
-def test_a_reference_is_what_it_stands_for() -> None:
+def test_a_reference_is_replaced_by_its_item() -> None:
     known = {"rs_1": THOUGHT}
     bare = {"type": "reasoning", "id": "rs_1", "summary": []}
     assert resolve([{"type": "item_reference", "id": "rs_1"}, bare, HI], known.get) == [THOUGHT, THOUGHT, HI]

@@ -5,12 +5,12 @@ import pytest
 
 from emulator.openai.error_response import BadRequestError
 from emulator.responses import request_body
-from emulator.responses.request_body import ResponseBody
+from emulator.responses.request_body import AskedResponseBody
 from emulator.responses.response_store import ResponseStore
 from tests.support.emulator.responses_client import ADD, NOTE
 
 
-def read(**changes: Any) -> ResponseBody:
+def read(**changes: Any) -> AskedResponseBody:
     body = {"model": "stand-in", "input": "hi"} | changes
     return request_body.parse(json.dumps(body).encode(), ResponseStore())
 

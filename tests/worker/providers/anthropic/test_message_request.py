@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.anthropic import message_checks, request_body
-from emulator.thought_signatures import ThoughtSignatures
+from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.pictures import draw_png
 from wire.prompt import (
     AnswerFormat,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.thought_signatures import ThoughtSignatures, is_own, sign
+from emulator.anthropic.thought_signatures import ThoughtSignatures, is_own, sign
 
 
 @given(st.text(max_size=9), st.text(max_size=9), st.text(max_size=9))
