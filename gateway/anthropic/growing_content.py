@@ -122,22 +122,22 @@ class GrowingContent:
         match self._block.kind:
             case "reasoning" if self.shown:
                 frames = [self._delta(SignatureDelta(thought_fields.pack(self._block.extra)))]
-            case "reasoning":
+            case "reasoning" | "opaque":
                 frames = self._show_whole()
             case "tool_call" if self._block.custom:
                 frames = [self._delta(InputJsonDelta('"}'))]
         return [*frames, encode_frame(ContentBlockStop(index=self._index))] if self.shown else []
 
     def _show_whole(self) -> list[SseFrame]:
-        """Return the events of thinking without a text, of which nothing could be shown before its end."""
+        """Return the events of a block of which nothing could be shown before its end: it has no text."""
         match content_of(self._block):
             case None:
                 return []
             case ThinkingContent(signature=signature):
                 return self._show(ThinkingContent(thinking="", signature=""), [SignatureDelta(signature)])
-            case hidden:
+            case content:
                 self.shown = True
-                return [encode_frame(ContentBlockStart(index=self._index, content_block=hidden))]
+                return [encode_frame(ContentBlockStart(index=self._index, content_block=content))]
 
     def _show_call(self, text: str) -> list[SseFrame]:
         block, begins = self._block, not self.shown

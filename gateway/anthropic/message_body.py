@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -141,6 +141,9 @@ def content_of(block: Block) -> Content | None:
             return ThinkingContent(thinking=block.text, signature=thought_fields.pack(block.extra))
         case "tool_call":
             return ToolUseContent(id=block.id, name=block.name, input=input_of(block))
+        case "opaque" if isinstance(block.extra.get("type"), str):
+            # Of a tool that a server of this API runs itself: the client needs it as it is, to send it back.
+            return cast(Content, block.extra)
     return None
 
 
@@ -164,7 +167,8 @@ def citations_of(extra: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def sources_of(answer: AnswerAssembler) -> list[dict[str, Any]]:
-    """Return the sources of an answer as citations of its last text."""
+    """Return the sources of an answer that its server didn't cite itself, as citations of its last text."""
+    cited = {citation.get("url") for block in answer.blocks for citation in citations_of(block.extra)}
     return [
         {
             "type": "web_search_result_location",
@@ -174,6 +178,7 @@ def sources_of(answer: AnswerAssembler) -> list[dict[str, Any]]:
             "encrypted_index": "",
         }
         for citation in answer.locate_citations(answer.text)
+        if citation.source.url not in cited
     ]
 
 

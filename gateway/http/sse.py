@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
+from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
@@ -123,7 +124,7 @@ class AnswerStream:
 
     active_requests: ActiveRequests
     time_limit: float
-    subscription: AbstractAsyncContextManager[AnswerReader]
+    subscription: AbstractAsyncContextManager[AnswerReader | RecalledAnswer]
     answer: str
     presenter: Presenter
     event_source: bool

@@ -44,6 +44,13 @@ def test_thinking_without_a_text_is_known_at_its_end() -> None:
     assert stop["type"] == "content_block_stop"
 
 
+def test_a_block_of_a_servers_own_tool_is_shown_as_it_is() -> None:
+    searched = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
+    begun, (start, stop) = events(Piece(0, "opaque", extra=searched))
+    assert (begun, start["content_block"]) == ([], searched)
+    assert stop["type"] == "content_block_stop"
+
+
 def test_a_call_begins_with_its_name_and_grows_by_its_arguments() -> None:
     (start,), (delta,), (stop,) = events(Piece(0, "tool_call", "", "c", "add"), Piece(0, "tool_call", '{"a'))
     assert start["content_block"] == {"type": "tool_use", "id": "c", "name": "add", "input": {}}

@@ -13,7 +13,7 @@ from gateway.openai.errors import AnswerFailedError
 from gateway.openai.service import SubmittedQuestion
 from wire.about import About
 from wire.blocks import Block, Piece
-from wire.messages import Delta, EndReason, Final, FinishReason, Usage
+from wire.messages import Delta, EndReason, Final, FinishReason, Source, Usage
 
 ABOUT = About("chat", dialect="anthropic", model="asked", prompt_bytes=40)
 
@@ -57,6 +57,12 @@ def whole(*events: Delta | Final, stops: tuple[str, ...] = (), about: About = AB
             Block("tool_call", 'l"s', "c", "sh", custom=True),
             {"type": "tool_use", "id": "c", "name": "sh", "input": {"input": 'l"s'}},
         ),
+        (
+            Block(
+                "opaque", extra={"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
+            ),
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}},
+        ),
     ],
 )
 def test_a_block_is_a_block_of_content(block: Block, content: dict[str, Any]) -> None:
@@ -66,6 +72,14 @@ def test_a_block_is_a_block_of_content(block: Block, content: dict[str, Any]) ->
 def test_what_only_a_server_understands_is_not_shown() -> None:
     blocks = (Block("opaque", extra={"a": 1}), Block("text", "a"), Block("reasoning"), Block("text", ""))
     assert whole(Final("a", blocks=blocks))["content"] == [{"type": "text", "text": "a"}]
+
+
+def test_a_page_that_the_server_cites_is_no_source_once_more() -> None:
+    cited = {"type": "web_search_result_location", "url": "https://a/", "title": "A", "encrypted_index": "x"}
+    block = Block("text", "a", extra={"citations": [cited]})
+    sources = (Source("A", "https://a/"), Source("B", "https://b/"))
+    [content] = whole(Final("a", sources, blocks=(block,)))["content"]
+    assert [citation["url"] for citation in content["citations"]] == ["https://a/", "https://b/"]
 
 
 @pytest.mark.parametrize(
