@@ -54,7 +54,6 @@ def link_items(placed: Sequence[PlacedMessage], *, continues: bool) -> list[Mess
             if call.id in waiting:
                 _refuse(each, f"the call '{call.id[:128]}' twice")
             waiting[call.id] = segments[-1]
-            answered.discard(call.id)
     if waiting:
         missing = ", ".join(waiting)[:200]
         raise InvalidRequestError(f"No tool output found for the calls: {missing}.", "input", "invalid_value")
