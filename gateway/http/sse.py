@@ -164,7 +164,8 @@ class AnswerStream:
         ):
             self.answer = scope["state"]["answer"] = events.answer
             first = await events.peek(self.first_event_wait) if self.first_event_wait else None
-            preamble = self.presenter.preamble(first.event if first else None)
+            # Who resumes has had the beginning: what fails then is an event of the stream.
+            preamble = self.presenter.preamble(first.event if first and not self.resumed else None)
             if first is not None:
                 scope["state"]["provider"] = first.event.provider
             del scope, receive, first

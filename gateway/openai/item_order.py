@@ -15,10 +15,15 @@ MAX_ANSWER = 1024
 
 @dataclass(frozen=True)
 class PlacedMessage:
-    """A message, and the item that it was sent as, such as `input[2]`."""
+    """A message, and the item that it was sent as, such as `input[2]`; `input` where that isn't known."""
 
     param: str
     message: Message
+
+    @property
+    def call_param(self) -> str:
+        """The field with the id of its call."""
+        return self.param if self.param == "input" else f"{self.param}.call_id"
 
 
 def link_items(placed: Sequence[PlacedMessage], *, continues: bool) -> list[Message]:
@@ -49,7 +54,6 @@ def link_items(placed: Sequence[PlacedMessage], *, continues: bool) -> list[Mess
             if call.id in waiting:
                 _refuse(each, f"the call '{call.id[:128]}' twice")
             waiting[call.id] = segments[-1]
-            answered.discard(call.id)
     if waiting:
         missing = ", ".join(waiting)[:200]
         raise InvalidRequestError(f"No tool output found for the calls: {missing}.", "input", "invalid_value")
@@ -66,12 +70,12 @@ def _find_call(
         _refuse(result, f"two results of the call '{id_[:128]}'")
     if segment is None and not continues:
         message = f"No tool call found for the output with call_id '{id_[:128]}'."
-        raise InvalidRequestError(message, f"{result.param}.call_id", "invalid_value")
+        raise InvalidRequestError(message, result.call_param, "invalid_value")
     return segment
 
 
 def _refuse(placed: PlacedMessage, what: str) -> None:
-    raise InvalidRequestError(f"'input' has {what}.", f"{placed.param}.call_id", "invalid_value")
+    raise InvalidRequestError(f"'input' has {what}.", placed.call_param, "invalid_value")
 
 
 def join_items(messages: Iterable[Message]) -> tuple[Message, ...]:

@@ -9,6 +9,7 @@ import msgspec
 from gateway.http.fields import join_surrogates
 from gateway.openai import messages, options, tools, validation
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.item_order import PlacedMessage, link_items
 from gateway.openai.json_fields import Fields, read_field, read_text, rest_of
 from gateway.openai.options import ChatOptionFields
 from gateway.openai.parameter_names import field_that_needs
@@ -64,9 +65,10 @@ class CompletionRequest:
         return self.prompt.messages[self.instructions :]
 
     def continue_from(self, earlier: Sequence[Message]) -> "CompletionRequest":
-        """Return the question at the end of earlier messages."""
+        """Return the question at the end of earlier messages. InvalidRequestError unless results and calls match."""
         first = self.prompt.messages[: self.instructions]
-        prompt = msgspec.structs.replace(self.prompt, messages=(*first, *earlier, *self.own))
+        linked = link_items([PlacedMessage("input", message) for message in (*earlier, *self.own)], continues=False)
+        prompt = msgspec.structs.replace(self.prompt, messages=(*first, *linked))
         return replace(self, prompt=prompt, text=to_text(prompt.messages, instructions=self.instructions))
 
 

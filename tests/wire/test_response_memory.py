@@ -168,6 +168,22 @@ async def test_an_answer_that_ends_in_another_way_takes_the_end_back(scenario: S
         assert recalled.end is None
 
 
+async def test_the_end_that_a_worker_has_kept_goes_with_it_if_it_dies(scenario: Scenario) -> None:
+    memory = memory_on(scenario.store)
+    await scenario.hire("w1")
+    await scenario.hire("w2", may_judge=True)
+    await scenario.settle()
+    await scenario.ask()
+    task = await scenario.sent("w1")
+    await memory.write(task.lease.token, task.answer, response())
+    await memory.write_end(task.lease.token, task.answer, END)
+    await scenario.kill("w1")
+    await scenario.sessions.reap("w2", "w1")
+    (recalled,) = await memory.read([task.answer])
+    assert recalled is not None
+    assert recalled.end is None
+
+
 async def test_a_worker_that_has_lost_its_lease_takes_the_end_back(scenario: Scenario) -> None:
     memory = memory_on(scenario.store)
     await scenario.hire("w1")

@@ -217,6 +217,18 @@ async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway
     assert events_of(again.text) == [*others, last]
 
 
+async def test_a_failure_is_an_event_for_who_has_had_the_beginning(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Failed("interrupted")]
+    refused = await gateway.client.post(PATH, json=body(stream=True))
+    assert refused.status_code == 500
+    answer = refused.headers["x-answer-id"]
+    headers = EVENTS | {"last-event-id": f"{answer}.0"}
+    rest = await gateway.client.post(PATH, json=body(stream=True), headers=headers)
+    *_, event, _ = (await gateway.client.get(f"{PATH}/resp_{answer}?stream=true", headers=EVENTS)).text.split("\n\n")
+    assert (rest.status_code, rest.text) == (200, f"{event}\n\n")
+    assert events_of(rest.text)[0]["type"] == "response.failed"
+
+
 async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("a")]
