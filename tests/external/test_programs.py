@@ -23,7 +23,9 @@ Run = Callable[..., dict[str, Any]]
 PERSON = {"name": "Ada", "age": 36}
 CALLS: list[tuple[str, dict[str, Any]]] = [("weather", {"city": "Oslo"}), ("time", {"zone": "Europe/Oslo"})]
 # What a tool that answers is called, by those that get a schema's answer as a call.
-ANSWERING = ("Person", "PartialPerson", "final_result")
+ANSWERING = ("Person", "PartialPerson", "final_result", "json", "json_tool_call")
+# This one wants the value in a field.
+WRAPPING = ("_structured_tool_call", {"data": PERSON})
 # These send results as the words of the user.
 WORDED = ("smolagents",)
 # These encode a picture anew.
@@ -103,7 +105,8 @@ def test_two_rounds_of_tools(run: Run, gateways: ProgramGateways, program: Progr
 @scripted("schema")
 def test_an_answer_has_its_schema(run: Run, gateways: ProgramGateways, job: str) -> None:
     tag = unique()
-    calls = [directive("and" if number else "tool", name, PERSON) for number, name in enumerate(ANSWERING)]
+    tools = [*((name, PERSON) for name in ANSWERING), WRAPPING]
+    calls = [directive("and" if number else "tool", *tool) for number, tool in enumerate(tools)]
     question = f"Who wrote {tag}, in JSON? {' '.join(calls)} !say {json.dumps(json.dumps(PERSON))}"
     assert run(question)["value"] == PERSON
     (turn,) = gateways.turns(tag)

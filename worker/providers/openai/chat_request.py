@@ -27,6 +27,7 @@ from wire.prompt import (
 from worker.accounts.account import MaxTokensName, SystemMessages
 from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.parameters import MAX_TOKENS
+from worker.providers.openai.result_pictures import move_pictures
 
 # What is ours to set, or to keep from servers.
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "metadata", "user"})
@@ -102,7 +103,9 @@ class _Renderer:
     def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         if self._form.system == "first":
             messages = _system_first(messages)
-        return [self._message(message) for message in join_calls(messages)]
+        joined = join_calls(messages)
+        # A client of this API knows its server; others have no other place for what a tool saw.
+        return [self._message(message) for message in (joined if self._same_api else move_pictures(joined))]
 
     def tools(self, prompt: Prompt) -> list[dict[str, Any]]:
         hosted = self._same_api and "tools" not in prompt.ignored
